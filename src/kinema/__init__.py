@@ -1,0 +1,1 @@
+"""Learns what moves, from video that nobody labelled."""

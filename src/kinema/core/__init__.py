@@ -1,0 +1,1 @@
+"""What every room shares: records, protocols, errors and mathematics. Imports nothing from kinema."""

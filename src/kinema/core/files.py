@@ -1,0 +1,64 @@
+"""Atomic writing: a file is there whole or not at all, whatever interrupts the writer."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from kinema.core.errors import StorageError
+
+
+def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Writes ``path`` through a temporary neighbour that takes its name only when it is complete and synced.
+
+    Args:
+        path: the file; its folder is made where it is missing.
+        write: is handed the open binary file.
+
+    Raises:
+        StorageError: the disk is full, or the place cannot be written. The former content is untouched.
+    """
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        with os.fdopen(descriptor, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise storage_error(path, error) from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text atomically; raises like :func:`write_atomic`."""
+    write_atomic(path, lambda file: file.write(text.encode("utf-8")))
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Writes one JSON object atomically, readable and with sorted insertion order kept."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """The error of ours for an operating-system error met while writing ``path``."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(
+            f"The disk is full: '{path}' could not be written.",
+            "Free some space and run the same command again; what was written before is intact.",
+        )
+    return StorageError(
+        f"'{path}' could not be written: {error.strerror or error}.",
+        "Check that the folder exists, that you may write there and that it is not a file.",
+    )

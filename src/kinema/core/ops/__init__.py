@@ -1,0 +1,7 @@
+"""Pure tensor functions that several rooms need."""
+
+from kinema.core.ops.distributed import all_gather_rows, rank_slice, world_size
+from kinema.core.ops.ema import update_ema
+from kinema.core.ops.rank import effective_rank
+
+__all__ = ["all_gather_rows", "effective_rank", "rank_slice", "update_ema", "world_size"]

@@ -1,0 +1,233 @@
+"""The records that travel between rooms: frozen, and checked when they are made.
+
+Axes: B clips of a batch, V variants (augmented or temporal) of a clip, T frames, C channels, H and W pixels,
+h and w cells of the motion grid, d dimensions of an embedding, k mined entries of a clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kinema.core.errors import ConfigError, ShapeError
+
+VIEWS: Mapping[str, int] = {"rgb": 3, "residual": 3, "motion": 2}
+"""The views a clip can be seen in, and their channels."""
+
+
+@dataclass(frozen=True)
+class ClipSpec:
+    """What one clip is.
+
+    A clip of T frames is cut from T + 1 sampled frames: the first is the one before the clip, so that the residual
+    and the motion are defined at every frame. The clip therefore spans ``frames * stride + 1`` frames of the video.
+
+    Args:
+        frames: T, the frames of a clip.
+        stride: video frames from one frame of the clip to the next.
+        size: H = W, pixels of the clip that the encoder sees.
+        short_side: pixels to which the shorter side of a video is scaled when it is decoded; crops are cut from that.
+    """
+
+    frames: int = 8
+    stride: int = 2
+    size: int = 64
+    short_side: int = 72
+
+    def __post_init__(self) -> None:
+        for name in ("frames", "stride", "size", "short_side"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"clip.{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.frames < 2:
+            raise ConfigError(f"clip.frames is {self.frames}; a clip needs at least 2 frames to hold motion.")
+        if self.short_side < self.size:
+            raise ConfigError(
+                f"clip.short_side is {self.short_side}, below clip.size {self.size}.",
+                "Decode at least as large as the encoder sees: set clip.short_side to clip.size or more.",
+            )
+
+    @property
+    def span(self) -> int:
+        """Video frames that a clip covers, the one before it included."""
+        return self.frames * self.stride + 1
+
+
+@dataclass(frozen=True)
+class RawClips:
+    """Decoded clips before any transform. Clips of different sizes are padded at the bottom and right.
+
+    Args:
+        frames: uint8 [B, V, T+1, H, W, 3], RGB.
+        motion: float [B, V, T, h, w, 2] or None: (dx, dy) of what is seen, from the frame before to this one, as a
+            fraction of the frame's (width, height).
+        motion_valid: bool [B, V, T, h, w] or None: where the stream told a motion.
+        extent: int64 [B, 2], rows and columns of ``frames`` that are picture and not padding.
+        motion_extent: int64 [B, 2] or None, the same for the motion grid.
+        index: int64 [B], the video's row in the manifest.
+        source: int64 [B], the id of the recording that the video was cut from; equal ids are siblings.
+        label: int64 [B], the class, or -1 where it is not known.
+    """
+
+    frames: Tensor
+    motion: Tensor | None
+    motion_valid: Tensor | None
+    extent: Tensor
+    motion_extent: Tensor | None
+    index: Tensor
+    source: Tensor
+    label: Tensor
+
+    def __post_init__(self) -> None:
+        if self.frames.dim() != 6 or self.frames.shape[-1] != 3 or self.frames.dtype != torch.uint8:
+            raise ShapeError(
+                f"RawClips.frames is {self.frames.dtype} {tuple(self.frames.shape)}; "
+                "expected uint8 [B, V, T+1, H, W, 3]."
+            )
+        b, v, t1 = self.frames.shape[:3]
+        if self.motion is not None and (self.motion.dim() != 6 or self.motion.shape[:3] != (b, v, t1 - 1)):
+            raise ShapeError(
+                f"RawClips.motion is {tuple(self.motion.shape)}; expected [{b}, {v}, {t1 - 1}, h, w, 2] "
+                f"to fit frames {tuple(self.frames.shape)}."
+            )
+        if (self.motion is None) != (self.motion_valid is None) or (self.motion is None) != (
+            self.motion_extent is None
+        ):
+            raise ShapeError("RawClips: motion, motion_valid and motion_extent are given together or not at all.")
+        for name in ("extent", "index", "source", "label"):
+            if getattr(self, name).shape[0] != b:
+                raise ShapeError(f"RawClips.{name} has {getattr(self, name).shape[0]} rows for {b} clips.")
+
+    def __len__(self) -> int:
+        return self.frames.shape[0]
+
+    def to(self, device: torch.device | str) -> RawClips:
+        """The same clips on another device."""
+        moved: dict[str, Any] = {}
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            moved[name] = None if value is None else value.to(device, non_blocking=True)
+        return RawClips(**moved)
+
+    def pin_memory(self) -> RawClips:
+        """The same clips in page-locked memory, for faster copies to a GPU."""
+        moved: dict[str, Any] = {}
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            moved[name] = None if value is None else value.pin_memory()
+        return RawClips(**moved)
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """What a method sees: variants of each clip, each in one or more views, all of one geometry.
+
+    Args:
+        variants: V mappings from the view's name to float [B, C, T, H, W].
+        index: int64 [B], the video's row in the manifest.
+        source: int64 [B], the recording's id; equal ids are siblings.
+        label: int64 [B], only where the method declares that it reads labels; None otherwise.
+    """
+
+    variants: tuple[Mapping[str, Tensor], ...]
+    index: Tensor
+    source: Tensor
+    label: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if not self.variants:
+            raise ShapeError("ClipBatch needs at least one variant of each clip.")
+        b = self.index.shape[0]
+        for number, variant in enumerate(self.variants):
+            for name, x in variant.items():
+                if x.dim() != 5 or x.shape[0] != b:
+                    raise ShapeError(
+                        f"ClipBatch variant {number}, view '{name}' is {tuple(x.shape)}; expected [{b}, C, T, H, W]."
+                    )
+        if self.source.shape != self.index.shape:
+            raise ShapeError(f"ClipBatch.source is {tuple(self.source.shape)} for index {tuple(self.index.shape)}.")
+
+    def __len__(self) -> int:
+        return self.index.shape[0]
+
+    def view(self, variant: int, name: str) -> Tensor:
+        """One view of one variant, float [B, C, T, H, W].
+
+        Raises:
+            ShapeError: the batch holds no such variant or view; the message names those it has.
+        """
+        if variant >= len(self.variants):
+            raise ShapeError(
+                f"The method asks for variant {variant} of each clip, but the batch holds {len(self.variants)}.",
+                "Build the batch with as many variants as method.variants says.",
+            )
+        if name not in self.variants[variant]:
+            held = ", ".join(sorted(self.variants[variant])) or "none"
+            raise ShapeError(
+                f"The method asks for the view '{name}', but the batch holds: {held}.",
+                "Build the batch with every view that method.views names.",
+            )
+        return self.variants[variant][name]
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What ``Method.loss`` returns.
+
+    Args:
+        total: the scalar to be minimised.
+        terms: named scalars worth a curve, detached.
+        pending: what ``commit`` will push into the method's state (keys, ids); detached.
+        embeddings: float [B, d], the batch as the trained network projects it, detached; collapse is judged by it.
+        mined: int64 [B, k] or None, the manifest rows that were mined for each clip, best first, -1 for none.
+        ready: False while the method's memory is still filling; no optimiser step is made then.
+    """
+
+    total: Tensor
+    terms: Mapping[str, Tensor] = field(default_factory=dict)
+    pending: Mapping[str, Tensor] = field(default_factory=dict)
+    embeddings: Tensor | None = None
+    mined: Tensor | None = None
+    ready: bool = True
+
+    def __post_init__(self) -> None:
+        if self.total.dim() != 0:
+            raise ShapeError(f"Losses.total is {tuple(self.total.shape)}; expected one scalar.")
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of one protocol: figures never travel without what they were measured on.
+
+    Args:
+        protocol: 'retrieval', 'mining', …
+        preset: the named settings of the protocol, for instance 'coclr' or 'vcop'.
+        metrics: named figures, fractions of 1.
+        encoder: what was measured: 'random', 'infonce', 'coclr', 'cpr', or a method's name.
+        view: the view that the encoder sees.
+        data: the data set as the user named it, with the selection of queries and gallery.
+        digest: the manifest's digest.
+        queries: how many queries were asked.
+        gallery: how many items they were ranked against.
+        seed: the run's seed.
+        commit: the version of kinema's source, or its release where there is no repository.
+        seconds: how long it took.
+        details: what the page shows beside the figures (per-class figures, neighbours, settings).
+    """
+
+    protocol: str
+    preset: str
+    metrics: Mapping[str, float]
+    encoder: str
+    view: str
+    data: str
+    digest: str
+    queries: int
+    gallery: int
+    seed: int
+    commit: str
+    seconds: float
+    details: Mapping[str, Any] = field(default_factory=dict)
