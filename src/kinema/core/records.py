@@ -199,6 +199,19 @@ class Losses:
 
 
 @dataclass(frozen=True)
+class TrainingContext:
+    """What a method may know of the data before it sees any.
+
+    Args:
+        videos: rows of the manifest; ``ClipBatch.index`` lies below it.
+        classes: distinct labels, 0 where there are none; read only by methods that learn from labels.
+    """
+
+    videos: int
+    classes: int = 0
+
+
+@dataclass(frozen=True)
 class Result:
     """The outcome of one protocol: figures never travel without what they were measured on.
 

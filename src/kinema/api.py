@@ -1,0 +1,418 @@
+"""The Python face: what the command line does, as functions. The command line calls nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+
+from kinema.core.errors import CheckpointError, DataError, RunError, UsageError
+from kinema.core.protocols import Method
+from kinema.core.records import Result, TrainingContext
+from kinema.data import ClipStore, Manifest, exports_motion, open_data
+from kinema.data.scan import scan as scan_folder
+from kinema.measure import EpochMining, extractor, measure_mining, measure_retrieval, split_parts
+from kinema.methods import CPRConfig
+from kinema.model import Model
+from kinema.recipes.json import phase_identity, recipe_from_plain, recipe_to_plain
+from kinema.recipes.plan import Plan
+from kinema.recipes.presets import preset as preset_plan
+from kinema.training.checkpoints import read_tower
+from kinema.training.run_folder import RunFolder, environment
+from kinema.training.settings import Phase, Recipe
+from kinema.training.trainer import Trained, build_method, tower_of, train
+
+Data = str | Path | Manifest
+Progress = Callable[[int, int], None]
+
+
+def scan(
+    videos: str | Path, *, out: str | Path | None = None, workers: int = 2, progress: Progress | None = None
+) -> Manifest:
+    """Looks at every file of a folder that claims to be video.
+
+    Args:
+        videos: the folder.
+        out: where to write the manifest (.parquet or .json), for later verbs to read instead of scanning again; one
+            that is there already saves looking again at files that have not changed.
+        workers: processes.
+        progress: is told (files done, files).
+
+    Raises:
+        DataError: there is no such folder, or no video in it.
+    """
+    previous = Manifest.read(Path(out)) if out is not None and Path(out).exists() else None
+    manifest = scan_folder(Path(videos), workers=workers, progress=progress, previous=previous)
+    if out is not None:
+        manifest.write(Path(out))
+    return manifest
+
+
+def pretrain(
+    method: str | Recipe | Plan,
+    data: Data,
+    out: str | Path,
+    *,
+    preset: str = "small",
+    resume: bool = False,
+    where: Mapping[str, str] | None = None,
+    cache: str | Path | None = None,
+    device: str = "auto",
+    console: Console | None = None,
+    **settings: Any,
+) -> Trained:
+    """Trains an encoder on videos, without a label, into a run folder.
+
+    Args:
+        method: a method's name ('cpr', 'moco', 'simclr', …); or a plan or recipe of your own.
+        data: a folder of videos, a manifest, or a manifest's file.
+        out: the run's folder; must not exist yet, unless ``resume``.
+        preset: the plan that a named method starts from: 'small' for CPUs, 'paper' for the paper's setting.
+        resume: go on with a run that was stopped; its own recipe is used.
+        where: train only on videos with these values, for instance {'person': 'jack'}. By default those of the split
+            'train', where the data has one.
+        cache: where decoded videos are kept; see :func:`cache_folder`.
+        device: 'auto', 'cpu' or 'gpu'.
+        console: where progress is shown; None for silence.
+        **settings: fields of :class:`kinema.recipes.plan.Plan`; of its parts, mappings of what changes:
+            ``epochs=30, clip={"frames": 16}, method_settings={"queue": 2048}``.
+
+    Raises:
+        KinemaError: whatever stops it, with what to do.
+    """
+    manifest = training_videos(_open(data), where)
+    if resume:
+        run = RunFolder.open(Path(out))
+        recipe = recipe_from_plain(run.read("recipe.json"), f"'{run.path / 'recipe.json'}'")
+        _check_resume(run, manifest, method, settings)
+    else:
+        recipe = _recipe(method, preset, manifest, settings, console)
+        run = RunFolder.create(Path(out))
+        run.write("recipe.json", recipe_to_plain(recipe))
+        told = {"data": _told(data), "where": dict(where or {}), "manifest_digest": manifest.digest}
+        run.write("environment.json", {**environment(recipe.seed, device), **told, "videos": len(manifest)})
+        manifest.write(run.manifest_path)
+    store = open_store(manifest, recipe, cache=cache, console=console)
+    context = TrainingContext(videos=len(manifest), classes=len(manifest.classes()))
+
+    def meter() -> EpochMining | None:
+        return EpochMining(manifest) if context.classes else None
+
+    def features(trained: Method) -> Mapping[str, Any]:
+        found = {
+            view: Model(trained.towers()[view], view, recipe.clip, name=recipe.name).features(store)  # type: ignore[arg-type]
+            for view in trained.trains
+        }
+        trained.requires_grad_(True)
+        return {view: feature.encoded for view, feature in found.items()}
+
+    return train(
+        recipe,
+        store,
+        run,
+        context=context,
+        digest=manifest.digest,
+        features=features,
+        meter=meter,
+        identity=lambda phase: phase_identity(recipe, phase),
+        accelerator=device,
+        console=console,
+    )
+
+
+def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -> Model:
+    """The encoder that a run trained.
+
+    Args:
+        run: the run's folder.
+        view: which view's encoder; by default the one the run is for. The guide of CPR is kept too: 'motion'.
+        untrained: the same encoder as it was before training, to compare with.
+
+    Raises:
+        RunError: there is no run, or it has not finished a phase for that view.
+        CheckpointError: the weights do not fit the recipe.
+    """
+    folder = RunFolder.open(Path(run))
+    recipe = recipe_from_plain(folder.read("recipe.json"), f"'{folder.path / 'recipe.json'}'")
+    view = view or recipe.view
+    phase = _phase_for(folder, recipe, view, finished=not untrained)
+    videos = int(folder.read("environment.json").get("videos", 2))
+    first = next(p for p in recipe.phases if view in build_method(recipe, p, TrainingContext(videos, 2)).trains)
+    method = build_method(recipe, first if untrained else phase, TrainingContext(videos, 2))
+    if not untrained:
+        file = folder.phase(recipe.number(phase), phase.name) / f"tower-{view}.safetensors"
+        method.start({view: read_tower(file)})
+    tower = method.towers()[view]
+    name = "random" if untrained else encoder_name(phase)
+    return Model(tower, view, recipe.clip, name=name, run=folder.path, seed=recipe.seed)  # type: ignore[arg-type]
+
+
+def evaluate(
+    protocol: Literal["retrieval", "mining"],
+    model: str | Path | Model,
+    data: Data,
+    *,
+    preset: Literal["coclr", "vcop"] = "coclr",
+    view: str | None = None,
+    untrained: bool = False,
+    query: Mapping[str, str] | None = None,
+    gallery: Mapping[str, str] | None = None,
+    cache: str | Path | None = None,
+    device: str | None = None,
+    console: Console | None = None,
+) -> list[Result]:
+    """Measures an encoder by a protocol; results of a run are kept in its folder.
+
+    Args:
+        protocol: 'retrieval' (is the nearest video of the same class?) or 'mining' (would the mined positives be?).
+        model: a run's folder, or a model.
+        data: labelled videos: a folder, a manifest, or a manifest's file.
+        preset: how retrieval is done, 'coclr' or 'vcop'; figures of the two are not comparable.
+        view: which view's encoder of a run; by default the one it is for.
+        untrained: measure the run's encoder as it was before training.
+        query: which videos ask; by default the split 'test', part by part, or all.
+        gallery: which videos are ranked; by default the split 'train', or all.
+        cache: where decoded videos are kept.
+        device: 'cpu', 'cuda', …; a GPU where there is one, by default.
+        console: where progress is shown.
+
+    Returns:
+        One result for each selection of queries, the main one first.
+
+    Raises:
+        UsageError: there is no such protocol.
+        DataError: labels are missing, or a video cannot be read.
+    """
+    if protocol not in ("retrieval", "mining"):
+        raise UsageError(f"There is no protocol '{protocol}'.", "Choose one of: retrieval, mining.")
+    loaded = model if isinstance(model, Model) else load(model, view=view, untrained=untrained)
+    manifest, told = _open(data), _told(data)
+    extract = extractor(
+        windows=preset,
+        open_store=lambda part, m: model_store(part, m, cache=cache, console=console),
+        progress=lambda title: Steps(title, console),
+        device=device,
+    )
+    if protocol == "retrieval":
+        parts, ranked = split_parts(manifest, query, gallery)
+        shared: dict[str, Any] = {"preset": preset, "data": told, "digest": manifest.digest}
+        results = [
+            measure_retrieval(loaded, part, ranked, extract, selection=name, **shared) for name, part in parts.items()
+        ]
+    else:
+        results = [_evaluate_mining(loaded, training_videos(manifest, gallery), extract, told)]
+    if loaded.run is not None:
+        for result in results:
+            RunFolder.open(loaded.run).add_result(result)
+    return results
+
+
+def _evaluate_mining(model: Model, videos: Manifest, extract: Any, told: str) -> Result:
+    stages, keep, k, guide = 1, 0.5, 5, None
+    per_epoch: list[dict[str, Any]] = []
+    if model.run is not None:
+        folder = RunFolder.open(model.run)
+        recipe = recipe_from_plain(folder.read("recipe.json"))
+        phase = next((p for p in reversed(recipe.phases) if isinstance(p.method, CPRConfig)), None)
+        if phase is not None and isinstance(phase.method, CPRConfig) and phase.method.view == model.view:
+            sizes = phase.method.resolved_sizes()
+            stages, keep, k = len(sizes), phase.method.keep, sizes[-1]
+            guide = _guide(folder, recipe, phase, phase.method.guide)
+        for path in folder.phases():
+            per_epoch += [row for row in folder.metrics(path) if "mining_precision" in row]
+    return measure_mining(
+        model, guide, videos, extract, stages=stages, keep=keep, k=k, per_epoch=per_epoch, data=told
+    )
+
+
+def _guide(folder: RunFolder, recipe: Recipe, phase: Phase, view: str) -> Model:
+    """The frozen tower that guided a phase of mining."""
+    method = build_method(recipe, phase, TrainingContext(2, 2))
+    method.start({view: read_tower(tower_of(phase.start[view], view, recipe, folder))})
+    return Model(method.towers()[view], view, recipe.clip, name="guide", seed=recipe.seed)  # type: ignore[arg-type]
+
+
+def model_store(
+    manifest: Manifest, model: Model, *, cache: str | Path | None = None, console: Console | None = None
+) -> ClipStore:
+    """The clips of a manifest as a model needs them, decoded once."""
+    with Steps("decoding", console) as progress:
+        return ClipStore(
+            manifest,
+            model.clip,
+            motion=model.view == "motion" or _tells_motion(manifest),
+            cache=Path(cache) if cache is not None else cache_folder(),
+            progress=progress,
+        )
+
+
+def encoder_name(phase: Phase) -> str:
+    """What tables call the encoder that a phase trains: 'infonce' for MoCo, 'coclr' for CPR with one stage."""
+    if isinstance(phase.method, CPRConfig):
+        return "coclr" if len(phase.method.resolved_sizes()) == 1 else "cpr"
+    name = preset_name(phase)
+    return "infonce" if name == "moco" else name
+
+
+def preset_name(phase: Phase) -> str:
+    """The name of a phase's method."""
+    from kinema.recipes.methods import method_name
+
+    return method_name(phase.method)
+
+
+def training_videos(manifest: Manifest, where: Mapping[str, str] | None) -> Manifest:
+    """The usable videos to train on: those of ``where``, or of the split 'train' where the data has one."""
+    if where is None:
+        where = {"split": "train"} if any(video.split == "train" for video in manifest.videos) else {}
+    chosen = manifest.select(where).usable()
+    if len(chosen) < 2:
+        raise DataError(
+            f"{len(chosen)} of {len(manifest)} videos can be trained on; telling videos apart needs at least 2.",
+            "`kinema scan VIDEOS` names every file that cannot be read.",
+        )
+    return chosen
+
+
+def cache_folder() -> Path:
+    """Where decoded videos are kept: $KINEMA_CACHE, or 'kinema' in the user's cache folder."""
+    named = os.environ.get("KINEMA_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(named) if named else Path(base) / "kinema"
+
+
+def open_store(
+    manifest: Manifest, recipe: Recipe, *, cache: str | Path | None = None, console: Console | None = None
+) -> ClipStore:
+    """The clips of a manifest as a recipe wants them, decoded once; with motion where a phase or the view needs it."""
+    context = TrainingContext(len(manifest), 2)
+    motion = any("motion" in build_method(recipe, phase, context).views for phase in recipe.phases)
+    with Steps("decoding", console) as progress:
+        return ClipStore(
+            manifest,
+            recipe.clip,
+            motion=motion or _tells_motion(manifest),
+            cache=Path(cache) if cache is not None else cache_folder(),
+            cache_bytes=int(recipe.cache_gib * 2**30),
+            short_videos=recipe.short_videos,
+            progress=progress,
+        )
+
+
+class Steps:
+    """A progress bar for countable work, on standard error; silent without a console."""
+
+    def __init__(self, title: str, console: Console | None) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.title = title
+        shown = console is not None and console.is_terminal
+        columns = (TextColumn("[bold]{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
+        self._bar = Progress(*columns, TimeRemainingColumn(), console=console, disable=not shown, transient=True)
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        task = self._bar.add_task(self.title, total=None)
+        return lambda done, total: self._bar.update(task, completed=done, total=total)
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+
+def _tells_motion(manifest: Manifest) -> bool:
+    """Whether every video's codec exports motion vectors: they are then kept beside the frames for whoever needs them."""
+    return all(exports_motion(video.codec) for video in manifest.videos)
+
+
+def _open(data: Data) -> Manifest:
+    return data if isinstance(data, Manifest) else open_data(data)
+
+
+def _told(data: Data) -> str:
+    return str(data.root) if isinstance(data, Manifest) else str(data)
+
+
+def _recipe(
+    method: str | Recipe | Plan, preset: str, manifest: Manifest, settings: Mapping[str, Any], console: Console | None
+) -> Recipe:
+    if isinstance(method, Recipe):
+        if settings:
+            raise UsageError(f"A recipe is used as it is; {', '.join(settings)} cannot be set beside it.")
+        return method
+    plan = changed(preset_plan(preset, method) if isinstance(method, str) else method, settings)
+    chosen = settings.get("method_settings", {}).get("guide")
+    if isinstance(plan.method, CPRConfig) and plan.method.guide == "motion" and chosen is None:
+        silent = sorted({v.codec for v in manifest.videos if not exports_motion(v.codec)})
+        if silent and isinstance(method, str):
+            if console is not None:
+                told = f"Motion vectors cannot be read from {', '.join(silent)}; the residual (frame difference) guides."
+                console.print(told, highlight=False)
+            plan = replace(plan, method=replace(plan.method, guide="residual"))
+    return plan.recipe()
+
+
+def changed(plan: Plan, settings: Mapping[str, Any]) -> Plan:
+    """A plan with some settings changed.
+
+    Args:
+        plan: where to start.
+        settings: new values of fields; for a part of the plan, a mapping of what changes in it or a new part.
+
+    Raises:
+        UsageError: there is no such setting; the message lists those there are.
+        ConfigError: a value that cannot be.
+    """
+    parts: dict[str, Any] = {}
+    for name, value in settings.items():
+        field = "method" if name == "method_settings" else name
+        if field not in Plan.__dataclass_fields__:
+            raise UsageError(f"There is no setting '{name}'.", f"Set one of: {', '.join(Plan.__dataclass_fields__)}.")
+        part = getattr(plan, field)
+        if isinstance(value, Mapping):
+            unknown = [key for key in value if key not in part.__dataclass_fields__]
+            if unknown:
+                known = ", ".join(part.__dataclass_fields__)
+                raise UsageError(f"{type(part).__name__} has no setting '{unknown[0]}'.", f"Set one of: {known}.")
+            value = replace(part, **value)  # noqa: PLW2901 - the part with its changes takes the mapping's place
+        parts[field] = value
+    return replace(plan, **parts)
+
+
+def _phase_for(folder: RunFolder, recipe: Recipe, view: str, *, finished: bool) -> Phase:
+    context = TrainingContext(int(folder.read("environment.json").get("videos", 2)), 2)
+    training = [phase for phase in recipe.phases if view in build_method(recipe, phase, context).trains]
+    if not training:
+        views = sorted({v for phase in recipe.phases for v in build_method(recipe, phase, context).trains})
+        raise RunError(f"The run '{folder.path}' trains no encoder of '{view}'; it trains: {', '.join(views)}.")
+    for phase in reversed(training):
+        file = folder.phase(recipe.number(phase), phase.name) / f"tower-{view}.safetensors"
+        if not finished or file.exists():
+            return phase
+    raise RunError(
+        f"The run '{folder.path}' has not finished a phase that trains '{view}'.",
+        "Go on with it: the command that began it, with --resume.",
+    )
+
+
+def _check_resume(run: RunFolder, manifest: Manifest, method: str | Recipe | Plan, settings: Mapping[str, Any]) -> None:
+    recipe, told = run.read("recipe.json"), run.read("environment.json")
+    if isinstance(method, str) and recipe.get("name") != method:
+        raise CheckpointError(
+            f"The run '{run.path}' was begun with the method '{recipe.get('name')}', not '{method}'.",
+            "Resume it with its own method, or train into a new folder.",
+        )
+    if settings:
+        raise UsageError(
+            f"A run goes on with its own settings; {', '.join(settings)} cannot be changed.",
+            "Leave the settings out beside --resume, or train into a new folder.",
+        )
+    if told.get("manifest_digest") != manifest.digest:
+        raise CheckpointError(
+            f"The videos have changed since the run '{run.path}' was begun ({told.get('videos')} then, "
+            f"{len(manifest)} now, or other files, labels or sizes).",
+            "Resume with the data as it was, or train into a new folder.",
+        )

@@ -1,0 +1,338 @@
+"""The command line: verbs, thin. Each parses its arguments, calls ``kinema.api`` and prints what came of it.
+
+With ``--json`` one JSON object goes to standard output and all else to standard error. Exit status: 0 done, 1 the job
+failed, 2 wrong usage. ``kinema --help`` loads nothing but this file.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from kinema.core.errors import KinemaError, UsageError
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser, Namespace
+
+VERBS = {
+    "demo": "the whole job on the data set that ships: build, pretrain, evaluate, report",
+    "dataset": "write a data set that ships as H.264 files: kinema dataset mocap DIR",
+    "scan": "look at every video of a folder: what is there, what is broken",
+    "pretrain": "train an encoder on videos, without a label: kinema pretrain METHOD DATA --out RUN",
+    "evaluate": "measure an encoder: kinema evaluate PROTOCOL RUN DATA",
+    "report": "one page: did it help?",
+    "methods": "what there is to pretrain with, a line each",
+}
+
+HELP = """usage: kinema VERB ...
+
+Learns what moves, from video that nobody labelled.
+
+verbs:
+{verbs}
+
+options:
+  --version   print the version
+  --json      (after a verb) print one JSON object on standard output
+
+'kinema VERB --help' tells the rest. Exit status: 0 done, 1 the job failed, 2 wrong usage.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs one verb and leaves with its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in given
+    try:
+        status = _run(given)
+    except KinemaError as error:
+        status = error.exit_status
+        _print_error(error, as_json)
+    except KeyboardInterrupt:
+        status = 1
+        _print_error(KinemaError("Stopped.", "What was finished is kept."), as_json)
+    except BrokenPipeError:
+        status = 1
+    sys.exit(status)
+
+
+def _run(given: list[str]) -> int:
+    if not given or given[0] in ("-h", "--help"):
+        text = HELP.format(verbs="\n".join(f"  {name:10}  {told}" for name, told in VERBS.items()))
+        print(text, end="", file=sys.stdout if given else sys.stderr)
+        return 0 if given else 2
+    if given[0] == "--version":
+        import kinema
+
+        print(f"kinema {kinema.__version__}")
+        return 0
+    if given[0] not in VERBS:
+        raise UsageError(f"There is no verb '{given[0]}'.", f"Choose one of: {', '.join(VERBS)}.")
+    verb: Callable[[list[str]], int] = globals()[f"_{given[0]}"]
+    return verb(given[1:])
+
+
+def _print_error(error: KinemaError, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error": {"kind": error.kind, "message": error.message, "hint": error.hint}}))
+    print(f"kinema: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"        {error.hint}", file=sys.stderr)
+
+
+def _parser(verb: str, more: str = "") -> ArgumentParser:
+    """A parser whose complaints are ours."""
+    from jsonargparse import ArgumentParser
+
+    class Parser(ArgumentParser):  # type: ignore[misc]
+        def error(self, message: str, ex: Exception | None = None) -> NoReturn:  # noqa: ARG002 - the base's signature
+            raise UsageError(" ".join(str(message).split()), f"See: {self.prog} --help")
+
+    parser = Parser(prog=f"kinema {verb}", description=f"{VERBS[verb.split()[0]]}. {more}".strip(), exit_on_error=False)
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    return parser
+
+
+def _parse(parser: ArgumentParser, given: list[str]) -> Namespace:
+    from jsonargparse import ArgumentError
+
+    try:
+        return parser.parse_args(given)
+    except ArgumentError as error:
+        raise UsageError(" ".join(str(error).split()), f"See: {parser.prog} --help") from error
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def _print_json(value: Mapping[str, Any]) -> None:
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def _pairs(given: list[str] | None, option: str) -> dict[str, str] | None:
+    """KEY=VALUE arguments as a mapping; None where there are none."""
+    if not given:
+        return None
+    wrong = [item for item in given if "=" not in item]
+    if wrong:
+        raise UsageError(f"{option} {wrong[0]}: expected KEY=VALUE, for instance {option} split=test.")
+    return dict(item.split("=", 1) for item in given)
+
+
+def _methods(given: list[str]) -> int:
+    asked = _parse(_parser("methods"), given)
+    from kinema.recipes.methods import METHODS
+
+    if asked.json:
+        rows = [
+            {"name": name, "paper": m.paper, "modalities": list(m.modalities), "summary": m.summary}
+            for name, m in METHODS.items()
+        ]
+        _print_json({"methods": rows})
+    else:
+        for name, method in METHODS.items():
+            print(f"{name:12} {method.summary} [{method.paper}]")
+    return 0
+
+
+def _scan(given: list[str]) -> int:
+    import time
+
+    parser = _parser("scan")
+    parser.add_argument("videos", type=str, help="the folder")
+    parser.add_argument("-o", "--out", type=str | None, default=None, help="write the manifest here (.parquet, .json)")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
+    asked = _parse(parser, given)
+    from kinema import api
+    from kinema.reporting.scan_table import scan_json, scan_table
+
+    began = time.monotonic()
+    console = _console()
+    with api.Steps("scanning", console) as progress:
+        manifest = api.scan(asked.videos, out=asked.out, workers=asked.workers, progress=progress)
+    if asked.json:
+        _print_json(scan_json(manifest, time.monotonic() - began))
+    else:
+        from rich.console import Console
+
+        Console().print(scan_table(manifest))
+    return 0 if any(video.health != "unreadable" for video in manifest.videos) else 1
+
+
+def _dataset(given: list[str]) -> int:
+    if given[:1] not in (["mocap"], ["--help"], ["-h"]):
+        named = f"'{given[0]}'" if given else "no data set"
+        raise UsageError(f"You named {named}; the data set that ships is 'mocap'.", "kinema dataset mocap DIR")
+    from kinema.data.mocap import MocapConfig, write_mocap
+
+    parser = _parser("dataset mocap", "Real recorded human motion; needs the extra kinema[mocap].")
+    parser.add_argument("dir", type=str, help="the folder to write; an interrupted one is completed")
+    parser.add_argument("--workers", type=int | None, default=None, help="processes")
+    parser.add_class_arguments(MocapConfig)
+    asked = _parse(parser, given[1:] if given[0] == "mocap" else given)
+    from pathlib import Path
+
+    from kinema import api
+
+    config = MocapConfig(**{name: getattr(asked, name) for name in MocapConfig.__dataclass_fields__})
+    with api.Steps("drawing", _console()) as progress:
+        summary = write_mocap(Path(asked.dir), config, workers=asked.workers, progress=progress)
+    if asked.json:
+        _print_json({"data": str(summary.out), "videos": summary.videos, "digest": summary.digest, "seconds": summary.seconds})
+    else:
+        print(f"{summary.videos} videos in {summary.out} ({summary.seconds:.0f} s)")
+    return 0
+
+
+def _pretrain(given: list[str]) -> int:
+    from kinema.recipes.methods import METHODS
+    from kinema.recipes.presets import preset as preset_plan
+
+    if not given or given[0].startswith("-"):
+        listed = "\n".join(f"  {name:12} {m.summary}" for name, m in METHODS.items())
+        print(f"usage: kinema pretrain METHOD DATA --out RUN ...\n\nmethods:\n{listed}")
+        print("\n'kinema pretrain METHOD --help' lists every setting of a method.")
+        return 0 if given and given[0] in ("-h", "--help") else 2
+    name, rest = given[0], given[1:]
+    chosen = next((rest[i + 1] for i, word in enumerate(rest[:-1]) if word == "--preset"), "small")
+    plan = preset_plan(chosen, name)
+    parser = _parser(f"pretrain {name}", METHODS[name].summary + ".")
+    parser.add_argument("data", type=str, help="a folder of videos, or a manifest")
+    parser.add_argument("--out", type=str, required=True, help="the run's folder")
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    parser.add_argument("--config", action="config", help="a YAML or JSON file of the settings below")
+    parser.add_argument("--preset", type=str, default=chosen, help="small (CPU) or paper (GPU)")
+    parser.add_argument("--where", type=list[str] | None, nargs="+", default=None, help="train on videos with KEY=VALUE")
+    parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are kept")
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or gpu")
+    fields = type(plan).__dataclass_fields__
+    hints = _hints(type(plan))
+    for field in fields:
+        kind = type(plan.method) if field == "method" else hints[field]
+        parser.add_argument(f"--{field}", type=kind, default=getattr(plan, field))
+    asked = parser.instantiate_classes(_parse(parser, rest))
+    from dataclasses import replace
+
+    from kinema import api
+
+    wanted = replace(plan, **{field: getattr(asked, field) for field in fields})
+    settings = {f: getattr(wanted, f) for f in fields if getattr(wanted, f) != getattr(plan, f)}
+    if "method" in settings and getattr(wanted.method, "guide", None) != getattr(plan.method, "guide", None):
+        settings["method_settings"] = {"guide": wanted.method.guide}
+    done = api.pretrain(
+        name,
+        asked.data,
+        asked.out,
+        preset=chosen,
+        resume=asked.resume,
+        where=_pairs(asked.where, "--where"),
+        cache=asked.cache,
+        device=asked.device,
+        console=_console(),
+        **settings,
+    )
+    told = {"run": asked.out, "method": name, "epochs": done.epochs, "steps": done.steps, "seconds": done.seconds}
+    if asked.json:
+        _print_json({**told, "loss": done.loss})
+    else:
+        print(f"Done: {asked.out} ({done.epochs} epochs, {done.steps} steps, {done.seconds:.0f} s)")
+        print(f"Next: kinema evaluate retrieval {asked.out} {asked.data}")
+    return 0
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    from typing import get_type_hints
+
+    return get_type_hints(kind)
+
+
+def _evaluate(given: list[str]) -> int:
+    parser = _parser("evaluate")
+    parser.add_argument("protocol", type=str, help="retrieval or mining")
+    parser.add_argument("run", type=str, help="the run's folder")
+    parser.add_argument("data", type=str, help="labelled videos: a folder or a manifest")
+    parser.add_argument("--preset", type=str, default="coclr", help="of retrieval: coclr or vcop")
+    parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
+    parser.add_argument("--untrained", action="store_true", help="the run's encoder as it was before training")
+    parser.add_argument("--query", type=list[str] | None, nargs="+", default=None, help="KEY=VALUE of who asks")
+    parser.add_argument("--gallery", type=list[str] | None, nargs="+", default=None, help="KEY=VALUE of who is ranked")
+    parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are kept")
+    parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
+    asked = _parse(parser, given)
+    from kinema import api
+
+    results = api.evaluate(
+        asked.protocol,
+        asked.run,
+        asked.data,
+        preset=asked.preset,
+        view=asked.view,
+        untrained=asked.untrained,
+        query=_pairs(asked.query, "--query"),
+        gallery=_pairs(asked.gallery, "--gallery"),
+        cache=asked.cache,
+        device=asked.device,
+        console=_console(),
+    )
+    if asked.json:
+        rows = [
+            {"protocol": r.protocol, "preset": r.preset, "data": r.data, "metrics": dict(r.metrics), "seconds": r.seconds}
+            | {"encoder": r.encoder, "view": r.view, "selection": r.details.get("selection", "")}
+            for r in results
+        ]
+        _print_json(rows[0] | ({"parts": rows} if len(rows) > 1 else {}))
+    else:
+        for r in results:
+            figures = "  ".join(f"{name} {value:.3f}" for name, value in r.metrics.items())
+            print(f"{r.encoder} · {r.view} · {r.protocol} ({r.preset}) {r.details.get('selection', '')}: {figures}")
+    return 0
+
+
+def _report(given: list[str]) -> int:
+    parser = _parser("report")
+    parser.add_argument("runs", type=str, nargs="+", help="one or several runs' folders")
+    parser.add_argument("-o", "--out", type=str | None, default=None, help="the page; RUN/report.html by default")
+    asked = _parse(parser, given)
+    from kinema import api
+    from kinema.reporting import rows
+
+    page, report = api.report(*asked.runs, out=asked.out)
+    if asked.json:
+        _print_json({"rows": rows(report), "report": str(page)})
+    else:
+        _show(report, page)
+    return 0
+
+
+def _demo(given: list[str]) -> int:
+    parser = _parser("demo", "On two CPU cores it takes some ten minutes.")
+    parser.add_argument("dir", type=str, nargs="?", default="kinema-demo", help="where everything goes")
+    parser.add_argument("--epochs", type=int | None, default=None, help="epochs of each encoder; fewer are faster")
+    parser.add_argument("--clips_per_class", type=int | None, default=None, help="training videos a class")
+    asked = _parse(parser, given)
+    from kinema.demo import run_demo
+
+    outcome = run_demo(asked.dir, epochs=asked.epochs, clips_per_class=asked.clips_per_class, console=_console())
+    if asked.json:
+        from kinema.reporting import rows
+
+        told = {"report": str(outcome.page), "run": str(outcome.run), "seconds": outcome.seconds}
+        _print_json({"rows": rows(outcome.report), **told})
+    else:
+        _show(outcome.report, outcome.page)
+    return 0
+
+
+def _show(report: Any, page: Any) -> None:
+    from rich.console import Console
+
+    from kinema.reporting import table
+
+    console = Console()
+    console.print(table(report))
+    console.print(f"The page: {page}", highlight=False)

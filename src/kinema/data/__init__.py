@@ -1,0 +1,60 @@
+"""From files to records: scan, manifest, decoding, motion vectors, clips and their sampling.
+
+The names below are loaded when they are first asked for, so that reading a manifest loads neither torch nor PyAV.
+Two functions bear their module's name and are imported from there: :func:`kinema.data.scan.scan` and
+:func:`kinema.data.decode.decode`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kinema.data.clips import ClipDataset, collate
+    from kinema.data.decode import Decoded
+    from kinema.data.layouts import apply_labels, open_data
+    from kinema.data.manifest import Manifest, Video
+    from kinema.data.motion_vectors import exports_motion
+    from kinema.data.sampler import ClipRequest, ClipSampler, evaluation_windows
+    from kinema.data.store import ClipStore
+
+_HOMES = {
+    "ClipDataset": "clips",
+    "ClipRequest": "sampler",
+    "ClipSampler": "sampler",
+    "ClipStore": "store",
+    "Decoded": "decode",
+    "Manifest": "manifest",
+    "Video": "manifest",
+    "apply_labels": "layouts",
+    "collate": "clips",
+    "evaluation_windows": "sampler",
+    "exports_motion": "motion_vectors",
+    "open_data": "layouts",
+}
+
+__all__ = [
+    "ClipDataset",
+    "ClipRequest",
+    "ClipSampler",
+    "ClipStore",
+    "Decoded",
+    "Manifest",
+    "Video",
+    "apply_labels",
+    "collate",
+    "evaluation_windows",
+    "exports_motion",
+    "open_data",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'kinema.data' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"kinema.data.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,124 @@
+"""From requests to batches: the data set that a loader reads, and how clips of several sizes become one batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from kinema.core.errors import DataError, VideoError
+from kinema.core.records import RawClips
+from kinema.data.sampler import ClipRequest
+from kinema.data.store import ClipStore, Windows
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Windows of one video with what the manifest says of it.
+
+    Args:
+        windows: frames and motion.
+        index: the row that was read, not always the one that was asked for.
+        source: id of the recording.
+        label: id of the class, or -1.
+    """
+
+    windows: Windows
+    index: int
+    source: int
+    label: int
+
+
+class ClipDataset(Dataset[Clip]):
+    """Answers a :class:`ClipRequest` with a :class:`Clip`; for a ``DataLoader`` with a sampler of batches.
+
+    A video that cannot be read is named in a warning once, and the next readable row takes its place. Each process
+    that loads counts the videos it found broken; above the budget the job ends.
+
+    Args:
+        store: reads the windows.
+        failures_allowed: the fraction of the videos that may turn out broken.
+    """
+
+    def __init__(self, store: ClipStore, *, failures_allowed: float = 0.01) -> None:
+        self.store = store
+        self.failures: dict[int, str] = {}
+        """Rows that could not be read, with the reason."""
+        self._rows = sorted(store.frames)
+        self._budget = int(len(self._rows) * failures_allowed)
+        self._labels = store.manifest.label_ids()
+        self._sources = store.manifest.source_ids()
+        for row, reason in store.failures.items():
+            self._fail(row, f"'{store.manifest.videos[row].path}': {reason}")
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, request: ClipRequest) -> Clip:
+        """The windows asked for.
+
+        Raises:
+            DataError: more videos than allowed could not be read.
+        """
+        row, starts = request.video, request.starts
+        while True:
+            if row not in self.failures:
+                try:
+                    windows = self.store.read(row, starts)
+                    return Clip(windows, row, self._sources[row], self._labels[row])
+                except VideoError as error:
+                    self._fail(row, error.message)
+            row = self._rows[(self._rows.index(row) + 1) % len(self._rows)]
+            room = max(0, self.store.frames[row] - self.store.spec.span)
+            starts = tuple(min(start, room) for start in request.starts)
+
+    def _fail(self, row: int, reason: str) -> None:
+        self.failures[row] = reason
+        log.warning("A video could not be read and is replaced by the next one. %s", reason)
+        if len(self.failures) > self._budget:
+            raise DataError(
+                f"{len(self.failures)} of {len(self._rows)} videos could not be read; {self._budget} are allowed. "
+                f"The last: {reason}",
+                "`kinema scan VIDEOS` names every broken file; take them out, or scan again if they have changed.",
+            )
+
+
+def collate(clips: Sequence[Clip]) -> RawClips:
+    """Clips as one batch, padded with zeros at the bottom and right to the largest of them.
+
+    Args:
+        clips: with equal numbers of windows and frames; of any size.
+    """
+    frames, extent = _padded([clip.windows.frames for clip in clips])
+    fields = [clip.windows.motion for clip in clips if clip.windows.motion is not None]
+    masks = [clip.windows.motion_valid for clip in clips if clip.windows.motion_valid is not None]
+    motion, motion_extent = _padded(fields) if fields else (None, None)
+    return RawClips(
+        frames=frames,
+        motion=motion,
+        motion_valid=_padded([mask[..., None] for mask in masks])[0][..., 0] if masks else None,
+        extent=extent,
+        motion_extent=motion_extent,
+        index=torch.tensor([clip.index for clip in clips]),
+        source=torch.tensor([clip.source for clip in clips]),
+        label=torch.tensor([clip.label for clip in clips]),
+    )
+
+
+def _padded(arrays: Sequence[NDArray[np.generic]]) -> tuple[Tensor, Tensor]:
+    """Arrays [V, T, H, W, C] as one [B, V, T, H, W, C], and each one's (H, W)."""
+    extent = [(array.shape[2], array.shape[3]) for array in arrays]
+    height, width = max(h for h, _ in extent), max(w for _, w in extent)
+    v, t, _, _, c = arrays[0].shape
+    joined = np.zeros((len(arrays), v, t, height, width, c), dtype=arrays[0].dtype)
+    for row, array in enumerate(arrays):
+        joined[row, :, :, : array.shape[2], : array.shape[3]] = array
+    return torch.from_numpy(joined), torch.tensor(extent)

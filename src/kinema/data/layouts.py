@@ -1,0 +1,130 @@
+"""What a folder says of its videos: ``labels.csv``, class folders, or nothing; and what a user may call DATA.
+
+``labels.csv`` at the root has a column ``path``, relative to the folder, and may have ``label``, ``source`` and
+``split``; every further column becomes an attribute of that name. Where it gives no labels, the class is the folder's
+name if every video lies exactly one folder deep. Otherwise the videos have no labels.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from kinema.core.errors import DataError, UsageError
+from kinema.data.manifest import Manifest, Video
+
+LABELS = "labels.csv"
+_OWN = ("path", "label", "source", "split")
+
+
+def apply_labels(root: Path, videos: Sequence[Video]) -> tuple[Video, ...]:
+    """The videos with what the folder says of them.
+
+    Args:
+        root: the folder.
+        videos: found below it, in any order.
+
+    Raises:
+        DataError: ``labels.csv`` cannot be read, lacks ``path``, names a video twice or names files that are missing;
+            the message gives line and column.
+    """
+    rows = _read_labels(root, videos) if (root / LABELS).is_file() else {}
+    labelled = any(row.get("label") for row in rows.values())
+    folders = not labelled and bool(videos) and all(len(PurePosixPath(video.path).parts) == 2 for video in videos)
+    described = []
+    for video in videos:
+        row = rows.get(video.path, {})
+        described.append(
+            replace(
+                video,
+                label=PurePosixPath(video.path).parts[0] if folders else row.get("label") or None,
+                source=row.get("source") or video.path,
+                split=row.get("split") or None,
+                attributes={key: value for key, value in row.items() if key not in _OWN},
+            )
+        )
+    return tuple(described)
+
+
+def _read_labels(root: Path, videos: Sequence[Video]) -> dict[str, Mapping[str, str]]:
+    path = root / LABELS
+    rows: dict[str, Mapping[str, str]] = {}
+    lines: dict[str, int] = {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, strict=True)
+            columns = reader.fieldnames or []
+            if "path" not in columns:
+                raise DataError(
+                    f"'{path}', line 1: there is no column 'path' among: {', '.join(columns) or 'none'}.",
+                    "Name the column that holds each video's path, relative to the folder, 'path'.",
+                )
+            for row in reader:
+                _check_row(path, reader.line_num, row, lines)
+                name = _normal(row["path"])
+                rows[name] = {key: value for key, value in row.items() if key}
+                lines[name] = reader.line_num
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        raise DataError(f"'{path}' could not be read: {error}.", "Write it as UTF-8, separated by commas.") from error
+    known = {video.path for video in videos}
+    missing = [name for name in rows if name not in known and not (root / name).is_file()]
+    if missing:
+        named = ", ".join(f"'{name}' (line {lines[name]})" for name in missing[:5])
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise DataError(
+            f"'{path}', column 'path': {len(missing)} of {len(rows)} files are not there: {named}{more}.",
+            "Paths are relative to the folder, with forward slashes; take out the lines of files that are gone.",
+        )
+    return rows
+
+
+def _check_row(path: Path, line: int, row: Mapping[str, str], lines: Mapping[str, int]) -> None:
+    if None in row or None in row.values():
+        raise DataError(
+            f"'{path}', line {line}: it has {'more' if None in row else 'fewer'} columns than the head.",
+            "Put a value that holds a comma in double quotes.",
+        )
+    name = _normal(row["path"])
+    if not row["path"].strip():
+        raise DataError(f"'{path}', line {line}, column 'path': it is empty.")
+    if name in lines:
+        raise DataError(
+            f"'{path}', line {line}, column 'path': '{row['path']}' stands in line {lines[name]} already.",
+            "Keep one line a video.",
+        )
+
+
+def _normal(path: str) -> str:
+    return PurePosixPath(path.strip().replace("\\", "/")).as_posix()
+
+
+def open_data(data: str | Path, *, workers: int = 2) -> Manifest:
+    """What a user calls DATA, as a manifest.
+
+    Args:
+        data: a folder, which is scanned; a manifest (``.parquet`` or ``.json``); or ``NAME:PATH``, a named layout.
+        workers: processes that scan a folder.
+
+    Raises:
+        UsageError: it is none of these.
+        DataError: the folder or the manifest cannot be used.
+    """
+    path = Path(data)
+    if path.is_dir():
+        from kinema.data.scan import scan
+
+        return scan(path, workers=workers)
+    if path.suffix in (".parquet", ".json"):
+        return Manifest.read(path)
+    name, colon, _ = str(data).partition(":")
+    if colon and len(name) > 1 and not path.exists():
+        raise UsageError(
+            f"There is no layout '{name}'; no named layouts are defined yet.",
+            "Give a folder of videos, with a labels.csv or class folders, or a manifest (.parquet, .json).",
+        )
+    raise UsageError(
+        f"'{data}' is not a folder of videos or a manifest." if path.exists() else f"There is no '{data}'.",
+        "Give a folder of videos or a manifest (.parquet, .json).",
+    )

@@ -1,0 +1,109 @@
+"""The camera: where it stands, how it follows the person, and how the scene moves behind them.
+
+The figure fills the frame and stays in it: the camera's target is the middle of the figure, smoothed, and its distance
+is such that every frame fits. What the camera does, following, panning, orbiting, moves the scene in the same shot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kinema.data.mocap.config import MocapConfig
+from kinema.data.mocap.rotations import Array
+
+FIELD_OF_VIEW = 30.0
+"""Degrees."""
+
+_PARALLAX = 0.6
+"""How much the scene moves in the picture for what the ground under the person does: it is further away."""
+
+_FOLLOW = 0.17
+"""Seconds by which the camera's following is smoothed."""
+
+_MARGIN = 0.13
+"""Metres of body around the outermost joints."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A camera over the frames of a recording.
+
+    Args:
+        name: azimuth and elevation in degrees at the middle, for instance ``az-35-el08``.
+        eye: float64 [F, 3], metres.
+        target: float64 [F, 3], what it looks at.
+        pan: float64 [F, 2], pixels by which the camera has gone right and down over the scene.
+        feet: float64 [F, 3], (x, y, half width) in pixels of the shadow on the ground.
+    """
+
+    name: str
+    eye: Array
+    target: Array
+    pan: Array
+    feet: Array
+
+
+def frame_shot(points: Array, config: MocapConfig, rng: np.random.Generator) -> Shot:
+    """A shot of a figure.
+
+    Args:
+        points: float64 [F, P, 3], its joints and ends, metres.
+        config: view range, camera motion, size.
+        rng: this recording's.
+    """
+    frames = len(points)
+    side = 1.0 if rng.random() < 0.5 else -1.0
+    azimuth = np.deg2rad(side * 45.0 + config.view_range * rng.uniform(-0.5, 0.5))
+    elevation = np.deg2rad(config.elevation_range * rng.random())
+    orbit, drift, phase = rng.uniform(-1, 1), rng.uniform(-1, 1, 2), rng.random(2)
+    closeness = rng.uniform(0.88, 1.0)
+
+    time = (np.arange(frames) + 0.5) / frames - 0.5
+    turn = azimuth + config.camera_motion * np.deg2rad(8.0) * orbit * time
+    level, height = np.cos(elevation), np.full(frames, np.sin(elevation))
+    back = np.stack([level * np.cos(turn), height, level * np.sin(turn)], axis=-1)
+    right = np.stack([np.sin(turn), np.zeros(frames), -np.cos(turn)], axis=-1)
+    up = np.cross(back, right)
+
+    centre = 0.5 * (points.max(axis=1) + points.min(axis=1))
+    centre = _smoothed(centre, _FOLLOW * config.fps)
+    local = points - centre[:, None]
+    across, above = np.einsum("fpi,fi->fp", local, right), np.einsum("fpi,fi->fp", local, up)
+    reach = max(float(np.abs(across).max()), float(np.abs(above).max())) + _MARGIN
+    wander = 0.05 * config.camera_motion * drift * np.sin(np.pi * (time[:, None] + 2.0 * phase))
+    half = reach * (1.0 + 0.5 * float(np.abs(wander).max())) / closeness
+    target = centre + half * (wander[:, :1] * right + wander[:, 1:] * up)
+    distance = half / np.tan(np.deg2rad(FIELD_OF_VIEW / 2))
+    eye = target + distance * back
+
+    scale = config.size / (2 * half)
+    step = np.diff(target, axis=0, prepend=target[:1])
+    pan = scale * _PARALLAX * np.stack([(step * right).sum(-1).cumsum(), -(step * up).sum(-1).cumsum()], axis=-1)
+    pan[:, 0] -= config.size * (turn - azimuth) / np.deg2rad(FIELD_OF_VIEW)
+    shown = np.rad2deg(azimuth)
+    name = f"az{(shown + 180.0) % 360.0 - 180.0:+04.0f}-el{np.rad2deg(elevation):02.0f}"
+    return Shot(name, eye, target, pan, _shadow(points, eye, back, right, up, config.size))
+
+
+def _smoothed(track: Array, width: float) -> Array:
+    """A track ``[F, 3]`` under a Gaussian of ``width`` frames, which is cut off and weighted anew at the ends."""
+    frame = np.arange(len(track))
+    weights = np.exp(-0.5 * ((frame[:, None] - frame) / width) ** 2)
+    smooth: Array = np.einsum("fg,gi->fi", weights / weights.sum(axis=1, keepdims=True), track)
+    return smooth
+
+
+def _shadow(points: Array, eye: Array, back: Array, right: Array, up: Array, size: int) -> Array:
+    """Where the ground beneath the figure is in the picture, and half the width of what stands over it, pixels."""
+    low, high = points.min(axis=1), points.max(axis=1)
+    under = 0.5 * (low + high)
+    under[:, 1] = 0.0
+    sight = under - eye
+    depth = -(sight * back).sum(-1)
+    focal = 0.5 * size / np.tan(np.deg2rad(FIELD_OF_VIEW / 2))
+    x = 0.5 * size + focal * (sight * right).sum(-1) / depth
+    y = 0.5 * size - focal * (sight * up).sum(-1) / depth
+    width = 0.5 * np.abs((high - low) * right).sum(-1)
+    return np.stack([x, y, focal * np.maximum(width, 0.2) / depth], axis=-1)

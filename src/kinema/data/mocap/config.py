@@ -1,0 +1,116 @@
+"""The settings of Mocap-15: how much there is, how biased, how difficult, and how it is encoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kinema.core.errors import ConfigError
+
+CLASSES = (
+    "backflip",
+    "cartwheel",
+    "crawl",
+    "dance_a",
+    "dance_b",
+    "getup_facedown",
+    "getup_faceup",
+    "jump",
+    "kick",
+    "punch",
+    "roll",
+    "run",
+    "spin",
+    "spinkick",
+    "walk",
+)
+"""The fifteen recorded motions, in the order of their labels."""
+
+PARTS = ("matched", "unbiased", "swapped")
+"""The parts of the test set: scenes of the own class, of any class, of another class."""
+
+
+@dataclass(frozen=True)
+class MocapConfig:
+    """What :func:`kinema.data.mocap.write_mocap` writes.
+
+    Args:
+        clips_per_class: training recordings a class, one video each.
+        test_per_class: test performances a class. Each is shown in all three parts, in three scenes: the parts differ
+            in their scenes and in nothing else. There are thus ``3 * test_per_class`` test videos a class.
+        bias: probability that a training recording takes place in a scene of its class's family. Otherwise the family
+            is drawn from all fifteen alike, so the family equals the class with ``bias + (1 - bias) / 15``.
+        seed: every choice follows from it.
+        size: pixels, width and height of the videos; even.
+        fps: frames per second.
+        frames: frames of a video.
+        actors_train: people who perform for training.
+        actors_test: people who perform for the test; none of them is among the former.
+        scenes_train: scenes of each of the fifteen families for training.
+        scenes_test: scenes of each family for the test; none of them is among the former.
+        view_range: degrees of azimuth over which the camera is spread, around a view from half left or half right
+            in front; 0 is one view, 360 is all round.
+        elevation_range: the camera looks down by up to so many degrees.
+        clutter: 0 is a plain backdrop, 1 a scene crowded with sharp-edged shapes.
+        limb_contrast: 0 dresses people in muted colours near those of the scenes, 1 in strong ones.
+        camera_motion: 0 for a camera that only follows the person, 1 for one that also pans and orbits slowly, more
+            for a livelier one.
+        speed_range: the tempo is up to so much faster or slower, as a fraction.
+        amplitude_range: gestures are up to so much larger or smaller about their mean pose, as a fraction.
+        joint_noise: degrees, the strength of the smooth disturbance of every joint.
+        gop: frames from one keyframe to the next.
+        b_frames: B-frames between two others.
+        crf: constant rate factor of x264: 0 keeps everything, 51 next to nothing.
+
+    Raises:
+        ConfigError: a value that no set could have; the message names it.
+    """
+
+    clips_per_class: int = 80
+    test_per_class: int = 20
+    bias: float = 0.0
+    seed: int = 0
+    size: int = 96
+    fps: int = 30
+    frames: int = 48
+    actors_train: int = 40
+    actors_test: int = 20
+    scenes_train: int = 8
+    scenes_test: int = 4
+    view_range: float = 120.0
+    elevation_range: float = 20.0
+    clutter: float = 0.4
+    limb_contrast: float = 0.7
+    camera_motion: float = 1.0
+    speed_range: float = 0.2
+    amplitude_range: float = 0.15
+    joint_noise: float = 3.0
+    gop: int = 12
+    b_frames: int = 0
+    crf: int = 23
+
+    def __post_init__(self) -> None:
+        for name in ("clips_per_class", "actors_train", "actors_test", "scenes_train", "scenes_test", "gop", "fps"):
+            self._within(name, 1, None)
+        self._within("frames", 2, None)
+        for name in ("test_per_class", "b_frames", "seed"):
+            self._within(name, 0, None)
+        self._within("size", 32, 1024)
+        self._within("crf", 0, 51)
+        for name in ("bias", "clutter", "limb_contrast"):
+            self._within(name, 0.0, 1.0)
+        self._within("view_range", 0.0, 360.0)
+        self._within("elevation_range", 0.0, 80.0)
+        self._within("camera_motion", 0.0, 5.0)
+        self._within("speed_range", 0.0, 0.8)
+        self._within("amplitude_range", 0.0, 0.5)
+        self._within("joint_noise", 0.0, 30.0)
+        if self.size % 2:
+            raise ConfigError(f"mocap.size is {self.size}; H.264 in yuv420p needs an even number of pixels.")
+        if self.b_frames >= self.gop and self.b_frames:
+            raise ConfigError(f"mocap.b_frames is {self.b_frames}, which does not fit into mocap.gop {self.gop}.")
+
+    def _within(self, name: str, low: float, high: float | None) -> None:
+        value = getattr(self, name)
+        if not (value >= low and (high is None or value <= high)):
+            bounds = f"at least {low}" if high is None else f"between {low} and {high}"
+            raise ConfigError(f"mocap.{name} is {value}; it must be {bounds}.")

@@ -1,0 +1,88 @@
+"""Who performs what, where, for whom: the list of recordings, from the settings alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kinema.core.seeds import seed_at
+from kinema.data.mocap.config import CLASSES, PARTS, MocapConfig
+
+
+@dataclass(frozen=True)
+class Take:
+    """One video: a recording set into one scene.
+
+    Args:
+        path: relative to the data set's folder, posix.
+        part: ``matched``, ``unbiased`` or ``swapped``; empty for training.
+        family: the scene's family, a row of :data:`~kinema.data.mocap.config.CLASSES`.
+        scene: which scene of the family.
+    """
+
+    path: str
+    part: str
+    family: int
+    scene: int
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One performance before one camera, and the scenes it is shown in.
+
+    Args:
+        name: unique in the set, for instance ``train-walk-0007``.
+        split: ``train`` or ``test``.
+        label: row of :data:`~kinema.data.mocap.config.CLASSES`.
+        number: which recording of its class and split.
+        actor: which person of the split.
+        takes: one for training, one for every part for the test.
+    """
+
+    name: str
+    split: str
+    label: int
+    number: int
+    actor: int
+    takes: tuple[Take, ...]
+
+    def generator(self, seed: int) -> np.random.Generator:
+        """The random numbers of its performance and camera."""
+        return np.random.Generator(np.random.PCG64(seed_at(seed, "mocap", self.split, self.label, self.number)))
+
+
+def plan_recordings(config: MocapConfig) -> list[Recording]:
+    """Every recording of the set, in the order of ``labels.csv``. Each is drawn from its own address.
+
+    More recordings a class therefore leave the earlier ones as they were.
+    """
+    train = [_train(config, label, n) for label in range(len(CLASSES)) for n in range(config.clips_per_class)]
+    test = [_test(config, label, n) for label in range(len(CLASSES)) for n in range(config.test_per_class)]
+    return train + test
+
+
+def _rng(config: MocapConfig, split: str, label: int, number: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(seed_at(config.seed, "mocap", "plan", split, label, number)))
+
+
+def _train(config: MocapConfig, label: int, number: int) -> Recording:
+    rng = _rng(config, "train", label, number)
+    actor, telling = int(rng.integers(config.actors_train)), bool(rng.random() < config.bias)
+    anywhere, scene = int(rng.integers(len(CLASSES))), int(rng.integers(config.scenes_train))
+    name = f"train-{CLASSES[label]}-{number:04d}"
+    path = f"train/{CLASSES[label]}/{name}.mp4"
+    return Recording(name, "train", label, number, actor, (Take(path, "", label if telling else anywhere, scene),))
+
+
+def _test(config: MocapConfig, label: int, number: int) -> Recording:
+    rng = _rng(config, "test", label, number)
+    actor, anywhere = int(rng.integers(config.actors_test)), int(rng.integers(len(CLASSES)))
+    other = (label + 1 + int(rng.integers(len(CLASSES) - 1))) % len(CLASSES)
+    scenes = rng.integers(config.scenes_test, size=len(PARTS))
+    name = f"test-{CLASSES[label]}-{number:04d}"
+    takes = tuple(
+        Take(f"test/{part}/{CLASSES[label]}/{name}-{part}.mp4", part, family, int(scene))
+        for part, family, scene in zip(PARTS, (label, anywhere, other), scenes, strict=True)
+    )
+    return Recording(name, "test", label, number, actor, takes)

@@ -1,0 +1,107 @@
+"""Makes a share of the recordings in a process of its own: ``python -m kinema.data.mocap.worker``.
+
+Reads one JSON object on standard input (folder, settings, share) and answers with one JSON line a video. PyBullet's
+native code prints to standard output and standard error as it likes; so the answers go out on a descriptor that it does
+not know, and what it prints is dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from kinema.core.config import from_plain, make_strict_converter
+from kinema.core.errors import KinemaError
+from kinema.data.mocap.body import draw_actor, place_points
+from kinema.data.mocap.camera import frame_shot
+from kinema.data.mocap.config import CLASSES, MocapConfig
+from kinema.data.mocap.encode import frames_digest, read_note, write_video
+from kinema.data.mocap.performance import perform
+from kinema.data.mocap.plan import Recording, plan_recordings
+from kinema.data.mocap.renderer import Renderer, compose
+from kinema.data.mocap.scenes import Scene, paint_scene
+
+
+class Studio:
+    """Makes recordings one after another.
+
+    Args:
+        out: the data set's folder.
+        config: its settings.
+        renderer: draws the people.
+    """
+
+    def __init__(self, out: Path, config: MocapConfig, renderer: Renderer) -> None:
+        self._out, self._config, self._renderer = out, config, renderer
+        self._scene = lru_cache(maxsize=len(CLASSES) * (config.scenes_train + config.scenes_test))(self._paint)
+
+    def _paint(self, split: str, family: int, number: int) -> Scene:
+        config = self._config
+        return paint_scene(config.seed, split, family, CLASSES[family], number, config.size, config.clutter)
+
+    def make(self, recording: Recording) -> Iterator[dict[str, str]]:
+        """Writes the recording's videos and yields a row of ``labels.csv`` for each, its frames' digest with it.
+
+        A video that is there already, whole and of these settings, is kept.
+        """
+        config = self._config
+        rng = recording.generator(config.seed)
+        actor = draw_actor(config.seed, recording.split, recording.actor, config.limb_contrast)
+        motion = perform(CLASSES[recording.label], config, rng)
+        shot = frame_shot(place_points(motion, actor), config, rng)
+        drawing = None
+        for take in recording.takes:
+            scene = self._scene(recording.split, take.family, take.scene)
+            path = self._out / take.path
+            about, _, digest = read_note(path).rpartition(" ")
+            if about != take.path:
+                if drawing is None:
+                    drawing = self._renderer.draw(motion, actor, shot)
+                frames = compose(drawing, scene, shot)
+                digest = frames_digest(frames)
+                write_video(path, frames, config, f"{take.path} {digest}")
+            yield {
+                "path": take.path,
+                "label": CLASSES[recording.label],
+                "source": recording.name,
+                "split": recording.split,
+                "part": take.part,
+                "actor": actor.name,
+                "scene": scene.name,
+                "camera": shot.name,
+                "recording": recording.name,
+                "digest": digest,
+            }
+
+
+def main() -> None:
+    """Answers the request on standard input; every line of the answer is a row, or ``{"error", "hint"}`` at the end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    request: dict[str, Any] = json.loads(sys.stdin.readline())
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    os.dup2(silence, 2)
+    config = from_plain(request["config"], MocapConfig, make_strict_converter(), "the request")
+    mine = plan_recordings(config)[request["share"] :: request["shares"]]
+    try:
+        with Renderer(config.size) as renderer:
+            studio = Studio(Path(request["out"]), config, renderer)
+            for recording in mine:
+                for row in studio.make(recording):
+                    answers.write(json.dumps(row) + "\n")
+    except KinemaError as error:
+        answers.write(json.dumps({"error": error.message, "hint": error.hint}) + "\n")
+        answers.flush()
+        raise SystemExit(1) from error
+
+
+if __name__ == "__main__":
+    main()

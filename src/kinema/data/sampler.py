@@ -1,0 +1,138 @@
+"""Which windows of which videos make up a batch: a pure function of the seed and the epoch.
+
+An epoch shows every video ``clips_per_video`` times. All batches are of one size, since a queue of keys needs that: the
+last one is topped up from the beginning of the epoch's order, so that no video is left out. With several processes each
+takes its part of every batch, in order of rank, so that two processes together see what one alone would.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from kinema.core.errors import ConfigError, DataError
+from kinema.core.records import ClipSpec
+from kinema.core.seeds import generator_at
+
+
+@dataclass(frozen=True)
+class ClipRequest:
+    """Windows to be read from one video.
+
+    Args:
+        video: its row in the manifest.
+        starts: the frame at which each of the V windows begins (the one before the clip).
+    """
+
+    video: int
+    starts: tuple[int, ...]
+
+
+class ClipSampler:
+    """The batches of an epoch.
+
+    Args:
+        frames: for each row that may be drawn, how many frames the video has.
+        spec: what a clip is; its span decides where a window may begin.
+        batch_size: clips of a batch on each rank.
+        seed: of the run.
+        variants: V, windows of each clip.
+        temporal: the probability that the V windows of a clip begin at different frames; otherwise all of them are one
+            and the same window.
+        clips_per_video: how often an epoch shows each video.
+        rank: which of ``world`` processes this is.
+        world: how many processes share a batch.
+
+    Raises:
+        DataError: fewer than two videos: there is nothing to tell apart.
+        ConfigError: a setting out of range.
+    """
+
+    def __init__(
+        self,
+        frames: Mapping[int, int],
+        spec: ClipSpec,
+        *,
+        batch_size: int,
+        seed: int,
+        variants: int = 2,
+        temporal: float = 0.0,
+        clips_per_video: int = 1,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        named = {"batch_size": batch_size, "variants": variants, "clips_per_video": clips_per_video, "world": world}
+        for name, value in named.items():
+            if value < 1:
+                raise ConfigError(f"The sampler's {name} is {value}; it must be at least 1.")
+        if not 0 <= temporal <= 1:
+            raise ConfigError(f"The sampler's temporal is {temporal}; it is a probability, from 0 to 1.")
+        if not 0 <= rank < world:
+            raise ConfigError(f"The sampler's rank is {rank}; with {world} processes it must be from 0 to {world - 1}.")
+        if len(frames) < 2:
+            raise DataError(
+                f"There {'is 1 video' if frames else 'are 0 videos'} to learn from; telling videos apart needs at "
+                "least 2.",
+                "Add videos, or cut the one that there is into several files.",
+            )
+        self.batch_size = batch_size
+        self._videos = sorted(frames)
+        self._room = [max(0, frames[video] - spec.span) + 1 for video in self._videos]
+        self._seed = seed
+        self._variants = variants
+        self._temporal = temporal
+        self._repeats = clips_per_video
+        self._rank = rank
+        self._world = world
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Batches of every epoch, on every rank."""
+        return math.ceil(len(self._videos) * self._repeats / (self.batch_size * self._world))
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[list[ClipRequest]]:
+        """This rank's batches of one epoch, from batch number ``first`` on; equal for equal seed and epoch."""
+        generator = generator_at(self._seed, "sampler", epoch)
+        clips = len(self._videos) * self._repeats
+        whole = self.batch_size * self._world
+        slots = self.batches_per_epoch * whole
+        order = torch.randperm(clips, generator=generator)
+        places = (order[torch.arange(slots) % clips] % len(self._videos)).tolist()
+        draws = torch.rand(slots, self._variants, dtype=torch.float64, generator=generator)
+        apart = torch.rand(slots, dtype=torch.float64, generator=generator) < self._temporal
+        draws = torch.where(apart[:, None], draws, draws[:, :1])
+        for batch in range(first, self.batches_per_epoch):
+            begin = batch * whole + self._rank * self.batch_size
+            yield [
+                ClipRequest(
+                    video=self._videos[places[slot]],
+                    starts=tuple(int(draw * self._room[places[slot]]) for draw in draws[slot].tolist()),
+                )
+                for slot in range(begin, begin + self.batch_size)
+            ]
+
+
+def evaluation_windows(frames: int, spec: ClipSpec, preset: Literal["coclr", "vcop"] = "coclr") -> tuple[int, ...]:
+    """Where the windows begin from which a whole video's feature is averaged.
+
+    Args:
+        frames: of the video.
+        spec: what a clip is.
+        preset: 'coclr': windows all along the video, 15/32 of a clip apart, the last one flush with the end (CoCLR's
+            test with a moving window); 'vcop': ten windows spread evenly (VCOP's test).
+
+    Returns:
+        The first frames, rising; of equal ones 'coclr' keeps one and 'vcop' all ten. (0,) or ten zeros where the video
+        is no longer than a clip.
+    """
+    room = max(0, frames - spec.span)
+    if preset == "vcop":
+        return tuple(round(number * room / 9) for number in range(10))
+    if preset == "coclr":
+        hop = max(1, spec.frames * spec.stride * 15 // 32)
+        return (*range(0, room, hop), room)
+    raise ConfigError(f"There is no preset '{preset}' for the windows of a video; there are: coclr, vcop.")

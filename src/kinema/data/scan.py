@@ -1,0 +1,114 @@
+"""What is there and what is broken: a folder of files, or a list of them, as a typed manifest.
+
+Every file whose name ends like a video's gets its row, whatever becomes of it. Files are opened in processes of their
+own, so that one that crashes the decoder is named and the scan goes on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from kinema.core.errors import DataError
+from kinema.data.layouts import apply_labels
+from kinema.data.manifest import Manifest, Video
+from kinema.data.workers import Job, run_jobs
+
+# fmt: off
+EXTENSIONS = frozenset({
+    ".264", ".265", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".h264",
+    ".h265", ".hevc", ".ivf", ".m1v", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg",
+    ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m",
+})
+# fmt: on
+"""File names that end in one of these claim to be video, in capitals too."""
+
+
+def scan(
+    root: Path | Sequence[Path],
+    *,
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+    previous: Manifest | None = None,
+) -> Manifest:
+    """Reads all videos below a folder, or those of a list.
+
+    Args:
+        root: a folder, searched in all depths without hidden files and folders; or a list of files, whose common
+            folder becomes the root.
+        workers: processes that read.
+        progress: is told (files done, files).
+        previous: an earlier manifest of the same folder; files of equal size and time are taken from it.
+
+    Returns:
+        A manifest with the videos in order of their paths, labelled as :mod:`kinema.data.layouts` says.
+
+    Raises:
+        DataError: the folder is missing, or nothing in it claims to be video.
+    """
+    folder, paths = _found(root)
+    known = {video.path: video for video in previous.videos} if previous is not None else {}
+    videos: dict[str, Video] = {}
+    jobs: list[Job] = []
+    for path in paths:
+        size, mtime_ns = _status(folder / path)
+        old = known.get(path)
+        if old is not None and (old.size, old.mtime_ns) == (size, mtime_ns):
+            videos[path] = old
+        else:
+            jobs.append({"path": path, "file": str(folder / path), "size": size, "mtime_ns": mtime_ns})
+    if progress is not None:
+        progress(len(videos), len(paths))
+    arguments: list[list[str]] = [[] for _ in range(max(1, workers))]
+    for number, answer in run_jobs("kinema.data.probe", arguments, jobs, _crashed):
+        job = jobs[number]
+        answer["keyframes"] = tuple(answer.get("keyframes", ()))
+        videos[job["path"]] = replace(Video(path=job["path"], size=job["size"], mtime_ns=job["mtime_ns"]), **answer)
+        if progress is not None:
+            progress(len(videos), len(paths))
+    return Manifest(root=folder, videos=apply_labels(folder, [videos[path] for path in paths]))
+
+
+def _found(root: Path | Sequence[Path]) -> tuple[Path, list[str]]:
+    if isinstance(root, (str, os.PathLike)):
+        folder = Path(root)
+        if not folder.is_dir():
+            raise DataError(f"There is no folder '{folder}'.", "Give the folder that holds the videos.")
+        folder = folder.resolve()
+        paths = sorted(_below(folder))
+    else:
+        files = [Path(os.path.abspath(path)) for path in root]
+        folder = Path(os.path.commonpath([path.parent for path in files])) if files else Path.cwd()
+        paths = sorted({path.relative_to(folder).as_posix() for path in files})
+    if not paths:
+        raise DataError(
+            f"There are no videos in '{folder}': no file ends in {', '.join(sorted(EXTENSIONS))}.",
+            "Give the folder that holds the videos; folders inside it are searched too.",
+        )
+    return folder, paths
+
+
+def _below(folder: Path) -> list[str]:
+    found = []
+    for place, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            (Path(place) / name).relative_to(folder).as_posix()
+            for name in files
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
+        ]
+    return found
+
+
+def _status(file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def _crashed(_: Job, reason: str) -> Job:
+    return {"health": "unreadable", "reason": reason}

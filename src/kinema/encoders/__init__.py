@@ -1,0 +1,8 @@
+"""Encoders: networks from one view of a clip to a feature, and the heads that train them."""
+
+from kinema.encoders.build import EncoderConfig, build_encoder
+from kinema.encoders.heads import ProjectionHead
+from kinema.encoders.layers import VideoEncoder
+from kinema.encoders.tower import HeadConfig, Tower
+
+__all__ = ["EncoderConfig", "HeadConfig", "ProjectionHead", "Tower", "VideoEncoder", "build_encoder"]

@@ -1,0 +1,60 @@
+"""A tower: the encoder of one view and the projection head that contrastive learning compares in."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from kinema.core.errors import ConfigError
+from kinema.core.records import VIEWS
+from kinema.encoders.build import EncoderConfig, build_encoder
+from kinema.encoders.heads import ProjectionHead
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """The projection head.
+
+    Args:
+        layers: linear layers; 1 is linear, 2 is MoCo v2's and SimCLR v1's, 3 is SimCLR v2's.
+        out: d, dimensions of the projection.
+        norm: BatchNorm after every hidden layer (SimCLR); without it (MoCo, CPR) clips of a batch tell nothing of one
+            another through the head, which matters where a batch is not spread over devices.
+    """
+
+    layers: int = 2
+    out: int = 128
+    norm: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "out"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"head.{name} is {getattr(self, name)}; it must be at least 1.")
+
+
+class Tower(nn.Module):
+    """float [B, C, T, H, W] of one view to L2-normalised projections [B, d].
+
+    ``encoder`` is what is used after training, ``head`` is dropped.
+    """
+
+    def __init__(self, view: str, encoder: EncoderConfig, head: HeadConfig) -> None:
+        super().__init__()
+        if view not in VIEWS:
+            raise ConfigError(f"There is no view '{view}'.", f"Choose one of: {', '.join(VIEWS)}.")
+        self.encoder = build_encoder(encoder, channels=VIEWS[view])
+        dim = int(self.encoder.dim)  # type: ignore[arg-type]
+        self.head = ProjectionHead(dim, dim, out=head.out, layers=head.layers, norm=head.norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        z: Tensor = self.head(self.encoder(x))
+        return z
+
+    @torch.no_grad()
+    def frozen_copy(self) -> Tower:
+        """A copy that no gradient reaches: where a momentum tower starts."""
+        copy = deepcopy(self)
+        return copy.requires_grad_(False)

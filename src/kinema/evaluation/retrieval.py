@@ -1,0 +1,179 @@
+"""Nearest-neighbour retrieval: does the video nearest to a query show the same class?
+
+Two presets, whose figures are never put in one column:
+
+    coclr  windows over the whole video; the mean of the backbone features of a video's windows; each split has its
+           own mean subtracted; L2 norm; dot product (Han et al. 2020; Wu et al. 2022, after the authors' code)
+    vcop   10 uniform clips of a video; the mean of their features; cosine (Xu et al. 2019)
+
+Test queries the training split in both. Where queries and gallery share recordings (one set queried by itself), the
+gallery's items of the query's own recording are no candidates.
+
+Axes: Q queries, G gallery items, V windows, d dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from kinema.core.errors import ConfigError, ShapeError
+from kinema.evaluation.labels import Vector, require_labels, whole_numbers
+from kinema.evaluation.ranking import Ranking, rank
+
+KS = (1, 5, 10, 20, 50)
+"""The ranks of both presets."""
+
+FLAT = 1e-5
+"""A feature shorter than this fraction of the longest before centring is rounding, and taken as zero."""
+
+
+@dataclass(frozen=True)
+class RetrievalPreset:
+    """How one published protocol compares features; which windows it takes them from is said at the head.
+
+    Args:
+        name: what a result record calls it.
+        centred: whether each split's own mean is subtracted before the norm.
+    """
+
+    name: str
+    centred: bool
+
+
+PRESETS: Mapping[str, RetrievalPreset] = MappingProxyType(
+    {"coclr": RetrievalPreset("coclr", True), "vcop": RetrievalPreset("vcop", False)}
+)
+"""The presets by name."""
+
+
+@dataclass(frozen=True)
+class RetrievalFigures:
+    """What retrieval measured.
+
+    Args:
+        preset: the preset's name.
+        metrics: 'r@1', 'r@5', …: fraction of queries with an item of their class among the first k.
+        omitted: those k for which some query has fewer candidates; they are not in ``metrics``.
+        interval: 95 % bootstrap interval of r@1 over the queries, (low, high).
+        per_class: r@1 of the queries of each class, by label.
+        chance: r@1 expected of a random order.
+        first: int64 [Q], rank of the first item of the query's class; G + 1 where there is none.
+        neighbours: int64 [Q, 5], the nearest gallery items, nearest first; -1 where there are fewer.
+    """
+
+    preset: str
+    metrics: Mapping[str, float]
+    omitted: tuple[int, ...]
+    interval: tuple[float, float]
+    per_class: Mapping[int, float]
+    chance: float
+    first: NDArray[np.int64]
+    neighbours: NDArray[np.int64]
+
+
+def retrieve(
+    query_features: Tensor | NDArray[np.floating],
+    gallery_features: Tensor | NDArray[np.floating],
+    query_labels: Vector | None,
+    gallery_labels: Vector | None,
+    *,
+    preset: str = "coclr",
+    query_sources: Vector | None = None,
+    gallery_sources: Vector | None = None,
+    seed: int = 0,
+) -> RetrievalFigures:
+    """Ranks the gallery for every query by the similarity of their features, and compares classes.
+
+    Args:
+        query_features: float [Q, d], or [Q, V, d] for windows, whose mean is taken.
+        gallery_features: float [G, d] or [G, V, d].
+        query_labels: whole numbers [Q].
+        gallery_labels: whole numbers [G].
+        preset: 'coclr' or 'vcop'.
+        query_sources: whole numbers [Q], the recordings of the queries; given with ``gallery_sources`` or not at all.
+        gallery_sources: whole numbers [G]; items of the query's own recording are no candidates.
+        seed: of the bootstrap.
+
+    Raises:
+        ConfigError: an unknown preset.
+        DataError: labels are missing, or a query has no candidates.
+        ShapeError: the arrays do not fit one another, or a feature is not finite.
+    """
+    if preset not in PRESETS:
+        raise ConfigError(f"There is no retrieval preset '{preset}'; there are: {', '.join(PRESETS)}.")
+    labels = require_labels(query_labels, "query", "retrieval")
+    others = require_labels(gallery_labels, "gallery", "retrieval")
+    centred = PRESETS[preset].centred
+    queries = _directions(query_features, "query", len(labels), centred)
+    gallery = _directions(gallery_features, "gallery", len(others), centred)
+    if queries.shape[1] != gallery.shape[1]:
+        raise ShapeError(f"Queries have {queries.shape[1]} dimensions and the gallery {gallery.shape[1]}.")
+    siblings = _siblings(query_sources, gallery_sources, len(labels), len(others))
+    ranking = rank(queries @ gallery.T, labels[:, None] == others, siblings, KS)
+    return _figures(preset, ranking, labels, seed)
+
+
+def _figures(preset: str, ranking: Ranking, labels: Tensor, seed: int) -> RetrievalFigures:
+    hit = ranking.first == 1
+    return RetrievalFigures(
+        preset=preset,
+        metrics={f"r@{k}": value for k, value in ranking.recall.items()},
+        omitted=ranking.omitted,
+        interval=bootstrap_interval(hit, seed),
+        per_class={int(c): float(hit[labels == c].double().mean()) for c in torch.unique(labels)},
+        chance=ranking.chance,
+        first=ranking.first.numpy(),
+        neighbours=ranking.order.numpy(),
+    )
+
+
+def bootstrap_interval(hit: Tensor, seed: int, resamples: int = 10_000) -> tuple[float, float]:
+    """95 % percentile interval of the mean of hits and misses, over resamples of the queries.
+
+    To draw Q queries with replacement and count the hits is to draw from a binomial distribution, so that is drawn.
+    Queries are taken as independent; where many come from one recording, the true spread is larger.
+
+    Args:
+        hit: bool [Q].
+        seed: of the draws.
+        resamples: how many.
+    """
+    q = len(hit)
+    means = np.random.default_rng(seed).binomial(q, float(hit.double().mean()), resamples) / q
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _directions(features: Tensor | NDArray[np.floating], name: str, items: int, centred: bool) -> Tensor:
+    """Features as unit vectors [N, d], the mean over windows taken and the split's mean subtracted."""
+    x = torch.as_tensor(features).detach().cpu().double()
+    if x.dim() not in (2, 3) or x.shape[0] != items or 0 in x.shape:
+        raise ShapeError(f"The {name} features are {tuple(x.shape)} for {items} labels; expected [N, d] or [N, V, d].")
+    bad = int((~torch.isfinite(x)).flatten(1).any(1).sum())
+    if bad:
+        raise ShapeError(f"The features of {bad} of {items} {name} videos are not finite.")
+    if x.dim() == 3:
+        x = x.mean(1)
+    longest = x.norm(dim=1).max()
+    if centred:
+        x = x - x.mean(0)
+    length = x.norm(dim=1, keepdim=True)
+    return torch.where(length > FLAT * longest, x / length.clamp_min(torch.finfo(x.dtype).tiny), 0.0).float()
+
+
+def _siblings(query: Vector | None, gallery: Vector | None, queries: int, items: int) -> Tensor | None:
+    if query is None and gallery is None:
+        return None
+    if query is None or gallery is None:
+        raise ShapeError("query_sources and gallery_sources are given together or not at all.")
+    ours, theirs = whole_numbers(query, "sources of the queries"), whole_numbers(gallery, "sources of the gallery")
+    if (len(ours), len(theirs)) != (queries, items):
+        raise ShapeError(f"There are {len(ours)} and {len(theirs)} sources for {queries} queries and {items} items.")
+    return ours[:, None] == theirs

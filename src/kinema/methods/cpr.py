@@ -1,0 +1,297 @@
+"""CPR, cascade positive retrieval: further positives are found among other videos, by a cascade over two views.
+
+Wu, Lai, Hu, Kadav, "Cascade positive retrieval for self-supervised video representation learning", 2022,
+arXiv 2201.07989. Two clips of one action may share little in RGB and much in their motion. A memory of K earlier clips
+is cut down in n stages that alternate between the guide view b (frozen) and the trained view a; the k that are left
+count as positives beside the clip's own key. With one stage this is CoCLR (Han, Xie, Zisserman, NeurIPS 2020).
+A patent application on the idea exists (US 2023/0086023); see docs/methods/cpr.md.
+
+Legend, in the paper's symbols:
+    B clips of a batch · K entries of the memory · d dimensions · n stages · r keep ratio · k positives
+    q = f_q(x1_a) · key = f_k(x2_a) · p = g_b(x2_b) · Q_a, Q_b the memory, one write index for both
+
+Two forms: :class:`CPR` has a queue, a momentum network and a frozen guide (the CoCLR base); :class:`CPRBank` learns
+both views from scratch with memory banks over all N videos (the IIC base; its details are a reconstruction).
+
+Departures from the authors' code:
+- Clips are mined by the key variant (``miner='key'``), as the paper says; the code mines by the query's features.
+- A dropped own key leaves numerator and denominator (``own_key='both'``); in the code it stays in the denominator
+  and so becomes a negative (``own_key='numerator'``).
+- One and two stages work. Log-sum-exp takes the place of the log of a masked softmax.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from kinema.core.errors import ConfigError
+from kinema.core.ops import all_gather_rows, update_ema
+from kinema.core.protocols import Method
+from kinema.core.records import ClipBatch, Losses, TrainingContext
+from kinema.encoders import EncoderConfig, HeadConfig, Tower
+from kinema.mining import FeatureQueue, MemoryBank, cascade, cascade_sizes
+from kinema.objectives import multi_positive_nce
+
+
+@dataclass(frozen=True)
+class CPRConfig:
+    """Settings of CPR with a queue (the CoCLR base).
+
+    Args:
+        view: a, the view that is trained.
+        guide: b, the view whose frozen tower guides the mining.
+        stages: n; 1 is CoCLR.
+        keep: r, the share that a stage keeps.
+        k: positives mined a clip.
+        sizes: what each stage keeps, in place of stages, keep and k: the last is k.
+        queue: K; a multiple of the batch over all ranks.
+        temperature: τ.
+        momentum: m of the key network.
+        miner: whether the key's or the query's variant is looked up in the memory.
+        own_key: what self-dropping takes the own key out of: 'both' numerator and denominator, the 'numerator' only
+            (the authors' code), or 'keep' for no dropping.
+        drop_own: probability, a step, that the own key is dropped.
+        head: the projection head of both towers.
+    """
+
+    view: str = "rgb"
+    guide: str = "motion"
+    stages: int = 4
+    keep: float = 0.5
+    k: int = 5
+    sizes: tuple[int, ...] | None = None
+    queue: int = 1024
+    temperature: float = 0.07
+    momentum: float = 0.99
+    miner: Literal["key", "query"] = "key"
+    own_key: Literal["both", "numerator", "keep"] = "both"
+    drop_own: float = 0.9
+    head: HeadConfig = field(default_factory=HeadConfig)
+
+    def __post_init__(self) -> None:
+        if self.view == self.guide:
+            raise ConfigError(
+                f"method.view and method.guide are both '{self.view}'; the cascade needs two views.",
+                "Set method.guide to 'motion' or 'residual' for the view 'rgb'.",
+            )
+        if self.queue < 1 or self.temperature <= 0 or not 0 <= self.momentum < 1 or not 0 <= self.drop_own <= 1:
+            raise ConfigError(
+                f"method.queue={self.queue}, temperature={self.temperature}, momentum={self.momentum}, "
+                f"drop_own={self.drop_own}: they must lie in [1, ∞), (0, ∞), [0, 1) and [0, 1]."
+            )
+        self.resolved_sizes()
+
+    def resolved_sizes(self) -> tuple[int, ...]:
+        """What each stage keeps of the queue.
+
+        Raises:
+            ConfigError: the cascade cannot keep k.
+        """
+        return _resolve(self.sizes, self.queue, self.keep, self.stages, self.k)
+
+    def build(self, encoder: EncoderConfig, context: TrainingContext) -> CPR:  # noqa: ARG002 - the contract
+        """The method, freshly initialised."""
+        return CPR(self, encoder)
+
+
+class CPR(Method):
+    """CPR on a queue: the guide is frozen, the trained view has a momentum tower."""
+
+    def __init__(self, config: CPRConfig, encoder: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.view, self.guide = config.view, config.guide
+        self.views, self.trains = (config.view, config.guide), (config.view,)
+        self.f_q = Tower(self.view, encoder, config.head)
+        self.f_k = self.f_q.frozen_copy()
+        self.g_b = Tower(self.guide, encoder, config.head).requires_grad_(False)
+        self.queue = FeatureQueue(config.queue, config.head.out, (self.view, self.guide))
+
+    def towers(self) -> Mapping[str, Tower]:
+        """The trained tower and the guide, under their views."""
+        return {self.view: self.f_q, self.guide: self.g_b}
+
+    def started(self) -> None:
+        """The momentum tower starts where the query tower does."""
+        self.f_k.load_state_dict(self.f_q.state_dict())
+
+    def train(self, mode: bool = True) -> CPR:
+        """Sets the mode; the frozen guide always evaluates."""
+        super().train(mode)
+        self.g_b.eval()
+        return self
+
+    def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:
+        """MIL-NCE (sect. 3) over the own key, the siblings and the mined entries; not ready until the queue is full."""
+        cfg = self.config
+        with torch.no_grad():
+            key = self.f_k(batch.view(1, self.view))
+            p = self.g_b(batch.view(1, self.guide))
+        pending = {"key": all_gather_rows(key), "p": all_gather_rows(p)}
+        pending |= {"source": all_gather_rows(batch.source), "index": all_gather_rows(batch.index)}
+        if not self.queue.full:
+            return Losses(key.new_zeros(()), pending=pending, embeddings=key, ready=False)
+
+        q = self.f_q(batch.view(0, self.view))
+        Q_a, Q_b = self.queue.features(self.view), self.queue.features(self.guide)
+        s_q = q @ Q_a.T
+        sibling = batch.source[:, None] == self.queue.source[None]
+        with torch.no_grad():
+            if cfg.miner == "key":
+                s_a, s_b = key @ Q_a.T, p @ Q_b.T
+            else:
+                s_a, s_b = s_q.detach(), self.g_b(batch.view(0, self.guide)) @ Q_b.T
+            mined = cascade((s_b, s_a), cfg.resolved_sizes(), excluded=sibling)
+
+        own = (q * key).sum(dim=1, keepdim=True)
+        logits = torch.cat([own, s_q], dim=1) / cfg.temperature
+        positives, candidates = _targets(sibling, mined)
+        if cfg.own_key != "keep" and float(torch.rand((), generator=generator)) < cfg.drop_own:
+            positives[:, 0] = False
+            candidates[:, 0] = cfg.own_key == "numerator"
+        total = multi_positive_nce(logits, positives, candidates)
+        rows = torch.where(mined >= 0, self.queue.index[mined.clamp_min(0)], -1)
+        return Losses(
+            total, terms={"mil_nce": total.detach()}, pending=pending, embeddings=q.detach(), mined=rows
+        )
+
+    def commit(self, losses: Losses) -> None:
+        """Moves f_k towards f_q and pushes keys, guide features and ids under one write index."""
+        if losses.ready:
+            update_ema(self.f_k, self.f_q, self.config.momentum)
+        pending = losses.pending
+        features = {self.view: pending["key"], self.guide: pending["p"]}
+        self.queue.push(features, pending["source"], pending["index"])
+
+
+@dataclass(frozen=True)
+class CPRBankConfig:
+    """Settings of CPR with memory banks (the IIC base; a reconstruction).
+
+    Args:
+        view: the first view, where the cascade starts and what is used afterwards.
+        guide: the second view; both are trained.
+        stages: n.
+        keep: r.
+        k: positives mined a clip.
+        sizes: what each stage keeps, in place of stages, keep and k (the paper: top 1000 in RGB, 100 in the residual,
+            … 3).
+        negatives: entries drawn from the bank a step, 0 for all of it (the paper: 1024).
+        temperature: τ.
+        bank_momentum: how much an entry keeps of itself when its clip is seen again.
+        head: the projection head of both towers.
+    """
+
+    view: str = "rgb"
+    guide: str = "residual"
+    stages: int = 3
+    keep: float = 0.1
+    k: int = 3
+    sizes: tuple[int, ...] | None = None
+    negatives: int = 1024
+    temperature: float = 0.07
+    bank_momentum: float = 0.5
+    head: HeadConfig = field(default_factory=HeadConfig)
+
+    def __post_init__(self) -> None:
+        if self.view == self.guide:
+            raise ConfigError(f"method.view and method.guide are both '{self.view}'; the cascade needs two views.")
+        if self.negatives < 0 or self.temperature <= 0 or not 0 <= self.bank_momentum < 1:
+            raise ConfigError(
+                f"method.negatives={self.negatives}, temperature={self.temperature}, "
+                f"bank_momentum={self.bank_momentum}: they must lie in [0, ∞), (0, ∞) and [0, 1)."
+            )
+
+    def build(self, encoder: EncoderConfig, context: TrainingContext) -> CPRBank:
+        """The method, freshly initialised.
+
+        Raises:
+            ConfigError: the cascade cannot keep k of so many videos.
+        """
+        return CPRBank(self, encoder, context.videos)
+
+
+class CPRBank(Method):
+    """CPR on memory banks: two towers from scratch, each the other's guide.
+
+    Each view's query is compared with the other view's bank: its own entry there, the mined entries and the negatives
+    (contrastive multi-view coding, as in IIC). Nothing is learnt in the first epoch, which fills the banks.
+    """
+
+    variants = 1
+
+    def __init__(self, config: CPRBankConfig, encoder: EncoderConfig, videos: int) -> None:
+        super().__init__()
+        self.config = config
+        self.sizes = _resolve(config.sizes, videos, config.keep, config.stages, config.k)
+        self.view, self.guide = config.view, config.guide
+        self.views = self.trains = (config.view, config.guide)
+        self.f_a = Tower(self.view, encoder, config.head)
+        self.f_b = Tower(self.guide, encoder, config.head)
+        self.bank = MemoryBank(videos, config.head.out, self.views, momentum=config.bank_momentum)
+
+    def towers(self) -> Mapping[str, Tower]:
+        """Both towers, under their views."""
+        return {self.view: self.f_a, self.guide: self.f_b}
+
+    def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:
+        """MIL-NCE of each view against the other's bank, mean of both; not ready until every video was seen."""
+        q = {view: tower(batch.view(0, view)) for view, tower in self.towers().items()}
+        pending = {view: all_gather_rows(z.detach()) for view, z in q.items()}
+        pending |= {"source": all_gather_rows(batch.source), "index": all_gather_rows(batch.index)}
+        embeddings = q[self.view].detach()
+        if not self.bank.full:
+            return Losses(embeddings.new_zeros(()), pending=pending, embeddings=embeddings, ready=False)
+
+        sibling = batch.source[:, None] == self.bank.source[None]
+        with torch.no_grad():
+            scores = tuple(q[view].detach() @ self.bank.features(view).T for view in (self.view, self.guide))
+            mined = cascade(scores, self.sizes, excluded=sibling)
+        positives, candidates = (x[:, 1:] for x in _targets(sibling, mined))
+        if self.config.negatives:
+            draw = torch.rand(len(self.bank.source), generator=generator).to(embeddings.device)
+            chosen = draw.argsort()[: self.config.negatives]
+            candidates = torch.zeros_like(candidates).index_fill_(1, chosen, True) | positives
+        terms = {}
+        for view, other in ((self.view, self.guide), (self.guide, self.view)):
+            logits = q[view] @ self.bank.features(other).T / self.config.temperature
+            terms[f"mil_nce_{view}"] = multi_positive_nce(logits, positives, candidates)
+        total = torch.stack(list(terms.values())).mean()
+        logged = {name: value.detach() for name, value in terms.items()}
+        return Losses(total, terms=logged, pending=pending, embeddings=embeddings, mined=mined)
+
+    def commit(self, losses: Losses) -> None:
+        """Mixes what was seen into the banks."""
+        pending = losses.pending
+        features = {view: pending[view] for view in self.views}
+        self.bank.update(pending["index"], features, pending["source"])
+
+
+def _resolve(sizes: tuple[int, ...] | None, candidates: int, keep: float, stages: int, k: int) -> tuple[int, ...]:
+    """Explicit sizes, checked against the memory, or the geometric ones."""
+    if sizes is None:
+        return cascade_sizes(candidates, keep, stages, k)
+    shrinking = all(a >= b for a, b in zip((candidates, *sizes), sizes, strict=False))
+    if not sizes or min(sizes) < 1 or not shrinking:
+        raise ConfigError(
+            f"method.sizes is {list(sizes)} for a memory of {candidates} clips.",
+            "Give what each stage keeps: at least 1, never growing, and no more than the memory holds.",
+        )
+    return sizes
+
+
+def _targets(sibling: Tensor, mined: Tensor) -> tuple[Tensor, Tensor]:
+    """Positives and candidates over [own key, memory], bool [B, 1 + K]: own key, siblings and mined are positive."""
+    B, K = sibling.shape
+    positives = torch.zeros(B, K + 2, dtype=torch.bool, device=sibling.device)
+    positives[:, 0] = True
+    positives[:, 1 : K + 1] = sibling
+    # Column K + 1 takes the entries that were not found (-1) and is cut off again.
+    positives.scatter_(1, torch.where(mined >= 0, mined + 1, K + 1), True)
+    positives = positives[:, : K + 1].contiguous()
+    return positives, torch.ones_like(positives)

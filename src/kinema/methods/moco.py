@@ -1,0 +1,120 @@
+"""MoCo on clips: InfoNCE against a queue of earlier keys from a slowly moving copy of the network.
+
+He, Fan, Wu, Xie, Girshick, "Momentum contrast for unsupervised visual representation learning", CVPR 2020,
+arXiv 1911.05722. This is the InfoNCE baseline that CoCLR and CPR start from: one view, one positive.
+
+Legend: B clips, K entries of the queue, d dimensions; q query, k key, f_q and f_k their networks.
+
+Departures:
+- Nothing is learnt before the queue is full (the authors start from random unit vectors).
+- Keys of the same recording in the queue are left out of the negatives (``siblings='ignored'``): in a data set not
+  much larger than the queue they are most often the clip itself, one epoch ago. ``siblings='negatives'`` is the paper.
+- Shuffled BatchNorm needs several GPUs; here the head is free of BatchNorm. The momentum network keeps BatchNorm
+  statistics of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+
+from kinema.core.errors import ConfigError
+from kinema.core.ops import all_gather_rows, update_ema
+from kinema.core.protocols import Method
+from kinema.core.records import ClipBatch, Losses, TrainingContext
+from kinema.encoders import EncoderConfig, HeadConfig, Tower
+from kinema.mining import FeatureQueue
+from kinema.objectives import multi_positive_nce
+
+
+@dataclass(frozen=True)
+class MoCoConfig:
+    """MoCo's settings.
+
+    Args:
+        view: the view that is learnt from.
+        queue: K, keys that are remembered; a multiple of the batch over all ranks.
+        temperature: τ.
+        momentum: m, how slowly the key network follows.
+        siblings: whether earlier keys of the same recording count as negatives (the paper) or are left out.
+        head: the projection head.
+    """
+
+    view: str = "rgb"
+    queue: int = 1024
+    temperature: float = 0.07
+    momentum: float = 0.99
+    siblings: Literal["ignored", "negatives"] = "ignored"
+    head: HeadConfig = field(default_factory=HeadConfig)
+
+    def __post_init__(self) -> None:
+        check_contrast(self.queue, self.temperature, self.momentum)
+
+    def build(self, encoder: EncoderConfig, context: TrainingContext) -> MoCo:  # noqa: ARG002 - the contract
+        """The method, freshly initialised."""
+        return MoCo(self, encoder)
+
+
+class MoCo(Method):
+    """InfoNCE with a queue; two variants in, one tower out."""
+
+    def __init__(self, config: MoCoConfig, encoder: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.view = config.view
+        self.views = self.trains = (config.view,)
+        self.f_q = Tower(config.view, encoder, config.head)
+        self.f_k = self.f_q.frozen_copy()
+        self.queue = FeatureQueue(config.queue, config.head.out, (config.view,))
+
+    def towers(self) -> Mapping[str, Tower]:
+        """The query tower, under its view."""
+        return {self.view: self.f_q}
+
+    def started(self) -> None:
+        """The momentum tower starts where the query tower does."""
+        self.f_k.load_state_dict(self.f_q.state_dict())
+
+    def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - the contract
+        """InfoNCE (eq. 1) of q against its own key and the queue; not ready until the queue is full."""
+        with torch.no_grad():
+            k = self.f_k(batch.view(1, self.view))
+        pending = {"k": all_gather_rows(k), "source": all_gather_rows(batch.source)}
+        pending["index"] = all_gather_rows(batch.index)
+        if not self.queue.full:
+            return Losses(k.new_zeros(()), pending=pending, embeddings=k, ready=False)
+
+        q = self.f_q(batch.view(0, self.view))
+        own = (q * k).sum(dim=1, keepdim=True)
+        logits = torch.cat([own, q @ self.queue.features(self.view).T], dim=1) / self.config.temperature
+        positives = torch.zeros_like(logits, dtype=torch.bool)
+        positives[:, 0] = True
+        candidates = torch.ones_like(positives)
+        if self.config.siblings == "ignored":
+            candidates[:, 1:] = batch.source[:, None] != self.queue.source[None]
+        total = multi_positive_nce(logits, positives, candidates)
+        return Losses(total, terms={"info_nce": total.detach()}, pending=pending, embeddings=q.detach())
+
+    def commit(self, losses: Losses) -> None:
+        """Moves f_k towards f_q and pushes the keys."""
+        if losses.ready:
+            update_ema(self.f_k, self.f_q, self.config.momentum)
+        pending = losses.pending
+        self.queue.push({self.view: pending["k"]}, pending["source"], pending["index"])
+
+
+def check_contrast(queue: int, temperature: float, momentum: float) -> None:
+    """Refuses a queue, temperature or momentum that no contrastive run could use.
+
+    Raises:
+        ConfigError: names the setting, its value and its range.
+    """
+    if queue < 1:
+        raise ConfigError(f"method.queue is {queue}; it must be at least 1 (and a multiple of the batch).")
+    if temperature <= 0:
+        raise ConfigError(f"method.temperature is {temperature}; it must be above 0.")
+    if not 0 <= momentum < 1:
+        raise ConfigError(f"method.momentum is {momentum}; it must lie in [0, 1).")

@@ -1,0 +1,88 @@
+"""Supervised learning: cross entropy on the labels. Not a contribution of anybody: the reference that says how much
+of a data set's classes the same encoder could learn at the same budget if it were told them.
+
+Legend: B clips, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from kinema.core.errors import ConfigError, DataError
+from kinema.core.protocols import Method
+from kinema.core.records import ClipBatch, Losses, TrainingContext
+from kinema.encoders import EncoderConfig, HeadConfig, Tower
+
+
+@dataclass(frozen=True)
+class SupervisedConfig:
+    """Settings of the supervised reference.
+
+    Args:
+        view: the view that is learnt from.
+        dropout: share of the features dropped before the classifier.
+        smoothing: label smoothing.
+        head: kept so that a later phase can start from the tower; no gradient reaches it.
+    """
+
+    view: str = "rgb"
+    dropout: float = 0.0
+    smoothing: float = 0.0
+    head: HeadConfig = field(default_factory=HeadConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("dropout", "smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"method.{name} is {getattr(self, name)}; it must lie in [0, 1).")
+
+    def build(self, encoder: EncoderConfig, context: TrainingContext) -> Supervised:
+        """The method, freshly initialised.
+
+        Raises:
+            DataError: the data has no labels, or one class only.
+        """
+        if context.classes < 2:
+            raise DataError(
+                f"Supervised learning needs labels of at least 2 classes; this data has {context.classes}.",
+                "Put the videos into one folder a class or write a labels.csv; simclr, moco and cpr need no labels.",
+            )
+        return Supervised(self, encoder, context.classes)
+
+
+class Supervised(Method):
+    """One variant in, cross entropy over the classes out."""
+
+    variants = 1
+    reads_labels = True
+
+    def __init__(self, config: SupervisedConfig, encoder: EncoderConfig, classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.view = config.view
+        self.views = self.trains = (config.view,)
+        self.tower = Tower(config.view, encoder, config.head)
+        self.tower.head.requires_grad_(False)
+        self.classifier = nn.Linear(int(self.tower.encoder.dim), classes)  # type: ignore[arg-type]
+
+    def towers(self) -> Mapping[str, Tower]:
+        """The one tower, under its view."""
+        return {self.view: self.tower}
+
+    def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:
+        """Cross entropy over the labelled clips of the batch."""
+        assert batch.label is not None, "a method that reads labels is given them"
+        x = self.tower.encoder(batch.view(0, self.view))
+        if self.config.dropout:
+            keep = torch.rand(x.shape, generator=generator).to(x.device) >= self.config.dropout
+            x = x * keep / (1 - self.config.dropout)
+        logits = self.classifier(x)
+        known = batch.label >= 0
+        total = cross_entropy(logits, batch.label, ignore_index=-1, reduction="sum", label_smoothing=self.config.smoothing)
+        total = total / known.sum().clamp_min(1)
+        accuracy = ((logits.argmax(dim=1) == batch.label) & known).sum() / known.sum().clamp_min(1)
+        return Losses(total, terms={"accuracy": accuracy.float()}, embeddings=x.detach())

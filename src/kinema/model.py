@@ -1,0 +1,193 @@
+"""A trained encoder with all it needs to read video: what ``kinema.load`` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from kinema.core.errors import ShapeError, UsageError
+from kinema.core.records import ClipSpec, RawClips
+from kinema.data import ClipDataset, ClipRequest, ClipStore, collate, evaluation_windows
+from kinema.data.scan import scan
+from kinema.encoders import Tower
+from kinema.transforms import ViewTransform
+
+Windows = Literal["coclr", "vcop"]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of whole videos, the mean over their windows.
+
+    Args:
+        encoded: float32 [N, dim], what the encoder gives; not normalised.
+        projected: float32 [N, d], the mean of the head's unit vectors, of unit length again.
+    """
+
+    encoded: Tensor
+    projected: Tensor
+
+
+class Model:
+    """An encoder of one view.
+
+    Args:
+        tower: the encoder and its head.
+        view: the view it sees.
+        clip: what a clip is.
+        name: what made it, for instance 'cpr' or 'random'.
+        run: the run's folder, None where there is none.
+        seed: the run's seed.
+    """
+
+    def __init__(
+        self, tower: Tower, view: str, clip: ClipSpec, *, name: str, run: Path | None = None, seed: int = 0
+    ) -> None:
+        self.tower = tower.eval().requires_grad_(False)
+        self.view, self.clip, self.name, self.run, self.seed = view, clip, name, run, seed
+        self._transform = ViewTransform(clip, (view,))
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of an embedding."""
+        return int(self.tower.encoder.dim)  # type: ignore[arg-type]
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r}, view={self.view!r}, dim={self.dim}, clip={self.clip})"
+
+    def encode(
+        self,
+        videos: Sequence[str | Path] | Sequence[NDArray[np.uint8]],
+        *,
+        windows: Windows = "coclr",
+        batch_size: int = 64,
+        device: str | None = None,
+        progress: Progress | None = None,
+    ) -> NDArray[np.float32]:
+        """Embeddings of whole videos, float32 [N, dim], of unit length.
+
+        Args:
+            videos: paths of video files; or arrays, uint8 [frames, H, W, 3] in RGB (not for the view 'motion', which
+                is read from the stream).
+            windows: how a video is cut: overlapping windows ('coclr') or ten even ones ('vcop').
+            batch_size: clips at a time.
+            device: where to compute; a GPU where there is one, by default.
+            progress: is told (videos done, videos).
+
+        Raises:
+            DataError: a video cannot be read or is shorter than a clip; nothing is skipped.
+            ShapeError: an array is not uint8 [frames, H, W, 3], or has too few frames.
+        """
+        if not len(videos):
+            return np.zeros((0, self.dim), dtype=np.float32)
+        if isinstance(videos[0], np.ndarray):
+            stacked = self._encode_arrays(videos, windows, batch_size, device, progress)  # type: ignore[arg-type]
+        else:
+            paths = [Path(video) for video in videos]  # type: ignore[arg-type]
+            distinct = sorted({path.resolve() for path in paths})
+            manifest = scan(distinct)
+            rows = {manifest.file(row).resolve(): row for row in range(len(manifest))}
+            broken = [f"'{v.path}' ({v.reason})" for v in manifest.videos if v.health == "unreadable"]
+            if broken:
+                raise UsageError(f"{len(broken)} of {len(distinct)} videos cannot be read: {', '.join(broken[:5])}.")
+            store = ClipStore(manifest, self.clip, motion=self.view == "motion", cache=None)
+            found = self.features(store, windows=windows, batch_size=batch_size, device=device, progress=progress)
+            stacked = found.encoded[[rows[path.resolve()] for path in paths]]
+        unit: NDArray[np.float32] = normalize(stacked, dim=1).numpy()
+        return unit
+
+    def features(
+        self,
+        store: ClipStore,
+        *,
+        windows: Windows = "coclr",
+        batch_size: int = 64,
+        device: str | None = None,
+        progress: Progress | None = None,
+    ) -> Features:
+        """Features of every readable video of a store, in the order of its rows.
+
+        Args:
+            store: made with this model's clip, and with motion where the view is 'motion'.
+            windows: how a video is cut.
+            batch_size: clips at a time.
+            device: where to compute.
+            progress: is told (videos done, videos).
+        """
+        dataset, rows = ClipDataset(store), sorted(store.frames)
+
+        def clips() -> Iterator[tuple[int, RawClips]]:
+            for number, row in enumerate(rows):
+                for start in evaluation_windows(store.frames[row], self.clip, windows):
+                    yield number, collate([dataset[ClipRequest(row, (start,))]])
+
+        return self._mean(clips(), len(rows), batch_size, device, progress)
+
+    def _encode_arrays(
+        self,
+        videos: Sequence[NDArray[np.uint8]],
+        windows: Windows,
+        batch_size: int,
+        device: str | None,
+        progress: Progress | None,
+    ) -> Tensor:
+        if self.view == "motion":
+            raise UsageError(
+                "The view 'motion' is read from a video stream; arrays have none.", "Give the paths of the files."
+            )
+        for number, video in enumerate(videos):
+            if video.dtype != np.uint8 or video.ndim != 4 or video.shape[-1] != 3 or len(video) < self.clip.span:
+                raise ShapeError(
+                    f"Video {number} is {video.dtype} {video.shape}; expected uint8 [frames, H, W, 3] with at least "
+                    f"{self.clip.span} frames, RGB."
+                )
+
+        def clips() -> Iterator[tuple[int, RawClips]]:
+            for number, video in enumerate(videos):
+                for start in evaluation_windows(len(video), self.clip, windows):
+                    cut = torch.from_numpy(video[start : start + self.clip.span : self.clip.stride].copy())[None, None]
+                    extent, zero = torch.tensor([video.shape[1:3]]), torch.zeros(1, dtype=torch.int64)
+                    yield number, RawClips(cut, None, None, extent, None, zero, zero, zero - 1)
+
+        return self._mean(clips(), len(videos), batch_size, device, progress).encoded
+
+    @torch.inference_mode()
+    def _mean(
+        self,
+        clips: Iterator[tuple[int, RawClips]],
+        videos: int,
+        batch_size: int,
+        device: str | None,
+        progress: Progress | None,
+    ) -> Features:
+        """The mean of encoder and head over the clips of each video; clips of other sizes are batched apart."""
+        where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        tower = self.tower.to(where)
+        encoded = torch.zeros(videos, self.dim)
+        projected: Tensor | None = None
+        count = torch.zeros(videos)
+        while batch := list(islice(clips, batch_size)):
+            owners = torch.tensor([number for number, _ in batch])
+            x = torch.cat([self._transform.evaluate(raw.to(where)).view(0, self.view) for _, raw in batch])
+            feature = tower.encoder(x)
+            z = tower.head(feature).float().cpu()
+            projected = torch.zeros(videos, z.shape[1]) if projected is None else projected
+            encoded.index_add_(0, owners, feature.float().cpu())
+            projected.index_add_(0, owners, z)
+            count.index_add_(0, owners, torch.ones(len(owners)))
+            if progress is not None:
+                progress(int(owners[-1]) + 1, videos)
+        assert projected is not None, "there is a video"
+        count = count.clamp_min(1)[:, None]
+        return Features((encoded / count).clone(), normalize(projected / count, dim=1).clone())
+

@@ -1,0 +1,71 @@
+"""Recipes as JSON and back, strictly: what a run folder keeps is what ran."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cattrs
+
+from kinema.core.config import from_plain, make_strict_converter
+from kinema.core.errors import ConfigError
+from kinema.core.protocols import MethodConfig
+from kinema.recipes.methods import method_entry, method_name
+from kinema.training.settings import Phase, Recipe
+
+
+def _converter() -> cattrs.Converter:
+    converter, settings = make_strict_converter(), make_strict_converter()
+
+    def unstructure(config: Any) -> dict[str, Any]:
+        return {"name": method_name(config), **settings.unstructure(config)}
+
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+            raise TypeError("expected the settings of a method, with its 'name'")
+        plain = {key: item for key, item in value.items() if key != "name"}
+        return settings.structure(plain, method_entry(value["name"]).config)
+
+    converter.register_unstructure_hook_func(lambda kind: kind is MethodConfig, unstructure)
+    converter.register_structure_hook_func(lambda kind: kind is MethodConfig, structure)
+    return converter
+
+
+CONVERTER = _converter()
+
+
+def recipe_to_plain(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as JSON values; a method's settings carry its name."""
+    plain: dict[str, Any] = CONVERTER.unstructure(recipe)
+    return plain
+
+
+def recipe_from_plain(value: Any, where: str = "the recipe") -> Recipe:
+    """The recipe that :func:`recipe_to_plain` gave.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or a value has the wrong type; the message gives its path.
+    """
+    return from_plain(value, Recipe, CONVERTER, where)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in a JSON file.
+
+    Raises:
+        ConfigError: the file is missing, is not JSON or does not describe a recipe.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"'{path}' cannot be read as a recipe: {error}.") from error
+    return recipe_from_plain(value, f"'{path}'")
+
+
+def phase_identity(recipe: Recipe, phase: Phase) -> dict[str, Any]:
+    """What a checkpoint of the phase must agree with, as plain values."""
+    plain = recipe_to_plain(recipe)
+    keys = ("clip", "encoder", "transform", "batch_size", "clips_per_video", "temporal", "seed", "precision")
+    identity = {key: plain[key] for key in keys}
+    return {**identity, "phase": plain["phases"][recipe.number(phase) - 1]}

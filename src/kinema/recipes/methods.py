@@ -1,0 +1,68 @@
+"""The table of methods: the one place where they are listed by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kinema.core.errors import UsageError
+from kinema.methods import CPRBankConfig, CPRConfig, MoCoConfig, SimCLRConfig, SupervisedConfig
+
+
+@dataclass(frozen=True)
+class MethodEntry:
+    """One method as a user sees it.
+
+    Args:
+        config: the class of its settings.
+        paper: where it comes from.
+        modalities: the views it can learn from.
+        summary: one line.
+    """
+
+    config: type
+    paper: str
+    modalities: tuple[str, ...]
+    summary: str
+
+
+VIDEO = ("rgb", "residual", "motion")
+
+METHODS: dict[str, MethodEntry] = {
+    "cpr": MethodEntry(
+        CPRConfig,
+        "Wu et al. 2022, arXiv 2201.07989",
+        VIDEO,
+        "InfoNCE on two views, then further positives mined by a cascade over both (stages=1 is CoCLR)",
+    ),
+    "cpr-bank": MethodEntry(
+        CPRBankConfig,
+        "Wu et al. 2022, arXiv 2201.07989 (the IIC form, a reconstruction)",
+        VIDEO,
+        "the cascade on memory banks of all videos, both views from scratch",
+    ),
+    "moco": MethodEntry(
+        MoCoConfig, "He et al. 2020, arXiv 1911.05722", VIDEO, "InfoNCE against a queue of keys (the baseline of CPR)"
+    ),
+    "simclr": MethodEntry(
+        SimCLRConfig, "Chen et al. 2020, arXiv 2002.05709", VIDEO, "two variants of each clip against the batch"
+    ),
+    "supervised": MethodEntry(
+        SupervisedConfig, "cross entropy, no paper", VIDEO, "the reference that is told the labels"
+    ),
+}
+
+
+def method_entry(name: str) -> MethodEntry:
+    """The method of that name.
+
+    Raises:
+        UsageError: there is none; the message lists those there are.
+    """
+    if name not in METHODS:
+        raise UsageError(f"There is no method '{name}'.", f"Choose one of: {', '.join(METHODS)}.")
+    return METHODS[name]
+
+
+def method_name(config: object) -> str:
+    """The name of the method whose settings these are."""
+    return next(name for name, entry in METHODS.items() if entry.config is type(config))

@@ -1,0 +1,148 @@
+"""A plan is what a user sets; :meth:`Plan.recipe` works out the phases.
+
+CPR's schedule (paper, sect. 4.1): InfoNCE on each view first; then one view is frozen and guides the mining for the
+other, by turns. Training both views once by mining is one cycle, two turns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from kinema.core.errors import ConfigError
+from kinema.core.protocols import MethodConfig
+from kinema.core.records import ClipSpec
+from kinema.encoders import EncoderConfig
+from kinema.methods import CPRBankConfig, CPRConfig, MoCoConfig
+from kinema.recipes.methods import method_name
+from kinema.training.settings import OptimiserConfig, Phase, Recipe
+from kinema.transforms import TransformConfig
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How CPR divides its epochs.
+
+    Args:
+        infonce: share of ``epochs`` that each view spends on InfoNCE before mining starts.
+        turns: how often a view is trained by mining: 1 trains the view alone, 2 is one cycle, 4 the paper's two.
+        progressive: growing numbers of positives, for instance 1, 3, 5: each turn is cut into as many phases, and each
+            inherits the weights and restarts the learning rate. Empty for k throughout.
+    """
+
+    infonce: float = 0.5
+    turns: int = 1
+    progressive: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.infonce < 1:
+            raise ConfigError(f"schedule.infonce is {self.infonce}; it must lie between 0 and 1.")
+        if self.turns < 1:
+            raise ConfigError(f"schedule.turns is {self.turns}; at least one view must be trained by mining.")
+        if any(a > b for a, b in zip(self.progressive, self.progressive[1:], strict=False)) or 0 in self.progressive:
+            raise ConfigError(f"schedule.progressive is {list(self.progressive)}; it must be positive and never fall.")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a user can set of a pretraining; see :class:`kinema.training.settings.Recipe` for the shared fields.
+
+    Args:
+        method: the method's settings.
+        epochs: epochs in which the run's view is trained, all phases together.
+        schedule: how CPR divides them; other methods have one phase.
+        optimiser: the optimiser of every phase.
+        clip: what a clip is.
+        encoder: the encoder of every view.
+        transform: the augmentations.
+        batch_size: clips a step.
+        clips_per_video: clips a video an epoch.
+        temporal: probability that the two variants of a clip are two windows of its video.
+        seed: decides everything random.
+        short_videos: what to do with videos shorter than a clip.
+        failure_budget: share of the videos that may fail to decode.
+        cache_gib: size up to which decoded videos are kept.
+        workers: processes that read clips beside the training.
+        precision: Lightning's name.
+        checkpoint_seconds: time between two checkpoints inside an epoch.
+        collapse_rank: effective rank below which training counts as collapsed.
+    """
+
+    method: MethodConfig
+    epochs: int = 40
+    schedule: Schedule = field(default_factory=Schedule)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    clip: ClipSpec = field(default_factory=ClipSpec)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    transform: TransformConfig = field(default_factory=TransformConfig)
+    batch_size: int = 64
+    clips_per_video: int = 1
+    temporal: float = 0.5
+    seed: int = 0
+    short_videos: Literal["error", "skip", "repeat"] = "error"
+    failure_budget: float = 0.01
+    cache_gib: float = 4.0
+    workers: int = 0
+    precision: str = "32-true"
+    checkpoint_seconds: float = 60.0
+    collapse_rank: float = 1.2
+
+    def recipe(self) -> Recipe:
+        """The phases worked out.
+
+        Raises:
+            ConfigError: the settings contradict one another.
+        """
+        shared = {name: getattr(self, name) for name in Plan.__dataclass_fields__ if name in Recipe.__dataclass_fields__}
+        view = getattr(self.method, "view", "rgb")
+        return Recipe(name=method_name(self.method), view=view, phases=self._phases(), **shared)
+
+    def _phases(self) -> tuple[Phase, ...]:
+        if isinstance(self.method, CPRConfig):
+            return self._cpr_phases(self.method)
+        name = f"{method_name(self.method)}-{getattr(self.method, 'view', 'rgb')}"
+        if isinstance(self.method, CPRBankConfig) and self.schedule.progressive:
+            return self._parts(self.method, name, self.epochs, {})
+        return (Phase(name, self.method, self.epochs, self.optimiser),)
+
+    def _cpr_phases(self, cpr: CPRConfig) -> tuple[Phase, ...]:
+        first = round(self.epochs * self.schedule.infonce)
+        if first < 1 or self.epochs - first < 1:
+            raise ConfigError(
+                f"epochs is {self.epochs} and schedule.infonce {self.schedule.infonce}, which leaves "
+                f"{first} epochs of InfoNCE and {self.epochs - first} of mining.",
+                "CPR needs at least one epoch of each: set epochs to 2 or more.",
+            )
+        phases = [
+            Phase(f"infonce-{view}", infonce_of(cpr, view), first, self.optimiser) for view in (cpr.view, cpr.guide)
+        ]
+        latest = {view: f"infonce-{view}" for view in (cpr.view, cpr.guide)}
+        for turn in range(self.schedule.turns):
+            view, guide = (cpr.view, cpr.guide) if turn % 2 == 0 else (cpr.guide, cpr.view)
+            name = f"cpr-{view}" if self.schedule.turns <= 2 else f"cpr-{view}-{turn // 2 + 1}"
+            phases += self._parts(replace(cpr, view=view, guide=guide), name, self.epochs - first, latest)
+            latest[view] = phases[-1].name
+        return tuple(phases)
+
+    def _parts(
+        self, method: CPRConfig | CPRBankConfig, name: str, epochs: int, start: dict[str, str]
+    ) -> tuple[Phase, ...]:
+        """One turn: a phase, or one for each k of progressive training."""
+        ks = self.schedule.progressive
+        if not ks:
+            return (Phase(name, method, epochs, self.optimiser, dict(start)),)
+        if epochs < len(ks):
+            raise ConfigError(f"schedule.progressive has {len(ks)} steps for a turn of {epochs} epochs.")
+        phases: list[Phase] = []
+        for number, k in enumerate(ks):
+            part = epochs * (number + 1) // len(ks) - epochs * number // len(ks)
+            begins = {**start, **({method.view: phases[-1].name} if phases else {})}
+            if phases and isinstance(method, CPRBankConfig):
+                begins[method.guide] = phases[-1].name
+            phases.append(Phase(f"{name}-k{k}", replace(method, k=k), part, self.optimiser, begins))
+        return tuple(phases)
+
+
+def infonce_of(cpr: CPRConfig, view: str) -> MoCoConfig:
+    """The InfoNCE that prepares a view for CPR: the same queue, temperature, momentum and head."""
+    return MoCoConfig(view, cpr.queue, cpr.temperature, cpr.momentum, head=cpr.head)

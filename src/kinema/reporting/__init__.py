@@ -1,0 +1,9 @@
+"""From run folders to one honest page, the same as JSON, and a table for the terminal."""
+
+from kinema.reporting.collect import collect
+from kinema.reporting.page import page, write_page
+from kinema.reporting.report import Report, read_json, write_json
+from kinema.reporting.strips import with_strips
+from kinema.reporting.terminal import rows, table
+
+__all__ = ["Report", "collect", "page", "read_json", "rows", "table", "with_strips", "write_json", "write_page"]

@@ -1,0 +1,168 @@
+"""Charts as static SVG, drawn here: they need no script, scale with the page and take their colours from its styles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kinema.reporting.markup import Markup, tag
+from kinema.reporting.wording import number, percent
+
+WIDTH, HEIGHT = 400, 230
+LEFT, RIGHT, TOP, BOTTOM = 44, 10, 10, 36
+LINES = 6
+"""Kinds of line that the page's styles tell apart."""
+Point = tuple[float, float | None]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a chart: its name and its points (x, y); a y of None interrupts the line."""
+
+    name: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis: its lowest and highest value and where its ticks stand."""
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+
+    def place(self, value: float, start: float, end: float) -> float:
+        """The position of ``value`` between the positions of the axis' two ends."""
+        return start + (value - self.low) / (self.high - self.low) * (end - start)
+
+
+def axis(low: float, high: float, count: int = 5, whole: bool = False) -> Axis:
+    """An axis over [low, high], widened to round values, with about ``count`` ticks (whole numbers if so asked)."""
+    if high <= low:
+        low, high = low - 0.5 * (abs(low) or 1), high + 0.5 * (abs(high) or 1)
+    rough = (high - low) / count
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * 0.999)
+    if whole:
+        step = max(1.0, float(math.ceil(step)))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    ticks = tuple(round(n * step, 12) for n in range(first, last + 1))
+    return Axis(ticks[0], ticks[-1], ticks)
+
+
+def line_chart(
+    title: str, series: Sequence[Series], y_label: str, *, percents: bool = False, zero: bool = False
+) -> Markup:
+    """A figure with one line a series over the epochs, a legend, values on hover, and the same values as a table.
+
+    Args:
+        title: what is shown.
+        series: the lines; those without a point are left out.
+        y_label: the unit of y.
+        percents: y is a fraction of 1, shown as per cent.
+        zero: the y axis starts at 0.
+    """
+    drawn = [each for each in series if any(y is not None for _, y in each.points)]
+    if not drawn:
+        return Markup("")
+    xs = [x for each in drawn for x, _ in each.points]
+    ys = [y for each in drawn for _, y in each.points if y is not None]
+    x_axis = _epochs(max(xs))
+    y_axis = axis(min(0.0, *ys) if zero else min(ys), max(ys))
+    write = (lambda y: percent(y)) if percents else number
+    lines = [_line(each, n, x_axis, y_axis, write) for n, each in enumerate(drawn)]
+    legend = [tag("li", _key(n), each.name) for n, each in enumerate(drawn)]
+    drawing = tag(
+        "svg",
+        *_grid(x_axis, y_axis, percents),
+        *lines,
+        viewBox=f"0 0 {WIDTH} {HEIGHT}",
+        role="img",
+        aria_label=f"{title}, by epoch. The values are in the table below the chart.",
+        class_="chart",
+    )
+    heading = tag("figcaption", tag("strong", title), " ", tag("span", y_label, class_="unit"))
+    return tag("figure", heading, drawing, tag("ul", legend, class_="legend"), _table(drawn, write), class_="panel")
+
+
+def _epochs(last: float) -> Axis:
+    whole = axis(1.0, last, whole=True) if last > 1 else Axis(0.0, 2.0, (1.0,))
+    ticks = sorted({1.0, *(tick for tick in whole.ticks if 1 < tick <= last)})
+    if len(ticks) > 2 and ticks[1] - ticks[0] < (ticks[2] - ticks[1]) / 2:
+        del ticks[1]
+    return Axis(1.0, last, tuple(ticks)) if last > 1 else whole
+
+
+def _x(x_axis: Axis, value: float) -> float:
+    return x_axis.place(value, LEFT + 6, WIDTH - RIGHT - 6)
+
+
+def _y(y_axis: Axis, value: float) -> float:
+    return y_axis.place(value, HEIGHT - BOTTOM, TOP)
+
+
+def _grid(x_axis: Axis, y_axis: Axis, percents: bool) -> list[Markup]:
+    parts = []
+    for tick in y_axis.ticks:
+        y = _y(y_axis, tick)
+        parts.append(tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="grid"))
+        told = f"{100 * tick:.6g} %" if percents else f"{tick:.6g}"
+        parts.append(tag("text", told, x=LEFT - 6, y=y + 3.5, text_anchor="end"))
+    low = HEIGHT - BOTTOM + 15
+    parts += [tag("text", f"{tick:g}", x=_x(x_axis, tick), y=low, text_anchor="middle") for tick in x_axis.ticks]
+    parts.append(tag("text", "epoch", x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 4, text_anchor="middle"))
+    return parts
+
+
+def _line(series: Series, kind: int, x_axis: Axis, y_axis: Axis, write: object) -> Markup:
+    """The line in its unbroken pieces, and a mark with its value at every point."""
+    assert callable(write)
+    pieces: list[list[str]] = [[]]
+    marks = []
+    for x, y in series.points:
+        if y is None:
+            pieces.append([])
+            continue
+        left, top = _x(x_axis, x), _y(y_axis, y)
+        pieces[-1].append(f"{left:.1f},{top:.1f}")
+        told = tag("title", f"{series.name}, epoch {x:g}: {write(y)}")
+        dot = tag("circle", cx=left, cy=top, r=2.2, class_="dot")
+        marks.append(tag("g", told, tag("circle", cx=left, cy=top, r=7, class_="reach"), dot, class_="mark"))
+    lines = [tag("polyline", points=" ".join(piece)) for piece in pieces if len(piece) > 1]
+    return tag("g", lines, marks, class_=f"line kind{kind % LINES}")
+
+
+def _key(kind: int) -> Markup:
+    stroke = tag("g", tag("polyline", points="1,6 25,6"), class_=f"line kind{kind % LINES}")
+    return tag("svg", stroke, viewBox="0 0 26 12", class_="key", aria_hidden="true")
+
+
+def _table(series: Sequence[Series], write: object) -> Markup:
+    """The chart's values for those who read rather than see."""
+    assert callable(write)
+    values = [dict(each.points) for each in series]
+    head = [tag("th", "Epoch", scope="col"), *(tag("th", each.name, scope="col") for each in series)]
+    body = [
+        tag("tr", tag("th", f"{x:g}", scope="row"), [tag("td", write(points.get(x))) for points in values])
+        for x in sorted({x for points in values for x in points})
+    ]
+    inside = tag("div", tag("table", tag("thead", tag("tr", head)), tag("tbody", body)), class_="scroll", tabindex=0)
+    return tag("details", tag("summary", "Values"), inside)
+
+
+def interval_bar(value: float | None, interval: tuple[float, float] | None, chance: float | None, top: float) -> Markup:
+    """A small bar from 0 to ``top``: the value, its interval as a whisker, chance as a tick."""
+    if value is None:
+        return Markup("")
+    scale = 120 / top
+    parts = [
+        tag("rect", x=0, y=3, width=120, height=10, class_="track"),
+        tag("rect", x=0, y=3, width=max(0.5, value * scale), height=10, class_="fill"),
+    ]
+    if chance is not None:
+        parts.append(tag("line", x1=chance * scale, x2=chance * scale, y1=0, y2=16, class_="chance"))
+    if interval:
+        low, high = (bound * scale for bound in interval)
+        parts.append(tag("path", d=f"M{low:.1f} 8H{high:.1f}M{low:.1f} 5V11M{high:.1f} 5V11", class_="whisker"))
+    return tag("svg", *parts, viewBox="0 0 120 16", class_="interval", aria_hidden="true")

@@ -1,0 +1,71 @@
+"""The same figures class by class: where an encoder gains and where it loses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kinema.reporting.markup import Markup, tag
+from kinema.reporting.report import Report, Row
+from kinema.reporting.wording import encoder_name, natural, percent, short_name, view_name
+
+CLASSES = 30
+"""Classes shown before the rest is folded away."""
+
+
+def by_class(report: Report) -> Markup:
+    """The section of classes: R@1 of every encoder in the headline's view, class by class."""
+    told = report.headline
+    rows: dict[str, Row] = {}
+    for row in report.retrieval():
+        if row.settings == told.settings and row.view == told.view and row.main.per_class:
+            rows.setdefault(row.encoder, row)
+    if not rows:
+        return Markup("")
+    names = sorted({name for row in rows.values() for name in row.main.per_class}, key=natural)
+    lead = {name: _lead(rows, told.candidate, told.baseline, name) for name in names}
+    rule = "by name"
+    if told.candidate in rows and told.baseline in rows:
+        names.sort(key=lambda name: -lead[name])
+        against = encoder_name(told.baseline)
+        rule = f"from the class that gains most over {against} to the one that loses most"
+    shown = names
+    if len(names) > CLASSES:
+        kept = set(sorted(names, key=lambda name: -abs(lead[name]))[:CLASSES])
+        shown = [name for name in names if name in kept]
+        rule += f"; the {CLASSES} with the largest difference, the others below"
+    seeds = len({row.seed for row in report.retrieval() if row.settings == told.settings})
+    about = f"R@1 by class, in the view {view_name(told.view)}, {rule}."
+    about += f" Of {seeds} seeds the first is shown." if seeds > 1 else ""
+    parts = [tag("h2", "Class by class"), tag("p", about), _classes(shown, rows, told.candidate)]
+    rest = [name for name in names if name not in shown]
+    if rest:
+        parts.append(tag("details", tag("summary", f"{len(rest)} more classes"), _classes(rest, rows, told.candidate)))
+    return tag("section", parts)
+
+
+def _lead(rows: dict[str, Row], candidate: str, baseline: str, name: str) -> float:
+    one, other = (rows[e].main.per_class.get(name) if e in rows else None for e in (candidate, baseline))
+    return 0.0 if one is None or other is None else one - other
+
+
+def _classes(names: Sequence[str], rows: dict[str, Row], candidate: str) -> Markup:
+    return tag(
+        "ul",
+        [tag("li", tag("strong", name, class_="long"), _bars(name, rows, candidate)) for name in names],
+        class_="classes",
+    )
+
+
+def _bars(name: str, rows: dict[str, Row], candidate: str) -> Markup:
+    bars = []
+    for encoder, row in rows.items():
+        value = row.main.per_class.get(name)
+        width = f"width:{100 * min(max(value or 0.0, 0.0), 1.0):.1f}%"
+        bar = tag(
+            "span",
+            tag("span", style=width, class_="chosen" if encoder == candidate else None),
+            class_="bar",
+            aria_hidden="true",
+        )
+        bars.append(tag("li", tag("span", short_name(encoder)), bar, tag("span", percent(value, 0), class_="number")))
+    return tag("ul", bars)

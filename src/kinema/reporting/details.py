@@ -1,0 +1,106 @@
+"""What a person needs who wants to do it again: provenance, phases, recipes, environments, commands."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable
+from typing import Any
+
+from kinema.reporting.markup import Child, Markup, tag
+from kinema.reporting.report import Figure, PhaseRecord, Report, Row, RunRecord
+from kinema.reporting.wording import (
+    DASH,
+    duration,
+    encoder_name,
+    evaluate_command,
+    metric_name,
+    number,
+    percent,
+    view_name,
+)
+
+
+def details(report: Report) -> Markup:
+    """The section of folded details."""
+    parts = [
+        _fold("How to do it again", [_again(run) for run in report.runs]),
+        _fold("Where every figure comes from", [_provenance(report)]) if report.rows else Markup(""),
+        _fold("Phases", [_phases(report)]),
+        *(_fold(f"Recipe of {run.name}", [_json(run.recipe)]) for run in report.runs),
+        *(
+            _fold(f"Environment of {run.name}", [_json({**run.environment, "status": run.status})])
+            for run in report.runs
+        ),
+        _fold("How the verdict is reached", [tag("p", text) for text in VERDICT]),
+    ]
+    return tag("section", tag("h2", "Details"), parts)
+
+
+VERDICT = (
+    "Compared is R@1 on the main selection of queries: the one that most encoders were measured on, then the largest. "
+    "Each figure has a 95 % interval from a bootstrap over its queries. The interval of a difference squares and adds "
+    "the distances to the two figures’ bounds (Zou and Donner 2008), as if the two were independent. Both answer the "
+    "same queries, so this is, if anything, too careful.",
+    "Runs that differ only in their seed are averaged, and their spread (Student’s t) is added to the interval. Of "
+    "several baselines the strongest counts. The difference counts as larger than the uncertainty if its interval "
+    "leaves out zero.",
+)
+
+
+def _fold(summary: str, inside: list[Markup]) -> Markup:
+    return tag("details", tag("summary", tag("span", summary, class_="long")), inside)
+
+
+def _json(value: Any) -> Markup:
+    return tag("pre", tag("code", json.dumps(value, indent=2, ensure_ascii=False)), tabindex=0)
+
+
+def _again(run: RunRecord) -> Markup:
+    """The commands, as far as the run kept them."""
+    command = run.environment.get("command") or run.status.get("command")
+    lines = [shlex.join(map(str, command)) if isinstance(command, list) else str(command)] if command else []
+    lines += [
+        evaluate_command(run.path, run.environment.get("data")),
+        shlex.join(["kinema", "report", run.path]),
+    ]
+    kept = "" if command else "The run kept no command line of its training; its recipe, below, holds every setting. "
+    return tag("div", tag("p", f"{run.name}: {kept}"), tag("pre", tag("code", "\n".join(lines)), tabindex=0))
+
+
+def _provenance(report: Report) -> Markup:
+    head = "Encoder, View, Protocol, Preset, Selection, Data, Queries, Gallery, Main figure, Seed, Commit, Manifest, "
+    head += "Run, Time"
+    body = [_whence(row, figure) for row in report.rows for figure in row.figures]
+    return _table(head.split(", "), body, "Where every figure comes from")
+
+
+def _whence(row: Row, figure: Figure) -> list[Child]:
+    name = next((n for n in ("r@1", "mining_precision") if n in figure.metrics), next(iter(figure.metrics), ""))
+    told = f"{metric_name(name)} {percent(figure.metrics.get(name))}"
+    cells: list[Child] = [encoder_name(row.encoder), view_name(row.view), row.protocol, row.preset]
+    cells += [figure.selection or "all", figure.data, figure.queries, figure.gallery, told, row.seed, row.commit]
+    return [*cells, row.digest[:12], ", ".join(row.runs), duration(figure.seconds)]
+
+
+def _phases(report: Report) -> Markup:
+    head = "Run, Phase, Method, View, Guide, State, Epochs, Clips, Time, Clips a second, Waiting for data, Last loss, "
+    head += "Effective rank"
+    body = [_phase(run, phase) for run in report.runs for phase in run.phases]
+    return _table(head.split(", "), body, "Phases") if body else tag("p", "No phase was begun.")
+
+
+def _phase(run: RunRecord, phase: PhaseRecord) -> list[Child]:
+    last = phase.curve[-1] if phase.curve else {}
+    guide = view_name(phase.guide) if phase.guide else DASH
+    cells: list[Child] = [run.name, phase.name, phase.method, view_name(phase.view), guide, phase.state]
+    cells += [f"{phase.epochs_done} of {phase.epochs or '?'}", DASH if phase.clips is None else f"{phase.clips:,}"]
+    cells += [duration(phase.seconds), number(last.get("clips_per_second")), percent(last.get("data_wait"))]
+    return [*cells, number(last.get("loss")), number(last.get("effective_rank"))]
+
+
+def _table(head: Iterable[str], body: list[list[Child]], label: str) -> Markup:
+    top = tag("tr", [tag("th", name, scope="col") for name in head])
+    rows = [tag("tr", tag("th", cells[0], scope="row"), [tag("td", cell) for cell in cells[1:]]) for cells in body]
+    table = tag("table", tag("thead", top), tag("tbody", rows), class_="small")
+    return tag("div", table, class_="scroll", tabindex=0, role="region", aria_label=label)

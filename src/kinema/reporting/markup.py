@@ -1,0 +1,60 @@
+"""HTML that cannot be injected into: every text is escaped unless it is :class:`Markup`, which only ``tag`` makes."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TypeAlias
+
+VOID = {"img", "br", "meta", "circle", "line", "path", "rect", "polyline"}
+
+
+class Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+Child: TypeAlias = "str | int | list[Markup] | tuple[Markup, ...] | None"
+
+
+def safe(child: Child) -> Markup:
+    """The child as HTML: escaped, unless it is markup or a list of markup; None is nothing."""
+    if child is None:
+        return Markup("")
+    if isinstance(child, Markup):
+        return child
+    if isinstance(child, list | tuple):
+        return Markup("".join(safe(each) for each in child))
+    return Markup(escape(str(child)))
+
+
+def tag(name: str, *children: Child, **attributes: str | float | bool | None) -> Markup:
+    """One element.
+
+    Args:
+        name: the element's name.
+        children: text (escaped), markup, lists of markup, or None.
+        attributes: an underscore at the end is dropped (``class_``), others become dashes; None and False leave the
+            attribute out, True writes it without a value.
+    """
+    told = "".join(
+        f" {_attribute(key)}" if value is True else f' {_attribute(key)}="{escape(_plain(value))}"'
+        for key, value in attributes.items()
+        if value is not None and value is not False
+    )
+    if name in VOID and not children:
+        return Markup(f"<{name}{told}>" if name in {"img", "br", "meta"} else f"<{name}{told}/>")
+    return Markup(f"<{name}{told}>{''.join(safe(child) for child in children)}</{name}>")
+
+
+def _attribute(key: str) -> str:
+    return "viewBox" if key == "viewBox" else key.rstrip("_").replace("_", "-")
+
+
+def _plain(value: str | float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def join(parts: list[Markup], between: str = "") -> Markup:
+    """Markup after markup, with text (escaped) between."""
+    return Markup(escape(between).join(parts))

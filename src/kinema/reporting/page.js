@@ -1,0 +1,43 @@
+"use strict";
+// The charts can be read without this. It shows the value nearest to the pointer.
+for (const chart of document.querySelectorAll("svg.chart")) {
+  const panel = chart.parentElement;
+  const tip = document.createElement("div");
+  tip.className = "tip";
+  tip.hidden = true;
+  panel.append(tip);
+  const marks = [...chart.querySelectorAll(".mark")].map((mark) => {
+    const title = mark.querySelector("title");
+    const told = title.textContent;
+    title.remove();
+    return { mark, told, dot: mark.querySelector(".dot") };
+  });
+  let near = null;
+  const leave = () => {
+    if (near) near.mark.classList.remove("near");
+    near = null;
+    tip.hidden = true;
+  };
+  chart.addEventListener("pointermove", (event) => {
+    let best = null;
+    let least = 32 * 32;
+    for (const each of marks) {
+      const box = each.dot.getBoundingClientRect();
+      const x = box.left + box.width / 2 - event.clientX;
+      const y = box.top + box.height / 2 - event.clientY;
+      if (x * x + y * y < least) [best, least] = [each, x * x + y * y];
+    }
+    leave();
+    if (!best) return;
+    near = best;
+    best.mark.classList.add("near");
+    tip.textContent = best.told;
+    tip.hidden = false;
+    const box = best.dot.getBoundingClientRect();
+    const home = panel.getBoundingClientRect();
+    const left = Math.min(box.left - home.left + 8, home.width - tip.offsetWidth);
+    tip.style.left = `${Math.max(0, left)}px`;
+    tip.style.top = `${Math.max(0, box.top - home.top - tip.offsetHeight - 6)}px`;
+  });
+  chart.addEventListener("pointerleave", leave);
+}

@@ -1,0 +1,285 @@
+"""What a report holds: plain records that go to JSON and come back unchanged. No figure in it is NaN or infinite.
+
+A figure that was not finite is None, on the page a dash.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cattrs
+
+from kinema.core import files
+from kinema.core.errors import RunError
+
+
+@dataclass(frozen=True)
+class PhaseRecord:
+    """One phase of a run.
+
+    Args:
+        name: the phase's name.
+        method: the name of what was trained.
+        view: the view that was trained.
+        guide: the view that guided the mining, or None.
+        epochs: epochs that were planned; 0 where nothing says.
+        state: 'done', or 'unfinished' where the phase has not come to its end.
+        seconds: time in training steps, or None while unfinished.
+        clips: clips seen, or None while unfinished.
+        epochs_done: epochs whose figures are there.
+        curve: one mapping an epoch: 'epoch' from 1, 'loss', 'effective_rank', 'clips_per_second', 'data_wait' and the
+            mining figures, as far as they were measured.
+    """
+
+    name: str
+    method: str
+    view: str
+    guide: str | None
+    epochs: int
+    state: str
+    seconds: float | None
+    clips: int | None
+    epochs_done: int
+    curve: tuple[dict[str, float | None], ...]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run: what was asked, where it ran, and how far it came.
+
+    Args:
+        name: the folder's name, with as many of its parents as tell it from the others.
+        path: the folder.
+        recipe: recipe.json.
+        environment: environment.json.
+        status: status.json.
+        phases: the phases that were begun.
+    """
+
+    name: str
+    path: str
+    recipe: dict[str, Any]
+    environment: dict[str, Any]
+    status: dict[str, Any]
+    phases: tuple[PhaseRecord, ...]
+
+    @property
+    def state(self) -> str:
+        """'done', 'running', 'failed', 'interrupted' or 'unknown'."""
+        return str(self.status.get("state") or "unknown")
+
+    @property
+    def unlabelled(self) -> bool:
+        """Whether the run says of its data that it has no classes."""
+        return self.environment.get("classes") == 0
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """One clip among the nearest of a query."""
+
+    path: str
+    label: str | None
+    score: float | None
+    same: bool | None
+
+
+@dataclass(frozen=True)
+class Query:
+    """One query and its nearest clips, nearest first."""
+
+    query: str
+    label: str | None
+    hits: tuple[Neighbour, ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """The figures of one encoder on one selection of queries.
+
+    Args:
+        selection: which queries, for instance 'part=matched'; empty for all.
+        data: the data set as the user named it.
+        queries: how many.
+        gallery: how many items they were ranked against.
+        metrics: fractions of 1; None where a figure was not finite.
+        interval: 95 % bootstrap interval of R@1, or None.
+        chance: R@1 of guessing, or None.
+        per_class: the class's main figure.
+        seconds: how long it took.
+        neighbours: queries and their nearest clips, as far as they were kept.
+    """
+
+    selection: str
+    data: str
+    queries: int
+    gallery: int
+    metrics: dict[str, float | None]
+    interval: tuple[float, float] | None
+    chance: float | None
+    per_class: dict[str, float | None]
+    seconds: float
+    neighbours: tuple[Query, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One encoder in one view under one protocol and preset; the main selection of queries comes first.
+
+    Args:
+        protocol: 'retrieval', 'mining', …
+        preset: the protocol's named settings.
+        windows: how many windows of a video made its embedding, in words; part of the settings.
+        digest: of the manifest that was evaluated.
+        encoder: 'random', 'infonce', 'coclr', 'cpr' or a method's name.
+        variant: settings that tell it from others of its name, for instance '4 stages, guided by motion'.
+        view: the view that the encoder sees.
+        runs: the runs it was measured in; several where they gave the very same figures.
+        seed: the run's seed.
+        commit: the version of kinema's source.
+        epochs: epochs in which this view was trained; None where nothing says.
+        figures: one for each selection of queries.
+    """
+
+    protocol: str
+    preset: str
+    windows: str
+    digest: str
+    encoder: str
+    variant: str
+    view: str
+    runs: tuple[str, ...]
+    seed: int
+    commit: str
+    epochs: int | None
+    figures: tuple[Figure, ...]
+
+    @property
+    def settings(self) -> tuple[str, str, str, str]:
+        """Protocol, preset, windows and digest: only rows that agree in them may share a column."""
+        return (self.protocol, self.preset, self.windows, self.digest)
+
+    @property
+    def main(self) -> Figure:
+        """The figures on the main selection of queries."""
+        return self.figures[0]
+
+    def at(self, selection: str) -> Figure | None:
+        """The figures on that selection of queries, if they were measured."""
+        return next((figure for figure in self.figures if figure.selection == selection), None)
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The answer in words.
+
+    Args:
+        verdict: 'helped', 'unclear' (the difference is not larger than the uncertainty), 'hurt', 'no baseline',
+            'unlabelled' or 'not evaluated'.
+        short: a few words.
+        sentence: the figures behind them.
+        basis: what was measured, and on what.
+        notes: what one must know to read them rightly.
+        candidate: the encoder that is judged, and
+        baseline: the one it is held against; empty where there is none.
+        view: the view in which both are compared.
+        settings: protocol, preset, windows and digest of the figures that were compared; empty where there are none.
+    """
+
+    verdict: str
+    short: str
+    sentence: str
+    basis: str = ""
+    notes: tuple[str, ...] = ()
+    candidate: str = ""
+    baseline: str = ""
+    view: str = ""
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One query and its nearest clips under one encoder, to be shown as frames from ``Report.images``."""
+
+    encoder: str
+    view: str
+    query: Query
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the page shows.
+
+    Args:
+        title: the page's title.
+        made: when, ISO 8601 in UTC.
+        version: the kinema that made the report.
+        headline: the answer.
+        runs: what was run.
+        rows: what was measured.
+        strips: queries and their nearest clips, filled by :func:`kinema.reporting.with_strips`.
+        strip_rule: how the queries were chosen.
+        images: path of a video to a JPEG of some of its frames side by side, as a data URI.
+        undrawn: videos that could not be drawn, and why.
+    """
+
+    title: str
+    made: str
+    version: str
+    headline: Headline
+    runs: tuple[RunRecord, ...]
+    rows: tuple[Row, ...]
+    strips: tuple[Strip, ...] = ()
+    strip_rule: str = ""
+    images: dict[str, str] = field(default_factory=dict)
+    undrawn: dict[str, str] = field(default_factory=dict)
+
+    def retrieval(self) -> tuple[Row, ...]:
+        """The rows of the protocol 'retrieval'."""
+        return tuple(row for row in self.rows if row.protocol == "retrieval")
+
+    def run(self, name: str) -> RunRecord | None:
+        """The run of that name."""
+        return next((run for run in self.runs if run.name == name), None)
+
+
+def blocks(rows: tuple[Row, ...]) -> list[tuple[Row, ...]]:
+    """The rows cut into those that may share columns: same protocol, preset, windows and data."""
+    found: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.settings, []).append(row)
+    return [tuple(block) for block in found.values()]
+
+
+def to_plain(report: Report) -> Mapping[str, Any]:
+    """The report as JSON values."""
+    plain: dict[str, Any] = cattrs.Converter().unstructure(report)
+    return plain
+
+
+def write_json(report: Report, path: Path) -> None:
+    """Writes the report as strict JSON, atomically.
+
+    Raises:
+        StorageError: the place cannot be written.
+    """
+    text = json.dumps(to_plain(report), indent=1, ensure_ascii=False, allow_nan=False)
+    files.write_text(path, text + "\n")
+
+
+def read_json(path: Path) -> Report:
+    """Reads what :func:`write_json` wrote.
+
+    Raises:
+        RunError: the file is missing or is not a report.
+    """
+    try:
+        return cattrs.Converter().structure(json.loads(path.read_text(encoding="utf-8")), Report)
+    except (OSError, ValueError, cattrs.BaseValidationError) as error:
+        raise RunError(
+            f"'{path}' cannot be read as a report: {error}.", "Make it anew with 'kinema report RUN'."
+        ) from error

@@ -1,0 +1,135 @@
+"""One checkpoint for every method: modules, optimiser, counters and meters, written whole or not at all.
+
+Since every draw of a run is a function of the seed and the step (``kinema.core.seeds``), the counters stand for the
+state of every generator and of the sampler. A training that was killed at any moment goes on from its last checkpoint
+and gives, bit for bit on one CPU, what an uninterrupted one gives.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from kinema.core.errors import CheckpointError
+from kinema.core.files import write_atomic
+from kinema.core.protocols import load_strictly
+
+FORMAT = 1
+
+
+@dataclass
+class Progress:
+    """Where a phase stands.
+
+    Args:
+        epoch: finished epochs.
+        batch: finished batches of the epoch that is under way.
+        step: batches in all, those that only filled a memory included.
+        seconds: time spent in training steps and waiting for data.
+        waited: the share of it, in seconds, spent waiting for data.
+        clips: clips seen.
+        metrics_bytes: length of metrics.jsonl; what a killed process wrote after its last checkpoint is cut off.
+        loss_sum: sum of the losses of this epoch's steps.
+        loss_count: how many those are.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    waited: float = 0.0
+    clips: int = 0
+    metrics_bytes: int = 0
+    loss_sum: float = 0.0
+    loss_count: int = 0
+
+
+@dataclass
+class Checkpoint:
+    """All that a phase needs to go on.
+
+    Args:
+        identity: what must be equal for the checkpoint to fit: method, encoder, clip, data.
+        progress: the counters.
+        method: the method's state, buffers included.
+        optimiser: the optimiser's state.
+        meters: state of what is measured over an epoch.
+    """
+
+    identity: dict[str, Any]
+    progress: Progress
+    method: dict[str, Tensor]
+    optimiser: dict[str, Any]
+    meters: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, path: Path) -> None:
+        """Writes the checkpoint atomically.
+
+        Raises:
+            StorageError: the disk is full or not writable; the checkpoint before is untouched.
+        """
+        content = {"format": FORMAT, "progress": asdict(self.progress)}
+        content |= {name: getattr(self, name) for name in ("identity", "method", "optimiser", "meters")}
+        write_atomic(path, lambda file: torch.save(content, file))
+
+    @classmethod
+    def read(cls, path: Path, identity: dict[str, Any]) -> Checkpoint:
+        """Reads a checkpoint that must fit ``identity``.
+
+        Raises:
+            CheckpointError: it is damaged, of another format, or made under other settings; the message names them.
+        """
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+            raise CheckpointError(
+                f"'{path}' cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}.",
+                "The file is damaged. Delete the phase's folder to train that phase again.",
+            ) from error
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise CheckpointError(f"'{path}' is not a checkpoint of this version of kinema (format {FORMAT}).")
+        theirs = content["identity"]
+        different = [key for key in identity if theirs.get(key) != identity[key]]
+        if different:
+            told = "; ".join(f"{key}: made with {theirs.get(key)}, now {identity[key]}" for key in different)
+            raise CheckpointError(
+                f"'{path}' was made under other settings: {told}.",
+                "Resume with the settings of the run, or train into a new folder.",
+            )
+        return cls(identity, Progress(**content["progress"]), content["method"], content["optimiser"], content["meters"])
+
+    def restore(self, method: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        """Puts the state back, strictly.
+
+        Raises:
+            CheckpointError: keys or shapes differ.
+        """
+        load_strictly(method, self.method, type(method).__name__)
+        optimiser.load_state_dict(self.optimiser)
+
+
+def write_tower(path: Path, tower: nn.Module) -> None:
+    """Writes a tower's weights as safetensors, atomically."""
+    state = {name: value.detach().cpu().contiguous() for name, value in tower.state_dict().items()}
+    write_atomic(path, lambda file: file.write(save(state)))
+
+
+def read_tower(path: Path) -> dict[str, Tensor]:
+    """A tower's weights.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    try:
+        return load_file(path)
+    except Exception as error:  # safetensors raises its own type for damage and FileNotFoundError for absence
+        raise CheckpointError(
+            f"The weights '{path}' cannot be read: {error}.",
+            "Has the phase that makes them been finished? Run it again with --resume.",
+        ) from error

@@ -1,0 +1,268 @@
+"""One phase of a run as a Lightning module: augment, loss, backward, step, commit, in this order and nowhere else.
+
+Optimisation is manual, so that the order of the verbs can be read here. Lightning brings devices, precision and
+loggers. It is not asked to remember anything: ``checkpoints.Progress`` and the checkpoint hold all of it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from kinema.core.errors import KinemaError
+from kinema.core.files import storage_error
+from kinema.core.protocols import Method
+from kinema.core.records import RawClips
+from kinema.core.seeds import generator_at
+from kinema.training.checkpoints import Checkpoint, Progress
+from kinema.training.settings import OptimiserConfig, Phase, Recipe
+from kinema.training.watch import CollapseWatch, FiniteWatch, WaitTimer
+from kinema.transforms import ViewTransform
+
+LOG_EVERY = 10
+
+
+class Interrupted(KinemaError):
+    """The user stopped the run; its state is on disk."""
+
+    kind = "interrupted"
+
+
+class Meter(Protocol):
+    """Something measured over the mined entries of an epoch."""
+
+    def update(self, index: Tensor, mined: Tensor) -> None: ...
+    def figures(self) -> Mapping[str, Any]: ...
+    def reset(self) -> None: ...
+    def state(self) -> dict[str, Any]: ...
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+
+class Display(Protocol):
+    """Where a person sees the training go on."""
+
+    def update(self, progress: Progress, batches: int, loss: float) -> None: ...
+    def epoch(self, row: Mapping[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a phase needs from outside.
+
+    Args:
+        folder: where metrics and checkpoints go.
+        identity: what a checkpoint must agree with.
+        loader: the clips of an epoch from a batch on.
+        batches: batches of an epoch.
+        features: the features of all videos, in manifest order; asked for only by methods that define ``refresh``.
+        meter: measures what was mined; None where there are no labels.
+        display: where a person sees it.
+        stop: says whether the user asked to stop.
+    """
+
+    folder: Path
+    identity: dict[str, Any]
+    loader: Callable[[int, int], Iterable[RawClips]]
+    batches: int
+    features: Callable[[Method], Mapping[str, Tensor]]
+    meter: Meter | None
+    display: Display
+    stop: Callable[[], bool]
+
+
+class PhaseModule(pl.LightningModule):
+    """Trains one method for one phase; all of its state goes into one checkpoint."""
+
+    def __init__(self, method: Method, recipe: Recipe, phase: Phase, around: Surroundings) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.method, self.recipe, self.phase, self.around = method, recipe, phase, around
+        self.transform = ViewTransform(recipe.clip, method.views, recipe.transform)
+        self.optimiser = make_optimiser(method, phase.optimiser)
+        self.progress = Progress()
+        self.finite = FiniteWatch(LOG_EVERY)
+        self.collapse = CollapseWatch(recipe.collapse_rank)
+        self._timer: WaitTimer = WaitTimer(())
+        self._last = self._saved = time.perf_counter()
+        self._waited = 0.0
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Where the phase's checkpoint lies."""
+        return self.around.folder / "checkpoint.pt"
+
+    @property
+    def metrics_path(self) -> Path:
+        """Where the phase's metrics lie, a line of JSON each."""
+        return self.around.folder / "metrics.jsonl"
+
+    def restore(self) -> None:
+        """Goes on from the phase's checkpoint, if there is one; forgets metrics that were written after it."""
+        if self.checkpoint_path.exists():
+            checkpoint = Checkpoint.read(self.checkpoint_path, self.around.identity)
+            checkpoint.restore(self.method, self.optimiser)
+            self.progress = checkpoint.progress
+            self.collapse.restore(checkpoint.meters["collapse"])
+            if self.around.meter is not None:
+                self.around.meter.restore(checkpoint.meters["mining"])
+        if self.metrics_path.exists():
+            with self.metrics_path.open("r+b") as file:
+                file.truncate(self.progress.metrics_bytes)
+
+    def save(self) -> None:
+        """Writes the checkpoint, atomically."""
+        self._settle()
+        meters: dict[str, Any] = {"collapse": self.collapse.state()}
+        if self.around.meter is not None:
+            meters["mining"] = self.around.meter.state()
+        optimiser = self.optimiser.state_dict()
+        Checkpoint(self.around.identity, self.progress, self.method.state_dict(), optimiser, meters).write(
+            self.checkpoint_path
+        )
+        self._saved = time.perf_counter()
+
+    # Lightning's side
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The optimiser of the phase."""
+        return self.optimiser
+
+    def train_dataloader(self) -> WaitTimer:
+        """The rest of the epoch that is under way."""
+        self._timer = WaitTimer(self.around.loader(self.progress.epoch, self.progress.batch))
+        return self._timer
+
+    def on_train_epoch_start(self) -> None:
+        """Sets the clock; time between epochs is not the training's."""
+        self._last, self._waited = time.perf_counter(), self._timer.waited
+
+    def training_step(self, raw: RawClips, batch_idx: int) -> None:  # noqa: ARG002 - Lightning's signature
+        """One step: augment, loss, backward, optimiser, commit."""
+        p, seed, name = self.progress, self.recipe.seed, self.phase.name
+        self.method.train()
+        augment = generator_at(seed, "augment", name, p.step, self.global_rank)
+        batch = self.transform.train(raw, augment, labels=self.method.reads_labels)
+        losses = self.method.loss(batch, generator_at(seed, "loss", name, p.step))
+        if losses.ready:
+            self._step(losses.total, p.epoch + (p.batch + 1) / self.around.batches)
+            self.finite.add(p.step, losses.total)
+            self.collapse.add(losses.embeddings if losses.embeddings is not None else losses.total.reshape(1, 1))
+        self.method.commit(losses)
+        if losses.mined is not None and self.around.meter is not None:
+            self.around.meter.update(batch.index, losses.mined)
+        p.step, p.batch, p.clips = p.step + 1, p.batch + 1, p.clips + len(batch)
+        self._after_step(losses.terms)
+
+    def _step(self, total: Tensor, epoch: float) -> None:
+        rate = self.phase.optimiser.rate(epoch, self.phase.epochs)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        optimiser = self.optimizers()
+        optimiser.zero_grad(set_to_none=True)
+        self.manual_backward(total)
+        if self.phase.optimiser.clip_norm:
+            self.clip_gradients(optimiser, self.phase.optimiser.clip_norm, "norm")
+        optimiser.step()
+
+    def _after_step(self, terms: Mapping[str, Tensor]) -> None:
+        now, p = time.perf_counter(), self.progress
+        p.seconds, p.waited = p.seconds + now - self._last, p.waited + self._timer.waited - self._waited
+        self._last, self._waited = now, self._timer.waited
+        if p.step % LOG_EVERY == 0:
+            self._log_step(terms)
+        self.around.display.update(p, self.around.batches, self._mean_loss())
+        if p.batch >= self.around.batches:
+            return  # the end of the epoch writes its own checkpoint
+        stopping = self.around.stop()
+        if stopping or now - self._saved >= self.recipe.checkpoint_seconds:
+            self.save()
+        if stopping:
+            raise Interrupted(
+                f"Stopped in epoch {p.epoch + 1}, batch {p.batch} of {self.around.batches}; everything is saved.",
+                "Run the same command with --resume to go on exactly here.",
+            )
+
+    def on_train_epoch_end(self) -> None:
+        """Writes the epoch's figures, lets the method refresh, saves."""
+        p = self.progress
+        losses_seen = self._settle() or p.loss_count
+        row = self._row("epoch", self._mean_loss() if losses_seen else None)
+        if self.around.meter is not None:
+            row |= self.around.meter.figures()
+            self.around.meter.reset()
+        row["effective_rank"] = self.collapse.look(p.step, judge=p.epoch > 0)
+        if type(self.method).refresh is not Method.refresh:
+            self.method.refresh(self.around.features(self.method))
+        self._write(row)
+        self._tensorboard(row)
+        p.epoch, p.batch, p.loss_sum, p.loss_count = p.epoch + 1, 0, 0.0, 0
+        self.save()
+        self.around.display.epoch(row)
+
+    # Figures
+
+    def _settle(self) -> int:
+        """Reads the losses since the last time into the epoch's sum."""
+        losses = self.finite.flush()
+        for loss in losses:
+            self.progress.loss_sum += loss
+        self.progress.loss_count += len(losses)
+        return len(losses)
+
+    def _mean_loss(self) -> float:
+        return self.progress.loss_sum / max(self.progress.loss_count, 1)
+
+    def _row(self, event: str, loss: float | None) -> dict[str, Any]:
+        p = self.progress
+        return {
+            "phase": self.phase.name,
+            "event": event,
+            "epoch": p.epoch,
+            "step": p.step,
+            "loss": loss,
+            "lr": self.optimiser.param_groups[0]["lr"],
+            "clips_per_second": p.clips / p.seconds if p.seconds else None,
+            "data_wait": p.waited / p.seconds if p.seconds else None,
+        }
+
+    def _log_step(self, terms: Mapping[str, Tensor]) -> None:
+        self._settle()
+        row = self._row("step", self._mean_loss() if self.progress.loss_count else None)
+        row |= {name: float(value) for name, value in terms.items()}
+        self._write(row)
+        self._tensorboard(row)
+
+    def _write(self, row: Mapping[str, Any]) -> None:
+        line = (json.dumps(row) + "\n").encode()
+        try:
+            with self.metrics_path.open("ab") as file:
+                file.write(line)
+        except OSError as error:
+            raise storage_error(self.metrics_path, error) from error
+        self.progress.metrics_bytes += len(line)
+
+    def _tensorboard(self, row: Mapping[str, Any]) -> None:
+        numbers = {f"{self.phase.name}/{k}": v for k, v in row.items() if isinstance(v, int | float)}
+        if self.logger is not None:
+            self.logger.log_metrics(numbers, step=self.progress.step)
+
+
+def make_optimiser(method: nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
+    """The optimiser over all that is learnt; biases and norms are not decayed."""
+    learnt = [p for p in method.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in learnt if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in learnt if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if config.name == "sgd":
+        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
+    kind = torch.optim.Adam if config.name == "adam" else torch.optim.AdamW
+    return kind(groups, lr=config.lr)

@@ -1,0 +1,65 @@
+"""Where a person sees a training go on: a bar on a terminal, a line an epoch elsewhere; always on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from kinema.training.checkpoints import Progress as Counters
+
+
+class PhaseDisplay:
+    """The bar of one phase: loss, clips a second and the share of time spent waiting for data.
+
+    Args:
+        title: what is trained, for instance '2 of 3 · infonce-motion'.
+        epochs: epochs of the phase.
+        console: where to draw; None for silence.
+    """
+
+    def __init__(self, title: str, epochs: int, console: Console | None) -> None:
+        self.title, self.epochs, self.console = title, epochs, console
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> PhaseDisplay:
+        if self.console is not None and self.console.is_terminal:
+            self._bar = Progress(
+                TextColumn("[bold]{task.description}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[told]}"),
+                TimeRemainingColumn(),
+                console=self.console,
+            )
+            self._task = self._bar.add_task(self.title, total=None, told="")
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, progress: Counters, batches: int, loss: float) -> None:
+        """Moves the bar to where the phase stands."""
+        if self._bar is None or self._task is None:
+            return
+        told = f"loss {loss:.3f}  {progress.clips / max(progress.seconds, 1e-9):.0f} clips/s"
+        told += f"  waiting {progress.waited / max(progress.seconds, 1e-9):.0%}"
+        self._bar.update(self._task, total=self.epochs * batches, completed=progress.step, told=told)
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        """Prints a line where there is no bar."""
+        if self.console is None or self._bar is not None:
+            return
+        loss = "filling the memory" if row["loss"] is None else f"loss {row['loss']:.4f}"
+        told = f"{self.title}  epoch {row['epoch'] + 1}/{self.epochs}  {loss}  {row['clips_per_second'] or 0:.0f} clips/s"
+        if "mining_precision" in row:
+            told += f"  mining precision {row['mining_precision']:.3f}"
+        self.console.print(told, highlight=False)

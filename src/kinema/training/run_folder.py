@@ -1,0 +1,163 @@
+"""A run is a folder that explains itself: what was asked, on what, with which versions, and all that came of it.
+
+    RUN/recipe.json         the recipe as it was resolved
+    RUN/environment.json    versions, seed, commit, device, the data and the digest of its manifest
+    RUN/manifest.parquet    every video, its health, labels and source
+    RUN/status.json         running, done, failed or interrupted; where; for how long; why
+    RUN/phases/01-NAME/     metrics.jsonl, checkpoint.pt, tower-VIEW.safetensors, phase.json
+    RUN/evaluations/        one result a file
+    RUN/report.html         the page, and report.json
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from kinema.core.errors import RunError
+from kinema.core.files import storage_error, write_json
+from kinema.core.records import Result
+
+
+class RunFolder:
+    """Reads and writes one run's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path) -> RunFolder:
+        """A new, empty run.
+
+        Raises:
+            RunError: there is something at ``path`` already; nothing of it is touched.
+            StorageError: the folder cannot be made.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            what = "a run" if (path / "recipe.json").exists() else "not empty"
+            raise RunError(
+                f"'{path}' exists and is {what}; nothing was changed.",
+                "Choose another --out, or add --resume to go on with a run that was stopped.",
+            )
+        try:
+            (path / "phases").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise storage_error(path, error) from error
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """A run that exists.
+
+        Raises:
+            RunError: there is no run at ``path``.
+        """
+        if not (path / "recipe.json").is_file():
+            reason = "has no recipe.json" if path.is_dir() else "does not exist"
+            raise RunError(f"'{path}' is not a run: it {reason}.", "Name the folder that 'kinema pretrain' wrote.")
+        return cls(path)
+
+    def phase(self, number: int, name: str) -> Path:
+        """The folder of one phase."""
+        return self.path / "phases" / f"{number:02d}-{name}"
+
+    def phases(self) -> list[Path]:
+        """The folders of all phases that were begun, in order."""
+        return sorted(p for p in (self.path / "phases").glob("*") if p.is_dir())
+
+    @property
+    def manifest_path(self) -> Path:
+        """Where the run's manifest lies."""
+        return self.path / "manifest.parquet"
+
+    def read(self, name: str) -> dict[str, Any]:
+        """One of the run's JSON files; empty where it is not there.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        file = self.path / name
+        if not file.exists():
+            return {}
+        try:
+            value: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"'{file}' cannot be read: {error}.", "The run folder is damaged; train again.") from error
+        return value
+
+    def write(self, name: str, value: Mapping[str, Any]) -> None:
+        """Writes one of the run's JSON files atomically."""
+        write_json(self.path / name, value)
+
+    def update_status(self, **changes: Any) -> None:
+        """Merges ``changes`` into status.json."""
+        self.write("status.json", {**self.read("status.json"), **changes})
+
+    def add_result(self, result: Result) -> Path:
+        """Keeps a result under its protocol, preset, encoder and view; an earlier one of that name is replaced."""
+        parts = (result.protocol, result.preset, result.encoder, result.view, result.details.get("selection", ""))
+        name = "-".join(part for part in parts if part)
+        safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
+        path = self.path / "evaluations" / f"{safe}.json"
+        write_json(path, asdict(result))
+        return path
+
+    def results(self) -> Iterator[Result]:
+        """All results that were kept, by name."""
+        for file in sorted((self.path / "evaluations").glob("*.json")):
+            yield Result(**self.read(f"evaluations/{file.name}"))
+
+    def metrics(self, phase: Path) -> list[dict[str, Any]]:
+        """The lines of a phase's metrics.jsonl; a last line cut short by a crash is left out."""
+        file = phase / "metrics.jsonl"
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        rows = []
+        for number, line in enumerate(lines):
+            try:
+                rows.append(json.loads(line))
+            except ValueError as error:
+                if number < len(lines) - 1:
+                    raise RunError(f"'{file}' line {number + 1} is damaged: {error}.") from error
+        return rows
+
+
+def environment(seed: int, device: str) -> dict[str, Any]:
+    """Versions and machine, as far as they can change a result."""
+    import torch
+
+    import kinema
+
+    return {
+        "kinema": kinema.__version__,
+        "commit": source_version(),
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "device": device,
+        "seed": seed,
+    }
+
+
+def source_version() -> str:
+    """The commit of kinema's source (with '+' where files are changed), or its release outside a repository."""
+    import kinema
+
+    here = Path(__file__).resolve().parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+    try:
+        tracked = subprocess.run(
+            ["git", "-C", str(here), "ls-files", "--error-unmatch", __file__], capture_output=True, check=False
+        )
+        if tracked.returncode == 0:
+            env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+            return subprocess.run(command, capture_output=True, text=True, check=True, env=env).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        pass
+    return kinema.__version__

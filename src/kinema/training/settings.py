@@ -1,0 +1,158 @@
+"""What a run is made of: optimiser, phase, recipe. Data only; the trainer reads them, the recipes write them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kinema.core.errors import ConfigError
+from kinema.core.protocols import MethodConfig
+from kinema.core.records import ClipSpec
+from kinema.encoders import EncoderConfig
+from kinema.transforms import TransformConfig
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """The optimiser and the learning rate over a phase.
+
+    Args:
+        name: the optimiser.
+        lr: the highest learning rate.
+        weight_decay: on every parameter with more than one axis; biases and norms have none.
+        momentum: of SGD.
+        schedule: 'cosine' to zero, 'steps' (times 0.1 at each of ``drops``) or 'constant'.
+        drops: epochs at which 'steps' drops.
+        warmup_epochs: epochs over which the rate rises linearly from zero.
+        clip_norm: the gradient's norm is clipped to this; 0 for no clipping.
+    """
+
+    name: Literal["adam", "adamw", "sgd"] = "adamw"
+    lr: float = 1e-3
+    weight_decay: float = 1e-4
+    momentum: float = 0.9
+    schedule: Literal["cosine", "steps", "constant"] = "cosine"
+    drops: tuple[int, ...] = ()
+    warmup_epochs: float = 1.0
+    clip_norm: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.lr <= 0:
+            raise ConfigError(f"optimiser.lr is {self.lr}; it must be above 0.")
+        for name in ("weight_decay", "momentum", "warmup_epochs", "clip_norm"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"optimiser.{name} is {getattr(self, name)}; it must not be negative.")
+
+    def rate(self, epoch: float, epochs: int) -> float:
+        """The learning rate after ``epoch`` epochs (a fraction, too) of a phase of ``epochs``."""
+        if epoch < self.warmup_epochs:
+            return self.lr * epoch / self.warmup_epochs
+        if self.schedule == "cosine":
+            share = (epoch - self.warmup_epochs) / max(epochs - self.warmup_epochs, 1e-9)
+            return self.lr * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+        if self.schedule == "steps":
+            return float(self.lr * 0.1 ** sum(epoch >= drop for drop in self.drops))
+        return self.lr
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One training from start to end; a recipe is a sequence of them.
+
+    Args:
+        name: names the phase's folder; unique in the recipe.
+        method: the settings of the method, which build it.
+        epochs: passes over the videos.
+        optimiser: the optimiser, anew for every phase.
+        start: for each view whose tower is not to start at random: the earlier phase that learnt it, or the folder of
+            a phase of another run.
+    """
+
+    name: str
+    method: MethodConfig
+    epochs: int
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    start: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.name or any(c in self.name for c in "/\\ "):
+            raise ConfigError(f"A phase is named '{self.name}'; use letters, digits and dashes.")
+        if self.epochs < 1:
+            raise ConfigError(f"The phase '{self.name}' has {self.epochs} epochs; it needs at least 1.")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides a run, but for the data.
+
+    Args:
+        name: what made it: the method and the preset.
+        view: the view that the run is for; ``kinema.load`` gives its encoder.
+        phases: what is trained, in order.
+        clip: what a clip is.
+        encoder: the encoder of every view.
+        transform: the augmentations.
+        batch_size: clips a step, over all ranks.
+        clips_per_video: clips a video an epoch.
+        temporal: probability that the two variants of a clip are two windows of its video and not one.
+        seed: decides initialisation, order, windows and augmentations.
+        short_videos: what to do with videos shorter than a clip.
+        failure_budget: share of the videos that may fail to decode before the run stops.
+        cache_gib: size up to which decoded videos are kept, memory-mapped; larger sets are decoded as they are needed.
+        workers: processes that read clips beside the training; 0 reads in the training process.
+        precision: Lightning's name: '32-true', 'bf16-mixed', '16-mixed'.
+        checkpoint_seconds: time between two checkpoints inside an epoch.
+        collapse_rank: effective rank of the projections below which training counts as collapsed.
+    """
+
+    name: str
+    phases: tuple[Phase, ...]
+    view: str = "rgb"
+    clip: ClipSpec = field(default_factory=ClipSpec)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    transform: TransformConfig = field(default_factory=TransformConfig)
+    batch_size: int = 64
+    clips_per_video: int = 1
+    temporal: float = 0.5
+    seed: int = 0
+    short_videos: Literal["error", "skip", "repeat"] = "error"
+    failure_budget: float = 0.01
+    cache_gib: float = 4.0
+    workers: int = 0
+    precision: str = "32-true"
+    checkpoint_seconds: float = 60.0
+    collapse_rank: float = 1.2
+
+    def __post_init__(self) -> None:
+        if not self.phases:
+            raise ConfigError(f"The recipe '{self.name}' has no phase.")
+        names = [phase.name for phase in self.phases]
+        if len(set(names)) != len(names):
+            raise ConfigError(f"The recipe '{self.name}' has two phases of one name: {', '.join(names)}.")
+        if self.batch_size < 2:
+            raise ConfigError(f"batch_size is {self.batch_size}; contrastive learning needs at least 2.")
+        if self.clips_per_video < 1 or self.workers < 0 or self.cache_gib < 0 or self.checkpoint_seconds < 0:
+            raise ConfigError(
+                f"clips_per_video={self.clips_per_video}, workers={self.workers}, cache_gib={self.cache_gib}, "
+                f"checkpoint_seconds={self.checkpoint_seconds}: the first must be at least 1, none negative."
+            )
+        if not 0 <= self.temporal <= 1 or not 0 <= self.failure_budget <= 1:
+            raise ConfigError(
+                f"temporal={self.temporal}, failure_budget={self.failure_budget}: both must lie in [0, 1]."
+            )
+        for phase in self.phases:
+            queue = getattr(phase.method, "queue", None)
+            if queue is not None and queue % self.batch_size:
+                below, above = queue // self.batch_size * self.batch_size, -(-queue // self.batch_size) * self.batch_size
+                raise ConfigError(
+                    f"The phase '{phase.name}' has a queue of {queue}, which the batch of {self.batch_size} "
+                    "does not divide.",
+                    f"Set method.queue to {max(below, self.batch_size)} or {max(above, self.batch_size)}, "
+                    "or another batch_size.",
+                )
+
+    def number(self, phase: Phase) -> int:
+        """The phase's place, from 1."""
+        return self.phases.index(phase) + 1

@@ -1,0 +1,257 @@
+"""Trains the phases of a recipe into a run folder, one after the other, each resumable at any moment."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from kinema.core.errors import ConfigError, KinemaError, TrainingError
+from kinema.core.files import write_json
+from kinema.core.protocols import Method
+from kinema.core.records import RawClips, TrainingContext
+from kinema.core.seeds import seed_at
+from kinema.data import ClipDataset, ClipSampler, ClipStore, collate
+from kinema.training.checkpoints import read_tower, write_tower
+from kinema.training.phase import Interrupted, Meter, PhaseModule, Surroundings
+from kinema.training.progress import PhaseDisplay
+from kinema.training.run_folder import RunFolder
+from kinema.training.settings import Phase, Recipe
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to.
+
+    Args:
+        epochs: epochs of all phases.
+        steps: batches of all phases.
+        seconds: time in training steps, all phases.
+        loss: the last phase's mean loss in its last epoch; None where nothing but a memory was filled.
+    """
+
+    epochs: int
+    steps: int
+    seconds: float
+    loss: float | None
+
+
+def build_method(recipe: Recipe, phase: Phase, context: TrainingContext) -> Method:
+    """The phase's method, initialised by the recipe's seed; torch's own generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_at(recipe.seed, "init", phase.name))
+        method = phase.method.build(recipe.encoder, context)
+    return method
+
+
+def train(
+    recipe: Recipe,
+    store: ClipStore,
+    run: RunFolder,
+    *,
+    context: TrainingContext,
+    digest: str,
+    features: Callable[[Method], Mapping[str, Tensor]],
+    meter: Callable[[], Meter | None],
+    identity: Callable[[Phase], dict[str, Any]],
+    accelerator: str = "auto",
+    console: Console | None = None,
+) -> Trained:
+    """Trains every phase that is not finished yet.
+
+    Args:
+        recipe: what to train.
+        store: the clips.
+        run: where it goes.
+        context: what the methods may know of the data.
+        digest: the manifest's digest; a checkpoint made on other data is refused.
+        features: features of all videos for methods that refresh.
+        meter: makes the meter of what is mined, or None where there are no labels.
+        identity: the settings of a phase that a checkpoint must agree with, as plain values.
+        accelerator: Lightning's name: 'auto', 'cpu', 'gpu'.
+        console: where to show progress; None for silence.
+
+    Raises:
+        Interrupted: the user stopped the run; it can be resumed.
+        TrainingError: a loss that is not finite, or a collapse.
+        StorageError: the disk is full.
+    """
+    run.update_status(state="running", error=None)
+    began, earlier = time.monotonic(), float(run.read("status.json").get("seconds", 0.0))
+    steps, seconds, loss = 0, 0.0, None
+    state, error = "failed", None
+    try:
+        for phase in recipe.phases:
+            folder = run.phase(recipe.number(phase), phase.name)
+            done = folder / "phase.json"
+            if not done.exists() or run.read(str(done.relative_to(run.path))).get("state") != "done":
+                run.update_status(phase=phase.name)
+                around = {"folder": folder, "identity": {**identity(phase), "data": digest}, "features": features}
+                _train_phase(recipe, phase, store, run, context, around, meter(), accelerator, console)
+            told = run.read(str(done.relative_to(run.path)))
+            steps, seconds, loss = steps + told["steps"], seconds + told["seconds"], told["loss"]
+        state = "done"
+    except Interrupted as stopped:
+        state, error = "interrupted", stopped.message
+        raise
+    except KinemaError as failure:
+        error = failure.message
+        raise
+    except torch.cuda.OutOfMemoryError as failure:
+        error = str(failure).splitlines()[0]
+        raise TrainingError(
+            f"The GPU's memory is full: {error}", "Try a smaller batch_size, clip.size or precision 16-mixed."
+        ) from failure
+    finally:
+        run.update_status(state=state, error=error, seconds=earlier + time.monotonic() - began)
+    return Trained(sum(phase.epochs for phase in recipe.phases), steps, seconds, loss)
+
+
+def _train_phase(
+    recipe: Recipe,
+    phase: Phase,
+    store: ClipStore,
+    run: RunFolder,
+    context: TrainingContext,
+    around: dict[str, Any],
+    meter: Meter | None,
+    accelerator: str,
+    console: Console | None,
+) -> None:
+    import pytorch_lightning as pl
+    from pytorch_lightning.loggers import TensorBoardLogger
+
+    folder: Path = around["folder"]
+    method = build_method(recipe, phase, context)
+    method.start({view: read_tower(tower_of(source, view, recipe, run)) for view, source in phase.start.items()})
+    sampler = ClipSampler(
+        store.frames,
+        recipe.clip,
+        batch_size=recipe.batch_size,
+        seed=seed_at(recipe.seed, "sample", phase.name),
+        variants=method.variants,
+        temporal=recipe.temporal,
+        clips_per_video=recipe.clips_per_video,
+    )
+    dataset = ClipDataset(store, failures_allowed=recipe.failure_budget)
+    title = f"{recipe.number(phase)} of {len(recipe.phases)} · {phase.name}"
+    with PhaseDisplay(title, phase.epochs, console) as display, _stop_on_signal() as stop, _quiet():
+        surroundings = Surroundings(
+            **around,
+            loader=lambda epoch, first: clip_loader(dataset, sampler.batches(epoch, first), recipe.workers),
+            batches=sampler.batches_per_epoch,
+            meter=meter,
+            display=display,
+            stop=stop,
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        module = PhaseModule(method, recipe, phase, surroundings)
+        module.restore()
+        trainer = pl.Trainer(
+            accelerator=accelerator,
+            devices=1,
+            precision=recipe.precision,  # type: ignore[arg-type]
+            max_epochs=phase.epochs - module.progress.epoch,
+            logger=TensorBoardLogger(str(run.path), name="tensorboard", version=phase.name),
+            reload_dataloaders_every_n_epochs=1,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
+        if module.progress.epoch < phase.epochs:
+            trainer.fit(module)
+    for view in method.trains:
+        write_tower(folder / f"tower-{view}.safetensors", method.towers()[view])
+    rows = [row for row in run.metrics(folder) if row["event"] == "epoch"]
+    told = {
+        "name": phase.name,
+        "method": type(method).__name__,
+        "view": method.view,
+        "guide": getattr(method, "guide", None),
+        "trains": list(method.trains),
+        "epochs": phase.epochs,
+        "steps": module.progress.step,
+        "clips": module.progress.clips,
+        "seconds": module.progress.seconds,
+        "data_wait": module.progress.waited / max(module.progress.seconds, 1e-9),
+        "loss": rows[-1]["loss"] if rows else None,
+        "state": "done",
+    }
+    write_json(folder / "phase.json", told)
+
+
+def clip_loader(dataset: ClipDataset, batches: Iterable[Any], workers: int) -> Iterable[RawClips]:
+    """The clips of the given batches, in order, read by ``workers`` processes."""
+    return DataLoader(
+        dataset,
+        batch_sampler=list(batches),  # type: ignore[arg-type]
+        collate_fn=collate,
+        num_workers=workers,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def tower_of(source: str, view: str, recipe: Recipe, run: RunFolder) -> Path:
+    """The weights that a phase starts from: an earlier phase's name, or a folder of a phase of another run,
+    relative to this run's folder or absolute."""
+    for phase in recipe.phases:
+        if phase.name == source:
+            return run.phase(recipe.number(phase), phase.name) / f"tower-{view}.safetensors"
+    folder = run.path / source
+    if not folder.is_dir():
+        names = ", ".join(phase.name for phase in recipe.phases)
+        raise ConfigError(
+            f"A phase starts its view '{view}' from '{source}', which is neither a phase of the recipe ({names}) "
+            "nor a folder.",
+            "Name an earlier phase, or the folder RUN/phases/NN-NAME of another run.",
+        )
+    return folder / f"tower-{view}.safetensors"
+
+
+@contextmanager
+def _stop_on_signal() -> Iterator[Callable[[], bool]]:
+    """Turns the first Ctrl-C (or SIGTERM) into a wish to stop after the batch; the second one has its usual effect."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, frame: object) -> None:  # noqa: ARG001 - the signal's signature
+        asked.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps Lightning's advice about settings that are deliberate here off the user's terminal."""
+    levels = {name: logging.getLogger(name).level for name in ("pytorch_lightning", "lightning.pytorch")}
+    for name in levels:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning")
+        yield
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)

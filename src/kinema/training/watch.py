@@ -1,0 +1,127 @@
+"""What is watched while a method trains: time, finite losses, and whether the representation still has directions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from kinema.core.errors import TrainingError
+from kinema.core.ops import effective_rank
+
+T = TypeVar("T")
+
+
+class WaitTimer:
+    """Wraps an iterable and counts the seconds spent waiting for its items."""
+
+    def __init__(self, items: Iterable[T]) -> None:
+        self.items = items
+        self.waited = 0.0
+
+    def __len__(self) -> int:
+        return len(self.items)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[T]:
+        iterator = iter(self.items)
+        while True:
+            began = time.perf_counter()
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            finally:
+                self.waited += time.perf_counter() - began
+            yield item
+
+
+class FiniteWatch:
+    """Stops a run at a loss that is not finite, naming the step. Losses are read together, to spare a GPU the wait."""
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self._steps: list[int] = []
+        self._losses: list[Tensor] = []
+
+    def add(self, step: int, loss: Tensor) -> None:
+        """Remembers a step's loss and looks at those so far when there are enough.
+
+        Raises:
+            TrainingError: a loss is NaN or infinite.
+        """
+        self._steps.append(step)
+        self._losses.append(loss.detach())
+        if len(self._losses) >= self.every:
+            self.flush()
+
+    def flush(self) -> list[float]:
+        """Reads the losses since the last time.
+
+        Raises:
+            TrainingError: one of them is NaN or infinite.
+        """
+        if not self._losses:
+            return []
+        steps, losses = self._steps, torch.stack(self._losses).tolist()
+        self._steps, self._losses = [], []
+        for step, loss in zip(steps, losses, strict=True):
+            if loss != loss or loss in (float("inf"), float("-inf")):
+                raise TrainingError(
+                    f"The loss is {loss} at step {step}.",
+                    "Try a lower optimiser.lr, more optimiser.warmup_epochs, optimiser.clip_norm 1, "
+                    "or precision 32-true.",
+                )
+        return losses
+
+
+class CollapseWatch:
+    """Keeps the latest projections and stops a run whose projections all point one way.
+
+    Args:
+        rows: projections that are looked at together.
+        least: effective rank below which the representation counts as collapsed.
+        patience: looks in a row that must say so; a network's first steps may look like a collapse.
+    """
+
+    def __init__(self, least: float, rows: int = 512, patience: int = 3) -> None:
+        self.least, self.rows, self.patience = least, rows, patience
+        self._kept: list[Tensor] = []
+        self.low = 0
+
+    def add(self, embeddings: Tensor) -> None:
+        """Remembers a batch of projections, [B, d]."""
+        self._kept.append(embeddings.detach())
+        while sum(len(z) for z in self._kept[1:]) >= self.rows:
+            self._kept.pop(0)
+
+    def state(self) -> dict[str, object]:
+        """What a checkpoint keeps."""
+        return {"kept": [z.cpu() for z in self._kept], "low": self.low}
+
+    def restore(self, state: dict[str, object]) -> None:
+        """Takes back what :meth:`state` gave."""
+        self._kept, self.low = list(state["kept"]), int(state["low"])  # type: ignore[call-overload]
+
+    def look(self, step: int, judge: bool) -> float:
+        """The effective rank now; with ``judge``, counts towards a verdict.
+
+        Raises:
+            TrainingError: the rank has been too low too often.
+        """
+        if not self._kept:
+            return float("nan")
+        rank = float(effective_rank(torch.cat(self._kept)))
+        if not judge:
+            return rank
+        self.low = self.low + 1 if rank < self.least else 0
+        if self.low >= self.patience:
+            raise TrainingError(
+                f"The representation has collapsed: at step {step} the effective rank of the projections is "
+                f"{rank:.2f}, below {self.least}.",
+                "All clips look alike to the network. Try a lower optimiser.lr, a larger batch or queue, stronger "
+                "augmentation, or lower collapse_rank if this is what you want.",
+            )
+        return rank

@@ -1,0 +1,29 @@
+"""Views of a batch of clips: one geometry a clip and variant, one colour, whatever the views are."""
+
+from kinema.transforms.blur import gaussian_matrix
+from kinema.transforms.colour import Colour, colour_matrix, contrast_offset, draw_colour
+from kinema.transforms.config import TransformConfig
+from kinema.transforms.geometry import Geometry, axis_matrix, centre_square, draw_geometry, resample
+from kinema.transforms.motion import MOTION_LIMIT, MOTION_UNIT, motion_view
+from kinema.transforms.views import RESIDUAL_UNIT, RGB_MEAN, RGB_STD, ViewTransform
+
+__all__ = [
+    "MOTION_LIMIT",
+    "MOTION_UNIT",
+    "RESIDUAL_UNIT",
+    "RGB_MEAN",
+    "RGB_STD",
+    "Colour",
+    "Geometry",
+    "TransformConfig",
+    "ViewTransform",
+    "axis_matrix",
+    "centre_square",
+    "colour_matrix",
+    "contrast_offset",
+    "draw_colour",
+    "draw_geometry",
+    "gaussian_matrix",
+    "motion_view",
+    "resample",
+]

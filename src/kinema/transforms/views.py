@@ -1,0 +1,181 @@
+"""From raw clips to what a method sees: every view of a variant shares one crop, one flip and one colour.
+
+A variant of a clip draws, in this order, its crop and flip, whether it is left plain, its colours and its blur, all
+from a CPU generator: the same draws on every device and for every choice of views. All frames of a clip share them,
+so a clip that stands still stays still. All of it is computed in float32, also where training runs in mixed precision.
+
+The views, float [B, C, T, size, size] in ``channels_last_3d`` order:
+
+    rgb       (x − RGB_MEAN) / RGB_STD for colours x in [0, 1]; C = 3
+    residual  (x_t − x_{t−1}) / RESIDUAL_UNIT, the frame before the clip giving x_{−1}; C = 3
+    motion    displacements a sampled frame in units of MOTION_UNIT of the view's side; C = 2, (dx, dy)
+
+Colours act on rgb and residual, the blur on both, the geometry on all three. Departure from the usual order of crop,
+jitter, grey, blur: the blur is part of the resampling (see ``blur``) and so comes before the colours are clamped.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from kinema.core.errors import ConfigError, DataError, ShapeError
+from kinema.core.records import VIEWS, ClipBatch, ClipSpec, RawClips
+from kinema.transforms.blur import draw_sigma, gaussian_matrix
+from kinema.transforms.colour import Colour, colour_matrix, contrast_offset, draw_colour
+from kinema.transforms.config import TransformConfig
+from kinema.transforms.geometry import Geometry, centre_square, draw_geometry, resample
+from kinema.transforms.motion import motion_view
+
+RGB_MEAN = 0.45
+"""The value that rgb is centred on, colours being in [0, 1]; one for all channels (as in SlowFast)."""
+
+RGB_STD = 0.225
+"""The distance from ``RGB_MEAN`` that is 1.0 in the rgb view."""
+
+RESIDUAL_UNIT = 0.1
+"""The change from frame to frame that is 1.0 in the residual view, colours being in [0, 1]."""
+
+
+class ViewTransform:
+    """Turns raw clips into the views that a method names, for training or for evaluation.
+
+    Args:
+        spec: frames and size of a clip.
+        views: what to compute, of 'rgb', 'residual' and 'motion'; nothing else is.
+        config: strength of the augmentation; evaluation does not read it.
+
+    Raises:
+        ConfigError: no view, an unknown one, or one named twice.
+    """
+
+    def __init__(self, spec: ClipSpec, views: tuple[str, ...], config: TransformConfig | None = None) -> None:
+        if not views or len(set(views)) != len(views) or not set(views) <= set(VIEWS):
+            raise ConfigError(f"The views asked for are {views}; name one or more of {', '.join(VIEWS)}, each once.")
+        self.spec = spec
+        self.views = tuple(views)
+        self.config = config or TransformConfig()
+
+    def train(self, raw: RawClips, generator: torch.Generator, *, labels: bool = False) -> ClipBatch:
+        """Augmented views: each of the V variants of a clip with its own draws.
+
+        Args:
+            raw: B clips in V variants, on any device.
+            generator: a CPU generator; equal states give equal augmentations on every device.
+            labels: whether the labels travel along, for methods that declare that they read them.
+
+        Returns:
+            V variants on the device of ``raw``.
+
+        Raises:
+            DataError: the motion view is asked for and the clips have none.
+            ShapeError: the clips do not fit the specification, or the generator is not on the CPU.
+        """
+        self._check(raw)
+        if generator.device.type != "cpu":
+            raise ShapeError(f"The generator of the transforms is on '{generator.device}'; give one on the CPU.")
+        b, variants = raw.frames.shape[:2]
+        made = []
+        for v in range(variants):
+            geometry = draw_geometry(self.config, raw.extent, generator)
+            plain = torch.rand(b, generator=generator) < (self.config.plain_second if v == 1 else 0.0)
+            colour = draw_colour(self.config, b, generator, plain)
+            sigma = draw_sigma(self.config.blur_p, self.config.blur_sigma, b, generator) * ~plain
+            with _float32(raw):
+                made.append(self._variant(raw, v, geometry, colour, sigma))
+        return _batch(raw, made, labels)
+
+    def evaluate(self, raw: RawClips, *, labels: bool = False) -> ClipBatch:
+        """Views as they are measured: the largest centred square of the picture, nothing else changed.
+
+        Args:
+            raw: B clips in V windows, on any device; the windows stay V variants.
+            labels: whether the labels travel along.
+
+        Returns:
+            V variants on the device of ``raw``.
+
+        Raises:
+            DataError: the motion view is asked for and the clips have none.
+            ShapeError: the clips do not fit the specification.
+        """
+        self._check(raw)
+        geometry = centre_square(raw.extent)
+        with _float32(raw):
+            made = [self._variant(raw, v, geometry, None, None) for v in range(raw.frames.shape[1])]
+        return _batch(raw, made, labels)
+
+    def _check(self, raw: RawClips) -> None:
+        frames = raw.frames.shape[2]
+        if frames != self.spec.frames + 1:
+            raise ShapeError(
+                f"The clips hold {frames} frames; clip.frames = {self.spec.frames} needs {self.spec.frames + 1}, "
+                "the one before the clip included."
+            )
+        if "motion" in self.views and raw.motion is None:
+            raise DataError(
+                "The view 'motion' is asked for, but these videos carry no motion vectors.",
+                "Take the view 'residual' instead, or videos in H.264, whose streams hold motion vectors.",
+            )
+        for name, extent, grid in (
+            ("extent", raw.extent, raw.frames),
+            ("motion_extent", raw.motion_extent, raw.motion),
+        ):
+            if extent is not None and grid is not None:
+                _check_extent(name, extent, grid)
+
+    def _variant(
+        self, raw: RawClips, v: int, geometry: Geometry, colour: Colour | None, sigma: Tensor | None
+    ) -> dict[str, Tensor]:
+        device, size = raw.frames.device, self.spec.size
+        geometry = geometry.to(device)
+        views: dict[str, Tensor] = {}
+        if "rgb" in self.views or "residual" in self.views:
+            lead = "residual" in self.views
+            pixels = raw.frames[:, v, 0 if lead else 1 :]
+            rows, columns = geometry.matrices(raw.extent, pixels.shape[2], pixels.shape[3], size)
+            if sigma is not None:
+                blur = gaussian_matrix(sigma.to(device), size)
+                rows, columns = blur @ rows, blur @ columns
+            x = _coloured(pixels, rows, columns, None if colour is None else colour.to(device), self.spec.frames)
+            if lead:
+                change = (x[:, 1:] - x[:, :-1]).mul_(RGB_STD / RESIDUAL_UNIT)
+                views["residual"] = change.permute(0, 4, 1, 2, 3)
+            if "rgb" in self.views:
+                views["rgb"] = (x[:, 1:].contiguous() if lead else x).permute(0, 4, 1, 2, 3)
+        if "motion" in self.views:
+            assert raw.motion is not None
+            assert raw.motion_valid is not None
+            assert raw.motion_extent is not None
+            views["motion"] = motion_view(raw.motion[:, v], raw.motion_valid[:, v], raw.motion_extent, geometry, size)
+        return views
+
+
+def _float32(raw: RawClips) -> torch.autocast:
+    """Switches mixed precision off: eight bits of mantissa would drown the residual in rounding."""
+    return torch.autocast(raw.frames.device.type, enabled=False)
+
+
+def _coloured(pixels: Tensor, rows: Tensor, columns: Tensor, colour: Colour | None, frames: int) -> Tensor:
+    """Resampled, jittered, clamped and normalised; the contrast's mean is over the clip's own ``frames`` frames."""
+    n = pixels.shape[0]
+    matrix = torch.eye(3, device=pixels.device).expand(n, 3, 3) if colour is None else colour_matrix(colour)
+    x = resample(pixels.float(), rows, columns, matrix / (255 * RGB_STD))
+    offset = x.new_full((n,), -RGB_MEAN / RGB_STD)
+    if colour is not None:
+        offset = offset + contrast_offset(x[:, -frames:], colour.contrast)
+    return x.add_(offset[:, None, None, None, None]).clamp_(-RGB_MEAN / RGB_STD, (1 - RGB_MEAN) / RGB_STD)
+
+
+def _check_extent(name: str, extent: Tensor, grid: Tensor) -> None:
+    low, high = extent.amin(0).tolist(), extent.amax(0).tolist()
+    height, width = grid.shape[3], grid.shape[4]
+    if min(low) < 1 or high[0] > height or high[1] > width:
+        raise ShapeError(
+            f"RawClips.{name} runs from {tuple(low)} to {tuple(high)} rows and columns for a grid of "
+            f"{height} x {width}; every clip needs at least one row and column, and no more than the grid holds."
+        )
+
+
+def _batch(raw: RawClips, variants: list[dict[str, Tensor]], labels: bool) -> ClipBatch:
+    return ClipBatch(tuple(variants), raw.index, raw.source, raw.label if labels else None)

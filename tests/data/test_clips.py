@@ -1,0 +1,93 @@
+import logging
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from kinema.core.errors import DataError
+from kinema.data.clips import Clip, ClipDataset, collate
+from kinema.data.sampler import ClipRequest, ClipSampler
+from kinema.data.scan import scan
+from kinema.data.store import ClipStore, Windows
+
+
+def windows(height, width, h, w, value):
+    return Windows(
+        frames=np.full((2, 5, height, width, 3), value, dtype=np.uint8),
+        motion=np.full((2, 4, h, w, 2), value / 100, dtype=np.float32),
+        motion_valid=np.ones((2, 4, h, w), dtype=bool),
+    )
+
+
+def test_collate_pads_at_the_bottom_and_right():
+    raw = collate([Clip(windows(6, 9, 2, 3, 7), 4, 1, -1), Clip(windows(8, 5, 3, 2, 9), 2, 0, 3)])
+    assert raw.frames.shape == (2, 2, 5, 8, 9, 3)
+    assert raw.frames.dtype == torch.uint8
+    assert raw.extent.tolist() == [[6, 9], [8, 5]]
+    assert raw.motion_extent.tolist() == [[2, 3], [3, 2]]
+    assert (raw.frames[0, :, :, :6] == 7).all()
+    assert (raw.frames[0, :, :, 6:] == 0).all()
+    assert (raw.frames[1, :, :, :, :5] == 9).all()
+    assert (raw.frames[1, :, :, :, 5:] == 0).all()
+    assert raw.motion.shape == (2, 2, 4, 3, 3, 2)
+    assert raw.motion_valid.dtype == torch.bool
+    assert raw.motion_valid.sum(dim=(1, 2, 3, 4)).tolist() == [2 * 4 * 6, 2 * 4 * 6]
+    assert (raw.index.tolist(), raw.source.tolist(), raw.label.tolist()) == ([4, 2], [1, 0], [-1, 3])
+
+
+def test_collate_without_motion():
+    whole = windows(6, 9, 2, 3, 7)
+    raw = collate([Clip(Windows(whole.frames, None, None), 0, 0, 0)])
+    assert (raw.motion, raw.motion_valid, raw.motion_extent) == (None, None, None)
+
+
+@pytest.mark.parametrize("processes", [0, 2])
+def test_batches_through_a_loader(class_folder, spec, tmp_path, processes):
+    manifest = scan(class_folder)
+    data = ClipDataset(ClipStore(manifest, spec, motion=True, cache=tmp_path))
+    sampler = ClipSampler(data.store.frames, spec, batch_size=4, seed=0, temporal=0.5)
+    requests = list(sampler.batches(0))
+    loader = DataLoader(data, batch_sampler=requests, collate_fn=collate, num_workers=processes)
+    batches = list(loader)
+    assert len(batches) == 2
+    for raw, asked in zip(batches, requests, strict=True):
+        assert raw.index.tolist() == [request.video for request in asked]
+        assert raw.label.tolist() == [manifest.label_ids()[request.video] for request in asked]
+        assert raw.source.tolist() == [manifest.source_ids()[request.video] for request in asked]
+        for row, request in enumerate(asked):
+            h, w = raw.extent[row].tolist()
+            expected = data.store.read(request.video, request.starts).frames
+            np.testing.assert_array_equal(raw.frames[row, :, :, :h, :w].numpy(), expected)
+
+
+@pytest.fixture
+def breaking(make_video, spec, tmp_path):
+    """A store of four files of which two went bad after the scan."""
+    for name in "abcd":
+        make_video(tmp_path / f"{name}.mp4", frames=30 if name == "b" else 24)
+    manifest = scan(tmp_path)
+    for name in "bc":
+        (tmp_path / f"{name}.mp4").write_bytes(b"gone bad")
+    return ClipStore(manifest, spec, motion=False, cache=None)
+
+
+def test_broken_videos_are_replaced_and_named_once(breaking, caplog):
+    data = ClipDataset(breaking, failures_allowed=0.5)
+    with caplog.at_level(logging.WARNING):
+        clips = [data[ClipRequest(row, (start,))] for row, start in ((0, 3), (1, 21), (2, 15), (1, 0))]
+    assert [clip.index for clip in clips] == [0, 3, 3, 3]
+    np.testing.assert_array_equal(clips[1].windows.frames, breaking.read(3, (15,)).frames)
+    assert set(data.failures) == {1, 2}
+    assert [name in record.message for name, record in zip(("b.mp4", "c.mp4"), caplog.records, strict=True)] == [
+        True
+    ] * 2
+
+
+def test_too_many_broken_videos_end_the_job(breaking):
+    data = ClipDataset(breaking)
+    with pytest.raises(DataError, match=r"1 of 4 videos could not be read; 0 are allowed.*b\.mp4"):
+        data[ClipRequest(1, (0,))]
+    data = ClipDataset(breaking, failures_allowed=0.25)
+    with pytest.raises(DataError, match=r"2 of 4 .*; 1 are allowed"):
+        data[ClipRequest(1, (0,))]

@@ -1,0 +1,86 @@
+from collections import Counter
+
+import pytest
+
+from kinema.core.errors import ConfigError, DataError
+from kinema.core.records import ClipSpec
+from kinema.data.sampler import ClipSampler, evaluation_windows
+
+SPEC = ClipSpec(frames=4, stride=2, size=8, short_side=8)  # spans 9 frames
+FRAMES = {row: 9 + row for row in (0, 2, 3, 5, 7, 11, 13)}
+
+
+def sampler(**changed):
+    return ClipSampler(**{"frames": FRAMES, "spec": SPEC, "batch_size": 3, "seed": 5} | changed)
+
+
+def test_a_pure_function_of_seed_and_epoch():
+    assert list(sampler().batches(2)) == list(sampler().batches(2))
+    assert list(sampler().batches(2)) != list(sampler().batches(3))
+    assert list(sampler().batches(2)) != list(sampler(seed=6).batches(2))
+    assert list(sampler().batches(2, first=1)) == list(sampler().batches(2))[1:]
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_every_video_in_batches_of_one_size(repeats):
+    one = sampler(clips_per_video=repeats)
+    batches = list(one.batches(0))
+    assert [len(batch) for batch in batches] == [3] * one.batches_per_epoch
+    drawn = Counter(request.video for batch in batches for request in batch)
+    assert set(drawn) == set(FRAMES)
+    assert min(drawn.values()) >= repeats
+    order = [request.video for batch in batches for request in batch]
+    clips = len(FRAMES) * repeats
+    assert order[clips:] == order[: len(order) - clips]  # topped up from the beginning
+
+
+def test_windows_lie_in_their_video_and_reach_both_ends():
+    starts = {row: set() for row in FRAMES}
+    for epoch in range(300):
+        for batch in sampler(temporal=1.0).batches(epoch):
+            for request in batch:
+                assert len(request.starts) == 2
+                starts[request.video] |= set(request.starts)
+    assert all(starts[row] == set(range(FRAMES[row] - SPEC.span + 1)) for row in FRAMES)
+
+
+def test_temporal_is_the_probability_of_different_windows():
+    frames = dict.fromkeys(range(400), 100009)
+
+    def apart(temporal):
+        requests = [r for batch in sampler(frames=frames, temporal=temporal).batches(0) for r in batch]
+        return sum(r.starts[0] != r.starts[1] for r in requests) / len(requests)
+
+    assert apart(0.0) == 0
+    assert apart(1.0) > 0.99
+    assert 0.2 < apart(0.3) < 0.4
+
+
+def test_two_ranks_are_one_process():
+    whole = list(sampler(batch_size=4).batches(1))
+    ranks = [list(sampler(batch_size=2, rank=rank, world=2).batches(1)) for rank in (0, 1)]
+    assert [left + right for left, right in zip(*ranks, strict=True)] == whole
+
+
+def test_two_videos_fill_any_batch():
+    (batch,) = sampler(frames={4: 20, 9: 20}, batch_size=7).batches(0)
+    assert set(Counter(request.video for request in batch).values()) == {3, 4}
+
+
+def test_bad_settings():
+    with pytest.raises(DataError, match="1 video to learn from"):
+        sampler(frames={0: 30})
+    for changed in ({"batch_size": 0}, {"temporal": 1.5}, {"rank": 2, "world": 2}):
+        with pytest.raises(ConfigError, match=str(next(iter(changed.values())))):
+            sampler(**changed)
+
+
+def test_evaluation_windows():
+    spec = ClipSpec(frames=32, stride=1, size=8, short_side=8)
+    assert evaluation_windows(33 + 40, spec, "coclr") == (0, 15, 30, 40)
+    assert evaluation_windows(33 + 30, spec, "coclr") == (0, 15, 30)
+    assert evaluation_windows(10, spec, "coclr") == (0,)
+    assert evaluation_windows(33 + 18, spec, "vcop") == (0, 2, 4, 6, 8, 10, 12, 14, 16, 18)
+    assert evaluation_windows(20, spec, "vcop") == (0,) * 10
+    with pytest.raises(ConfigError, match="'ucf'"):
+        evaluation_windows(20, spec, "ucf")

@@ -1,0 +1,177 @@
+"""The habits of the house, held by a machine: documented, annotated, small, unmixed, and true to its own files."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import kinema
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src" / "kinema"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+TARGETS = ("demo", "test", "test-slow", "check", "format", "bench", "docs", "clean", "help")
+DISTRIBUTION_OF = {
+    "PIL": "pillow",
+    "ot": "pot",
+    "pybullet_data": "pybullet",
+    "pytorch_lightning": "pytorch-lightning",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+
+
+def modules() -> list[Path]:
+    return sorted(SOURCE.rglob("*.py"))
+
+
+def belonging() -> list[Path]:
+    """Every file of the checkout that git holds or would hold."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode != 0:
+        pytest.skip("This is not a git checkout, so it cannot be told which files belong to the project.")
+    return [ROOT / name for name in sorted(set(listed.stdout.split("\0"))) if name and (ROOT / name).is_file()]
+
+
+def texts() -> dict[str, str]:
+    found = {}
+    for path in belonging():
+        try:
+            found[path.relative_to(ROOT).as_posix()] = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+    return found
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def is_public(name: str) -> bool:
+    return not name.startswith("_")
+
+
+def test_the_version_is_stated_once_and_the_same():
+    assert metadata.version("kinema") == PROJECT["version"]
+    assert getattr(kinema, "__version__", PROJECT["version"]) == PROJECT["version"]
+    assert PROJECT["version"] in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_licence_is_the_whole_of_apache_2():
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "Apache License\n                           Version 2.0, January 2004" in text
+    assert "3. Grant of Patent License." in text
+    assert "END OF TERMS AND CONDITIONS" in text
+    assert PROJECT["license"] == "Apache-2.0"
+
+
+def test_make_has_every_target_and_says_what_it_does():
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert set(TARGETS) == set(re.findall(r"^([a-z][a-z-]*):.*## \S", text, re.MULTILINE))
+    phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
+    assert phony is not None
+    assert set(phony.group(1).split()) == set(TARGETS)
+
+
+def test_every_module_has_a_docstring():
+    assert [str(path.relative_to(SOURCE)) for path in modules() if not ast.get_docstring(parse(path))] == []
+
+
+def test_every_public_function_and_class_has_a_docstring():
+    bare = []
+    for path in modules():
+        for node in parse(path).body:
+            kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+            if isinstance(node, kinds) and is_public(node.name) and not ast.get_docstring(node):
+                bare.append(f"{path.relative_to(SOURCE)}:{node.lineno} {node.name}")
+    assert bare == []
+
+
+def test_every_parameter_and_result_is_annotated():
+    bare = []
+    for path in modules():
+        for node in ast.walk(parse(path)):
+            if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                continue
+            arguments = node.args
+            everyone = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+            everyone += [extra for extra in (arguments.vararg, arguments.kwarg) if extra is not None]
+            names = [each.arg for each in everyone if each.annotation is None and each.arg not in {"self", "cls"}]
+            names += [] if node.returns is not None else ["its result"]
+            bare += [f"{path.relative_to(SOURCE)}:{node.lineno} {node.name}: {name}" for name in names]
+    assert bare == []
+
+
+def test_no_file_is_longer_than_500_lines():
+    lengths = {name: text.count("\n") for name, text in texts().items() if name.endswith(".py")}
+    assert {name: lines for name, lines in lengths.items() if lines > 500} == {}
+
+
+def test_no_function_is_longer_than_60_lines():
+    long = []
+    for path in modules():
+        for node in ast.walk(parse(path)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno is not None:
+                lines = node.end_lineno - node.lineno + 1
+                if lines > 60:
+                    long.append(f"{path.relative_to(SOURCE)}:{node.lineno} {node.name}: {lines}")
+    assert long == []
+
+
+def test_nothing_is_left_for_later():
+    words = re.compile("|".join([r"\bTO" + r"DO\b", r"\bFIX" + r"ME\b", r"\bX" + r"XX\b"]))
+    assert [name for name, text in texts().items() if name.endswith((".py", ".toml")) and words.search(text)] == []
+
+
+def test_no_file_names_a_place_on_somebodys_machine():
+    place = re.compile(r"(?<![\w.…\]}])/(?:" + "|".join(["work", "tmp" + "/w", "root", "Users/[a-z]"]) + r")/")
+    assert [f"{name}: {place.search(text)}" for name, text in texts().items() if place.search(text)] == []
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+def declared(*extras: str) -> set[str]:
+    lines = [*PROJECT["dependencies"], *(line for name in extras for line in PROJECT["optional-dependencies"][name])]
+    return {re.split(r"[\s<>=!~;\[]", line, maxsplit=1)[0].lower() for line in lines}
+
+
+@pytest.mark.parametrize(
+    ("folder", "extras"), [("src", ("mocap",)), ("tests", ("mocap", "test")), ("benchmarks", ("mocap", "test"))]
+)
+def test_every_package_that_is_imported_is_declared(folder, extras):
+    beside = set() if folder == "src" else {path.stem for path in (ROOT / folder).rglob("*.py")}
+    own = {"kinema", "oracles"} | beside
+    names = {name for path in (ROOT / folder).rglob("*.py") for name in imported(path)}
+    foreign = {name for name in names if name not in sys.stdlib_module_names and name not in own}
+    assert {name for name in foreign if DISTRIBUTION_OF.get(name, name).lower() not in declared(*extras)} == set()
+
+
+def test_every_direct_dependency_is_pinned():
+    pins = {}
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            name, _, version = line.partition("==")
+            pins[name.lower().replace("_", "-")] = version
+    assert all(pins.values())
+    assert (declared("mocap", "test", "dev") - {"kinema"}) - set(pins) == set()
