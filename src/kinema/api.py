@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from kinema.core.errors import CheckpointError, DataError, RunError, UsageError
 from kinema.core.protocols import Method
 from kinema.core.records import Result, TrainingContext
 from kinema.data import ClipStore, Manifest, exports_motion, open_data
+from kinema.data.decode import decode
 from kinema.data.scan import scan as scan_folder
 from kinema.measure import EpochMining, extractor, measure_mining, measure_retrieval, split_parts
 from kinema.methods import CPRConfig
@@ -21,6 +23,7 @@ from kinema.model import Model
 from kinema.recipes.json import phase_identity, recipe_from_plain, recipe_to_plain
 from kinema.recipes.plan import Plan
 from kinema.recipes.presets import preset as preset_plan
+from kinema.reporting import Report, collect, with_strips, write_json, write_page
 from kinema.training.checkpoints import read_tower
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Phase, Recipe
@@ -94,7 +97,8 @@ def pretrain(
         run = RunFolder.create(Path(out))
         run.write("recipe.json", recipe_to_plain(recipe))
         told = {"data": _told(data), "where": dict(where or {}), "manifest_digest": manifest.digest}
-        run.write("environment.json", {**environment(recipe.seed, device), **told, "videos": len(manifest)})
+        told |= {"videos": len(manifest), "classes": len(manifest.classes()), "command": sys.argv}
+        run.write("environment.json", {**environment(recipe.seed, device), **told})
         manifest.write(run.manifest_path)
     store = open_store(manifest, recipe, cache=cache, console=console)
     context = TrainingContext(videos=len(manifest), classes=len(manifest.classes()))
@@ -209,6 +213,39 @@ def evaluate(
         for result in results:
             RunFolder.open(loaded.run).add_result(result)
     return results
+
+
+def report(
+    *runs: str | Path, out: str | Path | None = None, data: Data | None = None, title: str | None = None
+) -> tuple[Path, Report]:
+    """One page that says whether it helped, from one run or several side by side.
+
+    Args:
+        *runs: the runs' folders, evaluated before with :func:`evaluate`.
+        out: the page; by default report.html in the first run's folder. Its content goes beside it as .json.
+        data: where the videos are, for the pictures of nearest neighbours; by default what the runs were trained on.
+        title: the page's title.
+
+    Raises:
+        RunError: a folder is not a run.
+    """
+    folders = [RunFolder.open(Path(run)) for run in runs]
+    if not folders:
+        raise UsageError("No run was named.", "kinema report RUN [RUN …]")
+    told = folders[0].read("environment.json").get("data", "")
+    root = _open(data).root if data is not None else Path(told)
+    page = Path(out) if out is not None else folders[0].path / "report.html"
+    found = with_strips(collect(folders, title=title), lambda path: _strip(root / path))
+    write_page(found, page)
+    write_json(found, page.with_suffix(".json"))
+    return page, found
+
+
+def _strip(video: Path, frames: int = 5) -> list[Any]:
+    """A few frames along a video, for a picture of it."""
+    decoded = decode(video, short_side=72, motion=False)
+    last = len(decoded.frames) - 1
+    return [decoded.frames[round(last * i / (frames - 1))] for i in range(frames)]
 
 
 def _evaluate_mining(model: Model, videos: Manifest, extract: Any, told: str) -> Result:

@@ -43,7 +43,7 @@ options:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs one verb and leaves with its exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = [_underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     as_json = "--json" in given
     try:
         status = _run(given)
@@ -56,6 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:
         status = 1
     sys.exit(status)
+
+
+def _underscored(word: str) -> str:
+    """Options may be written with dashes: --clips-per-class is --clips_per_class."""
+    if not word.startswith("--"):
+        return word
+    name, equals, value = word.partition("=")
+    return "--" + name[2:].replace("-", "_") + equals + value
 
 
 def _run(given: list[str]) -> int:
@@ -149,7 +157,7 @@ def _scan(given: list[str]) -> int:
     parser.add_argument("--workers", type=int, default=2, help="processes")
     asked = _parse(parser, given)
     from kinema import api
-    from kinema.reporting.scan_table import scan_json, scan_table
+    from kinema.data.summary import scan_json, scan_table
 
     began = time.monotonic()
     console = _console()

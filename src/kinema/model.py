@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -124,14 +123,20 @@ class Model:
             device: where to compute.
             progress: is told (videos done, videos).
         """
-        dataset, rows = ClipDataset(store), sorted(store.frames)
+        dataset, rows = ClipDataset(store, motion=self.view == "motion"), sorted(store.frames)
+        wanted = [ClipRequest(row, evaluation_windows(store.frames[row], self.clip, windows)) for row in rows]
 
-        def clips() -> Iterator[tuple[int, RawClips]]:
-            for number, row in enumerate(rows):
-                for start in evaluation_windows(store.frames[row], self.clip, windows):
-                    yield number, collate([dataset[ClipRequest(row, (start,))]])
+        def batches() -> Iterator[tuple[Tensor, RawClips]]:
+            begin = 0
+            while begin < len(wanted):
+                count = len(wanted[begin].starts)
+                end = begin + 1
+                while end < len(wanted) and len(wanted[end].starts) == count and (end + 1 - begin) * count <= batch_size:
+                    end += 1
+                yield torch.arange(begin, end).repeat_interleave(count), collate([dataset[w] for w in wanted[begin:end]])
+                begin = end
 
-        return self._mean(clips(), len(rows), batch_size, device, progress)
+        return self._mean(batches(), len(rows), device, progress)
 
     def _encode_arrays(
         self,
@@ -152,33 +157,29 @@ class Model:
                     f"{self.clip.span} frames, RGB."
                 )
 
-        def clips() -> Iterator[tuple[int, RawClips]]:
+        def batches() -> Iterator[tuple[Tensor, RawClips]]:
             for number, video in enumerate(videos):
-                for start in evaluation_windows(len(video), self.clip, windows):
-                    cut = torch.from_numpy(video[start : start + self.clip.span : self.clip.stride].copy())[None, None]
+                starts = evaluation_windows(len(video), self.clip, windows)
+                for some in (starts[i : i + batch_size] for i in range(0, len(starts), batch_size)):
+                    cuts = [video[start : start + self.clip.span : self.clip.stride] for start in some]
                     extent, zero = torch.tensor([video.shape[1:3]]), torch.zeros(1, dtype=torch.int64)
-                    yield number, RawClips(cut, None, None, extent, None, zero, zero, zero - 1)
+                    frames = torch.from_numpy(np.stack(cuts))[None]
+                    yield torch.full((len(some),), number), RawClips(frames, None, None, extent, None, zero, zero, zero - 1)
 
-        return self._mean(clips(), len(videos), batch_size, device, progress).encoded
+        return self._mean(batches(), len(videos), device, progress).encoded
 
     @torch.inference_mode()
     def _mean(
-        self,
-        clips: Iterator[tuple[int, RawClips]],
-        videos: int,
-        batch_size: int,
-        device: str | None,
-        progress: Progress | None,
+        self, batches: Iterator[tuple[Tensor, RawClips]], videos: int, device: str | None, progress: Progress | None
     ) -> Features:
-        """The mean of encoder and head over the clips of each video; clips of other sizes are batched apart."""
+        """The mean of encoder and head over the windows of each video; a batch says whose window each of its is."""
         where = device or ("cuda" if torch.cuda.is_available() else "cpu")
         tower = self.tower.to(where)
         encoded = torch.zeros(videos, self.dim)
         projected: Tensor | None = None
         count = torch.zeros(videos)
-        while batch := list(islice(clips, batch_size)):
-            owners = torch.tensor([number for number, _ in batch])
-            x = torch.cat([self._transform.evaluate(raw.to(where)).view(0, self.view) for _, raw in batch])
+        for owners, raw in batches:
+            x = self._transform.evaluate(raw.to(where).split_variants()).view(0, self.view)
             feature = tower.encoder(x)
             z = tower.head(feature).float().cpu()
             projected = torch.zeros(videos, z.shape[1]) if projected is None else projected
@@ -190,4 +191,3 @@ class Model:
         assert projected is not None, "there is a video"
         count = count.clamp_min(1)[:, None]
         return Features((encoded / count).clone(), normalize(projected / count, dim=1).clone())
-

@@ -23,6 +23,9 @@ class RunMaker:
     ):
         run = RunFolder.create(self.root / name)
         planned = [{"name": p, "method": self.method(p, stages), "epochs": epochs} for p in phases]
+        for phase in planned:
+            if phase["name"].startswith("cpr"):
+                phase["start"] = {"rgb": "infonce-rgb"}
         run.write("recipe.json", {"name": "cpr", "view": "rgb", "seed": seed, "phases": planned})
         told = {"kinema": "0.1.0", "torch": "2.6.0", "python": "3.11.9", "commit": "abc123", "device": "cpu"}
         told |= {"seed": seed, "data": "videos", "videos": 1200, "classes": 15, "manifest_digest": "d" * 64}

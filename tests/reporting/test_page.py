@@ -230,3 +230,32 @@ def test_many_classes_are_folded_and_none_is_lost(maker):
     text = Reader(page(collect([run]))).text
     assert "70 more classes" in text
     assert all(text.count(f"class{n:03d}") == 1 for n in range(100))
+
+
+def test_a_falling_loss_falls_on_the_chart(maker):
+    loss = re.search(r"<figure.*?</figure>", page(collect([maker.run(phases=("infonce-rgb",))])), re.DOTALL).group()
+    dots = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)" r="2.2"', loss)
+    across, down = zip(*((float(x), float(y)) for x, y in dots), strict=True)
+    assert list(across) == sorted(across)
+    assert list(down) == sorted(down), "y of SVG grows downwards"
+    assert down[0] < down[-1]
+
+
+def test_shares_start_at_zero_and_losses_need_not(maker):
+    text = page(collect([maker.run()]))
+    ticks = {
+        name: re.findall(r'text-anchor="end">(.*?)</text>', next(f for f in text.split("</figure>") if name in f))
+        for name in ("Mining precision", ">Loss<")
+    }
+    assert ticks["Mining precision"][0] == "0 %"
+    assert ticks[">Loss<"][0] == "3"
+
+
+def test_classes_go_from_the_greatest_gain_to_the_greatest_loss(maker):
+    run = maker.run()
+    gains = {"jump": 0.1, "walk": 0.3, "crawl": -0.2}
+    maker.result(run, "infonce", 0.3, details={"per_class": dict.fromkeys(gains, 0.4)})
+    maker.result(run, "cpr", 0.4, details={"per_class": {name: 0.4 + gain for name, gain in gains.items()}})
+    classes = re.search(r'<ul class="classes">.*', page(collect([run])), re.DOTALL).group()
+    assert re.findall(r'<strong class="long">(.*?)</strong>', classes)[:3] == ["walk", "jump", "crawl"]
+    assert re.findall(r'style="width:([\d.]+)%"', classes)[:2] == ["40.0", "70.0"]

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from kinema.core.errors import UsageError
 from kinema.reporting import collect, table, with_strips
-from kinema.reporting.charts import axis
+from kinema.reporting.charts import axis, interval_bar
 from kinema.reporting.markup import Markup, tag
 from kinema.reporting.strips import HEIGHT, draw, evenly
 from kinema.reporting.wording import duration, join, metric_name, natural, percent, points, signed_points
@@ -129,3 +129,11 @@ def test_the_terminal_keeps_presets_apart(maker):
     maker.result(run, "cpr", 0.2, preset="vcop")
     text = printed(collect([run]))
     assert text.index("preset coclr") < text.index("40.0") < text.index("preset vcop") < text.index("20.0")
+
+
+def test_the_small_bar_places_value_interval_and_chance_on_one_scale():
+    bar = interval_bar(0.4, (0.3, 0.5), 0.1, top=0.5)
+    assert 'width="96"' in bar
+    assert 'd="M72.0 8H120.0' in bar
+    assert 'x1="24"' in bar
+    assert interval_bar(None, None, None, 1.0) == ""

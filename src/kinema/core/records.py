@@ -104,6 +104,18 @@ class RawClips:
     def __len__(self) -> int:
         return self.frames.shape[0]
 
+    def split_variants(self) -> RawClips:
+        """The V variants of each clip as V clips of one variant, clip by clip: [B, V, …] becomes [B V, 1, …]."""
+        v = self.frames.shape[1]
+        moved: dict[str, Any] = {}
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            if value is not None:
+                stacked = name in ("frames", "motion", "motion_valid")
+                value = value.flatten(0, 1)[:, None] if stacked else value.repeat_interleave(v, dim=0)
+            moved[name] = value
+        return RawClips(**moved)
+
     def to(self, device: torch.device | str) -> RawClips:
         """The same clips on another device."""
         moved: dict[str, Any] = {}

@@ -46,10 +46,12 @@ class ClipDataset(Dataset[Clip]):
     Args:
         store: reads the windows.
         failures_allowed: the fraction of the videos that may turn out broken.
+        motion: whether the clips are to have their motion; by default where the store has it.
     """
 
-    def __init__(self, store: ClipStore, *, failures_allowed: float = 0.01) -> None:
+    def __init__(self, store: ClipStore, *, failures_allowed: float = 0.01, motion: bool | None = None) -> None:
         self.store = store
+        self._motion = motion
         self.failures: dict[int, str] = {}
         """Rows that could not be read, with the reason."""
         self._rows = sorted(store.frames)
@@ -72,7 +74,7 @@ class ClipDataset(Dataset[Clip]):
         while True:
             if row not in self.failures:
                 try:
-                    windows = self.store.read(row, starts)
+                    windows = self.store.read(row, starts, motion=self._motion)
                     return Clip(windows, row, self._sources[row], self._labels[row])
                 except VideoError as error:
                     self._fail(row, error.message)

@@ -112,12 +112,13 @@ class ClipStore:
         """Whether windows come from the memory-mapped store."""
         return self._stored is not None
 
-    def read(self, video: int, starts: Sequence[int]) -> Windows:
+    def read(self, video: int, starts: Sequence[int], *, motion: bool | None = None) -> Windows:
         """Windows of one video.
 
         Args:
             video: its row in the manifest, one of ``frames``.
             starts: the frame at which each window begins: the one before its clip.
+            motion: False spares the time of reading the motion that the store has.
 
         Raises:
             VideoError: frames that the manifest promises cannot be decoded.
@@ -131,11 +132,15 @@ class ClipStore:
                 f"Windows at {list(starts)} do not fit '{self.manifest.videos[video].path}' of {last + 1} frames; "
                 f"a window spans {self.spec.span}."
             )
-        cut = [self._window(self._part(video, start, min(last, start + self.spec.span - 1)), start) for start in starts]
+        moving = self.motion and motion is not False
+        cut = [
+            self._window(self._part(video, start, min(last, start + self.spec.span - 1)), start, moving)
+            for start in starts
+        ]
         return Windows(
             frames=np.stack([frames for frames, _, _ in cut]),
-            motion=np.stack([m for _, m, _ in cut if m is not None]) if self.motion else None,
-            motion_valid=np.stack([v for _, _, v in cut if v is not None]) if self.motion else None,
+            motion=np.stack([m for _, m, _ in cut if m is not None]) if moving else None,
+            motion_valid=np.stack([v for _, _, v in cut if v is not None]) if moving else None,
         )
 
     def _part(self, row: int, begin: int, last: int) -> _Part:
@@ -156,13 +161,13 @@ class ClipStore:
         return part
 
     def _window(
-        self, part: _Part, start: int
+        self, part: _Part, start: int, motion: bool
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None, NDArray[np.bool_] | None]:
         stride, span = self.spec.stride, self.spec.span
         offset = start - part.begin
         wanted = offset + np.arange(0, span, stride)
         frames = part.frames[np.minimum(wanted, len(part.frames) - 1)]
-        if part.motion is None:
+        if part.motion is None or not motion:
             return frames, None, None
         stored = part.motion[offset + 1 : offset + span]
         held = np.zeros((span - 1 - len(stored), *stored.shape[1:]), dtype=np.int16)

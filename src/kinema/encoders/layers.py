@@ -130,7 +130,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Float [B, C, T, H, W] to [B, out, T', H', W']."""
-        return torch.relu(self.main(x) + self.shortcut(x))
+        return torch.relu_(self.main(x) + self.shortcut(x))
 
 
 def initialise(net: nn.Module) -> None:

@@ -46,10 +46,11 @@ class Tower(nn.Module):
         if view not in VIEWS:
             raise ConfigError(f"There is no view '{view}'.", f"Choose one of: {', '.join(VIEWS)}.")
         self.encoder = build_encoder(encoder, channels=VIEWS[view])
-        dim = int(self.encoder.dim)  # type: ignore[arg-type]
+        dim = self.encoder.dim
         self.head = ProjectionHead(dim, dim, out=head.out, layers=head.layers, norm=head.norm)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Float [B, C, T, H, W] to [B, d], rows of length one."""
         z: Tensor = self.head(self.encoder(x))
         return z
 

@@ -1,6 +1,6 @@
 """CPR, cascade positive retrieval: further positives are found among other videos, by a cascade over two views.
 
-Wu, Lai, Hu, Kadav, "Cascade positive retrieval for self-supervised video representation learning", 2022,
+Wu, Lai, Hu, Kadav, "Self-supervised video representation learning with cascade positive retrieval", 2022,
 arXiv 2201.07989. Two clips of one action may share little in RGB and much in their motion. A memory of K earlier clips
 is cut down in n stages that alternate between the guide view b (frozen) and the trained view a; the k that are left
 count as positives beside the clip's own key. With one stage this is CoCLR (Han, Xie, Zisserman, NeurIPS 2020).
@@ -17,6 +17,7 @@ Departures from the authors' code:
 - Clips are mined by the key variant (``miner='key'``), as the paper says; the code mines by the query's features.
 - A dropped own key leaves numerator and denominator (``own_key='both'``); in the code it stays in the denominator
   and so becomes a negative (``own_key='numerator'``).
+- f_k normalises by the running statistics of f_q, in place of shuffled BatchNorm (see ``kinema.methods.moco``).
 - One and two stages work. Log-sum-exp takes the place of the log of a masked softmax.
 """
 
@@ -121,9 +122,10 @@ class CPR(Method):
         self.f_k.load_state_dict(self.f_q.state_dict())
 
     def train(self, mode: bool = True) -> CPR:
-        """Sets the mode; the frozen guide always evaluates."""
+        """Sets the mode; the frozen guide and the momentum tower always evaluate."""
         super().train(mode)
         self.g_b.eval()
+        self.f_k.eval()
         return self
 
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:

@@ -9,8 +9,9 @@ Departures:
 - Nothing is learnt before the queue is full (the authors start from random unit vectors).
 - Keys of the same recording in the queue are left out of the negatives (``siblings='ignored'``): in a data set not
   much larger than the queue they are most often the clip itself, one epoch ago. ``siblings='negatives'`` is the paper.
-- Shuffled BatchNorm needs several GPUs; here the head is free of BatchNorm. The momentum network keeps BatchNorm
-  statistics of its own.
+- The authors shuffle clips between GPUs so that BatchNorm cannot tell a query's own key by the batch it was computed
+  in. Here f_k normalises by the running statistics of f_q (EMAN, Cai et al., CVPR 2021), which needs one device only
+  and leaves no trace of the batch in a key; the head is free of BatchNorm.
 """
 
 from __future__ import annotations
@@ -77,6 +78,12 @@ class MoCo(Method):
     def started(self) -> None:
         """The momentum tower starts where the query tower does."""
         self.f_k.load_state_dict(self.f_q.state_dict())
+
+    def train(self, mode: bool = True) -> MoCo:
+        """Sets the mode; the momentum tower always evaluates."""
+        super().train(mode)
+        self.f_k.eval()
+        return self
 
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - the contract
         """InfoNCE (eq. 1) of q against its own key and the queue; not ready until the queue is full."""

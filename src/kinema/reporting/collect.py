@@ -11,6 +11,7 @@ from typing import Any
 
 from kinema.core.errors import UsageError
 from kinema.core.records import Result
+from kinema.reporting.budget import epochs_of, phases_of
 from kinema.reporting.headline import headline
 from kinema.reporting.report import Figure, Neighbour, PhaseRecord, Query, Report, Row, RunRecord, blocks
 from kinema.reporting.wording import VIEWS, encoder_order, natural, view_name
@@ -111,7 +112,7 @@ def _rows(results: Iterable[Result], run: RunRecord) -> list[Row]:
     """One row for each encoder, view and setting; its selections of queries together."""
     rows: dict[tuple[Any, ...], Row] = {}
     for result in results:
-        epochs = _epochs(result.encoder, result.view, run.recipe)
+        epochs = epochs_of(Path(run.path), run.recipe, result.encoder, result.view)
         details = finite(dict(result.details))
         row = Row(
             protocol=result.protocol,
@@ -163,24 +164,9 @@ def _neighbours(details: dict[str, Any]) -> tuple[Query, ...]:
     )
 
 
-def _methods(recipe: dict[str, Any], view: str | None = None) -> list[tuple[dict[str, Any], int]]:
-    """The settings and the epochs of the recipe's phases, of all or of those that train one view."""
-    phases = [phase for phase in recipe.get("phases") or () if isinstance(phase.get("method"), dict)]
-    found = [(phase["method"], int(phase.get("epochs") or 0)) for phase in phases]
-    return [each for each in found if view in (None, each[0].get("view"))]
-
-
-def _epochs(encoder: str, view: str, recipe: dict[str, Any]) -> int | None:
-    """Epochs in which the encoder's view was trained: of InfoNCE those before the mining, otherwise all."""
-    if encoder == "random":
-        return 0
-    phases = [(m, n) for m, n in _methods(recipe, view) if encoder != "infonce" or "stages" not in m]
-    return sum(epochs for _, epochs in phases) or None
-
-
 def _variant(encoder: str, recipe: dict[str, Any], epochs: int | None) -> str:
     """What tells this encoder from another one of its name."""
-    mined = [method for method, _ in _methods(recipe) if "stages" in method]
+    mined = [phase["method"] for phase in phases_of(recipe) if "stages" in phase["method"]]
     told = []
     if encoder not in ("random", "infonce") and mined:
         stages = len(mined[0].get("sizes") or ()) or mined[0]["stages"]

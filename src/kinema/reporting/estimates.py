@@ -15,6 +15,8 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
 
 from kinema.reporting.report import Row, RunRecord
 from kinema.reporting.wording import REFERENCES
@@ -72,7 +74,7 @@ def estimates(runs: Sequence[RunRecord], rows: Sequence[Row]) -> dict[str, Estim
         rows: rows of one block, one view and one main selection.
     """
     order = {run.name: number for number, run in enumerate(runs)}
-    recipes = {run.name: json.dumps({**run.recipe, "seed": None}, sort_keys=True) for run in runs}
+    recipes = {run.name: _settings(run.recipe) for run in runs}
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in sorted(rows, key=lambda row: order[row.runs[0]]):
         groups.setdefault((row.encoder, recipes[row.runs[0]]), []).append(row)
@@ -82,3 +84,12 @@ def estimates(runs: Sequence[RunRecord], rows: Sequence[Row]) -> dict[str, Estim
         if mean is not None and (encoder not in found or (encoder in REFERENCES and mean.value > found[encoder].value)):
             found[encoder] = mean
     return found
+
+
+def _settings(recipe: dict[str, Any]) -> str:
+    """The recipe but for the seed and for the place of the runs that its phases start from."""
+    phases = [
+        {**phase, "start": {view: PurePath(str(source)).name for view, source in (phase.get("start") or {}).items()}}
+        for phase in recipe.get("phases") or ()
+    ]
+    return json.dumps({**recipe, "seed": None, "phases": phases}, sort_keys=True)

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -241,7 +242,8 @@ class PhaseModule(pl.LightningModule):
         self._tensorboard(row)
 
     def _write(self, row: Mapping[str, Any]) -> None:
-        line = (json.dumps(row) + "\n").encode()
+        plain = {key: None if isinstance(value, float) and not isfinite(value) else value for key, value in row.items()}
+        line = (json.dumps(plain, allow_nan=False) + "\n").encode()
         try:
             with self.metrics_path.open("ab") as file:
                 file.write(line)

@@ -113,7 +113,7 @@ class Recipe:
     clip: ClipSpec = field(default_factory=ClipSpec)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     transform: TransformConfig = field(default_factory=TransformConfig)
-    batch_size: int = 64
+    batch_size: int = 32
     clips_per_video: int = 1
     temporal: float = 0.5
     seed: int = 0

@@ -145,7 +145,9 @@ def _train_phase(
         temporal=recipe.temporal,
         clips_per_video=recipe.clips_per_video,
     )
-    dataset = ClipDataset(store, failures_allowed=recipe.failure_budget)
+    moving = "motion" in method.views
+    dataset = ClipDataset(store, failures_allowed=recipe.failure_budget, motion=moving)
+    _check_memory(phase, recipe, sampler.batches_per_epoch)
     title = f"{recipe.number(phase)} of {len(recipe.phases)} · {phase.name}"
     with PhaseDisplay(title, phase.epochs, console) as display, _stop_on_signal() as stop, _quiet():
         surroundings = Surroundings(
@@ -192,6 +194,17 @@ def _train_phase(
         "state": "done",
     }
     write_json(folder / "phase.json", told)
+
+
+def _check_memory(phase: Phase, recipe: Recipe, batches: int) -> None:
+    """Refuses a phase that would be over before its queue is full, and so learn nothing."""
+    queue, seen = getattr(phase.method, "queue", 0), phase.epochs * batches * recipe.batch_size
+    if seen <= queue:
+        raise ConfigError(
+            f"The phase '{phase.name}' sees {seen} clips in {phase.epochs} epochs, and its queue holds {queue}: it "
+            "would end before the queue is full, and nothing is learnt before that.",
+            f"Set method.queue below {seen}, or more epochs or clips_per_video.",
+        )
 
 
 def clip_loader(dataset: ClipDataset, batches: Iterable[Any], workers: int) -> Iterable[RawClips]:

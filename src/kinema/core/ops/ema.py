@@ -10,9 +10,11 @@ from torch import nn
 def update_ema(average: nn.Module, model: nn.Module, momentum: float) -> None:
     """Moves every parameter of ``average`` to ``momentum * average + (1 - momentum) * model``, in place.
 
-    Buffers (BatchNorm statistics) are not averaged: the momentum network gathers its own from its own forward passes,
-    as in the authors' code.
+    Buffers are copied: running BatchNorm statistics are a moving average already. The average is meant to be used in
+    evaluation mode, so that a key carries no trace of the batch it was computed in (after EMAN, Cai et al. 2021).
     """
     ours, theirs = list(average.parameters()), list(model.parameters())
     assert len(ours) == len(theirs), "the two networks differ"
     torch._foreach_lerp_(ours, theirs, 1.0 - momentum)
+    for own, other in zip(average.buffers(), model.buffers(), strict=True):
+        own.copy_(other)

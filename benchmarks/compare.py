@@ -1,0 +1,158 @@
+"""Does mining help? Random initialisation, InfoNCE, CoCLR (CPR with one stage) and CPR at one budget, over seeds.
+
+    python benchmarks/compare.py mocap OUT                      Mocap-15, guided by motion vectors and by the residual
+    python benchmarks/compare.py asl OUT --data asl_letters24   real video: learnt from one person, tested on another
+
+The table fills itself in cell by cell: a run folder a cell under OUT, results in benchmarks/results/compare-*.json. A
+command that was stopped goes on where it was; --minutes stops it by itself between two cells.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from kinema import api
+from kinema.data import Manifest
+from kinema.data.mocap import MocapConfig
+from kinema.demo import demo_config, demo_data, demo_plan
+from kinema.recipes.comparison import side_by_side
+from kinema.training.run_folder import source_version
+
+RESULTS = Path(__file__).parent / "results"
+console = Console(stderr=True)
+
+
+def cells(arguments: argparse.Namespace) -> Iterator[tuple[str, int, str, Any]]:
+    """Every cell in the order in which it is wanted: (run, seed, row, recipe); all seeds of one guide first."""
+    for guide in arguments.guides:
+        for seed in arguments.seeds:
+            plan = demo_plan(arguments.epochs, seed)
+            plan = replace(plan, clips_per_video=arguments.clips_per_video)
+            guides = [arguments.guides[0]] if guide == arguments.guides[0] else [arguments.guides[0], guide]
+            for row, recipe in side_by_side(plan, guides).items():
+                if row.endswith(guide) or (row == "infonce" and guide == arguments.guides[0]):
+                    yield f"seed{seed}", seed, row, recipe
+
+
+def measure(run: Path, manifest: Manifest, row: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """The figures of one finished run, by encoder."""
+    asked: dict[str, Any] = {"query": arguments.query, "gallery": arguments.gallery, "cache": arguments.cache}
+    found: dict[str, Any] = {}
+    for name, which in [(row, {})] + ([("random", {"untrained": True})] if row.startswith("cpr-motion") else []):
+        result = api.evaluate("retrieval", run, manifest, console=console, **asked, **which)[0]
+        found[name] = {**result.metrics, "interval": result.details["interval"], "seconds": result.seconds}
+    if row != "infonce":
+        guide = row.split("-")[1]
+        if row.startswith("cpr"):
+            result = api.evaluate("retrieval", run, manifest, view=guide, console=console, **asked)[0]
+            found[f"guide {guide}"] = {**result.metrics, "interval": result.details["interval"]}
+        folder = api.RunFolder.open(run)
+        lines = [line for phase in folder.phases() for line in folder.metrics(phase) if "mining_precision" in line]
+        keys = ("mining_precision", "mining_r@1", "class_mining_recall_median", "class_mining_recall_mean")
+        found[row] |= {f"first {key}": lines[0][key] for key in keys} | {key: lines[-1][key] for key in keys}
+    seconds = [json.loads(file.read_text())["seconds"] for file in sorted(run.glob("phases/*/phase.json"))]
+    found[row]["train_seconds"] = sum(seconds)
+    return found
+
+
+def summary(results: dict[str, Any]) -> Table:
+    """Mean and standard deviation over seeds, a row an encoder."""
+    table = Table("encoder", "seeds", "R@1", "R@5", "R@10", "mining precision", "class mining recall (median)")
+    by_row: dict[str, list[dict[str, Any]]] = {}
+    for cell in results["cells"].values():
+        for row, figures in cell.items():
+            by_row.setdefault(row, []).append(figures)
+    for row in sorted(by_row, key=lambda name: statistics.mean(f["r@1"] for f in by_row[name])):
+        found = by_row[row]
+        keys = ("r@1", "r@5", "r@10", "mining_precision", "class_mining_recall_median")
+        table.add_row(row, str(len(found)), *(spread([f[key] for f in found if key in f]) for key in keys))
+    return table
+
+
+def spread(values: list[float]) -> str:
+    """Mean ± standard deviation."""
+    if not values:
+        return ""
+    return f"{statistics.mean(values):.3f}" + (f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else "")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("set", choices=("mocap", "asl"))
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--data", type=Path, help="the folder of asl_letters24; for mocap, a set that was drawn before")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--guides", nargs="+", default=["motion", "residual"])
+    parser.add_argument("--epochs", type=int, default=None)
+    parser.add_argument("--clips-per-video", type=int, default=None)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    arguments = parser.parse_args()
+    arguments.cache = arguments.out / "cache"
+    real = arguments.set == "asl"
+    arguments.query = {"person": "tom"} if real else {"part": "unbiased"}
+    arguments.gallery = {"person": "jack"} if real else None
+    arguments.clips_per_video = arguments.clips_per_video or (2 if real else 1)
+    arguments.epochs = arguments.epochs or demo_plan().epochs
+    return arguments
+
+
+def main() -> None:
+    arguments, began = parse(), time.monotonic()
+    if arguments.set == "asl":
+        if arguments.data is None:
+            sys.exit("--data names the folder of asl_letters24")
+        manifest = api.scan(arguments.data, out=arguments.out / "asl.parquet")
+    else:
+        config: MocapConfig = demo_config()
+        manifest = demo_data(arguments.data or arguments.out / "mocap-15", config, console)
+    file = RESULTS / f"compare-{arguments.set}.json"
+    results: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"cells": {}}
+    results |= {
+        "command": f"python benchmarks/compare.py {arguments.set} OUT --seeds {' '.join(map(str, arguments.seeds))} "
+        f"--guides {' '.join(arguments.guides)} --epochs {arguments.epochs} "
+        f"--clips-per-video {arguments.clips_per_video}",
+        "commit": source_version(),
+        "torch": str(torch.__version__),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"{torch.get_num_threads()} CPU threads",
+        "python": platform.python_version(),
+        "digest": manifest.digest,
+    }
+    for group, _, row, recipe in cells(arguments):
+        key, run = f"{group} {row}", arguments.out / group / row
+        if key in results["cells"]:
+            continue
+        if time.monotonic() - began > arguments.minutes * 60:
+            break
+        resume = (run / "recipe.json").exists()
+        where = {"person": "jack"} if arguments.set == "asl" else None
+        api.pretrain(
+            recipe.name if resume else recipe,
+            manifest,
+            run,
+            where=where,
+            resume=resume,
+            cache=arguments.cache,
+            console=console,
+        )
+        results["cells"][key] = measure(run, manifest, row, arguments)
+        RESULTS.mkdir(exist_ok=True)
+        file.write_text(json.dumps(results, indent=1) + "\n")
+        console.print(f"{key}: {results['cells'][key]}", highlight=False)
+    Console().print(summary(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Makes the pictures of the documentation from videos: python docs/make_pictures.py MOCAP_FOLDER
+
+Each row of views.png is one clip of Mocap-15 as an encoder sees it: RGB, the residual (frame difference) and the
+motion vectors of the H.264 stream, hue for the direction and saturation for the speed.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from kinema.core.records import ClipSpec, RawClips
+from kinema.data import ClipDataset, ClipRequest, ClipStore, collate
+from kinema.data.scan import scan
+from kinema.transforms import ViewTransform
+
+HERE = Path(__file__).parent / "images"
+CLASSES = ("backflip", "spinkick", "walk")
+
+
+def motion_colours(motion: torch.Tensor) -> np.ndarray:
+    """(dx, dy) as colours, [2, H, W] to uint8 [H, W, 3]: hue is the direction, saturation the speed; white is still."""
+    dx, dy = motion.numpy()
+    hue = (np.arctan2(dy, dx) / (2 * np.pi) % 1 * 255).astype(np.uint8)
+    speed = np.clip(np.hypot(dx, dy) / 1.5, 0, 1)
+    saturation = (speed * 255).astype(np.uint8)
+    bright = np.full_like(hue, 255) - (speed * 40).astype(np.uint8)
+    return np.asarray(Image.merge("HSV", [Image.fromarray(x) for x in (hue, saturation, bright)]).convert("RGB"))
+
+
+def pictures(raw: RawClips, spec: ClipSpec) -> dict[str, list[np.ndarray]]:
+    """Frames of each view of one clip, uint8 [H, W, 3]."""
+    clip = ViewTransform(spec, ("rgb", "residual", "motion")).evaluate(raw).variants[0]
+    rgb = ((clip["rgb"][0] * 0.225 + 0.45).clamp(0, 1) * 255).byte().permute(1, 2, 3, 0).numpy()
+    residual = ((clip["residual"][0] / 6 + 0.5).clamp(0, 1) * 255).byte().permute(1, 2, 3, 0).numpy()
+    motion = [motion_colours(clip["motion"][0, :, t]) for t in range(spec.frames)]
+    return {"RGB": list(rgb), "residual": list(residual), "motion vectors": motion}
+
+
+def main(folder: Path) -> None:
+    """Writes views.png."""
+    spec = ClipSpec(frames=6, stride=3, size=112, short_side=112)
+    manifest = scan([sorted((folder / "train" / name).glob("*.mp4"))[7] for name in CLASSES])
+    data = ClipDataset(ClipStore(manifest, spec, motion=True, cache=None))
+    gap, margin = 6, 18
+    width = (3 * spec.frames // 2) * (spec.size + 2) + 2 * gap
+    sheet = Image.new("RGB", (width, margin + len(CLASSES) * (spec.size + gap)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for row in range(len(CLASSES)):
+        x = 0
+        for title, frames in pictures(collate([data[ClipRequest(row, (10,))]]), spec).items():
+            if row == 0:
+                draw.text((x + 2, 2), title, fill="black")
+            for frame in frames[::2]:
+                sheet.paste(Image.fromarray(frame), (x, margin + row * (spec.size + gap)))
+                x += spec.size + 2
+            x += gap
+    HERE.mkdir(exist_ok=True)
+    sheet.save(HERE / "views.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,51 @@
+"""CPR beside its baselines at one budget: what shows whether mining helped.
+
+The first part of the epochs, InfoNCE on each view, is trained once and shared. From there, for as many epochs again,
+InfoNCE goes on, CoCLR (CPR with one stage) mines, and CPR mines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kinema.methods import CPRConfig
+from kinema.recipes.plan import Plan, infonce_of
+from kinema.training.settings import Phase, Recipe
+
+
+def side_by_side(plan: Plan, guides: Sequence[str] = ("motion",)) -> dict[str, Recipe]:
+    """The recipes by the names of their run folders, which lie beside one another, in the order to train them.
+
+    Args:
+        plan: CPR's plan with one turn; its guide is set to each of ``guides``.
+        guides: the views that guide the mining, each for itself.
+
+    Returns:
+        'cpr-GUIDE' and 'coclr-GUIDE' for each guide, and 'infonce'.
+    """
+    assert isinstance(plan.method, CPRConfig), "the comparison is CPR's"
+    recipes: dict[str, Recipe] = {}
+    shared = ""
+    for guide in guides:
+        method = replace(plan.method, guide=guide)
+        whole = replace(plan, method=method).recipe()
+        trained, guiding, mining = whole.phases
+        home = f"../cpr-{guide}/phases"
+        if not shared:
+            shared = f"{home}/01-{trained.name}"
+            recipes[f"cpr-{guide}"] = whole
+            start = {method.view: shared, guide: f"{home}/02-{guiding.name}"}
+            more = Phase(
+                "infonce-more", infonce_of(method, method.view), mining.epochs, plan.optimiser, {method.view: shared}
+            )
+            recipes["infonce"] = replace(whole, name="moco", phases=(more,))
+        else:
+            own = replace(mining, start={method.view: shared, guide: guiding.name})
+            recipes[f"cpr-{guide}"] = replace(whole, phases=(guiding, own))
+            start = {method.view: shared, guide: f"{home}/01-{guiding.name}"}
+        one_stage = Phase(
+            f"coclr-{method.view}", replace(method, stages=1, sizes=None), mining.epochs, plan.optimiser, start
+        )
+        recipes[f"coclr-{guide}"] = replace(whole, phases=(one_stage,))
+    return recipes

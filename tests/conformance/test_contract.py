@@ -1,0 +1,146 @@
+"""What every method promises (kinema.core.protocols), held for each that a user can name."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from debug_size import BATCH, CLASSES, CLIP, VIDEOS, fill, generator, make_batch, make_config, make_method, snapshot
+from torch import nn
+
+from kinema.core.protocols import Method
+from kinema.encoders import EncoderConfig
+from kinema.recipes.json import recipe_from_plain, recipe_to_plain
+from kinema.recipes.methods import METHODS
+from kinema.recipes.plan import Plan
+
+pytestmark = pytest.mark.parametrize("name", METHODS)
+
+BESIDE_TOWERS = {"supervised": {"classifier.weight", "classifier.bias"}}
+"""What a method learns outside of the towers that it trains; nothing, for those that are not named."""
+
+UNUSED_IN_TOWERS = {"supervised": {"head"}}
+"""Parts of trained towers that a method leaves alone."""
+
+
+def test_the_loss_is_one_finite_number_with_a_gradient(name):
+    method = make_method(name)
+    step = fill(method)
+    batch = make_batch(method, step)
+    losses = method.loss(batch, generator(step))
+    assert losses.ready
+    assert losses.total.shape == ()
+    assert losses.total.requires_grad
+    assert torch.isfinite(losses.total)
+    assert float(losses.total.detach()) > 0
+    assert losses.embeddings.shape[0] == BATCH
+    assert losses.embeddings.dim() == 2
+    carried = [losses.embeddings, *losses.terms.values(), *losses.pending.values()]
+    assert not [value for value in carried if value.requires_grad]
+    if losses.mined is not None:
+        assert losses.mined.shape[0] == BATCH
+        assert losses.mined.dtype == torch.int64
+        assert int(losses.mined.min()) >= -1
+        assert int(losses.mined.max()) < VIDEOS
+
+
+@pytest.mark.parametrize("norm", ["group", "batch"])
+def test_the_loss_is_pure(name, norm):
+    method = make_method(name, norm=norm)
+    step = fill(method)
+    statistics = {
+        f"{path}.{key}"
+        for path, module in method.named_modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm)
+        for key in module.state_dict()
+        if key in ("running_mean", "running_var", "num_batches_tracked")
+    }
+    assert bool(statistics) == (norm == "batch")
+    before, batch = snapshot(method), make_batch(method, step)
+    content = [{view: x.clone() for view, x in variant.items()} for variant in batch.variants]
+    global_state = torch.random.get_rng_state()
+    first, second = (method.loss(batch, generator(step)) for _ in range(2))
+    assert torch.equal(first.total, second.total)
+    assert first.terms.keys() == second.terms.keys()
+    assert all(torch.equal(first.terms[key], second.terms[key]) for key in first.terms)
+    assert first.pending.keys() == second.pending.keys()
+    assert all(torch.equal(first.pending[key], second.pending[key]) for key in first.pending)
+    after = snapshot(method)
+    assert not [key for key in before if key not in statistics and not torch.equal(before[key], after[key])]
+    assert all(torch.equal(x, batch.view(v, view)) for v, variant in enumerate(content) for view, x in variant.items())
+    assert torch.equal(torch.random.get_rng_state(), global_state)
+
+
+def test_gradients_reach_exactly_what_is_declared(name):
+    method = make_method(name)
+    step = fill(method)
+    method.loss(make_batch(method, step), generator(step)).total.backward()
+    towers = method.towers()
+    assert set(method.trains) <= set(towers)
+    unused = UNUSED_IN_TOWERS.get(name, set())
+    declared = {
+        id(p) for view in method.trains for key, p in towers[view].named_parameters() if key.split(".")[0] not in unused
+    }
+    declared |= {id(p) for key, p in method.named_parameters() if key in BESIDE_TOWERS.get(name, ())}
+    for key, parameter in method.named_parameters():
+        if id(parameter) in declared:
+            assert parameter.requires_grad, key
+            assert parameter.grad is not None, f"no gradient reaches {key}"
+            assert torch.isfinite(parameter.grad).all(), key
+            assert parameter.grad.abs().max() > 0, f"the gradient of {key} is zero"
+        else:
+            assert not parameter.requires_grad, f"{key} is learnt but not declared"
+            assert parameter.grad is None, key
+
+
+def test_all_state_is_in_the_state_dict(name):
+    """A tensor that is neither a parameter nor a persistent buffer would be lost with the process."""
+    method = make_method(name)
+    fill(method)
+    held = {id(p) for p in method.parameters()} | {id(b) for b in method.buffers()}
+    loose = [
+        f"{path}.{key}"
+        for path, module in method.named_modules()
+        for key, value in vars(module).items()
+        if isinstance(value, torch.Tensor) and id(value) not in held
+    ]
+    assert loose == []
+    assert {key for key, _ in method.named_buffers()} <= set(method.state_dict())
+
+
+@pytest.mark.parametrize("norm", ["group", "batch"])
+def test_an_embedding_does_not_depend_on_its_batch_mates(name, norm):
+    method = make_method(name, norm=norm)
+    fill(method)
+    method.eval()
+    x = make_batch(method, 0).view(0, method.view)
+    others = torch.randn(x.shape, generator=generator(99)) * 5
+    others[3] = x[3]
+    with torch.no_grad():
+        z, beside_others, alone = method.embed(x), method.embed(others), method.embed(x[3:4])
+    assert z.shape == (BATCH, EncoderConfig("slim", width=4).width * 8)
+    torch.testing.assert_close(beside_others[3], z[3], atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(alone[0], z[3], atol=1e-6, rtol=1e-5)
+    assert not torch.allclose(z[0], z[3], atol=1e-3)
+
+
+def test_the_recipe_survives_json(name):
+    plan = Plan(make_config(name, view="residual", guide="rgb"), epochs=3, batch_size=BATCH, clip=CLIP, seed=5)
+    recipe = plan.recipe()
+    plain = recipe_to_plain(recipe)
+    again = recipe_from_plain(json.loads(json.dumps(plain)))
+    assert again == recipe
+    assert recipe_to_plain(again) == plain
+    assert again != replace(plan, seed=6).recipe()
+    assert [type(phase.method) for phase in again.phases] == [type(phase.method) for phase in recipe.phases]
+
+
+def test_a_method_reads_labels_only_where_it_says_so(name):
+    method = make_method(name)
+    step = fill(method)
+    assert isinstance(method, Method)
+    batch = make_batch(method, step)
+    assert (batch.label is not None) == method.reads_labels
+    if method.reads_labels:
+        told = replace(batch, label=(batch.label + 1) % CLASSES)
+        assert not torch.equal(method.loss(batch, generator(step)).total, method.loss(told, generator(step)).total)

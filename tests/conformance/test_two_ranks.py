@@ -1,0 +1,75 @@
+"""Two processes with half a batch each learn what one learns with the whole: gloo and DistributedDataParallel."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from kinema.recipes.methods import METHODS
+
+SCRIPT = Path(__file__).with_name("ranks.py")
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """What each process wrote: one alone, then two together."""
+    folder = tmp_path_factory.mktemp("ranks")
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1]), "OMP_NUM_THREADS": "1"}
+    jobs = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                str(SCRIPT),
+                str(rank),
+                str(world),
+                str(folder / f"meet{world}"),
+                str(folder / f"{rank}of{world}"),
+            ],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank, world in ((0, 1), (0, 2), (1, 2))
+    ]
+    errors = [job.communicate(timeout=200)[1] for job in jobs]
+    assert [job.returncode for job in jobs] == [0, 0, 0], "\n".join(errors)
+    return {path.name: torch.load(path, weights_only=False) for path in folder.glob("*of*")}
+
+
+def close(a, b, what):
+    assert a.keys() == b.keys()
+    for key in a:
+        torch.testing.assert_close(a[key], b[key], atol=2e-6, rtol=1e-4, msg=lambda m, key=key: f"{what} {key}: {m}")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_two_ranks_equal_one_process(told, name):
+    one, ranks = told["0of1"][name], [told["0of2"][name], told["1of2"][name]]
+    assert len(one["steps"]) == 2
+    for rank in ranks:
+        close(one["filled"], rank["filled"], "after filling,")
+        for alone, shared in zip(one["steps"], rank["steps"], strict=True):
+            torch.testing.assert_close(alone["loss"], shared["loss"], atol=2e-6, rtol=1e-5)
+            close(alone["gradients"], shared["gradients"], "the gradient of")
+            close(alone["state"], shared["state"], "after the step,")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_both_ranks_hold_one_state(told, name):
+    """Queues and banks must not drift apart, not even by rounding."""
+    for first, second in zip(told["0of2"][name]["steps"], told["1of2"][name]["steps"], strict=True):
+        assert not [key for key in first["state"] if not torch.equal(first["state"][key], second["state"][key])]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_ranks_mine_what_one_process_mines(told, name):
+    for alone, first, second in zip(
+        told["0of1"][name]["steps"], told["0of2"][name]["steps"], told["1of2"][name]["steps"], strict=True
+    ):
+        if alone["mined"] is None:
+            assert first["mined"] is None
+        else:
+            assert torch.equal(torch.cat([first["mined"], second["mined"]]), alone["mined"])

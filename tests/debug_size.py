@@ -1,0 +1,71 @@
+"""Every method at a size that a test can afford, and batches for it."""
+
+from dataclasses import fields
+
+import torch
+
+from kinema.core.protocols import Method
+from kinema.core.records import VIEWS, ClipBatch, ClipSpec, TrainingContext
+from kinema.core.seeds import generator_at
+from kinema.encoders import EncoderConfig, HeadConfig
+from kinema.recipes.methods import METHODS
+
+BATCH, VIDEOS, CLASSES = 8, 16, 3
+CLIP = ClipSpec(frames=4, stride=1, size=16, short_side=16)
+CONTEXT = TrainingContext(videos=VIDEOS, classes=CLASSES)
+SMALL = {"queue": VIDEOS, "head": HeadConfig(out=16), "stages": 3, "k": 2, "negatives": 6}
+SMALL |= {"keep": 0.5, "temperature": 0.2}
+
+
+def make_config(name, **changes):
+    """The method's settings, as far as it has them, at the debug size."""
+    kind = METHODS[name].config
+    known = {item.name for item in fields(kind)}
+    return kind(**{key: value for key, value in {**SMALL, **changes}.items() if key in known})
+
+
+def make_method(name, *, seed=0, norm="group", context=CONTEXT, **changes) -> Method:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        method = make_config(name, **changes).build(EncoderConfig("slim", width=4, norm=norm), context)
+    return method.train()
+
+
+def make_batch(method, step, *, rows=slice(0, BATCH), variants=None):
+    """Clips ``rows`` of a step: all videos come by in turn, two of each recording; labels only for who reads them."""
+    index = (torch.arange(BATCH) + step * BATCH) % VIDEOS
+    draw = generator_at(7, "clips", step)
+    made = []
+    for _ in range(method.variants if variants is None else variants):
+        clips = {v: torch.randn(BATCH, c, CLIP.frames, CLIP.size, CLIP.size, generator=draw) for v, c in VIEWS.items()}
+        made.append({view: clips[view][rows] for view in method.views})
+    label = (index % CLASSES)[rows] if method.reads_labels else None
+    return ClipBatch(tuple(made), index[rows], (index // 2)[rows], label)
+
+
+def generator(step):
+    return generator_at(7, "loss", step)
+
+
+def fill(method):
+    """Steps without an optimiser until the memory is full; returns the next step's number."""
+    for step in range(10):
+        losses = method.loss(make_batch(method, step), generator(step))
+        if losses.ready:
+            return step
+        method.commit(losses)
+    raise AssertionError("the method never becomes ready")
+
+
+def train_step(method, optimiser, step):
+    losses = method.loss(make_batch(method, step), generator(step))
+    if losses.ready:
+        optimiser.zero_grad(set_to_none=True)
+        losses.total.backward()
+        optimiser.step()
+    method.commit(losses)
+    return losses
+
+
+def snapshot(method):
+    return {name: value.detach().clone() for name, value in method.state_dict().items()}
