@@ -126,7 +126,9 @@ def main() -> None:
         f"--clips-per-video {arguments.clips_per_video}",
         "commit": source_version(),
         "torch": str(torch.__version__),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"{torch.get_num_threads()} CPU threads",
+        "device": torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else f"{torch.get_num_threads()} CPU threads",
         "python": platform.python_version(),
         "digest": manifest.digest,
     }

@@ -1,4 +1,6 @@
-"""Makes the pictures of the documentation from videos: python docs/make_pictures.py MOCAP_FOLDER
+"""Makes the pictures of the documentation from videos.
+
+    python docs/make_pictures.py MOCAP_FOLDER
 
 Each row of views.png is one clip of Mocap-15 as an encoder sees it: RGB, the residual (frame difference) and the
 motion vectors of the H.264 stream, hue for the direction and saturation for the speed.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from rich.console import Console
 
 from kinema.core.errors import CheckpointError, DataError, RunError, UsageError
@@ -17,7 +18,8 @@ from kinema.core.records import Result, TrainingContext
 from kinema.data import ClipStore, Manifest, exports_motion, open_data
 from kinema.data.decode import decode
 from kinema.data.scan import scan as scan_folder
-from kinema.measure import EpochMining, extractor, measure_mining, measure_retrieval, split_parts
+from kinema.evaluation import MiningMeter
+from kinema.measure import extractor, measure_mining, measure_retrieval, split_parts
 from kinema.methods import CPRConfig
 from kinema.model import Model
 from kinema.recipes.json import phase_identity, recipe_from_plain, recipe_to_plain
@@ -96,23 +98,26 @@ def pretrain(
         recipe = _recipe(method, preset, manifest, settings, console)
         run = RunFolder.create(Path(out))
         run.write("recipe.json", recipe_to_plain(recipe))
-        told = {"data": _told(data), "where": dict(where or {}), "manifest_digest": manifest.digest}
+        told: dict[str, Any] = {"data": _told(data), "where": dict(where or {}), "manifest_digest": manifest.digest}
         told |= {"videos": len(manifest), "classes": len(manifest.classes()), "command": sys.argv}
         run.write("environment.json", {**environment(recipe.seed, device), **told})
         manifest.write(run.manifest_path)
     store = open_store(manifest, recipe, cache=cache, console=console)
     context = TrainingContext(videos=len(manifest), classes=len(manifest.classes()))
 
-    def meter() -> EpochMining | None:
-        return EpochMining(manifest) if context.classes else None
+    def meter() -> MiningMeter | None:
+        labels, sources = torch.tensor(manifest.label_ids()), torch.tensor(manifest.source_ids())
+        return MiningMeter(labels, sources, manifest.classes()) if context.classes else None
 
     def features(trained: Method) -> Mapping[str, Any]:
+        learnt = [p for p in trained.parameters() if p.requires_grad]
         found = {
             view: Model(trained.towers()[view], view, recipe.clip, name=recipe.name).features(store)  # type: ignore[arg-type]
             for view in trained.trains
         }
-        trained.requires_grad_(True)
-        return {view: feature.encoded for view, feature in found.items()}
+        for parameter in learnt:
+            parameter.requires_grad_(True)
+        return {view: feature.encoded.clone() for view, feature in found.items()}
 
     return train(
         recipe,
@@ -261,9 +266,7 @@ def _evaluate_mining(model: Model, videos: Manifest, extract: Any, told: str) ->
             guide = _guide(folder, recipe, phase, phase.method.guide)
         for path in folder.phases():
             per_epoch += [row for row in folder.metrics(path) if "mining_precision" in row]
-    return measure_mining(
-        model, guide, videos, extract, stages=stages, keep=keep, k=k, per_epoch=per_epoch, data=told
-    )
+    return measure_mining(model, guide, videos, extract, stages=stages, keep=keep, k=k, per_epoch=per_epoch, data=told)
 
 
 def _guide(folder: RunFolder, recipe: Recipe, phase: Phase, view: str) -> Model:
@@ -361,7 +364,7 @@ class Steps:
 
 
 def _tells_motion(manifest: Manifest) -> bool:
-    """Whether every video's codec exports motion vectors: they are then kept beside the frames for whoever needs them."""
+    """Whether every video's codec exports motion vectors; they are then kept beside the frames."""
     return all(exports_motion(video.codec) for video in manifest.videos)
 
 
@@ -386,7 +389,9 @@ def _recipe(
         silent = sorted({v.codec for v in manifest.videos if not exports_motion(v.codec)})
         if silent and isinstance(method, str):
             if console is not None:
-                told = f"Motion vectors cannot be read from {', '.join(silent)}; the residual (frame difference) guides."
+                told = (
+                    f"Motion vectors cannot be read from {', '.join(silent)}; the residual (frame difference) guides."
+                )
                 console.print(told, highlight=False)
             plan = replace(plan, method=replace(plan.method, guide="residual"))
     return plan.recipe()
@@ -403,20 +408,23 @@ def changed(plan: Plan, settings: Mapping[str, Any]) -> Plan:
         UsageError: there is no such setting; the message lists those there are.
         ConfigError: a value that cannot be.
     """
-    parts: dict[str, Any] = {}
-    for name, value in settings.items():
-        field = "method" if name == "method_settings" else name
-        if field not in Plan.__dataclass_fields__:
-            raise UsageError(f"There is no setting '{name}'.", f"Set one of: {', '.join(Plan.__dataclass_fields__)}.")
-        part = getattr(plan, field)
-        if isinstance(value, Mapping):
-            unknown = [key for key in value if key not in part.__dataclass_fields__]
-            if unknown:
-                known = ", ".join(part.__dataclass_fields__)
-                raise UsageError(f"{type(part).__name__} has no setting '{unknown[0]}'.", f"Set one of: {known}.")
-            value = replace(part, **value)  # noqa: PLW2901 - the part with its changes takes the mapping's place
-        parts[field] = value
-    return replace(plan, **parts)
+    named = {"method" if name == "method_settings" else name: value for name, value in settings.items()}
+    plan_with: Plan = _changed(plan, named)
+    return plan_with
+
+
+def _changed(part: Any, settings: Mapping[str, Any]) -> Any:
+    """A settings dataclass with some fields changed; a mapping changes the fields of a part of it."""
+    fields = type(part).__dataclass_fields__
+    unknown = [name for name in settings if name not in fields]
+    if unknown:
+        told = f"{type(part).__name__} has no setting '{unknown[0]}'."
+        raise UsageError(told, f"Set one of: {', '.join(fields)}.")
+    values = {
+        name: _changed(getattr(part, name), value) if isinstance(value, Mapping) else value
+        for name, value in settings.items()
+    }
+    return replace(part, **values)
 
 
 def _phase_for(folder: RunFolder, recipe: Recipe, view: str, *, finished: bool) -> Phase:

@@ -94,7 +94,7 @@ def _parser(verb: str, more: str = "") -> ArgumentParser:
     """A parser whose complaints are ours."""
     from jsonargparse import ArgumentParser
 
-    class Parser(ArgumentParser):  # type: ignore[misc]
+    class Parser(ArgumentParser):
         def error(self, message: str, ex: Exception | None = None) -> NoReturn:  # noqa: ARG002 - the base's signature
             raise UsageError(" ".join(str(message).split()), f"See: {self.prog} --help")
 
@@ -191,7 +191,9 @@ def _dataset(given: list[str]) -> int:
     with api.Steps("drawing", _console()) as progress:
         summary = write_mocap(Path(asked.dir), config, workers=asked.workers, progress=progress)
     if asked.json:
-        _print_json({"data": str(summary.out), "videos": summary.videos, "digest": summary.digest, "seconds": summary.seconds})
+        _print_json(
+            {"data": str(summary.out), "videos": summary.videos, "digest": summary.digest, "seconds": summary.seconds}
+        )
     else:
         print(f"{summary.videos} videos in {summary.out} ({summary.seconds:.0f} s)")
     return 0
@@ -215,7 +217,9 @@ def _pretrain(given: list[str]) -> int:
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     parser.add_argument("--config", action="config", help="a YAML or JSON file of the settings below")
     parser.add_argument("--preset", type=str, default=chosen, help="small (CPU) or paper (GPU)")
-    parser.add_argument("--where", type=list[str] | None, nargs="+", default=None, help="train on videos with KEY=VALUE")
+    parser.add_argument(
+        "--where", type=list[str] | None, nargs="+", default=None, help="train on videos with KEY=VALUE"
+    )
     parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are kept")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or gpu")
     fields = type(plan).__dataclass_fields__
@@ -231,7 +235,7 @@ def _pretrain(given: list[str]) -> int:
     wanted = replace(plan, **{field: getattr(asked, field) for field in fields})
     settings = {f: getattr(wanted, f) for f in fields if getattr(wanted, f) != getattr(plan, f)}
     if "method" in settings and getattr(wanted.method, "guide", None) != getattr(plan.method, "guide", None):
-        settings["method_settings"] = {"guide": wanted.method.guide}
+        settings["method_settings"] = {"guide": getattr(wanted.method, "guide", None)}
     done = api.pretrain(
         name,
         asked.data,
@@ -289,7 +293,13 @@ def _evaluate(given: list[str]) -> int:
     )
     if asked.json:
         rows = [
-            {"protocol": r.protocol, "preset": r.preset, "data": r.data, "metrics": dict(r.metrics), "seconds": r.seconds}
+            {
+                "protocol": r.protocol,
+                "preset": r.preset,
+                "data": r.data,
+                "metrics": dict(r.metrics),
+                "seconds": r.seconds,
+            }
             | {"encoder": r.encoder, "view": r.view, "selection": r.details.get("selection", "")}
             for r in results
         ]

@@ -76,7 +76,7 @@ def run_demo(
         resume = (out / "recipe.json").exists()
         chosen: Any = recipe.name if resume else recipe
         api.pretrain(chosen, manifest, out, resume=resume, cache=folder / "cache", console=console)
-        measured = [{}, {"untrained": True}, {"view": "motion"}] if name == "cpr-motion" else [{}]
+        measured: list[dict[str, Any]] = [{}, {"untrained": True}, {"view": "motion"}] if name == "cpr-motion" else [{}]
         for which in measured:
             api.evaluate("retrieval", out, manifest, query=PART, cache=folder / "cache", console=console, **which)
         runs.append(out)

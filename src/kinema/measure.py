@@ -28,50 +28,6 @@ Extract = Callable[[Model, Manifest], Features]
 NEIGHBOUR_QUERIES = 12
 
 
-class EpochMining:
-    """The meter of what an epoch mines, with the classes' names; what a checkpoint keeps of it is plain tensors.
-
-    Args:
-        manifest: the videos that are trained on; labels are read here for measurement only.
-    """
-
-    def __init__(self, manifest: Manifest) -> None:
-        self._classes = manifest.classes()
-        labels = np.array(manifest.label_ids())
-        self._all = labels.min() >= 0
-        self._make = lambda: MiningMeter(labels, np.array(manifest.source_ids()))
-        self._seen: list[tuple[Tensor, Tensor]] = []
-
-    def update(self, index: Tensor, mined: Tensor) -> None:
-        """Takes what one step mined: int64 [B] queries and int64 [B, k] manifest rows."""
-        if self._all:
-            self._seen.append((index.cpu(), mined.cpu()))
-
-    def figures(self) -> dict[str, Any]:
-        """The epoch's figures by name; empty where nothing was mined or labels are missing."""
-        meter = self._make() if self._seen else None
-        for index, mined in self._seen:
-            assert meter is not None
-            meter.update(index, mined)
-        if meter is None or not meter.entries:
-            return {}
-        figures = meter.figures()
-        named = {self._classes[number]: dict(row) for number, row in figures.per_class.items()}
-        return {**figures.metrics, "mining_per_class": named}
-
-    def reset(self) -> None:
-        """Begins a new epoch."""
-        self._seen = []
-
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
-        return {"index": [index for index, _ in self._seen], "mined": [mined for _, mined in self._seen]}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Takes back what :meth:`state` gave."""
-        self._seen = list(zip(state["index"], state["mined"], strict=True))
-
-
 def measure_retrieval(
     model: Model,
     query: Manifest,
@@ -172,13 +128,14 @@ def measure_mining(
     guides = scores if guide is None else (g := extract(guide, videos).projected) @ g.T
     sizes = (k,) if guide is None else cascade_sizes(len(videos), keep, stages, k)
     mined = cascade((guides, scores), sizes, excluded=sources[:, None] == sources)
-    meter = MiningMeter(labels, sources.numpy())
+    meter = MiningMeter(labels, sources.numpy(), videos.classes())
     meter.update(torch.arange(len(videos)), mined)
-    figures, names = meter.figures(), videos.classes()
+    metrics = meter.figures()
+    per_class = metrics.pop("mining_per_class", {})
     return Result(
         protocol="mining",
         preset=f"n{len(sizes)}-r{keep:g}-k{k}",
-        metrics=figures.metrics,
+        metrics=metrics,
         encoder=model.name,
         view=model.view,
         data=data,
@@ -191,7 +148,7 @@ def measure_mining(
         details={
             "guide": None if guide is None else guide.view,
             "sizes": list(sizes),
-            "per_class": {names[c]: dict(row) for c, row in figures.per_class.items()},
+            "per_class": per_class,
             "per_epoch": per_epoch,
         },
     )
@@ -258,9 +215,7 @@ def _neighbours(
     return rows
 
 
-def split_parts(
-    manifest: Manifest, query: Where | None, gallery: Where | None
-) -> tuple[dict[str, Manifest], Manifest]:
+def split_parts(manifest: Manifest, query: Where | None, gallery: Where | None) -> tuple[dict[str, Manifest], Manifest]:
     """Who asks and who is ranked.
 
     Args:
@@ -280,7 +235,11 @@ def split_parts(
     if not split:
         return {"all": usable}, ranked
     test = usable.select({"split": "test"})
-    parts = [part for part in ("unbiased", "matched", "swapped") if any(v.attributes.get("part") == part for v in test.videos)]
+    parts = [
+        part
+        for part in ("unbiased", "matched", "swapped")
+        if any(v.attributes.get("part") == part for v in test.videos)
+    ]
     if not parts:
         return {"split=test": test}, ranked
     return {f"part={part}": replace(test, videos=test.select({"part": part}).videos) for part in parts}, ranked

@@ -59,7 +59,7 @@ class Model:
     @property
     def dim(self) -> int:
         """Dimensions of an embedding."""
-        return int(self.tower.encoder.dim)  # type: ignore[arg-type]
+        return int(self.tower.encoder.dim)
 
     def __repr__(self) -> str:
         return f"Model({self.name!r}, view={self.view!r}, dim={self.dim}, clip={self.clip})"
@@ -131,9 +131,14 @@ class Model:
             while begin < len(wanted):
                 count = len(wanted[begin].starts)
                 end = begin + 1
-                while end < len(wanted) and len(wanted[end].starts) == count and (end + 1 - begin) * count <= batch_size:
+                while (
+                    end < len(wanted) and len(wanted[end].starts) == count and (end + 1 - begin) * count <= batch_size
+                ):
                     end += 1
-                yield torch.arange(begin, end).repeat_interleave(count), collate([dataset[w] for w in wanted[begin:end]])
+                yield (
+                    torch.arange(begin, end).repeat_interleave(count),
+                    collate([dataset[w] for w in wanted[begin:end]]),
+                )
                 begin = end
 
         return self._mean(batches(), len(rows), device, progress)
@@ -164,7 +169,10 @@ class Model:
                     cuts = [video[start : start + self.clip.span : self.clip.stride] for start in some]
                     extent, zero = torch.tensor([video.shape[1:3]]), torch.zeros(1, dtype=torch.int64)
                     frames = torch.from_numpy(np.stack(cuts))[None]
-                    yield torch.full((len(some),), number), RawClips(frames, None, None, extent, None, zero, zero, zero - 1)
+                    yield (
+                        torch.full((len(some),), number),
+                        RawClips(frames, None, None, extent, None, zero, zero, zero - 1),
+                    )
 
         return self._mean(batches(), len(videos), device, progress).encoded
 

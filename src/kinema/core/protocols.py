@@ -35,9 +35,13 @@ class Encoder(Protocol):
     channels: int
     dim: int
 
-    def feature_map(self, x: Tensor) -> Tensor: ...
+    def feature_map(self, x: Tensor) -> Tensor:
+        """Features before pooling, [B, dim, t, h, w]."""
+        ...
 
-    def __call__(self, x: Tensor) -> Tensor: ...
+    def __call__(self, x: Tensor) -> Tensor:
+        """Features, [B, dim]."""
+        ...
 
 
 class Method(nn.Module):
@@ -58,7 +62,7 @@ class Method(nn.Module):
     variants: int = 2
     reads_labels: bool = False
 
-    def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:
+    def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - for subclasses
         """The training objective on one batch; changes nothing but BatchNorm statistics."""
         raise TypeError(f"{type(self).__name__} does not define loss(batch, generator).")
 
@@ -77,7 +81,7 @@ class Method(nn.Module):
 
     def embed(self, x: Tensor) -> Tensor:
         """Features of :attr:`view`, float [B, C, T, H, W] to [B, dim], before the head and not normalised."""
-        features: Tensor = self.towers()[self.view].encoder(x)  # type: ignore[operator, union-attr]
+        features: Tensor = self.towers()[self.view].encoder(x)  # type: ignore[operator]
         return features
 
     def start(self, states: Mapping[str, Mapping[str, Tensor]]) -> None:

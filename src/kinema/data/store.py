@@ -173,8 +173,8 @@ class ClipStore:
         held = np.zeros((span - 1 - len(stored), *stored.shape[1:]), dtype=np.int16)
         field = np.concatenate([stored, held]) if len(held) else stored
         height, width = part.source_size
-        motion, valid = step_motion(field, field[..., 0] != UNKNOWN, stride, height, width)
-        return frames, motion, valid
+        steps, valid = step_motion(field, field[..., 0] != UNKNOWN, stride, height, width)
+        return frames, steps, valid
 
 
 def _stored_part(stored: StoredVideos, entry: Entry, begin: int, last: int) -> _Part:

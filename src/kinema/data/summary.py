@@ -55,7 +55,9 @@ def scan_table(manifest: Manifest, worst: int = 20) -> Group:
     summary.add_row("duration", f"{sum(video.duration for video in videos) / 60:.1f} minutes in all")
     summary.add_row("frames", f"{sum(video.frames for video in videos):,}")
     summary.add_row("sound", f"{sum(video.audio_codec is not None for video in videos)} with an audio stream")
-    summary.add_row("classes", f"{len(manifest.classes())}, of {sum(v.label is not None for v in videos)} labelled videos")
+    summary.add_row(
+        "classes", f"{len(manifest.classes())}, of {sum(v.label is not None for v in videos)} labelled videos"
+    )
     broken = [video for video in videos if video.health != "ok"]
     if not broken:
         return Group(summary)

@@ -1,7 +1,7 @@
 """Projection heads: what stands between an encoder and a contrastive objective, and is dropped afterwards.
 
 Sources: CoCLR and CPR (Wu et al. 2022, arXiv 2201.07989): linear C to C, ReLU, linear C to 128, unit length. SimCLR
-(Chen et al. 2020, arXiv 2002.05709): the same with BatchNorm in the hidden layers and no bias.
+(Chen et al. 2020, arXiv 2002.05709): the same with BatchNorm and no bias.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class ProjectionHead(nn.Module):
         hidden: features of the hidden layers; the papers take ``dim``.
         out: dimensions given out.
         layers: linear layers, from 1; SimCLR v1, MoCo v2, CoCLR and CPR have 2.
-        norm: BatchNorm after every hidden layer, and no bias anywhere (SimCLR). Without it a clip's projection does not
-            depend on its batch-mates.
+        norm: BatchNorm after every layer, the last without scale and shift, and no bias anywhere (SimCLR, as its code
+            has it). Without it a clip's projection does not depend on its batch-mates.
     """
 
     def __init__(self, dim: int, hidden: int, out: int = 128, layers: int = 2, norm: bool = False) -> None:
@@ -35,8 +35,9 @@ class ProjectionHead(nn.Module):
         for layer in range(layers):
             after = out if layer == layers - 1 else hidden
             parts.append(nn.Linear(before, after, bias=not norm))
-            if layer < layers - 1:
-                parts += [nn.BatchNorm1d(after), nn.ReLU(inplace=True)] if norm else [nn.ReLU(inplace=True)]
+            last = layer == layers - 1
+            parts += [nn.BatchNorm1d(after, affine=not last)] if norm else []
+            parts += [] if last else [nn.ReLU(inplace=True)]
             before = after
         self.layers = nn.Sequential(*parts)
 

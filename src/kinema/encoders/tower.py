@@ -21,8 +21,8 @@ class HeadConfig:
     Args:
         layers: linear layers; 1 is linear, 2 is MoCo v2's and SimCLR v1's, 3 is SimCLR v2's.
         out: d, dimensions of the projection.
-        norm: BatchNorm after every hidden layer (SimCLR); without it (MoCo, CPR) clips of a batch tell nothing of one
-            another through the head, which matters where a batch is not spread over devices.
+        norm: BatchNorm after every layer. It centres the projections, so that clips cannot be told apart by what all
+            of a batch have in common.
     """
 
     layers: int = 2

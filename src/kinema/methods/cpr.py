@@ -158,9 +158,7 @@ class CPR(Method):
             candidates[:, 0] = cfg.own_key == "numerator"
         total = multi_positive_nce(logits, positives, candidates)
         rows = torch.where(mined >= 0, self.queue.index[mined.clamp_min(0)], -1)
-        return Losses(
-            total, terms={"mil_nce": total.detach()}, pending=pending, embeddings=q.detach(), mined=rows
-        )
+        return Losses(total, terms={"mil_nce": total.detach()}, pending=pending, embeddings=q.detach(), mined=rows)
 
     def commit(self, losses: Losses) -> None:
         """Moves f_k towards f_q and pushes keys, guide features and ids under one write index."""

@@ -1,5 +1,7 @@
-"""Supervised learning: cross entropy on the labels. Not a contribution of anybody: the reference that says how much
-of a data set's classes the same encoder could learn at the same budget if it were told them.
+"""Supervised learning: cross entropy on the labels.
+
+Not a method to be judged but the reference: how much of a data set's classes the same encoder could learn at the same
+budget if it were told them.
 
 Legend: B clips, C classes.
 """
@@ -67,7 +69,7 @@ class Supervised(Method):
         self.views = self.trains = (config.view,)
         self.tower = Tower(config.view, encoder, config.head)
         self.tower.head.requires_grad_(False)
-        self.classifier = nn.Linear(int(self.tower.encoder.dim), classes)  # type: ignore[arg-type]
+        self.classifier = nn.Linear(int(self.tower.encoder.dim), classes)
 
     def towers(self) -> Mapping[str, Tower]:
         """The one tower, under its view."""
@@ -82,7 +84,9 @@ class Supervised(Method):
             x = x * keep / (1 - self.config.dropout)
         logits = self.classifier(x)
         known = batch.label >= 0
-        total = cross_entropy(logits, batch.label, ignore_index=-1, reduction="sum", label_smoothing=self.config.smoothing)
+        total = cross_entropy(
+            logits, batch.label, ignore_index=-1, reduction="sum", label_smoothing=self.config.smoothing
+        )
         total = total / known.sum().clamp_min(1)
         accuracy = ((logits.argmax(dim=1) == batch.label) & known).sum() / known.sum().clamp_min(1)
         return Losses(total, terms={"accuracy": accuracy.float()}, embeddings=x.detach())

@@ -93,7 +93,9 @@ class Plan:
         Raises:
             ConfigError: the settings contradict one another.
         """
-        shared = {name: getattr(self, name) for name in Plan.__dataclass_fields__ if name in Recipe.__dataclass_fields__}
+        shared = {
+            name: getattr(self, name) for name in Plan.__dataclass_fields__ if name in Recipe.__dataclass_fields__
+        }
         view = getattr(self.method, "view", "rgb")
         return Recipe(name=method_name(self.method), view=view, phases=self._phases(), **shared)
 

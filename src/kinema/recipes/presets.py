@@ -31,7 +31,9 @@ def paper(method: str) -> Plan:
         method_entry(method).config(),
         epochs=200,
         schedule=Schedule(turns=4),
-        optimiser=OptimiserConfig("adam", lr=1e-3, weight_decay=1e-5, schedule="steps", drops=(75, 87), warmup_epochs=0),
+        optimiser=OptimiserConfig(
+            "adam", lr=1e-3, weight_decay=1e-5, schedule="steps", drops=(75, 87), warmup_epochs=0
+        ),
         clip=ClipSpec(frames=32, stride=1, size=128, short_side=150),
         encoder=EncoderConfig("s3d"),
         transform=TransformConfig(area_min=0.2, plain_second=0.5),

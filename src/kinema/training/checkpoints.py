@@ -102,7 +102,9 @@ class Checkpoint:
                 f"'{path}' was made under other settings: {told}.",
                 "Resume with the settings of the run, or train into a new folder.",
             )
-        return cls(identity, Progress(**content["progress"]), content["method"], content["optimiser"], content["meters"])
+        return cls(
+            identity, Progress(**content["progress"]), content["method"], content["optimiser"], content["meters"]
+        )
 
     def restore(self, method: nn.Module, optimiser: torch.optim.Optimizer) -> None:
         """Puts the state back, strictly.

@@ -18,7 +18,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from kinema.core.errors import KinemaError
+from kinema.core.errors import KinemaError, ShapeError
 from kinema.core.files import storage_error
 from kinema.core.protocols import Method
 from kinema.core.records import RawClips
@@ -31,7 +31,7 @@ from kinema.transforms import ViewTransform
 LOG_EVERY = 10
 
 
-class Interrupted(KinemaError):
+class InterruptedRunError(KinemaError):
     """The user stopped the run; its state is on disk."""
 
     kind = "interrupted"
@@ -40,18 +40,37 @@ class Interrupted(KinemaError):
 class Meter(Protocol):
     """Something measured over the mined entries of an epoch."""
 
-    def update(self, index: Tensor, mined: Tensor) -> None: ...
-    def figures(self) -> Mapping[str, Any]: ...
-    def reset(self) -> None: ...
-    def state(self) -> dict[str, Any]: ...
-    def restore(self, state: dict[str, Any]) -> None: ...
+    def update(self, index: Tensor, mined: Tensor) -> None:
+        """Takes what one step mined: int64 [B] queries and int64 [B, k] manifest rows."""
+        ...
+
+    def figures(self) -> Mapping[str, Any]:
+        """The epoch's figures by name; empty where nothing was mined."""
+        ...
+
+    def reset(self) -> None:
+        """Begins a new epoch."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes back what :meth:`state` gave."""
+        ...
 
 
 class Display(Protocol):
     """Where a person sees the training go on."""
 
-    def update(self, progress: Progress, batches: int, loss: float) -> None: ...
-    def epoch(self, row: Mapping[str, Any]) -> None: ...
+    def update(self, progress: Progress, batches: int, loss: float) -> None:
+        """A step is done."""
+        ...
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        """An epoch is done; its figures."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -79,7 +98,7 @@ class Surroundings:
     stop: Callable[[], bool]
 
 
-class PhaseModule(pl.LightningModule):
+class PhaseModule(pl.LightningModule):  # type: ignore[misc]
     """Trains one method for one phase; all of its state goes into one checkpoint."""
 
     def __init__(self, method: Method, recipe: Recipe, phase: Phase, around: Surroundings) -> None:
@@ -91,7 +110,7 @@ class PhaseModule(pl.LightningModule):
         self.progress = Progress()
         self.finite = FiniteWatch(LOG_EVERY)
         self.collapse = CollapseWatch(recipe.collapse_rank)
-        self._timer: WaitTimer = WaitTimer(())
+        self._timer: WaitTimer[RawClips] = WaitTimer(())
         self._last = self._saved = time.perf_counter()
         self._waited = 0.0
 
@@ -136,7 +155,7 @@ class PhaseModule(pl.LightningModule):
         """The optimiser of the phase."""
         return self.optimiser
 
-    def train_dataloader(self) -> WaitTimer:
+    def train_dataloader(self) -> WaitTimer[RawClips]:
         """The rest of the epoch that is under way."""
         self._timer = WaitTimer(self.around.loader(self.progress.epoch, self.progress.batch))
         return self._timer
@@ -156,7 +175,11 @@ class PhaseModule(pl.LightningModule):
             self._step(losses.total, p.epoch + (p.batch + 1) / self.around.batches)
             self.finite.add(p.step, losses.total)
             self.collapse.add(losses.embeddings if losses.embeddings is not None else losses.total.reshape(1, 1))
-        self.method.commit(losses)
+        try:
+            self.method.commit(losses)
+        except ShapeError:
+            self.finite.flush()  # a loss that is not finite says more than the features that it spoilt
+            raise
         if losses.mined is not None and self.around.meter is not None:
             self.around.meter.update(batch.index, losses.mined)
         p.step, p.batch, p.clips = p.step + 1, p.batch + 1, p.clips + len(batch)
@@ -186,7 +209,7 @@ class PhaseModule(pl.LightningModule):
         if stopping or now - self._saved >= self.recipe.checkpoint_seconds:
             self.save()
         if stopping:
-            raise Interrupted(
+            raise InterruptedRunError(
                 f"Stopped in epoch {p.epoch + 1}, batch {p.batch} of {self.around.batches}; everything is saved.",
                 "Run the same command with --resume to go on exactly here.",
             )

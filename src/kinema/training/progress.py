@@ -59,7 +59,9 @@ class PhaseDisplay:
         if self.console is None or self._bar is not None:
             return
         loss = "filling the memory" if row["loss"] is None else f"loss {row['loss']:.4f}"
-        told = f"{self.title}  epoch {row['epoch'] + 1}/{self.epochs}  {loss}  {row['clips_per_second'] or 0:.0f} clips/s"
+        told = (
+            f"{self.title}  epoch {row['epoch'] + 1}/{self.epochs}  {loss}  {row['clips_per_second'] or 0:.0f} clips/s"
+        )
         if "mining_precision" in row:
             told += f"  mining precision {row['mining_precision']:.3f}"
         self.console.print(told, highlight=False)

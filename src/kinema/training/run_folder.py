@@ -1,12 +1,12 @@
 """A run is a folder that explains itself: what was asked, on what, with which versions, and all that came of it.
 
-    RUN/recipe.json         the recipe as it was resolved
-    RUN/environment.json    versions, seed, commit, device, the data and the digest of its manifest
-    RUN/manifest.parquet    every video, its health, labels and source
-    RUN/status.json         running, done, failed or interrupted; where; for how long; why
-    RUN/phases/01-NAME/     metrics.jsonl, checkpoint.pt, tower-VIEW.safetensors, phase.json
-    RUN/evaluations/        one result a file
-    RUN/report.html         the page, and report.json
+RUN/recipe.json         the recipe as it was resolved
+RUN/environment.json    versions, seed, commit, device, the data and the digest of its manifest
+RUN/manifest.parquet    every video, its health, labels and source
+RUN/status.json         running, done, failed or interrupted; where; for how long; why
+RUN/phases/01-NAME/     metrics.jsonl, checkpoint.pt, tower-VIEW.safetensors, phase.json
+RUN/evaluations/        one result a file
+RUN/report.html         the page, and report.json
 """
 
 from __future__ import annotations

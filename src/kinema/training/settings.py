@@ -145,7 +145,10 @@ class Recipe:
         for phase in self.phases:
             queue = getattr(phase.method, "queue", None)
             if queue is not None and queue % self.batch_size:
-                below, above = queue // self.batch_size * self.batch_size, -(-queue // self.batch_size) * self.batch_size
+                below, above = (
+                    queue // self.batch_size * self.batch_size,
+                    -(-queue // self.batch_size) * self.batch_size,
+                )
                 raise ConfigError(
                     f"The phase '{phase.name}' has a queue of {queue}, which the batch of {self.batch_size} "
                     "does not divide.",

@@ -25,7 +25,7 @@ from kinema.core.records import RawClips, TrainingContext
 from kinema.core.seeds import seed_at
 from kinema.data import ClipDataset, ClipSampler, ClipStore, collate
 from kinema.training.checkpoints import read_tower, write_tower
-from kinema.training.phase import Interrupted, Meter, PhaseModule, Surroundings
+from kinema.training.phase import InterruptedRunError, Meter, PhaseModule, Surroundings
 from kinema.training.progress import PhaseDisplay
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Phase, Recipe
@@ -52,8 +52,7 @@ def build_method(recipe: Recipe, phase: Phase, context: TrainingContext) -> Meth
     """The phase's method, initialised by the recipe's seed; torch's own generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_at(recipe.seed, "init", phase.name))
-        method = phase.method.build(recipe.encoder, context)
-    return method
+        return phase.method.build(recipe.encoder, context)
 
 
 def train(
@@ -84,7 +83,7 @@ def train(
         console: where to show progress; None for silence.
 
     Raises:
-        Interrupted: the user stopped the run; it can be resumed.
+        InterruptedRunError: the user stopped the run; it can be resumed.
         TrainingError: a loss that is not finite, or a collapse.
         StorageError: the disk is full.
     """
@@ -103,7 +102,7 @@ def train(
             told = run.read(str(done.relative_to(run.path)))
             steps, seconds, loss = steps + told["steps"], seconds + told["seconds"], told["loss"]
         state = "done"
-    except Interrupted as stopped:
+    except InterruptedRunError as stopped:
         state, error = "interrupted", stopped.message
         raise
     except KinemaError as failure:
@@ -132,6 +131,7 @@ def _train_phase(
 ) -> None:
     import pytorch_lightning as pl
     from pytorch_lightning.loggers import TensorBoardLogger
+    from pytorch_lightning.utilities.exceptions import SIGTERMException
 
     folder: Path = around["folder"]
     method = build_method(recipe, phase, context)
@@ -164,7 +164,7 @@ def _train_phase(
         trainer = pl.Trainer(
             accelerator=accelerator,
             devices=1,
-            precision=recipe.precision,  # type: ignore[arg-type]
+            precision=recipe.precision,
             max_epochs=phase.epochs - module.progress.epoch,
             logger=TensorBoardLogger(str(run.path), name="tensorboard", version=phase.name),
             reload_dataloaders_every_n_epochs=1,
@@ -175,7 +175,13 @@ def _train_phase(
             use_distributed_sampler=False,
         )
         if module.progress.epoch < phase.epochs:
-            trainer.fit(module)
+            try:
+                trainer.fit(module)
+            except SIGTERMException as stopped:  # Lightning's own, where the signal came with an epoch's last batch
+                raise InterruptedRunError(
+                    f"Stopped at the end of epoch {module.progress.epoch + 1}; the last checkpoint is kept.",
+                    "Run the same command with --resume to go on exactly there.",
+                ) from stopped
     for view in method.trains:
         write_tower(folder / f"tower-{view}.safetensors", method.towers()[view])
     rows = [row for row in run.metrics(folder) if row["event"] == "epoch"]
@@ -211,7 +217,7 @@ def clip_loader(dataset: ClipDataset, batches: Iterable[Any], workers: int) -> I
     """The clips of the given batches, in order, read by ``workers`` processes."""
     return DataLoader(
         dataset,
-        batch_sampler=list(batches),  # type: ignore[arg-type]
+        batch_sampler=list(batches),
         collate_fn=collate,
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
@@ -219,8 +225,17 @@ def clip_loader(dataset: ClipDataset, batches: Iterable[Any], workers: int) -> I
 
 
 def tower_of(source: str, view: str, recipe: Recipe, run: RunFolder) -> Path:
-    """The weights that a phase starts from: an earlier phase's name, or a folder of a phase of another run,
-    relative to this run's folder or absolute."""
+    """The weights that a phase starts from.
+
+    Args:
+        source: an earlier phase's name, or a folder of a phase of another run, absolute or relative to this run.
+        view: whose tower.
+        recipe: names the phases.
+        run: where their folders lie.
+
+    Raises:
+        ConfigError: there is no such phase or folder.
+    """
     for phase in recipe.phases:
         if phase.name == source:
             return run.phase(recipe.number(phase), phase.name) / f"tower-{view}.safetensors"

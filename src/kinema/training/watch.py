@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from kinema.core.ops import effective_rank
 T = TypeVar("T")
 
 
-class WaitTimer:
+class WaitTimer(Generic[T]):
     """Wraps an iterable and counts the seconds spent waiting for its items."""
 
     def __init__(self, items: Iterable[T]) -> None:

@@ -52,5 +52,5 @@ def all_gather_rows(x: Tensor) -> Tensor:
     """
     if world_size() == 1:
         return x
-    gathered: Tensor = _Gather.apply(x) if x.requires_grad else _gather(x)
+    gathered: Tensor = _Gather.apply(x) if x.requires_grad else _gather(x)  # type: ignore[no-untyped-call]
     return gathered

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def effective_rank(z: Tensor) -> Tensor:
-    """exp of the entropy of the normalised singular values (RankMe, Garrido et al. 2023, eq. 1-3).
+    """Exp of the entropy of the normalised singular values (RankMe, Garrido et al. 2023, eq. 1-3).
 
     Args:
         z: float [N, d], not centred.

@@ -1,0 +1,156 @@
+"""What the trainer costs: a step of kinema against a bare PyTorch loop over the same network and batches.
+
+    python benchmarks/training.py
+
+Both loops train MoCo on the small preset's clips, held in memory, with the same transforms, loss, optimiser and order;
+they take turns in blocks, so that a noisy machine disturbs both alike. The bare loop has no checkpoints, no metrics,
+no progress bar and no Lightning. Writes benchmarks/results/training.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from kinema.core.records import RawClips, TrainingContext
+from kinema.core.seeds import generator_at
+from kinema.recipes.presets import small
+from kinema.training.phase import PhaseModule, Surroundings, make_optimiser
+from kinema.training.progress import PhaseDisplay
+from kinema.training.run_folder import source_version
+from kinema.training.settings import Recipe
+from kinema.training.trainer import build_method
+from kinema.transforms import ViewTransform
+
+RESULTS = Path(__file__).parent / "results" / "training.json"
+
+
+def batches(recipe: Recipe, count: int) -> list[RawClips]:
+    """Clips of noise; the time of a step does not depend on what they show."""
+    generator = generator_at(0, "benchmark")
+    made = []
+    for _ in range(count):
+        shape = (recipe.batch_size, 2, recipe.clip.frames + 1, recipe.clip.short_side, recipe.clip.short_side, 3)
+        frames = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+        ids = torch.arange(recipe.batch_size)
+        extent = torch.full((recipe.batch_size, 2), recipe.clip.short_side)
+        made.append(RawClips(frames, None, None, extent, None, ids, ids, ids * 0 - 1))
+    return made
+
+
+def bare(recipe: Recipe, data: list[RawClips]) -> Iterator[float]:
+    """Seconds of each step of a loop that a researcher would write."""
+    phase = recipe.phases[0]
+    method = build_method(recipe, phase, TrainingContext(recipe.batch_size)).train()
+    optimiser = make_optimiser(method, phase.optimiser)
+    transform = ViewTransform(recipe.clip, method.views, recipe.transform)
+    step = 0
+    while True:
+        began = time.perf_counter()
+        batch = transform.train(data[step % len(data)], generator_at(0, "augment", step))
+        losses = method.loss(batch, generator_at(0, "loss", step))
+        if losses.ready:
+            optimiser.zero_grad(set_to_none=True)
+            losses.total.backward()
+            optimiser.step()
+        method.commit(losses)
+        step += 1
+        yield time.perf_counter() - began
+
+
+class Clock(pl.Callback):
+    """Hands over to the other loop after every block of steps, and keeps the time of each of ours."""
+
+    def __init__(self, block: int, other: Iterator[float], steps: int) -> None:
+        self.block, self.other, self.steps = block, other, steps
+        self.ours: list[float] = []
+        self.theirs: list[float] = []
+        self.last = time.perf_counter()
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Lightning has finished a step, everything around it included."""
+        self.ours.append(time.perf_counter() - self.last)
+        if len(self.ours) % self.block == 0:
+            self.theirs += [next(self.other) for _ in range(self.block)]
+        self.last = time.perf_counter()
+
+
+def kinema_steps(recipe: Recipe, data: list[RawClips], clock: Clock, folder: Path) -> None:
+    """The same steps by the trainer, with its metrics, its bar and its checkpoints."""
+    phase = recipe.phases[0]
+    method = build_method(recipe, phase, TrainingContext(recipe.batch_size))
+    with PhaseDisplay("benchmark", 1, None) as display:
+        around = Surroundings(
+            folder=folder,
+            identity={},
+            loader=lambda _, first: [data[i % len(data)] for i in range(first, clock.steps)],
+            batches=clock.steps,
+            features=lambda _: {},
+            meter=None,
+            display=display,
+            stop=lambda: False,
+        )
+        module = PhaseModule(method, recipe, phase, around)
+        pl.Trainer(
+            accelerator="cpu",
+            max_epochs=1,
+            callbacks=[clock],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        ).fit(module)
+
+
+def main() -> None:
+    """Prints the table and writes the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--block", type=int, default=5)
+    arguments = parser.parse_args()
+    recipe = small("moco").recipe()
+    data = batches(recipe, 4)
+    clock = Clock(arguments.block, bare(recipe, data), arguments.steps)
+    with tempfile.TemporaryDirectory() as folder:
+        kinema_steps(recipe, data, clock, Path(folder))
+    filling = recipe.phases[0].method.queue // recipe.batch_size + arguments.block  # type: ignore[attr-defined]
+    ours, theirs = clock.ours[filling:], clock.theirs[filling:]
+    pairs = [a / b for a, b in zip(ours, theirs, strict=False)]
+    result = {
+        "command": f"python benchmarks/training.py --steps {arguments.steps} --block {arguments.block}",
+        "commit": source_version(),
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+        "batch": recipe.batch_size,
+        "steps": len(pairs),
+        "kinema_seconds": statistics.median(ours),
+        "bare_seconds": statistics.median(theirs),
+        "ratio_of_medians": statistics.median(ours) / statistics.median(theirs),
+        "median_of_ratios": statistics.median(pairs),
+    }
+    table = Table("loop", "median step", "clips/s", "ratio")
+    for name, seconds in (("bare PyTorch", result["bare_seconds"]), ("kinema", result["kinema_seconds"])):
+        table.add_row(
+            name,
+            f"{seconds * 1e3:.1f} ms",
+            f"{recipe.batch_size / seconds:.1f}",
+            f"{seconds / result['bare_seconds']:.3f}",
+        )
+    Console().print(table)
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""The command line as a user meets it: help, JSON, exit status, and the whole job on tiny videos."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import kinema
+from kinema import cli
+from kinema.recipes.methods import METHODS
+from kinema.training import phase
+from kinema.training.run_folder import RunFolder
+
+SMALL = [
+    "--epochs", "2", "--batch_size", "4", "--encoder.width", "4", "--clip.frames", "4", "--clip.stride", "1",
+    "--clip.size", "16", "--clip.short_side", "16", "--method.queue", "8", "--method.stages", "2", "--method.k", "2",
+    "--collapse_rank", "0", "--device", "cpu",
+]  # fmt: skip
+
+
+@pytest.fixture
+def call(capsys):
+    """Runs a command line: exit status, standard output, standard error."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as left:
+            cli.main([str(argument) for argument in arguments])
+        told = capsys.readouterr()
+        return left.value.code, told.out, told.err
+
+    return run
+
+
+def one_object(out):
+    value = json.loads(out)
+    assert isinstance(value, dict)
+    assert out.count("\n") == 1
+    return value
+
+
+@pytest.fixture(scope="module")
+def cache(tiny_cache):
+    return ["--cache", tiny_cache]
+
+
+def test_help_loads_nothing_heavy():
+    heavy = ("torch", "pytorch_lightning", "av", "sklearn", "pyarrow", "jsonargparse", "rich", "numpy")
+    code = (
+        "import sys\nfrom kinema import cli\ntry:\n    cli.main(['--help'])\nexcept SystemExit as left:\n"
+        f"    assert left.code == 0\nprint([m for m in {heavy} if m in sys.modules], file=sys.stderr)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stderr.strip() == "[]"
+    assert all(verb in run.stdout for verb in cli.VERBS)
+
+
+def test_the_version_and_no_verb(call):
+    assert call("--version") == (0, f"kinema {kinema.__version__}\n", "")
+    status, out, err = call()
+    assert (status, out) == (2, "")
+    assert "usage: kinema VERB" in err
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_every_verb_has_help(call, verb):
+    for flag in ("--help", "-h"):
+        status, out, _ = call(verb, flag)
+        assert status == 0
+        assert "usage" in out.lower()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_help_of_every_method_names_its_settings(call, name):
+    status, out, _ = call("pretrain", name, "--help")
+    assert status == 0
+    missing = [key for key in METHODS[name].config.__dataclass_fields__ if f"--method.{key}" not in out]
+    assert missing == []
+    assert "--epochs" in out
+
+
+def test_methods(call):
+    status, out, err = call("methods", "--json")
+    assert (status, err) == (0, "")
+    rows = one_object(out)["methods"]
+    assert [row["name"] for row in rows] == list(METHODS)
+    assert all(row.keys() == {"name", "paper", "modalities", "summary"} for row in rows)
+    status, out, _ = call("methods")
+    assert status == 0
+    assert all(name in out for name in METHODS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "kind", "named"),
+    [
+        (("pretain",), 2, "usage", "pretain"),
+        (("pretrain", "mocco", "x", "--out", "y"), 2, "usage", "mocco"),
+        (("pretrain", "moco", "x"), 2, "usage", "out"),
+        (("pretrain", "moco", "x", "--out", "y", "--velocity", "3"), 2, "usage", "velocity"),
+        (("pretrain", "moco", "x", "--out", "y", "--epochs", "many"), 2, "usage", "epochs"),
+        (("pretrain", "moco", "no-such-folder", "--out", "y"), 2, "usage", "no-such-folder"),
+        (("pretrain", "moco", "x", "--out", "y", "--preset", "huge"), 2, "usage", "huge"),
+        (("evaluate", "retrieval", "no-such-run", "x"), 1, "run", "no-such-run"),
+        (("evaluate", "probing", "no-such-run", "x"), 2, "usage", "probing"),
+        (("evaluate", "retrieval", "r", "x", "--query", "test"), 2, "usage", "test"),
+        (("scan", "no-such-folder"), 1, "data", "no-such-folder"),
+        (("report", "no-such-run"), 1, "run", "no-such-run"),
+        (("dataset", "kinetics", "x"), 2, "usage", "kinetics"),
+    ],
+)
+def test_errors_name_what_is_wrong(call, arguments, status, kind, named, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    left, out, err = call(*arguments, "--json")
+    assert left == status
+    error = one_object(out)["error"]
+    assert error.keys() == {"kind", "message", "hint"}
+    assert error["kind"] == kind
+    assert named in error["message"]
+    assert "Traceback" not in err
+    left, out, err = call(*arguments)
+    assert (left, out) == (status, "")
+    assert named in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_scan_names_the_broken_file(call, tiny_folder, tmp_path):
+    shutil.copytree(tiny_folder / "left", tmp_path / "videos")
+    (tmp_path / "videos/broken.mp4").write_bytes(b"not a video")
+    status, out, _ = call("scan", tmp_path / "videos", "--json", "--workers", 1, "-o", tmp_path / "m.json")
+    assert status == 0
+    told = one_object(out)
+    assert told.keys() == {"videos", "ok", "partial", "unreadable", "files", "seconds"}
+    assert [told[key] for key in ("videos", "ok", "partial", "unreadable")] == [5, 4, 0, 1]
+    broken, whole = told["files"][0], told["files"][1]
+    assert whole.keys() == {
+        "path", "health", "reason", "codec", "width", "height", "fps", "frames", "duration", "audio",
+    }  # fmt: skip
+    assert (broken["path"], broken["health"]) == ("broken.mp4", "unreadable")
+    assert broken["reason"]
+    assert (whole["codec"], whole["width"], whole["frames"], whole["audio"]) == ("h264", 32, 24, False)
+    assert (tmp_path / "m.json").is_file()
+    status, out, _ = call("scan", tmp_path / "videos", "--workers", 1)
+    assert status == 0
+    assert "broken.mp4" in out
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "videos/broken.mp4").rename(tmp_path / "bad/broken.mp4")
+    status, out, _ = call("scan", tmp_path / "bad", "--json", "--workers", 1)
+    assert (status, one_object(out)["unreadable"]) == (1, 1)
+
+
+def test_pretrain_evaluate_and_report(call, tiny_folder, cache, tmp_path):
+    run = tmp_path / "run"
+    status, out, err = call("pretrain", "cpr", tiny_folder, "--out", run, *SMALL, *cache, "--json")
+    assert status == 0, err
+    told = one_object(out)
+    assert told.keys() == {"run", "method", "epochs", "steps", "seconds", "loss"}
+    assert (told["run"], told["method"], told["steps"]) == (str(run), "cpr", 9)
+    assert told["loss"] > 0
+    for more in ((), ("--untrained",)):
+        status, out, err = call("evaluate", "retrieval", run, tiny_folder, *cache, *more, "--json")
+        assert status == 0, err
+        told = one_object(out)
+        assert {"protocol", "preset", "data", "metrics", "seconds"} <= told.keys()
+        assert (told["protocol"], told["preset"]) == ("retrieval", "coclr")
+        assert told["encoder"] == ("random" if more else "cpr")
+        assert all(name.startswith("r@") and 0 <= value <= 1 for name, value in told["metrics"].items())
+        assert "r@1" in told["metrics"]
+    status, out, err = call("evaluate", "mining", run, tiny_folder, *cache, "--json")
+    assert status == 0, err
+    assert 0 <= one_object(out)["metrics"]["mining_precision"] <= 1
+    status, out, err = call("report", run, "--json")
+    assert status == 0, err
+    told = one_object(out)
+    assert told.keys() >= {"rows", "report"}
+    assert {row["encoder"] for row in told["rows"]} >= {"random", "cpr"}
+    assert (run / "report.html").is_file()
+    status, out, err = call("pretrain", "cpr", tiny_folder, "--out", run, *SMALL, *cache, "--json")
+    assert (status, one_object(out)["error"]["kind"]) == (1, "run")
+    status, out, err = call("pretrain", "cpr", tiny_folder, "--out", run, "--resume", *cache, "--json")
+    assert (status, one_object(out)["steps"]) == (0, 9), err
+
+
+def test_retrieval_without_labels_says_what_needs_none(call, tiny_flat_folder, cache, tmp_path):
+    run = tmp_path / "run"
+    assert call("pretrain", "moco", tiny_flat_folder, "--out", run, *SMALL[:16], "--epochs", 3, *cache)[0] == 0
+    status, out, _ = call("evaluate", "retrieval", run, tiny_flat_folder, *cache, "--json")
+    assert status == 1
+    error = one_object(out)["error"]
+    assert error["kind"] == "data"
+    assert "label" in error["message"]
+    assert "pretrain" in error["hint"]
+
+
+def test_ctrl_c_leaves_with_status_1_and_goes_on(call, tiny_folder, cache, tmp_path, monkeypatch):
+    run, after = tmp_path / "run", phase.PhaseModule._after_step
+
+    def send(self, terms):
+        if self.progress.step == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+        after(self, terms)
+
+    monkeypatch.setattr(phase.PhaseModule, "_after_step", send)
+    status, out, _ = call("pretrain", "moco", tiny_folder, "--out", run, *SMALL[:16], *cache, "--json")
+    assert (status, one_object(out)["error"]["kind"]) == (1, "interrupted")
+    assert RunFolder.open(run).read("status.json")["state"] == "interrupted"
+    monkeypatch.undo()
+    status, out, _ = call("pretrain", "moco", tiny_folder, "--out", run, "--resume", *cache, "--json")
+    assert (status, one_object(out)["steps"]) == (0, 6)

@@ -1,0 +1,140 @@
+"""From what a user sets to the phases that are trained."""
+
+from dataclasses import replace
+
+import pytest
+
+from kinema.core.errors import ConfigError, UsageError
+from kinema.methods import CPRBankConfig, CPRConfig, MoCoConfig, SimCLRConfig
+from kinema.recipes.methods import METHODS, method_name
+from kinema.recipes.plan import Plan, Schedule
+from kinema.recipes.presets import PRESETS, preset
+from kinema.training.settings import OptimiserConfig, Phase, Recipe
+
+
+def told(recipe):
+    return [(p.name, p.epochs, dict(p.start)) for p in recipe.phases]
+
+
+def test_cpr_is_infonce_on_each_view_and_then_mining():
+    recipe = Plan(CPRConfig(temperature=0.1, momentum=0.9), epochs=10, schedule=Schedule(infonce=0.3)).recipe()
+    start = {"rgb": "infonce-rgb", "motion": "infonce-motion"}
+    assert told(recipe) == [("infonce-rgb", 3, {}), ("infonce-motion", 3, {}), ("cpr-rgb", 7, start)]
+    first, second, mining = (phase.method for phase in recipe.phases)
+    assert first == MoCoConfig("rgb", 1024, 0.1, 0.9)
+    assert second == MoCoConfig("motion", 1024, 0.1, 0.9)
+    assert (mining.view, mining.guide) == ("rgb", "motion")
+    assert (recipe.name, recipe.view) == ("cpr", "rgb")
+
+
+def test_turns_swap_the_views_and_start_from_the_latest_towers():
+    recipe = Plan(CPRConfig(), epochs=8, schedule=Schedule(turns=4)).recipe()
+    assert told(recipe)[2:] == [
+        ("cpr-rgb-1", 4, {"rgb": "infonce-rgb", "motion": "infonce-motion"}),
+        ("cpr-motion-1", 4, {"rgb": "cpr-rgb-1", "motion": "infonce-motion"}),
+        ("cpr-rgb-2", 4, {"rgb": "cpr-rgb-1", "motion": "cpr-motion-1"}),
+        ("cpr-motion-2", 4, {"rgb": "cpr-rgb-2", "motion": "cpr-motion-1"}),
+    ]
+    views = [(p.method.view, p.method.guide) for p in recipe.phases[2:]]
+    assert views == [("rgb", "motion"), ("motion", "rgb")] * 2
+    two = Plan(CPRConfig(), epochs=8, schedule=Schedule(turns=2)).recipe()
+    assert [p.name for p in two.phases[2:]] == ["cpr-rgb", "cpr-motion"]
+
+
+def test_progressive_training_grows_k_and_inherits_the_weights():
+    recipe = Plan(CPRConfig(), epochs=15, schedule=Schedule(infonce=1 / 3, progressive=(1, 3, 5), turns=2)).recipe()
+    assert told(recipe)[2:] == [
+        ("cpr-rgb-k1", 3, {"rgb": "infonce-rgb", "motion": "infonce-motion"}),
+        ("cpr-rgb-k3", 3, {"rgb": "cpr-rgb-k1", "motion": "infonce-motion"}),
+        ("cpr-rgb-k5", 4, {"rgb": "cpr-rgb-k3", "motion": "infonce-motion"}),
+        ("cpr-motion-k1", 3, {"rgb": "cpr-rgb-k5", "motion": "infonce-motion"}),
+        ("cpr-motion-k3", 3, {"rgb": "cpr-rgb-k5", "motion": "cpr-motion-k1"}),
+        ("cpr-motion-k5", 4, {"rgb": "cpr-rgb-k5", "motion": "cpr-motion-k3"}),
+    ]
+    assert [p.method.k for p in recipe.phases[2:]] == [1, 3, 5, 1, 3, 5]
+    assert sum(p.epochs for p in recipe.phases[2:5]) == 10
+
+
+def test_progressive_training_of_the_bank_inherits_both_views():
+    recipe = Plan(CPRBankConfig(), epochs=4, schedule=Schedule(progressive=(1, 3))).recipe()
+    first = "cpr-bank-rgb-k1"
+    assert told(recipe) == [(first, 2, {}), ("cpr-bank-rgb-k3", 2, {"rgb": first, "residual": first})]
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "cpr"])
+def test_other_methods_have_one_phase(name):
+    recipe = Plan(METHODS[name].config(), epochs=7).recipe()
+    assert told(recipe) == [(f"{name}-rgb", 7, {})]
+    assert recipe.name == name == method_name(recipe.phases[0].method)
+
+
+def test_what_a_plan_shares_reaches_the_recipe():
+    plan = Plan(SimCLRConfig(), seed=9, batch_size=6, workers=3, temporal=0.25, precision="bf16-mixed")
+    recipe = plan.recipe()
+    for name in Plan.__dataclass_fields__.keys() & Recipe.__dataclass_fields__.keys():
+        assert getattr(recipe, name) == getattr(plan, name)
+
+
+@pytest.mark.parametrize(("epochs", "infonce"), [(1, 0.5), (10, 0.01), (10, 0.99)])
+def test_cpr_needs_an_epoch_of_each(epochs, infonce):
+    with pytest.raises(ConfigError, match=f"epochs is {epochs} and schedule.infonce {infonce}"):
+        Plan(CPRConfig(), epochs=epochs, schedule=Schedule(infonce=infonce)).recipe()
+
+
+def test_schedules_that_cannot_be():
+    for infonce in (0.0, 1.0, -1):
+        with pytest.raises(ConfigError, match=f"infonce is {infonce}"):
+            Schedule(infonce=infonce)
+    with pytest.raises(ConfigError, match="turns is 0"):
+        Schedule(turns=0)
+    for progressive in ((3, 1), (0, 1)):
+        with pytest.raises(ConfigError, match="progressive is"):
+            Schedule(progressive=progressive)
+    with pytest.raises(ConfigError, match="3 steps for a turn of 2 epochs"):
+        Plan(CPRConfig(), epochs=4, schedule=Schedule(progressive=(1, 2, 3))).recipe()
+
+
+def test_recipes_that_cannot_be():
+    phase = Phase("one", MoCoConfig(queue=8), 1)
+    with pytest.raises(ConfigError, match="no phase"):
+        Recipe("r", ())
+    with pytest.raises(ConfigError, match="two phases of one name"):
+        Recipe("r", (phase, phase), batch_size=4)
+    with pytest.raises(ConfigError, match="batch_size is 1"):
+        Recipe("r", (phase,), batch_size=1)
+    with pytest.raises(ConfigError, match="workers=-1"):
+        Recipe("r", (phase,), batch_size=4, workers=-1)
+    with pytest.raises(ConfigError, match="temporal=2"):
+        Recipe("r", (phase,), batch_size=4, temporal=2)
+    with pytest.raises(ConfigError, match="0 epochs"):
+        replace(phase, epochs=0)
+    with pytest.raises(ConfigError, match="named 'a b'"):
+        replace(phase, name="a b")
+
+
+def test_the_learning_rate():
+    cosine = OptimiserConfig(lr=2.0, warmup_epochs=2)
+    assert [cosine.rate(e, 10) for e in (0.5, 1, 2, 6, 10)] == pytest.approx([0.5, 1.0, 2.0, 1.0, 0.0])
+    steps = OptimiserConfig(lr=1.0, schedule="steps", drops=(3, 5), warmup_epochs=0)
+    assert [steps.rate(e, 6) for e in (0, 2.9, 3, 5)] == pytest.approx([1, 1, 0.1, 0.01])
+    assert OptimiserConfig(lr=3.0, schedule="constant", warmup_epochs=0).rate(99, 100) == 3.0
+    with pytest.raises(ConfigError, match="lr is 0"):
+        OptimiserConfig(lr=0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_gives_every_method_a_recipe(name, method):
+    recipe = preset(name, method).recipe()
+    assert recipe.name == method
+    assert recipe.phases
+
+
+def test_the_preset_of_the_paper():
+    plan = preset("paper", "cpr")
+    assert plan.method.resolved_sizes() == (1024, 512, 256, 128, 64, 32, 5)
+    assert (plan.encoder.name, plan.clip.frames, plan.clip.size) == ("s3d", 32, 128)
+    assert [p.name for p in plan.recipe().phases][-1] == "cpr-motion-2"
+    assert sum(p.epochs for p in plan.recipe().phases) == 600
+    with pytest.raises(UsageError, match="no preset 'huge'"):
+        preset("huge", "cpr")
