@@ -1,4 +1,4 @@
-"""Videos that are small enough to train on in a test: twelve H.264 files of 24 frames, 32 x 32 pixels, three classes."""
+"""Videos small enough to train on in a test: H.264 files of 24 frames, 32 x 32 pixels, in three classes."""
 
 from pathlib import Path
 
@@ -12,7 +12,9 @@ CLASSES = {"right": (2, 0), "left": (-2, 0), "down": (0, 2)}
 def write_tiny_video(path: Path, motion, seed, frames=24):
     """A blocky texture that moves by whole pixels, with motion vectors in the stream."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    plane = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8).repeat(6, axis=0).repeat(6, axis=1)
+    plane = (
+        np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8).repeat(6, axis=0).repeat(6, axis=1)
+    )
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"bf": "0", "g": "12", "crf": "20"})
         stream.width = stream.height = 32
@@ -41,7 +43,7 @@ def tiny_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny_flat_folder(tmp_path_factory):
-    """Four videos that nobody labelled."""
+    """Six videos that nobody labelled."""
     root = tmp_path_factory.mktemp("flat") / "videos"
     for clip, motion in enumerate(list(CLASSES.values()) * 2):
         write_tiny_video(root / f"clip{clip}.mp4", motion, seed=50 + clip)

@@ -95,29 +95,19 @@ def pretrain(
         recipe = recipe_from_plain(run.read("recipe.json"), f"'{run.path / 'recipe.json'}'")
         _check_resume(run, manifest, method, settings)
     else:
+        run = RunFolder.free(Path(out))
         recipe = _recipe(method, preset, manifest, settings, console)
-        run = RunFolder.create(Path(out))
-        run.write("recipe.json", recipe_to_plain(recipe))
+    context = TrainingContext(videos=len(manifest), classes=len(manifest.classes()))
+    for phase in recipe.phases:
+        build_method(recipe, phase, context)  # whatever cannot be built says so before anything is written
+    store = open_store(manifest, recipe, cache=cache, console=console)
+    if not resume:
         told: dict[str, Any] = {"data": _told(data), "where": dict(where or {}), "manifest_digest": manifest.digest}
-        told |= {"videos": len(manifest), "classes": len(manifest.classes()), "command": sys.argv}
+        told |= {"videos": len(manifest), "classes": context.classes, "command": sys.argv}
+        run.create()
         run.write("environment.json", {**environment(recipe.seed, device), **told})
         manifest.write(run.manifest_path)
-    store = open_store(manifest, recipe, cache=cache, console=console)
-    context = TrainingContext(videos=len(manifest), classes=len(manifest.classes()))
-
-    def meter() -> MiningMeter | None:
-        labels, sources = torch.tensor(manifest.label_ids()), torch.tensor(manifest.source_ids())
-        return MiningMeter(labels, sources, manifest.classes()) if context.classes else None
-
-    def features(trained: Method) -> Mapping[str, Any]:
-        learnt = [p for p in trained.parameters() if p.requires_grad]
-        found = {
-            view: Model(trained.towers()[view], view, recipe.clip, name=recipe.name).features(store)  # type: ignore[arg-type]
-            for view in trained.trains
-        }
-        for parameter in learnt:
-            parameter.requires_grad_(True)
-        return {view: feature.encoded.clone() for view, feature in found.items()}
+        run.write("recipe.json", recipe_to_plain(recipe))
 
     return train(
         recipe,
@@ -125,12 +115,30 @@ def pretrain(
         run,
         context=context,
         digest=manifest.digest,
-        features=features,
-        meter=meter,
+        features=lambda trained: _training_features(trained, recipe, store),
+        meter=lambda: _mining_meter(manifest),
         identity=lambda phase: phase_identity(recipe, phase),
         accelerator=device,
         console=console,
     )
+
+
+def _mining_meter(manifest: Manifest) -> MiningMeter | None:
+    """The meter of what training mines, where there are labels; they are read for this measurement only."""
+    labels, sources = torch.tensor(manifest.label_ids()), torch.tensor(manifest.source_ids())
+    return MiningMeter(labels, sources, manifest.classes()) if manifest.classes() else None
+
+
+def _training_features(trained: Method, recipe: Recipe, store: ClipStore) -> Mapping[str, torch.Tensor]:
+    """Features of all readable videos by view, for methods that refresh between epochs."""
+    learnt = [p for p in trained.parameters() if p.requires_grad]
+    found = {}
+    for view in trained.trains:
+        tower = trained.towers()[view]
+        found[view] = Model(tower, view, recipe.clip, name=recipe.name).features(store).encoded.clone()  # type: ignore[arg-type]
+    for parameter in learnt:
+        parameter.requires_grad_(True)
+    return found
 
 
 def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -> Model:

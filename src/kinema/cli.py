@@ -234,8 +234,10 @@ def _pretrain(given: list[str]) -> int:
 
     wanted = replace(plan, **{field: getattr(asked, field) for field in fields})
     settings = {f: getattr(wanted, f) for f in fields if getattr(wanted, f) != getattr(plan, f)}
-    if "method" in settings and getattr(wanted.method, "guide", None) != getattr(plan.method, "guide", None):
-        settings["method_settings"] = {"guide": getattr(wanted.method, "guide", None)}
+    if settings.pop("method", None) is not None:
+        values: Any = wanted.method
+        changed = {f: getattr(values, f) for f in values.__dataclass_fields__}
+        settings["method_settings"] = {f: v for f, v in changed.items() if v != getattr(plan.method, f)}
     done = api.pretrain(
         name,
         asked.data,

@@ -17,7 +17,11 @@ SCRIPT = Path(__file__).with_name("ranks.py")
 def told(tmp_path_factory):
     """What each process wrote: one alone, then two together."""
     folder = tmp_path_factory.mktemp("ranks")
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1]), "OMP_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(SCRIPT.parents[1]), *filter(None, sys.path)]),
+        "OMP_NUM_THREADS": "1",
+    }
     jobs = [
         subprocess.Popen(
             [

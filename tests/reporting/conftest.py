@@ -21,7 +21,8 @@ class RunMaker:
     def run(
         self, name="first", stages=3, seed=0, state="done", phases=("infonce-rgb", "cpr-rgb"), epochs=4, **environment
     ):
-        run = RunFolder.create(self.root / name)
+        run = RunFolder.free(self.root / name)
+        run.create()
         planned = [{"name": p, "method": self.method(p, stages), "epochs": epochs} for p in phases]
         for phase in planned:
             if phase["name"].startswith("cpr"):

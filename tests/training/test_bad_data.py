@@ -24,12 +24,12 @@ def test_a_batch_that_does_not_divide_the_queue(tiny_folder, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_cascade_that_cannot_keep_k(tiny_folder):
+def test_a_cascade_that_cannot_keep_k(tiny_folder, tiny_cache, tmp_path):
     with pytest.raises(ConfigError, match=r"4 stages that keep 0\.5 of 8 .* leaves 1 .* take 2") as caught:
         tiny_plan("cpr", method={"stages": 4})
     assert "fewer stages" in caught.value.hint
     with pytest.raises(ConfigError, match="of 12 candidates leaves 1"):
-        api.pretrain(tiny_plan("cpr-bank", method={"stages": 4}), tiny_folder, "unused")
+        api.pretrain(tiny_plan("cpr-bank", method={"stages": 4}), tiny_folder, tmp_path / "run", cache=tiny_cache)
 
 
 def test_a_queue_that_never_fills(tiny_folder, tiny_cache, tmp_path):
@@ -40,7 +40,7 @@ def test_a_queue_that_never_fills(tiny_folder, tiny_cache, tmp_path):
 
 def test_clips_longer_than_the_videos(tiny_folder, tiny_cache, tmp_path):
     plan = tiny_plan("moco", clip=ClipSpec(frames=8, stride=3, size=16, short_side=16))
-    with pytest.raises(DataError, match="12 of 12 videos are shorter than a clip, which spans 25 frames") as caught:
+    with pytest.raises(DataError, match=r"12 of 12 videos are shorter than a clip, which spans 25 frames") as caught:
         api.pretrain(plan, tiny_folder, tmp_path / "run", cache=tiny_cache)
     assert "short_videos" in caught.value.hint
     done = api.pretrain(replace(plan, short_videos="repeat"), tiny_folder, tmp_path / "held", cache=tiny_cache)
@@ -50,7 +50,7 @@ def test_clips_longer_than_the_videos(tiny_folder, tiny_cache, tmp_path):
 def test_one_video(tiny_folder, tmp_path):
     (tmp_path / "one").mkdir()
     shutil.copy(next(tiny_folder.rglob("*.mp4")), tmp_path / "one")
-    with pytest.raises(DataError, match="1 of 1 videos can be trained on; .* needs at least 2"):
+    with pytest.raises(DataError, match=r"1 of 1 videos can be trained on; .* needs at least 2"):
         api.pretrain(tiny_plan("moco"), tmp_path / "one", tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -92,7 +92,9 @@ def test_labels_are_told_only_to_who_reads_them(tiny_manifest, tiny_cache, tmp_p
     for name in ("moco", "supervised"):
         kind = type(METHODS[name].config().build(tiny_plan().encoder, api.TrainingContext(4, 2)))
         spy(kind)
-        api.pretrain(tiny_plan(name, epochs=2 if name == "moco" else 1), tiny_manifest, tmp_path / name, cache=tiny_cache)
+        api.pretrain(
+            tiny_plan(name, epochs=2 if name == "moco" else 1), tiny_manifest, tmp_path / name, cache=tiny_cache
+        )
         assert (seen[kind] is not None) == (name == "supervised")
 
 
@@ -160,4 +162,4 @@ def test_a_method_that_refreshes_is_given_the_features_of_all_videos(tiny_manife
     state = Checkpoint.read(out / "phases/01-probe-rgb/checkpoint.pt", {}).method
     assert torch.equal(state["centres"], features)
     assert int(state["refreshed"]) == 3
-    assert CLIP == model.clip
+    assert model.clip == CLIP

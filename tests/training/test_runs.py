@@ -97,11 +97,17 @@ def test_the_phases_hand_their_towers_on(cpr_run):
 
 
 @pytest.mark.parametrize(("saves", "name"), [(7, "01-infonce-rgb"), (34, "03-cpr-rgb")])
-def test_killed_in_a_write_and_resumed_equals_uninterrupted(saves, name, cpr_run, run, tiny_folder, tiny_cache, tmp_path):
+def test_killed_in_a_write_and_resumed_equals_uninterrupted(
+    saves, name, cpr_run, run, tiny_folder, tiny_cache, tmp_path
+):
     """SIGKILL while a checkpoint is being written, after the step's metrics and in the middle of an epoch."""
     out = tmp_path / "run"
     threads = str(torch.get_num_threads())
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1]), "OMP_NUM_THREADS": threads}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(SCRIPT.parents[1]), *filter(None, sys.path)]),
+        "OMP_NUM_THREADS": threads,
+    }
     command = [sys.executable, SCRIPT, tiny_folder, out, tiny_cache, str(saves)]
     killed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -173,7 +179,9 @@ def test_workers_change_nothing(moco_run, run):
 def test_the_seed_changes_everything(moco_run, run):
     other = run(tiny_plan("moco", epochs=4, seed=1))
     file = "phases/01-moco-rgb/tower-rgb.safetensors"
-    assert not torch.equal(towers(moco_run)[file]["encoder.stem.0.weight"], towers(other)[file]["encoder.stem.0.weight"])
+    assert not torch.equal(
+        towers(moco_run)[file]["encoder.stem.0.weight"], towers(other)[file]["encoder.stem.0.weight"]
+    )
 
 
 def test_reading_from_the_files_changes_nothing(moco_run, run):
@@ -202,7 +210,7 @@ def test_the_step_of_a_bad_loss_is_named(run, tmp_path, monkeypatch):
 
     poisoned.calls = 0
     monkeypatch.setattr(MoCo, "loss", poisoned)
-    with pytest.raises(TrainingError, match="The loss is (inf|nan) at step 7"):
+    with pytest.raises(TrainingError, match=r"The loss is (inf|nan) at step 7"):
         run(tiny_plan("moco", clips_per_video=4), tmp_path / "run")
 
 
@@ -214,7 +222,9 @@ def test_a_collapse_is_noticed(run, tmp_path, monkeypatch):
         return replace(losses, embeddings=torch.ones_like(losses.embeddings) / 4)
 
     monkeypatch.setattr(MoCo, "loss", collapsed)
-    with pytest.raises(TrainingError, match=r"collapsed: at step 12 the effective rank .* is 1\.00, below 1\.2") as caught:
+    with pytest.raises(
+        TrainingError, match=r"collapsed: at step 12 the effective rank .* is 1\.00, below 1\.2"
+    ) as caught:
         run(tiny_plan("moco", epochs=9, collapse_rank=1.2), tmp_path / "run")
     assert "collapse_rank" in caught.value.hint
 
@@ -282,7 +292,9 @@ def test_resuming_with_another_method_settings_or_data(moco_run, run, tiny_manif
 def test_resuming_a_finished_run_trains_no_more(moco_run, run):
     before = {file: {key: value.clone() for key, value in state.items()} for file, state in towers(moco_run).items()}
     run("moco", moco_run, resume=True)
-    assert all(torch.equal(value, before[f][key]) for f, state in towers(moco_run).items() for key, value in state.items())
+    assert all(
+        torch.equal(value, before[f][key]) for f, state in towers(moco_run).items() for key, value in state.items()
+    )
     assert RunFolder.open(moco_run).read("status.json")["state"] == "done"
 
 

@@ -17,7 +17,7 @@ Departures from the authors' code:
 - Clips are mined by the key variant (``miner='key'``), as the paper says; the code mines by the query's features.
 - A dropped own key leaves numerator and denominator (``own_key='both'``); in the code it stays in the denominator
   and so becomes a negative (``own_key='numerator'``).
-- f_k normalises by the running statistics of f_q, in place of shuffled BatchNorm (see ``kinema.methods.moco``).
+- f_k normalises by averaged running statistics, in place of shuffled BatchNorm (see ``kinema.methods.moco``).
 - One and two stages work. Log-sum-exp takes the place of the log of a masked softmax.
 """
 

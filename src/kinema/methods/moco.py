@@ -10,8 +10,9 @@ Departures:
 - Keys of the same recording in the queue are left out of the negatives (``siblings='ignored'``): in a data set not
   much larger than the queue they are most often the clip itself, one epoch ago. ``siblings='negatives'`` is the paper.
 - The authors shuffle clips between GPUs so that BatchNorm cannot tell a query's own key by the batch it was computed
-  in. Here f_k normalises by the running statistics of f_q (EMAN, Cai et al., CVPR 2021), which needs one device only
-  and leaves no trace of the batch in a key; the head is free of BatchNorm.
+  in. Here f_k normalises by running statistics that are averaged as its weights are (EMAN, Cai et al., CVPR 2021),
+  which needs one device only and leaves no trace of the batch in a key. Both begin with the statistics of the clips
+  that fill the queue.
 """
 
 from __future__ import annotations
@@ -92,6 +93,8 @@ class MoCo(Method):
         pending = {"k": all_gather_rows(k), "source": all_gather_rows(batch.source)}
         pending["index"] = all_gather_rows(batch.index)
         if not self.queue.full:
+            with torch.no_grad():
+                self.f_q(batch.view(1, self.view))  # gathers the statistics that both towers begin with
             return Losses(k.new_zeros(()), pending=pending, embeddings=k, ready=False)
 
         q = self.f_q(batch.view(0, self.view))
@@ -109,6 +112,8 @@ class MoCo(Method):
         """Moves f_k towards f_q and pushes the keys."""
         if losses.ready:
             update_ema(self.f_k, self.f_q, self.config.momentum)
+        else:
+            self.started()
         pending = losses.pending
         self.queue.push({self.view: pending["k"]}, pending["source"], pending["index"])
 

@@ -32,12 +32,11 @@ class RunFolder:
         self.path = path
 
     @classmethod
-    def create(cls, path: Path) -> RunFolder:
-        """A new, empty run.
+    def free(cls, path: Path) -> RunFolder:
+        """A place for a new run; nothing is written yet.
 
         Raises:
             RunError: there is something at ``path`` already; nothing of it is touched.
-            StorageError: the folder cannot be made.
         """
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             what = "a run" if (path / "recipe.json").exists() else "not empty"
@@ -45,11 +44,18 @@ class RunFolder:
                 f"'{path}' exists and is {what}; nothing was changed.",
                 "Choose another --out, or add --resume to go on with a run that was stopped.",
             )
-        try:
-            (path / "phases").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise storage_error(path, error) from error
         return cls(path)
+
+    def create(self) -> None:
+        """Makes the folder.
+
+        Raises:
+            StorageError: it cannot be made.
+        """
+        try:
+            (self.path / "phases").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise storage_error(self.path, error) from error
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -140,9 +146,18 @@ def environment(seed: int, device: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "threads": torch.get_num_threads(),
-        "device": device,
+        "device": device_name(device),
         "seed": seed,
     }
+
+
+def device_name(device: str) -> str:
+    """What trains under Lightning's name 'auto', 'cpu' or 'gpu', as a person would say it."""
+    import torch
+
+    if device != "cpu" and torch.cuda.is_available():
+        return str(torch.cuda.get_device_name())
+    return f"CPU, {torch.get_num_threads()} threads"
 
 
 def source_version() -> str:
