@@ -29,7 +29,7 @@ from kinema.reporting import Report, collect, with_strips, write_json, write_pag
 from kinema.training.checkpoints import read_tower
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Phase, Recipe
-from kinema.training.trainer import Trained, build_method, tower_of, train
+from kinema.training.trainer import Job, Trained, build_method, tower_of, train
 
 Data = str | Path | Manifest
 Progress = Callable[[int, int], None]
@@ -110,16 +110,18 @@ def pretrain(
         run.write("recipe.json", recipe_to_plain(recipe))
 
     return train(
-        recipe,
-        store,
-        run,
-        context=context,
-        digest=manifest.digest,
-        features=lambda trained: _training_features(trained, recipe, store),
-        meter=lambda: _mining_meter(manifest),
-        identity=lambda phase: phase_identity(recipe, phase),
-        accelerator=device,
-        console=console,
+        Job(
+            recipe,
+            store,
+            run,
+            context=context,
+            digest=manifest.digest,
+            features=lambda trained: _training_features(trained, recipe, store),
+            meter=lambda: _mining_meter(manifest),
+            identity=lambda phase: phase_identity(recipe, phase),
+            accelerator=device,
+            console=console,
+        )
     )
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from kinema.core.errors import ConfigError, KinemaError, TrainingError
-from kinema.core.files import write_json
+from kinema.core.files import storage_error, write_json
 from kinema.core.protocols import Method
 from kinema.core.records import RawClips, TrainingContext
 from kinema.core.seeds import seed_at
@@ -55,20 +55,9 @@ def build_method(recipe: Recipe, phase: Phase, context: TrainingContext) -> Meth
         return phase.method.build(recipe.encoder, context)
 
 
-def train(
-    recipe: Recipe,
-    store: ClipStore,
-    run: RunFolder,
-    *,
-    context: TrainingContext,
-    digest: str,
-    features: Callable[[Method], Mapping[str, Tensor]],
-    meter: Callable[[], Meter | None],
-    identity: Callable[[Phase], dict[str, Any]],
-    accelerator: str = "auto",
-    console: Console | None = None,
-) -> Trained:
-    """Trains every phase that is not finished yet.
+@dataclass(frozen=True)
+class Job:
+    """A training and all it needs.
 
     Args:
         recipe: what to train.
@@ -76,30 +65,49 @@ def train(
         run: where it goes.
         context: what the methods may know of the data.
         digest: the manifest's digest; a checkpoint made on other data is refused.
-        features: features of all videos for methods that refresh.
+        features: features of all videos by view, for methods that refresh.
         meter: makes the meter of what is mined, or None where there are no labels.
         identity: the settings of a phase that a checkpoint must agree with, as plain values.
         accelerator: Lightning's name: 'auto', 'cpu', 'gpu'.
         console: where to show progress; None for silence.
+    """
+
+    recipe: Recipe
+    store: ClipStore
+    run: RunFolder
+    context: TrainingContext
+    digest: str
+    features: Callable[[Method], Mapping[str, Tensor]]
+    meter: Callable[[], Meter | None]
+    identity: Callable[[Phase], dict[str, Any]]
+    accelerator: str = "auto"
+    console: Console | None = None
+
+    def folder(self, phase: Phase) -> Path:
+        """The phase's folder."""
+        return self.run.phase(self.recipe.number(phase), phase.name)
+
+
+def train(job: Job) -> Trained:
+    """Trains every phase that is not finished yet.
 
     Raises:
         InterruptedRunError: the user stopped the run; it can be resumed.
         TrainingError: a loss that is not finite, or a collapse.
         StorageError: the disk is full.
     """
+    run = job.run
     run.update_status(state="running", error=None)
     began, earlier = time.monotonic(), float(run.read("status.json").get("seconds", 0.0))
     steps, seconds, loss = 0, 0.0, None
     state, error = "failed", None
     try:
-        for phase in recipe.phases:
-            folder = run.phase(recipe.number(phase), phase.name)
-            done = folder / "phase.json"
-            if not done.exists() or run.read(str(done.relative_to(run.path))).get("state") != "done":
+        for phase in job.recipe.phases:
+            done = str((job.folder(phase) / "phase.json").relative_to(run.path))
+            if run.read(done).get("state") != "done":
                 run.update_status(phase=phase.name)
-                around = {"folder": folder, "identity": {**identity(phase), "data": digest}, "features": features}
-                _train_phase(recipe, phase, store, run, context, around, meter(), accelerator, console)
-            told = run.read(str(done.relative_to(run.path)))
+                _train_phase(job, phase)
+            told = run.read(done)
             steps, seconds, loss = steps + told["steps"], seconds + told["seconds"], told["loss"]
         state = "done"
     except InterruptedRunError as stopped:
@@ -115,29 +123,16 @@ def train(
         ) from failure
     finally:
         run.update_status(state=state, error=error, seconds=earlier + time.monotonic() - began)
-    return Trained(sum(phase.epochs for phase in recipe.phases), steps, seconds, loss)
+    return Trained(sum(phase.epochs for phase in job.recipe.phases), steps, seconds, loss)
 
 
-def _train_phase(
-    recipe: Recipe,
-    phase: Phase,
-    store: ClipStore,
-    run: RunFolder,
-    context: TrainingContext,
-    around: dict[str, Any],
-    meter: Meter | None,
-    accelerator: str,
-    console: Console | None,
-) -> None:
-    import pytorch_lightning as pl
-    from pytorch_lightning.loggers import TensorBoardLogger
-    from pytorch_lightning.utilities.exceptions import SIGTERMException
-
-    folder: Path = around["folder"]
-    method = build_method(recipe, phase, context)
-    method.start({view: read_tower(tower_of(source, view, recipe, run)) for view, source in phase.start.items()})
+def _train_phase(job: Job, phase: Phase) -> None:
+    """Trains one phase from its beginning, or from its last checkpoint, to its end."""
+    recipe, folder = job.recipe, job.folder(phase)
+    method = build_method(recipe, phase, job.context)
+    method.start({view: read_tower(tower_of(name, view, recipe, job.run)) for view, name in phase.start.items()})
     sampler = ClipSampler(
-        store.frames,
+        job.store.frames,
         recipe.clip,
         batch_size=recipe.batch_size,
         seed=seed_at(recipe.seed, "sample", phase.name),
@@ -145,61 +140,80 @@ def _train_phase(
         temporal=recipe.temporal,
         clips_per_video=recipe.clips_per_video,
     )
-    moving = "motion" in method.views
-    dataset = ClipDataset(store, failures_allowed=recipe.failure_budget, motion=moving)
     _check_memory(phase, recipe, sampler.batches_per_epoch)
+    moving = "motion" in method.views
+    dataset = ClipDataset(job.store, failures_allowed=recipe.failure_budget, motion=moving)
     title = f"{recipe.number(phase)} of {len(recipe.phases)} · {phase.name}"
-    with PhaseDisplay(title, phase.epochs, console) as display, _stop_on_signal() as stop, _quiet():
-        surroundings = Surroundings(
-            **around,
+    with PhaseDisplay(title, phase.epochs, job.console) as display, _stop_on_signal() as stop, _quiet():
+        around = Surroundings(
+            folder=folder,
+            identity={**job.identity(phase), "data": job.digest},
             loader=lambda epoch, first: clip_loader(dataset, sampler.batches(epoch, first), recipe.workers),
             batches=sampler.batches_per_epoch,
-            meter=meter,
+            features=job.features,
+            meter=job.meter(),
             display=display,
             stop=stop,
         )
-        folder.mkdir(parents=True, exist_ok=True)
-        module = PhaseModule(method, recipe, phase, surroundings)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise storage_error(folder, error) from error
+        module = PhaseModule(method, recipe, phase, around)
         module.restore()
-        trainer = pl.Trainer(
-            accelerator=accelerator,
-            devices=1,
-            precision=recipe.precision,
-            max_epochs=phase.epochs - module.progress.epoch,
-            logger=TensorBoardLogger(str(run.path), name="tensorboard", version=phase.name),
-            reload_dataloaders_every_n_epochs=1,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-        )
         if module.progress.epoch < phase.epochs:
-            try:
-                trainer.fit(module)
-            except SIGTERMException as stopped:  # Lightning's own, where the signal came with an epoch's last batch
-                raise InterruptedRunError(
-                    f"Stopped at the end of epoch {module.progress.epoch + 1}; the last checkpoint is kept.",
-                    "Run the same command with --resume to go on exactly there.",
-                ) from stopped
+            _fit(job, phase, module)
     for view in method.trains:
         write_tower(folder / f"tower-{view}.safetensors", method.towers()[view])
-    rows = [row for row in run.metrics(folder) if row["event"] == "epoch"]
-    told = {
+    write_json(folder / "phase.json", _told(job, phase, module))
+
+
+def _fit(job: Job, phase: Phase, module: PhaseModule) -> None:
+    """Lets Lightning run the epochs that are left."""
+    import pytorch_lightning as pl
+    from pytorch_lightning.loggers import TensorBoardLogger
+    from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+    trainer = pl.Trainer(
+        accelerator=job.accelerator,
+        devices=1,
+        precision=job.recipe.precision,
+        max_epochs=phase.epochs - module.progress.epoch,
+        logger=TensorBoardLogger(str(job.run.path), name="tensorboard", version=phase.name),
+        reload_dataloaders_every_n_epochs=1,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+    try:
+        trainer.fit(module)
+    except SIGTERMException as stopped:  # Lightning's own, where the signal came with an epoch's last batch
+        raise InterruptedRunError(
+            f"Stopped at the end of epoch {module.progress.epoch + 1}; the last checkpoint is kept.",
+            "Run the same command with --resume to go on exactly there.",
+        ) from stopped
+
+
+def _told(job: Job, phase: Phase, module: PhaseModule) -> dict[str, Any]:
+    """What phase.json says of a finished phase."""
+    method, progress = module.method, module.progress
+    rows = [row for row in job.run.metrics(job.folder(phase)) if row["event"] == "epoch"]
+    return {
         "name": phase.name,
         "method": type(method).__name__,
         "view": method.view,
         "guide": getattr(method, "guide", None),
         "trains": list(method.trains),
         "epochs": phase.epochs,
-        "steps": module.progress.step,
-        "clips": module.progress.clips,
-        "seconds": module.progress.seconds,
-        "data_wait": module.progress.waited / max(module.progress.seconds, 1e-9),
+        "steps": progress.step,
+        "clips": progress.clips,
+        "seconds": progress.seconds,
+        "data_wait": progress.waited / max(progress.seconds, 1e-9),
         "loss": rows[-1]["loss"] if rows else None,
         "state": "done",
     }
-    write_json(folder / "phase.json", told)
 
 
 def _check_memory(phase: Phase, recipe: Recipe, batches: int) -> None:
