@@ -102,26 +102,39 @@ def pretrain(
         build_method(recipe, phase, context)  # whatever cannot be built says so before anything is written
     store = open_store(manifest, recipe, cache=cache, console=console)
     if not resume:
-        told: dict[str, Any] = {"data": _told(data), "where": dict(where or {}), "manifest_digest": manifest.digest}
-        told |= {"videos": len(manifest), "classes": context.classes, "command": sys.argv}
-        run.create()
-        run.write("environment.json", {**environment(recipe.seed, device), **told})
-        manifest.write(run.manifest_path)
-        run.write("recipe.json", recipe_to_plain(recipe))
+        _begin(run, recipe, manifest, device, {"data": _told(data), "where": dict(where or {})})
+    return train(_job(recipe, store, run, manifest, context, device, console))
 
-    return train(
-        Job(
-            recipe,
-            store,
-            run,
-            context=context,
-            digest=manifest.digest,
-            features=lambda trained: _training_features(trained, recipe, store),
-            meter=lambda: _mining_meter(manifest),
-            identity=lambda phase: phase_identity(recipe, phase),
-            accelerator=device,
-            console=console,
-        )
+
+def _begin(run: RunFolder, recipe: Recipe, manifest: Manifest, device: str, told: dict[str, Any]) -> None:
+    """Writes what a run is, the recipe last: a folder with a recipe is a run."""
+    told |= {"manifest_digest": manifest.digest, "videos": len(manifest), "classes": len(manifest.classes())}
+    run.create()
+    run.write("environment.json", {**environment(recipe.seed, device), **told, "command": sys.argv})
+    manifest.write(run.manifest_path)
+    run.write("recipe.json", recipe_to_plain(recipe))
+
+
+def _job(
+    recipe: Recipe,
+    store: ClipStore,
+    run: RunFolder,
+    manifest: Manifest,
+    context: TrainingContext,
+    device: str,
+    console: Console | None,
+) -> Job:
+    return Job(
+        recipe,
+        store,
+        run,
+        context=context,
+        digest=manifest.digest,
+        features=lambda trained: _training_features(trained, recipe, store),
+        meter=lambda: _mining_meter(manifest),
+        identity=lambda phase: phase_identity(recipe, phase),
+        accelerator=device,
+        console=console,
     )
 
 

@@ -43,7 +43,7 @@ class DemoOutcome:
     seconds: float
 
 
-def demo_plan(epochs: int = 20, seed: int = 0) -> Plan:
+def demo_plan(epochs: int = 16, seed: int = 0) -> Plan:
     """The plan of CPR in the demonstration; its baselines derive from it."""
     return replace(small("cpr"), epochs=epochs, seed=seed)
 

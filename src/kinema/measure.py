@@ -73,21 +73,7 @@ def measure_retrieval(
         "per_class": {names[c]: value for c, value in figures.per_class.items()},
         "neighbours": _neighbours(query, gallery, features, figures.neighbours),
     }
-    return Result(
-        protocol="retrieval",
-        preset=preset,
-        metrics=dict(figures.metrics),
-        encoder=model.name,
-        view=model.view,
-        data=data,
-        digest=digest,
-        queries=len(query),
-        gallery=len(gallery),
-        seed=model.seed,
-        commit=source_version(),
-        seconds=time.monotonic() - began,
-        details=details,
-    )
+    return _record(model, "retrieval", preset, figures.metrics, details, began, (query, gallery), data, digest)
 
 
 def measure_mining(
@@ -127,30 +113,42 @@ def measure_mining(
     scores = z @ z.T
     guides = scores if guide is None else (g := extract(guide, videos).projected) @ g.T
     sizes = (k,) if guide is None else cascade_sizes(len(videos), keep, stages, k)
-    mined = cascade((guides, scores), sizes, excluded=sources[:, None] == sources)
     meter = MiningMeter(labels, sources.numpy(), videos.classes())
-    meter.update(torch.arange(len(videos)), mined)
+    meter.update(torch.arange(len(videos)), cascade((guides, scores), sizes, excluded=sources[:, None] == sources))
     metrics = meter.figures()
-    per_class = metrics.pop("mining_per_class", {})
+    details = {"guide": None if guide is None else guide.view, "sizes": list(sizes), "per_epoch": per_epoch}
+    details["per_class"] = metrics.pop("mining_per_class", {})
+    return _record(
+        model, "mining", f"n{len(sizes)}-r{keep:g}-k{k}", metrics, details, began, (videos, videos), data, videos.digest
+    )
+
+
+def _record(
+    model: Model,
+    protocol: str,
+    preset: str,
+    metrics: Mapping[str, float],
+    details: Mapping[str, Any],
+    began: float,
+    asked: tuple[Manifest, Manifest],
+    data: str,
+    digest: str,
+) -> Result:
+    """Figures with all that they were measured on."""
     return Result(
-        protocol="mining",
-        preset=f"n{len(sizes)}-r{keep:g}-k{k}",
-        metrics=metrics,
+        protocol=protocol,
+        preset=preset,
+        metrics=dict(metrics),
         encoder=model.name,
         view=model.view,
         data=data,
-        digest=videos.digest,
-        queries=len(videos),
-        gallery=len(videos),
+        digest=digest,
+        queries=len(asked[0]),
+        gallery=len(asked[1]),
         seed=model.seed,
         commit=source_version(),
         seconds=time.monotonic() - began,
-        details={
-            "guide": None if guide is None else guide.view,
-            "sizes": list(sizes),
-            "per_class": per_class,
-            "per_epoch": per_epoch,
-        },
+        details=details,
     )
 
 
