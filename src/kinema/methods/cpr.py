@@ -17,7 +17,7 @@ Departures from the authors' code:
 - Clips are mined by the key variant (``miner='key'``), as the paper says; the code mines by the query's features.
 - A dropped own key leaves numerator and denominator (``own_key='both'``); in the code it stays in the denominator
   and so becomes a negative (``own_key='numerator'``).
-- f_k normalises by averaged running statistics, in place of shuffled BatchNorm (see ``kinema.methods.moco``).
+- The keys of the batch are negatives too, in place of shuffled BatchNorm (see ``kinema.methods.moco``).
 - One and two stages work. Log-sum-exp takes the place of the log of a masked softmax.
 """
 
@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from kinema.core.errors import ConfigError
-from kinema.core.ops import all_gather_rows, update_ema
+from kinema.core.ops import all_gather_rows, rank_slice, update_ema
 from kinema.core.protocols import Method
 from kinema.core.records import ClipBatch, Losses, TrainingContext
 from kinema.encoders import EncoderConfig, HeadConfig, Tower
@@ -122,10 +122,9 @@ class CPR(Method):
         self.f_k.load_state_dict(self.f_q.state_dict())
 
     def train(self, mode: bool = True) -> CPR:
-        """Sets the mode; the frozen guide and the momentum tower always evaluate."""
+        """Sets the mode; the frozen guide always evaluates."""
         super().train(mode)
         self.g_b.eval()
-        self.f_k.eval()
         return self
 
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:
@@ -142,7 +141,7 @@ class CPR(Method):
         q = self.f_q(batch.view(0, self.view))
         Q_a, Q_b = self.queue.features(self.view), self.queue.features(self.guide)
         s_q = q @ Q_a.T
-        sibling = batch.source[:, None] == self.queue.source[None]
+        sibling = batch.source[:, None] == self.queue.source
         with torch.no_grad():
             if cfg.miner == "key":
                 s_a, s_b = key @ Q_a.T, p @ Q_b.T
@@ -150,13 +149,17 @@ class CPR(Method):
                 s_a, s_b = s_q.detach(), self.g_b(batch.view(0, self.guide)) @ Q_b.T
             mined = cascade((s_b, s_a), cfg.resolved_sizes(), excluded=sibling)
 
-        own = (q * key).sum(dim=1, keepdim=True)
-        logits = torch.cat([own, s_q], dim=1) / cfg.temperature
+        own = rank_slice(len(q)).start + torch.arange(len(q), device=q.device)
         positives, candidates = _targets(sibling, mined)
+        own_positive, own_candidate = _batch_targets(batch.source, pending["source"], own)
         if cfg.own_key != "keep" and float(torch.rand((), generator=generator)) < cfg.drop_own:
-            positives[:, 0] = False
-            candidates[:, 0] = cfg.own_key == "numerator"
-        total = multi_positive_nce(logits, positives, candidates)
+            own_positive = torch.zeros_like(own_positive)
+            own_candidate = own_candidate.scatter(1, own[:, None], cfg.own_key == "numerator")
+        total = multi_positive_nce(
+            torch.cat([q @ pending["key"].T, s_q], dim=1) / cfg.temperature,
+            torch.cat([own_positive, positives], dim=1),
+            torch.cat([own_candidate, candidates], dim=1),
+        )
         rows = torch.where(mined >= 0, self.queue.index[mined.clamp_min(0)], -1)
         return Losses(total, terms={"mil_nce": total.detach()}, pending=pending, embeddings=q.detach(), mined=rows)
 
@@ -252,7 +255,7 @@ class CPRBank(Method):
         with torch.no_grad():
             scores = tuple(q[view].detach() @ self.bank.features(view).T for view in (self.view, self.guide))
             mined = cascade(scores, self.sizes, excluded=sibling)
-        positives, candidates = (x[:, 1:] for x in _targets(sibling, mined))
+        positives, candidates = _targets(sibling, mined)
         if self.config.negatives:
             draw = torch.rand(len(self.bank.source), generator=generator).to(embeddings.device)
             chosen = draw.argsort()[: self.config.negatives]
@@ -286,12 +289,17 @@ def _resolve(sizes: tuple[int, ...] | None, candidates: int, keep: float, stages
 
 
 def _targets(sibling: Tensor, mined: Tensor) -> tuple[Tensor, Tensor]:
-    """Positives and candidates over [own key, memory], bool [B, 1 + K]: own key, siblings and mined are positive."""
-    B, K = sibling.shape
-    positives = torch.zeros(B, K + 2, dtype=torch.bool, device=sibling.device)
-    positives[:, 0] = True
-    positives[:, 1 : K + 1] = sibling
-    # Column K + 1 takes the entries that were not found (-1) and is cut off again.
-    positives.scatter_(1, torch.where(mined >= 0, mined + 1, K + 1), True)
-    positives = positives[:, : K + 1].contiguous()
+    """Positives and candidates among the memory, bool [B, K]: siblings and mined entries are positive."""
+    K = sibling.shape[1]
+    # Column K takes the entries that were not found (-1) and is cut off again.
+    found = torch.zeros(len(sibling), K + 1, dtype=torch.bool, device=sibling.device)
+    found.scatter_(1, torch.where(mined >= 0, mined, K), True)
+    positives = sibling | found[:, :K]
     return positives, torch.ones_like(positives)
+
+
+def _batch_targets(source: Tensor, gathered: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+    """The same among the batch's keys, bool [B, B over all ranks]: the own key is positive, siblings are neither."""
+    positives = torch.zeros(len(source), len(gathered), dtype=torch.bool, device=source.device)
+    positives.scatter_(1, own[:, None], True)
+    return positives, (source[:, None] != gathered) | positives

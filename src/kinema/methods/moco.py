@@ -10,9 +10,7 @@ Departures:
 - Keys of the same recording in the queue are left out of the negatives (``siblings='ignored'``): in a data set not
   much larger than the queue they are most often the clip itself, one epoch ago. ``siblings='negatives'`` is the paper.
 - The authors shuffle clips between GPUs so that BatchNorm cannot tell a query's own key by the batch it was computed
-  in. Here f_k normalises by running statistics that are averaged as its weights are (EMAN, Cai et al., CVPR 2021),
-  which needs one device only and leaves no trace of the batch in a key. Both begin with the statistics of the clips
-  that fill the queue.
+  in, nor by how recently. Here the other keys of the batch are negatives beside the queue: against them neither helps.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ from typing import Literal
 import torch
 
 from kinema.core.errors import ConfigError
-from kinema.core.ops import all_gather_rows, update_ema
+from kinema.core.ops import all_gather_rows, rank_slice, update_ema
 from kinema.core.protocols import Method
 from kinema.core.records import ClipBatch, Losses, TrainingContext
 from kinema.encoders import EncoderConfig, HeadConfig, Tower
@@ -80,40 +78,32 @@ class MoCo(Method):
         """The momentum tower starts where the query tower does."""
         self.f_k.load_state_dict(self.f_q.state_dict())
 
-    def train(self, mode: bool = True) -> MoCo:
-        """Sets the mode; the momentum tower always evaluates."""
-        super().train(mode)
-        self.f_k.eval()
-        return self
-
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - the contract
-        """InfoNCE (eq. 1) of q against its own key and the queue; not ready until the queue is full."""
+        """InfoNCE (eq. 1) of q against its own key, the batch's and the queue's; not ready until the queue is full."""
         with torch.no_grad():
             k = self.f_k(batch.view(1, self.view))
         pending = {"k": all_gather_rows(k), "source": all_gather_rows(batch.source)}
         pending["index"] = all_gather_rows(batch.index)
         if not self.queue.full:
-            with torch.no_grad():
-                self.f_q(batch.view(1, self.view))  # gathers the statistics that both towers begin with
             return Losses(k.new_zeros(()), pending=pending, embeddings=k, ready=False)
 
         q = self.f_q(batch.view(0, self.view))
-        own = (q * k).sum(dim=1, keepdim=True)
-        logits = torch.cat([own, q @ self.queue.features(self.view).T], dim=1) / self.config.temperature
-        positives = torch.zeros_like(logits, dtype=torch.bool)
-        positives[:, 0] = True
+        keys = torch.cat([pending["k"], self.queue.features(self.view)])
+        source = torch.cat([pending["source"], self.queue.source])
+        rows = torch.arange(len(q), device=q.device)
+        own = rows + rank_slice(len(q)).start
+        positives = torch.zeros(len(q), len(keys), dtype=torch.bool, device=q.device)
+        positives[rows, own] = True
         candidates = torch.ones_like(positives)
         if self.config.siblings == "ignored":
-            candidates[:, 1:] = batch.source[:, None] != self.queue.source[None]
-        total = multi_positive_nce(logits, positives, candidates)
+            candidates = (batch.source[:, None] != source[None]) | positives
+        total = multi_positive_nce(q @ keys.T / self.config.temperature, positives, candidates)
         return Losses(total, terms={"info_nce": total.detach()}, pending=pending, embeddings=q.detach())
 
     def commit(self, losses: Losses) -> None:
         """Moves f_k towards f_q and pushes the keys."""
         if losses.ready:
             update_ema(self.f_k, self.f_q, self.config.momentum)
-        else:
-            self.started()
         pending = losses.pending
         self.queue.push({self.view: pending["k"]}, pending["source"], pending["index"])
 
