@@ -40,6 +40,7 @@ class MoCoConfig:
         temperature: τ.
         momentum: m, how slowly the key network follows.
         siblings: whether earlier keys of the same recording count as negatives (the paper) or are left out.
+        batch_negatives: whether the other keys of the batch are negatives too; the paper has the queue alone.
         head: the projection head.
     """
 
@@ -48,6 +49,7 @@ class MoCoConfig:
     temperature: float = 0.07
     momentum: float = 0.99
     siblings: Literal["ignored", "negatives"] = "ignored"
+    batch_negatives: bool = True
     head: HeadConfig = field(default_factory=HeadConfig)
 
     def __post_init__(self) -> None:
@@ -97,6 +99,8 @@ class MoCo(Method):
         candidates = torch.ones_like(positives)
         if self.config.siblings == "ignored":
             candidates = (batch.source[:, None] != source[None]) | positives
+        if not self.config.batch_negatives:
+            candidates[:, : len(pending["k"])] = positives[:, : len(pending["k"])]
         total = multi_positive_nce(q @ keys.T / self.config.temperature, positives, candidates)
         return Losses(total, terms={"info_nce": total.detach()}, pending=pending, embeddings=q.detach())
 

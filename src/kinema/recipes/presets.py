@@ -24,12 +24,12 @@ def small(method: str) -> Plan:
     network moves fast; colours are changed less and nothing is blurred, because 64 pixels hold little to spare.
     """
     config: Any = method_entry(method).config()
-    brief = {"head": HeadConfig(norm=True), "temperature": 0.1, "queue": 512, "momentum": 0.99}
+    brief = {"head": HeadConfig(norm=True), "temperature": 0.1, "queue": 512, "momentum": 0.95}
     known = {name: value for name, value in brief.items() if name in type(config).__dataclass_fields__}
     return Plan(
         replace(config, **known),
         epochs=16,
-        optimiser=OptimiserConfig(lr=2e-3),
+        optimiser=OptimiserConfig(lr=1e-3),
         transform=TransformConfig(area_min=0.5, jitter=(0.3, 0.3, 0.3, 0.1), grey_p=0.2, blur_p=0.0),
     )
 
