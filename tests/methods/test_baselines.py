@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy, normalize
 from kinema.core.errors import DataError
 from kinema.core.records import TrainingContext
 from kinema.core.seeds import generator_at
+from kinema.encoders import HeadConfig
 
 
 def ready_moco(**changes):
@@ -24,16 +25,22 @@ def ready_moco(**changes):
     return method, make_batch(method, step), step
 
 
+@pytest.mark.parametrize("batch_negatives", [True, False])
 @pytest.mark.parametrize("siblings", ["ignored", "negatives"])
-def test_moco_with_siblings_ignored_or_negative(siblings):
-    method, batch, step = ready_moco(siblings=siblings)
+def test_moco_against_its_batch_and_its_queue(siblings, batch_negatives):
+    """Each clip against the keys of the others in the batch, then the queue's, siblings left out where asked."""
+    method, batch, step = ready_moco(siblings=siblings, batch_negatives=batch_negatives)
     with torch.no_grad():
-        q, k = method.f_q(batch.view(0, "rgb")).double(), method.f_k(batch.view(1, "rgb")).double()
+        q, k = method.f_q(batch.view(0, "rgb")).double().tolist(), method.f_k(batch.view(1, "rgb")).double().tolist()
     memory, sources = method.queue.features("rgb").double().tolist(), method.queue.source.tolist()
     losses = []
     for clip in range(BATCH):
-        valid = [siblings == "negatives" or source != int(batch.source[clip]) for source in sources]
-        losses.append(oracle.info_nce(q[clip : clip + 1].tolist(), k[clip : clip + 1].tolist(), memory, 0.2, valid))
+        others = [other for other in range(BATCH) if other != clip and batch_negatives]
+        keys = [k[other] for other in others] + memory
+        recordings = [int(batch.source[other]) for other in others] + sources
+        valid = [siblings == "negatives" or recording != int(batch.source[clip]) for recording in recordings]
+        assert siblings == "negatives" or valid.count(False) == (3 if batch_negatives else 2)
+        losses.append(oracle.info_nce([q[clip]], [k[clip]], keys, 0.2, valid))
     got = method.loss(batch, generator(step))
     assert float(got.total.detach()) == pytest.approx(sum(losses) / BATCH, rel=1e-5)
     assert torch.equal(got.terms["info_nce"], got.total.detach())
@@ -64,6 +71,21 @@ def test_moco_moves_its_key_network_slowly_and_keeps_the_keys():
         torch.testing.assert_close(method.f_k.get_parameter(key), expected)
     slots = (int(before["queue.pointer"]) + torch.arange(BATCH)) % VIDEOS
     assert torch.equal(method.queue.features("rgb")[slots], losses.pending["k"])
+
+
+def test_the_momentum_tower_gathers_statistics_of_its_own():
+    method = make_method("moco", norm="batch", head=HeadConfig(out=16, norm=True))
+    step = fill(method)
+    before = {key: value.clone() for key, value in method.f_k.named_buffers()}
+    assert any(key.startswith("head.") for key in before)
+    losses = method.loss(make_batch(method, step), generator(step))
+    seen = {key: value.clone() for key, value in method.f_k.named_buffers()}
+    assert not [key for key in before if torch.equal(before[key], seen[key])], "every layer has seen the keys"
+    with torch.no_grad():
+        for buffer in method.f_q.buffers():
+            buffer.add_(100)
+    method.commit(losses)
+    assert not [key for key, value in method.f_k.named_buffers() if not torch.equal(value, seen[key])]
 
 
 def test_simclr_is_nt_xent_of_its_projections():

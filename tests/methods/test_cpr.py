@@ -53,6 +53,16 @@ def test_equals_the_oracle(own_key, drop_own, seed):
     assert losses.mined.tolist() == [[rows[slot] for slot in found] for found in mined]
 
 
+@pytest.mark.parametrize("drop_own", [0.0, 1.0])
+def test_without_the_batch_the_queue_alone_is_negative(drop_own):
+    method, batch, step = ready(batch_negatives=False, drop_own=drop_own)
+    losses = method.loss(batch, generator(step))
+    expected, _ = by_oracle(method, batch, {**DOUBLE, "batch_negatives": False}, dropped=drop_own == 1.0)
+    assert float(losses.total.detach()) == pytest.approx(expected, rel=1e-5)
+    with_it, _ = by_oracle(method, batch, DOUBLE, dropped=drop_own == 1.0)
+    assert with_it > 1.01 * expected
+
+
 @pytest.mark.parametrize("miner", ["key", "query"])
 @pytest.mark.parametrize("stages", [1, 2, 3, 4])
 def test_every_number_of_stages_and_both_miners_equal_the_oracle(stages, miner):
@@ -147,9 +157,8 @@ def test_the_queue_moves_only_with_commit():
     pointer = int(before["queue.pointer"])
     method.commit(losses)
     slots = (pointer + torch.arange(BATCH)) % VIDEOS
-    _, key, p, _ = losses.pending["key"], losses.pending["key"], losses.pending["p"], None
-    assert torch.equal(method.queue.features("rgb")[slots], key)
-    assert torch.equal(method.queue.features("motion")[slots], p)
+    assert torch.equal(method.queue.features("rgb")[slots], losses.pending["key"])
+    assert torch.equal(method.queue.features("motion")[slots], losses.pending["p"])
     assert torch.equal(method.queue.index[slots], batch.index)
     assert torch.equal(method.queue.source[slots], batch.source)
     others = [slot for slot in range(VIDEOS) if slot not in slots.tolist()]

@@ -23,9 +23,14 @@ def mine(asked_a, asked_b, memory_a, memory_b, siblings, stages, keep, k):
     return survivors
 
 
-def mil_nce(q, key, memory_a, positives, temperature, own_key, dropped):
-    """-log of the positives' share for one clip; ``own_key`` says what a dropped own key leaves."""
+def mil_nce(q, key, others, memory_a, positives, temperature, own_key, dropped):
+    """-log of the positives' share for one clip; ``own_key`` says what a dropped own key leaves.
+
+    ``others`` are the keys of the batch that count as negatives.
+    """
     above, below = 0.0, 0.0
+    for other in others:
+        below += exp(dot(q, other) / temperature)
     own = exp(dot(q, key) / temperature)
     if not dropped or own_key == "keep":
         above, below = above + own, below + own
@@ -50,7 +55,7 @@ def cpr(q, key, p, q_guide, memory_a, memory_b, source, memory_source, settings,
         memory_b: the queue in the guide view.
         source: the recording of each clip.
         memory_source: the recording of each entry.
-        settings: stages, keep, k, temperature, miner, own_key.
+        settings: stages, keep, k, temperature, miner, own_key, batch_negatives (True if it is not there).
         dropped: whether this step drops the own keys.
     """
     losses, mined = [], []
@@ -60,9 +65,10 @@ def cpr(q, key, p, q_guide, memory_a, memory_b, source, memory_source, settings,
         found = mine(
             asked_a, asked_b, memory_a, memory_b, siblings, settings["stages"], settings["keep"], settings["k"]
         )
-        loss = mil_nce(
-            q[i], key[i], memory_a, siblings | set(found), settings["temperature"], settings["own_key"], dropped
-        )
+        others = [key[j] for j in range(len(q)) if j != i and source[j] != source[i]]
+        others = others if settings.get("batch_negatives", True) else []
+        positives, temperature = siblings | set(found), settings["temperature"]
+        loss = mil_nce(q[i], key[i], others, memory_a, positives, temperature, settings["own_key"], dropped)
         losses += [] if loss is None else [loss]
         mined.append(found)
     return sum(losses) / len(losses), mined

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kinema.core.errors import ConfigError, UsageError
+from kinema.encoders import HeadConfig
 from kinema.methods import CPRBankConfig, CPRConfig, MoCoConfig, SimCLRConfig
 from kinema.recipes.methods import METHODS, method_name
 from kinema.recipes.plan import Plan, Schedule
@@ -25,6 +26,9 @@ def test_cpr_is_infonce_on_each_view_and_then_mining():
     assert second == MoCoConfig("motion", 1024, 0.1, 0.9)
     assert (mining.view, mining.guide) == ("rgb", "motion")
     assert (recipe.name, recipe.view) == ("cpr", "rgb")
+    others = Plan(CPRConfig(batch_negatives=False, head=HeadConfig(norm=True)), epochs=2).recipe().phases
+    assert [phase.method.batch_negatives for phase in others] == [False] * 3
+    assert all(phase.method.head.norm for phase in others)
 
 
 def test_turns_swap_the_views_and_start_from_the_latest_towers():

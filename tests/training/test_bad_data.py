@@ -77,6 +77,21 @@ def test_supervision_without_labels(tiny_flat_folder, tiny_cache, tmp_path):
     assert "need no labels" in caught.value.hint
 
 
+REFUSED = {
+    "too short clips": ("moco", {"clip": ClipSpec(frames=8, stride=3, size=16, short_side=16)}, "shorter than a clip"),
+    "no labels": ("supervised", {}, "this data has 0"),
+    "a cascade that cannot keep k": ("cpr-bank", {"method": {"stages": 4}}, "leaves 0"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_run_that_is_refused_leaves_no_folder(case, tiny_flat_folder, tiny_cache, tmp_path):
+    name, changes, message = REFUSED[case]
+    with pytest.raises((DataError, ConfigError), match=message):
+        api.pretrain(tiny_plan(name, **changes), tiny_flat_folder, tmp_path / "deep/run", cache=tiny_cache)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_labels_are_told_only_to_who_reads_them(tiny_manifest, tiny_cache, tmp_path, monkeypatch):
     seen = {}
 
