@@ -79,10 +79,23 @@ def test_threads_change_nothing(make_video, tmp_path):
     np.testing.assert_array_equal(one.motion, two.motion)
 
 
+def turned_copy(path, out, degrees):
+    """The same packets with a display matrix: encoding twice need not give the same pixels."""
+    with av.open(str(path)) as source, av.open(str(out), "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        stream.set_display_rotation(degrees)
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                container.mux(packet)
+    return out
+
+
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_the_display_matrix_is_obeyed(make_video, tmp_path, degrees):
-    plain = decode(make_video(tmp_path / "p.mp4", motion=(4, 0)), short_side=None, motion=True)
-    turned = decode(make_video(tmp_path / "t.mp4", motion=(4, 0), rotation=degrees), short_side=None, motion=True)
+    path = make_video(tmp_path / "p.mp4", motion=(4, 0))
+    plain = decode(path, short_side=None, motion=True)
+    turned = decode(turned_copy(path, tmp_path / "t.mp4", degrees), short_side=None, motion=True)
     with av.open(str(tmp_path / "t.mp4")) as container:
         anticlockwise = round(next(container.decode(video=0)).rotation) % 360
     assert anticlockwise in (degrees, 360 - degrees)
