@@ -29,7 +29,7 @@ from kinema.reporting import Report, collect, with_strips, write_json, write_pag
 from kinema.training.checkpoints import read_tower
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Phase, Recipe
-from kinema.training.trainer import Job, Trained, build_method, tower_of, train
+from kinema.training.trainer import Job, Trained, build_method, check_memory, tower_of, train
 
 Data = str | Path | Manifest
 Progress = Callable[[int, int], None]
@@ -101,6 +101,8 @@ def pretrain(
     for phase in recipe.phases:
         build_method(recipe, phase, context)  # whatever cannot be built says so before anything is written
     store = open_store(manifest, recipe, cache=cache, console=console)
+    for phase in recipe.phases:
+        check_memory(phase, recipe, len(store.frames))
     if not resume:
         _begin(run, recipe, manifest, device, {"data": _told(data), "where": dict(where or {})})
     return train(_job(recipe, store, run, manifest, context, device, console))

@@ -39,7 +39,14 @@ def rows(report: Report) -> list[dict[str, Any]]:
 
 def table(report: Report) -> Table:
     """The retrieval results as a table; those under another preset or on other data stand below, under a head."""
-    told = Table(box=box.SIMPLE, title_justify="left", caption_justify="left", title_style="bold", caption_style="")
+    told = Table(
+        box=box.SIMPLE,
+        title_justify="left",
+        caption_justify="left",
+        title_style="bold",
+        caption_style="",
+        pad_edge=False,
+    )
     told.title, told.caption = escape(report.headline.short), escape(report.headline.sentence)
     measured = blocks(report.retrieval())
     if not measured:
@@ -56,7 +63,9 @@ def table(report: Report) -> Table:
     )
     columns += [("view", "left")] if several[0] else []
     for name, justify in columns:
-        told.add_column(name, justify="right" if justify == "right" else "left", no_wrap=name != "encoder")
+        words = name in ("encoder", "view")
+        told.add_column(name, justify="right" if justify == "right" else "left", no_wrap=not words, overflow="fold")
+        told.columns[-1].min_width = {"encoder": 9, "view": 7}.get(name)
     if several[1]:
         told.add_column("run", overflow="fold")
     for block in measured:

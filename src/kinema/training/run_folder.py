@@ -157,7 +157,7 @@ def device_name(device: str) -> str:
 
     if device != "cpu" and torch.cuda.is_available():
         return str(torch.cuda.get_device_name())
-    return f"CPU, {torch.get_num_threads()} threads"
+    return "CPU"
 
 
 def source_version() -> str:

@@ -140,7 +140,6 @@ def _train_phase(job: Job, phase: Phase) -> None:
         temporal=recipe.temporal,
         clips_per_video=recipe.clips_per_video,
     )
-    _check_memory(phase, recipe, sampler.batches_per_epoch)
     moving = "motion" in method.views
     dataset = ClipDataset(job.store, failures_allowed=recipe.failure_budget, motion=moving)
     title = f"{recipe.number(phase)} of {len(recipe.phases)} · {phase.name}"
@@ -216,8 +215,18 @@ def _told(job: Job, phase: Phase, module: PhaseModule) -> dict[str, Any]:
     }
 
 
-def _check_memory(phase: Phase, recipe: Recipe, batches: int) -> None:
-    """Refuses a phase that would be over before its queue is full, and so learn nothing."""
+def check_memory(phase: Phase, recipe: Recipe, videos: int) -> None:
+    """Refuses a phase that would be over before its queue is full, and so learn nothing.
+
+    Args:
+        phase: the phase.
+        recipe: gives the batch.
+        videos: how many can be read.
+
+    Raises:
+        ConfigError: names the clips that it would see and the size of its queue.
+    """
+    batches = -(-videos * recipe.clips_per_video // recipe.batch_size)
     queue, seen = getattr(phase.method, "queue", 0), phase.epochs * batches * recipe.batch_size
     if seen <= queue:
         raise ConfigError(
