@@ -227,7 +227,7 @@ def _pretrain(given: list[str]) -> int:
     for field in fields:
         kind = type(plan.method) if field == "method" else hints[field]
         parser.add_argument(f"--{field}", type=kind, default=getattr(plan, field))
-    asked = parser.instantiate_classes(_parse(parser, rest))
+    asked = parser.instantiate(_parse(parser, rest))
     from dataclasses import replace
 
     from kinema import api
