@@ -61,7 +61,7 @@ def test_actors_and_scenes_of_train_and_test_differ():
     train, test = ([draw_actor(0, split, n, 0.7) for n in range(20)] for split in ("train", "test"))
     assert len({actor.top for actor in train + test}) == 40
     assert len({actor.name for actor in train + test}) == 40
-    painted = [paint_scene(0, split, 4, "x", n, 32, 0.4) for split in ("train", "test") for n in range(4)]
+    painted = [paint_scene(0, split, 4, "x", n, size=32, clutter=0.4, contrast=1.0) for split in ("train", "test") for n in range(4)]
     assert len({scene.canvas.tobytes() for scene in painted}) == 8
     assert len({scene.name for scene in painted}) == 8
 
@@ -81,11 +81,11 @@ def test_scenes_of_a_family_are_nearer_to_each_other_than_to_other_families():
 
 
 def _rows(split, family, number):
-    return paint_scene(0, split, family, CLASSES[family], number, 32, 0.4).canvas.reshape(8, -1, 3).mean(axis=1)
+    return paint_scene(0, split, family, CLASSES[family], number, size=32, clutter=0.4, contrast=1.0).canvas.reshape(8, -1, 3).mean(axis=1)
 
 
 def test_a_scene_has_no_seam_and_moves_against_the_camera():
-    scene = paint_scene(1, "train", 0, "x", 0, 48, 0.3)
+    scene = paint_scene(1, "train", 0, "x", 0, size=48, clutter=0.3, contrast=1.0)
     wide = scene.canvas.shape[1]
     once, round_again = scene.view(np.array([5.0, 5.0 + wide]), np.zeros(2), 48)
     assert np.array_equal(once, round_again)

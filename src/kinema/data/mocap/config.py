@@ -51,6 +51,7 @@ class MocapConfig:
             in front; 0 is one view, 360 is all round.
         elevation_range: the camera looks down by up to so many degrees.
         clutter: 0 is a plain backdrop, 1 a scene crowded with sharp-edged shapes.
+        scene_contrast: 0 is one even grey everywhere, 1 strong colours and patterns: how much of a place is seen.
         limb_contrast: 0 dresses people in muted colours near those of the scenes, 1 in strong ones.
         camera_motion: 0 for a camera that only follows the person, 1 for one that also pans and orbits slowly, more
             for a livelier one.
@@ -79,6 +80,7 @@ class MocapConfig:
     view_range: float = 60.0
     elevation_range: float = 20.0
     clutter: float = 0.0
+    scene_contrast: float = 1.0
     limb_contrast: float = 0.9
     camera_motion: float = 0.5
     speed_range: float = 0.2
@@ -96,7 +98,7 @@ class MocapConfig:
             self._within(name, 0, None)
         self._within("size", 32, 1024)
         self._within("crf", 0, 51)
-        for name in ("bias", "clutter", "limb_contrast"):
+        for name in ("bias", "clutter", "scene_contrast", "limb_contrast"):
             self._within(name, 0.0, 1.0)
         self._within("view_range", 0.0, 360.0)
         self._within("elevation_range", 0.0, 80.0)

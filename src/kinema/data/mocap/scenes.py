@@ -18,6 +18,9 @@ from kinema.data.mocap.rotations import Array
 WIDE, TALL = 2, 2
 """A scene is so many frames wide and tall."""
 
+GREY = 0.6
+"""What every colour of a scene fades to without contrast, 0 to 1."""
+
 _PATTERNS = ("stripes", "bokeh", "waves", "panes", "hills")
 # Hue of the wall, hue of its pattern, hue of the floor: one row a class. Neighbouring rows differ in pattern too.
 _HUES = (
@@ -65,7 +68,9 @@ class Scene:
         return frames
 
 
-def paint_scene(seed: int, split: str, family: int, label: str, number: int, size: int, clutter: float) -> Scene:
+def paint_scene(
+    seed: int, split: str, family: int, label: str, number: int, *, size: int, clutter: float, contrast: float
+) -> Scene:
     """The scene of that number in that family: a function of the arguments alone.
 
     Args:
@@ -76,6 +81,7 @@ def paint_scene(seed: int, split: str, family: int, label: str, number: int, siz
         number: which scene of the family.
         size: pixels of a frame.
         clutter: ``MocapConfig.clutter``.
+        contrast: ``MocapConfig.scene_contrast``.
     """
     rng = np.random.Generator(np.random.PCG64(seed_at(seed, "mocap", "scene", split, family, number)))
     v = (np.arange(TALL * size)[:, None] + 0.5) / size
@@ -89,6 +95,7 @@ def paint_scene(seed: int, split: str, family: int, label: str, number: int, siz
     ground = floor * (0.82 + 0.35 * np.clip(v - horizon, 0, 1))
     ground = ground * (1.0 + 0.06 * np.sin(2 * np.pi * (int(rng.integers(2, 5)) * u + rng.random())))
     picture += _smooth((v - horizon) / (0.12 - 0.1 * clutter) + 0.5) * (ground - picture)
+    picture = GREY + contrast * (picture - GREY)
     canvas = np.round(255 * np.clip(picture, 0, 1)).astype(np.uint8).transpose(1, 2, 0)
     return Scene(f"{split}-scene-{label}-{number:02d}", np.ascontiguousarray(canvas))
 

@@ -43,7 +43,16 @@ class Studio:
 
     def _paint(self, split: str, family: int, number: int) -> Scene:
         config = self._config
-        return paint_scene(config.seed, split, family, CLASSES[family], number, config.size, config.clutter)
+        return paint_scene(
+            config.seed,
+            split,
+            family,
+            CLASSES[family],
+            number,
+            size=config.size,
+            clutter=config.clutter,
+            contrast=config.scene_contrast,
+        )
 
     def make(self, recording: Recording) -> Iterator[dict[str, str]]:
         """Writes the recording's videos and yields a row of ``labels.csv`` for each, its frames' digest with it.
