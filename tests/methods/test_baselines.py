@@ -25,21 +25,22 @@ def ready_moco(**changes):
     return method, make_batch(method, step), step
 
 
-@pytest.mark.parametrize("batch_negatives", [True, False])
+@pytest.mark.parametrize("negatives", ["both", "queue", "batch"])
 @pytest.mark.parametrize("siblings", ["ignored", "negatives"])
-def test_moco_against_its_batch_and_its_queue(siblings, batch_negatives):
+def test_moco_against_its_batch_and_its_queue(siblings, negatives):
     """Each clip against the keys of the others in the batch, then the queue's, siblings left out where asked."""
-    method, batch, step = ready_moco(siblings=siblings, batch_negatives=batch_negatives)
+    method, batch, step = ready_moco(siblings=siblings, negatives_from=negatives)
     with torch.no_grad():
         q, k = method.f_q(batch.view(0, "rgb")).double().tolist(), method.f_k(batch.view(1, "rgb")).double().tolist()
     memory, sources = method.queue.features("rgb").double().tolist(), method.queue.source.tolist()
     losses = []
     for clip in range(BATCH):
-        others = [other for other in range(BATCH) if other != clip and batch_negatives]
-        keys = [k[other] for other in others] + memory
-        recordings = [int(batch.source[other]) for other in others] + sources
+        others = [other for other in range(BATCH) if other != clip and negatives != "queue"]
+        kept = [] if negatives == "batch" else range(VIDEOS)
+        keys = [k[other] for other in others] + [memory[slot] for slot in kept]
+        recordings = [int(batch.source[other]) for other in others] + [sources[slot] for slot in kept]
         valid = [siblings == "negatives" or recording != int(batch.source[clip]) for recording in recordings]
-        assert siblings == "negatives" or valid.count(False) == (3 if batch_negatives else 2)
+        assert siblings == "negatives" or valid.count(False) == {"both": 3, "queue": 2, "batch": 1}[negatives]
         losses.append(oracle.info_nce([q[clip]], [k[clip]], keys, 0.2, valid))
     got = method.loss(batch, generator(step))
     assert float(got.total.detach()) == pytest.approx(sum(losses) / BATCH, rel=1e-5)

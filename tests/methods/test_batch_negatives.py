@@ -62,7 +62,7 @@ def test_a_sibling_in_the_batch_is_neither_positive_nor_negative(name):
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_without_batch_negatives_a_key_is_its_own_clips_alone(name):
-    assert affected(name, batch_negatives=False) == {CHANGED}
+    assert affected(name, negatives_from="queue") == {CHANGED}
 
 
 def test_siblings_in_the_batch_are_negatives_of_moco_where_asked():

@@ -55,11 +55,23 @@ def test_equals_the_oracle(own_key, drop_own, seed):
 
 @pytest.mark.parametrize("drop_own", [0.0, 1.0])
 def test_without_the_batch_the_queue_alone_is_negative(drop_own):
-    method, batch, step = ready(batch_negatives=False, drop_own=drop_own)
+    method, batch, step = ready(negatives_from="queue", drop_own=drop_own)
     losses = method.loss(batch, generator(step))
-    expected, _ = by_oracle(method, batch, {**DOUBLE, "batch_negatives": False}, dropped=drop_own == 1.0)
+    expected, _ = by_oracle(method, batch, {**DOUBLE, "negatives_from": "queue"}, dropped=drop_own == 1.0)
     assert float(losses.total.detach()) == pytest.approx(expected, rel=1e-5)
     with_it, _ = by_oracle(method, batch, DOUBLE, dropped=drop_own == 1.0)
+    assert with_it > 1.01 * expected
+
+
+@pytest.mark.parametrize("own_key", ["both", "numerator"])
+@pytest.mark.parametrize("drop_own", [0.0, 1.0])
+def test_without_the_queue_the_mined_are_positives_and_the_batch_alone_is_negative(own_key, drop_own):
+    method, batch, step = ready(negatives_from="batch", own_key=own_key, drop_own=drop_own)
+    losses = method.loss(batch, generator(step))
+    settings = {**DOUBLE, "own_key": own_key, "negatives_from": "batch"}
+    expected, _ = by_oracle(method, batch, settings, dropped=drop_own == 1.0)
+    assert float(losses.total.detach()) == pytest.approx(expected, rel=1e-5)
+    with_it, _ = by_oracle(method, batch, {**settings, "negatives_from": "both"}, dropped=drop_own == 1.0)
     assert with_it > 1.01 * expected
 
 

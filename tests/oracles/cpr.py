@@ -23,10 +23,10 @@ def mine(asked_a, asked_b, memory_a, memory_b, siblings, stages, keep, k):
     return survivors
 
 
-def mil_nce(q, key, others, memory_a, positives, temperature, own_key, dropped):
+def mil_nce(q, key, others, memory_a, positives, temperature, own_key, dropped, of_batch_alone):
     """-log of the positives' share for one clip; ``own_key`` says what a dropped own key leaves.
 
-    ``others`` are the keys of the batch that count as negatives.
+    ``others`` are the keys of the batch that count as negatives; with ``of_batch_alone`` no entry of the memory does.
     """
     above, below = 0.0, 0.0
     for other in others:
@@ -38,7 +38,7 @@ def mil_nce(q, key, others, memory_a, positives, temperature, own_key, dropped):
         below += own
     for slot, entry in enumerate(memory_a):
         term = exp(dot(q, entry) / temperature)
-        below += term
+        below += term if slot in positives or not of_batch_alone else 0.0
         above += term if slot in positives else 0.0
     return -log(above / below) if above else None
 
@@ -55,7 +55,7 @@ def cpr(q, key, p, q_guide, memory_a, memory_b, source, memory_source, settings,
         memory_b: the queue in the guide view.
         source: the recording of each clip.
         memory_source: the recording of each entry.
-        settings: stages, keep, k, temperature, miner, own_key, batch_negatives (True if it is not there).
+        settings: stages, keep, k, temperature, miner, own_key, negatives_from ('both' if it is not there).
         dropped: whether this step drops the own keys.
     """
     losses, mined = [], []
@@ -66,9 +66,11 @@ def cpr(q, key, p, q_guide, memory_a, memory_b, source, memory_source, settings,
             asked_a, asked_b, memory_a, memory_b, siblings, settings["stages"], settings["keep"], settings["k"]
         )
         others = [key[j] for j in range(len(q)) if j != i and source[j] != source[i]]
-        others = others if settings.get("batch_negatives", True) else []
+        negatives = settings.get("negatives_from", "both")
+        others = [] if negatives == "queue" else others
         positives, temperature = siblings | set(found), settings["temperature"]
-        loss = mil_nce(q[i], key[i], others, memory_a, positives, temperature, settings["own_key"], dropped)
+        own_key, alone = settings["own_key"], negatives == "batch"
+        loss = mil_nce(q[i], key[i], others, memory_a, positives, temperature, own_key, dropped, alone)
         losses += [] if loss is None else [loss]
         mined.append(found)
     return sum(losses) / len(losses), mined

@@ -26,8 +26,8 @@ def test_cpr_is_infonce_on_each_view_and_then_mining():
     assert second == MoCoConfig("motion", 1024, 0.1, 0.9)
     assert (mining.view, mining.guide) == ("rgb", "motion")
     assert (recipe.name, recipe.view) == ("cpr", "rgb")
-    others = Plan(CPRConfig(batch_negatives=False, head=HeadConfig(norm=True)), epochs=2).recipe().phases
-    assert [phase.method.batch_negatives for phase in others] == [False] * 3
+    others = Plan(CPRConfig(negatives_from="queue", head=HeadConfig(norm=True)), epochs=2).recipe().phases
+    assert [phase.method.negatives_from for phase in others] == ["queue"] * 3
     assert all(phase.method.head.norm for phase in others)
 
 

@@ -57,7 +57,7 @@ class CPRConfig:
         own_key: what self-dropping takes the own key out of: 'both' numerator and denominator, the 'numerator' only
             (the authors' code), or 'keep' for no dropping.
         drop_own: probability, a step, that the own key is dropped.
-        batch_negatives: whether the other keys of the batch are negatives beside the queue.
+        negatives_from: the 'queue' (the paper), the other keys of the 'batch', or 'both'; see :class:`MoCoConfig`.
         head: the projection head of both towers.
     """
 
@@ -73,7 +73,7 @@ class CPRConfig:
     miner: Literal["key", "query"] = "key"
     own_key: Literal["both", "numerator", "keep"] = "both"
     drop_own: float = 0.9
-    batch_negatives: bool = True
+    negatives_from: Literal["queue", "batch", "both"] = "both"
     head: HeadConfig = field(default_factory=HeadConfig)
 
     def __post_init__(self) -> None:
@@ -154,8 +154,10 @@ class CPR(Method):
         own = rank_slice(len(q)).start + torch.arange(len(q), device=q.device)
         positives, candidates = _targets(sibling, mined)
         own_positive, own_candidate = _batch_targets(batch.source, pending["source"], own)
-        if not cfg.batch_negatives:
+        if cfg.negatives_from == "queue":
             own_candidate = own_positive
+        if cfg.negatives_from == "batch":
+            candidates = positives
         if cfg.own_key != "keep" and float(torch.rand((), generator=generator)) < cfg.drop_own:
             own_positive = torch.zeros_like(own_positive)
             own_candidate = own_candidate.scatter(1, own[:, None], cfg.own_key == "numerator")

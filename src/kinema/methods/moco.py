@@ -40,7 +40,8 @@ class MoCoConfig:
         temperature: τ.
         momentum: m, how slowly the key network follows.
         siblings: whether earlier keys of the same recording count as negatives (the paper) or are left out.
-        batch_negatives: whether the other keys of the batch are negatives too; the paper has the queue alone.
+        negatives_from: the 'queue' (the paper), the other keys of the 'batch' (MoCo v3), or 'both'. A run of few steps
+            needs 'batch': its network moves so fast that a key of the queue is told by its age.
         head: the projection head.
     """
 
@@ -49,7 +50,7 @@ class MoCoConfig:
     temperature: float = 0.07
     momentum: float = 0.99
     siblings: Literal["ignored", "negatives"] = "ignored"
-    batch_negatives: bool = True
+    negatives_from: Literal["queue", "batch", "both"] = "both"
     head: HeadConfig = field(default_factory=HeadConfig)
 
     def __post_init__(self) -> None:
@@ -81,7 +82,7 @@ class MoCo(Method):
         self.f_k.load_state_dict(self.f_q.state_dict())
 
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - the contract
-        """InfoNCE (eq. 1) of q against its own key, the batch's and the queue's; not ready until the queue is full."""
+        """InfoNCE (eq. 1) of q against its own key and the others; not ready until the queue is full."""
         with torch.no_grad():
             k = self.f_k(batch.view(1, self.view))
         pending = {"k": all_gather_rows(k), "source": all_gather_rows(batch.source)}
@@ -99,8 +100,9 @@ class MoCo(Method):
         candidates = torch.ones_like(positives)
         if self.config.siblings == "ignored":
             candidates = (batch.source[:, None] != source[None]) | positives
-        if not self.config.batch_negatives:
-            candidates[:, : len(pending["k"])] = positives[:, : len(pending["k"])]
+        of_batch = torch.arange(len(keys), device=q.device) < len(pending["k"])
+        if self.config.negatives_from != "both":
+            candidates &= positives | (of_batch == (self.config.negatives_from == "batch"))
         total = multi_positive_nce(q @ keys.T / self.config.temperature, positives, candidates)
         return Losses(total, terms={"info_nce": total.detach()}, pending=pending, embeddings=q.detach())
 

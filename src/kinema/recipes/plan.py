@@ -148,4 +148,4 @@ class Plan:
 def infonce_of(cpr: CPRConfig, view: str) -> MoCoConfig:
     """The InfoNCE that prepares a view for CPR: the same queue, temperature, momentum and head."""
     shared = {"queue": cpr.queue, "temperature": cpr.temperature, "momentum": cpr.momentum, "head": cpr.head}
-    return MoCoConfig(view, batch_negatives=cpr.batch_negatives, **shared)  # type: ignore[arg-type]
+    return MoCoConfig(view, negatives_from=cpr.negatives_from, **shared)  # type: ignore[arg-type]

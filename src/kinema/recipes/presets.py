@@ -9,7 +9,7 @@ from typing import Any
 from kinema.core.errors import UsageError
 from kinema.core.records import ClipSpec
 from kinema.encoders import EncoderConfig, HeadConfig
-from kinema.methods import CPRConfig
+from kinema.methods import CPRConfig, MoCoConfig
 from kinema.recipes.methods import method_entry
 from kinema.recipes.plan import Plan, Schedule
 from kinema.training.settings import OptimiserConfig
@@ -20,17 +20,22 @@ def small(method: str) -> Plan:
     """A slim network on clips of 8 frames of 64 pixels: made for two CPU cores and sets of a thousand short videos.
 
     Such a run has hundreds of steps where the papers have a hundred thousand, so it differs from their settings: the
-    head has BatchNorm, without which the projections hardly spread in so few steps; the queue is short, because the
-    network moves fast; colours are changed less and nothing is blurred, because 64 pixels hold little to spare.
+    head has BatchNorm, without which the projections hardly spread in so few steps; batches are small, for
+    more steps; the batch's keys are the negatives and the queue is mined from only, because a network that moves so
+    fast tells the queue's keys by their age. Colours are changed more, because a place and clothes are learnt sooner
+    than a motion, and nothing is blurred, because 64 pixels hold little to spare.
     """
     config: Any = method_entry(method).config()
-    brief = {"head": HeadConfig(norm=True), "temperature": 0.1, "queue": 512, "momentum": 0.95}
+    brief: dict[str, Any] = {"head": HeadConfig(norm=True), "temperature": 0.1}
+    if isinstance(config, MoCoConfig | CPRConfig):
+        brief |= {"queue": 512, "momentum": 0.8, "negatives_from": "batch"}
     known = {name: value for name, value in brief.items() if name in type(config).__dataclass_fields__}
     return Plan(
         replace(config, **known),
         epochs=16,
         optimiser=OptimiserConfig(lr=1e-3),
-        transform=TransformConfig(area_min=0.5, jitter=(0.3, 0.3, 0.3, 0.1), grey_p=0.2, blur_p=0.0),
+        transform=TransformConfig(area_min=0.5, jitter=(0.5, 0.5, 0.5, 0.5), grey_p=0.5, blur_p=0.0),
+        batch_size=16,
     )
 
 
@@ -57,7 +62,10 @@ def paper(method: str) -> Plan:
         precision="16-mixed",
     )
     if isinstance(plan.method, CPRConfig):
-        return replace(plan, method=replace(plan.method, stages=7, keep=0.5, k=5, queue=2048, momentum=0.999))
+        return replace(
+            plan,
+            method=replace(plan.method, stages=7, keep=0.5, k=5, queue=2048, momentum=0.999, negatives_from="queue"),
+        )
     return plan
 
 

@@ -61,7 +61,8 @@ def test_actors_and_scenes_of_train_and_test_differ():
     train, test = ([draw_actor(0, split, n, 0.7) for n in range(20)] for split in ("train", "test"))
     assert len({actor.top for actor in train + test}) == 40
     assert len({actor.name for actor in train + test}) == 40
-    painted = [paint_scene(0, split, 4, "x", n, size=32, clutter=0.4, contrast=1.0) for split in ("train", "test") for n in range(4)]
+    how = {"size": 32, "clutter": 0.4, "contrast": 1.0}
+    painted = [paint_scene(0, split, 4, "x", n, **how) for split in ("train", "test") for n in range(4)]
     assert len({scene.canvas.tobytes() for scene in painted}) == 8
     assert len({scene.name for scene in painted}) == 8
 
@@ -81,7 +82,8 @@ def test_scenes_of_a_family_are_nearer_to_each_other_than_to_other_families():
 
 
 def _rows(split, family, number):
-    return paint_scene(0, split, family, CLASSES[family], number, size=32, clutter=0.4, contrast=1.0).canvas.reshape(8, -1, 3).mean(axis=1)
+    scene = paint_scene(0, split, family, CLASSES[family], number, size=32, clutter=0.4, contrast=1.0)
+    return scene.canvas.reshape(8, -1, 3).mean(axis=1)
 
 
 def test_a_scene_has_no_seam_and_moves_against_the_camera():
@@ -122,6 +124,7 @@ def test_limb_contrast_sets_top_and_trousers_apart():
         ("view_range", 361.0),
         ("elevation_range", -1.0),
         ("clutter", 2.0),
+        ("scene_contrast", -0.1),
         ("limb_contrast", -0.1),
         ("camera_motion", 9.0),
         ("speed_range", 0.9),
@@ -135,3 +138,16 @@ def test_limb_contrast_sets_top_and_trousers_apart():
 def test_settings_that_no_set_could_have_are_refused(name, value):
     with pytest.raises(ConfigError, match=f"mocap.{name} is {value}"):
         MocapConfig(**{name: value})
+
+
+def test_without_contrast_every_scene_is_one_grey():
+    scene = paint_scene(0, "train", 4, "x", 0, size=32, clutter=1.0, contrast=0.0)
+    assert scene.canvas.min() == scene.canvas.max() == 153
+
+
+def test_contrast_scales_how_far_a_scene_is_from_grey():
+    strong, faint = (
+        paint_scene(0, "train", 4, "x", 0, size=32, clutter=0.0, contrast=contrast).canvas - 153.0
+        for contrast in (1.0, 0.25)
+    )
+    assert abs(faint - 0.25 * strong).max() <= 1.0

@@ -80,7 +80,7 @@ class MocapConfig:
     view_range: float = 60.0
     elevation_range: float = 20.0
     clutter: float = 0.0
-    scene_contrast: float = 1.0
+    scene_contrast: float = 0.3
     limb_contrast: float = 0.9
     camera_motion: float = 0.5
     speed_range: float = 0.2
