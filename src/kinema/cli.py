@@ -218,7 +218,7 @@ def _pretrain(given: list[str]) -> int:
     parser.add_argument("--config", action="config", help="a YAML or JSON file of the settings below")
     parser.add_argument("--preset", type=str, default=chosen, help="small (CPU) or paper (GPU)")
     parser.add_argument(
-        "--where", type=list[str] | None, nargs="+", default=None, help="train on videos with KEY=VALUE"
+        "--where", type=str, nargs="+", default=None, help="train on videos with KEY=VALUE"
     )
     parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are kept")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or gpu")
@@ -273,8 +273,8 @@ def _evaluate(given: list[str]) -> int:
     parser.add_argument("--preset", type=str, default="coclr", help="of retrieval: coclr or vcop")
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
     parser.add_argument("--untrained", action="store_true", help="the run's encoder as it was before training")
-    parser.add_argument("--query", type=list[str] | None, nargs="+", default=None, help="KEY=VALUE of who asks")
-    parser.add_argument("--gallery", type=list[str] | None, nargs="+", default=None, help="KEY=VALUE of who is ranked")
+    parser.add_argument("--query", type=str, nargs="+", default=None, help="KEY=VALUE of who asks")
+    parser.add_argument("--gallery", type=str, nargs="+", default=None, help="KEY=VALUE of who is ranked")
     parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are kept")
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
     asked = _parse(parser, given)

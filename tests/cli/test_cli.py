@@ -106,6 +106,15 @@ def test_methods(call):
         (("evaluate", "retrieval", "no-such-run", "x"), 1, "run", "no-such-run"),
         (("evaluate", "probing", "no-such-run", "x"), 2, "usage", "probing"),
         (("evaluate", "retrieval", "r", "x", "--query", "test"), 2, "usage", "test"),
+        # What selects videos is understood, one KEY=VALUE or several: the errors are about the run and the folder.
+        (("evaluate", "retrieval", "no-such-run", "x", "--query", "part=swapped"), 1, "run", "no-such-run"),
+        (
+            ("evaluate", "retrieval", "no-such-run", "x", "--query", "a=b", "c=d", "--gallery", "split=train"),
+            1,
+            "run",
+            "no-such-run",
+        ),
+        (("pretrain", "moco", "no-such-folder", "--out", "y", "--where", "a=b", "c=d"), 2, "usage", "no-such-folder"),
         (("scan", "no-such-folder"), 1, "data", "no-such-folder"),
         (("report", "no-such-run"), 1, "run", "no-such-run"),
         (("dataset", "kinetics", "x"), 2, "usage", "kinetics"),
