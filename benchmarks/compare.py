@@ -33,6 +33,14 @@ from kinema.training.run_folder import source_version
 
 RESULTS = Path(__file__).parent / "results"
 console = Console(stderr=True)
+CLAIMS = (
+    ("cpr-motion", "infonce"),
+    ("cpr-motion", "coclr-motion"),
+    ("cpr-residual", "infonce"),
+    ("cpr-residual", "coclr-residual"),
+    ("cpr-motion", "cpr-residual"),
+    ("infonce", "random"),
+)
 
 
 def cells(arguments: argparse.Namespace) -> Iterator[tuple[str, int, str, Any]]:
@@ -40,7 +48,8 @@ def cells(arguments: argparse.Namespace) -> Iterator[tuple[str, int, str, Any]]:
     for guide in arguments.guides:
         for seed in arguments.seeds:
             plan = demo_plan(arguments.epochs, seed)
-            plan = replace(plan, clips_per_video=arguments.clips_per_video)
+            clip = replace(plan.clip, stride=arguments.stride)
+            plan = replace(plan, clip=clip, clips_per_video=arguments.clips_per_video)
             guides = [arguments.guides[0]] if guide == arguments.guides[0] else [arguments.guides[0], guide]
             for row, recipe in side_by_side(plan, guides).items():
                 if row.endswith(guide) or (row == "infonce" and guide == arguments.guides[0]):
@@ -82,6 +91,19 @@ def summary(results: dict[str, Any]) -> Table:
     return table
 
 
+def differences(results: dict[str, Any]) -> Table:
+    """R@1 of each pair of encoders that a claim compares, seed by seed: both began from the same InfoNCE."""
+    table = Table("difference in R@1", "each seed", "mean ± standard deviation")
+    by_seed: dict[str, dict[str, float]] = {}
+    for key, cell in results["cells"].items():
+        by_seed.setdefault(key.split()[0], {}).update({row: figures["r@1"] for row, figures in cell.items()})
+    for one, other in CLAIMS:
+        found = [rows[one] - rows[other] for rows in by_seed.values() if one in rows and other in rows]
+        if found:
+            table.add_row(f"{one} − {other}", "  ".join(f"{d:+.3f}" for d in found), spread(found))
+    return table
+
+
 def spread(values: list[float]) -> str:
     """Mean ± standard deviation."""
     if not values:
@@ -97,7 +119,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--guides", nargs="+", default=["motion", "residual"])
     parser.add_argument("--epochs", type=int, default=None)
-    parser.add_argument("--clips-per-video", type=int, default=None)
+    parser.add_argument("--clips-per-video", type=int, default=None, help="2 on real video, which has fewer")
+    parser.add_argument("--stride", type=int, default=None, help="of a clip; 2 on real video, whose files are short")
+    parser.add_argument("--data-seed", type=int, default=2, help="of Mocap-15; no setting was chosen on the default's")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     arguments = parser.parse_args()
     arguments.cache = arguments.out / "cache"
@@ -105,6 +129,7 @@ def parse() -> argparse.Namespace:
     arguments.query = {"person": "tom"} if real else {"part": "unbiased"}
     arguments.gallery = {"person": "jack"} if real else None
     arguments.clips_per_video = arguments.clips_per_video or (2 if real else 1)
+    arguments.stride = arguments.stride or (2 if real else demo_plan().clip.stride)
     arguments.epochs = arguments.epochs or demo_plan().epochs
     return arguments
 
@@ -116,14 +141,15 @@ def main() -> None:
             sys.exit("--data names the folder of asl_letters24")
         manifest = api.scan(arguments.data, out=arguments.out / "asl.parquet")
     else:
-        config: MocapConfig = demo_config()
+        config: MocapConfig = replace(demo_config(), seed=arguments.data_seed)
         manifest = demo_data(arguments.data or arguments.out / "mocap-15", config, console)
     file = RESULTS / f"compare-{arguments.set}.json"
     results: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"cells": {}}
     results |= {
         "command": f"python benchmarks/compare.py {arguments.set} OUT --seeds {' '.join(map(str, arguments.seeds))} "
         f"--guides {' '.join(arguments.guides)} --epochs {arguments.epochs} "
-        f"--clips-per-video {arguments.clips_per_video}",
+        f"--clips-per-video {arguments.clips_per_video} --stride {arguments.stride}"
+        + ("" if arguments.set == "asl" else f" --data-seed {arguments.data_seed}"),
         "commit": source_version(),
         "torch": str(torch.__version__),
         "device": torch.cuda.get_device_name()
@@ -153,7 +179,7 @@ def main() -> None:
         RESULTS.mkdir(exist_ok=True)
         file.write_text(json.dumps(results, indent=1) + "\n")
         console.print(f"{key}: {results['cells'][key]}", highlight=False)
-    Console().print(summary(results))
+    Console().print(summary(results), differences(results))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from kinema.recipes.methods import METHODS
 BATCH, VIDEOS, CLASSES = 8, 16, 3
 CLIP = ClipSpec(frames=4, stride=1, size=16, short_side=16)
 CONTEXT = TrainingContext(videos=VIDEOS, classes=CLASSES)
-SMALL = {"queue": VIDEOS, "head": HeadConfig(out=16), "stages": 3, "k": 2, "negatives": 6}
+SMALL = {"negatives_from": "both", "queue": VIDEOS, "head": HeadConfig(out=16), "stages": 3, "k": 2, "negatives": 6}
 SMALL |= {"keep": 0.5, "temperature": 0.2}
 
 

@@ -59,6 +59,13 @@ def test_moco_fills_its_queue_before_it_learns():
     assert train_step(method, optimiser, VIDEOS // BATCH).ready
 
 
+def test_moco_with_the_batchs_negatives_learns_from_the_first_step():
+    method = make_method("moco", negatives_from="batch")
+    losses = method.loss(make_batch(method, 0), generator(0))
+    assert losses.ready
+    assert float(losses.total.detach()) > 0
+
+
 def test_moco_moves_its_key_network_slowly_and_keeps_the_keys():
     method, batch, step = ready_moco(momentum=0.75)
     losses = method.loss(batch, generator(step))

@@ -26,8 +26,9 @@ def test_cpr_is_infonce_on_each_view_and_then_mining():
     assert second == MoCoConfig("motion", 1024, 0.1, 0.9)
     assert (mining.view, mining.guide) == ("rgb", "motion")
     assert (recipe.name, recipe.view) == ("cpr", "rgb")
-    others = Plan(CPRConfig(negatives_from="queue", head=HeadConfig(norm=True)), epochs=2).recipe().phases
-    assert [phase.method.negatives_from for phase in others] == ["queue"] * 3
+    schedule = Schedule(infonce_negatives_from="batch")
+    others = Plan(CPRConfig(head=HeadConfig(norm=True)), epochs=2, schedule=schedule).recipe().phases
+    assert [phase.method.negatives_from for phase in others] == ["batch", "batch", "queue"]
     assert all(phase.method.head.norm for phase in others)
 
 

@@ -17,7 +17,8 @@ Departures from the authors' code:
 - Clips are mined by the key variant (``miner='key'``), as the paper says; the code mines by the query's features.
 - A dropped own key leaves numerator and denominator (``own_key='both'``); in the code it stays in the denominator
   and so becomes a negative (``own_key='numerator'``).
-- The keys of the batch are negatives too, in place of shuffled BatchNorm (see ``kinema.methods.moco``).
+- BatchNorm is not shuffled. The own key, when it counts, is younger than the memory that it is compared with; it counts
+  in a tenth of the steps. The other keys of the batch can be negatives too (``negatives_from``).
 - One and two stages work. Log-sum-exp takes the place of the log of a masked softmax.
 """
 
@@ -57,7 +58,9 @@ class CPRConfig:
         own_key: what self-dropping takes the own key out of: 'both' numerator and denominator, the 'numerator' only
             (the authors' code), or 'keep' for no dropping.
         drop_own: probability, a step, that the own key is dropped.
-        negatives_from: the 'queue' (the paper), the other keys of the 'batch', or 'both'; see :class:`MoCoConfig`.
+        negatives_from: the 'queue' (the paper), the other keys of the 'batch', or 'both'. Mined positives come from the
+            queue, so its keys are the negatives of their age; against the batch's fresh keys it would be enough to
+            tell old from new.
         head: the projection head of both towers.
     """
 
@@ -73,7 +76,7 @@ class CPRConfig:
     miner: Literal["key", "query"] = "key"
     own_key: Literal["both", "numerator", "keep"] = "both"
     drop_own: float = 0.9
-    negatives_from: Literal["queue", "batch", "both"] = "both"
+    negatives_from: Literal["queue", "batch", "both"] = "queue"
     head: HeadConfig = field(default_factory=HeadConfig)
 
     def __post_init__(self) -> None:

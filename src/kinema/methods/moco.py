@@ -82,12 +82,15 @@ class MoCo(Method):
         self.f_k.load_state_dict(self.f_q.state_dict())
 
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - the contract
-        """InfoNCE (eq. 1) of q against its own key and the others; not ready until the queue is full."""
+        """InfoNCE (eq. 1) of q against its own key and the others; not ready until the queue is full.
+
+        With the negatives from the batch alone there is nothing to wait for.
+        """
         with torch.no_grad():
             k = self.f_k(batch.view(1, self.view))
         pending = {"k": all_gather_rows(k), "source": all_gather_rows(batch.source)}
         pending["index"] = all_gather_rows(batch.index)
-        if not self.queue.full:
+        if not self.queue.full and self.config.negatives_from != "batch":
             return Losses(k.new_zeros(()), pending=pending, embeddings=k, ready=False)
 
         q = self.f_q(batch.view(0, self.view))

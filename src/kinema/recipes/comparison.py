@@ -36,9 +36,8 @@ def side_by_side(plan: Plan, guides: Sequence[str] = ("motion",)) -> dict[str, R
             shared = f"{home}/01-{trained.name}"
             recipes[f"cpr-{guide}"] = whole
             start = {method.view: shared, guide: f"{home}/02-{guiding.name}"}
-            more = Phase(
-                "infonce-more", infonce_of(method, method.view), mining.epochs, plan.optimiser, {method.view: shared}
-            )
+            infonce = infonce_of(method, method.view, plan.schedule)
+            more = Phase("infonce-more", infonce, mining.epochs, plan.optimiser, {method.view: shared})
             recipes["infonce"] = replace(whole, name="moco", phases=(more,))
         else:
             own = replace(mining, start={method.view: shared, guide: guiding.name})

@@ -25,12 +25,15 @@ class Schedule:
 
     Args:
         infonce: share of ``epochs`` that each view spends on InfoNCE before mining starts.
+        infonce_negatives_from: where InfoNCE takes its negatives; see :class:`kinema.methods.MoCoConfig`. Its positive is
+            of the batch and CPR's are of the queue, so each wants its own.
         turns: how often a view is trained by mining: 1 trains the view alone, 2 is one cycle, 4 the paper's two.
         progressive: growing numbers of positives, for instance 1, 3, 5: each turn is cut into as many phases, and each
             inherits the weights and restarts the learning rate. Empty for k throughout.
     """
 
     infonce: float = 0.5
+    infonce_negatives_from: Literal["queue", "batch", "both"] = "both"
     turns: int = 1
     progressive: tuple[int, ...] = ()
 
@@ -116,7 +119,8 @@ class Plan:
                 "CPR needs at least one epoch of each: set epochs to 2 or more.",
             )
         phases = [
-            Phase(f"infonce-{view}", infonce_of(cpr, view), first, self.optimiser) for view in (cpr.view, cpr.guide)
+            Phase(f"infonce-{view}", infonce_of(cpr, view, self.schedule), first, self.optimiser)
+            for view in (cpr.view, cpr.guide)
         ]
         latest = {view: f"infonce-{view}" for view in (cpr.view, cpr.guide)}
         for turn in range(self.schedule.turns):
@@ -145,7 +149,7 @@ class Plan:
         return tuple(phases)
 
 
-def infonce_of(cpr: CPRConfig, view: str) -> MoCoConfig:
+def infonce_of(cpr: CPRConfig, view: str, schedule: Schedule) -> MoCoConfig:
     """The InfoNCE that prepares a view for CPR: the same queue, temperature, momentum and head."""
     shared = {"queue": cpr.queue, "temperature": cpr.temperature, "momentum": cpr.momentum, "head": cpr.head}
-    return MoCoConfig(view, negatives_from=cpr.negatives_from, **shared)  # type: ignore[arg-type]
+    return MoCoConfig(view, negatives_from=schedule.infonce_negatives_from, **shared)  # type: ignore[arg-type]

@@ -21,18 +21,23 @@ def small(method: str) -> Plan:
 
     Such a run has hundreds of steps where the papers have a hundred thousand, so it differs from their settings: the
     head has BatchNorm, without which the projections hardly spread in so few steps; batches are small, for
-    more steps; the batch's keys are the negatives and the queue is mined from only, because a network that moves so
-    fast tells the queue's keys by their age. Colours are changed more, because a place and clothes are learnt sooner
-    than a motion, and nothing is blurred, because 64 pixels hold little to spare.
+    more steps; the negatives of InfoNCE are the batch's keys, because a network that moves so fast tells the queue's
+    by their age. Colours are changed more, because a place and clothes are learnt sooner than a motion, and nothing is
+    blurred, because 64 pixels hold little to spare. A clip spans a second, as the papers' 32 frames do: half of that is
+    too little of a motion to know it by.
     """
     config: Any = method_entry(method).config()
     brief: dict[str, Any] = {"head": HeadConfig(norm=True), "temperature": 0.1}
     if isinstance(config, MoCoConfig | CPRConfig):
-        brief |= {"queue": 512, "momentum": 0.8, "negatives_from": "batch"}
+        brief |= {"queue": 512, "momentum": 0.8}
+    if isinstance(config, MoCoConfig):
+        brief |= {"negatives_from": "batch"}
     known = {name: value for name, value in brief.items() if name in type(config).__dataclass_fields__}
     return Plan(
         replace(config, **known),
         epochs=16,
+        schedule=Schedule(infonce_negatives_from="batch"),
+        clip=ClipSpec(frames=8, stride=4, size=64, short_side=72),
         optimiser=OptimiserConfig(lr=1e-3),
         transform=TransformConfig(area_min=0.5, jitter=(0.5, 0.5, 0.5, 0.5), grey_p=0.5, blur_p=0.0),
         batch_size=16,
@@ -46,13 +51,18 @@ def paper(method: str) -> Plan:
     drop the rate at epochs 300 and 350 of 400; here every phase drops it at 3/4 and 7/8 of its length. Needs a GPU;
     not run here.
     """
-    plan = Plan(
-        method_entry(method).config(),
+    config: Any = method_entry(method).config()
+    cpr = isinstance(config, CPRConfig)
+    if isinstance(config, CPRConfig):
+        config = replace(config, stages=7, keep=0.5, k=5, queue=2048, momentum=0.999)
+    if isinstance(config, MoCoConfig):
+        config = replace(config, queue=2048, momentum=0.999, negatives_from="queue")
+    drops = (75, 87) if cpr else (150, 175)
+    return Plan(
+        config,
         epochs=200,
-        schedule=Schedule(turns=4),
-        optimiser=OptimiserConfig(
-            "adam", lr=1e-3, weight_decay=1e-5, schedule="steps", drops=(75, 87), warmup_epochs=0
-        ),
+        schedule=Schedule(infonce_negatives_from="queue", turns=4),
+        optimiser=OptimiserConfig("adam", lr=1e-3, weight_decay=1e-5, schedule="steps", drops=drops, warmup_epochs=0),
         clip=ClipSpec(frames=32, stride=1, size=128, short_side=150),
         encoder=EncoderConfig("s3d"),
         transform=TransformConfig(area_min=0.2, plain_second=0.5),
@@ -61,12 +71,6 @@ def paper(method: str) -> Plan:
         cache_gib=64.0,
         precision="16-mixed",
     )
-    if isinstance(plan.method, CPRConfig):
-        return replace(
-            plan,
-            method=replace(plan.method, stages=7, keep=0.5, k=5, queue=2048, momentum=0.999, negatives_from="queue"),
-        )
-    return plan
 
 
 PRESETS: dict[str, Callable[[str], Plan]] = {"small": small, "paper": paper}
