@@ -25,8 +25,8 @@ class Schedule:
 
     Args:
         infonce: share of ``epochs`` that each view spends on InfoNCE before mining starts.
-        infonce_negatives_from: where InfoNCE takes its negatives; see :class:`kinema.methods.MoCoConfig`. Its positive is
-            of the batch and CPR's are of the queue, so each wants its own.
+        infonce_negatives_from: where InfoNCE takes its negatives; see :class:`kinema.methods.MoCoConfig`. Its positive
+            is of the batch and CPR's are of the queue, so each wants its own.
         turns: how often a view is trained by mining: 1 trains the view alone, 2 is one cycle, 4 the paper's two.
         progressive: growing numbers of positives, for instance 1, 3, 5: each turn is cut into as many phases, and each
             inherits the weights and restarts the learning rate. Empty for k throughout.
