@@ -51,9 +51,12 @@ def scan(
         DataError: there is no such folder, or no video in it.
     """
     previous = Manifest.read(Path(out)) if out is not None and Path(out).exists() else None
-    manifest = scan_folder(Path(videos), workers=workers, progress=progress, previous=previous)
+    journal = None if out is None else Path(out).with_name(f".{Path(out).name}.journal")
+    manifest = scan_folder(Path(videos), workers=workers, progress=progress, previous=previous, journal=journal)
     if out is not None:
         manifest.write(Path(out))
+    if journal is not None:
+        journal.unlink(missing_ok=True)
     return manifest
 
 
@@ -152,7 +155,8 @@ def _training_features(trained: Method, recipe: Recipe, store: ClipStore) -> Map
     found = {}
     for view in trained.trains:
         tower = trained.towers()[view]
-        found[view] = Model(tower, view, recipe.clip, name=recipe.name).features(store).encoded.clone()  # type: ignore[arg-type]
+        model = Model(tower, view, recipe.clip, name=recipe.name)  # type: ignore[arg-type]
+        found[view] = model.features(store, failures_allowed=recipe.failure_budget).encoded.clone()
     for parameter in learnt:
         parameter.requires_grad_(True)
     return found

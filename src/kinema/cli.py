@@ -154,15 +154,22 @@ def _scan(given: list[str]) -> int:
     parser = _parser("scan")
     parser.add_argument("videos", type=str, help="the folder")
     parser.add_argument("-o", "--out", type=str | None, default=None, help="write the manifest here (.parquet, .json)")
+    parser.add_argument(
+        "--quarantine", type=str | None, default=None, help="write the files that are not whole here (.csv)"
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes")
     asked = _parse(parser, given)
+    from pathlib import Path
+
     from kinema import api
-    from kinema.data.summary import scan_json, scan_table
+    from kinema.data.summary import scan_json, scan_table, write_quarantine
 
     began = time.monotonic()
     console = _console()
     with api.Steps("scanning", console) as progress:
         manifest = api.scan(asked.videos, out=asked.out, workers=asked.workers, progress=progress)
+    if asked.quarantine is not None:
+        write_quarantine(manifest, Path(asked.quarantine))
     if asked.json:
         _print_json(scan_json(manifest, time.monotonic() - began))
     else:

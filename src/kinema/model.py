@@ -113,6 +113,7 @@ class Model:
         batch_size: int = 64,
         device: str | None = None,
         progress: Progress | None = None,
+        failures_allowed: float = 0.0,
     ) -> Features:
         """Features of every readable video of a store, in the order of its rows.
 
@@ -122,8 +123,14 @@ class Model:
             batch_size: clips at a time.
             device: where to compute.
             progress: is told (videos done, videos).
+            failures_allowed: the fraction of the videos that may turn out broken; each is given the feature of the
+                next one that can be read.
+
+        Raises:
+            DataError: more of them could not be read.
         """
-        dataset, rows = ClipDataset(store, motion=self.view == "motion"), sorted(store.frames)
+        dataset = ClipDataset(store, failures_allowed=failures_allowed, motion=self.view == "motion")
+        rows = sorted(store.frames)
         wanted = [ClipRequest(row, evaluation_windows(store.frames[row], self.clip, windows)) for row in rows]
 
         def batches() -> Iterator[tuple[Tensor, RawClips]]:

@@ -1,3 +1,4 @@
+import json
 import logging
 
 import numpy as np
@@ -91,3 +92,39 @@ def test_too_many_broken_videos_end_the_job(breaking):
     data = ClipDataset(breaking, failures_allowed=0.25)
     with pytest.raises(DataError, match=r"2 of 4 .*; 1 are allowed"):
         data[ClipRequest(1, (0,))]
+
+
+def test_processes_that_load_share_one_list_of_broken_videos(breaking, tmp_path, caplog):
+    ledger = tmp_path / "run/failures.jsonl"
+    data = ClipDataset(breaking, failures_allowed=0.5, ledger=ledger)
+    requests = [[ClipRequest(row, (0,))] for row in (0, 1, 3, 2, 1, 2)]
+    loader = DataLoader(data, batch_sampler=requests, collate_fn=collate, num_workers=2)
+    assert [int(raw.index[0]) for raw in loader] == [0, 3, 3, 3, 3, 3]
+    told = [json.loads(line) for line in ledger.read_text().splitlines()]
+    assert {(line["row"], line["path"]) for line in told} == {(1, "b.mp4"), (2, "c.mp4")}
+    assert all(line["reason"] for line in told)
+    with ledger.open("a") as file:
+        file.write('{"row": 0, "pa')  # a process was killed here
+    before = ledger.read_text()
+    with caplog.at_level(logging.WARNING):
+        again = ClipDataset(breaking, failures_allowed=0.5, ledger=ledger)
+        assert again[ClipRequest(1, (0,))].index == 3
+    assert set(again.failures) == {1, 2}
+    assert not caplog.records
+    assert ledger.read_text() == before
+
+
+def test_the_budget_counts_what_other_processes_found(breaking, tmp_path):
+    ledger = tmp_path / "failures.jsonl"
+    first, second = (ClipDataset(breaking, failures_allowed=0.25, ledger=ledger) for _ in range(2))
+    with pytest.raises(DataError, match=r"2 of 4 .*; 1 are allowed.*failures\.jsonl' lists them"):
+        first[ClipRequest(1, (0,))]
+    ledger.write_text(ledger.read_text().splitlines()[0] + "\n")
+    with pytest.raises(DataError, match="2 of 4"):
+        second[ClipRequest(2, (0,))]
+
+
+def test_a_ledger_of_other_videos_does_not_count(breaking, tmp_path):
+    ledger = tmp_path / "failures.jsonl"
+    ledger.write_text(json.dumps({"row": 0, "path": "other.mp4", "reason": "gone"}) + "\n")
+    assert ClipDataset(breaking, ledger=ledger).failures == {}

@@ -1,10 +1,14 @@
+import csv
 import shutil
 
 import pytest
 
+from kinema import api
 from kinema.core.errors import DataError
 from kinema.data.decode import decode
+from kinema.data.manifest import Manifest
 from kinema.data.scan import scan
+from kinema.data.summary import write_quarantine
 
 
 def test_every_file_is_there_whatever_became_of_it(make_video, tmp_path):
@@ -70,6 +74,45 @@ def test_unchanged_files_are_not_read_again(make_video, tmp_path):
     assert done == [1, 2]
     assert second.videos[0] == first.videos[0]
     assert second.videos[1].frames == 30
+
+
+def test_a_scan_that_was_stopped_goes_on(make_video, tmp_path):
+    for name in "abcd":
+        make_video(tmp_path / f"{name}.mp4")
+    journal = tmp_path / "journal"
+
+    def stop(now, _):
+        if now == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scan(tmp_path, journal=journal, workers=1, progress=stop)
+    with journal.open("a") as file:
+        file.write('{"path": "c.mp4", "si')  # killed while it wrote
+    done = []
+    resumed = scan(tmp_path, journal=journal, progress=lambda now, _: done.append(now))
+    assert done == [2, 3, 4]
+    assert resumed == scan(tmp_path)
+    make_video(tmp_path / "a.mp4", frames=30)
+    assert scan(tmp_path, journal=journal).videos[0].frames == 30
+
+
+def test_the_journal_goes_when_the_manifest_is_written(make_video, tmp_path):
+    make_video(tmp_path / "videos/a.mp4")
+    manifest = api.scan(tmp_path / "videos", out=tmp_path / "m.json")
+    assert Manifest.read(tmp_path / "m.json") == manifest
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.json", "videos"]
+
+
+def test_the_quarantine_lists_what_is_not_whole(make_video, tmp_path):
+    make_video(tmp_path / "good.mp4")
+    (tmp_path / "a, b.mp4").write_bytes(b"not a video")
+    manifest = scan(tmp_path)
+    write_quarantine(manifest, tmp_path / "bad.csv")
+    with (tmp_path / "bad.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert rows == [{"path": "a, b.mp4", "health": "unreadable", "reason": manifest.videos[0].reason}]
+    assert rows[0]["reason"]
 
 
 def test_a_list_of_files(make_video, tmp_path):

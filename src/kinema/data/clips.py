@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from kinema.core.errors import DataError, VideoError
+from kinema.core.files import storage_error
 from kinema.core.records import RawClips
 from kinema.data.sampler import ClipRequest
 from kinema.data.store import ClipStore, Windows
@@ -40,26 +43,38 @@ class Clip:
 class ClipDataset(Dataset[Clip]):
     """Answers a :class:`ClipRequest` with a :class:`Clip`; for a ``DataLoader`` with a sampler of batches.
 
-    A video that cannot be read is named in a warning once, and the next readable row takes its place. Each process
-    that loads counts the videos it found broken; above the budget the job ends.
+    A video that cannot be read is named in a warning once, and the next readable row takes its place. Above the budget
+    the job ends.
 
     Args:
         store: reads the windows.
         failures_allowed: the fraction of the videos that may turn out broken.
+        ledger: a file to which every broken video is added, a line of JSON each; the processes that load share it, and
+            so count together, also what an earlier part of a resumed job found.
         motion: whether the clips are to have their motion; by default where the store has it.
     """
 
-    def __init__(self, store: ClipStore, *, failures_allowed: float = 0.01, motion: bool | None = None) -> None:
+    def __init__(
+        self,
+        store: ClipStore,
+        *,
+        failures_allowed: float = 0.01,
+        ledger: Path | None = None,
+        motion: bool | None = None,
+    ) -> None:
         self.store = store
         self._motion = motion
+        self._ledger = ledger
         self.failures: dict[int, str] = {}
         """Rows that could not be read, with the reason."""
         self._rows = sorted(store.frames)
         self._budget = int(len(self._rows) * failures_allowed)
         self._labels = store.manifest.label_ids()
         self._sources = store.manifest.source_ids()
+        self._heed_ledger()
         for row, reason in store.failures.items():
-            self._fail(row, f"'{store.manifest.videos[row].path}': {reason}")
+            if row not in self.failures:
+                self._fail(row, f"'{store.manifest.videos[row].path}': {reason}")
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -85,12 +100,34 @@ class ClipDataset(Dataset[Clip]):
     def _fail(self, row: int, reason: str) -> None:
         self.failures[row] = reason
         log.warning("A video could not be read and is replaced by the next one. %s", reason)
+        self._heed_ledger()
+        if self._ledger is not None:
+            line = json.dumps({"row": row, "path": self.store.manifest.videos[row].path, "reason": reason})
+            try:
+                self._ledger.parent.mkdir(parents=True, exist_ok=True)
+                with self._ledger.open("a", encoding="utf-8") as file:
+                    file.write(line + "\n")
+            except OSError as error:
+                raise storage_error(self._ledger, error) from error
         if len(self.failures) > self._budget:
+            where = "" if self._ledger is None else f" '{self._ledger}' lists them."
             raise DataError(
                 f"{len(self.failures)} of {len(self._rows)} videos could not be read; {self._budget} are allowed. "
-                f"The last: {reason}",
+                f"The last: {reason}{where}",
                 "`kinema scan VIDEOS` names every broken file; take them out, or scan again if they have changed.",
             )
+
+    def _heed_ledger(self) -> None:
+        """Takes over what other processes, or an earlier part of the job, found broken."""
+        if self._ledger is None or not self._ledger.is_file():
+            return
+        for line in self._ledger.read_text(encoding="utf-8").splitlines():
+            try:
+                told = json.loads(line)
+            except ValueError:  # the last line of a process that was killed
+                continue
+            if told["row"] < len(self._labels) and self.store.manifest.videos[told["row"]].path == told["path"]:
+                self.failures.setdefault(told["row"], told["reason"])
 
 
 def collate(clips: Sequence[Clip]) -> RawClips:

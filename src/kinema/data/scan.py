@@ -6,12 +6,13 @@ own, so that one that crashes the decoder is named and the scan goes on.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from kinema.core.errors import DataError
+from kinema.core.files import storage_error
 from kinema.data.layouts import apply_labels
 from kinema.data.manifest import Manifest, Video
 from kinema.data.workers import Job, run_jobs
@@ -32,6 +33,7 @@ def scan(
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
     previous: Manifest | None = None,
+    journal: Path | None = None,
 ) -> Manifest:
     """Reads all videos below a folder, or those of a list.
 
@@ -41,15 +43,19 @@ def scan(
         workers: processes that read.
         progress: is told (files done, files).
         previous: an earlier manifest of the same folder; files of equal size and time are taken from it.
+        journal: a file to which what is found is added as it is found; a scan that was stopped goes on from it. Whoever
+            keeps the result takes it away.
 
     Returns:
         A manifest with the videos in order of their paths, labelled as :mod:`kinema.data.layouts` says.
 
     Raises:
         DataError: the folder is missing, or nothing in it claims to be video.
+        StorageError: the journal could not be written.
     """
     folder, paths = _found(root)
     known = {video.path: video for video in previous.videos} if previous is not None else {}
+    known |= _read_journal(journal)
     videos: dict[str, Video] = {}
     jobs: list[Job] = []
     for path in paths:
@@ -62,13 +68,53 @@ def scan(
     if progress is not None:
         progress(len(videos), len(paths))
     arguments: list[list[str]] = [[] for _ in range(max(1, workers))]
+    found = _Journal(journal)
     for number, answer in run_jobs("kinema.data.probe", arguments, jobs, _crashed):
         job = jobs[number]
-        answer["keyframes"] = tuple(answer.get("keyframes", ()))
-        videos[job["path"]] = replace(Video(path=job["path"], size=job["size"], mtime_ns=job["mtime_ns"]), **answer)
+        facts = {"path": job["path"], "size": job["size"], "mtime_ns": job["mtime_ns"], **answer}
+        found.note(facts)
+        videos[job["path"]] = _video(facts)
         if progress is not None:
             progress(len(videos), len(paths))
     return Manifest(root=folder, videos=apply_labels(folder, [videos[path] for path in paths]))
+
+
+def _video(facts: Job) -> Video:
+    return Video(**{**facts, "keyframes": tuple(facts.get("keyframes", ()))})
+
+
+def _read_journal(journal: Path | None) -> dict[str, Video]:
+    """What a scan that was stopped had found; a last line that it could not finish is passed over."""
+    found: dict[str, Video] = {}
+    if journal is not None and journal.is_file():
+        for line in journal.read_text(encoding="utf-8").splitlines():
+            try:
+                video = _video(json.loads(line))
+            except (ValueError, TypeError):
+                continue
+            found[video.path] = video
+    return found
+
+
+class _Journal:
+    """Keeps facts as they are found, a line of JSON a file."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._write("\n")  # ends what a scan that was killed may have left unfinished
+
+    def note(self, facts: Job) -> None:
+        self._write(json.dumps(facts) + "\n")
+
+    def _write(self, text: str) -> None:
+        if self._path is None:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise storage_error(self._path, error) from error
 
 
 def _found(root: Path | Sequence[Path]) -> tuple[Path, list[str]]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from rich.console import Group
 from rich.table import Table
 
+from kinema.core.files import write_text
 from kinema.data.manifest import Manifest
 
 
@@ -67,6 +71,23 @@ def scan_table(manifest: Manifest, worst: int = 20) -> Group:
     if len(broken) > worst:
         listed.caption = f"and {len(broken) - worst} more; --json or -o lists them all"
     return Group(summary, listed)
+
+
+def write_quarantine(manifest: Manifest, path: Path) -> None:
+    """Writes the files that are not whole as CSV (path, health, reason), for a person or a script to move or mend.
+
+    Args:
+        manifest: what was found.
+        path: where to write.
+
+    Raises:
+        StorageError: it could not be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(("path", "health", "reason"))
+    writer.writerows((video.path, video.health, video.reason) for video in manifest.videos if video.health != "ok")
+    write_text(path, text.getvalue())
 
 
 def _counted(values: Counter[str], most: int = 4) -> str:

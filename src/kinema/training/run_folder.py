@@ -4,6 +4,7 @@ RUN/recipe.json         the recipe as it was resolved
 RUN/environment.json    versions, seed, commit, device, the data and the digest of its manifest
 RUN/manifest.parquet    every video, its health, labels and source
 RUN/status.json         running, done, failed or interrupted; where; for how long; why
+RUN/failures.jsonl      videos that could not be read in training, a line each; not there where all could
 RUN/phases/01-NAME/     metrics.jsonl, checkpoint.pt, tower-VIEW.safetensors, phase.json
 RUN/evaluations/        one result a file
 RUN/report.html         the page, and report.json

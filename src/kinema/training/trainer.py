@@ -141,7 +141,8 @@ def _train_phase(job: Job, phase: Phase) -> None:
         clips_per_video=recipe.clips_per_video,
     )
     moving = "motion" in method.views
-    dataset = ClipDataset(job.store, failures_allowed=recipe.failure_budget, motion=moving)
+    ledger = job.run.path / "failures.jsonl"
+    dataset = ClipDataset(job.store, failures_allowed=recipe.failure_budget, ledger=ledger, motion=moving)
     title = f"{recipe.number(phase)} of {len(recipe.phases)} · {phase.name}"
     with PhaseDisplay(title, phase.epochs, job.console) as display, _stop_on_signal() as stop, _quiet():
         around = Surroundings(
