@@ -3,8 +3,8 @@ import shutil
 import pytest
 
 from kinema.core.errors import DataError
-from kinema.data.decode import decode
-from kinema.data.scan import scan
+from kinema.data.decoding import decode
+from kinema.data.scanning import scan
 
 
 def test_every_file_is_there_whatever_became_of_it(make_video, tmp_path):
