@@ -16,8 +16,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from kinema.core.records import ClipSpec, RawClips
-from kinema.data import ClipDataset, ClipRequest, ClipStore, collate
-from kinema.data.scan import scan
+from kinema.data import ClipDataset, ClipRequest, ClipStore, collate, scan
 from kinema.transforms import ViewTransform
 
 HERE = Path(__file__).parent / "images"

@@ -58,6 +58,6 @@ def tiny_cache(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny_manifest(tiny_folder):
-    from kinema.data.scan import scan
+    from kinema.data.scanning import scan
 
     return scan(tiny_folder, workers=1)

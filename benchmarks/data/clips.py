@@ -30,7 +30,7 @@ import footage
 
 from kinema.core.records import ClipSpec
 from kinema.data import ClipStore, Manifest
-from kinema.data.scan import scan
+from kinema.data import scan
 from kinema.training.run_folder import source_version
 
 RESULT = Path(__file__).parents[1] / "results" / "data-clips.json"

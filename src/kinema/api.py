@@ -16,8 +16,8 @@ from kinema.core.errors import CheckpointError, DataError, RunError, UsageError
 from kinema.core.protocols import Method
 from kinema.core.records import Result, TrainingContext
 from kinema.data import ClipStore, Manifest, exports_motion, open_data
-from kinema.data.decode import decode
-from kinema.data.scan import scan as scan_folder
+from kinema.data.decoding import decode
+from kinema.data.scanning import scan as scan_folder
 from kinema.evaluation import MiningMeter
 from kinema.measure import extractor, measure_mining, measure_retrieval, split_parts
 from kinema.methods import CPRConfig

@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 from kinema.core.errors import ShapeError, UsageError
 from kinema.core.records import ClipSpec, RawClips
 from kinema.data import ClipDataset, ClipRequest, ClipStore, collate, evaluation_windows
-from kinema.data.scan import scan
+from kinema.data.scanning import scan
 from kinema.encoders import Tower
 from kinema.transforms import ViewTransform
 

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 from kinema.core.errors import DataError
 from kinema.data.clips import Clip, ClipDataset, collate
 from kinema.data.sampler import ClipRequest, ClipSampler
-from kinema.data.scan import scan
+from kinema.data.scanning import scan
 from kinema.data.store import ClipStore, Windows
 
 

@@ -1,3 +1,4 @@
+import pkgutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -106,3 +107,11 @@ def test_every_public_name_resolves():
         assert getattr(kinema.data, name).__name__ == name
     with pytest.raises(AttributeError, match="nonsense"):
         _ = kinema.data.nonsense
+
+
+def test_no_module_hides_a_public_name():
+    import kinema.data
+
+    modules = {module.name for module in pkgutil.iter_modules(kinema.data.__path__)}
+    assert {"scanning", "decoding", "motion"} <= modules
+    assert modules & set(kinema.data.__all__) == set()

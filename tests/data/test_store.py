@@ -12,7 +12,7 @@ from kinema.core.errors import ConfigError, DataError, StorageError, VideoError
 from kinema.core.records import ClipSpec
 from kinema.data import store_files
 from kinema.data.manifest import Manifest, Video
-from kinema.data.scan import scan
+from kinema.data.scanning import scan
 from kinema.data.store import ClipStore
 
 

@@ -1,8 +1,7 @@
 """From files to records: scan, manifest, decoding, motion vectors, clips and their sampling.
 
 The names below are loaded when they are first asked for, so that reading a manifest loads neither torch nor PyAV.
-Two functions bear their module's name and are imported from there: :func:`kinema.data.scan.scan` and
-:func:`kinema.data.decode.decode`.
+No module bears the name of a function here, so that importing the one never hides the other.
 """
 
 from __future__ import annotations
@@ -12,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kinema.data.clips import ClipDataset, collate
-    from kinema.data.decode import Decoded
+    from kinema.data.decoding import Decoded, decode
     from kinema.data.layouts import apply_labels, open_data
     from kinema.data.manifest import Manifest, Video
-    from kinema.data.motion_vectors import exports_motion
+    from kinema.data.motion import exports_motion
     from kinema.data.sampler import ClipRequest, ClipSampler, evaluation_windows
+    from kinema.data.scanning import scan
     from kinema.data.store import ClipStore
 
 _HOMES = {
@@ -24,14 +24,16 @@ _HOMES = {
     "ClipRequest": "sampler",
     "ClipSampler": "sampler",
     "ClipStore": "store",
-    "Decoded": "decode",
+    "Decoded": "decoding",
     "Manifest": "manifest",
     "Video": "manifest",
     "apply_labels": "layouts",
     "collate": "clips",
+    "decode": "decoding",
     "evaluation_windows": "sampler",
-    "exports_motion": "motion_vectors",
+    "exports_motion": "motion",
     "open_data": "layouts",
+    "scan": "scanning",
 }
 
 __all__ = [
@@ -44,9 +46,11 @@ __all__ = [
     "Video",
     "apply_labels",
     "collate",
+    "decode",
     "evaluation_windows",
     "exports_motion",
     "open_data",
+    "scan",
 ]
 
 

@@ -113,7 +113,7 @@ def open_data(data: str | Path, *, workers: int = 2) -> Manifest:
     """
     path = Path(data)
     if path.is_dir():
-        from kinema.data.scan import scan
+        from kinema.data.scanning import scan
 
         return scan(path, workers=workers)
     if path.suffix in (".parquet", ".json"):

@@ -1,6 +1,6 @@
 """The manifest: what is there, one typed row a video, and nothing that has to be opened again to be known.
 
-A manifest is made by :func:`kinema.data.scan.scan` and read back from Parquet, or from JSON where the file's name ends
+A manifest is made by :func:`kinema.data.scan` and read back from Parquet, or from JSON where the file's name ends
 in ``.json``; both hold the same. Row numbers are how the rest of kinema names a video, so a selection is a new
 manifest with rows of its own.
 """

@@ -16,8 +16,8 @@ import numpy as np
 from av.video.frame import PictureType
 
 from kinema.core.errors import VideoError
-from kinema.data.decode import Reader, open_video, packet_table, quarter_turns
-from kinema.data.motion_vectors import PacketTable
+from kinema.data.decoding import Reader, open_video, packet_table, quarter_turns
+from kinema.data.motion import PacketTable
 from kinema.data.workers import Job, serve
 
 WHOLE_SECONDS = 30.0

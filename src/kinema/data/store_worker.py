@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from kinema.core.errors import KinemaError
-from kinema.data.decode import decode_chunks
+from kinema.data.decoding import decode_chunks
 from kinema.data.store_files import UNKNOWN, Entry
 from kinema.data.workers import Job, serve
 

@@ -4,8 +4,8 @@ import pytest
 from PIL import Image
 
 from kinema.core.errors import DataError
-from kinema.data.decode import decode
-from kinema.data.motion_vectors import (
+from kinema.data.decoding import decode
+from kinema.data.motion import (
     CELL,
     SUBPIXEL,
     PacketTable,

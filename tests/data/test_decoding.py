@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from kinema.core.errors import VideoError
-from kinema.data.decode import decode, decode_chunks, motion_grid, output_size, packet_table
+from kinema.data.decoding import decode, decode_chunks, motion_grid, output_size, packet_table
 
 
 def reference_frames(path):

@@ -23,7 +23,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from kinema.core.errors import VideoError
-from kinema.data.motion_vectors import (
+from kinema.data.motion import (
     PacketTable,
     distances_from_types,
     grid_shape,

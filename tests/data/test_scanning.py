@@ -5,9 +5,9 @@ import pytest
 
 from kinema import api
 from kinema.core.errors import DataError
-from kinema.data.decode import decode
+from kinema.data.decoding import decode
 from kinema.data.manifest import Manifest
-from kinema.data.scan import scan
+from kinema.data.scanning import scan
 from kinema.data.summary import write_quarantine
 
 
