@@ -29,8 +29,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import footage
 
 from kinema.core.records import ClipSpec
-from kinema.data import ClipStore, Manifest
-from kinema.data import scan
+from kinema.data import ClipStore, Manifest, scan
 from kinema.training.run_folder import source_version
 
 RESULT = Path(__file__).parents[1] / "results" / "data-clips.json"
