@@ -52,6 +52,38 @@ def test_a_part_is_a_part_of_the_whole(make_video, tmp_path, options, start, sto
         np.testing.assert_array_equal(part.motion_valid, whole.motion_valid[start:stop])
 
 
+def test_a_stream_without_times_is_decoded_in_pieces_too(make_video, tmp_path):
+    path = make_video(tmp_path / "v.264", frames=30, options={"bf": "2", "b_strategy": "0", "g": "40"})
+    assert packet_table(path) is None
+    whole = decode(path, short_side=32, motion=True)
+    assert np.isnan(whole.times).all()
+    assert set(whole.types) == {"I", "P", "B"}
+    chunks = decode_chunks(path, short_side=32, motion=True, chunk=4)
+    first = next(chunks)
+    assert len(first) == 4
+    np.testing.assert_array_equal(first.motion, whole.motion[:4])
+    part = decode(path, short_side=32, motion=True, start=8, stop=20)
+    assert part.motion_valid[0].any()
+    np.testing.assert_array_equal(part.motion, whole.motion[8:20])
+    np.testing.assert_array_equal(part.types, whole.types[8:20])
+
+
+def test_times_and_types(make_video, tmp_path):
+    times = [n if n < 15 else 15 + 7 * (n - 15) for n in range(30)]
+    decoded = decode(make_video(tmp_path / "v.mp4", frames=30, times=times), short_side=None, motion=False)
+    np.testing.assert_allclose(decoded.times, np.asarray(times) / 25)
+    assert decoded.types.tolist() == ["P" if n % 12 else "I" for n in range(30)]
+
+
+def test_pixels_are_left_away(make_video, tmp_path):
+    path = make_video(tmp_path / "v.mp4")
+    whole = decode(path, short_side=32, motion=True)
+    alone = decode(path, short_side=32, motion=True, pixels=False)
+    assert (len(alone), alone.frames.shape) == (24, (24, 0, 0, 3))
+    assert alone.source_size == whole.source_size
+    np.testing.assert_array_equal(alone.motion, whole.motion)
+
+
 def test_variable_rate_is_sought_by_time(make_video, tmp_path):
     times = [n if n < 15 else 15 + 7 * (n - 15) for n in range(30)]
     path = make_video(tmp_path / "v.mp4", frames=30, times=times)

@@ -1,12 +1,13 @@
 import av
 import numpy as np
 import pytest
+from oracles.motion import slow_field
 from PIL import Image
 
 from kinema.core.errors import DataError
 from kinema.data.decoding import decode
 from kinema.data.motion import (
-    CELL,
+    RECORD,
     SUBPIXEL,
     PacketTable,
     distances_from_types,
@@ -19,51 +20,58 @@ from kinema.data.motion import (
     step_motion,
 )
 
-RECORD = np.dtype(
-    {
-        "names": ["source", "w", "h", "dst_x", "dst_y", "motion_x", "motion_y", "motion_scale"],
-        "formats": ["<i4", "u1", "u1", "<i2", "<i2", "<i4", "<i4", "<u2"],
-    }
-)
+MACROBLOCKS = {"16x16": (16, 16), "16x8": (16, 8), "8x16": (8, 16), "8x8": (8, 8), "4x4": (4, 4)}
 
 
-def slow_rasterise(records, height, width, past, future):
-    """Cell by cell: the last record whose block covers the cell's centre; the past overrules the future."""
-    h, w = -(-height // CELL), -(-width // CELL)
-    field, valid = np.zeros((h, w, 2)), np.zeros((h, w), dtype=bool)
-    for future_side in (True, False):
-        distance = future if future_side else past
-        for r in records:
-            if (r["source"] > 0) != future_side or distance == 0:
-                continue
-            left, top = int(r["dst_x"]) - int(r["w"]) // 2, int(r["dst_y"]) - int(r["h"]) // 2
-            sign = 1 if future_side else -1
-            motion = [sign * int(r[k]) / int(r["motion_scale"]) / distance for k in ("motion_x", "motion_y")]
-            for row in range(h):
-                for column in range(w):
-                    x, y = column * CELL + CELL / 2, row * CELL + CELL / 2
-                    if left <= x < left + int(r["w"]) and top <= y < top + int(r["h"]):
-                        field[row, column], valid[row, column] = motion, True
-    return field, valid
+def records_of(rng, kinds, shift=0, sources=(-1, 1)):
+    """Blocks that tile a picture of 62 x 50 and more than that all round, in one tiling for each source."""
+    blocks = []
+    for source in sources:
+        for y in range(-48, 112, 16):
+            for x in range(-48, 128, 16):
+                w, h = MACROBLOCKS[rng.choice(kinds)]
+                blocks += [
+                    (source, w, h, x + dx + w // 2 + shift, y + dy + h // 2 + shift)
+                    for dy in range(0, 16, h)
+                    for dx in range(0, 16, w)
+                    if rng.random() < 0.7
+                ]
+    records = np.zeros(len(blocks), dtype=RECORD)
+    for number, name in enumerate(("source", "w", "h", "dst_x", "dst_y")):
+        records[name] = [block[number] for block in blocks]
+    records["motion_x"], records["motion_y"] = rng.integers(-900, 900, (2, len(records)))
+    records["motion_scale"] = rng.choice([2, 4], len(records))
+    return records[rng.permutation(len(records))]
 
 
-def test_rasterise_is_the_slow_one():
+@pytest.mark.parametrize("shift", [0, 2, 3])
+@pytest.mark.parametrize("kinds", [["16x16"], ["16x16", "16x8", "8x16", "8x8"], ["16x8", "8x8", "4x4"]])
+def test_rasterise_is_the_slow_one(kinds, shift):
     rng = np.random.default_rng(3)
-    records = np.zeros(60, dtype=RECORD)
-    records["source"] = rng.choice([-1, 1], 60)
-    records["w"], records["h"] = rng.choice([4, 8, 16], 60), rng.choice([4, 8, 16], 60)
-    records["dst_x"] = rng.integers(-2, 18, 60) * 4 + records["w"] // 2
-    records["dst_y"] = rng.integers(-2, 14, 60) * 4 + records["h"] // 2
-    records["motion_x"], records["motion_y"] = rng.integers(-90, 90, 60), rng.integers(-90, 90, 60)
-    records["motion_scale"] = 4
-    # The fast one takes the blocks by their size: sort likewise, so that both paint in one order.
-    records = records[np.lexsort((records["h"], records["w"]))]
-    for past, future in ((1, 2), (3, 0), (0, 1), (0, 0)):
-        field, valid = rasterise(records, 50, 62, past, future)
-        expected, known = slow_rasterise(records, 50, 62, past, future)
-        np.testing.assert_array_equal(valid, known)
-        np.testing.assert_allclose(field / SUBPIXEL, expected, atol=0.5 / SUBPIXEL + 1e-9)
-    assert not rasterise(None, 50, 62, 1, 1)[1].any()
+    frames = [records_of(rng, kinds, shift), np.zeros(0, dtype=RECORD), records_of(rng, kinds, shift, sources=(1,))]
+    for past, future in (([1, 1, 1], [2, 1, 1]), ([3, 1, 0], [0, 0, 3]), ([0, 2, 1], [1, 2, 2])):
+        fields, valid = rasterise([frame.tobytes() for frame in frames], 50, 62, past, future)
+        assert (fields.shape, valid.shape) == ((3, 13, 16, 2), (3, 13, 16))
+        for number, records in enumerate(frames):
+            expected, known = slow_field(records, 50, 62, past[number], future[number])
+            np.testing.assert_array_equal(valid[number], known)
+            np.testing.assert_allclose(fields[number] / SUBPIXEL, expected, atol=0.5 / SUBPIXEL + 1e-9)
+    assert valid[0].any()
+    assert not valid[1].any()
+
+
+def test_what_no_encoder_would_write_does_no_harm():
+    records = np.zeros(6, dtype=RECORD)
+    records["source"], records["w"], records["h"] = -1, (16, 16, 255, 0, 16, 16), (16, 16, 255, 0, 16, 16)
+    records["dst_x"], records["dst_y"] = (8, 24, 32000, 40, -32000, 40), (8, 8, 40, 44, -32000, 8)
+    records["motion_x"] = (2**30, 4, 4, 4, 4, 4)
+    records["motion_scale"] = (4, 0, 4, 4, 4, 4)
+    field, valid = rasterise([records.tobytes()], 64, 64, [1], [0])
+    assert valid[0, :4, :4].all()
+    assert (field[0, :4, :4, 0] == -32767).all()  # as much as fits
+    assert not valid[0, :4, 4:8].any()  # a scale of 0 tells nothing
+    assert (field[0, :4, 8:12] == (-SUBPIXEL, 0)).all()
+    assert valid.sum() == 33
 
 
 @pytest.mark.parametrize(
@@ -117,9 +125,14 @@ def test_distances_to_references():
     past, future = table.distances()
     assert past.tolist() == [0, 1, 2, 1, 4]
     assert future.tolist() == [0, 1, 2, 1, 0]
-    past, future = distances_from_types("IBBPP")
-    assert past.tolist() == [0, 1, 2, 3, 1]
-    assert future.tolist() == [0, 2, 1, 0, 0]
+    told = list(distances_from_types(enumerate("BIBBPPB")))
+    assert told == [(0, 0, 1), (1, 0, 0), (2, 1, 2), (3, 2, 1), (4, 3, 0), (5, 1, 0), (6, 1, 0)]
+
+
+def test_distances_are_told_as_soon_as_the_reference_is_there():
+    seen = []
+    types = distances_from_types((seen.append(number) or number, kind) for number, kind in enumerate("IBPPP"))
+    assert [next(types)[0], seen[-1], next(types)[0], seen[-1]] == [0, 0, 1, 2]
 
 
 def test_reference_flag_of_h264():
@@ -142,11 +155,14 @@ def test_pooling_is_the_mean_of_what_is_valid():
     field = np.arange(3 * 5 * 2).reshape(3, 5, 2).astype(np.int16) * 10
     valid = np.ones((3, 5), dtype=bool)
     valid[0, 0] = valid[2, 4] = False
-    pooled, known = pool(field, valid, 2)
+    fields, masks = pool(np.stack([field * 0, field]), np.stack([~valid, valid]), 2)
+    pooled, known = fields[1], masks[1]
     assert pooled.shape == (2, 3, 2)
+    assert not fields[0].any()
+    assert masks[0].tolist() == [[True, False, False], [False, False, True]]
     np.testing.assert_array_equal(pooled[0, 0], np.rint(np.mean([field[0, 1], field[1, 0], field[1, 1]], axis=0)))
     assert known.tolist() == [[True, True, True], [True, True, False]]
-    assert pool(field, valid, 1)[0] is field
+    assert pool(fields, masks, 1)[0] is fields
 
 
 def test_a_step_is_the_stride_times_the_mean_of_the_frames_that_tell():

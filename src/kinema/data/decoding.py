@@ -8,8 +8,9 @@ gives is kept: packets that cannot be decoded are counted and passed over. Pixel
 from __future__ import annotations
 
 import functools
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +33,13 @@ from kinema.data.motion import (
     rasterise,
     require_motion,
     rotate,
+    tells_motion,
 )
 
 _HEAD = 4096
+_TOGETHER = 16
+_NO_PIXELS = {"skip_loop_filter": "all", "skip_idct": "all"}
+"""What a decoder may leave undone where only the vectors are wanted: they are read before any pixel is made."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +47,13 @@ class Decoded:
     """Frames of one video.
 
     Args:
-        frames: uint8 [N, H, W, 3], RGB, turned for display.
+        frames: uint8 [N, H, W, 3], RGB, turned for display; [N, 0, 0, 3] where pixels were not asked for.
         motion: int16 [N, h, w, 2] or None: (dx, dy) of what is seen, from the frame before to this one, in sixteenths
             of a pixel of the source as displayed.
         motion_valid: bool [N, h, w] or None: where the stream told a motion.
         source_size: (height, width) of the source as displayed, in pixels.
+        times: float64 [N]: when each frame is shown, in seconds; NaN where the stream does not say.
+        types: str [N]: each frame's picture type, 'I', 'P' or 'B' ('S' in some MPEG-4); '?' where it is unknown.
         bad_packets: packets that could not be decoded, and frames that the decoder marked as damaged.
         reason: what the decoder said of the first of these; empty where there were none.
     """
@@ -55,6 +62,8 @@ class Decoded:
     motion: NDArray[np.int16] | None
     motion_valid: NDArray[np.bool_] | None
     source_size: tuple[int, int]
+    times: NDArray[np.float64]
+    types: NDArray[np.str_]
     bad_packets: int = 0
     reason: str = ""
 
@@ -196,7 +205,8 @@ def quarter_turns(rotation: float) -> int:
 class _Picture:
     """Turns decoder frames of one file into RGB arrays of one size."""
 
-    def __init__(self, first: Any, short_side: int | None) -> None:
+    def __init__(self, first: Any, short_side: int | None, codec: str) -> None:
+        self._codec = codec
         self.stored = (first.height, first.width)
         self.turns = quarter_turns(first.rotation)
         self.target = output_size(first.height, first.width, short_side)
@@ -214,35 +224,108 @@ class _Picture:
         turned: NDArray[np.uint8] = np.rot90(rows.reshape(height, width, 3), self.turns).copy()
         return turned
 
-    def field(self, frame: Any, past: int, future: int) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
-        side = frame.side_data.get("MOTION_VECTORS") if (frame.height, frame.width) == self.stored else None
-        records = None if side is None else side.to_ndarray()
-        field, valid = rasterise(records, *self.stored, past, future)
-        return rotate(*pool(field, valid, self.factor), self.turns)
+    def records(self, frame: Any) -> bytes:
+        """A copy of the frame's vectors: they would keep the decoder's whole picture alive."""
+        if (frame.height, frame.width) != self.stored or not tells_motion(self._codec, _type_of(frame)):
+            return b""
+        side = frame.side_data.get("MOTION_VECTORS")
+        return b"" if side is None else bytes(memoryview(side))
+
+    def fields(
+        self, records: Sequence[bytes], past: Sequence[int], future: Sequence[int]
+    ) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+        parts = []
+        for at in range(0, len(records), _TOGETHER):
+            some = slice(at, at + _TOGETHER)
+            field, valid = rasterise(records[some], *self.stored, past[some], future[some])
+            parts.append(rotate(*pool(field, valid, self.factor), self.turns))
+        return np.concatenate([field for field, _ in parts]), np.concatenate([valid for _, valid in parts])
+
+
+class _Chunk:
+    """The frames of a chunk as they come."""
+
+    def __init__(self, picture: _Picture, *, pixels: bool, motion: bool) -> None:
+        self._picture, self._pixels, self._motion = picture, pixels, motion
+        self._rgb: list[NDArray[np.uint8]] = []
+        self._records: list[bytes] = []
+        self._past: list[int] = []
+        self._future: list[int] = []
+        self._times: list[float] = []
+        self._types: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def add(self, frame: Any, past: int, future: int) -> None:
+        self._times.append(float("nan") if frame.time is None else frame.time)
+        self._types.append(_type_of(frame))
+        if self._pixels:
+            self._rgb.append(self._picture.rgb(frame))
+        if self._motion:
+            self._records.append(self._picture.records(frame))
+            self._past.append(past)
+            self._future.append(future)
+
+    def gather(self, reader: Reader) -> Decoded:
+        motion, valid = self._picture.fields(self._records, self._past, self._future) if self._motion else (None, None)
+        return Decoded(
+            frames=np.stack(self._rgb) if self._pixels else np.empty((len(self), 0, 0, 3), dtype=np.uint8),
+            motion=motion,
+            motion_valid=valid,
+            source_size=self._picture.displayed,
+            times=np.asarray(self._times),
+            types=np.asarray(self._types),
+            bad_packets=reader.bad,
+            reason=reader.reason,
+        )
+
+
+def _type_of(frame: Any) -> str:
+    name: str = PictureType(frame.pict_type).name
+    return "?" if name == "NONE" else name
+
+
+Placed = tuple[Any, int, int]
+"""A frame of the decoder with the frames to its references in the past and in the future."""
+
+
+def _with_distances(frames: Iterator[Any], table: PacketTable | None) -> Iterator[Placed]:
+    if table is None:
+        return distances_from_types((frame, _type_of(frame)) for frame in frames)
+    past, future = table.distances()
+    known = dict(zip(sorted(table.pts), zip(past.tolist(), future.tolist(), strict=True), strict=True))
+    return ((frame, *known.get(frame.pts, (0, 0))) for frame in frames)
 
 
 def _chosen_frames(
-    reader: Reader, table: PacketTable | None, start: int, stop: int | None
-) -> Iterator[tuple[int, Any]]:
-    """Numbers and frames from ``start`` to ``stop``, reached through a keyframe where the table allows it."""
+    reader: Reader, frames: Iterator[Placed], table: PacketTable | None, start: int, stop: int | None
+) -> Iterator[Placed]:
+    """Frames from ``start`` to ``stop``, reached through a keyframe where the table allows it."""
     shown = table.shown() if table is not None and start > 0 else []
     if not shown:
-        for number, frame in enumerate(reader.frames()):
-            if stop is not None and number >= stop:
-                return
-            if number >= start:
-                yield number, frame
+        yield from itertools.islice(frames, start, stop)
         return
     if start >= len(shown):
         return
     places = {pts: number for number, pts in enumerate(shown)}
     reader.container.seek(shown[start], backward=True, stream=reader.stream)
-    for frame in reader.frames():
-        number = places.get(frame.pts, -1)
+    for placed in frames:
+        number = places.get(placed[0].pts, -1)
         if stop is not None and number >= stop:
             return
         if number >= start:
-            yield number, frame
+            yield placed
+
+
+def _open_decoder(context: Any, path: Path, *, motion: bool, pixels: bool, threads: int) -> None:
+    """Sets what the decoder does; all of it has to be said before the first packet."""
+    # With several frames at once FFmpeg may read a picture's vectors while another thread is still writing them
+    # (seen with its release 8: one frame in twenty of a 320 x 240 file differed from run to run).
+    context.thread_count, context.thread_type = threads, "SLICE" if motion else "AUTO"
+    if motion:
+        require_motion(context.name, str(path))
+        context.options = {"flags2": "+export_mvs"} | ({} if pixels else _NO_PIXELS)
 
 
 def decode_chunks(
@@ -254,55 +337,30 @@ def decode_chunks(
     stop: int | None = None,
     seek: bool = True,
     threads: int = 1,
+    pixels: bool = True,
     chunk: int = 256,
 ) -> Iterator[Decoded]:
     """The same as :func:`decode`, ``chunk`` frames at a time, for files too long for memory."""
     table = packet_table(path) if motion or (seek and start > 0) else None
     with open_video(path) as (container, stream):
-        context = stream.codec_context
-        context.thread_count, context.thread_type = threads, "AUTO"
-        if motion:
-            require_motion(context.name, str(path))
-            context.options = {"flags2": "+export_mvs"}
+        _open_decoder(stream.codec_context, path, motion=motion, pixels=pixels, threads=threads)
         reader = Reader(container, stream)
-        distance = _distances(table) if motion else None
+        frames = reader.frames()
+        placed = _with_distances(frames, table) if motion else ((frame, 0, 0) for frame in frames)
         picture: _Picture | None = None
-        rgb: list[NDArray[np.uint8]] = []
-        held: list[Any] = []
-        for _, frame in _chosen_frames(reader, table if seek else None, start, stop):
-            picture = picture or _Picture(frame, short_side)
-            rgb.append(picture.rgb(frame))
-            if motion:
-                held.append(picture.field(frame, *distance.get(frame.pts, (0, 0))) if distance else frame)
-            if len(rgb) == chunk and (distance is not None or not motion):
-                yield _gather(picture, rgb, held, reader)
-                rgb, held = [], []
+        held: _Chunk | None = None
+        for each in _chosen_frames(reader, placed, table if seek else None, start, stop):
+            picture = picture or _Picture(each[0], short_side, stream.codec_context.name)
+            held = held or _Chunk(picture, pixels=pixels, motion=motion)
+            held.add(*each)
+            if len(held) == chunk:
+                yield held.gather(reader)
+                held = None
         if picture is None:
             where = "" if start == 0 else f" from frame {start} on"
             raise VideoError(f"'{path}': no frame could be decoded{where}: {reader.reason or 'the file ends first'}.")
-        if motion and distance is None:
-            past, future = distances_from_types([PictureType(frame.pict_type).name for frame in held])
-            held = [picture.field(f, int(p), int(q)) for f, p, q in zip(held, past, future, strict=True)]
-        if rgb:
-            yield _gather(picture, rgb, held, reader)
-
-
-def _distances(table: PacketTable | None) -> dict[int, tuple[int, int]] | None:
-    if table is None:
-        return None
-    past, future = table.distances()
-    return dict(zip(sorted(table.pts), zip(past.tolist(), future.tolist(), strict=True), strict=True))
-
-
-def _gather(picture: _Picture, rgb: list[NDArray[np.uint8]], fields: list[Any], reader: Reader) -> Decoded:
-    return Decoded(
-        frames=np.stack(rgb),
-        motion=np.stack([field for field, _ in fields]) if fields else None,
-        motion_valid=np.stack([valid for _, valid in fields]) if fields else None,
-        source_size=picture.displayed,
-        bad_packets=reader.bad,
-        reason=reader.reason,
-    )
+        if held is not None:
+            yield held.gather(reader)
 
 
 def decode(
@@ -314,6 +372,7 @@ def decode(
     stop: int | None = None,
     seek: bool = True,
     threads: int = 1,
+    pixels: bool = True,
 ) -> Decoded:
     """Decodes frames ``start`` to ``stop`` (exclusive) of a file.
 
@@ -326,15 +385,16 @@ def decode(
         stop: the frame after the last; None for all. Fewer frames come back where the file ends earlier.
         seek: whether a later ``start`` may be reached through a keyframe. False counts frames from the beginning,
             which a damaged file needs for its frames to keep their numbers.
-        threads: threads of the decoder.
+        threads: threads of the decoder. With ``motion`` they share the slices of a picture, and most files have but one
+            a picture: processes, each with a file of its own, are then the way to use more cores.
+        pixels: False leaves the frames away, and the decoder's work on them that the vectors do not need.
 
     Raises:
         VideoError: nothing could be decoded; names the file and the reason.
         DataError: ``motion`` was asked of a codec that does not export it.
     """
-    parts = list(
-        decode_chunks(path, short_side=short_side, motion=motion, start=start, stop=stop, seek=seek, threads=threads)
-    )
+    how: dict[str, Any] = {"seek": seek, "threads": threads, "pixels": pixels}
+    parts = list(decode_chunks(path, short_side=short_side, motion=motion, start=start, stop=stop, **how))
     with_motion = parts[0].motion is not None
     return Decoded(
         frames=np.concatenate([part.frames for part in parts]),
@@ -343,6 +403,8 @@ def decode(
         if with_motion
         else None,
         source_size=parts[-1].source_size,
+        times=np.concatenate([part.times for part in parts]),
+        types=np.concatenate([part.types for part in parts]),
         bad_packets=parts[-1].bad_packets,
         reason=parts[-1].reason,
     )

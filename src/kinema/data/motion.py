@@ -11,21 +11,35 @@ forward in time, and several streams of one content give one motion whatever the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import DataError
 
+T = TypeVar("T")
+
 CELL = 4
 """Pixels of the source that a cell of the grid covers, in both directions."""
 SUBPIXEL = 16
 """Motion is kept in whole sixteenths of a pixel."""
 
-_MARGIN = 16 // CELL
+RECORD = np.dtype(
+    {
+        "names": ["source", "w", "h", "src_x", "src_y", "dst_x", "dst_y", "motion_x", "motion_y", "motion_scale"],
+        "formats": ["i4", "u1", "u1", "i2", "i2", "i2", "i2", "i4", "i4", "u2"],
+        "offsets": [0, 4, 5, 6, 8, 10, 12, 24, 28, 32],
+        "itemsize": 40,
+    }
+)
+"""A record of FFmpeg's, without its field ``flags``, which is unused."""
+
+_COARSE = 8
+_LARGEST = 16
 _NOTHING = np.full(2, -32768, dtype=np.int16).view(np.int32)[0]
 _EXPORTING = ("h264", "mpeg1video", "mpeg2video", "mpeg4")
 
@@ -33,6 +47,15 @@ _EXPORTING = ("h264", "mpeg1video", "mpeg2video", "mpeg4")
 def exports_motion(codec: str) -> bool:
     """Whether FFmpeg's decoder for this codec gives its motion vectors away."""
     return codec in _EXPORTING
+
+
+def tells_motion(codec: str, kind: str) -> bool:
+    """Whether the vectors of a picture of type ``kind`` can be believed.
+
+    Of the B-frames of MPEG-4 Part 2, FFmpeg exports every block with its direction and the vector 0, whatever it was
+    (seen with its release 8: its decoder keeps the vectors of pictures that others refer to, and only those).
+    """
+    return (codec, kind) != ("mpeg4", "B")
 
 
 def require_motion(codec: str, name: str) -> None:
@@ -91,22 +114,24 @@ class PacketTable:
         return past, future
 
 
-def distances_from_types(types: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The same from picture types in order of display, for streams that carry no times: B refers to what is not B."""
-    past = np.zeros(len(types), dtype=np.int64)
-    future = np.zeros(len(types), dtype=np.int64)
-    last = -1
-    for place, kind in enumerate(types):
-        past[place] = place - last if last >= 0 else 0
+def distances_from_types(frames: Iterable[tuple[T, str]]) -> Iterator[tuple[T, int, int]]:
+    """The same from picture types in order of display, for streams that carry no times: B refers to what is not B.
+
+    Args:
+        frames: anything, each with its type ('I', 'P' or 'B').
+
+    Yields:
+        Each with its distances in the past and in the future, once the reference that follows it is known.
+    """
+    waiting: list[T] = []
+    begun = False
+    for frame, kind in frames:
+        waiting.append(frame)
         if kind != "B":
-            last = place
-    following = -1
-    for place in range(len(types) - 1, -1, -1):
-        if types[place] == "B":
-            future[place] = following - place if following >= 0 else 0
-        else:
-            following = place
-    return past, future
+            last = len(waiting) - 1
+            yield from ((held, begun * (place + 1), last - place) for place, held in enumerate(waiting))
+            waiting, begun = [], True
+    yield from ((held, begun * (place + 1), 0) for place, held in enumerate(waiting))
 
 
 def h264_is_reference(packet: bytes, length_size: int) -> bool:
@@ -138,53 +163,87 @@ def grid_shape(height: int, width: int) -> tuple[int, int]:
 
 
 def rasterise(
-    records: NDArray[Any] | None, height: int, width: int, past: int, future: int
+    frames: Sequence[bytes], height: int, width: int, past: Sequence[int], future: Sequence[int]
 ) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
-    """One frame's records as a dense field.
+    """The records of N frames as dense fields; many frames at once, since a frame alone is little work for NumPy.
 
     Args:
-        records: FFmpeg's structured array of motion vectors, or None for a frame without any.
+        frames: FFmpeg's records of each frame, laid out as :data:`RECORD`; empty for a frame without any.
         height: of the stored picture.
         width: of the stored picture.
-        past: frames to the reference in the past, 0 where there is none.
-        future: frames to the reference in the future, 0 where there is none.
+        past: frames to each one's reference in the past, 0 where there is none.
+        future: frames to each one's reference in the future, 0 where there is none.
 
     Returns:
-        int16 [h, w, 2], motion (dx, dy) from the frame before to this one in sixteenths of a pixel, and bool [h, w],
-        where the stream told it. A cell that both directions tell is given the motion from the past.
+        int16 [N, h, w, 2], motion (dx, dy) from the frame before to this one in sixteenths of a pixel, and
+        bool [N, h, w], where the stream told it. A cell that both directions tell is given the motion from the past.
     """
+    records = np.frombuffer(b"".join(frames), dtype=RECORD)
+    counts = [len(frame) // RECORD.itemsize for frame in frames]
+    left = records["dst_x"] - (records["w"] >> 1).astype(np.int16)
+    top = records["dst_y"] - (records["h"] >> 1).astype(np.int16)
+    # Blocks of 8 and 16 pixels are painted on a grid of 8, a quarter of the work; these codecs hardly know others.
+    cell = CELL if np.bitwise_or.reduce(left | top | records["w"] | records["h"]) % _COARSE else _COARSE
+    margin = _LARGEST // cell
+    rows, columns = -(-height // cell), -(-width // cell)
+    canvas = np.full((len(frames), rows + 2 * margin, columns + 2 * margin), _NOTHING, dtype=np.int32)
+    # A block covers the cells whose centres it covers. One that lies far outside ends in the margin.
+    row = np.clip((top + (cell // 2 - 1)) // cell, -margin, rows) + margin
+    column = np.clip((left + (cell // 2 - 1)) // cell, -margin, columns) + margin
+    high, wide = (np.clip(records[name] // cell, 1, margin) for name in ("h", "w"))
+    corner = (np.repeat(np.arange(len(frames)) * canvas.shape[1], counts) + row) * canvas.shape[2] + column
+    # Motion forward in time: a block from the future has moved on by its vector, one from the past against it.
+    after, before = (np.repeat(np.asarray(of, dtype=np.int32), counts) for of in (future, past))
+    scale = np.where(records["source"] > 0, after, -before) * records["motion_scale"]
+    for side in (scale > 0, scale < 0):
+        told = np.flatnonzero(side)
+        if len(told):
+            motion = _packed(records["motion_x"][told], records["motion_y"][told], scale[told])
+            _paint(canvas, corner[told], high[told], wide[told], motion)
+    fine = _on_grid(canvas[:, margin:-margin, margin:-margin], height, width)
+    valid = fine != _NOTHING
+    return (fine * valid).view(np.int16).reshape(*fine.shape, 2), valid
+
+
+def _packed(x: NDArray[np.int32], y: NDArray[np.int32], scale: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Vectors x / scale, y / scale in sixteenths of a pixel, two int16 in one int32."""
+    motion = np.empty((len(scale), 2), dtype=np.int16)
+    for axis, vector in enumerate((x, y)):
+        units = vector * float(SUBPIXEL) / scale
+        motion[:, axis] = np.clip(np.rint(units, out=units), -32767, 32767, out=units)
+    return motion.view(np.int32)[:, 0]
+
+
+def _paint(
+    canvas: NDArray[np.int32],
+    corner: NDArray[np.int64],
+    rows: NDArray[np.uint8],
+    columns: NDArray[np.uint8],
+    values: NDArray[np.int32],
+) -> None:
+    """Writes each block's value into its cells: all blocks of one size at once, cell by cell.
+
+    The canvas has a margin as wide as the largest block all round, so that blocks that hang over need no test. Blocks
+    of one direction do not overlap.
+    """
+    flat, across = canvas.reshape(-1), canvas.shape[2]
+    for height, width in itertools.product(range(1, int(rows.max()) + 1), range(1, int(columns.max()) + 1)):
+        chosen = np.flatnonzero((rows == height) & (columns == width))
+        if len(chosen):
+            corners, painted = corner[chosen], values[chosen]
+            for row, column in itertools.product(range(height), range(width)):
+                flat[corners + (row * across + column)] = painted
+
+
+def _on_grid(cells: NDArray[np.int32], height: int, width: int) -> NDArray[np.int32]:
+    """The canvas [N, h, w] of a picture in cells of 4 or 8 pixels, in cells of 4."""
     h, w = grid_shape(height, width)
-    canvas = np.full((h + 2 * _MARGIN) * (w + 2 * _MARGIN), _NOTHING, dtype=np.int32)
-    if records is not None:
-        for future_side, distance in ((True, future), (False, past)):
-            side = records[((records["source"] > 0) == future_side) & (records["motion_scale"] > 0)]
-            if distance and len(side):
-                scale = side["motion_scale"].astype(np.float64) * (distance if future_side else -distance) / SUBPIXEL
-                motion = np.stack([side["motion_x"], side["motion_y"]], axis=1) / scale[:, None]
-                units = np.clip(np.rint(motion), -32767, 32767).astype(np.int16)
-                _paint(side, units.view(np.int32)[:, 0], canvas, h, w)
-    inner = canvas.reshape(h + 2 * _MARGIN, w + 2 * _MARGIN)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
-    valid = inner != _NOTHING
-    return np.where(valid, inner, 0).astype(np.int32).view(np.int16).reshape(h, w, 2), valid
-
-
-def _paint(records: NDArray[Any], packed: NDArray[np.int32], canvas: NDArray[np.int32], h: int, w: int) -> None:
-    """Writes each record's motion into the cells whose centre its block covers.
-
-    The canvas has a margin as wide as the largest block all round, so that blocks that hang over need no test.
-    """
-    across = w + 2 * _MARGIN
-    sizes = records["w"].astype(np.int64) << 8 | records["h"]
-    for size in np.unique(sizes).tolist():
-        width, height = size >> 8, size & 255
-        chosen = sizes == size
-        left = (records["dst_x"][chosen].astype(np.int64) - width // 2 + CELL // 2) // CELL
-        top = (records["dst_y"][chosen].astype(np.int64) - height // 2 + CELL // 2) // CELL
-        corner = (np.clip(top, -_MARGIN, h) + _MARGIN) * across + np.clip(left, -_MARGIN, w) + _MARGIN
-        rows = np.arange(min(max(1, height // CELL), _MARGIN))
-        columns = np.arange(min(max(1, width // CELL), _MARGIN))
-        block = (rows[:, None] * across + columns).ravel()
-        canvas[corner[:, None] + block] = packed[chosen][:, None]
+    if cells.shape[1:] == (h, w):
+        return cells
+    fine = np.empty((len(cells), 2 * cells.shape[1], 2 * cells.shape[2]), dtype=np.int32)
+    fine[:, ::2, ::2] = fine[:, ::2, 1::2] = cells
+    fine[:, 1::2] = fine[:, ::2]
+    return fine[:, :h, :w]
 
 
 def rotate(
@@ -204,18 +263,17 @@ def rotate(
 def pool(
     field: NDArray[np.int16], valid: NDArray[np.bool_], factor: int
 ) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
-    """Joins factor x factor cells of a field [h, w, 2] into one: the mean of the valid ones, valid where any is."""
+    """Joins factor x factor cells of fields [N, h, w, 2] into one: the mean of the valid ones, valid where any is."""
     if factor == 1:
         return field, valid
-    h, w = valid.shape
+    n, h, w = valid.shape
     rows, columns = -(-h // factor), -(-w // factor)
-    total = np.zeros((rows * factor, columns * factor, 2), dtype=np.int32)
-    known = np.zeros((rows * factor, columns * factor), dtype=np.int32)
-    total[:h, :w] = field
-    total[:h, :w][~valid] = 0
-    known[:h, :w] = valid
-    count = known.reshape(rows, factor, columns, factor).sum(axis=(1, 3))
-    summed = total.reshape(rows, factor, columns, factor, 2).sum(axis=(1, 3))
+    total = np.zeros((n, rows * factor, columns * factor, 2), dtype=np.int32)
+    known = np.zeros((n, rows * factor, columns * factor), dtype=np.int32)
+    total[:, :h, :w] = np.where(valid[..., None], field, 0)
+    known[:, :h, :w] = valid
+    count = known.reshape(n, rows, factor, columns, factor).sum(axis=(2, 4))
+    summed = total.reshape(n, rows, factor, columns, factor, 2).sum(axis=(2, 4))
     mean = np.rint(summed / np.maximum(count, 1)[..., None]).astype(np.int16)
     return mean, count > 0
 
