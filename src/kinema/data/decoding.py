@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,8 +153,14 @@ class Reader:
     reason: str = ""
     packets: int = 0
 
-    def frames(self) -> Iterator[Any]:
-        """The decoder's frames in order of display, until the stream ends or gives no more."""
+    def frames(self, needless: Callable[[Any], bool] | None = None) -> Iterator[Any]:
+        """The decoder's frames in order of display, until the stream ends or gives no more.
+
+        Args:
+            needless: says of a packet that its picture is not wanted; it is left out if no other refers to it. Only
+                for a decoder of one thread, which has said all of a packet before the next.
+        """
+        context, leaves_out = self.stream.codec_context, False
         packets = self.container.demux(self.stream)
         while True:
             try:
@@ -163,6 +169,9 @@ class Reader:
                 self._note(reason_of(error))
                 packet = None
             self.packets += packet is not None and packet.size > 0
+            if needless is not None and packet is not None and needless(packet) != leaves_out:
+                leaves_out = not leaves_out
+                context.skip_frame = "NONREF" if leaves_out else "DEFAULT"
             try:
                 decoded = self.stream.decode(packet)
             except av.EOFError:
@@ -202,7 +211,7 @@ def quarter_turns(rotation: float) -> int:
     return round(rotation / 90) % 4
 
 
-class _Picture:
+class Picture:
     """Turns decoder frames of one file into RGB arrays of one size."""
 
     def __init__(self, first: Any, short_side: int | None, codec: str) -> None:
@@ -215,6 +224,7 @@ class _Picture:
         self._reformatter = VideoReformatter()
 
     def rgb(self, frame: Any) -> NDArray[np.uint8]:
+        """uint8 [H, W, 3] of one frame."""
         height, width = self.target
         picture = self._reformatter.reformat(
             frame, width=width, height=height, format="rgb24", interpolation=Interpolation.BILINEAR
@@ -234,6 +244,7 @@ class _Picture:
     def fields(
         self, records: Sequence[bytes], past: Sequence[int], future: Sequence[int]
     ) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+        """Motion int16 [N, h, w, 2] and bool [N, h, w] of N frames' vectors, each with its references' distances."""
         parts = []
         for at in range(0, len(records), _TOGETHER):
             some = slice(at, at + _TOGETHER)
@@ -245,7 +256,7 @@ class _Picture:
 class _Chunk:
     """The frames of a chunk as they come."""
 
-    def __init__(self, picture: _Picture, *, pixels: bool, motion: bool) -> None:
+    def __init__(self, picture: Picture, *, pixels: bool, motion: bool) -> None:
         self._picture, self._pixels, self._motion = picture, pixels, motion
         self._rgb: list[NDArray[np.uint8]] = []
         self._records: list[bytes] = []
@@ -290,7 +301,8 @@ Placed = tuple[Any, int, int]
 """A frame of the decoder with the frames to its references in the past and in the future."""
 
 
-def _with_distances(frames: Iterator[Any], table: PacketTable | None) -> Iterator[Placed]:
+def with_distances(frames: Iterator[Any], table: PacketTable | None) -> Iterator[Placed]:
+    """Frames in order of display with the distances to their references."""
     if table is None:
         return distances_from_types((frame, _type_of(frame)) for frame in frames)
     past, future = table.distances()
@@ -318,7 +330,7 @@ def _chosen_frames(
             yield placed
 
 
-def _open_decoder(context: Any, path: Path, *, motion: bool, pixels: bool, threads: int) -> None:
+def open_decoder(context: Any, path: Path, *, motion: bool, pixels: bool, threads: int) -> None:
     """Sets what the decoder does; all of it has to be said before the first packet."""
     # With several frames at once FFmpeg may read a picture's vectors while another thread is still writing them
     # (seen with its release 8: one frame in twenty of a 320 x 240 file differed from run to run).
@@ -343,14 +355,14 @@ def decode_chunks(
     """The same as :func:`decode`, ``chunk`` frames at a time, for files too long for memory."""
     table = packet_table(path) if motion or (seek and start > 0) else None
     with open_video(path) as (container, stream):
-        _open_decoder(stream.codec_context, path, motion=motion, pixels=pixels, threads=threads)
+        open_decoder(stream.codec_context, path, motion=motion, pixels=pixels, threads=threads)
         reader = Reader(container, stream)
         frames = reader.frames()
-        placed = _with_distances(frames, table) if motion else ((frame, 0, 0) for frame in frames)
-        picture: _Picture | None = None
+        placed = with_distances(frames, table) if motion else ((frame, 0, 0) for frame in frames)
+        picture: Picture | None = None
         held: _Chunk | None = None
         for each in _chosen_frames(reader, placed, table if seek else None, start, stop):
-            picture = picture or _Picture(each[0], short_side, stream.codec_context.name)
+            picture = picture or Picture(each[0], short_side, stream.codec_context.name)
             held = held or _Chunk(picture, pixels=pixels, motion=motion)
             held.add(*each)
             if len(held) == chunk:

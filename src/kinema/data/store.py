@@ -18,12 +18,16 @@ from numpy.typing import NDArray
 
 from kinema.core.errors import ConfigError, DataError, VideoError
 from kinema.core.records import ClipSpec
-from kinema.data.decoding import decode, motion_grid, output_size
+from kinema.data.decoding import motion_grid, output_size
 from kinema.data.manifest import Manifest, Video
 from kinema.data.motion import require_motion, step_motion
-from kinema.data.store_files import UNKNOWN, Entry, StoredVideos, build_store
+from kinema.data.pieces import decode_pieces
+from kinema.data.store_files import UNKNOWN, StoredVideos, build_store
 
 log = logging.getLogger(__name__)
+
+_Cut = tuple[NDArray[np.uint8], list[NDArray[np.int16]], tuple[int, int]]
+"""Frames of all windows, the motion of every frame of each, and the source's (height, width)."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +44,6 @@ class Windows:
     frames: NDArray[np.uint8]
     motion: NDArray[np.float32] | None
     motion_valid: NDArray[np.bool_] | None
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Consecutive frames of a video, the first of them number ``begin``."""
-
-    begin: int
-    frames: NDArray[np.uint8]
-    motion: NDArray[np.int16] | None
-    source_size: tuple[int, int]
 
 
 class ClipStore:
@@ -133,66 +127,69 @@ class ClipStore:
                 f"a window spans {self.spec.span}."
             )
         moving = self.motion and motion is not False
-        cut = [
-            self._window(self._part(video, start, min(last, start + self.spec.span - 1)), start, moving)
-            for start in starts
-        ]
-        return Windows(
-            frames=np.stack([frames for frames, _, _ in cut]),
-            motion=np.stack([m for _, m, _ in cut if m is not None]) if moving else None,
-            motion_valid=np.stack([v for _, _, v in cut if v is not None]) if moving else None,
+        frames, fields, source_size = (self._from_files if self._stored is None else self._from_store)(
+            video, starts, moving
+        )
+        if not moving:
+            return Windows(frames, None, None)
+        steps = [step_motion(f, f[..., 0] != UNKNOWN, self.spec.stride, *source_size) for f in fields]
+        return Windows(frames, np.stack([m for m, _ in steps]), np.stack([valid for _, valid in steps]))
+
+    def _from_store(self, row: int, starts: Sequence[int], moving: bool) -> _Cut:
+        assert self._stored is not None
+        entry = self._stored.entries[row]
+        if entry.failed:
+            raise VideoError(f"'{self.manifest.videos[row].path}' could not be decoded: {entry.failed}.")
+        rgb, span, stride = self._stored.rgb(entry), self.spec.span, self.spec.stride
+        frames = np.empty((len(starts), self.spec.frames + 1, *rgb.shape[1:]), dtype=np.uint8)
+        for window, start in zip(frames, starts, strict=True):
+            numbers = self._numbers(row, start)
+            if numbers[-1] >= len(rgb):
+                raise self._ends_early(row, len(rgb))
+            window[...] = rgb[start : start + span : stride] if start + span <= len(rgb) else rgb[numbers]
+        field = self._stored.motion(entry) if moving else None
+        cut = [] if field is None else [self._filled(field[start + 1 : start + span]) for start in starts]
+        return frames, cut, entry.source_size
+
+    def _from_files(self, row: int, starts: Sequence[int], moving: bool) -> _Cut:
+        last, span = self.frames[row] - 1, self.spec.span
+        numbers = [self._numbers(row, start).tolist() for start in starts]
+        steps = [range(start + 1, min(start + span, last + 1)) for start in starts] if moving else []
+        found = decode_pieces(
+            self.manifest.file(row),
+            pixels={number for window in numbers for number in window},
+            motion={number for window in steps for number in window},
+            short_side=self.spec.short_side,
+            seek=self.manifest.videos[row].health == "ok",
+        )
+        missing = [number for window in numbers for number in window if number not in found.pixels]
+        missing += [number for window in steps for number in window if number not in found.motion]
+        if missing:
+            raise self._ends_early(row, min(missing))
+        frames = np.stack([np.stack([found.pixels[number] for number in window]) for window in numbers])
+        fields = [np.stack([_marked(*found.motion[number]) for number in window]) for window in steps]
+        return frames, [self._filled(field) for field in fields], found.source_size
+
+    def _numbers(self, row: int, start: int) -> NDArray[np.int64]:
+        """The frames of a window; a video shorter than it holds its last one."""
+        return np.minimum(start + np.arange(0, self.spec.span, self.spec.stride), self.frames[row] - 1)
+
+    def _filled(self, field: NDArray[np.int16]) -> NDArray[np.int16]:
+        """Motion of every frame of a window after the first: nothing moves where the last frame is held."""
+        held = np.zeros((self.spec.span - 1 - len(field), *field.shape[1:]), dtype=np.int16)
+        return np.concatenate([field, held]) if len(held) else field
+
+    def _ends_early(self, row: int, at: int) -> VideoError:
+        video = self.manifest.videos[row]
+        return VideoError(
+            f"'{video.path}' has {video.frames} frames by the manifest, but decodes only to frame {at}.",
+            "Scan the folder again.",
         )
 
-    def _part(self, row: int, begin: int, last: int) -> _Part:
-        video = self.manifest.videos[row]
-        if self._stored is not None:
-            entry = self._stored.entries[row]
-            if entry.failed:
-                raise VideoError(f"'{video.path}' could not be decoded: {entry.failed}.")
-            part = _stored_part(self._stored, entry, begin, last)
-        else:
-            part = _file_part(self.manifest.file(row), video, self.spec.short_side, self.motion, begin, last)
-        if len(part.frames) < last + 1 - begin:
-            raise VideoError(
-                f"'{video.path}' has {video.frames} frames by the manifest, but decodes only to frame "
-                f"{begin + len(part.frames)}.",
-                "Scan the folder again.",
-            )
-        return part
 
-    def _window(
-        self, part: _Part, start: int, motion: bool
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None, NDArray[np.bool_] | None]:
-        stride, span = self.spec.stride, self.spec.span
-        offset = start - part.begin
-        wanted = offset + np.arange(0, span, stride)
-        frames = part.frames[np.minimum(wanted, len(part.frames) - 1)]
-        if part.motion is None or not motion:
-            return frames, None, None
-        stored = part.motion[offset + 1 : offset + span]
-        held = np.zeros((span - 1 - len(stored), *stored.shape[1:]), dtype=np.int16)
-        field = np.concatenate([stored, held]) if len(held) else stored
-        height, width = part.source_size
-        steps, valid = step_motion(field, field[..., 0] != UNKNOWN, stride, height, width)
-        return frames, steps, valid
-
-
-def _stored_part(stored: StoredVideos, entry: Entry, begin: int, last: int) -> _Part:
-    motion = stored.motion(entry)
-    return _Part(
-        begin=begin,
-        frames=stored.rgb(entry)[begin : last + 1],
-        motion=None if motion is None else motion[begin : last + 1],
-        source_size=entry.source_size,
-    )
-
-
-def _file_part(path: Path, video: Video, short_side: int, motion: bool, begin: int, last: int) -> _Part:
-    decoded = decode(path, short_side=short_side, motion=motion, start=begin, stop=last + 1, seek=video.health == "ok")
-    field = decoded.motion
-    if field is not None and decoded.motion_valid is not None:
-        field[~decoded.motion_valid] = UNKNOWN
-    return _Part(begin=begin, frames=decoded.frames, motion=field, source_size=decoded.source_size)
+def _marked(field: NDArray[np.int16], valid: NDArray[np.bool_]) -> NDArray[np.int16]:
+    field[~valid] = UNKNOWN
+    return field
 
 
 def _readable(manifest: Manifest, spec: ClipSpec, short_videos: str) -> dict[int, int]:
