@@ -3,8 +3,8 @@
     python benchmarks/compare.py mocap OUT                      Mocap-15, guided by motion vectors and by the residual
     python benchmarks/compare.py asl OUT --data asl_letters24   real video: learnt from one person, tested on another
 
-The table fills itself in cell by cell: a run folder a cell under OUT, results in benchmarks/results/compare-SET-EPOCHS.json. A
-command that was stopped goes on where it was; --minutes stops it by itself between two cells. By default the encoders
+The table fills itself in cell by cell: a run folder a cell under OUT, results/compare-SET-EPOCHS.json beside this file.
+A command that was stopped goes on where it was; --minutes stops it by itself between two cells. By default the encoders
 have twice the epochs of the demonstration, which has twelve minutes: half of them InfoNCE, half of them mining.
 """
 
