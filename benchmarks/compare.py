@@ -3,8 +3,9 @@
     python benchmarks/compare.py mocap OUT                      Mocap-15, guided by motion vectors and by the residual
     python benchmarks/compare.py asl OUT --data asl_letters24   real video: learnt from one person, tested on another
 
-The table fills itself in cell by cell: a run folder a cell under OUT, results in benchmarks/results/compare-*.json. A
-command that was stopped goes on where it was; --minutes stops it by itself between two cells.
+The table fills itself in cell by cell: a run folder a cell under OUT, results/compare-SET-EPOCHS.json beside this file.
+A command that was stopped goes on where it was; --minutes stops it by itself between two cells. By default the encoders
+have twice the epochs of the demonstration, which has twelve minutes: half of them InfoNCE, half of them mining.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ def parse() -> argparse.Namespace:
     arguments.gallery = {"person": "jack"} if real else None
     arguments.clips_per_video = arguments.clips_per_video or (2 if real else 1)
     arguments.stride = arguments.stride or (2 if real else demo_plan().clip.stride)
-    arguments.epochs = arguments.epochs or demo_plan().epochs
+    arguments.epochs = arguments.epochs or 2 * demo_plan().epochs
     return arguments
 
 
@@ -143,7 +144,7 @@ def main() -> None:
     else:
         config: MocapConfig = replace(demo_config(), seed=arguments.data_seed)
         manifest = demo_data(arguments.data or arguments.out / "mocap-15", config, console)
-    file = RESULTS / f"compare-{arguments.set}.json"
+    file = RESULTS / f"compare-{arguments.set}-{arguments.epochs}.json"
     results: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"cells": {}}
     results |= {
         "command": f"python benchmarks/compare.py {arguments.set} OUT --seeds {' '.join(map(str, arguments.seeds))} "
