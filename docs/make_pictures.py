@@ -1,9 +1,11 @@
 """Makes the pictures of the documentation from videos.
 
-    python docs/make_pictures.py MOCAP_FOLDER
+    kinema dataset mocap LARGE --clips-per-class 1 --test-per-class 1 --size 320 --frames 36 --crf 18 --camera-motion .3
+    python docs/make_pictures.py MOCAP_FOLDER LARGE
 
 Each row of views.png is one clip of Mocap-15 as an encoder sees it: RGB, the residual (frame difference) and the
-motion vectors of the H.264 stream, hue for the direction and saturation for the speed.
+motion vectors of the H.264 stream, hue for the direction and saturation for the speed. motion.png is what
+``kinema motion`` draws, of clips that are large enough to see.
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ import torch
 from PIL import Image, ImageDraw
 
 from kinema.core.records import ClipSpec, RawClips
-from kinema.data import ClipDataset, ClipRequest, ClipStore, collate, scan
+from kinema.data import ClipDataset, ClipRequest, ClipStore, collate, decode, scan
+from kinema.data.motion_drawing import Drawer, add_speeds, full_speed
 from kinema.transforms import ViewTransform
 
 HERE = Path(__file__).parent / "images"
 CLASSES = ("backflip", "spinkick", "walk")
+LARGE = (("backflip", 7), ("cartwheel", 7), ("cartwheel", 28))
 
 
 def motion_colours(motion: torch.Tensor) -> np.ndarray:
@@ -42,8 +46,28 @@ def pictures(raw: RawClips, spec: ClipSpec) -> dict[str, list[np.ndarray]]:
     return {"RGB": list(rgb), "residual": list(residual), "motion vectors": motion}
 
 
-def main(folder: Path) -> None:
-    """Writes views.png."""
+def drawn(video: Path, number: int) -> Image.Image:
+    """A frame with its motion."""
+    clip = decode(video, short_side=None, motion=True)
+    speeds = add_speeds(np.zeros(0, dtype=np.int64), clip.motion, clip.motion_valid)
+    drawer = Drawer(clip.source_size, full_speed(speeds))
+    return Image.fromarray(drawer.draw(clip.frames[number], clip.motion[number], clip.motion_valid[number]))
+
+
+def motion_picture(folder: Path) -> Image.Image:
+    """A frame of each of some clips, side by side."""
+    frames = [drawn(min((folder / "train" / name).glob("*.mp4")), number) for name, number in LARGE]
+    gap = 6
+    sheet = Image.new("RGB", (sum(frame.width + gap for frame in frames) - gap, frames[0].height), "white")
+    x = 0
+    for frame in frames:
+        sheet.paste(frame, (x, 0))
+        x += frame.width + gap
+    return sheet
+
+
+def main(folder: Path, large: Path) -> None:
+    """Writes views.png and motion.png."""
     spec = ClipSpec(frames=6, stride=3, size=112, short_side=112)
     manifest = scan([sorted((folder / "train" / name).glob("*.mp4"))[7] for name in CLASSES])
     data = ClipDataset(ClipStore(manifest, spec, motion=True, cache=None))
@@ -62,7 +86,8 @@ def main(folder: Path) -> None:
             x += gap
     HERE.mkdir(exist_ok=True)
     sheet.save(HERE / "views.png", optimize=True)
+    motion_picture(large).save(HERE / "motion.png", optimize=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -26,6 +26,7 @@ from kinema.recipes.json import phase_identity, recipe_from_plain, recipe_to_pla
 from kinema.recipes.plan import Plan
 from kinema.recipes.presets import preset as preset_plan
 from kinema.reporting import Report, collect, with_strips, write_json, write_page
+from kinema.steps import Steps as Steps
 from kinema.training.checkpoints import read_tower
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Phase, Recipe
@@ -370,26 +371,6 @@ def open_store(
             short_videos=recipe.short_videos,
             progress=progress,
         )
-
-
-class Steps:
-    """A progress bar for countable work, on standard error; silent without a console."""
-
-    def __init__(self, title: str, console: Console | None) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.title = title
-        shown = console is not None and console.is_terminal
-        columns = (TextColumn("[bold]{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
-        self._bar = Progress(*columns, TimeRemainingColumn(), console=console, disable=not shown, transient=True)
-
-    def __enter__(self) -> Progress:
-        self._bar.start()
-        task = self._bar.add_task(self.title, total=None)
-        return lambda done, total: self._bar.update(task, completed=done, total=total)
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.stop()
 
 
 def _tells_motion(manifest: Manifest) -> bool:

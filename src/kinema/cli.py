@@ -1,5 +1,6 @@
 """The command line: verbs, thin. Each parses its arguments, calls ``kinema.api`` and prints what came of it.
 
+A verb that needs no torch calls the room that does its work, so as not to load it.
 With ``--json`` one JSON object goes to standard output and all else to standard error. Exit status: 0 done, 1 the job
 failed, 2 wrong usage. ``kinema --help`` loads nothing but this file.
 """
@@ -20,6 +21,7 @@ VERBS = {
     "demo": "the whole job on the data set that ships: build, pretrain, evaluate, report",
     "dataset": "write a data set that ships as H.264 files: kinema dataset mocap DIR",
     "scan": "look at every video of a folder: what is there, what is broken",
+    "motion": "write a video's motion vectors as arrays, or draw them: kinema motion VIDEO -o FILE",
     "pretrain": "train an encoder on videos, without a label: kinema pretrain METHOD DATA --out RUN",
     "evaluate": "measure an encoder: kinema evaluate PROTOCOL RUN DATA",
     "report": "one page: did it help?",
@@ -203,6 +205,35 @@ def _dataset(given: list[str]) -> int:
         )
     else:
         print(f"{summary.videos} videos in {summary.out} ({summary.seconds:.0f} s)")
+    return 0
+
+
+def _motion(given: list[str]) -> int:
+    import time
+
+    parser = _parser("motion", "FILE.npz gets arrays, FILE.mp4 the frames with their motion drawn over them.")
+    parser.add_argument("video", type=str, help="the file: H.264, MPEG-1, -2 or -4")
+    parser.add_argument("-o", "--out", type=str, required=True, help="what to write: .npz or .mp4")
+    asked = _parse(parser, given)
+    # Without api, which loads torch: seconds, where most videos take less.
+    from kinema.data import write_motion
+    from kinema.steps import Steps
+
+    began = time.monotonic()
+    with Steps("reading motion", _console()) as progress:
+        written = write_motion(asked.video, asked.out, progress=progress)
+    seconds = time.monotonic() - began
+    height, width = written.source_size
+    if asked.json:
+        told = {"frames": written.frames, "telling": written.telling, "width": width, "height": height}
+        damage = {"bad_packets": written.bad_packets, "reason": written.reason}
+        _print_json({"video": asked.video, "out": asked.out, **told, **damage, "seconds": seconds})
+    else:
+        print(
+            f"{asked.out}: {written.frames} frames of {width}x{height}, {written.telling} with motion ({seconds:.1f} s)"
+        )
+        if written.bad_packets:
+            print(f"{written.bad_packets} packets are damaged: {written.reason}", file=sys.stderr)
     return 0
 
 

@@ -116,6 +116,9 @@ def test_methods(call):
         ),
         (("pretrain", "moco", "no-such-folder", "--out", "y", "--where", "a=b", "c=d"), 2, "usage", "no-such-folder"),
         (("scan", "no-such-folder"), 1, "data", "no-such-folder"),
+        (("motion", "no-such-video.mp4", "-o", "m.npz"), 1, "video", "no-such-video.mp4"),
+        (("motion", "no-such-video.mp4", "-o", "m.gif"), 2, "usage", "m.gif"),
+        (("motion", "no-such-video.mp4"), 2, "usage", "out"),
         (("report", "no-such-run"), 1, "run", "no-such-run"),
         (("dataset", "kinetics", "x"), 2, "usage", "kinetics"),
     ],
@@ -158,6 +161,32 @@ def test_scan_names_the_broken_file(call, tiny_folder, tmp_path):
     (tmp_path / "videos/broken.mp4").rename(tmp_path / "bad/broken.mp4")
     status, out, _ = call("scan", tmp_path / "bad", "--json", "--workers", 1)
     assert (status, one_object(out)["unreadable"]) == (1, 1)
+
+
+def test_motion_as_arrays_and_drawn(call, tiny_folder, tmp_path):
+    video = tiny_folder / "right/right0.mp4"
+    for name in ("m.npz", "m.mp4"):
+        status, out, err = call("motion", video, "-o", tmp_path / name, "--json")
+        assert (status, err) == (0, "")
+        told = one_object(out)
+        assert told.keys() == {
+            "video", "out", "frames", "telling", "width", "height", "bad_packets", "reason", "seconds",
+        }  # fmt: skip
+        assert [told[key] for key in ("frames", "telling", "width", "height", "bad_packets")] == [24, 22, 32, 32, 0]
+        assert (tmp_path / name).stat().st_size > 1000
+    status, out, _ = call("motion", video, "-o", tmp_path / "m.npz")
+    assert status == 0
+    assert "24 frames of 32x32, 22 with motion" in out
+
+
+def test_motion_loads_no_torch(tiny_folder, tmp_path):
+    asked = ["motion", str(tiny_folder / "right/right0.mp4"), "-o", str(tmp_path / "m.npz")]
+    code = (
+        f"import sys\nfrom kinema import cli\ntry:\n    cli.main({asked})\nexcept SystemExit as left:\n"
+        "    assert left.code == 0\nprint([m for m in ('torch', 'sklearn', 'pyarrow') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout.splitlines()[-1] == "[]"
 
 
 def test_pretrain_evaluate_and_report(call, tiny_folder, cache, tmp_path):

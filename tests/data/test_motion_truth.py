@@ -275,7 +275,7 @@ def test_real_records_cell_by_cell(shared_data):
                 records = np.frombuffer(bytes(memoryview(side)), dtype=RECORD)
                 theirs = side.to_ndarray()
                 assert all((records[name] == theirs[name]).all() for name in RECORD.names)
-                assert not blocks_overlap(records), path.name
+                assert not blocks_overlap(records, frame.height, frame.width), path.name
                 for distances in ((1, 1), (3, 2)):
                     (field,), (valid,) = rasterise(
                         [records.tobytes()], frame.height, frame.width, *([d] for d in distances)

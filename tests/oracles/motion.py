@@ -11,6 +11,13 @@ import numpy as np
 CELL = 4
 
 
+def block_of(record):
+    """The pixels of a record's block, as slices of rows and of columns; a part outside above or left is cut off."""
+    w, h = int(record["w"]), int(record["h"])
+    left, top = int(record["dst_x"]) - w // 2, int(record["dst_y"]) - h // 2
+    return slice(max(top, 0), max(top + h, 0)), slice(max(left, 0), max(left + w, 0))
+
+
 def slow_field(records, height, width, past, future):
     """Motion a frame (dx, dy) in pixels, [h, w, 2], and where it is known, [h, w]; ``past`` and ``future`` in frames.
 
@@ -18,41 +25,26 @@ def slow_field(records, height, width, past, future):
     the past. A cell of the grid is told what the pixel in its middle is told.
     """
     rows, columns = -(-height // CELL), -(-width // CELL)
-    told = {}
+    told = np.full((rows * CELL, columns * CELL, 2), np.nan)
     for from_future in (True, False):
+        frames = future if from_future else past
         for record in records:
-            w, h, scale = int(record["w"]), int(record["h"]), int(record["motion_scale"])
-            frames = future if from_future else past
+            scale = int(record["motion_scale"])
             if (record["source"] > 0) != from_future or frames == 0 or scale == 0:
                 continue
-            to_source = np.array([int(record["motion_x"]), int(record["motion_y"])]) / scale
-            here, there = np.zeros(2), to_source
-            motion = (there - here) / frames if from_future else (here - there) / frames
-            left, top = int(record["dst_x"]) - w // 2, int(record["dst_y"]) - h // 2
-            for y in range(max(top, 0), min(top + h, rows * CELL)):
-                for x in range(max(left, 0), min(left + w, columns * CELL)):
-                    told[y, x] = motion
-    field, known = np.zeros((rows, columns, 2)), np.zeros((rows, columns), dtype=bool)
-    for row in range(rows):
-        for column in range(columns):
-            middle = (row * CELL + CELL // 2, column * CELL + CELL // 2)
-            if middle in told:
-                field[row, column], known[row, column] = told[middle], True
-    return field, known
+            here = np.zeros(2)
+            there = np.array([int(record["motion_x"]), int(record["motion_y"])]) / scale
+            told[block_of(record)] = (there - here) / frames if from_future else (here - there) / frames
+    middles = told[CELL // 2 :: CELL, CELL // 2 :: CELL]
+    return np.nan_to_num(middles), ~np.isnan(middles[..., 0])
 
 
-def blocks_overlap(records):
-    """Whether any two blocks of one direction share a pixel."""
+def blocks_overlap(records, height, width):
+    """Whether any two blocks of one direction share a pixel of the picture."""
     for side in (records[records["source"] > 0], records[records["source"] <= 0]):
-        left, top = side["dst_x"] - side["w"] // 2.0, side["dst_y"] - side["h"] // 2.0
-        corner = np.floor(np.stack([left, top], axis=1)).astype(int)
-        covered = np.concatenate(
-            [
-                np.stack(np.meshgrid(np.arange(x, x + w), np.arange(y, y + h)), axis=-1).reshape(-1, 2)
-                for (x, y), w, h in zip(corner, side["w"].tolist(), side["h"].tolist(), strict=True)
-            ]
-            or [np.zeros((0, 2), dtype=int)]
-        )
-        if len(np.unique(covered, axis=0)) < len(covered):
+        covered = np.zeros((height, width), dtype=int)
+        for record in side:
+            covered[block_of(record)] += 1
+        if covered.max() > 1:
             return True
     return False

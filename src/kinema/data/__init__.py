@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kinema.data.layouts import apply_labels, open_data
     from kinema.data.manifest import Manifest, Video
     from kinema.data.motion import exports_motion
+    from kinema.data.motion_file import MotionVectors, motion_vectors, write_motion
     from kinema.data.sampler import ClipRequest, ClipSampler, evaluation_windows
     from kinema.data.scanning import scan
     from kinema.data.store import ClipStore
@@ -26,14 +27,17 @@ _HOMES = {
     "ClipStore": "store",
     "Decoded": "decoding",
     "Manifest": "manifest",
+    "MotionVectors": "motion_file",
     "Video": "manifest",
     "apply_labels": "layouts",
     "collate": "clips",
     "decode": "decoding",
     "evaluation_windows": "sampler",
     "exports_motion": "motion",
+    "motion_vectors": "motion_file",
     "open_data": "layouts",
     "scan": "scanning",
+    "write_motion": "motion_file",
 }
 
 __all__ = [
@@ -43,14 +47,17 @@ __all__ = [
     "ClipStore",
     "Decoded",
     "Manifest",
+    "MotionVectors",
     "Video",
     "apply_labels",
     "collate",
     "decode",
     "evaluation_windows",
     "exports_motion",
+    "motion_vectors",
     "open_data",
     "scan",
+    "write_motion",
 ]
 
 
