@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,11 +68,11 @@ def reason_of(error: BaseException) -> str:
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
-    """Opens a file: its container and its first stream of moving pictures.
+def open_file(path: Path) -> Iterator[Any]:
+    """Opens a file, whatever streams it holds: its container.
 
     Raises:
-        VideoError: the file is missing, is no video, or holds no video stream.
+        VideoError: the file is missing, or is nothing that FFmpeg knows.
     """
     try:
         container = av.open(os.path.abspath(path), metadata_errors="replace")
@@ -80,11 +80,27 @@ def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
         reason = "the file is empty" if path.is_file() and path.stat().st_size == 0 else reason_of(error)
         raise VideoError(f"'{path}' could not be opened: {reason}.") from error
     with container:
-        for stream in container.streams.video:
-            if Disposition.attached_pic not in stream.disposition:
-                yield container, stream
-                return
-        raise VideoError(f"'{path}' holds no video stream.")
+        yield container
+
+
+def video_stream(container: Any) -> Any | None:
+    """The first stream of moving pictures, or None."""
+    streams = (s for s in container.streams.video if Disposition.attached_pic not in s.disposition)
+    return next(streams, None)
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
+    """Opens a file: its container and its first stream of moving pictures.
+
+    Raises:
+        VideoError: the file is missing, is no video, or holds no video stream.
+    """
+    with open_file(path) as container:
+        stream = video_stream(container)
+        if stream is None:
+            raise VideoError(f"'{path}' holds no video stream.")
+        yield container, stream
 
 
 @functools.lru_cache(maxsize=64)
@@ -193,7 +209,7 @@ def quarter_turns(rotation: float) -> int:
     return round(rotation / 90) % 4
 
 
-class _Picture:
+class Picture:
     """Turns decoder frames of one file into RGB arrays of one size."""
 
     def __init__(self, first: Any, short_side: int | None) -> None:
@@ -205,6 +221,7 @@ class _Picture:
         self._reformatter = VideoReformatter()
 
     def rgb(self, frame: Any) -> NDArray[np.uint8]:
+        """Uint8 [H, W, 3], turned for display."""
         height, width = self.target
         picture = self._reformatter.reformat(
             frame, width=width, height=height, format="rgb24", interpolation=Interpolation.BILINEAR
@@ -215,10 +232,23 @@ class _Picture:
         return turned
 
     def field(self, frame: Any, past: int, future: int) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+        """The motion of a frame [h, w, 2] and where it is valid [h, w]; references lie ``past`` and ``future`` away."""
         side = frame.side_data.get("MOTION_VECTORS") if (frame.height, frame.width) == self.stored else None
         records = None if side is None else side.to_ndarray()
         field, valid = rasterise(records, *self.stored, past, future)
         return rotate(*pool(field, valid, self.factor), self.turns)
+
+
+def show_first_packet(container: Any, stream: Any) -> None:
+    """Decodes a stream's first packet, to be called before seeking.
+
+    It may hold what later keyframes do not repeat. x264 writes its version there alone, by which FFmpeg knows the
+    streams of old versions whose 4:4:4 pictures want another decoding.
+    """
+    packet = next((packet for packet in container.demux(stream) if packet.size), None)
+    with suppress(av.FFmpegError, ValueError, MemoryError):
+        stream.decode(packet)
+        stream.codec_context.flush_buffers()
 
 
 def _chosen_frames(
@@ -236,6 +266,7 @@ def _chosen_frames(
     if start >= len(shown):
         return
     places = {pts: number for number, pts in enumerate(shown)}
+    show_first_packet(reader.container, reader.stream)
     reader.container.seek(shown[start], backward=True, stream=reader.stream)
     for frame in reader.frames():
         number = places.get(frame.pts, -1)
@@ -266,11 +297,11 @@ def decode_chunks(
             context.options = {"flags2": "+export_mvs"}
         reader = Reader(container, stream)
         distance = _distances(table) if motion else None
-        picture: _Picture | None = None
+        picture: Picture | None = None
         rgb: list[NDArray[np.uint8]] = []
         held: list[Any] = []
         for _, frame in _chosen_frames(reader, table if seek else None, start, stop):
-            picture = picture or _Picture(frame, short_side)
+            picture = picture or Picture(frame, short_side)
             rgb.append(picture.rgb(frame))
             if motion:
                 held.append(picture.field(frame, *distance.get(frame.pts, (0, 0))) if distance else frame)
@@ -294,7 +325,7 @@ def _distances(table: PacketTable | None) -> dict[int, tuple[int, int]] | None:
     return dict(zip(sorted(table.pts), zip(past.tolist(), future.tolist(), strict=True), strict=True))
 
 
-def _gather(picture: _Picture, rgb: list[NDArray[np.uint8]], fields: list[Any], reader: Reader) -> Decoded:
+def _gather(picture: Picture, rgb: list[NDArray[np.uint8]], fields: list[Any], reader: Reader) -> Decoded:
     return Decoded(
         frames=np.stack(rgb),
         motion=np.stack([field for field, _ in fields]) if fields else None,
