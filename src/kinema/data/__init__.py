@@ -1,8 +1,8 @@
-"""From files to records: scan, manifest, decoding, motion vectors, clips and their sampling.
+"""From files to records: scan, manifest, decoding, motion vectors, sound, clips and their sampling.
 
 The names below are loaded when they are first asked for, so that reading a manifest loads neither torch nor PyAV.
-Two functions bear their module's name and are imported from there: :func:`kinema.data.scan.scan` and
-:func:`kinema.data.decode.decode`.
+Three functions bear their module's name and are imported from there: :func:`kinema.data.scan.scan`,
+:func:`kinema.data.decode.decode` and :func:`kinema.data.keyframes.keyframes`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kinema.data.audio import Audio, read_audio
     from kinema.data.clips import ClipDataset, collate
     from kinema.data.decode import Decoded
+    from kinema.data.keyframes import nearest_keyframe
     from kinema.data.layouts import apply_labels, open_data
     from kinema.data.manifest import Manifest, Video
     from kinema.data.motion_vectors import exports_motion
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from kinema.data.store import ClipStore
 
 _HOMES = {
+    "Audio": "audio",
     "ClipDataset": "clips",
     "ClipRequest": "sampler",
     "ClipSampler": "sampler",
@@ -31,10 +34,13 @@ _HOMES = {
     "collate": "clips",
     "evaluation_windows": "sampler",
     "exports_motion": "motion_vectors",
+    "nearest_keyframe": "keyframes",
     "open_data": "layouts",
+    "read_audio": "audio",
 }
 
 __all__ = [
+    "Audio",
     "ClipDataset",
     "ClipRequest",
     "ClipSampler",
@@ -46,7 +52,9 @@ __all__ = [
     "collate",
     "evaluation_windows",
     "exports_motion",
+    "nearest_keyframe",
     "open_data",
+    "read_audio",
 ]
 
 
