@@ -1,16 +1,18 @@
 """What the scan says of the sound: silence and faint noise are told apart, whatever the codec."""
 
+import io
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
+from rich.console import Console
 
 from kinema.data import probe as probing
 from kinema.data.probe import probe
 from kinema.data.scan import scan
 from kinema.data.sound import sound_facts
-from kinema.data.summary import scan_json
+from kinema.data.summary import scan_table
 
 RATE = 16000
 
@@ -91,7 +93,9 @@ def test_in_the_manifest(make_video, tmp_path):
     assert (mute.audio_codec, mute.audio_silent, mute.audio_duration) == (None, None, 0.0)
     assert (silent.audio_codec, silent.audio_silent) == ("aac", True)
     assert (loud.audio_silent, loud.audio_duration) == (False, pytest.approx(1.5))
-    assert [file["audio_silent"] for file in scan_json(manifest, 1.0)["files"]] == [None, True, False]
+    console = Console(width=200, file=io.StringIO())
+    console.print(scan_table(manifest))
+    assert "2 with an audio stream, 1 of them silent" in console.file.getvalue()
 
 
 def test_audio_that_cannot_be_decoded_is_not_called_silent(tmp_path):

@@ -31,7 +31,6 @@ def scan_json(manifest: Manifest, seconds: float) -> dict[str, Any]:
             "frames": video.frames,
             "duration": video.duration,
             "audio": video.audio_codec is not None,
-            "audio_silent": video.audio_silent,
         }
         for video in manifest.videos
     ]
