@@ -1,3 +1,4 @@
+import json
 import pkgutil
 import subprocess
 import sys
@@ -11,8 +12,19 @@ from kinema.data.manifest import Manifest, Video
 
 VIDEOS = (
     Video("b/2.mp4", label="b", source="r1", split="train", frames=9, keyframes=(0, 4), attributes={"actor": "x"}),
-    Video("a/1.mp4", label="a", source="r2", split="test", size=7, mtime_ns=3, fps=29.97, b_frames=True),
-    Video("c.mp4", health="unreadable", reason="empty", audio_codec="aac", audio_rate=16000),
+    Video(
+        "a/1.mp4",
+        label="a",
+        source="r2",
+        split="test",
+        size=7,
+        mtime_ns=3,
+        fps=29.97,
+        b_frames=True,
+        audio_silent=False,
+        audio_duration=2.5,
+    ),
+    Video("c.mp4", health="unreadable", reason="empty", audio_codec="aac", audio_rate=16000, audio_silent=True),
 )
 
 
@@ -107,6 +119,27 @@ def test_every_public_name_resolves():
         assert getattr(kinema.data, name).__name__ == name
     with pytest.raises(AttributeError, match="nonsense"):
         _ = kinema.data.nonsense
+
+
+@pytest.mark.parametrize("name", ["m.parquet", "m.json"])
+def test_an_older_manifest_says_nothing_of_silence(manifest, tmp_path, name):
+    manifest.write(tmp_path / name)
+    if name.endswith("json"):
+        content = json.loads((tmp_path / name).read_text())
+        content["videos"] = [
+            {key: value for key, value in row.items() if key not in ("audio_silent", "audio_duration")}
+            for row in content["videos"]
+        ]
+        (tmp_path / name).write_text(json.dumps(content))
+    else:
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(tmp_path / name).drop_columns(["audio_silent", "audio_duration"])
+        pq.write_table(table, tmp_path / name)
+    read = Manifest.read(tmp_path / name)
+    assert [(video.audio_silent, video.audio_duration) for video in read.videos] == [(None, 0.0)] * len(VIDEOS)
+    assert [video.audio_codec for video in read.videos] == [video.audio_codec for video in VIDEOS]
+    assert read.digest == manifest.digest
 
 
 def test_no_module_hides_a_public_name():

@@ -1,4 +1,4 @@
-"""From files to records: scan, manifest, decoding, motion vectors, clips and their sampling.
+"""From files to records: scan, manifest, decoding, motion vectors, sound, clips and their sampling.
 
 The names below are loaded when they are first asked for, so that reading a manifest loads neither torch nor PyAV.
 No module bears the name of a function here, so that importing the one never hides the other.
@@ -10,8 +10,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kinema.data.audio import Audio, read_audio
     from kinema.data.clips import ClipDataset, collate
     from kinema.data.decoding import Decoded, decode
+    from kinema.data.keyframe import keyframes, nearest_keyframe
     from kinema.data.layouts import apply_labels, open_data
     from kinema.data.manifest import Manifest, Video
     from kinema.data.motion import exports_motion
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from kinema.data.store import ClipStore
 
 _HOMES = {
+    "Audio": "audio",
     "ClipDataset": "clips",
     "ClipRequest": "sampler",
     "ClipSampler": "sampler",
@@ -34,13 +37,17 @@ _HOMES = {
     "decode": "decoding",
     "evaluation_windows": "sampler",
     "exports_motion": "motion",
+    "keyframes": "keyframe",
     "motion_vectors": "motion_file",
+    "nearest_keyframe": "keyframe",
     "open_data": "layouts",
+    "read_audio": "audio",
     "scan": "scanning",
     "write_motion": "motion_file",
 }
 
 __all__ = [
+    "Audio",
     "ClipDataset",
     "ClipRequest",
     "ClipSampler",
@@ -54,8 +61,11 @@ __all__ = [
     "decode",
     "evaluation_windows",
     "exports_motion",
+    "keyframes",
     "motion_vectors",
+    "nearest_keyframe",
     "open_data",
+    "read_audio",
     "scan",
     "write_motion",
 ]

@@ -11,7 +11,7 @@ import functools
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,11 +77,11 @@ def reason_of(error: BaseException) -> str:
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
-    """Opens a file: its container and its first stream of moving pictures.
+def open_file(path: Path) -> Iterator[Any]:
+    """Opens a file, whatever streams it holds: its container.
 
     Raises:
-        VideoError: the file is missing, is no video, or holds no video stream.
+        VideoError: the file is missing, or is nothing that FFmpeg knows.
     """
     try:
         container = av.open(os.path.abspath(path), metadata_errors="replace")
@@ -89,11 +89,27 @@ def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
         reason = "the file is empty" if path.is_file() and path.stat().st_size == 0 else reason_of(error)
         raise VideoError(f"'{path}' could not be opened: {reason}.") from error
     with container:
-        for stream in container.streams.video:
-            if Disposition.attached_pic not in stream.disposition:
-                yield container, stream
-                return
-        raise VideoError(f"'{path}' holds no video stream.")
+        yield container
+
+
+def video_stream(container: Any) -> Any | None:
+    """The first stream of moving pictures, or None."""
+    streams = (s for s in container.streams.video if Disposition.attached_pic not in s.disposition)
+    return next(streams, None)
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
+    """Opens a file: its container and its first stream of moving pictures.
+
+    Raises:
+        VideoError: the file is missing, is no video, or holds no video stream.
+    """
+    with open_file(path) as container:
+        stream = video_stream(container)
+        if stream is None:
+            raise VideoError(f"'{path}' holds no video stream.")
+        yield container, stream
 
 
 @functools.lru_cache(maxsize=64)
@@ -224,7 +240,7 @@ class Picture:
         self._reformatter = VideoReformatter()
 
     def rgb(self, frame: Any) -> NDArray[np.uint8]:
-        """uint8 [H, W, 3] of one frame."""
+        """Uint8 [H, W, 3], turned for display."""
         height, width = self.target
         picture = self._reformatter.reformat(
             frame, width=width, height=height, format="rgb24", interpolation=Interpolation.BILINEAR
@@ -310,6 +326,18 @@ def with_distances(frames: Iterator[Any], table: PacketTable | None) -> Iterator
     return ((frame, *known.get(frame.pts, (0, 0))) for frame in frames)
 
 
+def show_first_packet(container: Any, stream: Any) -> None:
+    """Decodes a stream's first packet, to be called before seeking.
+
+    It may hold what later keyframes do not repeat. x264 writes its version there alone, by which FFmpeg knows the
+    streams of old versions whose 4:4:4 pictures want another decoding.
+    """
+    packet = next((packet for packet in container.demux(stream) if packet.size), None)
+    with suppress(av.FFmpegError, ValueError, MemoryError):
+        stream.decode(packet)
+        stream.codec_context.flush_buffers()
+
+
 def _chosen_frames(
     reader: Reader, frames: Iterator[Placed], table: PacketTable | None, start: int, stop: int | None
 ) -> Iterator[Placed]:
@@ -321,6 +349,7 @@ def _chosen_frames(
     if start >= len(shown):
         return
     places = {pts: number for number, pts in enumerate(shown)}
+    show_first_packet(reader.container, reader.stream)
     reader.container.seek(shown[start], backward=True, stream=reader.stream)
     for placed in frames:
         number = places.get(placed[0].pts, -1)

@@ -47,6 +47,9 @@ class Video:
         b_frames: whether frames are stored in another order than they are shown.
         audio_codec: the first audio stream's codec, or None.
         audio_rate: its samples a second, 0 without audio.
+        audio_duration: its seconds, 0 without audio or where nobody looked.
+        audio_silent: whether nothing in it reaches -60 dBFS, by what was listened to: all of a file of up to half a
+            minute, pieces of a longer one. None without audio, or where nobody looked or nothing could be decoded.
         size: bytes.
         mtime_ns: when the file was last changed, nanoseconds since 1970.
         label: the class, or None.
@@ -73,6 +76,8 @@ class Video:
     b_frames: bool = False
     audio_codec: str | None = None
     audio_rate: int = 0
+    audio_duration: float = 0.0
+    audio_silent: bool | None = None
     size: int = 0
     mtime_ns: int = 0
     label: str | None = None
@@ -270,6 +275,7 @@ def _schema(arrow: Any) -> Any:
         "int": arrow.int64(),
         "float": arrow.float64(),
         "bool": arrow.bool_(),
+        "bool | None": arrow.bool_(),
         "tuple[int, ...]": arrow.list_(arrow.int32()),
         "Mapping[str, str]": arrow.map_(arrow.string(), arrow.string()),
     }

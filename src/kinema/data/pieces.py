@@ -17,7 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import VideoError
-from kinema.data.decoding import Picture, Placed, Reader, open_decoder, open_video, packet_table, with_distances
+from kinema.data.decoding import (
+    Picture,
+    Placed,
+    Reader,
+    open_decoder,
+    open_video,
+    packet_table,
+    show_first_packet,
+    with_distances,
+)
 from kinema.data.motion import PacketTable
 
 
@@ -126,6 +135,7 @@ def _leaping(
     keys = sorted(places[pts] for pts, key in zip(table.pts, table.keyframe, strict=True) if key and pts in places)
     needed = frozenset(shown[number] for number in wanted if number < len(shown))
     left = [number for number in wanted if number < len(shown)]
+    show_first_packet(reader.container, reader.stream)
     while left:
         reader.container.seek(shown[left[0]], backward=True, stream=reader.stream)
         for each in frames(lambda packet: packet.pts not in needed):

@@ -1,7 +1,7 @@
 """Reads one file for the scan: ``python -m kinema.data.probe`` answers a line for each file that it is given.
 
 A file of up to half a minute is decoded as a whole, so that its health is known. Of a longer one the packets are
-counted, and four pieces along it are decoded.
+counted, and four pieces along it are decoded. Its sound is listened to in the same way, until something is heard.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from av.video.frame import PictureType
 from kinema.core.errors import VideoError
 from kinema.data.decoding import Reader, open_video, packet_table, quarter_turns
 from kinema.data.motion import PacketTable
+from kinema.data.sound import sound_facts
 from kinema.data.workers import Job, serve
 
 WHOLE_SECONDS = 30.0
@@ -62,6 +63,8 @@ def _facts(path: Path) -> Job:
         reader = Reader(container, stream)
         long = table is not None and facts["duration"] > WHOLE_SECONDS
         seen = _seen_pieces(reader, table, stream) if long and table is not None else _seen(reader)
+    if facts["audio_codec"] is not None:
+        facts |= sound_facts(path, facts["duration"], WHOLE_SECONDS, PIECES)
     expected = max(len(table.shown()) if table is not None else reader.packets, seen["frames"])
     hidden = sum(table.hidden) if table is not None else 0
     facts["b_frames"] = facts["b_frames"] or seen["b"]
@@ -87,7 +90,8 @@ def _facts(path: Path) -> Job:
 
 def _audio(container: Any) -> Job:
     for stream in container.streams.audio:
-        return {"audio_codec": stream.codec_context.codec.canonical_name, "audio_rate": stream.rate or 0}
+        context = stream.codec_context
+        return {"audio_codec": context.codec.canonical_name if context else "unknown", "audio_rate": stream.rate or 0}
     return {"audio_codec": None, "audio_rate": 0}
 
 

@@ -58,7 +58,9 @@ def scan_table(manifest: Manifest, worst: int = 20) -> Group:
     summary.add_row("frames a second", _counted(Counter(f"{video.fps:g}" for video in videos if video.fps)))
     summary.add_row("duration", f"{sum(video.duration for video in videos) / 60:.1f} minutes in all")
     summary.add_row("frames", f"{sum(video.frames for video in videos):,}")
-    summary.add_row("sound", f"{sum(video.audio_codec is not None for video in videos)} with an audio stream")
+    silent = sum(video.audio_silent is True for video in videos)
+    sound = f"{sum(video.audio_codec is not None for video in videos)} with an audio stream"
+    summary.add_row("sound", f"{sound}, {silent} of them silent" if silent else sound)
     summary.add_row(
         "classes", f"{len(manifest.classes())}, of {sum(v.label is not None for v in videos)} labelled videos"
     )

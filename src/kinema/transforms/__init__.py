@@ -4,6 +4,7 @@ from kinema.transforms.blur import gaussian_matrix
 from kinema.transforms.colour import Colour, colour_matrix, contrast_offset, draw_colour
 from kinema.transforms.config import TransformConfig
 from kinema.transforms.geometry import Geometry, axis_matrix, centre_square, draw_geometry, resample
+from kinema.transforms.log_mel import log_mel, mel_filters
 from kinema.transforms.motion import MOTION_LIMIT, MOTION_UNIT, motion_view
 from kinema.transforms.views import RESIDUAL_UNIT, RGB_MEAN, RGB_STD, ViewTransform
 
@@ -24,6 +25,8 @@ __all__ = [
     "draw_colour",
     "draw_geometry",
     "gaussian_matrix",
+    "log_mel",
+    "mel_filters",
     "motion_view",
     "resample",
 ]
