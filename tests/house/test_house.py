@@ -20,6 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 TARGETS = ("demo", "test", "test-slow", "check", "format", "bench", "docs", "clean", "help")
 DISTRIBUTION_OF = {
     "PIL": "pillow",
+    "cv2": "opencv-python-headless",
     "ot": "pot",
     "pybullet_data": "pybullet",
     "pytorch_lightning": "pytorch-lightning",
@@ -157,7 +158,7 @@ def declared(*extras: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("folder", "extras"), [("src", ("mocap",)), ("tests", ("mocap", "test")), ("benchmarks", ("mocap", "test"))]
+    ("folder", "extras"), [("src", ("mocap",)), ("tests", ("mocap", "test")), ("benchmarks", ("mocap", "test", "peers"))]
 )
 def test_every_package_that_is_imported_is_declared(folder, extras):
     beside = set() if folder == "src" else {path.stem for path in (ROOT / folder).rglob("*.py")}
@@ -174,4 +175,4 @@ def test_every_direct_dependency_is_pinned():
             name, _, version = line.partition("==")
             pins[name.lower().replace("_", "-")] = version
     assert all(pins.values())
-    assert (declared("mocap", "test", "dev") - {"kinema"}) - set(pins) == set()
+    assert (declared("mocap", "test", "peers", "dev") - {"kinema"}) - set(pins) == set()
