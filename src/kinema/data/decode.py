@@ -8,7 +8,6 @@ gives is kept: packets that cannot be decoded are counted and passed over. Pixel
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from kinema.core.errors import VideoError
+from kinema.data.files import source_of, status
 from kinema.data.motion_vectors import (
     PacketTable,
     distances_from_types,
@@ -75,7 +75,8 @@ def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
         VideoError: the file is missing, is no video, or holds no video stream.
     """
     try:
-        container = av.open(os.path.abspath(path), metadata_errors="replace")
+        file, how = source_of(path)
+        container = av.open(file, metadata_errors="replace", **how)
     except (av.FFmpegError, OSError, ValueError, UnicodeError) as error:
         reason = "the file is empty" if path.is_file() and path.stat().st_size == 0 else reason_of(error)
         raise VideoError(f"'{path}' could not be opened: {reason}.") from error
@@ -128,10 +129,10 @@ def packet_table(path: Path) -> PacketTable | None:
         VideoError: the file cannot be opened.
     """
     try:
-        status = path.stat()
+        state = status(path)
     except OSError as error:
         raise VideoError(f"'{path}' could not be opened: {reason_of(error)}.") from error
-    return _packet_table(path, status.st_size, status.st_mtime_ns)
+    return _packet_table(path, *state)
 
 
 @dataclass
