@@ -17,7 +17,7 @@ from kinema.core.protocols import Method
 from kinema.core.records import Result, TrainingContext
 from kinema.data import ClipStore, Manifest, exports_motion, open_data
 from kinema.data.decoding import decode
-from kinema.data.scanning import scan as scan_folder
+from kinema.data.layouts import root_of, scan_data
 from kinema.evaluation import MiningMeter
 from kinema.measure import extractor, measure_mining, measure_retrieval, split_parts
 from kinema.methods import CPRConfig
@@ -42,7 +42,7 @@ def scan(
     """Looks at every file of a folder that claims to be video.
 
     Args:
-        videos: the folder.
+        videos: the folder, or a known data set as NAME:PATH (see :mod:`kinema.data.layouts`).
         out: where to write the manifest (.parquet or .json), for later verbs to read instead of scanning again; one
             that is there already saves looking again at files that have not changed.
         workers: processes.
@@ -53,7 +53,7 @@ def scan(
     """
     previous = Manifest.read(Path(out)) if out is not None and Path(out).exists() else None
     journal = None if out is None else Path(out).with_name(f".{Path(out).name}.journal")
-    manifest = scan_folder(Path(videos), workers=workers, progress=progress, previous=previous, journal=journal)
+    manifest = scan_data(videos, workers=workers, progress=progress, previous=previous, journal=journal)
     if out is not None:
         manifest.write(Path(out))
     if journal is not None:
@@ -78,7 +78,7 @@ def pretrain(
 
     Args:
         method: a method's name ('cpr', 'moco', 'simclr', …); or a plan or recipe of your own.
-        data: a folder of videos, a manifest, or a manifest's file.
+        data: a folder of videos, a known data set as NAME:PATH, a manifest, or a manifest's file.
         out: the run's folder; must not exist yet, unless ``resume``.
         preset: the plan that a named method starts from: 'small' for CPUs, 'paper' for the paper's setting.
         resume: go on with a run that was stopped; its own recipe is used.
@@ -209,7 +209,7 @@ def evaluate(
     Args:
         protocol: 'retrieval' (is the nearest video of the same class?) or 'mining' (would the mined positives be?).
         model: a run's folder, or a model.
-        data: labelled videos: a folder, a manifest, or a manifest's file.
+        data: labelled videos: a folder, a known data set as NAME:PATH, a manifest, or a manifest's file.
         preset: how retrieval is done, 'coclr' or 'vcop'; figures of the two are not comparable.
         view: which view's encoder of a run; by default the one it is for.
         untrained: measure the run's encoder as it was before training.
@@ -268,7 +268,7 @@ def report(
     if not folders:
         raise UsageError("No run was named.", "kinema report RUN [RUN …]")
     told = folders[0].read("environment.json").get("data", "")
-    root = _open(data).root if data is not None else Path(told)
+    root = _open(data).root if data is not None else root_of(told)
     page = Path(out) if out is not None else folders[0].path / "report.html"
     found = with_strips(collect(folders, title=title), lambda path: _strip(root / path))
     write_page(found, page)

@@ -154,7 +154,7 @@ def _scan(given: list[str]) -> int:
     import time
 
     parser = _parser("scan")
-    parser.add_argument("videos", type=str, help="the folder")
+    parser.add_argument("videos", type=str, help="the folder, or NAME:PATH: ucf101:PATH")
     parser.add_argument("-o", "--out", type=str | None, default=None, help="write the manifest here (.parquet, .json)")
     parser.add_argument(
         "--quarantine", type=str | None, default=None, help="write the files that are not whole here (.csv)"
@@ -250,7 +250,7 @@ def _pretrain(given: list[str]) -> int:
     chosen = next((rest[i + 1] for i, word in enumerate(rest[:-1]) if word == "--preset"), "small")
     plan = preset_plan(chosen, name)
     parser = _parser(f"pretrain {name}", METHODS[name].summary + ".")
-    parser.add_argument("data", type=str, help="a folder of videos, or a manifest")
+    parser.add_argument("data", type=str, help="a folder of videos, a manifest, or NAME:PATH")
     parser.add_argument("--out", type=str, required=True, help="the run's folder")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     parser.add_argument("--config", action="config", help="a YAML or JSON file of the settings below")
@@ -305,7 +305,7 @@ def _evaluate(given: list[str]) -> int:
     parser = _parser("evaluate")
     parser.add_argument("protocol", type=str, help="retrieval or mining")
     parser.add_argument("run", type=str, help="the run's folder")
-    parser.add_argument("data", type=str, help="labelled videos: a folder or a manifest")
+    parser.add_argument("data", type=str, help="labelled videos: a folder, a manifest, or NAME:PATH")
     parser.add_argument("--preset", type=str, default="coclr", help="of retrieval: coclr or vcop")
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
     parser.add_argument("--untrained", action="store_true", help="the run's encoder as it was before training")

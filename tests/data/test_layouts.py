@@ -63,12 +63,24 @@ def test_open_data(class_folder, tmp_path):
     assert not [path for path in class_folder.iterdir() if path.is_file()]  # nothing is left in the user's folder
     manifest.write(tmp_path / "m.json")
     assert open_data(str(tmp_path / "m.json")) == Manifest(class_folder.resolve(), manifest.videos)
-    for data, message in (("ucf101:/x", "no layout 'ucf101'"), (tmp_path / "gone", "There is no"), (__file__, "not a")):
+    for data, message in (("mine:/x", "no layout 'mine'"), (tmp_path / "gone", "There is no"), (__file__, "not a")):
         with pytest.raises(UsageError, match=message):
             open_data(data)
 
 
-def test_a_listed_file_that_is_no_video_is_not_missing(tmp_path):
-    (tmp_path / "poster.png").touch()
-    labels(tmp_path, "path,label\n1.mp4,a\nposter.png,b\n")
+def test_a_listed_file_that_is_no_video_is_named(tmp_path, caplog):
+    names = ["poster.png", *(f"{n}.mjpeg" for n in range(5))]
+    for name in names:
+        (tmp_path / name).touch()
+    labels(tmp_path, "path,label\n1.mp4,a\n" + "".join(f"{name},b\n" for name in names))
     assert [v.label for v in apply_labels(tmp_path, videos("1.mp4"))] == ["a"]
+    assert "labels.csv', column 'path': 6 of 7 files are passed over" in caplog.text
+    assert "'poster.png' (line 3), '0.mjpeg' (line 4)" in caplog.text
+    assert "'3.mjpeg' (line 7) and 1 more. Rename them" in caplog.text
+
+
+def test_a_listed_video_that_was_not_asked_for_is_not_named(tmp_path, caplog):
+    (tmp_path / "2.mp4").touch()
+    labels(tmp_path, "path,label\n1.mp4,a\n2.mp4,b\n")
+    apply_labels(tmp_path, videos("1.mp4"))
+    assert caplog.text == ""

@@ -158,7 +158,8 @@ def declared(*extras: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("folder", "extras"), [("src", ("mocap",)), ("tests", ("mocap", "test")), ("benchmarks", ("mocap", "test", "peers"))]
+    ("folder", "extras"),
+    [("src", ("mocap",)), ("tests", ("mocap", "test")), ("benchmarks", ("mocap", "test", "peers"))],
 )
 def test_every_package_that_is_imported_is_declared(folder, extras):
     beside = set() if folder == "src" else {path.stem for path in (ROOT / folder).rglob("*.py")}

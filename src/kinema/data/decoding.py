@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from kinema.core.errors import VideoError
+from kinema.data.files import source_of, status
 from kinema.data.motion import (
     PacketTable,
     distances_from_types,
@@ -84,7 +84,8 @@ def open_file(path: Path) -> Iterator[Any]:
         VideoError: the file is missing, or is nothing that FFmpeg knows.
     """
     try:
-        container = av.open(os.path.abspath(path), metadata_errors="replace")
+        file, how = source_of(path)
+        container = av.open(file, metadata_errors="replace", **how)
     except (av.FFmpegError, OSError, ValueError, UnicodeError) as error:
         reason = "the file is empty" if path.is_file() and path.stat().st_size == 0 else reason_of(error)
         raise VideoError(f"'{path}' could not be opened: {reason}.") from error
@@ -153,10 +154,10 @@ def packet_table(path: Path) -> PacketTable | None:
         VideoError: the file cannot be opened.
     """
     try:
-        status = path.stat()
+        state = status(path)
     except OSError as error:
         raise VideoError(f"'{path}' could not be opened: {reason_of(error)}.") from error
-    return _packet_table(path, status.st_size, status.st_mtime_ns)
+    return _packet_table(path, *state)
 
 
 @dataclass

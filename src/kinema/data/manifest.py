@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from kinema.core.errors import DataError
 from kinema.core.files import write_atomic, write_json
+from kinema.data.files import exists
 
 Health = Literal["ok", "partial", "unreadable"]
 _FORMAT = 1
@@ -217,7 +218,7 @@ class Manifest:
         if root is None:
             root = Path(written)
             beside = path.resolve().parent
-            if videos and not root.is_dir() and (beside / videos[0].path).exists():
+            if videos and not root.is_dir() and exists(beside / videos[0].path):
                 root = beside
         return cls(root=root, videos=videos)
 

@@ -17,6 +17,7 @@ from av.video.frame import PictureType
 
 from kinema.core.errors import VideoError
 from kinema.data.decoding import Reader, open_video, packet_table, quarter_turns
+from kinema.data.files import pictures
 from kinema.data.motion import PacketTable
 from kinema.data.sound import sound_facts
 from kinema.data.workers import Job, serve
@@ -44,7 +45,7 @@ def probe(path: Path) -> Job:
 
 
 def _facts(path: Path) -> Job:
-    table = packet_table(path)
+    table, listed = packet_table(path), len(pictures(path))
     with open_video(path) as (container, stream):
         context = stream.codec_context
         facts: Job = {
@@ -61,11 +62,11 @@ def _facts(path: Path) -> Job:
         declared = stream.frames
         facts |= _timing(table, stream.time_base, fps)
         reader = Reader(container, stream)
-        long = table is not None and facts["duration"] > WHOLE_SECONDS
+        long = table is not None and facts["duration"] > WHOLE_SECONDS and not listed
         seen = _seen_pieces(reader, table, stream) if long and table is not None else _seen(reader)
     if facts["audio_codec"] is not None:
         facts |= sound_facts(path, facts["duration"], WHOLE_SECONDS, PIECES)
-    expected = max(len(table.shown()) if table is not None else reader.packets, seen["frames"])
+    expected = max(len(table.shown()) if table is not None else reader.packets, seen["frames"], listed)
     hidden = sum(table.hidden) if table is not None else 0
     facts["b_frames"] = facts["b_frames"] or seen["b"]
     if seen["turns"] % 2:

@@ -13,18 +13,10 @@ from pathlib import Path
 
 from kinema.core.errors import DataError
 from kinema.core.files import storage_error
-from kinema.data.layouts import apply_labels
+from kinema.data.files import EXTENSIONS, claims_video, status
+from kinema.data.layouts.folder import apply_labels
 from kinema.data.manifest import Manifest, Video
 from kinema.data.workers import Job, run_jobs
-
-# fmt: off
-EXTENSIONS = frozenset({
-    ".264", ".265", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".h264",
-    ".h265", ".hevc", ".ivf", ".m1v", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg",
-    ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m",
-})
-# fmt: on
-"""File names that end in one of these claim to be video, in capitals too."""
 
 
 def scan(
@@ -47,13 +39,39 @@ def scan(
             keeps the result takes it away.
 
     Returns:
-        A manifest with the videos in order of their paths, labelled as :mod:`kinema.data.layouts` says.
+        A manifest with the videos in order of their paths, labelled as :mod:`kinema.data.layouts.folder` says.
 
     Raises:
         DataError: the folder is missing, or nothing in it claims to be video.
         StorageError: the journal could not be written.
     """
     folder, paths = _found(root)
+    videos = read_videos(folder, paths, workers=workers, progress=progress, previous=previous, journal=journal)
+    return Manifest(root=folder, videos=apply_labels(folder, videos))
+
+
+def read_videos(
+    folder: Path,
+    paths: Sequence[str],
+    *,
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+    previous: Manifest | None = None,
+    journal: Path | None = None,
+) -> list[Video]:
+    """What the files themselves say, without labels.
+
+    Args:
+        folder: the root.
+        paths: below it, with forward slashes; a folder of pictures by its pattern.
+        workers: processes that read.
+        progress: is told (files done, files).
+        previous: an earlier manifest of the same folder; files of equal size and time are taken from it.
+        journal: see :func:`scan`.
+
+    Returns:
+        One a path, in their order.
+    """
     known = {video.path: video for video in previous.videos} if previous is not None else {}
     known |= _read_journal(journal)
     videos: dict[str, Video] = {}
@@ -76,7 +94,7 @@ def scan(
         videos[job["path"]] = _video(facts)
         if progress is not None:
             progress(len(videos), len(paths))
-    return Manifest(root=folder, videos=apply_labels(folder, [videos[path] for path in paths]))
+    return [videos[path] for path in paths]
 
 
 def _video(facts: Job) -> Video:
@@ -143,17 +161,16 @@ def _below(folder: Path) -> list[str]:
         found += [
             (Path(place) / name).relative_to(folder).as_posix()
             for name in files
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
+            if not name.startswith(".") and claims_video(name)
         ]
     return found
 
 
 def _status(file: Path) -> tuple[int, int]:
     try:
-        status = file.stat()
+        return status(file)
     except OSError:
         return 0, 0
-    return status.st_size, status.st_mtime_ns
 
 
 def _crashed(_: Job, reason: str) -> Job:

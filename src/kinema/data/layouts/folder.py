@@ -1,4 +1,4 @@
-"""What a folder says of its videos: ``labels.csv``, class folders, or nothing; and what a user may call DATA.
+"""What a folder says of its videos: ``labels.csv``, class folders, or nothing.
 
 ``labels.csv`` at the root has a column ``path``, relative to the folder, and may have ``label``, ``source`` and
 ``split``; every further column becomes an attribute of that name. Where it gives no labels, the class is the folder's
@@ -8,12 +8,16 @@ name if every video lies exactly one folder deep. Otherwise the videos have no l
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from kinema.core.errors import DataError, UsageError
-from kinema.data.manifest import Manifest, Video
+from kinema.core.errors import DataError
+from kinema.data.files import EXTENSIONS, claims_video
+from kinema.data.manifest import Video
+
+log = logging.getLogger(__name__)
 
 LABELS = "labels.csv"
 _OWN = ("path", "label", "source", "split")
@@ -21,6 +25,8 @@ _OWN = ("path", "label", "source", "split")
 
 def apply_labels(root: Path, videos: Sequence[Video]) -> tuple[Video, ...]:
     """The videos with what the folder says of them.
+
+    Rows of ``labels.csv`` that name a file which is there but does not end like a video are named in a warning.
 
     Args:
         root: the folder.
@@ -77,6 +83,20 @@ def _read_labels(root: Path, videos: Sequence[Video]) -> dict[str, Mapping[str, 
             f"'{path}', column 'path': {len(missing)} of {len(rows)} files are not there: {named}{more}.",
             "Paths are relative to the folder, with forward slashes; take out the lines of files that are gone.",
         )
+    foreign = [name for name in rows if name not in known and not claims_video(name)]
+    if foreign:
+        named = ", ".join(f"'{name}' (line {lines[name]})" for name in foreign[:5])
+        more = f" and {len(foreign) - 5} more" if len(foreign) > 5 else ""
+        log.warning(
+            "'%s', column 'path': %d of %d files are passed over, for their names do not end like a video's: %s%s. "
+            "Rename them if they are videos; the endings are %s.",
+            path,
+            len(foreign),
+            len(rows),
+            named,
+            more,
+            ", ".join(sorted(EXTENSIONS)),
+        )
     return rows
 
 
@@ -98,33 +118,3 @@ def _check_row(path: Path, line: int, row: Mapping[str, str], lines: Mapping[str
 
 def _normal(path: str) -> str:
     return PurePosixPath(path.strip().replace("\\", "/")).as_posix()
-
-
-def open_data(data: str | Path, *, workers: int = 2) -> Manifest:
-    """What a user calls DATA, as a manifest.
-
-    Args:
-        data: a folder, which is scanned; a manifest (``.parquet`` or ``.json``); or ``NAME:PATH``, a named layout.
-        workers: processes that scan a folder.
-
-    Raises:
-        UsageError: it is none of these.
-        DataError: the folder or the manifest cannot be used.
-    """
-    path = Path(data)
-    if path.is_dir():
-        from kinema.data.scanning import scan
-
-        return scan(path, workers=workers)
-    if path.suffix in (".parquet", ".json"):
-        return Manifest.read(path)
-    name, colon, _ = str(data).partition(":")
-    if colon and len(name) > 1 and not path.exists():
-        raise UsageError(
-            f"There is no layout '{name}'; no named layouts are defined yet.",
-            "Give a folder of videos, with a labels.csv or class folders, or a manifest (.parquet, .json).",
-        )
-    raise UsageError(
-        f"'{data}' is not a folder of videos or a manifest." if path.exists() else f"There is no '{data}'.",
-        "Give a folder of videos or a manifest (.parquet, .json).",
-    )

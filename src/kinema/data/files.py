@@ -1,0 +1,97 @@
+"""What counts as a video on disk: a file, by its ending; or a folder of numbered pictures, by a pattern.
+
+Some data sets (Jester) come as one folder a video with a JPEG file a frame. Such a video is named by the path of its
+folder and a pattern, ``148092/%05d.jpg``, which FFmpeg's demuxer ``image2`` reads as a stream (ffmpeg-formats, image2).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+# fmt: off
+EXTENSIONS = frozenset({
+    ".264", ".265", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".h264",
+    ".h265", ".hevc", ".ivf", ".m1v", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg",
+    ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m",
+})
+# fmt: on
+"""File names that end in one of these claim to be video, in capitals too."""
+
+PICTURES_PER_SECOND = 12
+"""The rate of every folder of pictures: that of Jester. No picture tells a time; only seconds depend on it."""
+
+_PATTERN = re.compile(r"%0(\d)d(\.jpe?g)", re.IGNORECASE)
+_PICTURE = re.compile(r"(\d+)(\.jpe?g)", re.IGNORECASE)
+
+
+def claims_video(name: str) -> bool:
+    """Whether a file's name ends like a video's."""
+    return os.path.splitext(name)[1].lower() in EXTENSIONS
+
+
+def is_pictures(path: Path) -> bool:
+    """Whether a path names a folder of numbered pictures."""
+    return _PATTERN.fullmatch(path.name) is not None
+
+
+def pattern_of(name: str) -> str | None:
+    """The pattern of a folder in which a picture of this name lies: '%05d.jpg' for '00001.jpg'; None for others."""
+    found = _PICTURE.fullmatch(name)
+    return f"%0{len(found[1])}d{found[2]}" if found and len(found[1]) < 10 else None
+
+
+def pictures(path: Path) -> dict[int, os.DirEntry[str]]:
+    """The pictures that a pattern stands for, by number and in order of it; empty for an ordinary file.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    found = _PATTERN.fullmatch(path.name)
+    if not found:
+        return {}
+    with os.scandir(path.parent) as entries:
+        named = [(re.fullmatch(rf"(\d{{{found[1]},}}){re.escape(found[2])}", entry.name), entry) for entry in entries]
+    return dict(sorted(((int(match[1]), entry) for match, entry in named if match), key=lambda item: item[0]))
+
+
+def status(path: Path) -> tuple[int, int]:
+    """Bytes, and when it was last changed in nanoseconds since 1970; of a folder of pictures, their sum and the latest.
+
+    Raises:
+        OSError: it is not there.
+    """
+    if not is_pictures(path):
+        found = path.stat()
+        return found.st_size, found.st_mtime_ns
+    each = [entry.stat() for entry in pictures(path).values()]
+    if not each:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    return sum(one.st_size for one in each), max(one.st_mtime_ns for one in each)
+
+
+def exists(path: Path) -> bool:
+    """Whether there is such a file, or a folder with such pictures."""
+    try:
+        status(path)
+    except OSError:
+        return False
+    return True
+
+
+def source_of(path: Path) -> tuple[str, dict[str, Any]]:
+    """What PyAV opens: a name, and further arguments of ``av.open``.
+
+    Raises:
+        OSError: a folder of pictures that cannot be read.
+    """
+    absolute = os.path.abspath(path)
+    if not is_pictures(path):
+        return absolute, {}
+    folder, name = os.path.split(absolute)
+    options = {"framerate": str(PICTURES_PER_SECOND), "start_number": str(next(iter(pictures(path)), 0))}
+    # A percent sign in the folder's own name would be taken for a part of the pattern.
+    return os.path.join(folder.replace("%", "%%"), name), {"format": "image2", "options": options}

@@ -1,0 +1,178 @@
+"""A named layout: what the lists of a known data set say, laid over the files that are really there.
+
+A layout reads the official lists into entries, each under a key, and says which key a file has. What both know is the
+data set. Videos that only the lists know are missing, which is common and a warning; videos that only the disk knows
+are left out, with a warning too. That nothing at all fits is an error that says how the folder must look.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from kinema.core.errors import DataError
+from kinema.data.layouts.tree import Tree
+from kinema.data.manifest import Video
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the lists say of one video.
+
+    Args:
+        name: as the lists name it.
+        label: the class, or None where the lists keep it back.
+        source: the recording it was cut from; empty where nothing is known.
+        split: 'train', 'val', 'test', or None.
+        attributes: whatever else they say.
+    """
+
+    name: str
+    label: str | None = None
+    source: str = ""
+    split: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Lists:
+    """The entries of a data set while its lists are read.
+
+    Args:
+        entries: by key.
+        aliases: further keys that a file may have, each with the key of its entry.
+        repeated: names that stand in the lists more than once; the first line counts.
+    """
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    repeated: list[str] = field(default_factory=list)
+
+    def add(self, key: str, entry: Entry, where: str, *, strict: bool = True) -> None:
+        """Takes an entry.
+
+        Args:
+            key: under which a file finds it.
+            entry: what is said.
+            where: file, line and column, for the error.
+            strict: whether a second entry that says otherwise is an error, and not only passed over.
+
+        Raises:
+            DataError: the lists contradict themselves.
+        """
+        known = self.entries.setdefault(key, entry)
+        if known is entry:
+            return
+        self.repeated.append(entry.name)
+        if strict and (known.label, known.split) != (entry.label, entry.split):
+            raise DataError(
+                f"{where}: '{entry.name}' is listed twice: as {_told(known)} before, and here as {_told(entry)}.",
+                "Take the lists as they were published, or take out one of the two lines.",
+            )
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one data set lies on disk.
+
+    Args:
+        title: its name, as its authors write it.
+        read: the lists of a tree and the number of the split, as entries.
+        key: the key of a file, from its path below the root.
+        shape: how the folder must look, a sentence.
+        splits: how many official splits there are.
+        pictures: whether its videos are folders of numbered pictures.
+    """
+
+    title: str
+    read: Callable[[Tree, int], Lists]
+    key: Callable[[str], str]
+    shape: str
+    splits: int = 1
+    pictures: bool = False
+
+
+def listed(layout: Layout, root: Path, split: int = 1) -> dict[str, Entry]:
+    """The videos of a data set that are there, by path below the root in order of it, with what the lists say.
+
+    Args:
+        layout: of the data set.
+        root: the folder.
+        split: the number of the official split.
+
+    Raises:
+        DataError: a list is missing or cannot be read, or no video that they name is there.
+    """
+    tree = Tree(root, layout.title, layout.shape, pictures=layout.pictures)
+    lists = layout.read(tree, split)
+    held: dict[str, str] = {}
+    surplus: list[str] = []
+    copies: list[str] = []
+    for path in sorted(tree.videos, key=_replacements_first):
+        key = layout.key(path)
+        key = key if key in lists.entries else lists.aliases.get(key, "")
+        if key not in lists.entries:
+            surplus.append(path)
+        elif key in held:
+            copies.append(path)
+        else:
+            held[key] = path
+    missing = [entry.name for key, entry in lists.entries.items() if key not in held]
+    if not held:
+        raise DataError(
+            f"None of the {len(lists.entries)} videos that the lists of {layout.title} name is in '{root}'; "
+            f"{len(surplus)} other videos are.",
+            layout.shape,
+        )
+    where, count = f"{layout.title} in '{root}'", len(lists.entries)
+    _warn(where, missing, f"of the {count} videos that the lists name are not there")
+    _warn(where, surplus, "videos stand in no list and are left out")
+    _warn(where, copies, "videos are further copies of others and are left out")
+    _warn(where, lists.repeated, "videos are listed more than once, and the first line counts")
+    return {path: lists.entries[key] for key, path in sorted(held.items(), key=lambda item: item[1])}
+
+
+def described(video: Video, entry: Entry) -> Video:
+    """A scanned video with what the lists say of it."""
+    return replace(
+        video,
+        label=entry.label,
+        source=entry.source or video.path,
+        split=entry.split,
+        attributes=dict(entry.attributes),
+    )
+
+
+def of_splits(entry: Entry, parts: Mapping[int, str], chosen: int) -> Entry:
+    """An entry with its part in each official split as attributes split1, split2, …, and in the chosen one as split."""
+    each = {f"split{number}": part for number, part in sorted(parts.items())}
+    return replace(entry, split=parts.get(chosen), attributes={**entry.attributes, **each})
+
+
+def named(names: Sequence[str], most: int = 5) -> str:
+    """The first few in quotes, the rest counted."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(f"'{name}'" for name in names[:most]) + more
+
+
+def stem(path: str) -> str:
+    """A file's name without its ending, as a key; capitals do not matter."""
+    return PurePosixPath(path).stem.casefold()
+
+
+def _warn(where: str, names: Sequence[str], what: str) -> None:
+    if names:
+        log.warning("%s: %d %s: %s.", where, len(names), what, named(names))
+
+
+def _told(entry: Entry) -> str:
+    return f"{entry.label or 'unlabelled'} in {entry.split or 'no split'}"
+
+
+def _replacements_first(path: str) -> tuple[bool, str]:
+    """Files that were published to replace broken ones come before those."""
+    return not any(part.startswith("replacement") for part in PurePosixPath(path).parts), path
