@@ -235,7 +235,7 @@ def test_kinetics_as_cvdf_unpacks_it(tmp_path, caplog):
 
 def test_kinetics_in_class_folders_with_holes(tmp_path, caplog):
     put(tmp_path, f"videos_train/air_drumming/{A}_000059_000069.mp4", f"videos_train/air_drumming/{B}.mp4")
-    put(tmp_path, f"videos_train/air_drumming/{C}_000001_000002.mp4")
+    put(tmp_path, f"videos_train/air_drumming/{C}_000001_000002.mp4", f"videos_train/yoga/{A}.mp4")
     rows = [f"air drumming,{A},59,69,train", f"air drumming,{B},5,15,train", f"air drumming,{A},70,80,train"]
     rows += [f"air drumming,gone_{n:06d},0,10,train" for n in range(7)] + [f"yoga,{B},5,15,train"]
     write(tmp_path, "kinetics_train.csv", "label,youtube_id,time_start,time_end,split\n" + "\n".join(rows) + "\n")
@@ -249,16 +249,17 @@ def test_kinetics_in_class_folders_with_holes(tmp_path, caplog):
     assert f"8 of the 10 videos that the lists name are not there: '{A}_000070_000080', 'gone_000000" in missing
     assert missing.endswith("and 3 more.")
     assert f"{C}_000001_000002.mp4" in surplus
+    assert f"yoga/{A}.mp4" in surplus  # two clips of this id are listed: it could be either
     assert f"1 videos are listed more than once, and the first line counts: '{B}_000005_000015'" in repeated
 
 
 def test_kinetics_without_lists_goes_by_the_folders(tmp_path, caplog):
-    put(tmp_path, f"k700/train/air drumming/{A}_000059_000069.mp4", f"val_256/yoga/{B}_000000_000010.mp4", "notes.mp4")
+    put(tmp_path, f"k700/train/air_drumming/{A}_000059_000069.mp4", f"val_256/yoga/{B}_000000_000010.mp4", "notes.mp4")
     put(tmp_path, f"test/{C}_000000_000010.mp4", f"yoga/{C}_000020_000030.mp4")
     with caplog.at_level(logging.WARNING):
         found = told(tmp_path, "kinetics700")
     assert found == {
-        f"k700/train/air drumming/{A}_000059_000069.mp4": ("air drumming", A, "train"),
+        f"k700/train/air_drumming/{A}_000059_000069.mp4": ("air drumming", A, "train"),
         f"val_256/yoga/{B}_000000_000010.mp4": ("yoga", B, "val"),
         f"test/{C}_000000_000010.mp4": (None, C, "test"),
         f"yoga/{C}_000020_000030.mp4": ("yoga", C, None),
@@ -267,7 +268,7 @@ def test_kinetics_without_lists_goes_by_the_folders(tmp_path, caplog):
     write(tmp_path, "validate.csv", HEAD + f"pilates,{B},0,10,validate,0\n")
     found = told(tmp_path, "kinetics700")  # the list speaks of its split, the folders of the others
     assert found[f"val_256/yoga/{B}_000000_000010.mp4"] == ("pilates", B, "val")
-    assert found[f"k700/train/air drumming/{A}_000059_000069.mp4"] == ("air drumming", A, "train")
+    assert found[f"k700/train/air_drumming/{A}_000059_000069.mp4"] == ("air drumming", A, "train")
     assert f"yoga/{C}_000020_000030.mp4" not in found
 
 

@@ -13,7 +13,7 @@ the release says that the official split keeps competitions apart.
 from __future__ import annotations
 
 from kinema.core.errors import DataError
-from kinema.data.layouts.layout import Entry, Layout, Lists
+from kinema.data.layouts.layout import Entry, Layout, Lists, stem
 from kinema.data.layouts.tree import Tree, json_of, objects
 
 _ATTRIBUTES = ("takeoff", "somersault", "twist", "position")
@@ -46,7 +46,7 @@ def _read(tree: Tree, _: int) -> Lists:
 DIVING48 = Layout(
     title="Diving48 V2",
     read=_read,
-    key=lambda path: path.rsplit("/", 1)[-1].rpartition(".")[0],
+    key=stem,
     shape="Make it hold the folder rgb with the MP4 files, and Diving48_V2_train.json, Diving48_V2_test.json and "
     "Diving48_vocab.json.",
 )

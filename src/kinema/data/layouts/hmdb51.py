@@ -16,11 +16,11 @@ nothing in the release tells that they belong together. A name outside the conve
 
 from __future__ import annotations
 
+import posixpath
 import re
-from pathlib import PurePosixPath
 
 from kinema.core.errors import DataError
-from kinema.data.layouts.layout import Entry, Layout, Lists, of_splits, stem
+from kinema.data.layouts.layout import Entry, Layout, Lists, any_stem, of_splits, stem
 from kinema.data.layouts.tree import Tree, lines
 
 _PARTS = {"0": "", "1": "train", "2": "test"}
@@ -59,7 +59,7 @@ def _read(tree: Tree, chosen: int) -> Lists:
 
 
 def _entry(label: str, file: str) -> Entry:
-    name = PurePosixPath(file).stem
+    name = stem(file)
     match = _NAME.fullmatch(name)
     if not match:
         return Entry(f"{label}/{file}", label)
@@ -73,7 +73,8 @@ def _entry(label: str, file: str) -> Entry:
 
 def _key(path: str) -> str:
     """The class folder and the file's name: names alone are not promised to be different in all classes."""
-    return f"{PurePosixPath(path).parent.name.casefold()}/{stem(path)}"
+    folder = posixpath.basename(posixpath.dirname(path))
+    return f"{folder.casefold()}/{any_stem(path)}"
 
 
 HMDB51 = Layout(

@@ -13,7 +13,7 @@ every video is its own source.
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+import posixpath
 
 from kinema.core.errors import DataError
 from kinema.data.layouts.layout import Entry, Layout, Lists
@@ -44,7 +44,7 @@ def _read(tree: Tree, _: int) -> Lists:
 JESTER = Layout(
     title="Jester",
     read=_read,
-    key=lambda path: PurePosixPath(path).parent.name,
+    key=lambda path: posixpath.basename(posixpath.dirname(path)),
     shape="Make it hold the folder 20bn-jester-v1 with a folder of numbered JPEG files a video, and the lists "
     "jester-v1-train.csv, jester-v1-validation.csv, jester-v1-test.csv and jester-v1-labels.csv.",
     pictures=True,

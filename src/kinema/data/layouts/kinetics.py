@@ -24,10 +24,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from kinema.core.errors import DataError
-from kinema.data.layouts.layout import Entry, Layout, Lists
+from kinema.data.layouts.layout import Entry, Layout, Lists, stem
 from kinema.data.layouts.tree import Tree, rows
 
 _CSV = r"(?:(?:kinetics|k)[-_]?\d*(?:[-_]2020)?[-_])?(train|val|validate|validation|test)\.csv"
@@ -81,26 +81,21 @@ def _seconds(path: Path, line: int, row: Mapping[str, str], column: str) -> int:
 
 def _from_folders(path: str) -> Entry | None:
     """What the folders of a clip say; None for a file whose name is not that of a clip."""
-    *folders, _ = PurePosixPath(path).parts
-    match = _CLIP.fullmatch(PurePosixPath(path).stem)
+    *folders, _ = path.split("/")
+    match = _CLIP.fullmatch(stem(path))
     if not match:
         return None
     places = [(place, found["split"]) for place, name in enumerate(folders) if (found := _FOLDER.fullmatch(name))]
     place, split = places[0] if places else (-1, None)
     label = folders[-1].replace("_", " ") if len(folders) - 1 > place else None
-    return Entry(PurePosixPath(path).stem, label, match["id"], _SPLITS[split.lower()] if split else None)
-
-
-def _stem(path: str) -> str:
-    """A clip's name; YouTube's ids differ in capitals alone, so they stay."""
-    return PurePosixPath(path).stem
+    return Entry(stem(path), label, match["id"], _SPLITS[split.lower()] if split else None)
 
 
 def _kinetics(classes: int) -> Layout:
     return Layout(
         title=f"Kinetics-{classes}",
         read=lambda tree, _: _read(classes, tree),
-        key=_stem,
+        key=stem,  # YouTube's ids differ in capitals alone
         shape="Make it hold clips named <youtube id>_<start>_<end>.mp4, six digits each, in train, val and test or in "
         "class folders inside those, and the CSV files train.csv, val.csv and test.csv.",
     )

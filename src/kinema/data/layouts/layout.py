@@ -8,9 +8,10 @@ are left out, with a warning too. That nothing at all fits is an error that says
 from __future__ import annotations
 
 import logging
+import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from kinema.core.errors import DataError
 from kinema.data.layouts.tree import Tree
@@ -160,8 +161,13 @@ def named(names: Sequence[str], most: int = 5) -> str:
 
 
 def stem(path: str) -> str:
-    """A file's name without its ending, as a key; capitals do not matter."""
-    return PurePosixPath(path).stem.casefold()
+    """A file's name without its folders and its ending."""
+    return posixpath.splitext(posixpath.basename(path))[0]
+
+
+def any_stem(path: str) -> str:
+    """The same where capitals do not matter."""
+    return stem(path).casefold()
 
 
 def _warn(where: str, names: Sequence[str], what: str) -> None:
@@ -175,4 +181,4 @@ def _told(entry: Entry) -> str:
 
 def _replacements_first(path: str) -> tuple[bool, str]:
     """Files that were published to replace broken ones come before those."""
-    return not any(part.startswith("replacement") for part in PurePosixPath(path).parts), path
+    return not any(part.startswith("replacement") for part in path.split("/")), path

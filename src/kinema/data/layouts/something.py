@@ -18,7 +18,7 @@ from collections.abc import Container
 from pathlib import Path
 
 from kinema.core.errors import DataError
-from kinema.data.layouts.layout import Entry, Layout, Lists, stem
+from kinema.data.layouts.layout import Entry, Layout, Lists, any_stem
 from kinema.data.layouts.tree import Tree, json_of, objects, semicolons
 
 _LIST = r"(?:something-something-v2-)?(train|validation|test|labels)\.json"
@@ -64,7 +64,7 @@ def _class(template: str, classes: Container[str], where: str) -> str:
 SOMETHING = Layout(
     title="Something-Something v2",
     read=_read,
-    key=stem,
+    key=any_stem,
     shape="Make it hold the folder 20bn-something-something-v2 with the webm files, and the lists train.json, "
     "validation.json, test.json and labels.json (or something-something-v2-train.json and so on).",
 )

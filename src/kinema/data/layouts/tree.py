@@ -41,14 +41,14 @@ class Tree:
         self._lists: list[str] = []
         for place, folders, files in os.walk(root, followlinks=True):
             folders[:] = [name for name in folders if not name.startswith(".")]
-            below = Path(place).relative_to(root)
+            below = "".join(f"{part}/" for part in Path(place).relative_to(root).parts)
             shown = [name for name in files if not name.startswith(".")]
-            self._lists += [(below / name).as_posix() for name in shown if name.lower().endswith(_LISTS)]
+            self._lists += [below + name for name in shown if name.lower().endswith(_LISTS)]
             if pictures:
                 patterns = {pattern for name in shown for pattern in [pattern_of(name)] if pattern}
-                self.videos += [(below / pattern).as_posix() for pattern in sorted(patterns)[:1]]
+                self.videos += [below + pattern for pattern in sorted(patterns)[:1]]
             else:
-                self.videos += [(below / name).as_posix() for name in shown if claims_video(name)]
+                self.videos += [below + name for name in shown if claims_video(name)]
         self.videos.sort()
 
     def lists(self, pattern: str) -> dict[str, Path]:

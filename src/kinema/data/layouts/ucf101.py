@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kinema.core.errors import DataError
-from kinema.data.layouts.layout import Entry, Layout, Lists, of_splits, stem
+from kinema.data.layouts.layout import Entry, Layout, Lists, any_stem, of_splits
 from kinema.data.layouts.tree import Tree, lines
 
 _VIDEO = re.compile(r"(?P<label>[^/]+)/(?P<source>v_[^/]+_g\d+)_c\d+\.\w+")
@@ -35,7 +35,7 @@ def _read(tree: Tree, chosen: int) -> Lists:
         once = Lists(repeated=lists.repeated)
         for part in ("train", "test"):
             for where, entry in _lines(found.get(f"{part}list0{split}"), part, numbers):
-                key = stem(entry.name)
+                key = any_stem(entry.name)
                 once.add(key, entry, where)
                 entries.setdefault(key, entry)
                 parts.setdefault(key, {}).setdefault(split, part)
@@ -80,7 +80,7 @@ def _classes(tree: Tree) -> dict[str, str]:
 UCF101 = Layout(
     title="UCF101",
     read=_read,
-    key=stem,
+    key=any_stem,
     shape="Make it hold the class folders with v_Class_g01_c01.avi and so on, in any depth, and the folder "
     "ucfTrainTestlist with trainlist01.txt, testlist01.txt and so on.",
     splits=3,
