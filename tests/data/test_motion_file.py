@@ -11,7 +11,7 @@ from kinema.core.errors import DataError, StorageError, UsageError, VideoError
 from kinema.data import decode, motion_file, motion_vectors, write_motion
 from kinema.data.film import Film
 from kinema.data.motion import SUBPIXEL
-from kinema.data.motion_drawing import Drawer, add_speeds, full_speed
+from kinema.data.motion_drawing import Drawer, add_speeds, arrow_shapes, full_speed
 
 
 def test_arrays_of_a_video(make_video, tmp_path):
@@ -168,6 +168,18 @@ def test_full_speed():
     assert counts.sum() == 96
     assert full_speed(counts) == 6
     assert full_speed(np.zeros(0, dtype=np.int64)) == 1
+
+
+def test_arrows_point_where_the_motion_goes():
+    motion = np.array([[1.0, 0.0], [0.0, -0.5], [-3.0, 4.0]])
+    centres = np.array([[50.0, 50.0], [80.0, 20.0], [20.0, 80.0]])
+    shapes = arrow_shapes(centres, motion, 40)
+    tips, tails = shapes[:, 3], (shapes[:, 0] + shapes[:, 6]) / 2
+    np.testing.assert_allclose((tips + tails) / 2, centres)
+    np.testing.assert_allclose(tips[0] - tails[0], (38, 0), atol=1e-9)
+    np.testing.assert_allclose((tips - tails)[2], (-0.6 * 38, 0.8 * 38))  # no longer than the longest
+    assert (tips - tails)[1, 0] == 0
+    assert -38 < (tips - tails)[1, 1] < -19  # slower is shorter
 
 
 @pytest.mark.parametrize(("vector", "named"), [((8, 0), "red"), ((0, 8), "yellow"), ((-8, 0), "blue")])
