@@ -1,5 +1,7 @@
 import errno
 import os
+import subprocess
+import sys
 from fractions import Fraction
 
 import av
@@ -154,6 +156,21 @@ def test_what_stops_it_leaves_the_former_file(make_video, tmp_path, out, trouble
         write_motion(path, tmp_path / out, progress=stop)
     assert (tmp_path / out).read_bytes() == b"former"
     assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted(["v.mp4", out])
+
+
+@pytest.mark.parametrize("out", ["m.npz", "m.mp4"])
+def test_a_disk_that_takes_no_more_is_named(make_video, tmp_path, out):
+    path = make_video(tmp_path / "v.mp4", frames=60, size=(320, 240), options={"crf": "30", "g": "12"})
+    code = (
+        "import resource, signal, sys\nfrom kinema import cli\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
+        f"cli.main(['motion', {str(path)!r}, '-o', {str(tmp_path / out)!r}])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.startswith(f"kinema: '{tmp_path / out}' could not be written: File too large.")
+    assert "Traceback" not in run.stderr
+    assert [entry.name for entry in tmp_path.iterdir()] == ["v.mp4"]
 
 
 def test_full_speed():
