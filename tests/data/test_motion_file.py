@@ -1,5 +1,7 @@
 import errno
 import os
+import subprocess
+import sys
 from fractions import Fraction
 
 import av
@@ -11,7 +13,7 @@ from kinema.core.errors import DataError, StorageError, UsageError, VideoError
 from kinema.data import decode, motion_file, motion_vectors, write_motion
 from kinema.data.film import Film
 from kinema.data.motion import SUBPIXEL
-from kinema.data.motion_drawing import Drawer, add_speeds, full_speed
+from kinema.data.motion_drawing import Drawer, add_speeds, arrow_shapes, full_speed
 
 
 def test_arrays_of_a_video(make_video, tmp_path):
@@ -156,6 +158,21 @@ def test_what_stops_it_leaves_the_former_file(make_video, tmp_path, out, trouble
     assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted(["v.mp4", out])
 
 
+@pytest.mark.parametrize("out", ["m.npz", "m.mp4"])
+def test_a_disk_that_takes_no_more_is_named(make_video, tmp_path, out):
+    path = make_video(tmp_path / "v.mp4", frames=60, size=(320, 240), options={"crf": "30", "g": "12"})
+    code = (
+        "import resource, signal, sys\nfrom kinema import cli\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
+        f"cli.main(['motion', {str(path)!r}, '-o', {str(tmp_path / out)!r}])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.startswith(f"kinema: '{tmp_path / out}' could not be written: File too large.")
+    assert "Traceback" not in run.stderr
+    assert [entry.name for entry in tmp_path.iterdir()] == ["v.mp4"]
+
+
 def test_full_speed():
     motion = np.zeros((100, 2), dtype=np.int16)
     motion[:, 0] = 5 * SUBPIXEL
@@ -168,6 +185,18 @@ def test_full_speed():
     assert counts.sum() == 96
     assert full_speed(counts) == 6
     assert full_speed(np.zeros(0, dtype=np.int64)) == 1
+
+
+def test_arrows_point_where_the_motion_goes():
+    motion = np.array([[1.0, 0.0], [0.0, -0.5], [-3.0, 4.0]])
+    centres = np.array([[50.0, 50.0], [80.0, 20.0], [20.0, 80.0]])
+    shapes = arrow_shapes(centres, motion, 40)
+    tips, tails = shapes[:, 3], (shapes[:, 0] + shapes[:, 6]) / 2
+    np.testing.assert_allclose((tips + tails) / 2, centres)
+    np.testing.assert_allclose(tips[0] - tails[0], (38, 0), atol=1e-9)
+    np.testing.assert_allclose((tips - tails)[2], (-0.6 * 38, 0.8 * 38))  # no longer than the longest
+    assert (tips - tails)[1, 0] == 0
+    assert -38 < (tips - tails)[1, 1] < -19  # slower is shorter
 
 
 @pytest.mark.parametrize(("vector", "named"), [((8, 0), "red"), ((0, 8), "yellow"), ((-8, 0), "blue")])

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
-from typing import Any
+from typing import IO, Any
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
 
+@contextmanager
+def open_mp4(file: IO[bytes]) -> Iterator[Any]:
+    """A container on an open file, to hand to :class:`Film`.
+
+    Raises:
+        OSError: the file could not be written: a full disk. The library's own error would hide the reason, since to
+            close what could not be written fails too.
+    """
+    try:
+        with av.open(file, "w", format="mp4") as container:
+            yield container
+    except av.FFmpegError as error:
+        reason = error.__context__
+        raise (reason if isinstance(reason, OSError) else OSError(error.errno, error.strerror)) from error
+
+
 class Film:
-    """The one video stream of an open container.
+    """The one video stream of a container.
 
     Args:
-        container: an :class:`av.container.OutputContainer`.
+        container: an open one, of :func:`open_mp4`.
         rate: frames a second.
         base: the unit of time in which the frames' times are whole, in seconds.
     """

@@ -115,26 +115,20 @@ class Drawer:
         return hue, np.rint(205 * share**0.7).astype(np.uint8)
 
     def _arrows(self, field: NDArray[np.int16], valid: NDArray[np.bool_]) -> tuple[Image.Image, Image.Image]:
-        """Masks of the arrows' outlines and of the arrows."""
+        """Masks of the arrows' rims and of the arrows, drawn large and made small, for smooth edges."""
         pooled, known = pool(field[None], valid[None], self._pitch // CELL)
         motion = pooled[0] / SUBPIXEL / self.full
-        length = np.hypot(motion[..., 0], motion[..., 1])
-        long = np.minimum(length, 1)
-        motion = motion * (long / np.maximum(length, 1e-9))[..., None]
-        rows, columns = np.nonzero(known[0] & (length >= _STILL))
+        speed = np.hypot(motion[..., 0], motion[..., 1])
+        rows, columns = np.nonzero(known[0] & (speed >= _STILL))
         centres = np.stack([columns + 0.5, rows + 0.5], axis=1) * self._pitch
-        vectors = motion[rows, columns] * self._pitch
-        return self._strokes(centres, vectors, 1.0), self._strokes(centres, vectors, 0.0)
-
-    def _strokes(self, centres: NDArray[np.float64], vectors: NDArray[np.float64], wider: float) -> Image.Image:
-        """Arrows around their centres, drawn large and made small, for smooth edges."""
         height, width = self.size
-        fine = self._fine
-        mask = Image.new("L", (width * fine, height * fine))
-        draw = ImageDraw.Draw(mask)
-        for (x, y), (dx, dy) in zip(centres * fine, vectors * fine, strict=True):
-            _draw_arrow(draw, (x, y), (dx, dy), self._pitch * fine, wider * fine)
-        return mask.reduce(fine)
+        rims, fills = (Image.new("L", (width * self._fine, height * self._fine)) for _ in range(2))
+        on_rims, on_fills = ImageDraw.Draw(rims), ImageDraw.Draw(fills)
+        for arrow in arrow_shapes(centres * self._fine, motion[rows, columns], self._pitch * self._fine).tolist():
+            points = [tuple(point) for point in arrow]
+            on_rims.line([*points, *points[:2]], fill=255, width=2 * self._fine, joint="curve")
+            on_fills.polygon(points, fill=255)
+        return rims.reduce(self._fine), fills.reduce(self._fine)
 
     def _make_legend(self) -> tuple[Image.Image, Image.Image]:
         """The wheel with the speed at its rim, on a dark plate: its colours and how much of them covers the frame."""
@@ -167,25 +161,24 @@ class Drawer:
         return margin, self.size[0] - self._legend.height - margin
 
 
-def _draw_arrow(
-    draw: ImageDraw.ImageDraw,
-    centre: tuple[float, float],
-    vector: tuple[float, float],
-    pitch: float,
-    wider: float,
-) -> None:
-    """An arrow of ``vector`` around ``centre``, at most as long as ``pitch``; ``wider`` adds a rim."""
-    size = float(np.hypot(*vector))
-    along = np.asarray(vector) / size
-    across = np.array([-along[1], along[0]])
-    length = 0.95 * pitch * (size / pitch) ** 0.7  # slow ones would be too small to have a direction
-    head, thick = min(0.36 * pitch, 0.5 * length), min(0.045 * pitch, 0.09 * length)
-    tail, tip = np.asarray(centre) - along * length / 2, np.asarray(centre) + along * length / 2
-    neck = tip - along * head
-    wing = across * head * 0.5
-    shaft = across * thick
-    outline = [tail + shaft, neck + shaft, neck + wing, tip, neck - wing, neck - shaft, tail - shaft]
-    points = [(float(x), float(y)) for x, y in outline]
-    draw.polygon(points, fill=255)
-    if wider:
-        draw.line([*points, points[0], points[1]], fill=255, width=round(2 * wider), joint="curve")
+def arrow_shapes(centres: NDArray[np.float64], motion: NDArray[np.float64], pitch: float) -> NDArray[np.float64]:
+    """The outlines of arrows.
+
+    Args:
+        centres: float64 [A, 2], the middle of each, (x, y).
+        motion: float64 [A, 2], where each points, not 0; of length 1 or more where it is to be at its longest.
+        pitch: the longest that an arrow may be.
+
+    Returns:
+        float64 [A, 7, 2].
+    """
+    speed = np.hypot(motion[:, :1], motion[:, 1:])
+    along = motion / speed
+    across = np.stack([-along[:, 1], along[:, 0]], axis=1)
+    length = 0.95 * pitch * np.minimum(speed, 1) ** 0.7  # slow ones would be too small to have a direction
+    tail, tip = centres - along * length / 2, centres + along * length / 2
+    head = np.minimum(0.36 * pitch, 0.5 * length)
+    neck, wing = tip - along * head, across * head / 2
+    shaft = across * np.minimum(0.045 * pitch, 0.09 * length)
+    outline = (tail + shaft, neck + shaft, neck + wing, tip, neck - wing, neck - shaft, tail - shaft)
+    return np.stack(outline, axis=1)

@@ -17,7 +17,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +24,7 @@ import kinema
 from kinema.core.errors import UsageError
 from kinema.core.files import write_atomic
 from kinema.data.decoding import Decoded, decode, decode_chunks, open_video, packet_table
-from kinema.data.film import Film
+from kinema.data.film import Film, open_mp4
 from kinema.data.motion import CELL, SUBPIXEL
 from kinema.data.motion_drawing import Drawer, add_speeds, full_speed
 
@@ -234,7 +233,7 @@ def write_drawn(source: Path, file: IO[bytes], written: Written, told: Progress)
     with open_video(source) as (_, stream):
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         base = stream.time_base
-    with av.open(file, "w", format="mp4") as container:
+    with open_mp4(file) as container:
         film = Film(container, rate, base)
         drawer: Drawer | None = None
         for part in decode_chunks(source, short_side=None, motion=True, chunk=_PIECE_OF_PIXELS):
