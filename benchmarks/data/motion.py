@@ -26,7 +26,6 @@ import importlib
 import multiprocessing
 import os
 import platform
-import shlex
 import statistics
 import sys
 import tempfile
@@ -260,7 +259,8 @@ def main() -> None:
     show(rows)
     from kinema.training.run_folder import source_version
 
-    command = shlex.join(["python", "benchmarks/data/motion.py", *sys.argv[1:]])
+    small, large = arguments.frames
+    command = f"python benchmarks/data/motion.py --repeats {arguments.repeats} --frames {small} {large}"
     told = {
         "command": command,
         "commit": source_version(),
