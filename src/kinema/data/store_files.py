@@ -30,7 +30,7 @@ from kinema.data.workers import Job, run_jobs
 
 UNKNOWN = -32768
 """Both components of a stored motion where the stream told none."""
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
