@@ -8,31 +8,13 @@ import subprocess
 import sys
 
 import pytest
+from tiny_commands import SMALL
 
 import kinema
 from kinema import cli
 from kinema.recipes.methods import METHODS
 from kinema.training import phase
 from kinema.training.run_folder import RunFolder
-
-SMALL = [
-    "--epochs", "2", "--batch_size", "4", "--encoder.width", "4", "--clip.frames", "4", "--clip.stride", "1",
-    "--clip.size", "16", "--clip.short_side", "16", "--method.queue", "8", "--method.stages", "2", "--method.k", "2",
-    "--collapse_rank", "0", "--device", "cpu",
-]  # fmt: skip
-
-
-@pytest.fixture
-def call(capsys):
-    """Runs a command line: exit status, standard output, standard error."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            cli.main([str(argument) for argument in arguments])
-        told = capsys.readouterr()
-        return left.value.code, told.out, told.err
-
-    return run
 
 
 def one_object(out):

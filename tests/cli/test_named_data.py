@@ -4,27 +4,10 @@ import json
 import shutil
 
 import pytest
+from tiny_commands import SMALL
 
-from kinema import cli
 from kinema.data.manifest import Manifest
 from kinema.training.run_folder import RunFolder
-
-SMALL = [
-    "--epochs", "2", "--batch_size", "4", "--encoder.width", "4", "--clip.frames", "4", "--clip.stride", "1",
-    "--clip.size", "16", "--clip.short_side", "16", "--method.queue", "8", "--method.stages", "2", "--method.k", "2",
-    "--collapse_rank", "0", "--device", "cpu",
-]  # fmt: skip
-
-
-@pytest.fixture
-def call(capsys):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            cli.main([str(argument) for argument in arguments])
-        told = capsys.readouterr()
-        return left.value.code, told.out, told.err
-
-    return run
 
 
 @pytest.fixture
