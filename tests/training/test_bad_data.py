@@ -36,6 +36,9 @@ def test_a_queue_that_never_fills(tiny_folder, tiny_cache, tmp_path):
     with pytest.raises(ConfigError, match="sees 36 clips in 3 epochs, and its queue holds 36") as caught:
         api.pretrain(tiny_plan("moco", method={"queue": 36}), tiny_folder, tmp_path / "run", cache=tiny_cache)
     assert "method.queue below 36" in caught.value.hint
+    beside = tiny_plan("moco", method={"queue": 36, "negatives_from": "batch"})
+    done = api.pretrain(beside, tiny_folder, tmp_path / "batch", cache=tiny_cache)
+    assert done.loss > 0, "negatives of the batch wait for no queue"
 
 
 def test_clips_longer_than_the_videos(tiny_folder, tiny_cache, tmp_path):

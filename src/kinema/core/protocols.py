@@ -106,7 +106,11 @@ class Method(nn.Module):
 
 @runtime_checkable
 class MethodConfig(Protocol):
-    """The settings of a method, which know how to build it."""
+    """The settings of a method, which know how to build it.
+
+    Settings of a method that must fill a memory before a step can learn have a property ``warm_up_clips`` too: how many
+    clips that takes.
+    """
 
     def build(self, encoder: Any, context: TrainingContext) -> Method:
         """The method, freshly initialised.

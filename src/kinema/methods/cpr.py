@@ -100,6 +100,11 @@ class CPRConfig:
         """
         return _resolve(self.sizes, self.queue, self.keep, self.stages, self.k)
 
+    @property
+    def warm_up_clips(self) -> int:
+        """How many clips must have passed before a step can mine: the queue's."""
+        return self.queue
+
     def build(self, encoder: EncoderConfig, context: TrainingContext) -> CPR:  # noqa: ARG002 - the contract
         """The method, freshly initialised."""
         return CPR(self, encoder)

@@ -6,7 +6,7 @@ arXiv 1911.05722. This is the InfoNCE baseline that CoCLR and CPR start from: on
 Legend: B clips, K entries of the queue, d dimensions; q query, k key, f_q and f_k their networks.
 
 Departures:
-- Nothing is learnt before the queue is full (the authors start from random unit vectors).
+- Nothing is learnt before the queue that gives the negatives is full (the authors start from random unit vectors).
 - Keys of the same recording in the queue are left out of the negatives (``siblings='ignored'``): in a data set not
   much larger than the queue they are most often the clip itself, one epoch ago. ``siblings='negatives'`` is the paper.
 - The authors shuffle clips between GPUs so that BatchNorm cannot tell a query's own key by the batch it was computed
@@ -55,6 +55,11 @@ class MoCoConfig:
 
     def __post_init__(self) -> None:
         check_contrast(self.queue, self.temperature, self.momentum)
+
+    @property
+    def warm_up_clips(self) -> int:
+        """How many clips must have passed before a step can learn: the queue's, if it gives negatives."""
+        return 0 if self.negatives_from == "batch" else self.queue
 
     def build(self, encoder: EncoderConfig, context: TrainingContext) -> MoCo:  # noqa: ARG002 - the contract
         """The method, freshly initialised."""

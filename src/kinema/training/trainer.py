@@ -228,7 +228,7 @@ def check_memory(phase: Phase, recipe: Recipe, videos: int) -> None:
         ConfigError: names the clips that it would see and the size of its queue.
     """
     batches = -(-videos * recipe.clips_per_video // recipe.batch_size)
-    queue, seen = getattr(phase.method, "queue", 0), phase.epochs * batches * recipe.batch_size
+    queue, seen = getattr(phase.method, "warm_up_clips", 0), phase.epochs * batches * recipe.batch_size
     if seen <= queue:
         raise ConfigError(
             f"The phase '{phase.name}' sees {seen} clips in {phase.epochs} epochs, and its queue holds {queue}: it "
