@@ -9,13 +9,11 @@ chosen. The table fills itself in row by row; a command that was stopped goes on
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
+import record
 from rich.console import Console
 from rich.table import Table
 
@@ -23,10 +21,8 @@ from kinema import api
 from kinema.data import Manifest
 from kinema.demo import demo_config, demo_data, demo_plan
 from kinema.recipes.plan import infonce_of
-from kinema.training.run_folder import source_version
 from kinema.training.settings import Phase, Recipe
 
-RESULT = Path(__file__).parent / "results" / "ablation.json"
 ASKED: dict[str, Any] = {"query": {"part": "unbiased"}}
 console = Console(stderr=True)
 
@@ -112,26 +108,19 @@ def table(rows: dict[str, dict[str, Any]]) -> Table:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("out", type=Path, nargs="?", default=Path("kinema-bench/ablation"))
     parser.add_argument("--data-seed", type=int, default=1)
     arguments = parser.parse_args()
     manifest = demo_data(arguments.out / "mocap-15", replace(demo_config(), seed=arguments.data_seed), console)
-    results: dict[str, Any] = json.loads(RESULT.read_text()) if RESULT.exists() else {"rows": {}}
-    results |= {
-        "command": f"python benchmarks/ablation.py OUT --data-seed {arguments.data_seed}",
-        "commit": source_version(),
-        "torch": str(torch.__version__),
-        "device": f"{torch.get_num_threads()} CPU threads",
-        "python": platform.python_version(),
-        "digest": manifest.digest,
-    }
-    if "untrained" not in results["rows"]:
-        results["rows"] |= baselines(arguments.out, manifest)
+    rows: dict[str, dict[str, Any]] = record.read("ablation").get("rows", {})
+    if "untrained" not in rows:
+        rows |= baselines(arguments.out, manifest)
     for name in ROWS:
-        if name not in results["rows"]:
-            results["rows"][name] = measured(arguments.out, manifest, name)
-        RESULT.write_text(json.dumps(results, indent=1) + "\n")
-    Console().print(table(results["rows"]))
+        if name not in rows:
+            rows[name] = measured(arguments.out, manifest, name)
+        command = f"python benchmarks/ablation.py OUT --data-seed {arguments.data_seed}"
+        record.write("ablation", command, digest=manifest.digest, rows=rows)
+    Console().print(table(rows))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import platform
 import shlex
 import statistics
 import sys
@@ -24,14 +23,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy
+import record
 import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from kinema.core.files import write_json
 from kinema.mining import cascade, cascade_sizes, stage_views
 
 GOAL = 3.0
@@ -181,38 +179,22 @@ def main() -> int:
     for name, value in asdict(Setting()).items():
         parser.add_argument(f"--{name}", type=type(value), default=value)
     parser.add_argument("--repeats", type=int, default=21)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "cascade.json")
     chosen = vars(parser.parse_args())
-    repeats, out = chosen.pop("repeats"), chosen.pop("out")
+    repeats = chosen.pop("repeats")
     setting = Setting(**chosen)
     rows = measure(setting, max(repeats, 1))
     show(rows, setting)
     reached = next(row["ratio_to_products"] for row in rows if row["way"] == "kinema") <= GOAL
     print(f"Goal, at most {GOAL:g} times the products: {'reached' if reached else 'missed'}.")
-    command = shlex.join(["python", "benchmarks/cascade.py", *sys.argv[1:]])
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__}
-    write_json(
-        out,
-        {
-            "command": command,
-            "versions": versions,
-            "device": f"cpu, {_processor()}, {setting.threads} threads",
-            "setting": {**asdict(setting), "sizes": list(setting.sizes)},
-            "goal_ratio": GOAL,
-            "goal_reached": reached,
-            "rows": rows,
-        },
+    record.write(
+        "cascade",
+        shlex.join(["python", "benchmarks/cascade.py", *sys.argv[1:]]),
+        setting={**asdict(setting), "sizes": list(setting.sizes)},
+        goal_ratio=GOAL,
+        goal_reached=reached,
+        rows=rows,
     )
     return 0 if reached else 1
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        name = platform.processor() or platform.machine()
-    return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import sys
 import time
@@ -21,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
+import record
 from rich.console import Console
 from rich.table import Table
 
@@ -30,9 +29,7 @@ from kinema.data import Manifest
 from kinema.data.mocap import MocapConfig
 from kinema.demo import demo_config, demo_data, demo_plan
 from kinema.recipes.comparison import side_by_side
-from kinema.training.run_folder import source_version
 
-RESULTS = Path(__file__).parent / "results"
 console = Console(stderr=True)
 CLAIMS = (
     ("cpr-motion", "infonce"),
@@ -78,11 +75,11 @@ def measure(run: Path, manifest: Manifest, row: str, arguments: argparse.Namespa
     return found
 
 
-def summary(results: dict[str, Any]) -> Table:
+def summary(found_cells: dict[str, dict[str, Any]]) -> Table:
     """Mean and standard deviation over seeds, a row an encoder."""
     table = Table("encoder", "seeds", "R@1", "R@5", "R@10", "mining precision", "class mining recall (median)")
     by_row: dict[str, list[dict[str, Any]]] = {}
-    for cell in results["cells"].values():
+    for cell in found_cells.values():
         for row, figures in cell.items():
             by_row.setdefault(row, []).append(figures)
     for row in sorted(by_row, key=lambda name: statistics.mean(f["r@1"] for f in by_row[name])):
@@ -92,11 +89,11 @@ def summary(results: dict[str, Any]) -> Table:
     return table
 
 
-def differences(results: dict[str, Any]) -> Table:
+def differences(found_cells: dict[str, dict[str, Any]]) -> Table:
     """R@1 of each pair of encoders that a claim compares, seed by seed: both began from the same InfoNCE."""
     table = Table("difference in R@1", "each seed", "mean ± standard deviation")
     by_seed: dict[str, dict[str, float]] = {}
-    for key, cell in results["cells"].items():
+    for key, cell in found_cells.items():
         by_seed.setdefault(key.split()[0], {}).update({row: figures["r@1"] for row, figures in cell.items()})
     for one, other in CLAIMS:
         found = [rows[one] - rows[other] for rows in by_seed.values() if one in rows and other in rows]
@@ -114,8 +111,8 @@ def spread(values: list[float]) -> str:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("set", choices=("mocap", "asl"))
-    parser.add_argument("out", type=Path)
+    parser.add_argument("set", choices=("mocap", "asl"), nargs="?", default="mocap")
+    parser.add_argument("out", type=Path, nargs="?", default=Path("kinema-bench/compare"))
     parser.add_argument("--data", type=Path, help="the folder of asl_letters24; for mocap, a set that was drawn before")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--guides", nargs="+", default=["motion", "residual"])
@@ -144,24 +141,17 @@ def main() -> None:
     else:
         config: MocapConfig = replace(demo_config(), seed=arguments.data_seed)
         manifest = demo_data(arguments.data or arguments.out / "mocap-15", config, console)
-    file = RESULTS / f"compare-{arguments.set}-{arguments.epochs}.json"
-    results: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"cells": {}}
-    results |= {
-        "command": f"python benchmarks/compare.py {arguments.set} OUT --seeds {' '.join(map(str, arguments.seeds))} "
+    name = f"compare-{arguments.set}-{arguments.epochs}"
+    found_cells: dict[str, Any] = record.read(name).get("cells", {})
+    command = (
+        f"python benchmarks/compare.py {arguments.set} OUT --seeds {' '.join(map(str, arguments.seeds))} "
         f"--guides {' '.join(arguments.guides)} --epochs {arguments.epochs} "
         f"--clips-per-video {arguments.clips_per_video} --stride {arguments.stride}"
-        + ("" if arguments.set == "asl" else f" --data-seed {arguments.data_seed}"),
-        "commit": source_version(),
-        "torch": str(torch.__version__),
-        "device": torch.cuda.get_device_name()
-        if torch.cuda.is_available()
-        else f"{torch.get_num_threads()} CPU threads",
-        "python": platform.python_version(),
-        "digest": manifest.digest,
-    }
+        + ("" if arguments.set == "asl" else f" --data-seed {arguments.data_seed}")
+    )
     for group, _, row, recipe in cells(arguments):
         key, run = f"{group} {row}", arguments.out / group / row
-        if key in results["cells"]:
+        if key in found_cells:
             continue
         if time.monotonic() - began > arguments.minutes * 60:
             break
@@ -176,11 +166,10 @@ def main() -> None:
             cache=arguments.cache,
             console=console,
         )
-        results["cells"][key] = measure(run, manifest, row, arguments)
-        RESULTS.mkdir(exist_ok=True)
-        file.write_text(json.dumps(results, indent=1) + "\n")
-        console.print(f"{key}: {results['cells'][key]}", highlight=False)
-    Console().print(summary(results), differences(results))
+        found_cells[key] = measure(run, manifest, row, arguments)
+        record.write(name, command, digest=manifest.digest, cells=found_cells)
+        console.print(f"{key}: {found_cells[key]}", highlight=False)
+    Console().print(summary(found_cells), differences(found_cells))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ no progress bar and no Lightning. Writes benchmarks/results/training.json.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import record
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -28,12 +28,9 @@ from kinema.core.seeds import generator_at
 from kinema.recipes.presets import small
 from kinema.training.phase import PhaseModule, Surroundings, make_optimiser
 from kinema.training.progress import PhaseDisplay
-from kinema.training.run_folder import source_version
 from kinema.training.settings import Recipe
 from kinema.training.trainer import build_method
 from kinema.transforms import ViewTransform
-
-RESULTS = Path(__file__).parent / "results" / "training.json"
 
 
 def batches(recipe: Recipe, count: int) -> list[RawClips]:
@@ -124,32 +121,26 @@ def main() -> None:
     clock = Clock(arguments.block, bare(recipe, data), arguments.steps)
     with tempfile.TemporaryDirectory() as folder:
         kinema_steps(recipe, data, clock, Path(folder))
-    filling = recipe.phases[0].method.queue // recipe.batch_size + arguments.block  # type: ignore[attr-defined]
+    filling = recipe.phases[0].method.warm_up_clips // recipe.batch_size + arguments.block  # type: ignore[attr-defined]
     ours, theirs = clock.ours[filling:], clock.theirs[filling:]
     pairs = [a / b for a, b in zip(ours, theirs, strict=False)]
-    result = {
-        "command": f"python benchmarks/training.py --steps {arguments.steps} --block {arguments.block}",
-        "commit": source_version(),
-        "torch": str(torch.__version__),
-        "threads": torch.get_num_threads(),
-        "batch": recipe.batch_size,
-        "steps": len(pairs),
-        "kinema_seconds": statistics.median(ours),
-        "bare_seconds": statistics.median(theirs),
-        "ratio_of_medians": statistics.median(ours) / statistics.median(theirs),
-        "median_of_ratios": statistics.median(pairs),
-    }
+    mine, bare_loop = statistics.median(ours), statistics.median(theirs)
     table = Table("loop", "median step", "clips/s", "ratio")
-    for name, seconds in (("bare PyTorch", result["bare_seconds"]), ("kinema", result["kinema_seconds"])):
+    for name, seconds in (("bare PyTorch", bare_loop), ("kinema", mine)):
         table.add_row(
-            name,
-            f"{seconds * 1e3:.1f} ms",
-            f"{recipe.batch_size / seconds:.1f}",
-            f"{seconds / result['bare_seconds']:.3f}",
+            name, f"{seconds * 1e3:.1f} ms", f"{recipe.batch_size / seconds:.1f}", f"{seconds / bare_loop:.3f}"
         )
     Console().print(table)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+    record.write(
+        "training",
+        f"python benchmarks/training.py --steps {arguments.steps} --block {arguments.block}",
+        batch=recipe.batch_size,
+        steps=len(pairs),
+        kinema_seconds=mine,
+        bare_seconds=bare_loop,
+        ratio_of_medians=mine / bare_loop,
+        median_of_ratios=statistics.median(pairs),
+    )
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ peer that is not installed, or does not load, is named with the reason.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
 import sys
 import time
@@ -24,15 +22,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import footage
+import record
 
 from kinema.core.records import ClipSpec
 from kinema.data import ClipStore, Manifest, scan
-from kinema.training.run_folder import source_version
 
-RESULT = Path(__file__).parents[1] / "results" / "data-clips.json"
 FRAMES, SIZE = 16, 112
 SPEC = ClipSpec(frames=FRAMES - 1, stride=1, size=SIZE, short_side=SIZE)
 """kinema reads the frame before a clip too; with one frame less the windows are of 16 frames, as for the others."""
@@ -182,28 +179,28 @@ def measured(size: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path, help="where the footage and the cache go")
+    parser.add_argument(
+        "out", type=Path, nargs="?", default=Path("kinema-bench/data"), help="where the footage and the cache go"
+    )
     parser.add_argument("--files", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=10.0, help="of every file")
     parser.add_argument("--clips", type=int, default=32, help="a round")
     parser.add_argument("--repeats", type=int, default=9)
     arguments = parser.parse_args()
-    results: dict[str, Any] = {
-        "command": f"python benchmarks/data/clips.py OUT --files {arguments.files} --seconds {arguments.seconds:g} "
-        f"--clips {arguments.clips} --repeats {arguments.repeats}",
-        "commit": source_version(),
-        "python": platform.python_version(),
-        "sizes": {size: measured(size, arguments) for size in footage.SIZES},
-    }
+    sizes = {size: measured(size, arguments) for size in footage.SIZES}
     table = Table("files", "way", "clips/s", "kinema is faster by", "mean difference of 255")
-    for size, found in results["sizes"].items():
+    for size, found in sizes.items():
         for name, row in found["rows"].items():
             gap = "" if row["mean_difference"] is None else f"{row['mean_difference']:.2f}"
             table.add_row(size, name, f"{row['clips_per_second']:.1f}", f"{row['kinema_is_faster_by']:.2f}", gap)
         for name, reason in found["not measured"].items():
             table.add_row(size, name, "not measured", reason, "")
-    RESULT.write_text(json.dumps(results, indent=1) + "\n")
     Console().print(table)
+    command = (
+        f"python benchmarks/data/clips.py OUT --files {arguments.files} --seconds {arguments.seconds:g} "
+        f"--clips {arguments.clips} --repeats {arguments.repeats}"
+    )
+    record.write("data-clips", command, packages=("decord", "opencv-python-headless", "torchcodec"), sizes=sizes)
 
 
 if __name__ == "__main__":

@@ -1,75 +1,67 @@
-"""Footage to measure with: a textured scene that a camera pans over, things that move in it, and a sensor's noise."""
+"""Footage to measure with, as cameras give it.
+
+A textured ground that sways by parts of a pixel, things that cross it, and a sensor's noise, encoded by
+``libx264 -preset veryfast -crf 23`` with its own choice of keyframes and B-frames.
+"""
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 FPS = 30
 SIZES = {"320x240": (320, 240), "1280x720": (1280, 720)}
 
 
-def texture(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float32]:
-    """Smooth noise in octaves, float32 [height, width, 3] from 0 to 255: as in nature, the larger the stronger."""
-    total = np.zeros((height, width, 3), dtype=np.float32)
-    for octave in range(2, 8):
-        cells = 2**octave
-        coarse = rng.random((cells + 1, cells + 1, 3), dtype=np.float32)
-        y = np.linspace(0, cells - 1e-3, height, dtype=np.float32)
-        x = np.linspace(0, cells - 1e-3, width, dtype=np.float32)
-        j, i = y.astype(int), x.astype(int)
-        v, u = (y - j)[:, None, None], (x - i)[None, :, None]
-        top = coarse[j][:, i] * (1 - u) + coarse[j][:, i + 1] * u
-        bottom = coarse[j + 1][:, i] * (1 - u) + coarse[j + 1][:, i + 1] * u
-        total += (top * (1 - v) + bottom * v) / octave
-    total -= total.min()
-    scaled: NDArray[np.float32] = total * (255 / total.max())
-    return scaled
+def texture(height: int, width: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """uint8 [height, width, 3] whose amplitude falls with frequency, as that of photographs does."""
+    y, x = np.fft.fftfreq(height)[:, None] * height, np.fft.rfftfreq(width)[None] * width
+    falls = 1 / np.maximum(np.hypot(y, x), 1) ** 1.1
+    noise = rng.normal(size=(3, height, width))
+    planes = np.fft.irfft2(np.fft.rfft2(noise) * falls, s=(height, width))
+    planes = planes[:1] + 0.35 * planes[1:].sum(axis=0) + 0.35 * planes  # colours that go together
+    planes = (planes - planes.mean()) / planes.std() * 48 + 122
+    return np.clip(planes, 0, 255).astype(np.uint8).transpose(1, 2, 0)
 
 
-def frames(seed: int, width: int, height: int, count: int) -> list[NDArray[np.uint8]]:
-    """One shot, ``count`` of uint8 [height, width, 3]."""
-    rng = np.random.default_rng(seed)
-    scene = texture(rng, height * 3 // 2, width * 3 // 2)
-    things = [texture(rng, height // 4, height // 4) for _ in range(4)]
-    places = rng.random((4, 2)) * (height, width)
-    speeds = rng.normal(0, height / 80, (4, 2))
-    noise = rng.normal(0, 2, (8, height, width, 1)).astype(np.float32)
-    shot = []
-    for number in range(count):
-        turn = 2 * np.pi * number / 200
-        top, left = int(height / 4 * (1 + np.sin(turn))), int(width / 4 * (1 + np.cos(turn)))
-        picture = scene[top : top + height, left : left + width].copy()
-        for thing, place, speed in zip(things, places, speeds, strict=True):
-            y, x = ((place + number * speed) % (height * 3 // 4, width - height // 4)).astype(int)
-            picture[y : y + height // 4, x : x + height // 4] = thing
-        shot.append(np.clip(picture + noise[number % 8], 0, 255).astype(np.uint8))
-    return shot
-
-
-def write(path: Path, seed: int, width: int, height: int, count: int) -> Path:
-    """The shot as H.264 in MP4, ``libx264 veryfast crf 23`` with its own choice of keyframes and B-frames."""
+def write(path: Path, seed: int, width: int, height: int, frames: int) -> Path:
+    """One shot of so many frames; a file that is there is kept."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         return path
+    rng = np.random.default_rng(seed)
+    ground = Image.fromarray(texture(height * 3 // 2, width * 3 // 2, rng))
+    across = height // 3
+    y, x = np.mgrid[:across, :across] - across / 2 + 0.5
+    disc = Image.fromarray(np.where(np.hypot(x, y) < across / 2, 255, 0).astype(np.uint8))
+    things = [Image.fromarray(texture(across, across, rng)) for _ in range(4)]
+    noise = rng.normal(scale=2.0, size=(16, height, width, 1)).astype(np.int16)
     part = path.with_suffix(".part.mp4")
     with av.open(str(part), "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "23"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.time_base = Fraction(1, FPS)
-        for picture in frames(seed, width, height, count):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        for number in range(frames):
+            sway = (width / 4 * (1 + 0.8 * np.sin(number / 61)), height / 4 * (1 + 0.8 * np.cos(number / 47)))
+            box = (1, 0, sway[0], 0, 1, sway[1])
+            picture = ground.transform((width, height), Image.Transform.AFFINE, box, Image.Resampling.BICUBIC)
+            for place, thing in enumerate(things):
+                turn = number / (23 + 6 * place) + place
+                left = (width - across) * (0.5 + 0.5 * np.sin(turn))
+                top = (height - across) * (0.5 + 0.5 * np.cos(1.3 * turn))
+                picture.paste(thing, (round(left), round(top)), disc)
+            shown = np.clip(np.asarray(picture) + noise[number % len(noise)], 0, 255).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(shown, format="rgb24")))
         container.mux(stream.encode(None))
     part.rename(path)
     return path
 
 
 def folder(out: Path, size: str, files: int, seconds: float) -> list[Path]:
-    """``files`` videos of one size; what is there already is kept."""
+    """``files`` shots of one size, each of its own seed."""
     width, height = SIZES[size]
     count = round(seconds * FPS)
     return [write(out / size / f"{number:03d}-{count}.mp4", number, width, height, count) for number in range(files)]

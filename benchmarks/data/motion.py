@@ -1,11 +1,9 @@
 """How fast motion vectors come out of files, against decoding alone and against the package motion-vector-extractor.
 
-    python benchmarks/data/motion.py [--repeats 9] [--frames 1200 300] [--out benchmarks/results/motion.json]
+    python benchmarks/data/motion.py [--repeats 9] [--frames 1200 300]
 
-Two files are made, 320 x 240 and 1280 x 720, ``libx264 -preset veryfast -crf 23`` at 25 frames a second with the
-encoder's own B-frames and keyframes: textures whose detail falls off with frequency as that of photographs does; a
-camera that sways by parts of a pixel; four discs that cross the picture; and noise like a sensor's. Each way reads the
-whole file, and all ways take turns, so that whatever else the machine does falls on all alike:
+Two files are made, 320 x 240 and 1280 x 720 (footage.py beside this file says how). Each way reads the whole file, and
+all ways take turns, so that whatever else the machine does falls on all alike:
 
 - decode: libavcodec through PyAV, every frame, nothing done with it
 - export: the same, with the vectors exported and left alone
@@ -24,70 +22,27 @@ from __future__ import annotations
 import argparse
 import importlib
 import multiprocessing
-import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from kinema.core.files import write_json
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import footage
+import record
+
 from kinema.data import decoding
 
-RESULTS = Path(__file__).parents[1] / "results" / "motion.json"
-SIZES = ((320, 240), (1280, 720))
 PEER = "motion-vector-extractor"
 GOALS = {"of decode": 0.75, "frames a second at 320x240, 2 x 1": 3000, f"of {PEER}": 1.0}
-
-
-def texture(height: int, width: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """uint8 [height, width, 3] whose amplitude falls with frequency, as that of photographs does."""
-    y, x = np.fft.fftfreq(height)[:, None] * height, np.fft.rfftfreq(width)[None] * width
-    falls = 1 / np.maximum(np.hypot(y, x), 1) ** 1.1
-    noise = rng.normal(size=(3, height, width))
-    planes = np.fft.irfft2(np.fft.rfft2(noise) * falls, s=(height, width))
-    planes = planes[:1] + 0.35 * planes[1:].sum(axis=0) + 0.35 * planes  # colours that go together
-    planes = (planes - planes.mean()) / planes.std() * 48 + 122
-    return np.clip(planes, 0, 255).astype(np.uint8).transpose(1, 2, 0)
-
-
-def write_video(path: Path, width: int, height: int, frames: int) -> None:
-    """Moving content, encoded as the module says."""
-    rng = np.random.default_rng(0)
-    ground = Image.fromarray(texture(height * 3 // 2, width * 3 // 2, rng))
-    across = height // 3
-    y, x = np.mgrid[:across, :across] - across / 2 + 0.5
-    disc = Image.fromarray(np.where(np.hypot(x, y) < across / 2, 255, 0).astype(np.uint8))
-    things = [Image.fromarray(texture(across, across, rng)) for _ in range(4)]
-    noise = rng.normal(scale=2.0, size=(16, height, width, 1)).astype(np.int16)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"preset": "veryfast", "crf": "23"})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for number in range(frames):
-            sway = (width / 4 * (1 + 0.8 * np.sin(number / 61)), height / 4 * (1 + 0.8 * np.cos(number / 47)))
-            box = (1, 0, sway[0], 0, 1, sway[1])
-            picture = ground.transform((width, height), Image.Transform.AFFINE, box, Image.Resampling.BICUBIC)
-            for place, thing in enumerate(things):
-                turn = number / (23 + 6 * place) + place
-                at = (
-                    (width - across) * (0.5 + 0.5 * np.sin(turn)),
-                    (height - across) * (0.5 + 0.5 * np.cos(1.3 * turn)),
-                )
-                picture.paste(thing, (round(at[0]), round(at[1])), disc)
-            shown = np.clip(np.asarray(picture) + noise[number % len(noise)], 0, 255).astype(np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(shown, format="rgb24")))
-        container.mux(stream.encode(None))
 
 
 def by_libavcodec(path: str, threads: int, *, export: bool) -> int:
@@ -216,31 +171,11 @@ def show(rows: list[dict[str, Any]]) -> None:
     Console().print(table)
 
 
-def versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "ffmpeg": av.ffmpeg_version_info}
-    for name in ("kinema", "av", "numpy", PEER):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
-
-
-def machine() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        name = platform.processor() or platform.machine()
-    return f"{name}, {os.cpu_count()} cores"
-
-
 def main() -> None:
     """Prints the table and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--frames", type=int, nargs=2, default=(1200, 300), help="of the small and the large file")
-    parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     missing = peer_missing()
     if missing:
@@ -249,26 +184,24 @@ def main() -> None:
     workers = Workers()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            for (width, height), frames in zip(SIZES, arguments.frames, strict=True):
-                path = Path(folder) / f"{width}x{height}.mp4"
-                write_video(path, width, height, frames)
+            for size, frames in zip(footage.SIZES, arguments.frames, strict=True):
+                path = footage.write(Path(folder) / f"{size}.mp4", 0, *footage.SIZES[size], frames)
                 ways = [way for way in WAYS if way != PEER or not missing]
-                rows += rows_of(f"{width}x{height}", measure(workers, str(path), arguments.repeats, ways))
+                rows += rows_of(size, measure(workers, str(path), arguments.repeats, ways))
     finally:
         workers.stop()
     show(rows)
-    from kinema.training.run_folder import source_version
-
     small, large = arguments.frames
-    command = f"python benchmarks/data/motion.py --repeats {arguments.repeats} --frames {small} {large}"
-    told = {
-        "command": command,
-        "commit": source_version(),
-        "versions": versions(),
-        "machine": machine(),
-        "frames": list(arguments.frames),
-    }
-    write_json(arguments.out, {**told, "repeats": arguments.repeats, "goals": GOALS, "missing": missing, "rows": rows})
+    record.write(
+        "data-motion",
+        f"python benchmarks/data/motion.py --repeats {arguments.repeats} --frames {small} {large}",
+        packages=(PEER,),
+        frames=list(arguments.frames),
+        repeats=arguments.repeats,
+        goals=GOALS,
+        missing=missing,
+        rows=rows,
+    )
 
 
 if __name__ == "__main__":

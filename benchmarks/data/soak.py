@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import os
-import platform
 import resource
 import shutil
 import sys
@@ -25,15 +23,14 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import footage
+import record
 
 from kinema.core.records import ClipSpec
 from kinema.data import ClipDataset, ClipRequest, ClipStore, Manifest, scan
-from kinema.training.run_folder import source_version
 
-RESULT = Path(__file__).parents[1] / "results" / "data-soak.json"
 SPEC = ClipSpec(frames=8, stride=2, size=64, short_side=72)
 
 
@@ -91,10 +88,7 @@ def main() -> None:
                 gc.collect()
                 trail.append({"reads": asked, "memory_mb": memory(), "handles": len(os.listdir("/proc/self/fd"))})
     half = trail[len(trail) // 2 :]
-    results = {
-        "command": f"python benchmarks/data/soak.py OUT --damaged {arguments.damaged.name} --reads {arguments.reads}",
-        "commit": source_version(),
-        "python": platform.python_version(),
+    figures = {
         "files": len(rows),
         "reads": arguments.reads,
         "answered": asked,
@@ -103,13 +97,13 @@ def main() -> None:
         "broken": {manifest.videos[row].path: reason for row, reason in sorted(data.failures.items())},
         "seconds": time.monotonic() - began,
         "memory of the second half, MB, first to last": [half[0]["memory_mb"], half[-1]["memory_mb"]],
-        "trail": trail,
     }
-    RESULT.write_text(json.dumps(results, indent=1) + "\n")
+    command = f"python benchmarks/data/soak.py OUT --damaged {arguments.damaged.name} --reads {arguments.reads}"
+    record.write("data-soak", command, **figures, trail=trail)
     table = Table("reads", "memory, MB", "open handles")
     for point in trail:
         table.add_row(f"{point['reads']:,}", f"{point['memory_mb']:.0f}", str(point["handles"]))
-    Console().print(table, {key: value for key, value in results.items() if key not in ("trail", "command")})
+    Console().print(table, figures)
 
 
 if __name__ == "__main__":

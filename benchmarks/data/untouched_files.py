@@ -9,24 +9,25 @@ vectors. A file passes if all of its frames came, or if the scan names it with i
 from __future__ import annotations
 
 import argparse
-import json
-import platform
+import sys
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import av
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import record
 
 from kinema.core.errors import KinemaError
 from kinema.core.records import ClipSpec
 from kinema.data import ClipStore, Manifest, Video, scan
 from kinema.data.decoding import decode_chunks
-from kinema.training.run_folder import source_version
 
-RESULT = Path(__file__).parents[1] / "results" / "data-untouched-files.json"
 SIDE = 72
 
 
@@ -80,25 +81,24 @@ def main() -> None:
     began = time.monotonic()
     manifest = scan(arguments.folder)
     scanned = time.monotonic() - began
-    rows = [row_of(manifest, row) for row in range(len(manifest))]
-    results = {
-        "command": f"python benchmarks/data/untouched_files.py {arguments.folder.name}",
-        "commit": source_version(),
-        "python": platform.python_version(),
-        "ffmpeg": av.ffmpeg_version_info,
-        "files": len(rows),
-        "health": dict(Counter(row["health"] for row in rows)),
-        "do not pass": [row["path"] for row in rows if not row["passes"]],
-        "scan_seconds": scanned,
-        "rows": rows,
-    }
-    RESULT.write_text(json.dumps(results, indent=1) + "\n")
+    with Progress(console=Console(stderr=True)) as progress:
+        rows = [row_of(manifest, row) for row in progress.track(range(len(manifest)))]
+    health, failing = dict(Counter(row["health"] for row in rows)), [row["path"] for row in rows if not row["passes"]]
+    record.write(
+        "data-untouched-files",
+        f"python benchmarks/data/untouched_files.py {arguments.folder.name}",
+        files=len(rows),
+        health=health,
+        do_not_pass=failing,
+        scan_seconds=scanned,
+        rows=rows,
+    )
     table = Table("file", "codec", "size", "frames", "health", "reason", "motion")
     for row in rows:
         motion = "yes" if row["motion"] is True else "no"
         told = f"{row['codec']} {row['profile']} {row['pixels']}"
         table.add_row(row["path"], told, row["size"], str(row["decoded"])[:20], row["health"], row["reason"], motion)
-    Console().print(table, f"{len(rows)} files, {results['health']}; do not pass: {results['do not pass'] or 'none'}")
+    Console().print(table, f"{len(rows)} files, {health}; do not pass: {failing or 'none'}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,62 @@
+"""Where what was measured goes: results/NAME.json, the command, commit, versions and machine beside the figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import av
+import torch
+
+from kinema.core.files import write_json
+from kinema.training.run_folder import source_version
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def read(name: str) -> dict[str, Any]:
+    """What an earlier run of the command wrote; empty where there was none."""
+    file = RESULTS / f"{name}.json"
+    found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    return found
+
+
+def write(name: str, command: str, packages: tuple[str, ...] = (), **figures: Any) -> None:
+    """Writes results/NAME.json atomically.
+
+    Args:
+        name: of the file.
+        command: what makes the figures again.
+        packages: peers whose versions matter too.
+        figures: what was measured.
+    """
+    RESULTS.mkdir(exist_ok=True)
+    told = {"command": command, "commit": source_version(), "versions": versions(*packages), "machine": machine()}
+    write_json(RESULTS / f"{name}.json", told | figures)
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Of Python, what kinema stands on, and the packages named."""
+    found = {"python": platform.python_version(), "ffmpeg": av.ffmpeg_version_info}
+    for package in ("torch", "numpy", "av", *packages):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def machine() -> str:
+    """The processor, its cores, what torch uses of them, and the GPU if there is one."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        name = platform.processor() or platform.machine()
+    level, threads = torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()
+    told = f"{name} ({level}), {os.cpu_count()} cores, {threads} threads of torch"
+    return told + (f"; {torch.cuda.get_device_name()}" if torch.cuda.is_available() else "")
