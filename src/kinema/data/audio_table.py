@@ -163,7 +163,7 @@ def _audio_table(path: Path, _size: int, _mtime: int) -> AudioTable:
 def _first_frame(container: Any, path: Path) -> Fraction | None:
     """The time, in seconds, of the first frame that is shown; None without video."""
     stream = video_stream(container)
-    if stream is None:
+    if stream is None or stream.codec_context is None:
         return None
     table = packet_table(path)
     shown = table.shown() if table is not None else []

@@ -11,7 +11,7 @@ import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +104,14 @@ def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
     """Opens a file: its container and its first stream of moving pictures.
 
     Raises:
-        VideoError: the file is missing, is no video, or holds no video stream.
+        VideoError: the file is missing, is no video, holds no video stream, or one for which there is no decoder.
     """
     with open_file(path) as container:
         stream = video_stream(container)
         if stream is None:
             raise VideoError(f"'{path}' holds no video stream.")
+        if stream.codec_context is None:
+            raise VideoError(f"'{path}': its video is of a codec that cannot be decoded.")
         yield container, stream
 
 
@@ -169,6 +171,7 @@ class Reader:
     bad: int = 0
     reason: str = ""
     packets: int = 0
+    _begun: bool = field(default=False, init=False)
 
     def frames(self, needless: Callable[[Any], bool] | None = None) -> Iterator[Any]:
         """The decoder's frames in order of display, until the stream ends or gives no more.
@@ -202,6 +205,26 @@ class Reader:
                 yield frame
             if packet is None or packet.size == 0:
                 return
+
+    def seek(self, pts: int) -> bool:
+        """Goes to the keyframe at or before a time; False where the container cannot.
+
+        The first packet is decoded before the first leap: it may hold what later keyframes do not repeat. x264 writes
+        its version there alone, by which FFmpeg knows the streams of old versions whose 4:4:4 pictures want another
+        decoding.
+        """
+        try:
+            if not self._begun:
+                self._begun = True
+                packet = next((packet for packet in self.container.demux(self.stream) if packet.size), None)
+                with suppress(av.FFmpegError, ValueError, MemoryError):
+                    self.stream.decode(packet)
+                    self.stream.codec_context.flush_buffers()
+            self.container.seek(pts, backward=True, stream=self.stream)
+        except av.FFmpegError as error:
+            self._note(f"it cannot be sought in ({reason_of(error)})")
+            return False
+        return True
 
     def _note(self, reason: str) -> None:
         self.bad += 1
@@ -327,22 +350,18 @@ def with_distances(frames: Iterator[Any], table: PacketTable | None) -> Iterator
     return ((frame, *known.get(frame.pts, (0, 0))) for frame in frames)
 
 
-def show_first_packet(container: Any, stream: Any) -> None:
-    """Decodes a stream's first packet, to be called before seeking.
-
-    It may hold what later keyframes do not repeat. x264 writes its version there alone, by which FFmpeg knows the
-    streams of old versions whose 4:4:4 pictures want another decoding.
-    """
-    packet = next((packet for packet in container.demux(stream) if packet.size), None)
-    with suppress(av.FFmpegError, ValueError, MemoryError):
-        stream.decode(packet)
-        stream.codec_context.flush_buffers()
+class _MissedError(Exception):
+    """A leap did not come down before the frames that it was for."""
 
 
 def _chosen_frames(
     reader: Reader, frames: Iterator[Placed], table: PacketTable | None, start: int, stop: int | None
 ) -> Iterator[Placed]:
-    """Frames from ``start`` to ``stop``, reached through a keyframe where the table allows it."""
+    """Frames from ``start`` to ``stop``, reached through a keyframe where the table allows it.
+
+    Raises:
+        _MissedError: they could not be reached so; nothing has been given yet.
+    """
     shown = table.shown() if table is not None and start > 0 else []
     if not shown:
         yield from itertools.islice(frames, start, stop)
@@ -350,14 +369,20 @@ def _chosen_frames(
     if start >= len(shown):
         return
     places = {pts: number for number, pts in enumerate(shown)}
-    show_first_packet(reader.container, reader.stream)
-    reader.container.seek(shown[start], backward=True, stream=reader.stream)
+    if not reader.seek(shown[start]):
+        raise _MissedError
+    reached = False
     for placed in frames:
         number = places.get(placed[0].pts, -1)
+        if not reached and number > start:
+            raise _MissedError
         if stop is not None and number >= stop:
             return
         if number >= start:
+            reached = True
             yield placed
+    if not reached:
+        raise _MissedError
 
 
 def open_decoder(context: Any, path: Path, *, motion: bool, pixels: bool, threads: int) -> None:
@@ -384,18 +409,41 @@ def decode_chunks(
 ) -> Iterator[Decoded]:
     """The same as :func:`decode`, ``chunk`` frames at a time, for files too long for memory."""
     table = packet_table(path) if motion or (seek and start > 0) else None
+    how = _How(short_side, motion, pixels, threads, chunk)
+    if seek and start > 0:
+        try:
+            yield from _decoded(path, how, table, start, stop, seek=True)
+            return
+        except _MissedError:
+            pass  # the file's index sent us past the frame: count from the beginning
+    yield from _decoded(path, how, table, start, stop, seek=False)
+
+
+@dataclass(frozen=True)
+class _How:
+    short_side: int | None
+    motion: bool
+    pixels: bool
+    threads: int
+    chunk: int
+
+
+def _decoded(
+    path: Path, how: _How, table: PacketTable | None, start: int, stop: int | None, *, seek: bool
+) -> Iterator[Decoded]:
+    """One pass over the file."""
     with open_video(path) as (container, stream):
-        open_decoder(stream.codec_context, path, motion=motion, pixels=pixels, threads=threads)
+        open_decoder(stream.codec_context, path, motion=how.motion, pixels=how.pixels, threads=how.threads)
         reader = Reader(container, stream)
         frames = reader.frames()
-        placed = with_distances(frames, table) if motion else ((frame, 0, 0) for frame in frames)
+        placed = with_distances(frames, table) if how.motion else ((frame, 0, 0) for frame in frames)
         picture: Picture | None = None
         held: _Chunk | None = None
         for each in _chosen_frames(reader, placed, table if seek else None, start, stop):
-            picture = picture or Picture(each[0], short_side, stream.codec_context.name)
-            held = held or _Chunk(picture, pixels=pixels, motion=motion)
+            picture = picture or Picture(each[0], how.short_side, stream.codec_context.name)
+            held = held or _Chunk(picture, pixels=how.pixels, motion=how.motion)
             held.add(*each)
-            if len(held) == chunk:
+            if len(held) == how.chunk:
                 yield held.gather(reader)
                 held = None
         if picture is None:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import DataError, VideoError
-from kinema.data.decoding import Picture, Reader, open_video, packet_table, reason_of, show_first_packet
+from kinema.data.decoding import Picture, Reader, open_video, packet_table, reason_of
 from kinema.data.motion import PacketTable
 
 
@@ -97,9 +97,8 @@ def _alone(reader: Reader, table: PacketTable, start: int, stop: int | None) -> 
 def _demuxed(reader: Reader, wanted: dict[int, int], seek: int | None) -> Iterator[tuple[int, Any]]:
     """Keyframes from a time on; what was found leaves ``wanted``."""
     try:
-        if seek is not None:
-            show_first_packet(reader.container, reader.stream)
-            reader.container.seek(seek, backward=True, stream=reader.stream)
+        if seek is not None and not reader.seek(seek):
+            return
         for packet in reader.container.demux(reader.stream):
             if packet.is_keyframe and packet.size and packet.pts in wanted:
                 frame = _only_frame(reader, packet)

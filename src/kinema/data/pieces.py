@@ -24,7 +24,6 @@ from kinema.data.decoding import (
     open_decoder,
     open_video,
     packet_table,
-    show_first_packet,
     with_distances,
 )
 from kinema.data.motion import PacketTable
@@ -135,16 +134,18 @@ def _leaping(
     keys = sorted(places[pts] for pts, key in zip(table.pts, table.keyframe, strict=True) if key and pts in places)
     needed = frozenset(shown[number] for number in wanted if number < len(shown))
     left = [number for number in wanted if number < len(shown)]
-    show_first_packet(reader.container, reader.stream)
     while left:
-        reader.container.seek(shown[left[0]], backward=True, stream=reader.stream)
+        sought = left[0]
+        if not reader.seek(shown[sought]):
+            return
         for each in frames(lambda packet: packet.pts not in needed):
             number = places.get(each[0].pts, -1)
             if number == left[0]:
                 yield number, each
             while left and left[0] <= number:
                 left.pop(0)
-            if not left or _key_before(keys, left[0]) > number:
+            # A leap must lead to another frame: by a wrong index each leap to the same one would end short of it.
+            if not left or (left[0] != sought and _key_before(keys, left[0]) > number):
                 break
         else:
             return

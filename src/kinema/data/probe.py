@@ -25,6 +25,12 @@ from kinema.data.workers import Job, serve
 WHOLE_SECONDS = 30.0
 PIECES = 4
 PIECE_FRAMES = 32
+DECLARING = ("matroska,webm", "flv")
+"""Containers that write down how long they are, and may go on without an index of their frames when they are cut."""
+SPARE_SECONDS = 1.0
+"""By how much such a container may say too much: muxers round, and count what the last packet would last."""
+CUT = "File ended prematurely"
+"""What FFmpeg logs where a Matroska file ends within an element."""
 
 
 def probe(path: Path) -> Job:
@@ -38,7 +44,10 @@ def probe(path: Path) -> Job:
             facts = {"health": "unreadable", "reason": error.message.split(": ", 1)[-1].rstrip(".")}
             if "': " not in error.message:
                 facts["reason"] = error.message.split("' ", 1)[-1].rstrip(".")
-    heard = next((message.strip() for _, _, message in said if message.strip()), "")
+    messages = [message.strip() for _, _, message in said if message.strip()]
+    heard = messages[0] if messages else ""
+    if facts["health"] == "ok" and any(CUT in message for message in messages):
+        facts |= {"health": "partial", "reason": f"the file is cut off after {facts['frames']} frames"}
     if facts["health"] != "ok" and heard and heard not in facts["reason"]:
         facts["reason"] += f" ({heard.rstrip('.')})"
     return facts
@@ -60,13 +69,16 @@ def _facts(path: Path) -> Job:
         context.thread_type = "NONE"
         fps = float(stream.average_rate or stream.guessed_rate or 0)
         declared = stream.frames
+        promised = (container.duration or 0) / av.time_base if container.format.name in DECLARING else 0.0
         facts |= _timing(table, stream.time_base, fps)
         reader = Reader(container, stream)
-        long = table is not None and facts["duration"] > WHOLE_SECONDS and not listed
-        seen = _seen_pieces(reader, table, stream) if long and table is not None else _seen(reader)
+        packets = len(table.shown()) if table is not None else 0
+        # A jump in damaged times makes a short file last for hours: only a file of many frames is long.
+        long = facts["duration"] > WHOLE_SECONDS and packets > PIECES * PIECE_FRAMES and not listed
+        seen = _seen_pieces(reader, table) if long and table is not None else _seen(reader)
     if facts["audio_codec"] is not None:
         facts |= sound_facts(path, facts["duration"], WHOLE_SECONDS, PIECES)
-    expected = max(len(table.shown()) if table is not None else reader.packets, seen["frames"], listed)
+    expected = packets if long else max(packets if table is not None else reader.packets, seen["frames"], listed)
     hidden = sum(table.hidden) if table is not None else 0
     facts["b_frames"] = facts["b_frames"] or seen["b"]
     if seen["turns"] % 2:
@@ -82,6 +94,8 @@ def _facts(path: Path) -> Job:
         problems.append(f"{facts['frames']} of {expected} frames can be decoded")
     if reader.reason:
         problems.append(reader.reason)
+    if promised > facts["duration"] + SPARE_SECONDS and promised > (end := _last_packet(path)) + SPARE_SECONDS:
+        problems.append(f"the file ends after {end:.1f} of {promised:.1f} s")
     if seen["frames"] == 0:
         problems = [f"no frame can be decoded: {reader.reason or 'the stream is empty'}"]
     facts["health"] = "unreadable" if seen["frames"] == 0 else "partial" if problems else "ok"
@@ -89,10 +103,25 @@ def _facts(path: Path) -> Job:
     return facts
 
 
+def _last_packet(path: Path) -> float:
+    """When the last packet of any stream is shown or heard, in seconds."""
+    last = 0.0
+    with open_video(path) as (container, _):
+        try:
+            for packet in container.demux():
+                if packet.pts is not None and packet.time_base:
+                    last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        except av.FFmpegError:
+            pass
+    return last
+
+
 def _audio(container: Any) -> Job:
     for stream in container.streams.audio:
         context = stream.codec_context
-        return {"audio_codec": context.codec.canonical_name if context else "unknown", "audio_rate": stream.rate or 0}
+        if context is None:
+            return {"audio_codec": "unknown", "audio_rate": 0}
+        return {"audio_codec": context.codec.canonical_name, "audio_rate": context.sample_rate or 0}
     return {"audio_codec": None, "audio_rate": 0}
 
 
@@ -127,11 +156,12 @@ def _seen(reader: Reader, most: int | None = None) -> Job:
     return {"frames": frames, "turns": turns, "b": b}
 
 
-def _seen_pieces(reader: Reader, table: PacketTable, stream: Any) -> Job:
+def _seen_pieces(reader: Reader, table: PacketTable) -> Job:
     shown = table.shown()
     total: Job = {"frames": 0, "turns": 0, "b": False}
     for piece in range(PIECES):
-        reader.container.seek(shown[piece * len(shown) // PIECES], backward=True, stream=stream)
+        if not reader.seek(shown[piece * len(shown) // PIECES]):
+            break
         seen = _seen(reader, PIECE_FRAMES)
         total["frames"] += seen["frames"]
         total["turns"] = seen["turns"] if piece == 0 else total["turns"]
