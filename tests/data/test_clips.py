@@ -94,6 +94,15 @@ def test_too_many_broken_videos_end_the_job(breaking):
         data[ClipRequest(1, (0,))]
 
 
+@pytest.mark.timeout(30)
+def test_where_every_video_breaks_no_budget_helps(breaking):
+    for name in "ad":
+        (breaking.manifest.root / f"{name}.mp4").write_bytes(b"gone bad")
+    data = ClipDataset(breaking, failures_allowed=1.0)
+    with pytest.raises(DataError, match="4 of 4 videos could not be read"):
+        data[ClipRequest(0, (0,))]
+
+
 def test_processes_that_load_share_one_list_of_broken_videos(breaking, tmp_path, caplog):
     ledger = tmp_path / "run/failures.jsonl"
     data = ClipDataset(breaking, failures_allowed=0.5, ledger=ledger)

@@ -157,3 +157,13 @@ def test_real_class_folders(shared_data):
     assert manifest.classes() == ("A", "B")
     assert {video.frames for video in manifest.videos} == {32}
     assert {video.health for video in manifest.videos} == {"ok"}
+
+
+def test_paths_may_be_strings(make_video, tmp_path):
+    from kinema.data import decode, keyframes, motion_vectors, read_audio, scan
+
+    path = str(make_video(tmp_path / "a.mp4", audio=True))
+    assert len(scan(str(tmp_path)).videos) == len(scan([path]).videos) == 1
+    assert len(decode(path, short_side=32, motion=False)) == len(motion_vectors(path)) == 24
+    assert keyframes(path, short_side=32)[1].tolist() == [0, 12]
+    assert read_audio(path, rate=8000).rate == 8000

@@ -59,7 +59,9 @@ class Audio:
         return len(self.samples)
 
 
-def read_audio(path: Path, *, rate: int, start: float = 0.0, duration: float | None = None, seek: bool = True) -> Audio:
+def read_audio(
+    path: str | Path, *, rate: int, start: float = 0.0, duration: float | None = None, seek: bool = True
+) -> Audio:
     """The sound from ``start`` on, for ``duration`` seconds.
 
     Args:
@@ -81,6 +83,7 @@ def read_audio(path: Path, *, rate: int, start: float = 0.0, duration: float | N
             f"No audio lies at start={start:g}, duration={duration} and rate={rate}.",
             "Give a rate of at least 1 and times in seconds, the duration not negative.",
         )
+    path = Path(path)
     table = audio_table(path)
     first = round(start * rate)
     if duration is None:

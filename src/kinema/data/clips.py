@@ -83,7 +83,7 @@ class ClipDataset(Dataset[Clip]):
         """The windows asked for.
 
         Raises:
-            DataError: more videos than allowed could not be read.
+            DataError: more videos than allowed could not be read, or none.
         """
         row, starts = request.video, request.starts
         while True:
@@ -109,7 +109,7 @@ class ClipDataset(Dataset[Clip]):
                     file.write(line + "\n")
             except OSError as error:
                 raise storage_error(self._ledger, error) from error
-        if len(self.failures) > self._budget:
+        if len(self.failures) > self._budget or len(self.failures) == len(self._rows):
             where = "" if self._ledger is None else f" '{self._ledger}' lists them."
             raise DataError(
                 f"{len(self.failures)} of {len(self._rows)} videos could not be read; {self._budget} are allowed. "

@@ -396,7 +396,7 @@ def open_decoder(context: Any, path: Path, *, motion: bool, pixels: bool, thread
 
 
 def decode_chunks(
-    path: Path,
+    path: str | Path,
     *,
     short_side: int | None,
     motion: bool,
@@ -408,6 +408,7 @@ def decode_chunks(
     chunk: int = 256,
 ) -> Iterator[Decoded]:
     """The same as :func:`decode`, ``chunk`` frames at a time, for files too long for memory."""
+    path = Path(path)
     table = packet_table(path) if motion or (seek and start > 0) else None
     how = _How(short_side, motion, pixels, threads, chunk)
     if seek and start > 0:
@@ -454,7 +455,7 @@ def _decoded(
 
 
 def decode(
-    path: Path,
+    path: str | Path,
     *,
     short_side: int | None,
     motion: bool,

@@ -22,7 +22,7 @@ from kinema.data.motion import PacketTable
 
 
 def keyframes(
-    path: Path, *, short_side: int | None, start: int = 0, stop: int | None = None
+    path: str | Path, *, short_side: int | None, start: int = 0, stop: int | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Decodes the keyframes among frames ``start`` to ``stop`` (exclusive) of a file.
 
@@ -42,6 +42,7 @@ def keyframes(
     Raises:
         VideoError: the file cannot be opened, or no keyframe there can be decoded.
     """
+    path = Path(path)
     table = packet_table(path)
     pictures: list[NDArray[np.uint8]] = []
     numbers: list[int] = []

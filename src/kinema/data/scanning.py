@@ -20,7 +20,7 @@ from kinema.data.workers import Job, run_jobs
 
 
 def scan(
-    root: Path | Sequence[Path],
+    root: str | Path | Sequence[str | Path],
     *,
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
@@ -135,7 +135,7 @@ class _Journal:
             raise storage_error(self._path, error) from error
 
 
-def _found(root: Path | Sequence[Path]) -> tuple[Path, list[str]]:
+def _found(root: str | Path | Sequence[str | Path]) -> tuple[Path, list[str]]:
     if isinstance(root, (str, os.PathLike)):
         folder = Path(root)
         if not folder.is_dir():
