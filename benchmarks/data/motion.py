@@ -13,7 +13,7 @@ all ways take turns, so that whatever else the machine does falls on all alike:
 
 "1 x 1" is one process with one decoding thread; "2 x 1" two such processes at once, each with the whole file, counted
 together. "1 x 2" is one process with two decoding threads, for decode and export alone: with frames decoded in parallel
-FFmpeg's vectors cannot be trusted (``kinema.data.decoding``).
+FFmpeg's vectors cannot be trusted (``kinema.data.reading``).
 Medians over the repeats; ratios are medians of the ratios to decode in the same repeat.
 """
 
@@ -39,7 +39,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import footage
 import record
 
-from kinema.data import decoding
+from kinema.data import decoding, reading
 
 PEER = "motion-vector-extractor"
 GOALS = {"of decode": 0.75, "frames a second at 320x240, 2 x 1": 3000, f"of {PEER}": 1.0}
@@ -55,7 +55,7 @@ def by_libavcodec(path: str, threads: int, *, export: bool) -> int:
 
 
 def by_kinema(path: str, threads: int, *, pixels: bool) -> int:
-    decoding._packet_table.cache_clear()
+    reading._packet_table.cache_clear()
     parts = decoding.decode_chunks(Path(path), short_side=None, motion=True, pixels=pixels, threads=threads, chunk=64)
     return sum(len(part) for part in parts)
 

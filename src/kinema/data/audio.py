@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from kinema.core.errors import ConfigError
 from kinema.data.audio_table import AudioTable, audio_stream, audio_table, open_decoder
-from kinema.data.decoding import open_file, reason_of
+from kinema.data.reading import open_file, reason_of
 
 _WARM_UP = 32
 """Packets that are decoded before a stretch. The bit reservoir of MP3 reaches back 511 bytes, of 24 bytes a frame at

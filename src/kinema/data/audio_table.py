@@ -27,7 +27,7 @@ from av.codec.context import Flags2
 from numpy.typing import NDArray
 
 from kinema.core.errors import VideoError
-from kinema.data.decoding import open_file, packet_table, reason_of, video_stream
+from kinema.data.reading import open_file, packet_table, reason_of, video_stream
 
 SLACK = 0.01
 """Seconds by which a packet's time may differ from the end of the packet before it without being a gap."""

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import DataError, VideoError
-from kinema.data.decoding import Picture, Reader, open_video, packet_table, reason_of
 from kinema.data.motion import PacketTable
+from kinema.data.picture import Picture
+from kinema.data.reading import Reader, open_video, packet_table, reason_of
 
 
 def keyframes(

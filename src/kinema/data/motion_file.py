@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 import kinema
 from kinema.core.errors import UsageError
 from kinema.core.files import write_atomic
-from kinema.data.decoding import Decoded, decode, decode_chunks, open_video, packet_table
+from kinema.data.decoding import Decoded, decode, decode_chunks
 from kinema.data.film import Film, open_mp4
 from kinema.data.motion import CELL, SUBPIXEL
 from kinema.data.motion_drawing import Drawer, add_speeds, full_speed
+from kinema.data.reading import open_video, packet_table
 
 Progress = Callable[[int, int], None]
 

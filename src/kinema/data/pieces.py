@@ -17,16 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import VideoError
-from kinema.data.decoding import (
-    Picture,
-    Placed,
-    Reader,
-    open_decoder,
-    open_video,
-    packet_table,
-    with_distances,
-)
 from kinema.data.motion import PacketTable
+from kinema.data.picture import Picture
+from kinema.data.reading import Placed, Reader, open_decoder, open_video, packet_table, with_distances
 
 
 @dataclass(frozen=True)

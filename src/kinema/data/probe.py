@@ -16,9 +16,10 @@ import numpy as np
 from av.video.frame import PictureType
 
 from kinema.core.errors import VideoError
-from kinema.data.decoding import Reader, open_video, packet_table, quarter_turns
 from kinema.data.files import pictures
 from kinema.data.motion import PacketTable
+from kinema.data.picture import quarter_turns
+from kinema.data.reading import Reader, open_video, packet_table
 from kinema.data.sound import sound_facts
 from kinema.data.workers import Job, serve
 

@@ -16,7 +16,7 @@ import numpy as np
 from kinema.core.errors import VideoError
 from kinema.data.audio import channels
 from kinema.data.audio_table import audio_stream, open_decoder, trims
-from kinema.data.decoding import open_file
+from kinema.data.reading import open_file
 from kinema.data.workers import Job
 
 SILENCE = 10 ** (-60 / 20)

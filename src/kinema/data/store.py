@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from kinema.core.errors import ConfigError, DataError, VideoError
 from kinema.core.records import ClipSpec
-from kinema.data.decoding import motion_grid, output_size
 from kinema.data.manifest import Manifest, Video
 from kinema.data.motion import require_motion, step_motion
+from kinema.data.picture import motion_grid, output_size
 from kinema.data.pieces import decode_pieces
 from kinema.data.store_files import UNKNOWN, StoredVideos, build_store
 
