@@ -31,6 +31,7 @@ from kinema.demo import demo_config, demo_data, demo_plan
 from kinema.recipes.comparison import side_by_side
 
 console = Console(stderr=True)
+CLIPS_PER_CLASS = 60
 CLAIMS = (
     ("cpr-motion", "infonce"),
     ("cpr-motion", "coclr-motion"),
@@ -50,6 +51,8 @@ def cells(arguments: argparse.Namespace) -> Iterator[tuple[str, int, str, Any]]:
             plan = replace(plan, clip=clip, clips_per_video=arguments.clips_per_video)
             guides = [arguments.guides[0]] if guide == arguments.guides[0] else [arguments.guides[0], guide]
             for row, recipe in side_by_side(plan, guides).items():
+                if arguments.rows and row not in arguments.rows:
+                    continue
                 if row.endswith(guide) or (row == "infonce" and guide == arguments.guides[0]):
                     yield f"seed{seed}", seed, row, recipe
 
@@ -116,6 +119,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="the folder of asl_letters24; for mocap, a set that was drawn before")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--guides", nargs="+", default=["motion", "residual"])
+    parser.add_argument("--rows", nargs="+", help="only these, for instance cpr-residual")
     parser.add_argument("--epochs", type=int, default=None)
     parser.add_argument("--clips-per-video", type=int, default=None, help="2 on real video, which has fewer")
     parser.add_argument("--stride", type=int, default=None, help="of a clip; 2 on real video, whose files are short")
@@ -139,7 +143,7 @@ def main() -> None:
             sys.exit("--data names the folder of asl_letters24")
         manifest = api.scan(arguments.data, out=arguments.out / "asl.parquet")
     else:
-        config: MocapConfig = replace(demo_config(), seed=arguments.data_seed)
+        config: MocapConfig = replace(demo_config(CLIPS_PER_CLASS), seed=arguments.data_seed)
         manifest = demo_data(arguments.data or arguments.out / "mocap-15", config, console)
     name = f"compare-{arguments.set}-{arguments.epochs}"
     found_cells: dict[str, Any] = record.read(name).get("cells", {})
