@@ -82,6 +82,7 @@ def _facts(path: Path) -> Job:
     expected = packets if long else max(packets if table is not None else reader.packets, seen["frames"], listed)
     hidden = sum(table.hidden) if table is not None else 0
     facts["b_frames"] = facts["b_frames"] or seen["b"]
+    facts["keyframes"] = seen["keys"] if table is None else facts["keyframes"]
     if seen["turns"] % 2:
         facts["width"], facts["height"] = facts["height"], facts["width"]
     facts["rotation"] = -seen["turns"] % 4 * 90
@@ -147,14 +148,16 @@ def _timing(table: PacketTable | None, time_base: Fraction, fps: float) -> Job:
 
 
 def _seen(reader: Reader, most: int | None = None) -> Job:
-    frames, turns, b = 0, 0, False
+    frames, turns, b, keys = 0, 0, False, []
     for frame in reader.frames():
+        if frame.key_frame:
+            keys.append(frames)
         turns = quarter_turns(frame.rotation) if frames == 0 else turns
         b = b or PictureType(frame.pict_type) == PictureType.B
         frames += 1
         if frames == most:
             break
-    return {"frames": frames, "turns": turns, "b": b}
+    return {"frames": frames, "turns": turns, "b": b, "keys": keys}
 
 
 def _seen_pieces(reader: Reader, table: PacketTable) -> Job:
