@@ -94,7 +94,10 @@ def main() -> None:
         "answered": asked,
         "of wrong shape": odd,
         "replaced by the next video": replaced,
-        "broken": {manifest.videos[row].path: reason for row, reason in sorted(data.failures.items())},
+        "broken": {
+            manifest.videos[row].path: reason.replace(f"{manifest.root}/", "")
+            for row, reason in sorted(data.failures.items())
+        },
         "seconds": time.monotonic() - began,
         "memory of the second half, MB, first to last": [half[0]["memory_mb"], half[-1]["memory_mb"]],
     }

@@ -31,12 +31,17 @@ from kinema.data.decoding import decode_chunks
 SIDE = 72
 
 
+def told(error: KinemaError, manifest: Manifest) -> str:
+    """What it says, with the file's path below the folder."""
+    return error.message.replace(f"{manifest.root}/", "")
+
+
 def frames_of(manifest: Manifest, row: int, *, motion: bool) -> int | str:
     """How many frames a decode of the whole file gives, or the reason why none."""
     try:
         return sum(len(part) for part in decode_chunks(manifest.file(row), short_side=SIDE, motion=motion))
     except KinemaError as error:
-        return error.message
+        return told(error, manifest)
 
 
 def clip_of(manifest: Manifest, row: int) -> str:
@@ -46,7 +51,7 @@ def clip_of(manifest: Manifest, row: int) -> str:
         start = max(0, manifest.videos[row].frames - store.spec.span) // 2
         return "yes" if store.read(row, (start,)).frames.any() else "black"
     except KinemaError as error:
-        return error.message
+        return told(error, manifest)
 
 
 def row_of(manifest: Manifest, row: int) -> dict[str, Any]:
@@ -96,8 +101,8 @@ def main() -> None:
     table = Table("file", "codec", "size", "frames", "health", "reason", "motion")
     for row in rows:
         motion = "yes" if row["motion"] is True else "no"
-        told = f"{row['codec']} {row['profile']} {row['pixels']}"
-        table.add_row(row["path"], told, row["size"], str(row["decoded"])[:20], row["health"], row["reason"], motion)
+        kind = f"{row['codec']} {row['profile']} {row['pixels']}"
+        table.add_row(row["path"], kind, row["size"], str(row["decoded"])[:20], row["health"], row["reason"], motion)
     Console().print(table, f"{len(rows)} files, {health}; do not pass: {failing or 'none'}")
 
 
