@@ -119,7 +119,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="the folder of asl_letters24; for mocap, a set that was drawn before")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--guides", nargs="+", default=["motion", "residual"])
-    parser.add_argument("--rows", nargs="+", help="only these, for instance cpr-residual")
+    parser.add_argument("--rows", nargs="+", help="only these (cpr-residual); what they start from must be there")
     parser.add_argument("--epochs", type=int, default=None)
     parser.add_argument("--clips-per-video", type=int, default=None, help="2 on real video, which has fewer")
     parser.add_argument("--stride", type=int, default=None, help="of a clip; 2 on real video, whose files are short")
