@@ -125,7 +125,8 @@ def test_channels_lie_last_and_stay_so_in_a_copy():
     for each in (net, copy.deepcopy(net)):
         convolutions = [m for m in each.modules() if isinstance(m, torch.nn.Conv3d)]
         assert all(m.weight.is_contiguous(memory_format=torch.channels_last_3d) for m in convolutions)
-        assert each.feature_map(clips()).is_contiguous(memory_format=torch.channels_last_3d)
+        # With one thread and fewer than 16 clips PyTorch leaves oneDNN, for a convolution that loses the layout.
+        assert each.feature_map(clips(16, size=32)).is_contiguous(memory_format=torch.channels_last_3d)
 
 
 def test_refuses_what_does_not_fit():
