@@ -31,7 +31,6 @@ from kinema.demo import demo_config, demo_data, demo_plan
 from kinema.recipes.comparison import side_by_side
 
 console = Console(stderr=True)
-CLIPS_PER_CLASS = 60
 CLAIMS = (
     ("cpr-motion", "infonce"),
     ("cpr-motion", "coclr-motion"),
@@ -143,7 +142,7 @@ def main() -> None:
             sys.exit("--data names the folder of asl_letters24")
         manifest = api.scan(arguments.data, out=arguments.out / "asl.parquet")
     else:
-        config: MocapConfig = replace(demo_config(CLIPS_PER_CLASS), seed=arguments.data_seed)
+        config: MocapConfig = replace(demo_config(), seed=arguments.data_seed)
         manifest = demo_data(arguments.data or arguments.out / "mocap-15", config, console)
     name = f"compare-{arguments.set}-{arguments.epochs}"
     found_cells: dict[str, Any] = record.read(name).get("cells", {})
