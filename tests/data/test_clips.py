@@ -99,7 +99,7 @@ def test_where_every_video_breaks_no_budget_helps(breaking):
     for name in "ad":
         (breaking.manifest.root / f"{name}.mp4").write_bytes(b"gone bad")
     data = ClipDataset(breaking, failures_allowed=1.0)
-    with pytest.raises(DataError, match="4 of 4 videos could not be read"):
+    with pytest.raises(DataError, match="4 of 4 videos could not be read, so none is left"):
         data[ClipRequest(0, (0,))]
 
 

@@ -110,9 +110,10 @@ class ClipDataset(Dataset[Clip]):
             except OSError as error:
                 raise storage_error(self._ledger, error) from error
         if len(self.failures) > self._budget or len(self.failures) == len(self._rows):
+            allowed = f"; {self._budget} are allowed" if len(self.failures) < len(self._rows) else ", so none is left"
             where = "" if self._ledger is None else f" '{self._ledger}' lists them."
             raise DataError(
-                f"{len(self.failures)} of {len(self._rows)} videos could not be read; {self._budget} are allowed. "
+                f"{len(self.failures)} of {len(self._rows)} videos could not be read{allowed}. "
                 f"The last: {reason}{where}",
                 "`kinema scan VIDEOS` names every broken file; take them out, or scan again if they have changed.",
             )
