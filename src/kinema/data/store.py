@@ -140,16 +140,21 @@ class ClipStore:
         entry = self._stored.entries[row]
         if entry.failed:
             raise VideoError(f"'{self.manifest.videos[row].path}' could not be decoded: {entry.failed}.")
-        rgb, span, stride = self._stored.rgb(entry), self.spec.span, self.spec.stride
-        frames = np.empty((len(starts), self.spec.frames + 1, *rgb.shape[1:]), dtype=np.uint8)
-        for window, start in zip(frames, starts, strict=True):
-            numbers = self._numbers(row, start)
-            if numbers[-1] >= len(rgb):
-                raise self._ends_early(row, len(rgb))
-            window[...] = rgb[start : start + span : stride] if start + span <= len(rgb) else rgb[numbers]
+        rgb = self._stored.rgb(entry)
+        frames = np.stack([self._window(row, rgb, start) for start in starts])
         field = self._stored.motion(entry) if moving else None
-        cut = [] if field is None else [self._filled(field[start + 1 : start + span]) for start in starts]
+        cut = [] if field is None else [self._filled(field[start + 1 : start + self.spec.span]) for start in starts]
         return frames, cut, entry.source_size
+
+    def _window(self, row: int, rgb: NDArray[np.uint8], start: int) -> NDArray[np.uint8]:
+        """The frames of one window, a view of the store where it can be."""
+        end = start + self.spec.span
+        if end <= len(rgb):
+            return rgb[start : end : self.spec.stride]
+        numbers = self._numbers(row, start)
+        if numbers[-1] >= len(rgb):
+            raise self._ends_early(row, len(rgb))
+        return rgb[numbers]
 
     def _from_files(self, row: int, starts: Sequence[int], moving: bool) -> _Cut:
         last, span = self.frames[row] - 1, self.spec.span

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -85,9 +86,9 @@ class StoredVideos:
 
     def _slice(self, name: str, at: int, shape: tuple[int, ...], kind: Any) -> NDArray[Any]:
         if name not in self._maps:
-            self._maps[name] = np.memmap(self._folder / name, dtype=np.uint8, mode="r")
-        size = int(np.prod(shape)) * np.dtype(kind).itemsize
-        piece: NDArray[Any] = np.asarray(self._maps[name][at : at + size]).view(kind).reshape(shape)
+            self._maps[name] = np.asarray(np.memmap(self._folder / name, dtype=np.uint8, mode="r"))
+        size = math.prod(shape) * np.dtype(kind).itemsize
+        piece: NDArray[Any] = self._maps[name][at : at + size].view(kind).reshape(shape)
         return piece
 
 

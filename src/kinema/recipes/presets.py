@@ -20,16 +20,16 @@ def small(method: str) -> Plan:
     """A slim network on clips of 8 frames of 64 pixels: made for two CPU cores and sets of a thousand short videos.
 
     Such a run has hundreds of steps where the papers have a hundred thousand, so it differs from their settings: the
-    head has BatchNorm, without which the projections hardly spread in so few steps; batches are small, for
-    more steps; the negatives of InfoNCE are the batch's keys, because a network that moves so fast tells the queue's
-    by their age. Colours are changed more, because a place and clothes are learnt sooner than a motion, and nothing is
-    blurred, because 64 pixels hold little to spare. A clip spans a second, as the papers' 32 frames do: half of that is
-    too little of a motion to know it by.
+    head has BatchNorm, without which the projections hardly spread in so few steps; batches are small, for more steps;
+    the negatives of InfoNCE are the batch's keys, because a network that moves so fast tells the queue's by their age,
+    and the key network follows within two steps, for a later one keeps InfoNCE from starting. Colours are changed more,
+    because a place and clothes are learnt sooner than a motion, and nothing is blurred, because 64 pixels hold little
+    to spare. A clip spans a second, as the papers' 32 frames do: half of that is too little of a motion to know it by.
     """
     config: Any = method_entry(method).config()
     brief: dict[str, Any] = {"head": HeadConfig(norm=True), "temperature": 0.1}
     if isinstance(config, MoCoConfig | CPRConfig):
-        brief |= {"queue": 512, "momentum": 0.8}
+        brief |= {"queue": 512, "momentum": 0.5}
     if isinstance(config, MoCoConfig):
         brief |= {"negatives_from": "batch"}
     known = {name: value for name, value in brief.items() if name in type(config).__dataclass_fields__}

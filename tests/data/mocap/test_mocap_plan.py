@@ -45,6 +45,19 @@ def test_parts_show_the_same_performances():
         assert [take.part for take in recording.takes] == ([""] if recording.split == "train" else list(PARTS))
 
 
+def test_a_part_that_is_left_out_changes_no_other():
+    whole, less = (
+        plan_recordings(MocapConfig(clips_per_class=1, test_per_class=3, parts=parts)) for parts in (PARTS, PARTS[1:])
+    )
+    assert [take for r in less for take in r.takes] == [t for r in whole for t in r.takes if t.part != PARTS[0]]
+
+
+@pytest.mark.parametrize("parts", [(), ("fair",), ("swapped", "swapped")])
+def test_parts_that_no_set_has_are_refused(parts):
+    with pytest.raises(ConfigError, match=r"mocap.parts is .*matched, unbiased, swapped"):
+        MocapConfig(parts=parts)
+
+
 def test_names_and_paths_are_unique_and_counts_hold():
     recordings = plan_recordings(MocapConfig(clips_per_class=7, test_per_class=3))
     paths = [take.path for recording in recordings for take in recording.takes]

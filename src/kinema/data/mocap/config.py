@@ -35,8 +35,9 @@ class MocapConfig:
 
     Args:
         clips_per_class: training recordings a class, one video each.
-        test_per_class: test performances a class. Each is shown in all three parts, in three scenes: the parts differ
-            in their scenes and in nothing else. There are thus ``3 * test_per_class`` test videos a class.
+        test_per_class: test performances a class. Each is shown in every part, in another scene: the parts differ in
+            their scenes and in nothing else. There are thus ``len(parts) * test_per_class`` test videos a class.
+        parts: the parts of the test set that are made. Leaving one out does not change the others.
         bias: probability that a training recording takes place in a scene of its class's family. Otherwise the family
             is drawn from all fifteen alike, so the family equals the class with ``bias + (1 - bias) / 15``.
         seed: every choice follows from it.
@@ -68,6 +69,7 @@ class MocapConfig:
 
     clips_per_class: int = 80
     test_per_class: int = 20
+    parts: tuple[str, ...] = PARTS
     bias: float = 0.0
     seed: int = 0
     size: int = 96
@@ -106,6 +108,8 @@ class MocapConfig:
         self._within("speed_range", 0.0, 0.8)
         self._within("amplitude_range", 0.0, 0.5)
         self._within("joint_noise", 0.0, 30.0)
+        if not set(self.parts) <= set(PARTS) or len(set(self.parts)) != len(self.parts) or not self.parts:
+            raise ConfigError(f"mocap.parts is {list(self.parts)}; name one or more of {', '.join(PARTS)}, each once.")
         if self.size % 2:
             raise ConfigError(f"mocap.size is {self.size}; H.264 in yuv420p needs an even number of pixels.")
         if self.b_frames >= self.gop and self.b_frames:

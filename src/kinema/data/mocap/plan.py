@@ -84,5 +84,6 @@ def _test(config: MocapConfig, label: int, number: int) -> Recording:
     takes = tuple(
         Take(f"test/{part}/{CLASSES[label]}/{name}-{part}.mp4", part, family, int(scene))
         for part, family, scene in zip(PARTS, (label, anywhere, other), scenes, strict=True)
+        if part in config.parts
     )
     return Recording(name, "test", label, number, actor, takes)

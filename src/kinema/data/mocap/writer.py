@@ -24,7 +24,7 @@ from typing import Any
 
 from kinema.core.errors import ConfigError, DataError, KinemaError
 from kinema.core.files import storage_error, write_json, write_text
-from kinema.data.mocap.config import CLASSES, PARTS, MocapConfig
+from kinema.data.mocap.config import CLASSES, MocapConfig
 from kinema.data.mocap.motions import motion_folder
 from kinema.data.mocap.plan import plan_recordings
 
@@ -104,14 +104,14 @@ def _card(config: MocapConfig, videos: int) -> dict[str, Any]:
     return {
         "name": _NAME,
         "state": "partial",
-        "settings": asdict(config),
+        "settings": asdict(config) | {"parts": list(config.parts)},
         "seed": config.seed,
         "versions": {name: version(name) for name in ("kinema", "pybullet", "numpy", "av")},
         "classes": list(CLASSES),
         "counts": {
             "videos": videos,
             "train": config.clips_per_class * len(CLASSES),
-            "test": {part: config.test_per_class * len(CLASSES) for part in PARTS},
+            "test": {part: config.test_per_class * len(CLASSES) for part in config.parts},
             "frames": videos * config.frames,
         },
     }
