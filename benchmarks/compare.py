@@ -5,7 +5,7 @@
 
 The table fills itself in cell by cell: a run folder a cell under OUT, results/compare-SET-EPOCHS.json beside this file.
 A command that was stopped goes on where it was; --minutes stops it by itself between two cells. By default the encoders
-have 32 epochs, half of them InfoNCE and half of them mining; the demonstration, which has twelve minutes, has fewer.
+have twice the epochs of the demonstration, which has twelve minutes: half of them InfoNCE, half of them mining.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--guides", nargs="+", default=["motion", "residual"])
     parser.add_argument("--rows", nargs="+", help="only these (cpr-residual); what they start from must be there")
-    parser.add_argument("--epochs", type=int, default=32)
+    parser.add_argument("--epochs", type=int, default=None)
     parser.add_argument("--clips-per-video", type=int, default=None, help="2 on real video, which has fewer")
     parser.add_argument("--stride", type=int, default=None, help="of a clip; 2 on real video, whose files are short")
     parser.add_argument("--data-seed", type=int, default=2, help="of Mocap-15; no setting was chosen on the default's")
@@ -131,6 +131,7 @@ def parse() -> argparse.Namespace:
     arguments.gallery = {"person": "jack"} if real else None
     arguments.clips_per_video = arguments.clips_per_video or (2 if real else 1)
     arguments.stride = arguments.stride or (2 if real else demo_plan().clip.stride)
+    arguments.epochs = arguments.epochs or 2 * demo_plan().epochs
     return arguments
 
 
