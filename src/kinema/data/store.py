@@ -141,7 +141,7 @@ class ClipStore:
         if entry.failed:
             raise VideoError(f"'{self.manifest.videos[row].path}' could not be decoded: {entry.failed}.")
         rgb = self._stored.rgb(entry)
-        frames = np.stack([self._window(row, rgb, start) for start in starts])
+        frames = np.array([self._window(row, rgb, start) for start in starts])
         field = self._stored.motion(entry) if moving else None
         cut = [] if field is None else [self._filled(field[start + 1 : start + self.spec.span]) for start in starts]
         return frames, cut, entry.source_size
