@@ -38,7 +38,7 @@ def small(method: str) -> Plan:
         epochs=16,
         schedule=Schedule(infonce_negatives_from="batch"),
         clip=ClipSpec(frames=8, stride=4, size=64, short_side=72),
-        optimiser=OptimiserConfig(lr=1e-3),
+        optimiser=OptimiserConfig(lr=1.5e-3),
         transform=TransformConfig(area_min=0.5, jitter=(0.5, 0.5, 0.5, 0.5), grey_p=0.5, blur_p=0.0),
         batch_size=16,
     )
