@@ -6,6 +6,7 @@ from kinema.core.errors import DataError, VideoError
 from kinema.data.decoding import decode
 from kinema.data.keyframe import keyframes, nearest_keyframe
 from kinema.data.probe import probe
+from kinema.data.reading import Reader
 
 CLOSED = {"bf": "0", "g": "8", "keyint_min": "8", "sc_threshold": "0"}
 OPEN = {"bf": "3", "b_strategy": "0", "g": "8", "keyint_min": "8", "sc_threshold": "0", "x264-params": "open-gop=1"}
@@ -89,6 +90,15 @@ def test_where_there_are_none(make_video, tmp_path):
         keyframes(path, short_side=None, start=9, stop=15)
     with pytest.raises(VideoError, match=r"gone\.mp4"):
         keyframes(tmp_path / "gone.mp4", short_side=None)
+
+
+def test_a_container_that_cannot_be_sought_in_is_read_from_the_beginning(make_video, tmp_path, monkeypatch):
+    path = make_video(tmp_path / "v.avi", frames=30, codec="mpeg4", options={"bf": "2", "g": "8"})
+    expected, numbers = keyframes(path, short_side=None, start=9)
+    monkeypatch.setattr(Reader, "seek", lambda _reader, _pts: False)
+    frames, again = keyframes(path, short_side=None, start=9)
+    np.testing.assert_array_equal(again, numbers)
+    np.testing.assert_array_equal(frames, expected)
 
 
 def test_nearest():

@@ -45,21 +45,28 @@ def keyframes(
     """
     path = Path(path)
     table = packet_table(path)
+    wanted = None if table is None else _wanted(table, start, stop)
     pictures: list[NDArray[np.uint8]] = []
     numbers: list[int] = []
-    with open_video(path) as (container, stream):
-        # Threads by frame would keep each keyframe waiting, and damaged streams look different with them.
-        stream.codec_context.thread_count, stream.codec_context.thread_type = 1, "AUTO"
-        reader = Reader(container, stream)
-        picture: Picture | None = None
-        found = _counted(reader, start, stop) if table is None else _alone(reader, table, start, stop)
-        for number, frame in found:
-            picture = picture or Picture(frame, short_side, stream.codec_context.name)
-            pictures.append(picture.rgb(frame))
-            numbers.append(number)
+    picture: Picture | None = None
+    reason = ""
+    # Where seeking fails or comes down too late, or times are guessed after it (MPEG program streams), all is read.
+    for seek in (True, False):
+        with open_video(path) as (container, stream):
+            # Threads by frame would keep each keyframe waiting, and damaged streams look different with them.
+            stream.codec_context.thread_count, stream.codec_context.thread_type = 1, "AUTO"
+            reader = Reader(container, stream)
+            found = _counted(reader, start, stop) if wanted is None else _alone(reader, wanted, seek)
+            for number, frame in found:
+                picture = picture or Picture(frame, short_side, stream.codec_context.name)
+                pictures.append(picture.rgb(frame))
+                numbers.append(number)
+            reason = reason or reader.reason
+        if not wanted:
+            break
     if not pictures:
         where = f" from frame {start} on" if stop is None else f" among frames {start} to {stop}"
-        raise VideoError(f"'{path}': no keyframe could be decoded{where}: {reader.reason or 'there is none'}.")
+        raise VideoError(f"'{path}': no keyframe could be decoded{where}: {reason or 'there is none'}.")
     order = np.argsort(numbers, kind="stable")
     return np.stack(pictures)[order], np.asarray(numbers, dtype=np.int64)[order]
 
@@ -79,27 +86,22 @@ def nearest_keyframe(numbers: Sequence[int] | NDArray[np.int64], frame: int) -> 
     return min((int(number) for number in numbers), key=lambda number: (abs(number - frame), number))
 
 
-def _alone(reader: Reader, table: PacketTable, start: int, stop: int | None) -> Iterator[tuple[int, Any]]:
-    """Keyframes in the order of the file, each with its number."""
-    shown = table.shown()
-    places = {pts: number for number, pts in enumerate(shown)}
-    wanted = {
+def _wanted(table: PacketTable, start: int, stop: int | None) -> dict[int, int]:
+    """The times of the keyframes among these frames, with their numbers."""
+    places = {pts: number for number, pts in enumerate(table.shown())}
+    return {
         pts: places[pts]
         for pts, key in zip(table.pts, table.keyframe, strict=True)
         if key and start <= places.get(pts, -1) and (stop is None or places[pts] < stop)
     }
+
+
+def _alone(reader: Reader, wanted: dict[int, int], seek: bool) -> Iterator[tuple[int, Any]]:
+    """Keyframes in the order of the file, each with its number; what was found leaves ``wanted``."""
     if not wanted:
         return
-    yield from _demuxed(reader, wanted, min(wanted) if min(wanted.values()) > 0 else None)
-    if wanted:
-        # Where seeking comes down too late, or times are guessed after it (MPEG program streams), the whole is read.
-        yield from _demuxed(reader, wanted, min(table.pts))
-
-
-def _demuxed(reader: Reader, wanted: dict[int, int], seek: int | None) -> Iterator[tuple[int, Any]]:
-    """Keyframes from a time on; what was found leaves ``wanted``."""
     try:
-        if seek is not None and not reader.seek(seek):
+        if seek and min(wanted.values()) > 0 and not reader.seek(min(wanted)):
             return
         for packet in reader.container.demux(reader.stream):
             if packet.is_keyframe and packet.size and packet.pts in wanted:
