@@ -1,4 +1,4 @@
-"""Random clips of 16 x 112 x 112 out of H.264 files: kinema beside decord, OpenCV and torchcodec; and out of the cache.
+"""Random clips of 16 x 112 x 112 out of H.264 files: kinema beside decord, OpenCV and torchcodec.
 
     python benchmarks/data/clips.py OUT
 
@@ -48,8 +48,8 @@ def scaled(width: int, height: int) -> tuple[int, int]:
     return round(width * SIZE / min(width, height)), round(height * SIZE / min(width, height))
 
 
-def of_kinema(manifest: Manifest, cache: Path | None) -> Read:
-    store = ClipStore(manifest, SPEC, motion=False, cache=cache)
+def of_kinema(manifest: Manifest) -> Read:
+    store = ClipStore(manifest, SPEC, motion=False, cache=None)
     return lambda video, start: middle(store.read(video, (start,)).frames[0])
 
 
@@ -101,17 +101,6 @@ def of_torchcodec(manifest: Manifest) -> Read:
     return read
 
 
-def of_bytes(store: ClipStore) -> Read:
-    """Only reads the bytes that such a clip has in the cache, into memory of its own."""
-    stored = store._stored  # the benchmark looks behind the door on purpose
-    assert stored is not None
-    return lambda video, start: np.array(stored.rgb(stored.entries[video])[start : start + FRAMES])
-
-
-def of_cache(store: ClipStore) -> Read:
-    return lambda video, start: store.read(video, (start,)).frames[0]
-
-
 def rounds(ways: dict[str, Read], manifest: Manifest, clips: int, repeats: int) -> dict[str, list[float]]:
     """Seconds a clip, a value a round, the ways in turns over the same clips."""
     rng = np.random.default_rng(0)
@@ -145,7 +134,7 @@ def measured(size: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """All ways on files of one size."""
     files = footage.folder(arguments.out, size, arguments.files, arguments.seconds)
     manifest = scan(files)
-    ways: dict[str, Read] = {"kinema": of_kinema(manifest, None)}
+    ways: dict[str, Read] = {"kinema": of_kinema(manifest)}
     missing = {}
     for name, make in (("decord", of_decord), ("OpenCV", of_opencv), ("torchcodec", of_torchcodec)):
         try:
@@ -155,33 +144,21 @@ def measured(size: str, arguments: argparse.Namespace) -> dict[str, Any]:
         except Exception as error:  # whatever a peer does wrong belongs into the table
             missing[name] = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
     seconds = rounds(ways, manifest, arguments.clips, arguments.repeats)
-    store = ClipStore(manifest, SPEC, motion=False, cache=arguments.out / "cache")
-    cached = rounds(
-        {"the bytes alone": of_bytes(store), "kinema's cache": of_cache(store)},
-        manifest,
-        arguments.clips * 20,
-        arguments.repeats,
-    )
     gaps = agreement(ways, manifest)
-    ours = {"files": seconds["kinema"], "cache": cached["kinema's cache"]}
     rows = {}
-    for kind, found in (("files", seconds), ("cache", cached)):
-        for name, values in found.items():
-            pairs = [theirs / mine for theirs, mine in zip(values, ours[kind], strict=True)]
-            rows[name] = {
-                "from": kind,
-                "clips_per_second": 1 / statistics.median(values),
-                "kinema_is_faster_by": statistics.median(pairs),
-                "mean_difference": gaps.get(name),
-            }
+    for name, values in seconds.items():
+        pairs = [theirs / mine for theirs, mine in zip(values, seconds["kinema"], strict=True)]
+        rows[name] = {
+            "clips_per_second": 1 / statistics.median(values),
+            "kinema_is_faster_by": statistics.median(pairs),
+            "mean_difference": gaps[name],
+        }
     return {"rows": rows, "not measured": missing, "files": len(files), "seconds a file": arguments.seconds}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "out", type=Path, nargs="?", default=Path("kinema-bench/data"), help="where the footage and the cache go"
-    )
+    parser.add_argument("out", type=Path, nargs="?", default=Path("kinema-bench/data"), help="where the footage goes")
     parser.add_argument("--files", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=10.0, help="of every file")
     parser.add_argument("--clips", type=int, default=32, help="a round")
@@ -191,8 +168,10 @@ def main() -> None:
     table = Table("files", "way", "clips/s", "kinema is faster by", "mean difference of 255")
     for size, found in sizes.items():
         for name, row in found["rows"].items():
-            gap = "" if row["mean_difference"] is None else f"{row['mean_difference']:.2f}"
-            table.add_row(size, name, f"{row['clips_per_second']:.1f}", f"{row['kinema_is_faster_by']:.2f}", gap)
+            figures = (row["clips_per_second"], row["kinema_is_faster_by"], row["mean_difference"])
+            table.add_row(
+                size, name, *(f"{figure:.{digits}f}" for figure, digits in zip(figures, (1, 2, 2), strict=True))
+            )
         for name, reason in found["not measured"].items():
             table.add_row(size, name, "not measured", reason, "")
     Console().print(table)
