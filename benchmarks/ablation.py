@@ -2,7 +2,7 @@
 
     python benchmarks/ablation.py OUT
 
-Mocap-15 of the size of the demonstration, of another seed than the comparisons' sets: this is where settings are
+Mocap-15 of 900 videos, of another seed than the comparisons' sets: this is where settings are
 chosen. The table fills itself in row by row; a command that was stopped goes on where it was.
 """
 
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, nargs="?", default=Path("kinema-bench/ablation"))
     parser.add_argument("--data-seed", type=int, default=1)
     arguments = parser.parse_args()
-    manifest = demo_data(arguments.out / "mocap-15", replace(demo_config(), seed=arguments.data_seed), console)
+    manifest = demo_data(arguments.out / "mocap-15", replace(demo_config(60), seed=arguments.data_seed), console)
     rows: dict[str, dict[str, Any]] = record.read("ablation").get("rows", {})
     if "untrained" not in rows:
         rows |= baselines(arguments.out, manifest)

@@ -142,7 +142,7 @@ def main() -> None:
             sys.exit("--data names the folder of asl_letters24")
         manifest = api.scan(arguments.data, out=arguments.out / "asl.parquet")
     else:
-        config: MocapConfig = replace(demo_config(), seed=arguments.data_seed)
+        config: MocapConfig = replace(demo_config(60), seed=arguments.data_seed)
         manifest = demo_data(arguments.data or arguments.out / "mocap-15", config, console)
     name = f"compare-{arguments.set}-{arguments.epochs}"
     found_cells: dict[str, Any] = record.read(name).get("cells", {})

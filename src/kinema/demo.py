@@ -95,6 +95,6 @@ def demo_data(folder: Path, config: MocapConfig, console: Console | None) -> Man
         return api.scan(folder, out=index, progress=progress)
 
 
-def demo_config(clips_per_class: int = 60, test_per_class: int = 16) -> MocapConfig:
+def demo_config(clips_per_class: int = 54, test_per_class: int = 16) -> MocapConfig:
     """The data set of the demonstration: smaller than the default, of the same difficulty, without bias."""
     return MocapConfig(clips_per_class=clips_per_class, test_per_class=test_per_class, parts=(PART,))
