@@ -19,8 +19,9 @@ from rich.table import Table
 
 from kinema import api
 from kinema.data import Manifest
-from kinema.demo import demo_config, demo_data, demo_plan
+from kinema.demo import demo_config, demo_data
 from kinema.recipes.plan import infonce_of
+from kinema.recipes.presets import small
 from kinema.training.settings import Phase, Recipe
 
 ASKED: dict[str, Any] = {"query": {"part": "unbiased"}}
@@ -44,7 +45,7 @@ ROWS: dict[str, tuple[int, dict[str, Any]]] = {
 
 def begun(out: Path, manifest: Manifest, stride: int) -> tuple[Recipe, Path]:
     """The recipe of CPR at this stride, and the run in which InfoNCE learnt both views."""
-    plan = demo_plan(EPOCHS)
+    plan = replace(small("cpr"), epochs=EPOCHS)
     recipe = replace(plan, clip=replace(plan.clip, stride=stride)).recipe()
     run = out / f"infonce-stride{stride}"
     train(replace(recipe, name="moco", phases=recipe.phases[:2]), manifest, run, out)
@@ -85,7 +86,7 @@ def measured(out: Path, manifest: Manifest, name: str) -> dict[str, Any]:
 def baselines(out: Path, manifest: Manifest) -> dict[str, dict[str, Any]]:
     """What the rows began from, and InfoNCE that simply went on."""
     recipe, start = begun(out, manifest, 4)
-    plan = demo_plan(EPOCHS)
+    plan = replace(small("cpr"), epochs=EPOCHS)
     begins = {"rgb": str(start / "phases" / "01-infonce-rgb")}
     method = infonce_of(plan.method, "rgb", plan.schedule)  # type: ignore[arg-type]
     more = Phase("infonce-more", method, recipe.phases[2].epochs, plan.optimiser, begins)

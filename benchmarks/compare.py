@@ -4,8 +4,8 @@
     python benchmarks/compare.py asl OUT --data asl_letters24   real video: learnt from one person, tested on another
 
 The table fills itself in cell by cell: a run folder a cell under OUT, results/compare-SET-EPOCHS.json beside this file.
-A command that was stopped goes on where it was; --minutes stops it by itself between two cells. By default the encoders
-have twice the epochs of the demonstration, which has twelve minutes: half of them InfoNCE, half of them mining.
+A command that was stopped goes on where it was; --minutes stops it by itself between two cells. Half of the epochs are
+InfoNCE, half of them mining. Clips are those of the preset small, larger than the demonstration's.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from rich.table import Table
 from kinema import api
 from kinema.data import Manifest
 from kinema.data.mocap import MocapConfig
-from kinema.demo import demo_config, demo_data, demo_plan
+from kinema.demo import demo_config, demo_data
 from kinema.recipes.comparison import side_by_side
+from kinema.recipes.presets import small
 
 console = Console(stderr=True)
 CLAIMS = (
@@ -45,9 +46,14 @@ def cells(arguments: argparse.Namespace) -> Iterator[tuple[str, int, str, Any]]:
     """Every cell in the order in which it is wanted: (run, seed, row, recipe); all seeds of one guide first."""
     for guide in arguments.guides:
         for seed in arguments.seeds:
-            plan = demo_plan(arguments.epochs, seed)
-            clip = replace(plan.clip, stride=arguments.stride)
-            plan = replace(plan, clip=clip, clips_per_video=arguments.clips_per_video)
+            plan = small("cpr")
+            plan = replace(
+                plan,
+                epochs=arguments.epochs,
+                seed=seed,
+                clip=replace(plan.clip, stride=arguments.stride),
+                clips_per_video=arguments.clips_per_video,
+            )
             guides = [arguments.guides[0]] if guide == arguments.guides[0] else [arguments.guides[0], guide]
             for row, recipe in side_by_side(plan, guides).items():
                 if arguments.rows and row not in arguments.rows:
@@ -119,7 +125,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--guides", nargs="+", default=["motion", "residual"])
     parser.add_argument("--rows", nargs="+", help="only these (cpr-residual); what they start from must be there")
-    parser.add_argument("--epochs", type=int, default=None)
+    parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--clips-per-video", type=int, default=None, help="2 on real video, which has fewer")
     parser.add_argument("--stride", type=int, default=None, help="of a clip; 2 on real video, whose files are short")
     parser.add_argument("--data-seed", type=int, default=2, help="of Mocap-15; no setting was chosen on the default's")
@@ -130,8 +136,7 @@ def parse() -> argparse.Namespace:
     arguments.query = {"person": "tom"} if real else {"part": "unbiased"}
     arguments.gallery = {"person": "jack"} if real else None
     arguments.clips_per_video = arguments.clips_per_video or (2 if real else 1)
-    arguments.stride = arguments.stride or (2 if real else demo_plan().clip.stride)
-    arguments.epochs = arguments.epochs or 2 * demo_plan().epochs
+    arguments.stride = arguments.stride or (2 if real else small("cpr").clip.stride)
     return arguments
 
 
