@@ -2,8 +2,8 @@
 
     python benchmarks/ablation.py OUT
 
-Mocap-15 of 900 videos, of another seed than the comparisons' sets: this is where settings are
-chosen. The table fills itself in row by row; a command that was stopped goes on where it was.
+Mocap-15 of 900 videos, of another seed than the comparisons' sets: this is where settings are chosen. The table fills
+itself in row by row; a command that was stopped goes on where it was.
 """
 
 from __future__ import annotations
