@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import record
+import sets
 from rich.console import Console
 from rich.table import Table
 
 from kinema import api
 from kinema.data import Manifest
-from kinema.demo import demo_config, demo_data
 from kinema.recipes.plan import infonce_of
 from kinema.recipes.presets import small
 from kinema.training.settings import Phase, Recipe
 
 ASKED: dict[str, Any] = {"query": {"part": "unbiased"}}
-EPOCHS = 16
-"""Half of them InfoNCE, half of them mining."""
+PLAN = replace(small("cpr"), epochs=16)
+"""What the rows change: half of its epochs InfoNCE, half of them mining."""
 
 console = Console(stderr=True)
 
@@ -45,8 +45,7 @@ ROWS: dict[str, tuple[int, dict[str, Any]]] = {
 
 def begun(out: Path, manifest: Manifest, stride: int) -> tuple[Recipe, Path]:
     """The recipe of CPR at this stride, and the run in which InfoNCE learnt both views."""
-    plan = replace(small("cpr"), epochs=EPOCHS)
-    recipe = replace(plan, clip=replace(plan.clip, stride=stride)).recipe()
+    recipe = replace(PLAN, clip=replace(PLAN.clip, stride=stride)).recipe()
     run = out / f"infonce-stride{stride}"
     train(replace(recipe, name="moco", phases=recipe.phases[:2]), manifest, run, out)
     return recipe, run
@@ -86,10 +85,9 @@ def measured(out: Path, manifest: Manifest, name: str) -> dict[str, Any]:
 def baselines(out: Path, manifest: Manifest) -> dict[str, dict[str, Any]]:
     """What the rows began from, and InfoNCE that simply went on."""
     recipe, start = begun(out, manifest, 4)
-    plan = replace(small("cpr"), epochs=EPOCHS)
     begins = {"rgb": str(start / "phases" / "01-infonce-rgb")}
-    method = infonce_of(plan.method, "rgb", plan.schedule)  # type: ignore[arg-type]
-    more = Phase("infonce-more", method, recipe.phases[2].epochs, plan.optimiser, begins)
+    method = infonce_of(PLAN.method, "rgb", PLAN.schedule)  # type: ignore[arg-type]
+    more = Phase("infonce-more", method, recipe.phases[2].epochs, PLAN.optimiser, begins)
     train(replace(recipe, name="moco", phases=(more,)), manifest, out / "infonce-more", out)
     return {
         "untrained": retrieval(start, manifest, out, untrained=True),
@@ -115,7 +113,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, nargs="?", default=Path("kinema-bench/ablation"))
     parser.add_argument("--data-seed", type=int, default=1)
     arguments = parser.parse_args()
-    manifest = demo_data(arguments.out / "mocap-15", replace(demo_config(60), seed=arguments.data_seed), console)
+    manifest = sets.mocap(arguments.out / "mocap-15", arguments.data_seed, console)
     rows: dict[str, dict[str, Any]] = record.read("ablation").get("rows", {})
     if "untrained" not in rows:
         rows |= baselines(arguments.out, manifest)

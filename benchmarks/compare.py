@@ -21,13 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import record
+import sets
 from rich.console import Console
 from rich.table import Table
 
 from kinema import api
 from kinema.data import Manifest
-from kinema.data.mocap import MocapConfig
-from kinema.demo import demo_config, demo_data
 from kinema.recipes.comparison import side_by_side
 from kinema.recipes.presets import small
 
@@ -128,7 +127,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--clips-per-video", type=int, default=None, help="2 on real video, which has fewer")
     parser.add_argument("--stride", type=int, default=None, help="of a clip; 2 on real video, whose files are short")
-    parser.add_argument("--data-seed", type=int, default=2, help="of Mocap-15; no setting was chosen on the default's")
+    parser.add_argument("--data-seed", type=int, default=2, help="of Mocap-15; the default chose no setting")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     arguments = parser.parse_args()
     arguments.cache = arguments.out / "cache"
@@ -147,8 +146,7 @@ def main() -> None:
             sys.exit("--data names the folder of asl_letters24")
         manifest = api.scan(arguments.data, out=arguments.out / "asl.parquet")
     else:
-        config: MocapConfig = replace(demo_config(60), seed=arguments.data_seed)
-        manifest = demo_data(arguments.data or arguments.out / "mocap-15", config, console)
+        manifest = sets.mocap(arguments.data or arguments.out / "mocap-15", arguments.data_seed, console)
     name = f"compare-{arguments.set}-{arguments.epochs}"
     found_cells: dict[str, Any] = record.read(name).get("cells", {})
     command = (
