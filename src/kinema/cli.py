@@ -366,7 +366,7 @@ def _report(given: list[str]) -> int:
 
 
 def _demo(given: list[str]) -> int:
-    parser = _parser("demo", "On two CPU cores it takes eleven to fourteen minutes.")
+    parser = _parser("demo", "On two CPU cores it takes some ten minutes.")
     parser.add_argument("dir", type=str, nargs="?", default="kinema-demo", help="where everything goes")
     parser.add_argument("--epochs", type=int | None, default=None, help="epochs of each encoder; fewer are faster")
     parser.add_argument("--clips_per_class", type=int | None, default=None, help="training videos a class")
