@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 DIR ?= kinema-demo
 THREADS ?= 2
 # Left out are what the others import, and the two that want a folder of videos as an argument.
-BENCH ?= $(filter-out %/record.py %/footage.py %/untouched_files.py %/soak.py, \
+BENCH ?= $(filter-out %/record.py %/sets.py %/footage.py %/untouched_files.py %/soak.py, \
 	$(sort $(wildcard benchmarks/*.py benchmarks/data/*.py)))
 PYTEST_ARGS ?=
 TORCH_INDEX ?=
