@@ -18,6 +18,7 @@ from kinema.core.records import Result, TrainingContext
 from kinema.data import ClipStore, Manifest, exports_motion, open_data
 from kinema.data.decoding import decode
 from kinema.data.layouts import root_of, scan_data
+from kinema.duplicates import Copies, find_copies
 from kinema.evaluation import MiningMeter
 from kinema.measure import extractor, measure_mining, measure_retrieval, split_parts
 from kinema.methods import CPRConfig
@@ -59,6 +60,27 @@ def scan(
     if journal is not None:
         journal.unlink(missing_ok=True)
     return manifest
+
+
+def duplicates(
+    data: Data, *, out: str | Path | None = None, workers: int = 2, console: Console | None = None
+) -> Copies:
+    """Looks for footage that a data set holds twice, above all across its splits. Needs no labels and no run.
+
+    Args:
+        data: a folder of videos, a known data set as NAME:PATH, a manifest, or a manifest's file.
+        out: where to write the pairs (.csv).
+        workers: processes.
+        console: where progress is shown.
+
+    Raises:
+        DataError: fewer than two videos.
+        StorageError: ``out`` could not be written.
+    """
+    found = find_copies(_open(data), workers=workers, steps=lambda title: Steps(title, console))
+    if out is not None:
+        found.write(Path(out))
+    return found
 
 
 def pretrain(

@@ -21,6 +21,7 @@ VERBS = {
     "demo": "the whole job on the data set that ships: build, pretrain, evaluate, report",
     "dataset": "write a data set that ships as H.264 files: kinema dataset mocap DIR",
     "scan": "look at every video of a folder: what is there, what is broken",
+    "duplicates": "find footage that is there twice, above all in train and in test: kinema duplicates DATA",
     "motion": "write a video's motion vectors as arrays, or draw them: kinema motion VIDEO -o FILE",
     "pretrain": "train an encoder on videos, without a label: kinema pretrain METHOD DATA --out RUN",
     "evaluate": "measure an encoder: kinema evaluate PROTOCOL RUN DATA",
@@ -179,6 +180,27 @@ def _scan(given: list[str]) -> int:
 
         Console().print(scan_table(manifest))
     return 0 if any(video.health != "unreadable" for video in manifest.videos) else 1
+
+
+def _duplicates(given: list[str]) -> int:
+    import time
+
+    parser = _parser("duplicates", "No labels and no run are needed; a split is read where there is one.")
+    parser.add_argument("data", type=str, help="a folder of videos, a manifest, or NAME:PATH")
+    parser.add_argument("-o", "--out", type=str | None, default=None, help="write the pairs here (.csv)")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
+    asked = _parse(parser, given)
+    from kinema import api
+
+    began = time.monotonic()
+    found = api.duplicates(asked.data, out=asked.out, workers=asked.workers, console=_console())
+    if asked.json:
+        _print_json(found.plain(time.monotonic() - began))
+    else:
+        from rich.console import Console
+
+        Console().print(found.table())
+    return 0
 
 
 def _dataset(given: list[str]) -> int:
