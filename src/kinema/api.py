@@ -18,9 +18,10 @@ from kinema.core.records import Result, TrainingContext
 from kinema.data import ClipStore, Manifest, exports_motion, open_data
 from kinema.data.decoding import decode
 from kinema.data.layouts import root_of, scan_data
-from kinema.duplicates import Copies, find_copies
+from kinema.duplicates import duplicates as duplicates
 from kinema.evaluation import MiningMeter
 from kinema.measure import extractor, measure_mining, measure_retrieval, split_parts
+from kinema.measure_diagnostics import diagnosed, measure_diagnostics
 from kinema.methods import CPRConfig
 from kinema.model import Model
 from kinema.recipes.json import phase_identity, recipe_from_plain, recipe_to_plain
@@ -60,27 +61,6 @@ def scan(
     if journal is not None:
         journal.unlink(missing_ok=True)
     return manifest
-
-
-def duplicates(
-    data: Data, *, out: str | Path | None = None, workers: int = 2, console: Console | None = None
-) -> Copies:
-    """Looks for footage that a data set holds twice, above all across its splits. Needs no labels and no run.
-
-    Args:
-        data: a folder of videos, a known data set as NAME:PATH, a manifest, or a manifest's file.
-        out: where to write the pairs (.csv).
-        workers: processes.
-        console: where progress is shown.
-
-    Raises:
-        DataError: fewer than two videos.
-        StorageError: ``out`` could not be written.
-    """
-    found = find_copies(_open(data), workers=workers, steps=lambda title: Steps(title, console))
-    if out is not None:
-        found.write(Path(out))
-    return found
 
 
 def pretrain(
@@ -213,7 +193,7 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
 
 
 def evaluate(
-    protocol: Literal["retrieval", "mining"],
+    protocol: Literal["retrieval", "mining", "diagnostics"],
     model: str | Path | Model,
     data: Data,
     *,
@@ -229,13 +209,14 @@ def evaluate(
     """Measures an encoder by a protocol; results of a run are kept in its folder.
 
     Args:
-        protocol: 'retrieval' (is the nearest video of the same class?) or 'mining' (would the mined positives be?).
+        protocol: 'retrieval' (is the nearest video of the same class?), 'mining' (would the mined positives be?) or
+            'diagnostics' (what can be said without labels).
         model: a run's folder, or a model.
         data: labelled videos: a folder, a known data set as NAME:PATH, a manifest, or a manifest's file.
         preset: how retrieval is done, 'coclr' or 'vcop'; figures of the two are not comparable.
         view: which view's encoder of a run; by default the one it is for.
         untrained: measure the run's encoder as it was before training.
-        query: which videos ask; by default the split 'test', part by part, or all.
+        query: which videos ask; by default the split 'test', part by part, or all. Diagnostics are of these alone.
         gallery: which videos are ranked; by default the split 'train', or all.
         cache: where decoded videos are kept.
         device: 'cpu', 'cuda', …; a GPU where there is one, by default.
@@ -248,22 +229,26 @@ def evaluate(
         UsageError: there is no such protocol.
         DataError: labels are missing, or a video cannot be read.
     """
-    if protocol not in ("retrieval", "mining"):
-        raise UsageError(f"There is no protocol '{protocol}'.", "Choose one of: retrieval, mining.")
+    if protocol not in ("retrieval", "mining", "diagnostics"):
+        raise UsageError(f"There is no protocol '{protocol}'.", "Choose one of: retrieval, mining, diagnostics.")
     loaded = model if isinstance(model, Model) else load(model, view=view, untrained=untrained)
     manifest, told = _open(data), _told(data)
-    extract = extractor(
-        windows=preset,
-        open_store=lambda part, m: model_store(part, m, cache=cache, console=console),
-        progress=lambda title: Steps(title, console),
-        device=device,
-    )
+    reading: dict[str, Any] = {
+        "open_store": lambda part, m: model_store(part, m, cache=cache, console=console),
+        "progress": lambda title: Steps(title, console),
+        "device": device,
+    }
+    extract = extractor(windows=preset, **reading)
     if protocol == "retrieval":
         parts, ranked = split_parts(manifest, query, gallery)
         shared: dict[str, Any] = {"preset": preset, "data": told, "digest": manifest.digest}
         results = [
             measure_retrieval(loaded, part, ranked, extract, selection=name, **shared) for name, part in parts.items()
         ]
+    elif protocol == "diagnostics":
+        name, videos = diagnosed(manifest, query)
+        given: dict[str, Any] = {"selection": name, "data": told, "digest": manifest.digest, **reading}
+        results = [measure_diagnostics(loaded, _second(loaded, untrained), videos, extract, windows=preset, **given)]
     else:
         results = [_evaluate_mining(loaded, training_videos(manifest, gallery), extract, told)]
     if loaded.run is not None:
@@ -319,6 +304,16 @@ def _evaluate_mining(model: Model, videos: Manifest, extract: Any, told: str) ->
         for path in folder.phases():
             per_epoch += [row for row in folder.metrics(path) if "mining_precision" in row]
     return measure_mining(model, guide, videos, extract, stages=stages, keep=keep, k=k, per_epoch=per_epoch, data=told)
+
+
+def _second(model: Model, untrained: bool) -> Model | None:
+    """The encoder of another view that the model's run trained, None where there is none."""
+    if model.run is None:
+        return None
+    recipe = recipe_from_plain(RunFolder.open(model.run).read("recipe.json"))
+    context = TrainingContext(2, 2)
+    views = {view for phase in recipe.phases for view in build_method(recipe, phase, context).trains} - {model.view}
+    return load(model.run, view=min(views), untrained=untrained) if views else None
 
 
 def _guide(folder: RunFolder, recipe: Recipe, phase: Phase, view: str) -> Model:

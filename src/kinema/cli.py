@@ -325,9 +325,11 @@ def _hints(kind: type) -> dict[str, Any]:
 
 def _evaluate(given: list[str]) -> int:
     parser = _parser("evaluate")
-    parser.add_argument("protocol", type=str, help="retrieval or mining")
+    parser.add_argument("protocol", type=str, help="retrieval, mining or diagnostics")
     parser.add_argument("run", type=str, help="the run's folder")
-    parser.add_argument("data", type=str, help="labelled videos: a folder, a manifest, or NAME:PATH")
+    parser.add_argument(
+        "data", type=str, help="videos, labelled but for diagnostics: a folder, a manifest, or NAME:PATH"
+    )
     parser.add_argument("--preset", type=str, default="coclr", help="of retrieval: coclr or vcop")
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
     parser.add_argument("--untrained", action="store_true", help="the run's encoder as it was before training")

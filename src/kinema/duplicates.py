@@ -10,22 +10,21 @@ import csv
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
 
 from kinema.core.errors import DataError
 from kinema.core.files import write_text
+from kinema.data import open_data
 from kinema.data.fingerprint import RATE, fingerprints
 from kinema.data.manifest import Manifest
 from kinema.evaluation.duplicates import Pair, find_duplicates, groups
-
-Steps = Callable[[str], AbstractContextManager[Callable[[int, int], None] | None]]
+from kinema.steps import Steps
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,29 @@ class Copies:
         return Group(told, listed)
 
 
-def find_copies(manifest: Manifest, *, workers: int = 2, steps: Steps) -> Copies:
+def duplicates(
+    data: str | Path | Manifest, *, out: str | Path | None = None, workers: int = 2, console: Console | None = None
+) -> Copies:
+    """Looks for footage that a data set holds twice, above all across its splits. Needs no labels and no run.
+
+    Args:
+        data: a folder of videos, a known data set as NAME:PATH, a manifest, or a manifest's file.
+        out: where to write the pairs (.csv).
+        workers: processes.
+        console: where progress is shown.
+
+    Raises:
+        DataError: fewer than two videos.
+        StorageError: ``out`` could not be written.
+    """
+    manifest = data if isinstance(data, Manifest) else open_data(data)
+    found = find_copies(manifest, workers=workers, steps=lambda title: Steps(title, console))
+    if out is not None:
+        found.write(Path(out))
+    return found
+
+
+def find_copies(manifest: Manifest, *, workers: int, steps: Callable[[str], Steps]) -> Copies:
     """Looks for footage that is there twice.
 
     Args:

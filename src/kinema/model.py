@@ -109,29 +109,34 @@ class Model:
         self,
         store: ClipStore,
         *,
-        windows: Windows = "coclr",
+        windows: Windows | Callable[[int], tuple[int, ...]] = "coclr",
         batch_size: int = 64,
         device: str | None = None,
         progress: Progress | None = None,
         failures_allowed: float = 0.0,
+        still: bool = False,
     ) -> Features:
         """Features of every readable video of a store, in the order of its rows.
 
         Args:
             store: made with this model's clip, and with motion where the view is 'motion'.
-            windows: how a video is cut.
+            windows: how a video is cut; or what says of its number of frames where the windows begin.
             batch_size: clips at a time.
             device: where to compute.
             progress: is told (videos done, videos).
             failures_allowed: the fraction of the videos that may turn out broken; each is given the feature of the
                 next one that can be read.
+            still: each video's windows are one instead, in which nothing moves: the mean picture of them all.
 
         Raises:
             DataError: more of them could not be read.
         """
         dataset = ClipDataset(store, failures_allowed=failures_allowed, motion=self.view == "motion")
         rows = sorted(store.frames)
-        wanted = [ClipRequest(row, evaluation_windows(store.frames[row], self.clip, windows)) for row in rows]
+        wanted = [
+            ClipRequest(row, windows(frames) if callable(windows) else evaluation_windows(frames, self.clip, windows))
+            for row, frames in ((row, store.frames[row]) for row in rows)
+        ]
 
         def batches() -> Iterator[tuple[Tensor, RawClips]]:
             begin = 0
@@ -142,9 +147,10 @@ class Model:
                     end < len(wanted) and len(wanted[end].starts) == count and (end + 1 - begin) * count <= batch_size
                 ):
                     end += 1
+                clips = [dataset[w] for w in wanted[begin:end]]
                 yield (
-                    torch.arange(begin, end).repeat_interleave(count),
-                    collate([dataset[w] for w in wanted[begin:end]]),
+                    torch.arange(begin, end).repeat_interleave(1 if still else count),
+                    collate([clip.still() for clip in clips] if still else clips),
                 )
                 begin = end
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,17 @@ class Clip:
     index: int
     source: int
     label: int
+
+    def still(self) -> Clip:
+        """One window in which nothing moves: the mean picture of all windows, held."""
+        frames, motion, valid = self.windows.frames, self.windows.motion, self.windows.motion_valid
+        mean = np.rint(frames.mean(axis=(0, 1), dtype=np.float64)).astype(np.uint8)
+        held = Windows(
+            np.repeat(mean[None, None], frames.shape[1], axis=1),
+            None if motion is None else np.zeros_like(motion[:1]),
+            None if valid is None else np.ones_like(valid[:1]),
+        )
+        return replace(self, windows=held)
 
 
 class ClipDataset(Dataset[Clip]):

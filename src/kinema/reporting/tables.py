@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from kinema.reporting.charts import interval_bar
 from kinema.reporting.markup import Markup, join, tag
 from kinema.reporting.report import Figure, Report, Row, blocks
-from kinema.reporting.wording import DASH, encoder_name, evaluate_command, metric_name, natural, percent, view_name
+from kinema.reporting.wording import DASH, encoder_name, evaluate_command, metric_name, metric_value, natural, view_name
 
 EXPLAINED = (
     "Every query is a video. The encoder ranks the gallery’s videos by how similar it finds them to the query. "
@@ -128,7 +128,7 @@ def _value(row: Row, selection: str, metric: str, kind: str = "number") -> Marku
         return tag("td", DASH, class_=kind)
     whence = f"{row.protocol}, preset {row.preset or DASH}, {figure.data}, {figure.selection or 'all queries'}, "
     whence += f"seed {row.seed}, commit {row.commit}, {_counts(figure)}"
-    return tag("td", percent(figure.metrics.get(metric)), class_=kind, title=whence)
+    return tag("td", metric_value(metric, figure.metrics.get(metric)), class_=kind, title=whence)
 
 
 def _interval(figure: Figure | None, top: float) -> Markup:

@@ -103,6 +103,11 @@ def metric_name(metric: str) -> str:
     return named.get(metric, "R" + metric[1:] if metric.startswith("r@") else metric)
 
 
+def metric_value(metric: str, value: float | None) -> str:
+    """A figure as its metric is told: ranks and distances as numbers, all else as per cent."""
+    return number(value) if metric.startswith(("rankme", "alignment", "uniformity")) else percent(value)
+
+
 def join(words: Iterable[str]) -> str:
     """'a', 'a and b', 'a, b and c'."""
     *first, last = list(words) or [""]
