@@ -21,7 +21,7 @@ from kinema.data.layouts import root_of, scan_data
 from kinema.duplicates import duplicates as duplicates
 from kinema.evaluation import MiningMeter
 from kinema.measure import extractor, measure_mining, measure_retrieval, split_parts
-from kinema.measure_diagnostics import diagnosed, measure_diagnostics
+from kinema.measure_diagnostics import measure_diagnostics
 from kinema.methods import CPRConfig
 from kinema.model import Model
 from kinema.recipes.json import phase_identity, recipe_from_plain, recipe_to_plain
@@ -209,14 +209,13 @@ def evaluate(
     """Measures an encoder by a protocol; results of a run are kept in its folder.
 
     Args:
-        protocol: 'retrieval' (is the nearest video of the same class?), 'mining' (would the mined positives be?) or
-            'diagnostics' (what can be said without labels).
+        protocol: 'retrieval' (is the nearest of the same class?), 'mining' (are the mined?) or 'diagnostics'.
         model: a run's folder, or a model.
         data: labelled videos: a folder, a known data set as NAME:PATH, a manifest, or a manifest's file.
         preset: how retrieval is done, 'coclr' or 'vcop'; figures of the two are not comparable.
         view: which view's encoder of a run; by default the one it is for.
         untrained: measure the run's encoder as it was before training.
-        query: which videos ask; by default the split 'test', part by part, or all. Diagnostics are of these alone.
+        query: which videos ask; by default the split 'test', part by part, or all. Diagnostics are of these.
         gallery: which videos are ranked; by default the split 'train', or all.
         cache: where decoded videos are kept.
         device: 'cpu', 'cuda', …; a GPU where there is one, by default.
@@ -242,13 +241,10 @@ def evaluate(
     if protocol == "retrieval":
         parts, ranked = split_parts(manifest, query, gallery)
         shared: dict[str, Any] = {"preset": preset, "data": told, "digest": manifest.digest}
-        results = [
-            measure_retrieval(loaded, part, ranked, extract, selection=name, **shared) for name, part in parts.items()
-        ]
+        results = [measure_retrieval(loaded, part, ranked, extract, selection=n, **shared) for n, part in parts.items()]
     elif protocol == "diagnostics":
-        name, videos = diagnosed(manifest, query)
-        given: dict[str, Any] = {"selection": name, "data": told, "digest": manifest.digest, **reading}
-        results = [measure_diagnostics(loaded, _second(loaded, untrained), videos, extract, windows=preset, **given)]
+        second, given = _second(loaded, untrained), reading | {"windows": preset, "data": told, "where": query}
+        results = [measure_diagnostics(loaded, second, manifest, extract, **given)]
     else:
         results = [_evaluate_mining(loaded, training_videos(manifest, gallery), extract, told)]
     if loaded.run is not None:

@@ -43,78 +43,83 @@ def diagnosed(manifest: Manifest, where: Mapping[str, str] | None) -> tuple[str,
 def measure_diagnostics(
     model: Model,
     other: Model | None,
-    videos: Manifest,
+    manifest: Manifest,
     extract: Callable[[Model, Manifest], Features],
     *,
     windows: Literal["coclr", "vcop"],
     open_store: Callable[[Manifest, Model], ClipStore],
     progress: Callable[[str], Any],
     device: str | None,
-    selection: str,
+    where: Mapping[str, str] | None,
     data: str,
-    digest: str,
 ) -> Result:
     """What can be said of an encoder without labels.
 
     Args:
         model: what is measured.
-        other: an encoder of another view of the same videos, for the neighbours that both share; or None.
-        videos: what it is measured on.
+        other: an encoder of another view, for the neighbours that both share; or None.
+        manifest: the whole data.
         extract: gives the features of a manifest's videos.
         windows: how a video is cut.
         open_store: gives the clips of a manifest as a model needs them.
         progress: makes a context that shows progress under a title.
-        device: where to compute; None for a GPU where there is one.
-        selection: which part of the data this is, for the record.
+        device: where to compute; None for a GPU.
+        where: selects what it is measured on; see :func:`diagnosed`.
         data: the data as the user named it.
-        digest: the whole data's.
 
     Raises:
         DataError: there are too few videos, or one cannot be read.
     """
     began = time.monotonic()
-    whole = extract(model, videos)
-    sources = torch.tensor(videos.source_ids())
-    store = open_store(videos, model)
+    selection, videos = diagnosed(manifest, where)
+    whole, store = extract(model, videos), open_store(videos, model)
 
     def features(title: str, **how: Any) -> Features:
         with progress(f"{model.name} · {model.view} · {title}") as told:
             return model.features(store, device=device, progress=told, **how)
 
-    span = store.spec.span
+    apart = torch.tensor([store.frames[row] > store.spec.span for row in sorted(store.frames)])
     first = features("first clips", windows=lambda _: (0,))
-    last = features("last clips", windows=lambda frames: (max(0, frames - span),))
-    apart = torch.tensor([store.frames[row] > span for row in sorted(store.frames)])
+    last = features("last clips", windows=lambda frames: (max(0, frames - store.spec.span),))
     metrics = _ranks_and_distances(whole, first, last, apart)
     stills = features("stills", windows=windows, still=True).encoded
-    reliance, metrics["still_r@1"] = diagnostics.scene_reliance(whole.encoded, stills, sources)
-    shared = {"scene_reliance": reliance}
-    if other is not None:
-        shared["neighbour_overlap"] = diagnostics.neighbour_overlap(
-            whole.encoded, extract(other, videos).encoded, sources
-        )
-    scenes = [video.attributes.get(SCENE) for video in videos.videos]
-    if None not in scenes and len(set(scenes)) > 1:
-        numbers = {scene: number for number, scene in enumerate(dict.fromkeys(scenes))}
-        kinds = torch.tensor([numbers[scene] for scene in scenes])
-        shared["same_scene"] = diagnostics.same_kind(whole.encoded, kinds, sources)
-    metrics |= {name: figure.share for name, figure in shared.items()}
-    details = _details(shared, other, selection, windows, int(apart.sum()))
+    second = None if other is None else extract(other, videos).encoded
+    shared, metrics["still_r@1"] = _shared(whole.encoded, stills, second, videos)
     return Result(
         protocol="diagnostics",
         preset=PRESET,
-        metrics=metrics,
+        metrics=metrics | {name: figure.share for name, figure in shared.items()},
         encoder=model.name,
         view=model.view,
         data=data,
-        digest=digest,
+        digest=manifest.digest,
         queries=len(videos),
         gallery=len(videos),
         seed=model.seed,
         commit=source_version(),
         seconds=time.monotonic() - began,
-        details=details,
+        details=_details(shared, other, selection, windows, int(apart.sum())),
     )
+
+
+def _shared(
+    encoded: Tensor, stills: Tensor, second: Tensor | None, videos: Manifest
+) -> tuple[dict[str, Shared], float]:
+    """The figures of neighbours: of stills, of a second view where there is one, of scenes where they are known.
+
+    The float is ``still_r@1``.
+    """
+    sources = torch.tensor(videos.source_ids())
+    reliance, own = diagnostics.still_reliance(encoded, stills, sources)
+    shared = {"still_reliance": reliance}
+    if second is not None:
+        shared["neighbour_overlap"] = diagnostics.neighbour_overlap(encoded, second, sources)
+    scenes = [video.attributes.get(SCENE) for video in videos.videos]
+    if all(scenes) and len(set(scenes)) > 1:
+        numbers = {scene: number for number, scene in enumerate(dict.fromkeys(scenes))}
+        kinds = torch.tensor([numbers[scene] for scene in scenes])
+        shared["same_scene"] = diagnostics.same_kind(encoded, kinds, sources)
+    return shared, own
 
 
 def _ranks_and_distances(whole: Features, first: Features, last: Features, apart: Tensor) -> dict[str, float]:

@@ -16,7 +16,7 @@ from kinema.measure_diagnostics import diagnosed
 from kinema.training.run_folder import RunFolder
 
 FIGURES = {"rankme", "rankme_projected", "alignment", "alignment_projected", "uniformity", "uniformity_projected"}
-FIGURES |= {"scene_reliance", "still_r@1"}
+FIGURES |= {"still_reliance", "still_r@1"}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_they_need_no_labels_and_are_kept(run, unlabelled, tiny_cache):
     assert set(result.metrics) == FIGURES | {"neighbour_overlap"}
     assert (result.protocol, result.preset, result.encoder, result.view) == ("diagnostics", "k10-t2", "cpr", "rgb")
     assert result.details["other_view"] == "motion"
-    assert result.details["by_chance"]["scene_reliance"] == pytest.approx(10 / 11)
+    assert result.details["by_chance"]["still_reliance"] == pytest.approx(10 / 11)
     assert result.details["alignment_pairs"] == 12
     model = api.load(run)
     features = model.features(api.model_store(unlabelled, model, cache=tiny_cache), device="cpu")
@@ -50,7 +50,7 @@ def test_they_need_no_labels_and_are_kept(run, unlabelled, tiny_cache):
 
 def test_a_view_of_motion_sees_nothing_in_a_still(run, unlabelled, tiny_cache):
     (result,) = api.evaluate("diagnostics", run, unlabelled, view="motion", cache=tiny_cache, device="cpu")
-    assert result.metrics["scene_reliance"] == pytest.approx(10 / 11)
+    assert result.metrics["still_reliance"] == pytest.approx(10 / 11)
     assert result.metrics["still_r@1"] == 0
     assert result.details["other_view"] == "rgb"
 

@@ -41,8 +41,8 @@ def test_they_are_what_the_slow_ones_say(seed):
         assert d.neighbour_overlap(x, y, SOURCES, k).share == pytest.approx(
             oracle.neighbour_overlap(rows, others, SOURCES.tolist(), k)
         )
-        shared, own = d.scene_reliance(x, y, SOURCES, k)
-        assert (shared.share, own) == pytest.approx(oracle.scene_reliance(rows, others, SOURCES.tolist(), k))
+        shared, own = d.still_reliance(x, y, SOURCES, k)
+        assert (shared.share, own) == pytest.approx(oracle.still_reliance(rows, others, SOURCES.tolist(), k))
 
 
 def test_neither_rotation_nor_order_matters():
@@ -53,10 +53,10 @@ def test_neither_rotation_nor_order_matters():
         assert d.alignment(a, b) == pytest.approx(d.alignment(x, y))
         assert d.uniformity(a) == pytest.approx(d.uniformity(x))
         assert d.neighbour_overlap(a, b, sources) == d.neighbour_overlap(x, y, SOURCES)
-        assert d.scene_reliance(a, b, sources)[1] == d.scene_reliance(x, y, SOURCES)[1]
+        assert d.still_reliance(a, b, sources)[1] == d.still_reliance(x, y, SOURCES)[1]
     # Each view may be turned by itself where neighbours are only compared within it; a still asks among the videos.
     assert d.neighbour_overlap(x, y @ turned, SOURCES) == d.neighbour_overlap(x, y, SOURCES)
-    assert d.scene_reliance(x, y @ turned, SOURCES) != d.scene_reliance(x, y, SOURCES)
+    assert d.still_reliance(x, y @ turned, SOURCES) != d.still_reliance(x, y, SOURCES)
     assert d.alignment(3 * x, y) == pytest.approx(d.alignment(x, y))
     assert d.neighbour_overlap(x + 7, y, SOURCES) == d.neighbour_overlap(x, y, SOURCES)
 
@@ -69,11 +69,11 @@ def test_a_collapsed_encoder():
     for shared in (
         d.neighbour_overlap(point, point, SOURCES),
         d.neighbour_overlap(random(), point, SOURCES),
-        d.scene_reliance(random(), point, SOURCES)[0],
+        d.still_reliance(random(), point, SOURCES)[0],
     ):
         assert shared.share == pytest.approx(shared.chance)
-    assert d.scene_reliance(random(), point, SOURCES)[1] == 0
-    assert d.scene_reliance(point, point, SOURCES)[1] == 0
+    assert d.still_reliance(random(), point, SOURCES)[1] == 0
+    assert d.still_reliance(point, point, SOURCES)[1] == 0
 
 
 def test_orthogonal_and_opposite_features():
@@ -129,11 +129,11 @@ def scenes_and_motions(scene_weight, motion_weight, n=240, seed=0):
     return torch.tensor(np.concatenate([stand, move], axis=1)), torch.tensor(stills), torch.tensor(where)
 
 
-def test_scene_reliance_tells_what_an_encoder_looks_at():
+def test_still_reliance_tells_what_an_encoder_looks_at():
     figures = []
     for scene_weight, motion_weight in ((1, 0), (1, 0.5), (1, 1), (0.5, 1), (0, 1)):
         videos, stills, where = scenes_and_motions(scene_weight, motion_weight)
-        shared, own = d.scene_reliance(videos, stills, apart(240))
+        shared, own = d.still_reliance(videos, stills, apart(240))
         figures.append((shared.share, own, d.same_kind(videos, where, apart(240)).share))
     shares, owns, checks = zip(*figures, strict=True)
     assert shares[0] == 1
@@ -148,7 +148,7 @@ def test_scene_reliance_tells_what_an_encoder_looks_at():
 def test_a_shift_that_all_stills_share_is_taken_out():
     videos, stills, _ = scenes_and_motions(1, 0.5)
     moved = stills + 20 * torch.ones(stills.shape[1])
-    assert d.scene_reliance(videos, moved, apart(240))[0].share == d.scene_reliance(videos, stills, apart(240))[0].share
+    assert d.still_reliance(videos, moved, apart(240))[0].share == d.still_reliance(videos, stills, apart(240))[0].share
 
 
 def test_same_kind_counts_the_neighbours_kind():

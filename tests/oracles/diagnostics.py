@@ -58,7 +58,7 @@ def neighbour_overlap(a, b, sources, k):
     return sum(shares) / len(shares)
 
 
-def scene_reliance(videos, stills, sources, k):
+def still_reliance(videos, stills, sources, k):
     """(share of neighbours that the still has too, share of stills that find their own video first)."""
     videos, stills = centred(videos), centred(stills)
     shares, hits = [], []

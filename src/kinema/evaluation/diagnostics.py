@@ -4,20 +4,23 @@
     alignment          how far apart two clips of one video lie (Wang and Isola 2020): 0 is together
     uniformity         how evenly videos are spread over the sphere (the same): 0 is all at one point, less is better
     neighbour overlap  how far two embeddings of the same videos agree on who is near whom
-    scene reliance     how much of a video's neighbourhood is already that of its still picture
+    still reliance     how much of a video's neighbourhood is already that of its still picture
 
 None of them says that an encoder is good. They say that it has collapsed, that two views know different things, or that
 it looks at where something happens instead of at what happens; and they compare encoders on the same videos.
 
-**Scene reliance.** A video's *still* is its mean picture over time, shown as a clip in which nothing moves. The still
-asks in the video's place, and ``scene_reliance`` is the share of the k nearest videos that stay the same. 1: what
+**Still reliance.** A video's *still* is its mean picture over time, shown as a clip in which nothing moves. The still
+asks in the video's place, and ``still_reliance`` is the share of the k nearest videos that stay the same. 1: what
 moves has no say in who is near. Chance (k of the candidates): what stands has none. It is not the share of what stands
-in the embedding, and it does not say that the encoder does wrong: where scenes tell the classes, scenes are right.
-What stands is more than the background: an actor's clothes and whereabouts stand too, and what moves leaves a smear in
-the mean picture, which a sharp eye may read. A still is also a clip such as the encoder never saw in training, so that
-a low figure may mean that it was put off. Both sets are therefore centred, each by its own mean. ``still_r@1`` is the
-harder question whether the still finds the very video it was made of. It is 1 even where scenes play a small part, if
-they tell all videos apart, so it is told beside the other and not in its place.
+in the embedding, and it does not say that the encoder does wrong: where looks tell the classes, looks are right.
+
+What stands is more than the scene: an actor's clothes, posture and place stand too, and what moves leaves a smear in
+the mean picture, which a sharp eye may read. So a high figure says "looks" and not yet "background"; where a manifest
+knows the scenes, the share of neighbours of the same scene (:func:`same_kind`) says whether it is the background, and
+the two may differ widely. A still is also a clip such as the encoder never saw in training, so that a low figure may
+mean that it was put off. Both sets are therefore centred, each by its own mean. ``still_r@1`` is the harder question
+whether the still finds the very video it was made of. It is 1 even where looks play a small part, if they tell all
+videos apart, so it is told beside the other and not in its place.
 
 The figure is kin to tests that need labels: those on videos whose backgrounds are replaced or whose foreground stands
 (SCUBA and SCUFO, Li et al. 2023) or whose actors are masked (Choi et al. 2019) ask how much accuracy is left, this one
@@ -123,7 +126,7 @@ def neighbour_overlap(a: Tensor, b: Tensor, sources: Tensor, k: int = K) -> Shar
     return shared_best(x @ x.T, y @ y.T, _siblings(sources, x, y), k)
 
 
-def scene_reliance(videos: Tensor, stills: Tensor, sources: Tensor, k: int = K) -> tuple[Shared, float]:
+def still_reliance(videos: Tensor, stills: Tensor, sources: Tensor, k: int = K) -> tuple[Shared, float]:
     """How much of a video's neighbourhood its still picture has already, and how often it finds its own video.
 
     Args:
@@ -133,7 +136,7 @@ def scene_reliance(videos: Tensor, stills: Tensor, sources: Tensor, k: int = K) 
         k: how many neighbours.
 
     Returns:
-        The share of neighbours (``scene_reliance``), and ``still_r@1``.
+        The share of neighbours (``still_reliance``), and ``still_r@1``.
 
     Raises:
         DataError: a video has no more than k candidates.
