@@ -120,7 +120,9 @@ class Copies:
             told.add_row("could not be looked at", str(len(self.unreadable)))
         if not self.pairs:
             return Group(told)
-        listed = Table("score", "offset, s", "shared, s", "file", "and", "", title="Pairs", title_justify="left")
+        listed = Table("score", "offset, s", "shared, s", title="Pairs", title_justify="left")
+        for name in ("file", "and", ""):
+            listed.add_column(name, overflow="fold")
         for p in self.pairs[:most]:
             marks = [f"{p.split_a} / {p.split_b}"] if p.across else []
             marks += ["equal files"] if p.identical else ["mirrored"] if p.mirrored else []
