@@ -11,9 +11,22 @@ from kinema.data.pieces import decode_pieces
 
 
 class HeapInfo(ctypes.Structure):
+    """What mallinfo2 tells, in its order."""
+
     _fields_ = tuple(
         (name, ctypes.c_size_t)
-        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+        for name in (
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "rest",
+        )
     )
 
 
