@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from kinema.core.errors import KinemaError, ShapeError
 from kinema.core.files import storage_error
@@ -86,6 +86,8 @@ class Surroundings:
         meter: measures what was mined; None where there are no labels.
         display: where a person sees it.
         stop: says whether the user asked to stop.
+        after_epoch: further figures of the epoch that has just ended, given its number; None for none. What it keeps
+            on disk must bear to be written again: a run that was killed right after it repeats the epoch's last step.
     """
 
     folder: Path
@@ -96,6 +98,7 @@ class Surroundings:
     meter: Meter | None
     display: Display
     stop: Callable[[], bool]
+    after_epoch: Callable[[Method, int], Mapping[str, float]] | None = None
 
 
 class PhaseModule(pl.LightningModule):  # type: ignore[misc]
@@ -188,7 +191,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
     def _step(self, total: Tensor, epoch: float) -> None:
         rate = self.phase.optimiser.rate(epoch, self.phase.epochs)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         optimiser = self.optimizers()
         optimiser.zero_grad(set_to_none=True)
         self.manual_backward(total)
@@ -225,6 +228,8 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         row["effective_rank"] = self.collapse.look(p.step, judge=p.epoch > 0)
         if type(self.method).refresh is not Method.refresh:
             self.method.refresh(self.around.features(self.method))
+        if self.around.after_epoch is not None:
+            row |= self.around.after_epoch(self.method, p.epoch)
         self._write(row)
         self._tensorboard(row)
         p.epoch, p.batch, p.loss_sum, p.loss_count = p.epoch + 1, 0, 0.0, 0
@@ -252,7 +257,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
             "epoch": p.epoch,
             "step": p.step,
             "loss": loss,
-            "lr": self.optimiser.param_groups[0]["lr"],
+            "lr": self.optimiser.param_groups[-1]["lr"],
             "clips_per_second": p.clips / p.seconds if p.seconds else None,
             "data_wait": p.waited / p.seconds if p.seconds else None,
         }
@@ -280,13 +285,18 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
             self.logger.log_metrics(numbers, step=self.progress.step)
 
 
-def make_optimiser(method: nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
-    """The optimiser over all that is learnt; biases and norms are not decayed."""
-    learnt = [p for p in method.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in learnt if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in learnt if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+def make_optimiser(method: Method, config: OptimiserConfig) -> torch.optim.Optimizer:
+    """The optimiser over all that is learnt: biases and norms are not decayed, stages have their share of the rate."""
+    stages = [list(method.parameters())] if config.layer_decay == 1 else list(method.stages())
+    groups = []
+    for depth, stage in enumerate(stages):
+        learnt = [p for p in stage if p.requires_grad]
+        share = config.layer_decay ** (len(stages) - 1 - depth)
+        for decay, parameters in (
+            (config.weight_decay, [p for p in learnt if p.ndim > 1]),
+            (0.0, [p for p in learnt if p.ndim <= 1]),
+        ):
+            groups.append({"params": parameters, "weight_decay": decay, "share": share})
     if config.name == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
     kind = torch.optim.Adam if config.name == "adam" else torch.optim.AdamW

@@ -70,6 +70,7 @@ class Job:
         identity: the settings of a phase that a checkpoint must agree with, as plain values.
         accelerator: Lightning's name: 'auto', 'cpu', 'gpu'.
         console: where to show progress; None for silence.
+        after_epoch: further figures of an epoch that has just ended; see :class:`Surroundings`.
     """
 
     recipe: Recipe
@@ -82,6 +83,7 @@ class Job:
     identity: Callable[[Phase], dict[str, Any]]
     accelerator: str = "auto"
     console: Console | None = None
+    after_epoch: Callable[[Method, int], Mapping[str, float]] | None = None
 
     def folder(self, phase: Phase) -> Path:
         """The phase's folder."""
@@ -154,6 +156,7 @@ def _train_phase(job: Job, phase: Phase) -> None:
             meter=job.meter(),
             display=display,
             stop=stop,
+            after_epoch=job.after_epoch,
         )
         try:
             folder.mkdir(parents=True, exist_ok=True)
