@@ -18,6 +18,8 @@ NAMES = {
     "supervised": "Supervised (told the labels)",
 }
 SHORT = {"random": "Untrained", "coclr": "CoCLR", "supervised": "Supervised", "moco": "MoCo", "cpr-bank": "CPR bank"}
+PROTOCOLS = {"knn": "Nearest neighbours (kNN)", "linear": "Linear probe", "few-label": "Linear probe, few labels"}
+PROTOCOLS |= {"finetune": "Fine-tuning", "cross-modal": "Across views"}
 VIEWS = {"rgb": "RGB", "residual": "residual", "motion": "motion vectors"}
 BASELINES = ("infonce", "moco", "simclr")
 REFERENCES = ("random", "supervised", *BASELINES)
@@ -91,6 +93,11 @@ def evaluate_command(run: str, data: object) -> str:
     return shlex.join(["kinema", "evaluate", "retrieval", run, str(data or "DATA")])
 
 
+def protocol_name(protocol: str) -> str:
+    """A protocol's name as a reader sees it."""
+    return PROTOCOLS.get(protocol, protocol[:1].upper() + protocol[1:])
+
+
 def metric_name(metric: str) -> str:
     """A metric as a column's head."""
     named = {
@@ -99,6 +106,9 @@ def metric_name(metric: str) -> str:
         "class_mining_recall_median": "Class recall, median",
         "class_mining_recall_mean": "Class recall, mean",
         "class_mining_recall_std": "Class recall, spread",
+        "accuracy": "Accuracy",
+        "accuracy_top5": "Accuracy, top 5",
+        "mean_class_accuracy": "Accuracy, mean over classes",
     }
     return named.get(metric, "R" + metric[1:] if metric.startswith("r@") else metric)
 
