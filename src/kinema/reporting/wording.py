@@ -99,8 +99,31 @@ def metric_name(metric: str) -> str:
         "class_mining_recall_median": "Class recall, median",
         "class_mining_recall_mean": "Class recall, mean",
         "class_mining_recall_std": "Class recall, spread",
+        "accuracy": "Accuracy",
+        "accuracy_top5": "Top-5 accuracy",
+        "mean_class_accuracy": "Accuracy, mean of classes",
+        "median_rank": "Median rank",
     }
     return named.get(metric, "R" + metric[1:] if metric.startswith("r@") else metric)
+
+
+def metric_value(metric: str, value: float | None) -> str:
+    """A figure as its metric is told: ranks as numbers, all else as per cent."""
+    return number(value) if metric.endswith("_rank") else percent(value)
+
+
+def protocol_name(protocol: str, preset: str) -> str:
+    """A protocol as a table's head."""
+    named = {
+        "knn": "Nearest-neighbour classifier",
+        "linear": "Linear probe",
+        "few-label": "Linear probe with few labels",
+        "cross-modal": "Retrieval across views",
+    }
+    name = named.get(protocol, protocol[:1].upper() + protocol[1:])
+    if protocol == "few-label":
+        return f"{name}, {preset} of them"
+    return name + (f", preset {preset}" if preset else "")
 
 
 def join(words: Iterable[str]) -> str:
