@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from rich.console import Console
 
-from kinema.core.errors import CheckpointError, DataError, RunError, UsageError
+from kinema.core.errors import CheckpointError, RunError, UsageError
 from kinema.core.protocols import Method
 from kinema.core.records import Result, TrainingContext
 from kinema.data import ClipStore, Manifest, exports_motion, open_data
 from kinema.data.decoding import decode
 from kinema.data.layouts import root_of, scan_data
 from kinema.evaluation import MiningMeter
-from kinema.measure import extractor, measure_mining, measure_retrieval, split_parts
+from kinema.measure.features import extractor
+from kinema.measure.parts import training_videos as training_videos
+from kinema.measure.protocols import check, two_views
+from kinema.measure.request import Request
+from kinema.measure.run import MEASURES
 from kinema.methods import CPRConfig
 from kinema.model import Model
 from kinema.recipes.json import phase_identity, recipe_from_plain, recipe_to_plain
@@ -30,7 +34,7 @@ from kinema.steps import Steps as Steps
 from kinema.training.checkpoints import read_tower
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Phase, Recipe
-from kinema.training.trainer import Job, Trained, build_method, check_memory, tower_of, train
+from kinema.training.trainer import Job, Trained, build_method, check_memory, train
 
 Data = str | Path | Manifest
 Progress = Callable[[int, int], None]
@@ -191,15 +195,18 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
 
 
 def evaluate(
-    protocol: Literal["retrieval", "mining"],
+    protocol: str,
     model: str | Path | Model,
     data: Data,
     *,
-    preset: Literal["coclr", "vcop"] = "coclr",
+    preset: str | None = None,
     view: str | None = None,
+    views: Sequence[str] | None = None,
     untrained: bool = False,
     query: Mapping[str, str] | None = None,
     gallery: Mapping[str, str] | None = None,
+    shares: Sequence[float] | None = None,
+    draws: int | None = None,
     cache: str | Path | None = None,
     device: str | None = None,
     console: Console | None = None,
@@ -207,47 +214,55 @@ def evaluate(
     """Measures an encoder by a protocol; results of a run are kept in its folder.
 
     Args:
-        protocol: 'retrieval' (is the nearest video of the same class?) or 'mining' (would the mined positives be?).
+        protocol: 'retrieval', 'knn', 'linear', 'few-label', 'mining' or 'cross-modal'.
         model: a run's folder, or a model.
         data: labelled videos: a folder, a known data set as NAME:PATH, a manifest, or a manifest's file.
-        preset: how retrieval is done, 'coclr' or 'vcop'; figures of the two are not comparable.
+        preset: the protocol's named settings (:mod:`kinema.measure.protocols`); figures of two are not comparable.
         view: which view's encoder of a run; by default the one it is for.
+        views: the two views of the run that 'cross-modal' compares.
         untrained: measure the run's encoder as it was before training.
-        query: which videos ask; by default the split 'test', part by part, or all.
-        gallery: which videos are ranked; by default the split 'train', or all.
+        query: which videos ask or are tested; by default the split 'test', part by part. Where there is no split, all
+            ask; 'linear' and 'few-label' hold a test out by source.
+        gallery: which videos are ranked or trained on; by default the split 'train', or all.
+        shares: of the labels, for 'few-label'; by default those of its presets, 0.01 and 0.1.
+        draws: of few labels; 5 by default.
         cache: where decoded videos are kept.
         device: 'cpu', 'cuda', …; a GPU where there is one, by default.
         console: where progress is shown.
 
     Returns:
-        One result for each selection of queries, the main one first.
+        A result for each selection of queries, the main one first; and for each share, or way across two views.
 
     Raises:
-        UsageError: there is no such protocol.
+        UsageError: there is no such protocol or preset, or it has no such option.
         DataError: labels are missing, or a video cannot be read.
     """
-    if protocol not in ("retrieval", "mining"):
-        raise UsageError(f"There is no protocol '{protocol}'.", "Choose one of: retrieval, mining.")
-    loaded = model if isinstance(model, Model) else load(model, view=view, untrained=untrained)
-    manifest, told = _open(data), _told(data)
+    presets = check(protocol, preset, {"views": views, "shares": shares, "draws": draws})
+    models = _models(protocol, model, view, views, untrained)
     extract = extractor(
-        windows=preset,
+        windows="vcop" if presets == ("vcop",) else "coclr",
         open_store=lambda part, m: model_store(part, m, cache=cache, console=console),
         progress=lambda title: Steps(title, console),
         device=device,
     )
-    if protocol == "retrieval":
-        parts, ranked = split_parts(manifest, query, gallery)
-        shared: dict[str, Any] = {"preset": preset, "data": told, "digest": manifest.digest}
-        results = [
-            measure_retrieval(loaded, part, ranked, extract, selection=name, **shared) for name, part in parts.items()
-        ]
-    else:
-        results = [_evaluate_mining(loaded, training_videos(manifest, gallery), extract, told)]
-    if loaded.run is not None:
+    asked = Request(models, _open(data), _told(data), extract, presets, query, gallery, tuple(shares or ()), draws)
+    results = MEASURES[protocol](asked)
+    if models[0].run is not None:
         for result in results:
-            RunFolder.open(loaded.run).add_result(result)
+            RunFolder.open(models[0].run).add_result(result)
     return results
+
+
+def _models(
+    protocol: str, model: str | Path | Model, view: str | None, views: Sequence[str] | None, untrained: bool
+) -> tuple[Model, ...]:
+    """What is measured: the encoder of one view, or those of two."""
+    if protocol != "cross-modal":
+        return (model if isinstance(model, Model) else load(model, view=view, untrained=untrained),)
+    run = model.run if isinstance(model, Model) else model
+    if run is None or view is not None:
+        raise UsageError("cross-modal compares two views of one run.", "Name the run's folder, and views=('rgb', …).")
+    return tuple(load(run, view=each, untrained=untrained) for each in two_views(views))
 
 
 def report(
@@ -283,29 +298,6 @@ def _strip(video: Path, frames: int = 5) -> list[Any]:
     return [decoded.frames[round(last * i / (frames - 1))] for i in range(frames)]
 
 
-def _evaluate_mining(model: Model, videos: Manifest, extract: Any, told: str) -> Result:
-    stages, keep, k, guide = 1, 0.5, 5, None
-    per_epoch: list[dict[str, Any]] = []
-    if model.run is not None:
-        folder = RunFolder.open(model.run)
-        recipe = recipe_from_plain(folder.read("recipe.json"))
-        phase = next((p for p in reversed(recipe.phases) if isinstance(p.method, CPRConfig)), None)
-        if phase is not None and isinstance(phase.method, CPRConfig) and phase.method.view == model.view:
-            sizes = phase.method.resolved_sizes()
-            stages, keep, k = len(sizes), phase.method.keep, sizes[-1]
-            guide = _guide(folder, recipe, phase, phase.method.guide)
-        for path in folder.phases():
-            per_epoch += [row for row in folder.metrics(path) if "mining_precision" in row]
-    return measure_mining(model, guide, videos, extract, stages=stages, keep=keep, k=k, per_epoch=per_epoch, data=told)
-
-
-def _guide(folder: RunFolder, recipe: Recipe, phase: Phase, view: str) -> Model:
-    """The frozen tower that guided a phase of mining."""
-    method = build_method(recipe, phase, TrainingContext(2, 2))
-    method.start({view: read_tower(tower_of(phase.start[view], view, recipe, folder))})
-    return Model(method.towers()[view], view, recipe.clip, name="guide", seed=recipe.seed)  # type: ignore[arg-type]
-
-
 def model_store(
     manifest: Manifest, model: Model, *, cache: str | Path | None = None, console: Console | None = None
 ) -> ClipStore:
@@ -333,19 +325,6 @@ def preset_name(phase: Phase) -> str:
     from kinema.recipes.methods import method_name
 
     return method_name(phase.method)
-
-
-def training_videos(manifest: Manifest, where: Mapping[str, str] | None) -> Manifest:
-    """The usable videos to train on: those of ``where``, or of the split 'train' where the data has one."""
-    if where is None:
-        where = {"split": "train"} if any(video.split == "train" for video in manifest.videos) else {}
-    chosen = manifest.select(where).usable()
-    if len(chosen) < 2:
-        raise DataError(
-            f"{len(chosen)} of {len(manifest)} videos can be trained on; telling videos apart needs at least 2.",
-            "`kinema scan VIDEOS` names every file that cannot be read.",
-        )
-    return chosen
 
 
 def cache_folder() -> Path:

@@ -302,17 +302,24 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _evaluate(given: list[str]) -> int:
+    from kinema.measure.protocols import PROTOCOLS, listing
+
     parser = _parser("evaluate")
-    parser.add_argument("protocol", type=str, help="retrieval or mining")
+    parser.add_argument("protocol", type=str, help=", ".join(PROTOCOLS))
     parser.add_argument("run", type=str, help="the run's folder")
     parser.add_argument("data", type=str, help="labelled videos: a folder, a manifest, or NAME:PATH")
-    parser.add_argument("--preset", type=str, default="coclr", help="of retrieval: coclr or vcop")
+    parser.add_argument("--preset", type=str | None, default=None, help="the protocol's named settings, listed above")
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
+    parser.add_argument("--views", type=str, nargs="+", default=None, help="the two views of cross-modal: rgb motion")
     parser.add_argument("--untrained", action="store_true", help="the run's encoder as it was before training")
-    parser.add_argument("--query", type=str, nargs="+", default=None, help="KEY=VALUE of who asks")
-    parser.add_argument("--gallery", type=str, nargs="+", default=None, help="KEY=VALUE of who is ranked")
+    parser.add_argument("--query", type=str, nargs="+", default=None, help="KEY=VALUE of who asks or is tested")
+    parser.add_argument("--gallery", type=str, nargs="+", default=None, help="KEY=VALUE of who is ranked or trained on")
+    parser.add_argument("--shares", type=float, nargs="+", default=None, help="of the labels, for few-label: 0.01 0.1")
+    parser.add_argument("--draws", type=int | None, default=None, help="of few labels; 5 by default")
     parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are kept")
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
+    if {"-h", "--help"} & set(given):
+        print(f"protocols, each with its presets:\n{listing()}\n")
     asked = _parse(parser, given)
     from kinema import api
 
@@ -322,9 +329,12 @@ def _evaluate(given: list[str]) -> int:
         asked.data,
         preset=asked.preset,
         view=asked.view,
+        views=asked.views,
         untrained=asked.untrained,
         query=_pairs(asked.query, "--query"),
         gallery=_pairs(asked.gallery, "--gallery"),
+        shares=asked.shares,
+        draws=asked.draws,
         cache=asked.cache,
         device=asked.device,
         console=_console(),

@@ -109,7 +109,7 @@ def test_markdown_keeps_protocols_apart_and_lets_no_name_become_markup(maker):
     probed(maker, run, "evil|name*", 0.8, 10)
     told = markdown(collect([run]))
     assert "## Retrieval, preset coclr" in told
-    assert "## Linear probe, few labels, preset 10%" in told
+    assert "## Linear probe, 10% of the labels" in told
     assert "evil\\|name\\*" in told
     for line in (line for line in told.splitlines() if line.startswith("|")):
         assert len(re.findall(r"(?<!\\)\|", line)) in (8, 11)

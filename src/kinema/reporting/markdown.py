@@ -7,7 +7,16 @@ from pathlib import Path
 
 from kinema.core.files import write_text
 from kinema.reporting.report import Report, Row, blocks
-from kinema.reporting.wording import DASH, encoder_name, metric_name, natural, percent, protocol_name, view_name
+from kinema.reporting.wording import (
+    DASH,
+    encoder_name,
+    metric_name,
+    metric_value,
+    natural,
+    percent,
+    protocol_heading,
+    view_name,
+)
 
 
 def markdown(report: Report) -> str:
@@ -34,7 +43,7 @@ def _table(block: Sequence[Row]) -> str:
     """A line an encoder and selection of queries."""
     metrics = sorted({name for row in block for figure in row.figures for name in figure.metrics}, key=natural)
     row = block[0]
-    heading = f"## {protocol_name(row.protocol)}" + (f", preset {row.preset}" if row.preset else "")
+    heading = f"## {protocol_heading(row.protocol, row.preset)}"
     head = ["Encoder", "View", "Queries", *(metric_name(name) for name in metrics), "95 % interval", "Seed"]
     lines = [_line(head), _line(["---"] * len(head))]
     for each in block:
@@ -43,15 +52,10 @@ def _table(block: Sequence[Row]) -> str:
             interval = DASH if figure.interval is None else f"{percent(low)} to {percent(high)}"
             name = encoder_name(each.encoder) + (f" ({each.variant})" if each.variant else "")
             asked = f"{figure.selection or 'all'}: {figure.queries:,}"
-            values = [_value(name, figure.metrics.get(name)) for name in metrics]
+            values = [metric_value(name, figure.metrics.get(name)) for name in metrics]
             lines.append(_line([name, view_name(each.view), asked, *values, interval, str(each.seed)]))
     whence = f"Manifest {row.digest[:12]}; {row.windows + '; ' if row.windows else ''}commit {row.commit}."
     return "\n\n".join([heading, "\n".join(lines), _text(whence)])
-
-
-def _value(metric: str, value: float | None) -> str:
-    """A figure; those that are no fractions of 1 as they are."""
-    return f"{value:.1f}" if value is not None and metric.startswith("median_rank") else percent(value)
 
 
 def _line(cells: Sequence[str]) -> str:

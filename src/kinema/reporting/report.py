@@ -116,8 +116,8 @@ class Figure:
         data: the data set as the user named it.
         queries: how many.
         gallery: how many items they were ranked against.
-        metrics: fractions of 1; None where a figure was not finite.
-        interval: 95 % bootstrap interval of R@1, or None.
+        metrics: fractions of 1, but for ranks; None where a figure was not finite.
+        interval: 95 % bootstrap interval of R@1, or of the accuracy; None where there is none.
         chance: R@1 of guessing, or None.
         per_class: the class's main figure.
         seconds: how long it took.

@@ -18,8 +18,13 @@ NAMES = {
     "supervised": "Supervised (told the labels)",
 }
 SHORT = {"random": "Untrained", "coclr": "CoCLR", "supervised": "Supervised", "moco": "MoCo", "cpr-bank": "CPR bank"}
-PROTOCOLS = {"knn": "Nearest neighbours (kNN)", "linear": "Linear probe", "few-label": "Linear probe, few labels"}
-PROTOCOLS |= {"finetune": "Fine-tuning", "cross-modal": "Across views"}
+PROTOCOLS = {
+    "knn": "Nearest-neighbour classifier",
+    "linear": "Linear probe",
+    "few-label": "Linear probe",
+    "finetune": "Fine-tuning",
+    "cross-modal": "Retrieval across views",
+}
 VIEWS = {"rgb": "RGB", "residual": "residual", "motion": "motion vectors"}
 BASELINES = ("infonce", "moco", "simclr")
 REFERENCES = ("random", "supervised", *BASELINES)
@@ -107,10 +112,24 @@ def metric_name(metric: str) -> str:
         "class_mining_recall_mean": "Class recall, mean",
         "class_mining_recall_std": "Class recall, spread",
         "accuracy": "Accuracy",
-        "accuracy_top5": "Accuracy, top 5",
-        "mean_class_accuracy": "Accuracy, mean over classes",
+        "accuracy_top5": "Top-5 accuracy",
+        "mean_class_accuracy": "Accuracy, mean of classes",
+        "median_rank": "Median rank",
     }
     return named.get(metric, "R" + metric[1:] if metric.startswith("r@") else metric)
+
+
+def metric_value(metric: str, value: float | None) -> str:
+    """A figure as its metric is told: ranks as numbers, all else as per cent."""
+    return number(value) if metric.endswith("_rank") else percent(value)
+
+
+def protocol_heading(protocol: str, preset: str) -> str:
+    """A protocol and its preset as a table's head."""
+    name = protocol_name(protocol)
+    if preset.endswith("%"):
+        return f"{name}, {preset} of the labels"
+    return name + (f", preset {preset}" if preset else "")
 
 
 def join(words: Iterable[str]) -> str:

@@ -1,0 +1,49 @@
+"""What a protocol is asked to measure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kinema.data import Manifest
+from kinema.measure.features import Extract
+from kinema.model import Model
+
+Where = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Models, videos, and which of them ask.
+
+    Args:
+        models: what is measured; one, or the two of a protocol that compares views.
+        manifest: the whole data.
+        data: the data as the user named it.
+        extract: gives the features of a manifest's videos.
+        presets: the protocol's named settings; several where all of them are measured.
+        query: selects the videos that ask or are tested; None for the protocol's default.
+        gallery: selects the videos that are ranked or trained on; None for the protocol's default.
+        shares: of the labels, where the protocol takes few of them; by default those that the presets name.
+        draws: of few labels; None for the usual number.
+    """
+
+    models: tuple[Model, ...]
+    manifest: Manifest
+    data: str
+    extract: Extract
+    presets: tuple[str, ...]
+    query: Where | None = None
+    gallery: Where | None = None
+    shares: tuple[float, ...] = ()
+    draws: int | None = None
+
+    @property
+    def model(self) -> Model:
+        """The one model, or the first."""
+        return self.models[0]
+
+    @property
+    def preset(self) -> str:
+        """The one preset, or the first."""
+        return self.presets[0]
