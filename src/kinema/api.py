@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from kinema.data.decoding import decode
 from kinema.data.layouts import root_of, scan_data
 from kinema.evaluation import MiningMeter
 from kinema.measure.features import extractor
+from kinema.measure.fit import FitConfig as FitConfig
 from kinema.measure.parts import training_videos as training_videos
 from kinema.measure.protocols import check, two_views
 from kinema.measure.request import Request
@@ -29,7 +31,7 @@ from kinema.model import Model
 from kinema.recipes.json import phase_identity, recipe_from_plain, recipe_to_plain
 from kinema.recipes.plan import Plan
 from kinema.recipes.presets import preset as preset_plan
-from kinema.reporting import Report, collect, with_strips, write_json, write_page
+from kinema.reporting import Report, collect, with_strips, write_json, write_markdown, write_page
 from kinema.steps import Steps as Steps
 from kinema.training.checkpoints import read_tower
 from kinema.training.run_folder import RunFolder, environment
@@ -207,6 +209,8 @@ def evaluate(
     gallery: Mapping[str, str] | None = None,
     shares: Sequence[float] | None = None,
     draws: int | None = None,
+    fit: FitConfig | None = None,
+    out: str | Path | None = None,
     cache: str | Path | None = None,
     device: str | None = None,
     console: Console | None = None,
@@ -214,7 +218,7 @@ def evaluate(
     """Measures an encoder by a protocol; results of a run are kept in its folder.
 
     Args:
-        protocol: 'retrieval', 'knn', 'linear', 'few-label', 'mining' or 'cross-modal'.
+        protocol: 'retrieval', 'knn', 'linear', 'few-label', 'finetune', 'mining' or 'cross-modal'.
         model: a run's folder, or a model.
         data: labelled videos: a folder, a known data set as NAME:PATH, a manifest, or a manifest's file.
         preset: the protocol's named settings (:mod:`kinema.measure.protocols`); figures of two are not comparable.
@@ -222,10 +226,14 @@ def evaluate(
         views: the two views of the run that 'cross-modal' compares.
         untrained: measure the run's encoder as it was before training.
         query: which videos ask or are tested; by default the split 'test', part by part. Where there is no split, all
-            ask; 'linear' and 'few-label' hold a test out by source.
+            ask; 'linear', 'few-label' and 'finetune' hold a test out by source.
         gallery: which videos are ranked or trained on; by default the split 'train', or all.
-        shares: of the labels, for 'few-label'; by default those of its presets, 0.01 and 0.1.
+        shares: of the labels, for 'few-label' (by default those of its presets, 0.01 and 0.1), 'finetune' and
+            'linear' with the preset 'end-to-end'.
         draws: of few labels; 5 by default.
+        fit: how a classifier is trained on clips, for 'finetune' and for 'linear' with the preset 'end-to-end'.
+        out: where such classifiers are trained; by default in the run's folder, below 'classifiers'. The same command
+            goes on with one that was stopped.
         cache: where decoded videos are kept.
         device: 'cpu', 'cuda', …; a GPU where there is one, by default.
         console: where progress is shown.
@@ -237,15 +245,31 @@ def evaluate(
         UsageError: there is no such protocol or preset, or it has no such option.
         DataError: labels are missing, or a video cannot be read.
     """
-    presets = check(protocol, preset, {"views": views, "shares": shares, "draws": draws})
+    presets = check(protocol, preset, {"views": views, "shares": shares, "draws": draws, "fit": fit})
     models = _models(protocol, model, view, views, untrained)
+    store = functools.partial(model_store, cache=cache, console=console)
     extract = extractor(
         windows="vcop" if presets == ("vcop",) else "coclr",
-        open_store=lambda part, m: model_store(part, m, cache=cache, console=console),
+        open_store=store,
         progress=lambda title: Steps(title, console),
         device=device,
     )
-    asked = Request(models, _open(data), _told(data), extract, presets, query, gallery, tuple(shares or ()), draws)
+    asked = Request(
+        models,
+        _open(data),
+        _told(data),
+        extract,
+        presets,
+        query=query,
+        gallery=gallery,
+        shares=tuple(shares or ()),
+        draws=draws,
+        open_store=store,
+        fit=fit,
+        out=None if out is None else Path(out),
+        device=device,
+        console=console,
+    )
     results = MEASURES[protocol](asked)
     if models[0].run is not None:
         for result in results:
@@ -272,7 +296,8 @@ def report(
 
     Args:
         *runs: the runs' folders, evaluated before with :func:`evaluate`.
-        out: the page; by default report.html in the first run's folder. Its content goes beside it as .json.
+        out: the page; by default report.html in the first run's folder. Its content goes beside it as .json, and as
+            Markdown (.md).
         data: where the videos are, for the pictures of nearest neighbours; by default what the runs were trained on.
         title: the page's title.
 
@@ -288,6 +313,7 @@ def report(
     found = with_strips(collect(folders, title=title), lambda path: _strip(root / path))
     write_page(found, page)
     write_json(found, page.with_suffix(".json"))
+    write_markdown(found, page.with_suffix(".md"))
     return page, found
 
 

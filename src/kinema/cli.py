@@ -314,13 +314,22 @@ def _evaluate(given: list[str]) -> int:
     parser.add_argument("--untrained", action="store_true", help="the run's encoder as it was before training")
     parser.add_argument("--query", type=str, nargs="+", default=None, help="KEY=VALUE of who asks or is tested")
     parser.add_argument("--gallery", type=str, nargs="+", default=None, help="KEY=VALUE of who is ranked or trained on")
-    parser.add_argument("--shares", type=float, nargs="+", default=None, help="of the labels, for few-label: 0.01 0.1")
+    parser.add_argument("--shares", type=float, nargs="+", default=None, help="of the labels: 0.01 0.1")
     parser.add_argument("--draws", type=int | None, default=None, help="of few labels; 5 by default")
     parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are kept")
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
+    parser.add_argument("--out", type=str | None, default=None, help="where classifiers are trained; RUN/classifiers")
+    usual: Any = None
+    fits = [name for name, protocol in PROTOCOLS.items() if "fit" in protocol.takes]
+    if given[:1] and given[0] in fits:
+        from kinema.measure.fit import FitConfig
+
+        usual = FitConfig()
+        parser.add_argument("--fit", type=FitConfig, default=usual)
     if {"-h", "--help"} & set(given):
+        print(f"'kinema evaluate {fits[0]} --help' and so on also list how classifiers are trained.\n")
         print(f"protocols, each with its presets:\n{listing()}\n")
-    asked = _parse(parser, given)
+    asked = parser.instantiate(_parse(parser, given))
     from kinema import api
 
     results = api.evaluate(
@@ -335,6 +344,8 @@ def _evaluate(given: list[str]) -> int:
         gallery=_pairs(asked.gallery, "--gallery"),
         shares=asked.shares,
         draws=asked.draws,
+        fit=asked.fit if usual is not None and asked.fit != usual else None,
+        out=asked.out,
         cache=asked.cache,
         device=asked.device,
         console=_console(),

@@ -10,6 +10,7 @@ from kinema.data import ClipStore, Manifest
 from kinema.model import Features, Model, Windows
 
 Extract = Callable[[Model, Manifest], Features]
+OpenStore = Callable[[Manifest, Model], ClipStore]
 
 WINDOWS = {"coclr": "all along the video, 15/32 of a clip apart", "vcop": "ten, spread evenly"}
 """How a video is cut, in words."""
@@ -18,10 +19,25 @@ BACKBONE = "the backbone's, mean over windows"
 """Which features the classifying protocols take, in words."""
 
 
+def whole_store(manifest: Manifest, model: Model, open_store: OpenStore) -> ClipStore:
+    """The clips of every video of a manifest.
+
+    Raises:
+        DataError: some cannot be read or are too short.
+    """
+    store = open_store(manifest, model)
+    if len(store.frames) < len(manifest):
+        raise DataError(
+            f"{len(manifest) - len(store.frames)} of {len(manifest)} videos cannot be read or are too short.",
+            "`kinema scan` names them; take them out, so that every figure is over the same videos.",
+        )
+    return store
+
+
 def extractor(
     *,
     windows: Windows,
-    open_store: Callable[[Manifest, Model], ClipStore],
+    open_store: OpenStore,
     progress: Callable[[str], Any],
     device: str | None,
 ) -> Extract:
@@ -38,12 +54,7 @@ def extractor(
     def extract(model: Model, manifest: Manifest) -> Features:
         key = (id(model), manifest.digest)
         if key not in known:
-            store = open_store(manifest, model)
-            if len(store.frames) < len(manifest):
-                raise DataError(
-                    f"{len(manifest) - len(store.frames)} of {len(manifest)} videos cannot be read or are too short.",
-                    "`kinema scan` names them; take them out, so that every figure is over the same videos.",
-                )
+            store = whole_store(manifest, model, open_store)
             with progress(f"{model.name} · {model.view}") as told:
                 known[key] = model.features(store, windows=windows, device=device, progress=told)
         return known[key]

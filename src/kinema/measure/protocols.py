@@ -17,7 +17,7 @@ class Protocol:
         asks: the question it answers.
         presets: its named settings and what they mean, the default first.
         each: whether all presets are measured, a result each, where none is named.
-        takes: the options that only some protocols have: 'views', 'shares', 'draws'.
+        takes: the options that only some protocols have: 'views', 'shares', 'draws', 'fit'.
     """
 
     asks: str
@@ -44,13 +44,26 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
         ),
         "linear": Protocol(
             "which class does logistic regression on the features name?",
-            {"features": "on stored features, the penalty chosen on training recordings"},
+            {
+                "features": "on stored features, the penalty chosen on training recordings",
+                "end-to-end": "on augmented clips of the frozen encoder, the epoch chosen on training recordings",
+            },
+            takes=("shares", "fit"),
         ),
         "few-label": Protocol(
             "the same with few labels: mean over several draws",
             {"1%": "a hundredth of the labels, at least one a class", "10%": "a tenth of the labels"},
             each=True,
             takes=("shares", "draws"),
+        ),
+        "finetune": Protocol(
+            "which class does it name once all layers are trained?",
+            {
+                "100%": "with all labels, the epoch chosen on training recordings",
+                "10%": "with a tenth of the labels",
+                "1%": "with a hundredth of them, at least one a class",
+            },
+            takes=("shares", "fit"),
         ),
         "mining": Protocol(
             "would the positives that are mined be of the same class?", {"run": "the cascade of the run itself"}

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
 
 from kinema.data import Manifest
-from kinema.measure.features import Extract
+from kinema.measure.features import Extract, OpenStore
+from kinema.measure.fit import FitConfig
 from kinema.model import Model
 
 Where = Mapping[str, str]
@@ -26,6 +30,11 @@ class Request:
         gallery: selects the videos that are ranked or trained on; None for the protocol's default.
         shares: of the labels, where the protocol takes few of them; by default those that the presets name.
         draws: of few labels; None for the usual number.
+        open_store: gives the clips of a manifest as a model needs them, for protocols that train on clips.
+        fit: how a classifier is trained on clips; None for the usual settings.
+        out: where the training of classifiers goes; by default into the model's run.
+        device: where to compute; a GPU where there is one, by default.
+        console: where progress is shown.
     """
 
     models: tuple[Model, ...]
@@ -37,6 +46,11 @@ class Request:
     gallery: Where | None = None
     shares: tuple[float, ...] = ()
     draws: int | None = None
+    open_store: OpenStore | None = None
+    fit: FitConfig | None = None
+    out: Path | None = None
+    device: str | None = None
+    console: Console | None = None
 
     @property
     def model(self) -> Model:
