@@ -19,10 +19,12 @@ from kinema.data import ClipStore, Manifest, exports_motion, open_data
 from kinema.data.decoding import decode
 from kinema.data.layouts import root_of, scan_data
 from kinema.evaluation import MiningMeter
+from kinema.exporting import Exported, check_request, export_model, is_export, load_export
 from kinema.measure import extractor, measure_mining, measure_retrieval, split_parts
 from kinema.methods import CPRConfig
 from kinema.model import Model
 from kinema.recipes.json import phase_identity, recipe_from_plain, recipe_to_plain
+from kinema.recipes.methods import method_name
 from kinema.recipes.plan import Plan
 from kinema.recipes.presets import preset as preset_plan
 from kinema.reporting import Report, collect, with_strips, write_json, write_page
@@ -167,14 +169,18 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
     """The encoder that a run trained.
 
     Args:
-        run: the run's folder.
+        run: the run's folder, or a folder of safetensors that :func:`export` wrote.
         view: which view's encoder; by default the one the run is for. The guide of CPR is kept too: 'motion'.
-        untrained: the same encoder as it was before training, to compare with.
+        untrained: the same encoder as it was before training, to compare with; an export has none.
 
     Raises:
         RunError: there is no run, or it has not finished a phase for that view.
         CheckpointError: the weights do not fit the recipe.
     """
+    if is_export(Path(run)):
+        if untrained:
+            raise UsageError(f"'{run}' is an exported model, which holds no untrained encoder.", "Name its run.")
+        return load_export(Path(run), view=view)
     folder = RunFolder.open(Path(run))
     recipe = recipe_from_plain(folder.read("recipe.json"), f"'{folder.path / 'recipe.json'}'")
     view = view or recipe.view
@@ -188,6 +194,32 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
     tower = method.towers()[view]
     name = "random" if untrained else encoder_name(phase)
     return Model(tower, view, recipe.clip, name=name, run=folder.path, seed=recipe.seed)  # type: ignore[arg-type]
+
+
+def export(
+    run: str | Path | Model,
+    out: str | Path,
+    *,
+    format: Literal["safetensors", "onnx", "program"] = "safetensors",
+    view: str | None = None,
+    licence: str | None = None,
+) -> Exported:
+    """Writes a trained encoder for others; formats and further errors are those of :mod:`kinema.exporting`.
+
+    Args:
+        run: a run's folder, an exported folder, or a model.
+        out: the folder ('safetensors') or the file to write; must not exist.
+        format: 'safetensors' for :func:`load`, 'onnx' (needs the extra kinema[onnx]) or 'program'.
+        view: which view's encoder of a run; by default the one it is for.
+        licence: the licence of the weights, in your words.
+    """
+    check_request(format, Path(out))
+    if isinstance(run, Model) and view not in (None, run.view):
+        raise UsageError(
+            f"The model sees '{run.view}', not '{view}'.", "Load the other view's: kinema.load(RUN, view=…)"
+        )
+    model = run if isinstance(run, Model) else load(run, view=view)
+    return export_model(model, Path(out), format=format, licence=licence)
 
 
 def evaluate(
@@ -324,15 +356,8 @@ def encoder_name(phase: Phase) -> str:
     """What tables call the encoder that a phase trains: 'infonce' for MoCo, 'coclr' for CPR with one stage."""
     if isinstance(phase.method, CPRConfig):
         return "coclr" if len(phase.method.resolved_sizes()) == 1 else "cpr"
-    name = preset_name(phase)
+    name = method_name(phase.method)
     return "infonce" if name == "moco" else name
-
-
-def preset_name(phase: Phase) -> str:
-    """The name of a phase's method."""
-    from kinema.recipes.methods import method_name
-
-    return method_name(phase.method)
 
 
 def training_videos(manifest: Manifest, where: Mapping[str, str] | None) -> Manifest:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -47,13 +47,23 @@ class Model:
         name: what made it, for instance 'cpr' or 'random'.
         run: the run's folder, None where there is none.
         seed: the run's seed.
+        origin: for a model that was exported, what its file says of where it came from.
     """
 
     def __init__(
-        self, tower: Tower, view: str, clip: ClipSpec, *, name: str, run: Path | None = None, seed: int = 0
+        self,
+        tower: Tower,
+        view: str,
+        clip: ClipSpec,
+        *,
+        name: str,
+        run: Path | None = None,
+        seed: int = 0,
+        origin: Mapping[str, Any] | None = None,
     ) -> None:
         self.tower = tower.eval().requires_grad_(False)
         self.view, self.clip, self.name, self.run, self.seed = view, clip, name, run, seed
+        self.origin = dict(origin or {})
         self._transform = ViewTransform(clip, (view,))
 
     @property
