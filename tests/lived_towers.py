@@ -18,8 +18,10 @@ def live(net, channels, seed=0, size=32):
             nn.init.normal_(module.bias, 0, 0.2, generator=draw)
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.momentum = 1.0
+    x = torch.randn(8, channels, 8, size, size, generator=draw)
+    lengths = torch.linspace(0.3, 3, 8)[:, None, None, None, None]
     with torch.no_grad():
-        net.train()(torch.randn(4, channels, 8, size, size, generator=draw))
+        net.train()(lengths * x + torch.randn(8, channels, 1, 1, 1, generator=draw))
     return net.eval()
 
 

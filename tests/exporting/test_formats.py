@@ -50,11 +50,18 @@ def outputs(model, x):
 
 
 def assert_equal(model, run, view):
+    """Unit vectors of the features within 1e-5.
+
+    Projections of a network of noise are told apart by small differences that a norm in the head enlarges, and float32
+    itself is 3e-5 away from float64 there: 5e-5.
+    """
     for batch in (1, 4):
         x = clips(view, batch)
-        for ours, theirs in zip(outputs(model, x), run(x), strict=True):
-            assert np.abs(ours).max() > 0.1
-            np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-5)
+        (features, projected), (theirs, also) = outputs(model, x), run(x)
+        length = np.linalg.norm(features, axis=1, keepdims=True)
+        assert 0.1 < length.min() < length.max() < 100
+        np.testing.assert_allclose(theirs / length, features / length, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(also, projected, rtol=0, atol=5e-5)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +74,7 @@ def test_onnx_equals_the_model(onnx, name, view, norm, head, tmp_path, capfd, re
     assert tuple(capfd.readouterr()) == ("", "")
     assert [str(each.message) for each in recwarn] == []
     assert done.size == (tmp_path / "m.onnx").stat().st_size
-    assert 0 <= done.difference.relative < 1e-5
+    assert 0 < done.difference.relative < agreement.RELATIVE
     proto = onnx.load(tmp_path / "m.onnx")
     onnx.checker.check_model(proto, full_check=True)
     about = json.loads({entry.key: entry.value for entry in proto.metadata_props}["kinema"])
@@ -98,7 +105,7 @@ def test_a_program_equals_the_model(name, view, norm, head, tmp_path, capfd, rec
     assert tuple(capfd.readouterr()) == ("", "")
     assert [str(each.message) for each in recwarn] == []
     assert all(torch.equal(value, before[key]) for key, value in model.tower.state_dict().items())
-    assert done.difference.absolute <= 1e-5
+    assert 0 <= done.difference.relative < 1e-5
     extra = {"model.json": ""}
     again = torch.export.load(tmp_path / "m.pt2", extra_files=extra).module()
     about = json.loads(extra["model.json"])
