@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from rich.console import Console
@@ -20,6 +20,7 @@ from kinema.data import ClipStore, Manifest, exports_motion, open_data
 from kinema.data.decoding import decode
 from kinema.data.layouts import root_of, scan_data
 from kinema.evaluation import MiningMeter
+from kinema.exporting import Exported, check_request, export_model, is_export, load_export
 from kinema.measure.features import extractor
 from kinema.measure.fit import FitConfig as FitConfig
 from kinema.measure.parts import training_videos as training_videos
@@ -28,7 +29,9 @@ from kinema.measure.request import Request
 from kinema.measure.run import MEASURES
 from kinema.methods import CPRConfig
 from kinema.model import Model
+from kinema.recipes.changes import changed
 from kinema.recipes.json import phase_identity, recipe_from_plain, recipe_to_plain
+from kinema.recipes.methods import method_name
 from kinema.recipes.plan import Plan
 from kinema.recipes.presets import preset as preset_plan
 from kinema.reporting import Report, collect, with_strips, write_json, write_markdown, write_page
@@ -173,14 +176,18 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
     """The encoder that a run trained.
 
     Args:
-        run: the run's folder.
+        run: the run's folder, or a folder of safetensors that :func:`export` wrote.
         view: which view's encoder; by default the one the run is for. The guide of CPR is kept too: 'motion'.
-        untrained: the same encoder as it was before training, to compare with.
+        untrained: the same encoder as it was before training, to compare with; an export has none.
 
     Raises:
         RunError: there is no run, or it has not finished a phase for that view.
         CheckpointError: the weights do not fit the recipe.
     """
+    if is_export(Path(run)):
+        if untrained:
+            raise UsageError(f"'{run}' is an exported model, which holds no untrained encoder.", "Name its run.")
+        return load_export(Path(run), view=view)
     folder = RunFolder.open(Path(run))
     recipe = recipe_from_plain(folder.read("recipe.json"), f"'{folder.path / 'recipe.json'}'")
     view = view or recipe.view
@@ -194,6 +201,32 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
     tower = method.towers()[view]
     name = "random" if untrained else encoder_name(phase)
     return Model(tower, view, recipe.clip, name=name, run=folder.path, seed=recipe.seed)  # type: ignore[arg-type]
+
+
+def export(
+    run: str | Path | Model,
+    out: str | Path,
+    *,
+    format: Literal["safetensors", "onnx", "program"] = "safetensors",
+    view: str | None = None,
+    licence: str | None = None,
+) -> Exported:
+    """Writes a trained encoder for others; formats and further errors are those of :mod:`kinema.exporting`.
+
+    Args:
+        run: a run's folder, an exported folder, or a model.
+        out: the folder ('safetensors') or the file to write; must not exist.
+        format: 'safetensors' for :func:`load`, 'onnx' (needs the extra kinema[onnx]) or 'program'.
+        view: which view's encoder of a run; by default the one it is for.
+        licence: the licence of the weights, in your words.
+    """
+    check_request(format, Path(out))
+    if isinstance(run, Model) and view not in (None, run.view):
+        raise UsageError(
+            f"The model sees '{run.view}', not '{view}'.", "Load the other view's: kinema.load(RUN, view=…)"
+        )
+    model = run if isinstance(run, Model) else load(run, view=view)
+    return export_model(model, Path(out), format=format, licence=licence)
 
 
 def evaluate(
@@ -342,15 +375,8 @@ def encoder_name(phase: Phase) -> str:
     """What tables call the encoder that a phase trains: 'infonce' for MoCo, 'coclr' for CPR with one stage."""
     if isinstance(phase.method, CPRConfig):
         return "coclr" if len(phase.method.resolved_sizes()) == 1 else "cpr"
-    name = preset_name(phase)
+    name = method_name(phase.method)
     return "infonce" if name == "moco" else name
-
-
-def preset_name(phase: Phase) -> str:
-    """The name of a phase's method."""
-    from kinema.recipes.methods import method_name
-
-    return method_name(phase.method)
 
 
 def cache_folder() -> Path:
@@ -410,36 +436,6 @@ def _recipe(
                 console.print(told, highlight=False)
             plan = replace(plan, method=replace(plan.method, guide="residual"))
     return plan.recipe()
-
-
-def changed(plan: Plan, settings: Mapping[str, Any]) -> Plan:
-    """A plan with some settings changed.
-
-    Args:
-        plan: where to start.
-        settings: new values of fields; for a part of the plan, a mapping of what changes in it or a new part.
-
-    Raises:
-        UsageError: there is no such setting; the message lists those there are.
-        ConfigError: a value that cannot be.
-    """
-    named = {"method" if name == "method_settings" else name: value for name, value in settings.items()}
-    plan_with: Plan = _changed(plan, named)
-    return plan_with
-
-
-def _changed(part: Any, settings: Mapping[str, Any]) -> Any:
-    """A settings dataclass with some fields changed; a mapping changes the fields of a part of it."""
-    fields = type(part).__dataclass_fields__
-    unknown = [name for name in settings if name not in fields]
-    if unknown:
-        told = f"{type(part).__name__} has no setting '{unknown[0]}'."
-        raise UsageError(told, f"Set one of: {', '.join(fields)}.")
-    values = {
-        name: _changed(getattr(part, name), value) if isinstance(value, Mapping) else value
-        for name, value in settings.items()
-    }
-    return replace(part, **values)
 
 
 def _phase_for(folder: RunFolder, recipe: Recipe, view: str, *, finished: bool) -> Phase:

@@ -117,6 +117,9 @@ def test_help_of_evaluate_lists_protocols_and_presets(call):
         (("motion", "no-such-video.mp4"), 2, "usage", "out"),
         (("report", "no-such-run"), 1, "run", "no-such-run"),
         (("dataset", "kinetics", "x"), 2, "usage", "kinetics"),
+        (("export", "no-such-run", "-o", "m"), 1, "run", "no-such-run"),
+        (("export", "no-such-run", "-o", "m", "--format", "pickle"), 2, "usage", "pickle"),
+        (("export", "no-such-run"), 2, "usage", "out"),
     ],
 )
 def test_errors_name_what_is_wrong(call, arguments, status, kind, named, tmp_path, monkeypatch):
@@ -228,6 +231,25 @@ def test_pretrain_evaluate_and_report(call, tiny_folder, cache, tmp_path):
     assert (status, one_object(out)["error"]["kind"]) == (1, "run")
     status, out, err = call("pretrain", "cpr", tiny_folder, "--out", run, "--resume", *cache, "--json")
     assert (status, one_object(out)["steps"]) == (0, 9), err
+
+
+def test_export_and_what_comes_of_it(call, tiny_folder, cache, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "model"
+    assert call("pretrain", "simclr", tiny_folder, "--out", run, *SMALL[:14], *SMALL[-4:], *cache)[0] == 0
+    status, told, err = call("export", run, "-o", out, "--licence", "CC0", "--json")
+    assert (status, err) == (0, "")
+    told = one_object(told)
+    assert told.keys() == {"run", "out", "format", "view", "bytes", "seconds"}
+    assert (told["out"], told["format"], told["view"]) == (str(out), "safetensors", "rgb")
+    status, told, err = call("evaluate", "retrieval", out, tiny_folder, *cache, "--json")
+    assert (status, one_object(told)["encoder"]) == (0, "simclr"), err
+    status, told, err = call("export", out, "-o", tmp_path / "m.pt2", "--format", "program", "--json")
+    assert status == 0, err
+    assert 0 <= one_object(told)["difference"]["absolute"] <= 1e-5
+    status, told, err = call("export", run, "-o", out, "--json")
+    assert (status, one_object(told)["error"]["kind"]) == (1, "storage")
+    status, told, err = call("export", run, "-o", tmp_path / "again")
+    assert told.startswith(f"{tmp_path / 'again'}: rgb as safetensors, ")
 
 
 def test_retrieval_without_labels_says_what_needs_none(call, tiny_flat_folder, cache, tmp_path):
