@@ -43,6 +43,18 @@ def test_weights_and_answers_equal_those_of_scikit_learn():
     assert 0.25 < figures.metrics["accuracy"] < 1
 
 
+@pytest.mark.parametrize("n", [160, 24])
+def test_features_that_are_nearly_alike_converge_too(n):
+    """Forty dimensions that follow three causes, as those of a network do; with fewer videos than dimensions too."""
+    rng, labels = np.random.default_rng(0), np.arange(n) % 4
+    causes = rng.normal(size=(4, 3))[labels] + rng.normal(size=(n, 3))
+    features = causes @ rng.normal(size=(3, 40)) + 0.01 * rng.normal(size=(n, 40))
+    probe = fit_linear(features, labels, labels)
+    told, _ = judge_of(features, labels, probe.penalty)
+    assert probe.converged
+    np.testing.assert_allclose(probe.weight, told.coef_, atol=1e-4)
+
+
 def test_the_penalty_is_the_best_on_recordings_held_out_of_training():
     train, ours, _, _ = random_case(d=40, noise=3)
     sources = np.arange(120) // 8  # two videos of each class a recording
