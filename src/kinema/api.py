@@ -28,6 +28,7 @@ from kinema.recipes.presets import preset as preset_plan
 from kinema.reporting import Report, collect, with_strips, write_json, write_page
 from kinema.steps import Steps as Steps
 from kinema.training.checkpoints import read_tower
+from kinema.training.loggers import check_logger
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Phase, Recipe
 from kinema.training.trainer import Job, Trained, build_method, check_memory, tower_of, train
@@ -71,6 +72,7 @@ def pretrain(
     where: Mapping[str, str] | None = None,
     cache: str | Path | None = None,
     device: str = "auto",
+    logger: str = "tensorboard",
     console: Console | None = None,
     **settings: Any,
 ) -> Trained:
@@ -86,6 +88,7 @@ def pretrain(
             'train', where the data has one.
         cache: where decoded videos are kept; see :func:`cache_folder`.
         device: 'auto', 'cpu' or 'gpu'.
+        logger: where curves go beside metrics.jsonl: 'tensorboard', 'wandb', 'mlflow' or 'none'; it changes no result.
         console: where progress is shown; None for silence.
         **settings: fields of :class:`kinema.recipes.plan.Plan`; of its parts, mappings of what changes:
             ``epochs=30, clip={"frames": 16}, method_settings={"queue": 2048}``.
@@ -93,6 +96,7 @@ def pretrain(
     Raises:
         KinemaError: whatever stops it, with what to do.
     """
+    check_logger(logger)
     manifest = training_videos(_open(data), where)
     if resume:
         run = RunFolder.open(Path(out))
@@ -109,7 +113,7 @@ def pretrain(
         check_memory(phase, recipe, len(store.frames))
     if not resume:
         _begin(run, recipe, manifest, device, {"data": _told(data), "where": dict(where or {})})
-    return train(_job(recipe, store, run, manifest, context, device, console))
+    return train(replace(_job(recipe, store, run, manifest, context, device, console), logger=logger))
 
 
 def _begin(run: RunFolder, recipe: Recipe, manifest: Manifest, device: str, told: dict[str, Any]) -> None:

@@ -258,6 +258,7 @@ def _pretrain(given: list[str]) -> int:
     parser.add_argument("--where", type=str, nargs="+", default=None, help="train on videos with KEY=VALUE")
     parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are kept")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or gpu")
+    parser.add_argument("--logger", type=str, default="tensorboard", help="tensorboard, wandb, mlflow or none")
     fields = type(plan).__dataclass_fields__
     hints = _hints(type(plan))
     for field in fields:
@@ -283,6 +284,7 @@ def _pretrain(given: list[str]) -> int:
         where=_pairs(asked.where, "--where"),
         cache=asked.cache,
         device=asked.device,
+        logger=asked.logger,
         console=_console(),
         **settings,
     )

@@ -25,6 +25,7 @@ from kinema.core.records import RawClips, TrainingContext
 from kinema.core.seeds import seed_at
 from kinema.data import ClipDataset, ClipSampler, ClipStore, collate
 from kinema.training.checkpoints import read_tower, write_tower
+from kinema.training.loggers import close_logger, open_logger
 from kinema.training.phase import InterruptedRunError, Meter, PhaseModule, Surroundings
 from kinema.training.progress import PhaseDisplay
 from kinema.training.run_folder import RunFolder
@@ -70,6 +71,7 @@ class Job:
         identity: the settings of a phase that a checkpoint must agree with, as plain values.
         accelerator: Lightning's name: 'auto', 'cpu', 'gpu'.
         console: where to show progress; None for silence.
+        logger: where the curves go beside metrics.jsonl; see :mod:`kinema.training.loggers`.
     """
 
     recipe: Recipe
@@ -82,6 +84,7 @@ class Job:
     identity: Callable[[Phase], dict[str, Any]]
     accelerator: str = "auto"
     console: Console | None = None
+    logger: str = "tensorboard"
 
     def folder(self, phase: Phase) -> Path:
         """The phase's folder."""
@@ -171,15 +174,15 @@ def _train_phase(job: Job, phase: Phase) -> None:
 def _fit(job: Job, phase: Phase, module: PhaseModule) -> None:
     """Lets Lightning run the epochs that are left."""
     import pytorch_lightning as pl
-    from pytorch_lightning.loggers import TensorBoardLogger
     from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+    logger = open_logger(job.logger, job.run.path, phase.name)
     trainer = pl.Trainer(
         accelerator=job.accelerator,
         devices=1,
         precision=job.recipe.precision,
         max_epochs=phase.epochs - module.progress.epoch,
-        logger=TensorBoardLogger(str(job.run.path), name="tensorboard", version=phase.name),
+        logger=logger,
         reload_dataloaders_every_n_epochs=1,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -194,6 +197,8 @@ def _fit(job: Job, phase: Phase, module: PhaseModule) -> None:
             f"Stopped at the end of epoch {module.progress.epoch + 1}; the last checkpoint is kept.",
             "Run the same command with --resume to go on exactly there.",
         ) from stopped
+    finally:
+        close_logger(logger)
 
 
 def _told(job: Job, phase: Phase, module: PhaseModule) -> dict[str, Any]:
