@@ -66,3 +66,15 @@ def faults_of(text, page):
 def pages(root: Path):
     """README and every page of docs/, by name."""
     return ["README.md", *sorted(path.relative_to(root).as_posix() for path in (root / "docs").rglob("*.md"))]
+
+
+def changed_by(text, diff):
+    """A text with the changes of a diff, each hunk where its context stands once."""
+    for hunk in re.split(r"^@@.*\n", diff, flags=re.MULTILINE):
+        lines = hunk.splitlines(keepends=True)
+        before = "".join(line[1:] if line[0] in " -" else line for line in lines if line[0] != "+")
+        after = "".join(line[1:] if line[0] in " +" else line for line in lines if line[0] != "-")
+        if lines:
+            assert text.count(before) == 1, f"the context stands {text.count(before)} times:\n{before}"
+            text = text.replace(before, after)
+    return text

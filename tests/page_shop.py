@@ -111,6 +111,10 @@ class Shop:
             else:
                 self._call(["bash", "-euo", "pipefail", "-c", line], block)
 
+    def told(self, line: str):
+        """What one more command line says."""
+        return self._call(["bash", "-euo", "pipefail", "-c", line], Block("beside the page", 0, "sh", line))
+
     def _kinema(self, words, block):
         from kinema import cli
 
@@ -129,3 +133,4 @@ class Shop:
             check=False,
         )
         assert done.returncode == 0, f"{block.place}: {command[-1]}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
+        return done.stdout
