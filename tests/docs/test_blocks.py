@@ -46,6 +46,7 @@ def stocked(tmp_path_factory, make_tiny_video):
 def test_page_runs(page, stocked, tmp_path, tiny_cache, monkeypatch):
     shutil.copytree(stocked, tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.syspath_prepend(tmp_path / "here")  # as in an interpreter that was started there
     environment = {
         "KINEMA_CACHE": str(tiny_cache),
         "PATH": os.pathsep.join([str(commands(tmp_path / "bin")), os.environ["PATH"]]),
