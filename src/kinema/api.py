@@ -21,7 +21,6 @@ from kinema.data.decoding import decode
 from kinema.data.layouts import root_of, scan_data
 from kinema.evaluation import MiningMeter
 from kinema.exporting import Exported, check_request, export_model, is_export, load_export
-from kinema.measure.features import extractor
 from kinema.measure.fit import FitConfig as FitConfig
 from kinema.measure.parts import training_videos as training_videos
 from kinema.measure.protocols import check, two_views
@@ -37,6 +36,7 @@ from kinema.recipes.presets import preset as preset_plan
 from kinema.reporting import Report, collect, with_strips, write_json, write_markdown, write_page
 from kinema.steps import Steps as Steps
 from kinema.training.checkpoints import read_tower
+from kinema.training.loggers import check_logger
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Phase, Recipe
 from kinema.training.trainer import Job, Trained, build_method, check_memory, train
@@ -80,6 +80,7 @@ def pretrain(
     where: Mapping[str, str] | None = None,
     cache: str | Path | None = None,
     device: str = "auto",
+    logger: str = "tensorboard",
     console: Console | None = None,
     **settings: Any,
 ) -> Trained:
@@ -95,6 +96,7 @@ def pretrain(
             'train', where the data has one.
         cache: where decoded videos are kept; see :func:`cache_folder`.
         device: 'auto', 'cpu' or 'gpu'.
+        logger: where curves go beside metrics.jsonl: 'tensorboard', 'wandb', 'mlflow' or 'none'; it changes no result.
         console: where progress is shown; None for silence.
         **settings: fields of :class:`kinema.recipes.plan.Plan`; of its parts, mappings of what changes:
             ``epochs=30, clip={"frames": 16}, method_settings={"queue": 2048}``.
@@ -102,6 +104,7 @@ def pretrain(
     Raises:
         KinemaError: whatever stops it, with what to do.
     """
+    check_logger(logger)
     manifest = training_videos(_open(data), where)
     if resume:
         run = RunFolder.open(Path(out))
@@ -118,7 +121,7 @@ def pretrain(
         check_memory(phase, recipe, len(store.frames))
     if not resume:
         _begin(run, recipe, manifest, device, {"data": _told(data), "where": dict(where or {})})
-    return train(_job(recipe, store, run, manifest, context, device, console))
+    return train(replace(_job(recipe, store, run, manifest, context, device, console), logger=logger))
 
 
 def _begin(run: RunFolder, recipe: Recipe, manifest: Manifest, device: str, told: dict[str, Any]) -> None:
@@ -261,12 +264,10 @@ def evaluate(
         query: which videos ask or are tested; by default the split 'test', part by part. Where there is no split, all
             ask; 'linear', 'few-label' and 'finetune' hold a test out by source.
         gallery: which videos are ranked or trained on; by default the split 'train', or all.
-        shares: of the labels, for 'few-label' (by default those of its presets, 0.01 and 0.1), 'finetune' and
-            'linear' with the preset 'end-to-end'.
+        shares: of the labels, for 'few-label', 'finetune' and 'linear' end to end; by default the presets'.
         draws: of few labels; 5 by default.
-        fit: how a classifier is trained on clips, for 'finetune' and for 'linear' with the preset 'end-to-end'.
-        out: where such classifiers are trained; by default in the run's folder, below 'classifiers'. The same command
-            goes on with one that was stopped.
+        fit: how a classifier is trained on clips, for 'finetune' and 'linear' end to end.
+        out: where such classifiers are trained, and gone on with; by default in the run's folder.
         cache: where decoded videos are kept.
         device: 'cpu', 'cuda', …; a GPU where there is one, by default.
         console: where progress is shown.
@@ -279,34 +280,13 @@ def evaluate(
         DataError: labels are missing, or a video cannot be read.
     """
     presets = check(protocol, preset, {"views": views, "shares": shares, "draws": draws, "fit": fit})
-    models = _models(protocol, model, view, views, untrained)
+    models, home = _models(protocol, model, view, views, untrained), None if out is None else Path(out)
     store = functools.partial(model_store, cache=cache, console=console)
-    extract = extractor(
-        windows="vcop" if presets == ("vcop",) else "coclr",
-        open_store=store,
-        progress=lambda title: Steps(title, console),
-        device=device,
-    )
-    asked = Request(
-        models,
-        _open(data),
-        _told(data),
-        extract,
-        presets,
-        query=query,
-        gallery=gallery,
-        shares=tuple(shares or ()),
-        draws=draws,
-        open_store=store,
-        fit=fit,
-        out=None if out is None else Path(out),
-        device=device,
-        console=console,
-    )
-    results = MEASURES[protocol](asked)
-    if models[0].run is not None:
+    asked = Request(models, _open(data), _told(data), presets, store, query, gallery, tuple(shares or ()), draws)
+    results = MEASURES[protocol](replace(asked, fit=fit, out=home, device=device, console=console))
+    if (run := models[0].run) is not None:
         for result in results:
-            RunFolder.open(models[0].run).add_result(result)
+            RunFolder.open(run).add_result(result)
     return results
 
 

@@ -259,6 +259,7 @@ def _pretrain(given: list[str]) -> int:
     parser.add_argument("--where", type=str, nargs="+", default=None, help="train on videos with KEY=VALUE")
     parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are kept")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or gpu")
+    parser.add_argument("--logger", type=str, default="tensorboard", help="tensorboard, wandb, mlflow or none")
     fields = type(plan).__dataclass_fields__
     hints = _hints(type(plan))
     for field in fields:
@@ -284,6 +285,7 @@ def _pretrain(given: list[str]) -> int:
         where=_pairs(asked.where, "--where"),
         cache=asked.cache,
         device=asked.device,
+        logger=asked.logger,
         console=_console(),
         **settings,
     )
@@ -351,7 +353,12 @@ def _evaluate(given: list[str]) -> int:
         device=asked.device,
         console=_console(),
     )
-    if asked.json:
+    _show_results(results, asked.json)
+    return 0
+
+
+def _show_results(results: Sequence[Any], as_json: bool) -> None:
+    if as_json:
         rows = [
             {
                 "protocol": r.protocol,
@@ -368,7 +375,6 @@ def _evaluate(given: list[str]) -> int:
         for r in results:
             figures = "  ".join(f"{name} {value:.3f}" for name, value in r.metrics.items())
             print(f"{r.encoder} · {r.view} · {r.protocol} ({r.preset}) {r.details.get('selection', '')}: {figures}")
-    return 0
 
 
 def _report(given: list[str]) -> int:

@@ -51,7 +51,6 @@ def _measured(request: Request, protocol: str, preset: str, share: float) -> lis
     sides = trained_and_tested(request.manifest, request.query, request.gallery, protocol)
     check_classes(sides.training, sides.test.values(), protocol)
     model, config = request.model, request.fit or FitConfig()
-    assert request.open_store is not None, "the caller gives the clips"
     stores = {name: whole_store(part, model, request.open_store) for name, part in sides.test.items()}
     began = time.monotonic()
     fitted = fit_classifier(

@@ -7,6 +7,7 @@ loggers. It is not asked to remember anything: ``checkpoints.Progress`` and the 
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from kinema.training.checkpoints import Checkpoint, Progress
 from kinema.training.settings import OptimiserConfig, Phase, Recipe
 from kinema.training.watch import CollapseWatch, FiniteWatch, WaitTimer
 from kinema.transforms import ViewTransform
+
+log = logging.getLogger(__name__)
 
 LOG_EVERY = 10
 
@@ -116,6 +119,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         self._timer: WaitTimer[RawClips] = WaitTimer(())
         self._last = self._saved = time.perf_counter()
         self._waited = 0.0
+        self._logger_failed = False
 
     @property
     def checkpoint_path(self) -> Path:
@@ -231,7 +235,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         if self.around.after_epoch is not None:
             row |= self.around.after_epoch(self.method, p.epoch)
         self._write(row)
-        self._tensorboard(row)
+        self._log(row)
         p.epoch, p.batch, p.loss_sum, p.loss_count = p.epoch + 1, 0, 0.0, 0
         self.save()
         self.around.display.epoch(row)
@@ -267,7 +271,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         row = self._row("step", self._mean_loss() if self.progress.loss_count else None)
         row |= {name: float(value) for name, value in terms.items()}
         self._write(row)
-        self._tensorboard(row)
+        self._log(row)
 
     def _write(self, row: Mapping[str, Any]) -> None:
         plain = {key: None if isinstance(value, float) and not isfinite(value) else value for key, value in row.items()}
@@ -279,10 +283,17 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
             raise storage_error(self.metrics_path, error) from error
         self.progress.metrics_bytes += len(line)
 
-    def _tensorboard(self, row: Mapping[str, Any]) -> None:
+    def _log(self, row: Mapping[str, Any]) -> None:
         numbers = {f"{self.phase.name}/{k}": v for k, v in row.items() if isinstance(v, int | float)}
-        if self.logger is not None:
+        if self.logger is None or self._logger_failed:
+            return
+        try:
             self.logger.log_metrics(numbers, step=self.progress.step)
+        except (
+            Exception
+        ) as error:  # a tracking server may fail in any way, and a training is worth more than its curves
+            self._logger_failed = True
+            log.warning("The logger failed and is left alone; metrics.jsonl has every figure: %s", error)
 
 
 def make_optimiser(method: Method, config: OptimiserConfig) -> torch.optim.Optimizer:

@@ -25,6 +25,7 @@ from kinema.core.records import RawClips, TrainingContext
 from kinema.core.seeds import seed_at
 from kinema.data import ClipDataset, ClipSampler, ClipStore, collate
 from kinema.training.checkpoints import read_tower, write_tower
+from kinema.training.loggers import close_logger, open_logger
 from kinema.training.phase import InterruptedRunError, Meter, PhaseModule, Surroundings
 from kinema.training.progress import PhaseDisplay
 from kinema.training.run_folder import RunFolder
@@ -71,6 +72,7 @@ class Job:
         accelerator: Lightning's name: 'auto', 'cpu', 'gpu'.
         console: where to show progress; None for silence.
         after_epoch: further figures of an epoch that has just ended; see :class:`Surroundings`.
+        logger: where the curves go beside metrics.jsonl; see :mod:`kinema.training.loggers`.
     """
 
     recipe: Recipe
@@ -84,6 +86,7 @@ class Job:
     accelerator: str = "auto"
     console: Console | None = None
     after_epoch: Callable[[Method, int], Mapping[str, float]] | None = None
+    logger: str = "tensorboard"
 
     def folder(self, phase: Phase) -> Path:
         """The phase's folder."""
@@ -174,15 +177,15 @@ def _train_phase(job: Job, phase: Phase) -> None:
 def _fit(job: Job, phase: Phase, module: PhaseModule) -> None:
     """Lets Lightning run the epochs that are left."""
     import pytorch_lightning as pl
-    from pytorch_lightning.loggers import TensorBoardLogger
     from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+    logger = open_logger(job.logger, job.run.path, phase.name)
     trainer = pl.Trainer(
         accelerator=job.accelerator,
         devices=1,
         precision=job.recipe.precision,
         max_epochs=phase.epochs - module.progress.epoch,
-        logger=TensorBoardLogger(str(job.run.path), name="tensorboard", version=phase.name),
+        logger=logger,
         reload_dataloaders_every_n_epochs=1,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -197,6 +200,8 @@ def _fit(job: Job, phase: Phase, module: PhaseModule) -> None:
             f"Stopped at the end of epoch {module.progress.epoch + 1}; the last checkpoint is kept.",
             "Run the same command with --resume to go on exactly there.",
         ) from stopped
+    finally:
+        close_logger(logger)
 
 
 def _told(job: Job, phase: Phase, module: PhaseModule) -> dict[str, Any]:
