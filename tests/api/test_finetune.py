@@ -171,7 +171,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(measure, tmp_pa
 
 def test_scores_are_means_over_windows_and_ten_crops(run, split, tiny_cache, tmp_path):
     model = api.load(run)
-    store = api.model_store(split, model, cache=tiny_cache)
+    store = api.model_store(split.select({"split": "test"}), model, cache=tiny_cache)
     home = {"share": 1.0, "frozen": False, "open_store": lambda part, _: api.model_store(part, model, cache=tiny_cache)}
     method = fit_classifier(model, split, FIT, tmp_path, data="tiny", device="cpu", **home).method
     transform, dataset = ViewTransform(model.clip, ("rgb",)), ClipDataset(store)

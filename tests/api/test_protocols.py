@@ -174,10 +174,10 @@ def test_both_sides_are_kept_apart(tiny_manifest, split):
 @pytest.mark.parametrize(
     ("protocol", "options", "told"),
     [
-        ("probing", {}, "no protocol 'probing'(.|\n)*retrieval, knn, linear, few-label, mining, cross-modal"),
+        ("probing", {}, "no protocol 'probing'(.|\n)*retrieval, knn, linear, few-label, finetune, mining, cross-modal"),
         ("knn", {"preset": "coclr"}, r"knn has no preset 'coclr'(.|\n)*k20-t0\.07, k200-t0\.07"),
         ("retrieval", {"preset": "k20-t0.07"}, "retrieval has no preset(.|\n)*coclr, vcop"),
-        ("linear", {"shares": [0.1]}, "linear has no option 'shares'(.|\n)*few-label"),
+        ("linear", {"shares": [0.1]}, "takes neither shares(.|\n)*few-label"),
         ("knn", {"views": ["rgb", "motion"]}, "knn has no option 'views'(.|\n)*cross-modal"),
         ("few-label", {"preset": "1%", "shares": [0.1]}, "a share of the labels already"),
         ("cross-modal", {}, "given: none(.|\n)*--views rgb motion"),
