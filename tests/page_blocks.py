@@ -63,6 +63,12 @@ def faults_of(text, page):
     )
 
 
+def needs_a_run(blocks):
+    """Whether a page uses the run runs/first and does not train it itself."""
+    code = "\n".join(block.body for block in blocks if block.runs)
+    return "runs/first" in code and not re.search(r"out(?: |=\")runs/first", code)
+
+
 def pages(root: Path):
     """README and every page of docs/, by name."""
     return ["README.md", *sorted(path.relative_to(root).as_posix() for path in (root / "docs").rglob("*.md"))]

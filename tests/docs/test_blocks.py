@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from page_blocks import blocks_of, faults_of, pages
+from page_blocks import blocks_of, faults_of, needs_a_run, pages
 from page_shop import Shop, commands, stock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,11 +40,30 @@ def stocked(tmp_path_factory, make_tiny_video):
     return folder
 
 
+@pytest.fixture(scope="module")
+def trained(stocked, tmp_path_factory, tiny_cache):
+    """The run of CPR that pages call runs/first: the preset's network and clips, few steps."""
+    from kinema import api
+
+    run = tmp_path_factory.mktemp("trained") / "first"
+    settings = {
+        "epochs": 2,
+        "batch_size": 4,
+        "method_settings": {"queue": 8, "stages": 2, "k": 2},
+        "collapse_rank": 0.0,
+    }
+    api.pretrain("cpr", stocked / "labelled", run, cache=tiny_cache, device="cpu", **settings)
+    return run
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", [page for page in RUNNING if page not in IN_REPOSITORY])
-def test_page_runs(page, stocked, tmp_path, tiny_cache, monkeypatch):
+def test_page_runs(page, stocked, tmp_path, tiny_cache, monkeypatch, request):
+    blocks = blocks_of((ROOT / page).read_text(encoding="utf-8"), page)
     shutil.copytree(stocked, tmp_path / "here")
+    if needs_a_run(blocks):
+        shutil.copytree(request.getfixturevalue("trained"), tmp_path / "here/runs/first")
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.syspath_prepend(tmp_path / "here")  # as in an interpreter that was started there
     environment = {
@@ -55,7 +74,7 @@ def test_page_runs(page, stocked, tmp_path, tiny_cache, monkeypatch):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     shop = Shop(tmp_path / "here", environment, own_process=False)
-    for block in blocks_of((ROOT / page).read_text(encoding="utf-8"), page):
+    for block in blocks:
         if block.file and not block.excuse:
             (tmp_path / "here" / block.file).write_text(block.body, encoding="utf-8")
         elif block.runs:
@@ -75,6 +94,15 @@ def test_the_checks_themselves_find_faults():
     assert len(faults) == 2
     assert "p.md:10" in faults[0]
     assert "2 excuses, 1" in faults[1]
+
+
+def test_a_run_is_given_to_pages_that_do_not_train_it():
+    use, train = "kinema evaluate knn runs/first labelled/\n", "kinema pretrain cpr videos/ --out runs/first\n"
+    python = '```python\nkinema.pretrain("moco", "videos/", out="runs/first")\n```\n'
+    assert needs_a_run(blocks_of(f"```sh\n{use}```\n", "p.md"))
+    assert not needs_a_run(blocks_of(f"```sh\n{train}{use}```\n", "p.md"))
+    assert not needs_a_run(blocks_of(f"{python}```sh\n{use}```\n", "p.md"))
+    assert not needs_a_run(blocks_of(f"```text\n{use}```\n", "p.md"))
 
 
 def test_a_page_that_fails_is_named(tmp_path):
