@@ -32,7 +32,7 @@ from kinema.steps import Steps as Steps
 from kinema.training.checkpoints import read_tower
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Phase, Recipe
-from kinema.training.trainer import Job, Trained, build_method, check_memory, tower_of, train
+from kinema.training.trainer import Job, Trained, build_method, check_memory, check_weights, tower_of, train
 
 Data = str | Path | Manifest
 Progress = Callable[[int, int], None]
@@ -106,6 +106,8 @@ def pretrain(
     context = TrainingContext(videos=len(manifest), classes=len(manifest.classes()))
     for phase in recipe.phases:
         build_method(recipe, phase, context)  # whatever cannot be built says so before anything is written
+    if not resume:
+        check_weights(recipe, context)
     store = open_store(manifest, recipe, cache=cache, console=console)
     for phase in recipe.phases:
         check_memory(phase, recipe, len(store.frames))
