@@ -39,7 +39,7 @@ from kinema.training.checkpoints import read_tower
 from kinema.training.loggers import check_logger
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Phase, Recipe
-from kinema.training.trainer import Job, Trained, build_method, check_memory, train
+from kinema.training.trainer import Job, Trained, build_method, check_memory, check_weights, train
 
 Data = str | Path | Manifest
 Progress = Callable[[int, int], None]
@@ -116,6 +116,8 @@ def pretrain(
     context = TrainingContext(videos=len(manifest), classes=len(manifest.classes()))
     for phase in recipe.phases:
         build_method(recipe, phase, context)  # whatever cannot be built says so before anything is written
+    if not resume:
+        check_weights(recipe, context)
     store = open_store(manifest, recipe, cache=cache, console=console)
     for phase in recipe.phases:
         check_memory(phase, recipe, len(store.frames))

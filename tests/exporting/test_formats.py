@@ -59,7 +59,8 @@ def assert_equal(model, run, view):
         x = clips(view, batch)
         (features, projected), (theirs, also) = outputs(model, x), run(x)
         length = np.linalg.norm(features, axis=1, keepdims=True)
-        assert 0.1 < length.min() <= length.max() < 100
+        assert length.min() > 0.1
+        assert length.max() < 100
         np.testing.assert_allclose(theirs / length, features / length, rtol=0, atol=1e-5)
         np.testing.assert_allclose(also, projected, rtol=0, atol=5e-5)
 

@@ -110,6 +110,8 @@ class Recipe:
         precision: Lightning's name: '32-true', 'bf16-mixed', '16-mixed'.
         checkpoint_seconds: time between two checkpoints inside an epoch.
         collapse_rank: effective rank of the projections below which training counts as collapsed.
+        weights: a file that encoders start from in place of random values, where no phase has learnt one yet; see
+            :mod:`kinema.encoders.weights`. Encoders of another number of channels than the file's start at random.
     """
 
     name: str
@@ -129,6 +131,7 @@ class Recipe:
     precision: str = "32-true"
     checkpoint_seconds: float = 60.0
     collapse_rank: float = 1.2
+    weights: str = ""
 
     def __post_init__(self) -> None:
         if not self.phases:

@@ -20,10 +20,11 @@ from torch.utils.data import DataLoader
 
 from kinema.core.errors import ConfigError, KinemaError, TrainingError
 from kinema.core.files import storage_error, write_json
-from kinema.core.protocols import Method
+from kinema.core.protocols import Method, load_strictly
 from kinema.core.records import RawClips, TrainingContext
 from kinema.core.seeds import seed_at
 from kinema.data import ClipDataset, ClipSampler, ClipStore, collate
+from kinema.encoders.weights import encoder_state
 from kinema.training.checkpoints import read_tower, write_tower
 from kinema.training.loggers import close_logger, open_logger
 from kinema.training.phase import InterruptedRunError, Meter, PhaseModule, Surroundings
@@ -136,6 +137,8 @@ def _train_phase(job: Job, phase: Phase) -> None:
     recipe, folder = job.recipe, job.folder(phase)
     method = build_method(recipe, phase, job.context)
     method.start({view: read_tower(tower_of(name, view, recipe, job.run)) for view, name in phase.start.items()})
+    if not (folder / "checkpoint.pt").exists():  # what is resumed has its weights, wherever the file is now
+        start_from_weights(method, recipe, phase)
     sampler = ClipSampler(
         job.store.frames,
         recipe.clip,
@@ -222,6 +225,50 @@ def _told(job: Job, phase: Phase, module: PhaseModule) -> dict[str, Any]:
         "loss": rows[-1]["loss"] if rows else None,
         "state": "done",
     }
+
+
+def start_from_weights(method: Method, recipe: Recipe, phase: Phase) -> bool:
+    """Loads the recipe's file of weights into the encoders that the phase begins; says whether there was one.
+
+    Args:
+        method: the phase's, freshly built.
+        recipe: names the file.
+        phase: which views start from an earlier phase, and so not from the file.
+
+    Raises:
+        CheckpointError: the file cannot be read, or keys or shapes other than the channels taken in do not fit.
+    """
+    begun = False
+    for view in method.trains if recipe.weights else ():
+        encoder: Any = method.towers()[view].encoder
+        if view in phase.start:
+            continue
+        state = encoder_state(encoder, recipe.encoder, Path(recipe.weights))
+        first = next(iter(encoder.state_dict()))  # the convolution that takes the view in
+        if first in state and state[first].shape[1] != encoder.channels:
+            continue
+        load_strictly(encoder, state, f"the encoder '{recipe.encoder.name}'")
+        begun = True
+    if begun:
+        method.started()
+    return begun
+
+
+def check_weights(recipe: Recipe, context: TrainingContext) -> None:
+    """Refuses a file of weights that does not fit, before anything is written.
+
+    Raises:
+        ConfigError: no encoder would start from it, or it is of a network that the recipe does not have.
+        CheckpointError: it cannot be read, or keys or shapes do not fit; they are named.
+    """
+    if not recipe.weights:
+        return
+    used = [start_from_weights(build_method(recipe, phase, context), recipe, phase) for phase in recipe.phases]
+    if not any(used):
+        raise ConfigError(
+            f"No encoder of the recipe starts from the weights '{recipe.weights}'.",
+            "They are of another view (rgb and residual have 3 channels, motion 2), or every phase has a start.",
+        )
 
 
 def check_memory(phase: Phase, recipe: Recipe, videos: int) -> None:
