@@ -191,13 +191,16 @@ def _dataset(given: list[str]) -> int:
     parser = _parser("dataset mocap", "Real recorded human motion; needs the extra kinema[mocap].")
     parser.add_argument("dir", type=str, help="the folder to write; an interrupted one is completed")
     parser.add_argument("--workers", type=int | None, default=None, help="processes")
-    parser.add_class_arguments(MocapConfig)
+    parser.add_class_arguments(MocapConfig, skip={"parts"})
+    parts = list(MocapConfig().parts)
+    parser.add_argument("--parts", type=str, nargs="+", default=parts, help=f"of the test set: {', '.join(parts)}")
     asked = _parse(parser, given[1:] if given[0] == "mocap" else given)
     from pathlib import Path
 
     from kinema import api
 
-    config = MocapConfig(**{name: getattr(asked, name) for name in MocapConfig.__dataclass_fields__})
+    values = {name: getattr(asked, name) for name in MocapConfig.__dataclass_fields__}
+    config = MocapConfig(**{**values, "parts": tuple(asked.parts)})
     with api.Steps("drawing", _console()) as progress:
         summary = write_mocap(Path(asked.dir), config, workers=asked.workers, progress=progress)
     if asked.json:
