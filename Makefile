@@ -52,8 +52,10 @@ bench: $(DEV_READY) ## Every benchmark, hours on two cores (BENCH=benchmarks/NAM
 	@test -n "$(BENCH)" || { echo "There is no benchmark in benchmarks/." >&2; exit 1; }
 	for benchmark in $(BENCH); do echo "== $$benchmark"; $(BIN)/python "$$benchmark"; done
 
-docs: $(DEV_READY) ## That the links, commands and code blocks of all pages are sound
-	$(BIN)/python -m pytest tests/docs $(PYTEST_ARGS)
+docs: $(DEV_READY) ## The site, into site/, and that links, commands and code blocks of all pages are sound
+	$(BIN)/python -m pytest -m "not slow" tests/docs $(PYTEST_ARGS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "The site: site/index.html; with its search: $(BIN)/python -m http.server -d site"
 
 clean: ## Remove caches and build outputs; .venv, runs and data stay
 	rm -rf build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis

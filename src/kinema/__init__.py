@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from kinema.api import evaluate, load, pretrain, report, scan
+    from kinema.api import evaluate, export, load, pretrain, report, scan
     from kinema.core.errors import KinemaError
     from kinema.core.records import ClipSpec, Result
     from kinema.data.manifest import Manifest
@@ -21,6 +21,7 @@ _HOMES = {
     "Model": "kinema.model",
     "Result": "kinema.core.records",
     "evaluate": "kinema.api",
+    "export": "kinema.api",
     "load": "kinema.api",
     "pretrain": "kinema.api",
     "report": "kinema.api",
@@ -34,6 +35,7 @@ __all__ = [
     "Model",
     "Result",
     "evaluate",
+    "export",
     "load",
     "pretrain",
     "report",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from typing import Any, Literal
 import torch
 from rich.console import Console
 
-from kinema.core.errors import CheckpointError, DataError, RunError, UsageError
+from kinema.core.errors import CheckpointError, RunError, UsageError
 from kinema.core.protocols import Method
 from kinema.core.records import Result, TrainingContext
 from kinema.data import ClipStore, Manifest, exports_motion, open_data
@@ -20,19 +21,26 @@ from kinema.data.decoding import decode
 from kinema.data.layouts import root_of, scan_data
 from kinema.duplicates import duplicates as duplicates
 from kinema.evaluation import MiningMeter
-from kinema.measure import extractor, measure_mining, measure_retrieval, split_parts
-from kinema.measure_diagnostics import measure_diagnostics
+from kinema.exporting import Exported, check_request, export_model, is_export, load_export
+from kinema.measure.fit import FitConfig as FitConfig
+from kinema.measure.parts import training_videos as training_videos
+from kinema.measure.protocols import check, two_views
+from kinema.measure.request import Request
+from kinema.measure.run import MEASURES
 from kinema.methods import CPRConfig
 from kinema.model import Model
+from kinema.recipes.changes import changed
 from kinema.recipes.json import phase_identity, recipe_from_plain, recipe_to_plain
+from kinema.recipes.methods import method_name
 from kinema.recipes.plan import Plan
 from kinema.recipes.presets import preset as preset_plan
-from kinema.reporting import Report, collect, with_strips, write_json, write_page
+from kinema.reporting import Report, collect, with_strips, write_json, write_markdown, write_page
 from kinema.steps import Steps as Steps
 from kinema.training.checkpoints import read_tower
+from kinema.training.loggers import check_logger
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Phase, Recipe
-from kinema.training.trainer import Job, Trained, build_method, check_memory, tower_of, train
+from kinema.training.trainer import Job, Trained, build_method, check_memory, check_weights, train
 
 Data = str | Path | Manifest
 Progress = Callable[[int, int], None]
@@ -73,6 +81,7 @@ def pretrain(
     where: Mapping[str, str] | None = None,
     cache: str | Path | None = None,
     device: str = "auto",
+    logger: str = "tensorboard",
     console: Console | None = None,
     **settings: Any,
 ) -> Trained:
@@ -88,6 +97,7 @@ def pretrain(
             'train', where the data has one.
         cache: where decoded videos are kept; see :func:`cache_folder`.
         device: 'auto', 'cpu' or 'gpu'.
+        logger: where curves go beside metrics.jsonl: 'tensorboard', 'wandb', 'mlflow' or 'none'; it changes no result.
         console: where progress is shown; None for silence.
         **settings: fields of :class:`kinema.recipes.plan.Plan`; of its parts, mappings of what changes:
             ``epochs=30, clip={"frames": 16}, method_settings={"queue": 2048}``.
@@ -95,6 +105,7 @@ def pretrain(
     Raises:
         KinemaError: whatever stops it, with what to do.
     """
+    check_logger(logger)
     manifest = training_videos(_open(data), where)
     if resume:
         run = RunFolder.open(Path(out))
@@ -106,12 +117,14 @@ def pretrain(
     context = TrainingContext(videos=len(manifest), classes=len(manifest.classes()))
     for phase in recipe.phases:
         build_method(recipe, phase, context)  # whatever cannot be built says so before anything is written
+    if not resume:
+        check_weights(recipe, context)
     store = open_store(manifest, recipe, cache=cache, console=console)
     for phase in recipe.phases:
         check_memory(phase, recipe, len(store.frames))
     if not resume:
         _begin(run, recipe, manifest, device, {"data": _told(data), "where": dict(where or {})})
-    return train(_job(recipe, store, run, manifest, context, device, console))
+    return train(replace(_job(recipe, store, run, manifest, context, device, console), logger=logger))
 
 
 def _begin(run: RunFolder, recipe: Recipe, manifest: Manifest, device: str, told: dict[str, Any]) -> None:
@@ -169,14 +182,18 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
     """The encoder that a run trained.
 
     Args:
-        run: the run's folder.
+        run: the run's folder, or a folder of safetensors that :func:`export` wrote.
         view: which view's encoder; by default the one the run is for. The guide of CPR is kept too: 'motion'.
-        untrained: the same encoder as it was before training, to compare with.
+        untrained: the same encoder as it was before training, to compare with; an export has none.
 
     Raises:
         RunError: there is no run, or it has not finished a phase for that view.
         CheckpointError: the weights do not fit the recipe.
     """
+    if is_export(Path(run)):
+        if untrained:
+            raise UsageError(f"'{run}' is an exported model, which holds no untrained encoder.", "Name its run.")
+        return load_export(Path(run), view=view)
     folder = RunFolder.open(Path(run))
     recipe = recipe_from_plain(folder.read("recipe.json"), f"'{folder.path / 'recipe.json'}'")
     view = view or recipe.view
@@ -192,16 +209,47 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
     return Model(tower, view, recipe.clip, name=name, run=folder.path, seed=recipe.seed)  # type: ignore[arg-type]
 
 
+def export(
+    run: str | Path | Model,
+    out: str | Path,
+    *,
+    format: Literal["safetensors", "onnx", "program"] = "safetensors",
+    view: str | None = None,
+    licence: str | None = None,
+) -> Exported:
+    """Writes a trained encoder for others; formats and further errors are those of :mod:`kinema.exporting`.
+
+    Args:
+        run: a run's folder, an exported folder, or a model.
+        out: the folder ('safetensors') or the file to write; must not exist.
+        format: 'safetensors' for :func:`load`, 'onnx' (needs the extra kinema[onnx]) or 'program'.
+        view: which view's encoder of a run; by default the one it is for.
+        licence: the licence of the weights, in your words.
+    """
+    check_request(format, Path(out))
+    if isinstance(run, Model) and view not in (None, run.view):
+        raise UsageError(
+            f"The model sees '{run.view}', not '{view}'.", "Load the other view's: kinema.load(RUN, view=…)"
+        )
+    model = run if isinstance(run, Model) else load(run, view=view)
+    return export_model(model, Path(out), format=format, licence=licence)
+
+
 def evaluate(
-    protocol: Literal["retrieval", "mining", "diagnostics"],
+    protocol: str,
     model: str | Path | Model,
     data: Data,
     *,
-    preset: Literal["coclr", "vcop"] = "coclr",
+    preset: str | None = None,
     view: str | None = None,
+    views: Sequence[str] | None = None,
     untrained: bool = False,
     query: Mapping[str, str] | None = None,
     gallery: Mapping[str, str] | None = None,
+    shares: Sequence[float] | None = None,
+    draws: int | None = None,
+    fit: FitConfig | None = None,
+    out: str | Path | None = None,
     cache: str | Path | None = None,
     device: str | None = None,
     console: Console | None = None,
@@ -209,48 +257,63 @@ def evaluate(
     """Measures an encoder by a protocol; results of a run are kept in its folder.
 
     Args:
-        protocol: 'retrieval' (is the nearest of the same class?), 'mining' (are the mined?) or 'diagnostics'.
+        protocol: 'retrieval', 'knn', 'linear', 'few-label', 'finetune', 'mining', 'diagnostics' or 'cross-modal'.
         model: a run's folder, or a model.
         data: labelled videos: a folder, a known data set as NAME:PATH, a manifest, or a manifest's file.
-        preset: how retrieval is done, 'coclr' or 'vcop'; figures of the two are not comparable.
+        preset: the protocol's named settings (:mod:`kinema.measure.protocols`); figures of two are not comparable.
         view: which view's encoder of a run; by default the one it is for.
+        views: the two views of the run that 'cross-modal' compares.
         untrained: measure the run's encoder as it was before training.
-        query: which videos ask; by default the split 'test', part by part, or all. Diagnostics are of these.
-        gallery: which videos are ranked; by default the split 'train', or all.
+        query: which videos ask or are tested; by default the split 'test', part by part. Where there is no split, all
+            ask; 'linear', 'few-label' and 'finetune' hold a test out by source.
+        gallery: which videos are ranked or trained on; by default the split 'train', or all.
+        shares: of the labels, for 'few-label', 'finetune' and 'linear' end to end; by default the presets'.
+        draws: of few labels; 5 by default.
+        fit: how a classifier is trained on clips, for 'finetune' and 'linear' end to end.
+        out: where such classifiers are trained, and gone on with; by default in the run's folder.
         cache: where decoded videos are kept.
         device: 'cpu', 'cuda', …; a GPU where there is one, by default.
         console: where progress is shown.
 
     Returns:
-        One result for each selection of queries, the main one first.
+        A result for each selection of queries, the main one first; and for each share, or way across two views.
 
     Raises:
-        UsageError: there is no such protocol.
+        UsageError: there is no such protocol or preset, or it has no such option.
         DataError: labels are missing, or a video cannot be read.
     """
-    if protocol not in ("retrieval", "mining", "diagnostics"):
-        raise UsageError(f"There is no protocol '{protocol}'.", "Choose one of: retrieval, mining, diagnostics.")
-    loaded = model if isinstance(model, Model) else load(model, view=view, untrained=untrained)
-    manifest, told = _open(data), _told(data)
-    reading: dict[str, Any] = {
-        "open_store": lambda part, m: model_store(part, m, cache=cache, console=console),
-        "progress": lambda title: Steps(title, console),
-        "device": device,
-    }
-    extract = extractor(windows=preset, **reading)
-    if protocol == "retrieval":
-        parts, ranked = split_parts(manifest, query, gallery)
-        shared: dict[str, Any] = {"preset": preset, "data": told, "digest": manifest.digest}
-        results = [measure_retrieval(loaded, part, ranked, extract, selection=n, **shared) for n, part in parts.items()]
-    elif protocol == "diagnostics":
-        second, given = _second(loaded, untrained), reading | {"windows": preset, "data": told, "where": query}
-        results = [measure_diagnostics(loaded, second, manifest, extract, **given)]
-    else:
-        results = [_evaluate_mining(loaded, training_videos(manifest, gallery), extract, told)]
-    if loaded.run is not None:
+    presets = check(protocol, preset, {"views": views, "shares": shares, "draws": draws, "fit": fit})
+    models, home = _models(protocol, model, view, views, untrained), None if out is None else Path(out)
+    store = functools.partial(model_store, cache=cache, console=console)
+    asked = Request(models, _open(data), _told(data), presets, store, query, gallery, tuple(shares or ()), draws)
+    results = MEASURES[protocol](replace(asked, fit=fit, out=home, device=device, console=console))
+    if (run := models[0].run) is not None:
         for result in results:
-            RunFolder.open(loaded.run).add_result(result)
+            RunFolder.open(run).add_result(result)
     return results
+
+
+def _models(
+    protocol: str, model: str | Path | Model, view: str | None, views: Sequence[str] | None, untrained: bool
+) -> tuple[Model, ...]:
+    """What is measured: the encoder of one view, or those of two."""
+    if protocol != "cross-modal":
+        first = model if isinstance(model, Model) else load(model, view=view, untrained=untrained)
+        return (first, *_others(first, untrained)) if protocol == "diagnostics" else (first,)
+    run = model.run if isinstance(model, Model) else model
+    if run is None or view is not None:
+        raise UsageError("cross-modal compares two views of one run.", "Name the run's folder, and views=('rgb', …).")
+    return tuple(load(run, view=each, untrained=untrained) for each in two_views(views))
+
+
+def _others(model: Model, untrained: bool) -> tuple[Model, ...]:
+    """The encoder of another view that the model's run trained; none where there is none."""
+    if model.run is None:
+        return ()
+    recipe = recipe_from_plain(RunFolder.open(model.run).read("recipe.json"))
+    context = TrainingContext(2, 2)
+    views = {view for phase in recipe.phases for view in build_method(recipe, phase, context).trains} - {model.view}
+    return (load(model.run, view=min(views), untrained=untrained),) if views else ()
 
 
 def report(
@@ -260,7 +323,8 @@ def report(
 
     Args:
         *runs: the runs' folders, evaluated before with :func:`evaluate`.
-        out: the page; by default report.html in the first run's folder. Its content goes beside it as .json.
+        out: the page; by default report.html in the first run's folder. Its content goes beside it as .json, and as
+            Markdown (.md).
         data: where the videos are, for the pictures of nearest neighbours; by default what the runs were trained on.
         title: the page's title.
 
@@ -276,6 +340,7 @@ def report(
     found = with_strips(collect(folders, title=title), lambda path: _strip(root / path))
     write_page(found, page)
     write_json(found, page.with_suffix(".json"))
+    write_markdown(found, page.with_suffix(".md"))
     return page, found
 
 
@@ -284,39 +349,6 @@ def _strip(video: Path, frames: int = 5) -> list[Any]:
     decoded = decode(video, short_side=72, motion=False)
     last = len(decoded.frames) - 1
     return [decoded.frames[round(last * i / (frames - 1))] for i in range(frames)]
-
-
-def _evaluate_mining(model: Model, videos: Manifest, extract: Any, told: str) -> Result:
-    stages, keep, k, guide = 1, 0.5, 5, None
-    per_epoch: list[dict[str, Any]] = []
-    if model.run is not None:
-        folder = RunFolder.open(model.run)
-        recipe = recipe_from_plain(folder.read("recipe.json"))
-        phase = next((p for p in reversed(recipe.phases) if isinstance(p.method, CPRConfig)), None)
-        if phase is not None and isinstance(phase.method, CPRConfig) and phase.method.view == model.view:
-            sizes = phase.method.resolved_sizes()
-            stages, keep, k = len(sizes), phase.method.keep, sizes[-1]
-            guide = _guide(folder, recipe, phase, phase.method.guide)
-        for path in folder.phases():
-            per_epoch += [row for row in folder.metrics(path) if "mining_precision" in row]
-    return measure_mining(model, guide, videos, extract, stages=stages, keep=keep, k=k, per_epoch=per_epoch, data=told)
-
-
-def _second(model: Model, untrained: bool) -> Model | None:
-    """The encoder of another view that the model's run trained, None where there is none."""
-    if model.run is None:
-        return None
-    recipe = recipe_from_plain(RunFolder.open(model.run).read("recipe.json"))
-    context = TrainingContext(2, 2)
-    views = {view for phase in recipe.phases for view in build_method(recipe, phase, context).trains} - {model.view}
-    return load(model.run, view=min(views), untrained=untrained) if views else None
-
-
-def _guide(folder: RunFolder, recipe: Recipe, phase: Phase, view: str) -> Model:
-    """The frozen tower that guided a phase of mining."""
-    method = build_method(recipe, phase, TrainingContext(2, 2))
-    method.start({view: read_tower(tower_of(phase.start[view], view, recipe, folder))})
-    return Model(method.towers()[view], view, recipe.clip, name="guide", seed=recipe.seed)  # type: ignore[arg-type]
 
 
 def model_store(
@@ -337,28 +369,8 @@ def encoder_name(phase: Phase) -> str:
     """What tables call the encoder that a phase trains: 'infonce' for MoCo, 'coclr' for CPR with one stage."""
     if isinstance(phase.method, CPRConfig):
         return "coclr" if len(phase.method.resolved_sizes()) == 1 else "cpr"
-    name = preset_name(phase)
+    name = method_name(phase.method)
     return "infonce" if name == "moco" else name
-
-
-def preset_name(phase: Phase) -> str:
-    """The name of a phase's method."""
-    from kinema.recipes.methods import method_name
-
-    return method_name(phase.method)
-
-
-def training_videos(manifest: Manifest, where: Mapping[str, str] | None) -> Manifest:
-    """The usable videos to train on: those of ``where``, or of the split 'train' where the data has one."""
-    if where is None:
-        where = {"split": "train"} if any(video.split == "train" for video in manifest.videos) else {}
-    chosen = manifest.select(where).usable()
-    if len(chosen) < 2:
-        raise DataError(
-            f"{len(chosen)} of {len(manifest)} videos can be trained on; telling videos apart needs at least 2.",
-            "`kinema scan VIDEOS` names every file that cannot be read.",
-        )
-    return chosen
 
 
 def cache_folder() -> Path:
@@ -418,36 +430,6 @@ def _recipe(
                 console.print(told, highlight=False)
             plan = replace(plan, method=replace(plan.method, guide="residual"))
     return plan.recipe()
-
-
-def changed(plan: Plan, settings: Mapping[str, Any]) -> Plan:
-    """A plan with some settings changed.
-
-    Args:
-        plan: where to start.
-        settings: new values of fields; for a part of the plan, a mapping of what changes in it or a new part.
-
-    Raises:
-        UsageError: there is no such setting; the message lists those there are.
-        ConfigError: a value that cannot be.
-    """
-    named = {"method" if name == "method_settings" else name: value for name, value in settings.items()}
-    plan_with: Plan = _changed(plan, named)
-    return plan_with
-
-
-def _changed(part: Any, settings: Mapping[str, Any]) -> Any:
-    """A settings dataclass with some fields changed; a mapping changes the fields of a part of it."""
-    fields = type(part).__dataclass_fields__
-    unknown = [name for name in settings if name not in fields]
-    if unknown:
-        told = f"{type(part).__name__} has no setting '{unknown[0]}'."
-        raise UsageError(told, f"Set one of: {', '.join(fields)}.")
-    values = {
-        name: _changed(getattr(part, name), value) if isinstance(value, Mapping) else value
-        for name, value in settings.items()
-    }
-    return replace(part, **values)
 
 
 def _phase_for(folder: RunFolder, recipe: Recipe, view: str, *, finished: bool) -> Phase:

@@ -26,6 +26,7 @@ VERBS = {
     "pretrain": "train an encoder on videos, without a label: kinema pretrain METHOD DATA --out RUN",
     "evaluate": "measure an encoder: kinema evaluate PROTOCOL RUN DATA",
     "report": "one page: did it help?",
+    "export": "write a trained encoder for others: kinema export RUN --format onnx -o FILE",
     "methods": "what there is to pretrain with, a line each",
 }
 
@@ -212,13 +213,16 @@ def _dataset(given: list[str]) -> int:
     parser = _parser("dataset mocap", "Real recorded human motion; needs the extra kinema[mocap].")
     parser.add_argument("dir", type=str, help="the folder to write; an interrupted one is completed")
     parser.add_argument("--workers", type=int | None, default=None, help="processes")
-    parser.add_class_arguments(MocapConfig)
+    parser.add_class_arguments(MocapConfig, skip={"parts"})
+    parts = list(MocapConfig().parts)
+    parser.add_argument("--parts", type=str, nargs="+", default=parts, help=f"of the test set: {', '.join(parts)}")
     asked = _parse(parser, given[1:] if given[0] == "mocap" else given)
     from pathlib import Path
 
     from kinema import api
 
-    config = MocapConfig(**{name: getattr(asked, name) for name in MocapConfig.__dataclass_fields__})
+    values = {name: getattr(asked, name) for name in MocapConfig.__dataclass_fields__}
+    config = MocapConfig(**{**values, "parts": tuple(asked.parts)})
     with api.Steps("drawing", _console()) as progress:
         summary = write_mocap(Path(asked.dir), config, workers=asked.workers, progress=progress)
     if asked.json:
@@ -280,6 +284,7 @@ def _pretrain(given: list[str]) -> int:
     parser.add_argument("--where", type=str, nargs="+", default=None, help="train on videos with KEY=VALUE")
     parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are kept")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or gpu")
+    parser.add_argument("--logger", type=str, default="tensorboard", help="tensorboard, wandb, mlflow or none")
     fields = type(plan).__dataclass_fields__
     hints = _hints(type(plan))
     for field in fields:
@@ -305,6 +310,7 @@ def _pretrain(given: list[str]) -> int:
         where=_pairs(asked.where, "--where"),
         cache=asked.cache,
         device=asked.device,
+        logger=asked.logger,
         console=_console(),
         **settings,
     )
@@ -324,20 +330,34 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _evaluate(given: list[str]) -> int:
+    from kinema.measure.protocols import PROTOCOLS, listing
+
     parser = _parser("evaluate")
-    parser.add_argument("protocol", type=str, help="retrieval, mining or diagnostics")
+    parser.add_argument("protocol", type=str, help=", ".join(PROTOCOLS))
     parser.add_argument("run", type=str, help="the run's folder")
-    parser.add_argument(
-        "data", type=str, help="videos, labelled but for diagnostics: a folder, a manifest, or NAME:PATH"
-    )
-    parser.add_argument("--preset", type=str, default="coclr", help="of retrieval: coclr or vcop")
+    parser.add_argument("data", type=str, help="labelled videos: a folder, a manifest, or NAME:PATH")
+    parser.add_argument("--preset", type=str | None, default=None, help="the protocol's named settings, listed above")
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
+    parser.add_argument("--views", type=str, nargs="+", default=None, help="the two views of cross-modal: rgb motion")
     parser.add_argument("--untrained", action="store_true", help="the run's encoder as it was before training")
-    parser.add_argument("--query", type=str, nargs="+", default=None, help="KEY=VALUE of who asks")
-    parser.add_argument("--gallery", type=str, nargs="+", default=None, help="KEY=VALUE of who is ranked")
+    parser.add_argument("--query", type=str, nargs="+", default=None, help="KEY=VALUE of who asks or is tested")
+    parser.add_argument("--gallery", type=str, nargs="+", default=None, help="KEY=VALUE of who is ranked or trained on")
+    parser.add_argument("--shares", type=float, nargs="+", default=None, help="of the labels: 0.01 0.1")
+    parser.add_argument("--draws", type=int | None, default=None, help="of few labels; 5 by default")
     parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are kept")
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
-    asked = _parse(parser, given)
+    parser.add_argument("--out", type=str | None, default=None, help="where classifiers are trained; RUN/classifiers")
+    usual: Any = None
+    fits = [name for name, protocol in PROTOCOLS.items() if "fit" in protocol.takes]
+    if given[:1] and given[0] in fits:
+        from kinema.measure.fit import FitConfig
+
+        usual = FitConfig()
+        parser.add_argument("--fit", type=FitConfig, default=usual)
+    if {"-h", "--help"} & set(given):
+        print(f"'kinema evaluate {fits[0]} --help' and so on also list how classifiers are trained.\n")
+        print(f"protocols, each with its presets:\n{listing()}\n")
+    asked = parser.instantiate(_parse(parser, given))
     from kinema import api
 
     results = api.evaluate(
@@ -346,14 +366,24 @@ def _evaluate(given: list[str]) -> int:
         asked.data,
         preset=asked.preset,
         view=asked.view,
+        views=asked.views,
         untrained=asked.untrained,
         query=_pairs(asked.query, "--query"),
         gallery=_pairs(asked.gallery, "--gallery"),
+        shares=asked.shares,
+        draws=asked.draws,
+        fit=asked.fit if usual is not None and asked.fit != usual else None,
+        out=asked.out,
         cache=asked.cache,
         device=asked.device,
         console=_console(),
     )
-    if asked.json:
+    _show_results(results, asked.json)
+    return 0
+
+
+def _show_results(results: Sequence[Any], as_json: bool) -> None:
+    if as_json:
         rows = [
             {
                 "protocol": r.protocol,
@@ -370,7 +400,6 @@ def _evaluate(given: list[str]) -> int:
         for r in results:
             figures = "  ".join(f"{name} {value:.3f}" for name, value in r.metrics.items())
             print(f"{r.encoder} · {r.view} · {r.protocol} ({r.preset}) {r.details.get('selection', '')}: {figures}")
-    return 0
 
 
 def _report(given: list[str]) -> int:
@@ -386,6 +415,31 @@ def _report(given: list[str]) -> int:
         _print_json({"rows": rows(report), "report": str(page)})
     else:
         _show(report, page)
+    return 0
+
+
+def _export(given: list[str]) -> int:
+    import time
+
+    parser = _parser("export", "safetensors is a folder that kinema.load reads; onnx and program are one file.")
+    parser.add_argument("run", type=str, help="the run's folder, or an exported one")
+    parser.add_argument("--format", type=str, default="safetensors", help="safetensors, onnx or program")
+    parser.add_argument("-o", "--out", type=str, required=True, help="what to write; must not exist")
+    parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
+    parser.add_argument("--licence", type=str | None, default=None, help="the licence of the weights, in your words")
+    asked = _parse(parser, given)
+    from kinema import api
+
+    began = time.monotonic()
+    done = api.export(asked.run, asked.out, format=asked.format, view=asked.view, licence=asked.licence)
+    gap = done.difference
+    told = {"out": asked.out, "format": done.format, "view": done.view, "bytes": done.size}
+    told |= {} if gap is None else {"difference": {"absolute": gap.absolute, "relative": gap.relative}}
+    if asked.json:
+        _print_json({"run": asked.run, **told, "seconds": time.monotonic() - began})
+    else:
+        exact = f"; its outputs differ by {gap.absolute:.1g} at most" if gap is not None else ""
+        print(f"{asked.out}: {done.view} as {done.format}, {done.size / 1e6:.1f} MB{exact}")
     return 0
 
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn import functional
 
-from kinema.core.errors import ShapeError, UsageError
+from kinema.core.errors import DataError, ShapeError, UsageError
 from kinema.core.records import ClipSpec, RawClips
 from kinema.data import ClipDataset, ClipRequest, ClipStore, collate, evaluation_windows
 from kinema.data.scanning import scan
 from kinema.encoders import Tower
+from kinema.steps import Progress, Steps
 from kinema.transforms import ViewTransform
 
 Windows = Literal["coclr", "vcop"]
-Progress = Callable[[int, int], None]
+Video = str | Path | NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,23 @@ class Model:
         name: what made it, for instance 'cpr' or 'random'.
         run: the run's folder, None where there is none.
         seed: the run's seed.
+        origin: for a model that was exported, what its file says of where it came from.
     """
 
     def __init__(
-        self, tower: Tower, view: str, clip: ClipSpec, *, name: str, run: Path | None = None, seed: int = 0
+        self,
+        tower: Tower,
+        view: str,
+        clip: ClipSpec,
+        *,
+        name: str,
+        run: Path | None = None,
+        seed: int = 0,
+        origin: Mapping[str, Any] | None = None,
     ) -> None:
         self.tower = tower.eval().requires_grad_(False)
         self.view, self.clip, self.name, self.run, self.seed = view, clip, name, run, seed
+        self.origin = dict(origin or {})
         self._transform = ViewTransform(clip, (view,))
 
     @property
@@ -66,44 +79,59 @@ class Model:
 
     def encode(
         self,
-        videos: Sequence[str | Path] | Sequence[NDArray[np.uint8]],
+        videos: Video | Iterable[Video],
         *,
         windows: Windows = "coclr",
         batch_size: int = 64,
         device: str | None = None,
-        progress: Progress | None = None,
+        progress: bool | Progress | None = None,
+        normalize: bool = True,
     ) -> NDArray[np.float32]:
-        """Embeddings of whole videos, float32 [N, dim], of unit length.
+        """Embeddings of whole videos: float32 [N, dim] of several, [dim] of one that is given by itself.
 
         Args:
             videos: paths of video files; or arrays, uint8 [frames, H, W, 3] in RGB (not for the view 'motion', which
-                is read from the stream).
+                is read from the stream). One of them, or any iterable: a list, a tuple, a generator.
             windows: how a video is cut: overlapping windows ('coclr') or ten even ones ('vcop').
             batch_size: clips at a time.
             device: where to compute; a GPU where there is one, by default.
-            progress: is told (videos done, videos).
+            progress: True shows a bar on standard error; a function is told (videos done, videos).
+            normalize: embeddings of unit length; otherwise what the encoder gives, the mean over the windows.
 
         Raises:
+            UsageError: paths and arrays are mixed, or something is neither.
             DataError: a video cannot be read or is shorter than a clip; nothing is skipped.
             ShapeError: an array is not uint8 [frames, H, W, 3], or has too few frames.
         """
-        if not len(videos):
+        given, alone = listed(videos)
+        if batch_size < 1:
+            raise UsageError(f"batch_size is {batch_size}; it must be at least 1.")
+        if not given:
             return np.zeros((0, self.dim), dtype=np.float32)
-        if isinstance(videos[0], np.ndarray):
-            stacked = self._encode_arrays(videos, windows, batch_size, device, progress)  # type: ignore[arg-type]
-        else:
-            paths = [Path(video) for video in videos]  # type: ignore[arg-type]
-            distinct = sorted({path.resolve() for path in paths})
-            manifest = scan(distinct)
-            rows = {manifest.file(row).resolve(): row for row in range(len(manifest))}
-            broken = [f"'{v.path}' ({v.reason})" for v in manifest.videos if v.health == "unreadable"]
-            if broken:
-                raise UsageError(f"{len(broken)} of {len(distinct)} videos cannot be read: {', '.join(broken[:5])}.")
-            store = ClipStore(manifest, self.clip, motion=self.view == "motion", cache=None)
-            found = self.features(store, windows=windows, batch_size=batch_size, device=device, progress=progress)
-            stacked = found.encoded[[rows[path.resolve()] for path in paths]]
-        unit: NDArray[np.float32] = normalize(stacked, dim=1).numpy()
-        return unit
+        with shown(progress) as told:
+            read = self._encode_arrays if isinstance(given[0], np.ndarray) else self._encode_files
+            stacked = read(given, windows, batch_size, device, told)  # type: ignore[arg-type]
+        found: NDArray[np.float32] = (functional.normalize(stacked, dim=1) if normalize else stacked).numpy()
+        return found[0] if alone else found
+
+    def _encode_files(
+        self,
+        paths: Sequence[str | Path],
+        windows: Windows,
+        batch_size: int,
+        device: str | None,
+        progress: Progress | None,
+    ) -> Tensor:
+        resolved = [Path(path).resolve() for path in paths]
+        distinct = sorted(set(resolved))
+        manifest = scan(distinct)
+        rows = {manifest.file(row).resolve(): row for row in range(len(manifest))}
+        broken = [f"'{v.path}' ({v.reason})" for v in manifest.videos if v.health == "unreadable"]
+        if broken:
+            raise DataError(f"{len(broken)} of {len(distinct)} videos cannot be read: {', '.join(broken[:5])}.")
+        store = ClipStore(manifest, self.clip, motion=self.view == "motion", cache=None)
+        found = self.features(store, windows=windows, batch_size=batch_size, device=device, progress=progress)
+        return found.encoded[[rows[path] for path in resolved]]
 
     def features(
         self,
@@ -211,4 +239,40 @@ class Model:
                 progress(int(owners[-1]) + 1, videos)
         assert projected is not None, "there is a video"
         count = count.clamp_min(1)[:, None]
-        return Features((encoded / count).clone(), normalize(projected / count, dim=1).clone())
+        return Features((encoded / count).clone(), functional.normalize(projected / count, dim=1).clone())
+
+
+def listed(videos: Video | Iterable[Video]) -> tuple[list[Video], bool]:
+    """The videos as a list, and whether it was one by itself: a path, or an array that is no stack of videos.
+
+    Raises:
+        UsageError: paths and arrays are mixed, or something is neither.
+    """
+    if isinstance(videos, str | Path):
+        return [videos], True
+    if isinstance(videos, np.ndarray) and videos.dtype.kind not in "UO" and videos.ndim != 5:
+        return [videos], True
+    if isinstance(videos, bytes | Mapping) or not isinstance(videos, Iterable):
+        raise UsageError(
+            f"Videos are given as {type(videos).__name__}.", "Give paths or arrays, one or a list of them."
+        )
+    given = list(videos)
+    strange = next((i for i, video in enumerate(given) if not isinstance(video, str | Path | np.ndarray)), None)
+    if strange is not None:
+        raise UsageError(
+            f"Video {strange} is of type {type(given[strange]).__name__}; expected a path or a numpy array.",
+            "Of a tensor x, give x.numpy().",
+        )
+    if len({isinstance(video, np.ndarray) for video in given}) > 1:
+        raise UsageError("Some of the videos are paths and some are arrays.", "Encode each kind by itself.")
+    return given, False
+
+
+@contextmanager
+def shown(progress: bool | Progress | None) -> Iterator[Progress | None]:
+    """Where progress is told: the caller's function, a bar on standard error for True, or nowhere."""
+    if progress is True:
+        with Steps("encoding", Console(stderr=True)) as told:
+            yield told
+    else:
+        yield progress or None

@@ -13,7 +13,8 @@ from tiny_runs import tiny_plan
 import kinema
 from kinema import api
 from kinema.core.errors import CheckpointError, ConfigError, DataError, KinemaError, RunError, ShapeError, UsageError
-from kinema.measure import split_parts
+from kinema.measure.parts import split_parts
+from kinema.recipes.changes import changed
 from kinema.training.run_folder import RunFolder
 
 
@@ -100,9 +101,66 @@ def test_encode_arrays(run, files):
         api.load(run, view="motion").encode(videos)
 
 
+def test_encode_takes_one_or_any_iterable(run, files):
+    model = api.load(run)
+    z = model.encode(files[:3])
+    one = model.encode(files[1])
+    assert one.shape == (32,)
+    np.testing.assert_allclose(one, z[1], atol=1e-5)
+    np.testing.assert_allclose(model.encode(str(files[1])), z[1], atol=1e-5)
+    for several in (tuple(files[:3]), (str(path) for path in files[:3]), np.array([str(path) for path in files[:3]])):
+        np.testing.assert_allclose(model.encode(several), z, atol=1e-5)
+    videos = [frames_of(path) for path in files[:2]]
+    stacked = model.encode(np.stack(videos))
+    assert stacked.shape == (2, 32)
+    np.testing.assert_allclose(stacked, model.encode(iter(videos)), atol=1e-6)
+    np.testing.assert_allclose(model.encode(videos[1]), stacked[1], atol=1e-6)
+    assert model.encode(iter([])).shape == (0, 32)
+
+
+def test_encode_leaves_the_length_alone_where_asked(run, files):
+    model = api.load(run)
+    raw, unit = model.encode(files[:3], normalize=False), model.encode(files[:3])
+    lengths = np.linalg.norm(raw, axis=1, keepdims=True)
+    assert np.abs(lengths - 1).max() > 1e-2
+    np.testing.assert_allclose(raw / lengths, unit, atol=1e-5)
+
+
+def test_encode_tells_how_far_it_is(run, files, capfd, monkeypatch):
+    model, told = api.load(run), []
+    model.encode(files[:3], batch_size=1, progress=lambda done, total: told.append((done, total)))
+    assert (told[0], told[-1]) == ((1, 3), (3, 3))
+    model.encode(files[:3], progress=False)
+    assert capfd.readouterr() == ("", "")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    model.encode(files[:3], batch_size=1, progress=True)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "encoding" in err
+
+
+def test_encode_says_what_it_cannot_take(run, files):
+    model = api.load(run)
+    with pytest.raises(UsageError, match="Some of the videos are paths and some are arrays"):
+        model.encode([files[0], frames_of(files[1])])
+    with pytest.raises(UsageError, match="Video 1 is of type Tensor") as caught:
+        model.encode([frames_of(files[0]), torch.zeros(24, 32, 32, 3, dtype=torch.uint8)])
+    assert "numpy()" in caught.value.hint
+    for bad in (3, None, {"a": files[0]}, b"a.mp4"):
+        with pytest.raises(UsageError, match="Videos are given as"):
+            model.encode(bad)
+    with pytest.raises(UsageError, match="batch_size is 0"):
+        model.encode(files[:1], batch_size=0)
+    with pytest.raises(ShapeError, match=r"Video 0 is float64 \(24, 32, 32, 3\)"):
+        model.encode(np.zeros((24, 32, 32, 3)))
+    with pytest.raises(DataError, match=r"nowhere\.mp4"):
+        model.encode(files[0].with_name("nowhere.mp4"))
+
+
 def test_encode_names_what_cannot_be_read(run, files, tmp_path):
     (tmp_path / "broken.mp4").write_bytes(b"no video")
-    with pytest.raises(KinemaError, match=r"1 of 2 videos cannot be read: '.*broken\.mp4'"):
+    with pytest.raises(DataError, match=r"1 of 2 videos cannot be read: '.*broken\.mp4'"):
         api.load(run).encode([files[0], tmp_path / "broken.mp4"])
 
 
@@ -144,13 +202,13 @@ def test_what_cannot_be_evaluated(run, tiny_manifest, tiny_cache):
 
 
 def test_settings_by_name(tiny_manifest, tmp_path):
-    plan = api.changed(tiny_plan("cpr"), {"epochs": 9, "clip": {"frames": 6}, "method_settings": {"k": 1}})
+    plan = changed(tiny_plan("cpr"), {"epochs": 9, "clip": {"frames": 6}, "method_settings": {"k": 1}})
     assert (plan.epochs, plan.clip.frames, plan.clip.size, plan.method.k) == (9, 6, 16, 1)
     with pytest.raises(UsageError, match="no setting 'epoch'") as caught:
-        api.changed(plan, {"epoch": 9})
+        changed(plan, {"epoch": 9})
     assert "epochs" in caught.value.hint
     with pytest.raises(UsageError, match="ClipSpec has no setting 'frame'"):
-        api.changed(plan, {"clip": {"frame": 6}})
+        changed(plan, {"clip": {"frame": 6}})
     with pytest.raises(UsageError, match="no method 'mocco'"):
         api.pretrain("mocco", tiny_manifest, tmp_path / "run")
     with pytest.raises(UsageError, match="used as it is; epochs"):

@@ -12,6 +12,7 @@ from tiny_commands import SMALL
 
 import kinema
 from kinema import cli
+from kinema.measure.protocols import PROTOCOLS
 from kinema.recipes.methods import METHODS
 from kinema.training import phase
 from kinema.training.run_folder import RunFolder
@@ -75,6 +76,15 @@ def test_methods(call):
     assert all(name in out for name in METHODS)
 
 
+def test_help_of_evaluate_lists_protocols_and_presets(call):
+    status, out, _ = call("evaluate", "--help")
+    assert status == 0
+    for name, protocol in PROTOCOLS.items():
+        assert f"  {name} " in out
+        assert all(f"      {preset} " in out for preset in protocol.presets)
+    assert "--views" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "kind", "named"),
     [
@@ -88,6 +98,10 @@ def test_methods(call):
         (("evaluate", "retrieval", "no-such-run", "x"), 1, "run", "no-such-run"),
         (("evaluate", "probing", "no-such-run", "x"), 2, "usage", "probing"),
         (("evaluate", "retrieval", "r", "x", "--query", "test"), 2, "usage", "test"),
+        (("evaluate", "knn", "no-such-run", "x", "--preset", "coclr"), 2, "usage", "coclr"),
+        (("evaluate", "linear", "no-such-run", "x", "--shares", "0.1"), 2, "usage", "shares"),
+        (("evaluate", "cross-modal", "no-such-run", "x"), 2, "usage", "two views"),
+        (("evaluate", "few-label", "no-such-run", "x", "--draws", "3"), 1, "run", "no-such-run"),
         # What selects videos is understood, one KEY=VALUE or several: the errors are about the run and the folder.
         (("evaluate", "retrieval", "no-such-run", "x", "--query", "part=swapped"), 1, "run", "no-such-run"),
         (
@@ -103,6 +117,9 @@ def test_methods(call):
         (("motion", "no-such-video.mp4"), 2, "usage", "out"),
         (("report", "no-such-run"), 1, "run", "no-such-run"),
         (("dataset", "kinetics", "x"), 2, "usage", "kinetics"),
+        (("export", "no-such-run", "-o", "m"), 1, "run", "no-such-run"),
+        (("export", "no-such-run", "-o", "m", "--format", "pickle"), 2, "usage", "pickle"),
+        (("export", "no-such-run"), 2, "usage", "out"),
     ],
 )
 def test_errors_name_what_is_wrong(call, arguments, status, kind, named, tmp_path, monkeypatch):
@@ -191,6 +208,19 @@ def test_pretrain_evaluate_and_report(call, tiny_folder, cache, tmp_path):
     status, out, err = call("evaluate", "mining", run, tiny_folder, *cache, "--json")
     assert status == 0, err
     assert 0 <= one_object(out)["metrics"]["mining_precision"] <= 1
+    for protocol, preset in (("knn", "k20-t0.07"), ("linear", "features")):
+        status, out, err = call("evaluate", protocol, run, tiny_folder, *cache, "--json")
+        assert status == 0, err
+        told = one_object(out)
+        assert (told["protocol"], told["preset"]) == (protocol, preset)
+        assert told["metrics"].keys() == {"accuracy", "mean_class_accuracy"}
+    status, out, err = call("evaluate", "few-label", run, tiny_folder, *cache, "--draws", 2, "--json")
+    assert status == 0, err
+    assert [part["preset"] for part in one_object(out)["parts"]] == ["1%", "10%"]
+    across = ("evaluate", "cross-modal", run, tiny_folder, *cache, "--views", "rgb", "motion")
+    status, out, err = call(*across, "--json")
+    assert status == 0, err
+    assert [part["view"] for part in one_object(out)["parts"]] == ["rgb to motion", "motion to rgb"]
     status, out, err = call("report", run, "--json")
     assert status == 0, err
     told = one_object(out)
@@ -201,6 +231,25 @@ def test_pretrain_evaluate_and_report(call, tiny_folder, cache, tmp_path):
     assert (status, one_object(out)["error"]["kind"]) == (1, "run")
     status, out, err = call("pretrain", "cpr", tiny_folder, "--out", run, "--resume", *cache, "--json")
     assert (status, one_object(out)["steps"]) == (0, 9), err
+
+
+def test_export_and_what_comes_of_it(call, tiny_folder, cache, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "model"
+    assert call("pretrain", "simclr", tiny_folder, "--out", run, *SMALL[:14], *SMALL[-4:], *cache)[0] == 0
+    status, told, err = call("export", run, "-o", out, "--licence", "CC0", "--json")
+    assert (status, err) == (0, "")
+    told = one_object(told)
+    assert told.keys() == {"run", "out", "format", "view", "bytes", "seconds"}
+    assert (told["out"], told["format"], told["view"]) == (str(out), "safetensors", "rgb")
+    status, told, err = call("evaluate", "retrieval", out, tiny_folder, *cache, "--json")
+    assert (status, one_object(told)["encoder"]) == (0, "simclr"), err
+    status, told, err = call("export", out, "-o", tmp_path / "m.pt2", "--format", "program", "--json")
+    assert status == 0, err
+    assert 0 <= one_object(told)["difference"]["absolute"] <= 1e-5
+    status, told, err = call("export", run, "-o", out, "--json")
+    assert (status, one_object(told)["error"]["kind"]) == (1, "storage")
+    status, told, err = call("export", run, "-o", tmp_path / "again")
+    assert told.startswith(f"{tmp_path / 'again'}: rgb as safetensors, ")
 
 
 def test_retrieval_without_labels_says_what_needs_none(call, tiny_flat_folder, cache, tmp_path):

@@ -82,5 +82,9 @@ def test_evaluation_windows():
     assert evaluation_windows(10, spec, "coclr") == (0,)
     assert evaluation_windows(33 + 18, spec, "vcop") == (0, 2, 4, 6, 8, 10, 12, 14, 16, 18)
     assert evaluation_windows(20, spec, "vcop") == (0,) * 10
+    # 15 frames of room: ten starts 15/9 apart, each rounded to a frame.
+    assert evaluation_windows(33 + 15, spec, "vcop") == (0, 2, 3, 5, 7, 8, 10, 12, 13, 15)
+    # Less room than clips: starts come twice, and still count as ten.
+    assert evaluation_windows(33 + 4, spec, "vcop") == (0, 0, 1, 1, 2, 2, 3, 3, 4, 4)
     with pytest.raises(ConfigError, match="'ucf'"):
         evaluation_windows(20, spec, "ucf")

@@ -142,3 +142,12 @@ def test_refuses_what_does_not_fit():
     assert "'s3d'" in caught.value.hint
     with pytest.raises(ConfigError, match="'layer'"):
         EncoderConfig(norm="layer")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stages_hold_every_parameter_once_in_the_order_of_the_data(name):
+    net = build_encoder(EncoderConfig(name=name), 3)
+    stages = net.stages()
+    assert [id(p) for stage in stages for p in stage] == [id(p) for p in net.parameters()]
+    assert all(any(p.ndim > 1 for p in stage) for stage in stages)
+    assert len(stages) >= 5

@@ -38,6 +38,22 @@ def test_the_presets_differ_where_the_splits_means_differ():
     np.testing.assert_array_equal(longer.neighbours, vcop.neighbours)
 
 
+def test_centring_by_hand():
+    """Less its own split's mean, each query points at the gallery's item of its class; as they are, both point at one.
+
+    The gallery's mean is (10, 10), the queries' (0, 5): what is left is (1, 0) and (-1, 0) on both sides. Uncentred,
+    the cosines of the first query are 61 / √(26 · 221) = .805 and 59 / √(26 · 181) = .860: it finds the wrong item.
+    Were the gallery's mean subtracted from the queries too, (-9, -5) would find the wrong item again.
+    """
+    queries, gallery, labels = np.array([[1.0, 5], [-1, 5]]), np.array([[11.0, 10], [9, 10]]), np.array([0, 1])
+    coclr = retrieve(queries, gallery, labels, labels, preset="coclr")
+    assert coclr.neighbours[:, :2].tolist() == [[0, 1], [1, 0]]
+    assert coclr.metrics["r@1"] == 1.0
+    vcop = retrieve(queries, gallery, labels, labels, preset="vcop")
+    assert vcop.neighbours[:, :2].tolist() == [[1, 0], [1, 0]]
+    assert vcop.metrics["r@1"] == 0.5
+
+
 def test_windows_are_averaged_before_anything_else():
     queries, gallery, ours, theirs = random_case()
     noise = np.random.default_rng(1).normal(size=(17, 3, 6))

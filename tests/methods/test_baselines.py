@@ -131,3 +131,17 @@ def test_supervised_needs_labels(classes):
     with pytest.raises(DataError, match=f"this data has {classes}") as caught:
         make_method("supervised", context=TrainingContext(VIDEOS, classes))
     assert all(name in caught.value.hint for name in ("simclr", "moco", "cpr"))
+
+
+def test_a_frozen_encoder_keeps_its_weights_and_its_statistics():
+    method = make_method("supervised", norm="batch", frozen=True)
+    optimiser = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=1.0)
+    before = snapshot(method)
+    train_step(method.train(), optimiser, 0)
+    after = snapshot(method)
+    assert {key for key in before if not torch.equal(before[key], after[key])} == {
+        "classifier.weight",
+        "classifier.bias",
+    }
+    x = make_batch(method, 0).view(0, "rgb")
+    torch.testing.assert_close(method.logits(x)[:1], method.logits(x[:1]), rtol=1e-4, atol=1e-5)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from oracles.transforms import triangle_weights
 
-from kinema.transforms import Geometry, TransformConfig, axis_matrix, centre_square, draw_geometry, resample
+from kinema.transforms import Geometry, TransformConfig, axis_matrix, centre_square, draw_geometry, resample, ten_crops
 
 
 def geometry(top=0.0, left=0.0, height=1.0, width=1.0, flip=False):
@@ -118,3 +118,13 @@ def test_centre_square_is_the_middle_of_the_longer_side():
     torch.testing.assert_close(
         show(tall, centre_square(torch.tensor([[30, 20]])), 20), tall[:, 5:25], atol=1e-5, rtol=0
     )
+
+
+def test_ten_crops_are_the_corners_and_the_middle_then_mirrored():
+    x = torch.rand(2, 40, 56, 3)
+    crops = [show(x, crop, 32) for crop in ten_crops(torch.tensor([[40, 56]]), 32 / 40)]
+    corners = [(0, 0), (0, 24), (8, 0), (8, 24), (4, 12)]
+    expected = [x[:, top : top + 32, left : left + 32] for top, left in corners]
+    assert len(crops) == 10
+    for crop, wanted in zip(crops, expected + [part.flip(2) for part in expected], strict=True):
+        torch.testing.assert_close(crop, wanted, atol=1e-5, rtol=0)

@@ -288,3 +288,16 @@ def test_bad_clips_are_refused():
 def test_settings_that_cannot_be_are_refused_by_name(settings):
     with pytest.raises(ConfigError, match=f"transform.{next(iter(settings))} is"):
         TransformConfig(**settings)
+
+
+def test_ten_crops_show_every_window_and_a_mirrored_one_negates_dx():
+    raw = raw_clips()
+    crops = list(ViewTransform(SPEC, ALL).ten_crops(raw))
+    assert [len(crop.variants) for crop in crops] == [2] * 10
+    middle, mirrored = crops[4].view(1, "motion"), crops[9].view(1, "motion")
+    torch.testing.assert_close(mirrored[:, 0], -middle[:, 0].flip(-1))
+    torch.testing.assert_close(mirrored[:, 1], middle[:, 1].flip(-1))
+    torch.testing.assert_close(crops[9].view(0, "rgb"), crops[4].view(0, "rgb").flip(-1), atol=1e-5, rtol=0)
+    upper = raw.frames[0, 1, 1:, :32, :32].permute(3, 0, 1, 2) / 255
+    torch.testing.assert_close(crops[0].view(1, "rgb")[0], (upper - RGB_MEAN) / RGB_STD, atol=1e-4, rtol=0)
+    assert torch.equal(crops[0].index, raw.index)

@@ -78,6 +78,12 @@ class TrainingError(KinemaError):
     kind = "training"
 
 
+class ExportError(KinemaError):
+    """A model that cannot be written in another format, or whose export does not compute what it computes."""
+
+    kind = "export"
+
+
 class StorageError(KinemaError):
     """A file that could not be written: a full disk, a read-only folder."""
 

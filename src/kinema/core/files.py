@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -39,6 +40,39 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
+    """Writes a new folder through a temporary neighbour that takes its name only when it is complete.
+
+    Args:
+        path: the folder, which must not exist; the folder that it lies in is made where it is missing.
+        fill: is handed the empty neighbour to write into.
+
+    Raises:
+        StorageError: there is something at ``path`` already, which is left alone; or the disk is full, or the place
+            cannot be written, and nothing is left there.
+    """
+    temporary: Path | None = None
+    refuse_existing(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+        fill(temporary)
+        os.chmod(temporary, 0o755)
+        os.rename(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise storage_error(path, error) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def refuse_existing(path: Path) -> None:
+    """Raises a StorageError where there is something at ``path``, an empty folder or a broken link too."""
+    if os.path.lexists(path):
+        raise StorageError(f"'{path}' exists already; nothing was changed.", "Choose another name for what is written.")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -14,7 +14,7 @@ method exactly. ``tests/conformance`` holds every method to this.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -78,6 +78,17 @@ class Method(nn.Module):
 
     def started(self) -> None:
         """Called once after towers were loaded from an earlier phase, before the first step."""
+
+    def stages(self) -> Sequence[Sequence[nn.Parameter]]:
+        """The learnt parameters by depth, from input to output, for rates that fall towards the input.
+
+        By default the encoders of the trained views stage by stage, and everything else as the last stage.
+        """
+        towers = self.towers()
+        depths = [list(towers[view].encoder.stages()) for view in self.trains]  # type: ignore[operator, union-attr]
+        known = {id(p) for stages in depths for stage in stages for p in stage}
+        merged = [[p for stages in depths for p in stages[depth]] for depth in range(len(depths[0]))]
+        return [*merged, [p for p in self.parameters() if id(p) not in known]]
 
     def embed(self, x: Tensor) -> Tensor:
         """Features of :attr:`view`, float [B, C, T, H, W] to [B, dim], before the head and not normalised."""

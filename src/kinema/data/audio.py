@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from kinema.core.errors import ConfigError
 from kinema.data.audio_table import AudioTable, audio_stream, audio_table, open_decoder
-from kinema.data.reading import open_file, reason_of
+from kinema.data.reading import open_file, packets_of, reason_of
 
 _WARM_UP = 32
 """Packets that are decoded before a stretch. The bit reservoir of MP3 reaches back 511 bytes, of 24 bytes a frame at
@@ -154,7 +154,7 @@ class _Stretch:
 
     def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
         try:
-            yield from (packet for packet in container.demux(stream) if packet.size)
+            yield from (packet for packet in packets_of(container, stream) if packet.size)
         except av.FFmpegError as error:
             self._note(reason_of(error))
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from kinema.core.errors import DataError, VideoError
 from kinema.data.motion import PacketTable
 from kinema.data.picture import Picture
-from kinema.data.reading import Reader, open_video, packet_table, reason_of
+from kinema.data.reading import Reader, open_video, packet_table, packets_of, reason_of
 
 
 def keyframes(
@@ -103,7 +103,7 @@ def _alone(reader: Reader, wanted: dict[int, int], seek: bool) -> Iterator[tuple
     try:
         if seek and min(wanted.values()) > 0 and not reader.seek(min(wanted)):
             return
-        for packet in reader.container.demux(reader.stream):
+        for packet in packets_of(reader.container, reader.stream):
             if packet.is_keyframe and packet.size and packet.pts in wanted:
                 frame = _only_frame(reader, packet)
                 if frame is not None:

@@ -66,6 +66,11 @@ def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
         yield container, stream
 
 
+def packets_of(container: Any, stream: Any) -> Iterator[Any]:
+    """The packets of a stream, to be left at any point: PyAV's own iterator then loses memory unless it is closed."""
+    yield from container.demux(stream)
+
+
 @functools.lru_cache(maxsize=64)
 def _packet_table(path: Path, _size: int, _mtime: int) -> PacketTable | None:
     pts: list[int] = []
@@ -78,7 +83,7 @@ def _packet_table(path: Path, _size: int, _mtime: int) -> PacketTable | None:
         is_h264 = stream.codec_context.name == "h264"
         length_size = (extradata[4] & 3) + 1 if len(extradata) > 4 and extradata[0] == 1 else 0
         try:
-            for packet in container.demux(stream):
+            for packet in packets_of(container, stream):
                 if packet.size == 0:
                     continue
                 if packet.pts is None:
@@ -142,10 +147,10 @@ class Reader:
                 for a decoder of one thread, which has said all of a packet before the next.
         """
         context, leaves_out = self.stream.codec_context, False
-        packets = self.container.demux(self.stream)
+        given = packets_of(self.container, self.stream)
         while True:
             try:
-                packet = next(packets, None)
+                packet = next(given, None)
             except av.FFmpegError as error:
                 self._note(reason_of(error))
                 packet = None
@@ -177,7 +182,7 @@ class Reader:
         try:
             if not self._begun:
                 self._begun = True
-                packet = next((packet for packet in self.container.demux(self.stream) if packet.size), None)
+                packet = next((packet for packet in packets_of(self.container, self.stream) if packet.size), None)
                 with suppress(av.FFmpegError, ValueError, MemoryError):
                     self.stream.decode(packet)
                     self.stream.codec_context.flush_buffers()

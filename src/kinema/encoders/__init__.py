@@ -4,5 +4,6 @@ from kinema.encoders.build import EncoderConfig, build_encoder
 from kinema.encoders.heads import ProjectionHead
 from kinema.encoders.layers import VideoEncoder
 from kinema.encoders.tower import HeadConfig, Tower
+from kinema.encoders.weights import load_weights
 
-__all__ = ["EncoderConfig", "HeadConfig", "ProjectionHead", "Tower", "VideoEncoder", "build_encoder"]
+__all__ = ["EncoderConfig", "HeadConfig", "ProjectionHead", "Tower", "VideoEncoder", "build_encoder", "load_weights"]

@@ -56,6 +56,17 @@ class VideoEncoder(nn.Module, ABC):
         """The mean of the feature map over time and space, float [B, C, T, H, W] to [B, dim]."""
         return self.feature_map(x).mean(dim=(2, 3, 4))
 
+    def stages(self) -> tuple[tuple[nn.Parameter, ...], ...]:
+        """The parameters by stage from input to output: each convolution or block, with the norm that follows it."""
+        found: list[list[nn.Parameter]] = []
+        for child in self.children():
+            for part in child if isinstance(child, nn.Sequential) else (child,):
+                parameters = list(part.parameters())
+                if not found or any(p.ndim > 1 for p in parameters):
+                    found.append([])
+                found[-1] += parameters
+        return tuple(tuple(stage) for stage in found)
+
 
 def norm_factory(kind: str, *, eps: float = 1e-5) -> NormFactory:
     """A normalisation by its name: 'batch', or 'group', under which a clip's feature ignores its batch-mates.

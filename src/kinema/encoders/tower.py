@@ -38,13 +38,15 @@ class HeadConfig:
 class Tower(nn.Module):
     """float [B, C, T, H, W] of one view to L2-normalised projections [B, d].
 
-    ``encoder`` is what is used after training, ``head`` is dropped.
+    ``encoder`` is what is used after training, ``head`` is dropped. ``view``, ``encoder_config`` and ``head_config``
+    say what it was built from.
     """
 
     def __init__(self, view: str, encoder: EncoderConfig, head: HeadConfig) -> None:
         super().__init__()
         if view not in VIEWS:
             raise ConfigError(f"There is no view '{view}'.", f"Choose one of: {', '.join(VIEWS)}.")
+        self.view, self.encoder_config, self.head_config = view, encoder, head
         self.encoder = build_encoder(encoder, channels=VIEWS[view])
         dim = self.encoder.dim
         self.head = ProjectionHead(dim, dim, out=head.out, layers=head.layers, norm=head.norm)

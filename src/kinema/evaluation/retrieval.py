@@ -24,14 +24,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kinema.core.errors import ConfigError, ShapeError
-from kinema.evaluation.labels import Vector, require_labels, whole_numbers
+from kinema.evaluation.features import Array, checked, directions, siblings
+from kinema.evaluation.interval import bootstrap_interval
+from kinema.evaluation.labels import Vector, require_labels
 from kinema.evaluation.ranking import Ranking, rank
 
 KS = (1, 5, 10, 20, 50)
 """The ranks of both presets."""
-
-FLAT = 1e-5
-"""A feature shorter than this fraction of the longest before centring is rounding, and taken as zero."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,8 @@ class RetrievalFigures:
 
 
 def retrieve(
-    query_features: Tensor | NDArray[np.floating],
-    gallery_features: Tensor | NDArray[np.floating],
+    query_features: Array,
+    gallery_features: Array,
     query_labels: Vector | None,
     gallery_labels: Vector | None,
     *,
@@ -111,12 +110,12 @@ def retrieve(
     labels = require_labels(query_labels, "query", "retrieval")
     others = require_labels(gallery_labels, "gallery", "retrieval")
     centred = PRESETS[preset].centred
-    queries = _directions(query_features, "query", len(labels), centred)
-    gallery = _directions(gallery_features, "gallery", len(others), centred)
+    queries = directions(checked(query_features, "query", len(labels)), centred=centred)
+    gallery = directions(checked(gallery_features, "gallery", len(others)), centred=centred)
     if queries.shape[1] != gallery.shape[1]:
         raise ShapeError(f"Queries have {queries.shape[1]} dimensions and the gallery {gallery.shape[1]}.")
-    siblings = _siblings(query_sources, gallery_sources, len(labels), len(others))
-    ranking = rank(queries @ gallery.T, labels[:, None] == others, siblings, KS)
+    own = siblings(query_sources, gallery_sources, len(labels), len(others))
+    ranking = rank(queries @ gallery.T, labels[:, None] == others, own, KS)
     return _figures(preset, ranking, labels, seed)
 
 
@@ -132,48 +131,3 @@ def _figures(preset: str, ranking: Ranking, labels: Tensor, seed: int) -> Retrie
         first=ranking.first.numpy(),
         neighbours=ranking.order.numpy(),
     )
-
-
-def bootstrap_interval(hit: Tensor, seed: int, resamples: int = 10_000) -> tuple[float, float]:
-    """95 % percentile interval of the mean of hits and misses, over resamples of the queries.
-
-    To draw Q queries with replacement and count the hits is to draw from a binomial distribution, so that is drawn.
-    Queries are taken as independent; where many come from one recording, the true spread is larger.
-
-    Args:
-        hit: bool [Q].
-        seed: of the draws.
-        resamples: how many.
-    """
-    q = len(hit)
-    means = np.random.default_rng(seed).binomial(q, float(hit.double().mean()), resamples) / q
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def _directions(features: Tensor | NDArray[np.floating], name: str, items: int, centred: bool) -> Tensor:
-    """Features as unit vectors [N, d], the mean over windows taken and the split's mean subtracted."""
-    x = torch.as_tensor(features).detach().cpu().double()
-    if x.dim() not in (2, 3) or x.shape[0] != items or 0 in x.shape:
-        raise ShapeError(f"The {name} features are {tuple(x.shape)} for {items} labels; expected [N, d] or [N, V, d].")
-    bad = int((~torch.isfinite(x)).flatten(1).any(1).sum())
-    if bad:
-        raise ShapeError(f"The features of {bad} of {items} {name} videos are not finite.")
-    if x.dim() == 3:
-        x = x.mean(1)
-    longest = x.norm(dim=1).max()
-    if centred:
-        x = x - x.mean(0)
-    length = x.norm(dim=1, keepdim=True)
-    return torch.where(length > FLAT * longest, x / length.clamp_min(torch.finfo(x.dtype).tiny), 0.0).float()
-
-
-def _siblings(query: Vector | None, gallery: Vector | None, queries: int, items: int) -> Tensor | None:
-    if query is None and gallery is None:
-        return None
-    if query is None or gallery is None:
-        raise ShapeError("query_sources and gallery_sources are given together or not at all.")
-    ours, theirs = whole_numbers(query, "sources of the queries"), whole_numbers(gallery, "sources of the gallery")
-    if (len(ours), len(theirs)) != (queries, items):
-        raise ShapeError(f"There are {len(ours)} and {len(theirs)} sources for {queries} queries and {items} items.")
-    return ours[:, None] == theirs

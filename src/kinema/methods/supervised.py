@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from kinema.core.errors import ConfigError, DataError
@@ -29,12 +29,14 @@ class SupervisedConfig:
         view: the view that is learnt from.
         dropout: share of the features dropped before the classifier.
         smoothing: label smoothing.
+        frozen: only the classifier is learnt, on features of the encoder as it was started (a linear probe).
         head: kept so that a later phase can start from the tower; no gradient reaches it.
     """
 
     view: str = "rgb"
     dropout: float = 0.0
     smoothing: float = 0.0
+    frozen: bool = False
     head: HeadConfig = field(default_factory=HeadConfig)
 
     def __post_init__(self) -> None:
@@ -69,11 +71,24 @@ class Supervised(Method):
         self.views = self.trains = (config.view,)
         self.tower = Tower(config.view, encoder, config.head)
         self.tower.head.requires_grad_(False)
+        self.tower.encoder.requires_grad_(not config.frozen)
         self.classifier = nn.Linear(int(self.tower.encoder.dim), classes)
 
     def towers(self) -> Mapping[str, Tower]:
         """The one tower, under its view."""
         return {self.view: self.tower}
+
+    def train(self, mode: bool = True) -> Supervised:
+        """Training mode; an encoder that is frozen keeps the statistics of its norms too."""
+        super().train(mode)
+        if self.config.frozen:
+            self.tower.eval()
+        return self
+
+    def logits(self, x: Tensor) -> Tensor:
+        """What the classifier says, float [B, C, T, H, W] to [B, classes]."""
+        scores: Tensor = self.classifier(self.tower.encoder(x))
+        return scores
 
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:
         """Cross entropy over the labelled clips of the batch."""

@@ -69,6 +69,7 @@ class Plan:
         precision: Lightning's name.
         checkpoint_seconds: time between two checkpoints inside an epoch.
         collapse_rank: effective rank below which training counts as collapsed.
+        weights: a file of weights that encoders start from: torchvision's (.pth), or kinema's own.
     """
 
     method: MethodConfig
@@ -89,6 +90,7 @@ class Plan:
     precision: str = "32-true"
     checkpoint_seconds: float = 60.0
     collapse_rank: float = 1.2
+    weights: str = ""
 
     def recipe(self) -> Recipe:
         """The phases worked out.

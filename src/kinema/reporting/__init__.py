@@ -1,9 +1,22 @@
 """From run folders to one honest page, the same as JSON, and a table for the terminal."""
 
 from kinema.reporting.collect import collect
+from kinema.reporting.markdown import markdown, write_markdown
 from kinema.reporting.page import page, write_page
 from kinema.reporting.report import Report, read_json, write_json
 from kinema.reporting.strips import with_strips
 from kinema.reporting.terminal import rows, table
 
-__all__ = ["Report", "collect", "page", "read_json", "rows", "table", "with_strips", "write_json", "write_page"]
+__all__ = [
+    "Report",
+    "collect",
+    "markdown",
+    "page",
+    "read_json",
+    "rows",
+    "table",
+    "with_strips",
+    "write_json",
+    "write_markdown",
+    "write_page",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kinema.reporting.markup import Markup, tag
@@ -26,15 +26,27 @@ class Series:
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis: its lowest and highest value and where its ticks stand."""
+    """One axis: its lowest and highest value, where its ticks stand, and whether equal steps are equal factors."""
 
     low: float
     high: float
     ticks: tuple[float, ...]
+    logarithmic: bool = False
 
     def place(self, value: float, start: float, end: float) -> float:
         """The position of ``value`` between the positions of the axis' two ends."""
-        return start + (value - self.low) / (self.high - self.low) * (end - start)
+        low, high = self.low, self.high
+        if self.logarithmic:
+            value, low, high = math.log(value), math.log(low), math.log(high)
+        return start + (value - low) / (high - low) * (end - start)
+
+
+@dataclass(frozen=True)
+class Across:
+    """What a chart's x counts: its name, one of it, and the axis over its values."""
+
+    name: str
+    axis: Callable[[Sequence[float]], Axis]
 
 
 def axis(low: float, high: float, count: int = 5, whole: bool = False) -> Axis:
@@ -51,15 +63,43 @@ def axis(low: float, high: float, count: int = 5, whole: bool = False) -> Axis:
     return Axis(ticks[0], ticks[-1], ticks)
 
 
+def epoch_axis(values: Sequence[float]) -> Axis:
+    """The axis of epochs, from 1."""
+    last = max(values)
+    whole = axis(1.0, last, whole=True) if last > 1 else Axis(0.0, 2.0, (1.0,))
+    ticks = sorted({1.0, *(tick for tick in whole.ticks if 1 < tick <= last)})
+    if len(ticks) > 2 and ticks[1] - ticks[0] < (ticks[2] - ticks[1]) / 2:
+        del ticks[1]
+    return Axis(1.0, last, tuple(ticks)) if last > 1 else whole
+
+
+def factor_axis(values: Sequence[float]) -> Axis:
+    """An axis of numbers above zero on which equal steps are equal factors, with a tick at every value."""
+    low, high = min(values), max(values)
+    if low == high:
+        low, high = low / 2, high * 2
+    return Axis(low, high, tuple(sorted(set(values))), logarithmic=True)
+
+
+EPOCHS = Across("epoch", epoch_axis)
+
+
 def line_chart(
-    title: str, series: Sequence[Series], y_label: str, *, percents: bool = False, zero: bool = False
+    title: str,
+    series: Sequence[Series],
+    y_label: str,
+    *,
+    across: Across = EPOCHS,
+    percents: bool = False,
+    zero: bool = False,
 ) -> Markup:
-    """A figure with one line a series over the epochs, a legend, values on hover, and the same values as a table.
+    """A figure with one line a series, a legend, values on hover, and the same values as a table.
 
     Args:
         title: what is shown.
         series: the lines; those without a point are left out.
         y_label: the unit of y.
+        across: what x counts.
         percents: y is a fraction of 1, shown as per cent.
         zero: the y axis starts at 0.
     """
@@ -68,30 +108,29 @@ def line_chart(
         return Markup("")
     xs = [x for each in drawn for x, _ in each.points]
     ys = [y for each in drawn for _, y in each.points if y is not None]
-    x_axis = _epochs(max(xs))
+    x_axis = across.axis(xs)
     y_axis = axis(min(0.0, *ys) if zero else min(ys), max(ys))
     write = (lambda y: percent(y)) if percents else number
-    lines = [_line(each, n, x_axis, y_axis, write) for n, each in enumerate(drawn)]
+    lines = [_line(each, n, x_axis, y_axis, write, across.name) for n, each in enumerate(drawn)]
     legend = [tag("li", _key(n), each.name) for n, each in enumerate(drawn)]
     drawing = tag(
         "svg",
-        *_grid(x_axis, y_axis, percents),
+        *_grid(x_axis, y_axis, percents, across.name),
         *lines,
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
         role="img",
-        aria_label=f"{title}, by epoch. The values are in the table below the chart.",
+        aria_label=f"{title}, by {across.name}. The values are in the table below the chart.",
         class_="chart",
     )
     heading = tag("figcaption", tag("strong", title), " ", tag("span", y_label, class_="unit"))
-    return tag("figure", heading, drawing, tag("ul", legend, class_="legend"), _table(drawn, write), class_="panel")
-
-
-def _epochs(last: float) -> Axis:
-    whole = axis(1.0, last, whole=True) if last > 1 else Axis(0.0, 2.0, (1.0,))
-    ticks = sorted({1.0, *(tick for tick in whole.ticks if 1 < tick <= last)})
-    if len(ticks) > 2 and ticks[1] - ticks[0] < (ticks[2] - ticks[1]) / 2:
-        del ticks[1]
-    return Axis(1.0, last, tuple(ticks)) if last > 1 else whole
+    return tag(
+        "figure",
+        heading,
+        drawing,
+        tag("ul", legend, class_="legend"),
+        _table(drawn, write, across.name),
+        class_="panel",
+    )
 
 
 def _x(x_axis: Axis, value: float) -> float:
@@ -102,7 +141,7 @@ def _y(y_axis: Axis, value: float) -> float:
     return y_axis.place(value, HEIGHT - BOTTOM, TOP)
 
 
-def _grid(x_axis: Axis, y_axis: Axis, percents: bool) -> list[Markup]:
+def _grid(x_axis: Axis, y_axis: Axis, percents: bool, below: str) -> list[Markup]:
     parts = []
     for tick in y_axis.ticks:
         y = _y(y_axis, tick)
@@ -111,13 +150,14 @@ def _grid(x_axis: Axis, y_axis: Axis, percents: bool) -> list[Markup]:
         parts.append(tag("text", told, x=LEFT - 6, y=y + 3.5, text_anchor="end"))
     low = HEIGHT - BOTTOM + 15
     parts += [tag("text", f"{tick:g}", x=_x(x_axis, tick), y=low, text_anchor="middle") for tick in x_axis.ticks]
-    parts.append(tag("text", "epoch", x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 4, text_anchor="middle"))
+    parts.append(tag("text", below, x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 4, text_anchor="middle"))
     return parts
 
 
-def _line(series: Series, kind: int, x_axis: Axis, y_axis: Axis, write: object) -> Markup:
+def _line(
+    series: Series, kind: int, x_axis: Axis, y_axis: Axis, write: Callable[[float | None], str], across: str
+) -> Markup:
     """The line in its unbroken pieces, and a mark with its value at every point."""
-    assert callable(write)
     pieces: list[list[str]] = [[]]
     marks = []
     for x, y in series.points:
@@ -126,7 +166,7 @@ def _line(series: Series, kind: int, x_axis: Axis, y_axis: Axis, write: object) 
             continue
         left, top = _x(x_axis, x), _y(y_axis, y)
         pieces[-1].append(f"{left:.1f},{top:.1f}")
-        told = tag("title", f"{series.name}, epoch {x:g}: {write(y)}")
+        told = tag("title", f"{series.name}, {across} {x:g}: {write(y)}")
         dot = tag("circle", cx=left, cy=top, r=2.2, class_="dot")
         marks.append(tag("g", told, tag("circle", cx=left, cy=top, r=7, class_="reach"), dot, class_="mark"))
     lines = [tag("polyline", points=" ".join(piece)) for piece in pieces if len(piece) > 1]
@@ -138,11 +178,13 @@ def _key(kind: int) -> Markup:
     return tag("svg", stroke, viewBox="0 0 26 12", class_="key", aria_hidden="true")
 
 
-def _table(series: Sequence[Series], write: object) -> Markup:
+def _table(series: Sequence[Series], write: Callable[[float | None], str], across: str) -> Markup:
     """The chart's values for those who read rather than see."""
-    assert callable(write)
     values = [dict(each.points) for each in series]
-    head = [tag("th", "Epoch", scope="col"), *(tag("th", each.name, scope="col") for each in series)]
+    head = [
+        tag("th", across[:1].upper() + across[1:], scope="col"),
+        *(tag("th", each.name, scope="col") for each in series),
+    ]
     body = [
         tag("tr", tag("th", f"{x:g}", scope="row"), [tag("td", write(points.get(x))) for points in values])
         for x in sorted({x for points in values for x in points})

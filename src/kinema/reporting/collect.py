@@ -13,7 +13,7 @@ from kinema.core.errors import UsageError
 from kinema.core.records import Result
 from kinema.reporting.budget import epochs_of, phases_of
 from kinema.reporting.headline import headline
-from kinema.reporting.report import Figure, Neighbour, PhaseRecord, Query, Report, Row, RunRecord, blocks
+from kinema.reporting.report import Figure, Neighbour, PhaseRecord, Placed, Query, Report, Row, RunRecord, blocks
 from kinema.reporting.wording import VIEWS, encoder_order, natural, view_name
 from kinema.training.run_folder import RunFolder
 
@@ -150,6 +150,19 @@ def _figure(result: Result, details: dict[str, Any]) -> Figure:
         },
         seconds=result.seconds,
         neighbours=_neighbours(details),
+        labelled=details.get("labelled"),
+        confusion=details.get("confusion") or {},
+        layout=_layout(details.get("layout") or {}),
+        layout_method=str((details.get("layout") or {}).get("method") or ""),
+    )
+
+
+def _layout(kept: dict[str, Any]) -> tuple[Placed, ...]:
+    return tuple(
+        Placed(x, y, str(path), label)
+        for (x, y), path, label in zip(
+            kept.get("places") or (), kept.get("paths") or (), kept.get("labels") or (), strict=True
+        )
     )
 
 
@@ -180,10 +193,14 @@ def _merge_equal(rows: list[Row]) -> tuple[Row, ...]:
     """Rows that several runs measured alike, figure by figure and seed by seed, become one that names all the runs."""
     merged: dict[str, Row] = {}
     for row in rows:
-        plain = replace(row, runs=(), figures=tuple(replace(f, seconds=0.0, neighbours=()) for f in row.figures))
+        plain = replace(row, runs=(), figures=tuple(_figures_alone(f) for f in row.figures))
         key = repr(plain)
         merged[key] = replace(merged[key], runs=(*merged[key].runs, *row.runs)) if key in merged else row
     return tuple(merged.values())
+
+
+def _figures_alone(figure: Figure) -> Figure:
+    return replace(figure, seconds=0.0, neighbours=(), layout=())
 
 
 def _retrieval_first(rows: list[Row]) -> list[tuple[Row, ...]]:

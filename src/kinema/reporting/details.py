@@ -77,7 +77,9 @@ def _provenance(report: Report) -> Markup:
 
 
 def _whence(row: Row, figure: Figure) -> list[Child]:
-    name = next((n for n in ("r@1", "mining_precision") if n in figure.metrics), next(iter(figure.metrics), ""))
+    name = next(
+        (n for n in ("r@1", "accuracy", "mining_precision") if n in figure.metrics), next(iter(figure.metrics), "")
+    )
     told = f"{metric_name(name)} {metric_value(name, figure.metrics.get(name))}"
     cells: list[Child] = [encoder_name(row.encoder), view_name(row.view), row.protocol, row.preset]
     cells += [figure.selection or "all", figure.data, figure.queries, figure.gallery, told, row.seed, row.commit]

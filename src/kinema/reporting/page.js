@@ -41,3 +41,18 @@ for (const chart of document.querySelectorAll("svg.chart")) {
   });
   chart.addEventListener("pointerleave", leave);
 }
+// A class alone in the layouts, while its name is pointed at.
+for (const section of document.querySelectorAll("section.layouts")) {
+  for (const name of section.querySelectorAll(".hues li")) {
+    const show = (alone) => {
+      for (const layout of section.querySelectorAll(".layout")) {
+        layout.classList.toggle("one", alone);
+        for (const mark of layout.querySelectorAll(".mark")) {
+          mark.classList.toggle("same", alone && mark.dataset.class === name.dataset.class);
+        }
+      }
+    };
+    name.addEventListener("pointerenter", () => show(true));
+    name.addEventListener("pointerleave", () => show(false));
+  }
+}

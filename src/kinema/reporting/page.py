@@ -10,10 +10,13 @@ from string import Template
 
 from kinema.core.files import write_text
 from kinema.reporting.classes import by_class
+from kinema.reporting.confusion import confusion
 from kinema.reporting.curves import curves
 from kinema.reporting.details import details
 from kinema.reporting.gallery import gallery
+from kinema.reporting.labels import label_curves
 from kinema.reporting.markup import Markup, safe, tag
+from kinema.reporting.projection import projection
 from kinema.reporting.report import Report
 from kinema.reporting.runs import what_was_run
 from kinema.reporting.tables import results
@@ -25,7 +28,7 @@ def page(report: Report) -> str:
         name: package_files(__package__).joinpath(f"page.{name}").read_text("utf-8") for name in ("html", "css", "js")
     }
     digest = base64.b64encode(hashlib.sha256(parts["js"].encode()).digest()).decode()
-    sections = (what_was_run, results, curves, by_class, gallery, details)
+    sections = (what_was_run, results, label_curves, curves, by_class, confusion, gallery, projection, details)
     return Template(parts["html"]).substitute(
         title=safe(report.title),
         style=parts["css"],

@@ -98,6 +98,16 @@ class Query:
 
 
 @dataclass(frozen=True)
+class Placed:
+    """One video in a layout: its place, each of x and y from 0 to 1, its file and its class."""
+
+    x: float
+    y: float
+    path: str
+    label: str | None
+
+
+@dataclass(frozen=True)
 class Figure:
     """The figures of one encoder on one selection of queries.
 
@@ -106,12 +116,16 @@ class Figure:
         data: the data set as the user named it.
         queries: how many.
         gallery: how many items they were ranked against.
-        metrics: fractions of 1; None where a figure was not finite.
-        interval: 95 % bootstrap interval of R@1, or None.
+        metrics: fractions of 1, but for ranks; None where a figure was not finite.
+        interval: 95 % bootstrap interval of R@1, or of the accuracy; None where there is none.
         chance: R@1 of guessing, or None.
         per_class: the class's main figure.
         seconds: how long it took.
         neighbours: queries and their nearest clips, as far as they were kept.
+        labelled: labelled videos that a classifier was trained on; None where there was none.
+        confusion: by true class, how many of its videos were taken for which.
+        layout: the queries in the plane, as far as they were laid out.
+        layout_method: how.
     """
 
     selection: str
@@ -124,6 +138,10 @@ class Figure:
     per_class: dict[str, float | None]
     seconds: float
     neighbours: tuple[Query, ...] = ()
+    labelled: int | None = None
+    confusion: dict[str, dict[str, int]] = field(default_factory=dict)
+    layout: tuple[Placed, ...] = ()
+    layout_method: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,16 @@ from collections.abc import Callable, Sequence
 from kinema.reporting.charts import interval_bar
 from kinema.reporting.markup import Markup, join, tag
 from kinema.reporting.report import Figure, Report, Row, blocks
-from kinema.reporting.wording import DASH, encoder_name, evaluate_command, metric_name, metric_value, natural, view_name
+from kinema.reporting.wording import (
+    DASH,
+    encoder_name,
+    evaluate_command,
+    metric_name,
+    metric_value,
+    natural,
+    protocol_heading,
+    view_name,
+)
 
 EXPLAINED = (
     "Every query is a video. The encoder ranks the gallery’s videos by how similar it finds them to the query. "
@@ -19,6 +28,19 @@ ABOUT_MINING = (
     "those that are of the clip’s own class, mining R@1 that of the first choice, class recall how much of a class is "
     "found."
 )
+ABOUT = {
+    "mining": ABOUT_MINING,
+    "knn": "The nearest training videos vote for a test video’s class. Accuracy is the share of test videos whose "
+    "class wins.",
+    "linear": "A linear classifier is trained on the encoder’s features, which stay as they are; labels are used for "
+    "it and for nothing else. Accuracy is the share of test videos whose class it names.",
+    "few-label": "The same linear classifier, trained on few labels: the mean over several draws of them.",
+    "cross-modal": "Every video asks in one view and is sought among all videos in the other. R@k is the share that is "
+    "among the first k.",
+}
+"""What a protocol other than retrieval measures, for a reader."""
+LEADING = ("r@1", "accuracy")
+"""Metrics whose uncertainty is drawn."""
 Column = tuple[str, Callable[[Row], Markup]]
 
 
@@ -46,8 +68,15 @@ def _table(block: Sequence[Row], candidate: str) -> Markup:
     table = tag("table", tag("thead", head), tag("tbody", body), class_="results")
     label = f"Results of {block[0].protocol} {block[0].preset}"
     scroll = tag("div", table, class_="scroll", tabindex=0, role="region", aria_label=label)
-    about = tag("p", ABOUT_MINING) if block[0].protocol == "mining" else Markup("")
-    return join([tag("h3", _heading(block[0])), about, scroll, tag("p", _caption(block), class_="caption")])
+    about = tag("p", ABOUT[block[0].protocol]) if block[0].protocol in ABOUT else Markup("")
+    return join(
+        [
+            tag("h3", protocol_heading(block[0].protocol, block[0].preset)),
+            about,
+            scroll,
+            tag("p", _caption(block), class_="caption"),
+        ]
+    )
 
 
 def _columns(block: Sequence[Row]) -> list[Column]:
@@ -60,10 +89,10 @@ def _columns(block: Sequence[Row]) -> list[Column]:
     if len({row.view for row in block}) > 1:
         columns.append(("View", lambda row: tag("td", view_name(row.view))))
     columns.append((metric_name(first), lambda row: _value(row, main, first, "number main")))
-    if first == "r@1":
+    if first in LEADING and any(f.interval for row in block if (f := row.at(main))):
         highest = [f.interval[1] if f.interval else f.metrics.get(first) or 0 for r in block if (f := r.at(main))]
         top = min(1.0, max([0.1, *highest]))
-        columns.append(("95 % interval", lambda row: _interval(row.at(main), top)))
+        columns.append(("95 % interval", lambda row: _interval(row.at(main), first, top)))
     columns += [_column(metric_name(name), main, name) for name in metrics[1:]]
     columns += [_column(f"{metric_name(first)}, {_selection(name)}", name, first) for name in others]
     if len({row.seed for row in block}) > 1:
@@ -87,11 +116,7 @@ def _main(block: Sequence[Row]) -> str:
 
 def _metric_order(name: str) -> tuple[int, list[tuple[int, int | str]]]:
     first = ("mining_precision", "mining_r@1", "class_mining_recall_median", "class_mining_recall_mean")
-    return (first.index(name) if name in first else len(first), natural(name))
-
-
-def _heading(row: Row) -> str:
-    return row.protocol[:1].upper() + row.protocol[1:] + (f", preset {row.preset}" if row.preset else "")
+    return (first.index(name) if name in first else len(first) + name.endswith("_rank"), natural(name))
 
 
 def _caption(block: Sequence[Row]) -> str:
@@ -131,11 +156,10 @@ def _value(row: Row, selection: str, metric: str, kind: str = "number") -> Marku
     return tag("td", metric_value(metric, figure.metrics.get(metric)), class_=kind, title=whence)
 
 
-def _interval(figure: Figure | None, top: float) -> Markup:
-    if figure is None or figure.metrics.get("r@1") is None:
+def _interval(figure: Figure | None, metric: str, top: float) -> Markup:
+    value = None if figure is None else figure.metrics.get(metric)
+    if figure is None or value is None:
         return tag("td", DASH)
     low_high = figure.interval
     bounds = f"{100 * low_high[0]:.1f}–{100 * low_high[1]:.1f} %" if low_high else "no interval"
-    return tag(
-        "td", interval_bar(figure.metrics["r@1"], low_high, figure.chance, top), tag("small", bounds), class_="bars"
-    )
+    return tag("td", interval_bar(value, low_high, figure.chance, top), tag("small", bounds), class_="bars")

@@ -18,6 +18,13 @@ NAMES = {
     "supervised": "Supervised (told the labels)",
 }
 SHORT = {"random": "Untrained", "coclr": "CoCLR", "supervised": "Supervised", "moco": "MoCo", "cpr-bank": "CPR bank"}
+PROTOCOLS = {
+    "knn": "Nearest-neighbour classifier",
+    "linear": "Linear probe",
+    "few-label": "Linear probe",
+    "finetune": "Fine-tuning",
+    "cross-modal": "Retrieval across views",
+}
 VIEWS = {"rgb": "RGB", "residual": "residual", "motion": "motion vectors"}
 BASELINES = ("infonce", "moco", "simclr")
 REFERENCES = ("random", "supervised", *BASELINES)
@@ -91,6 +98,11 @@ def evaluate_command(run: str, data: object) -> str:
     return shlex.join(["kinema", "evaluate", "retrieval", run, str(data or "DATA")])
 
 
+def protocol_name(protocol: str) -> str:
+    """A protocol's name as a reader sees it."""
+    return PROTOCOLS.get(protocol, protocol[:1].upper() + protocol[1:])
+
+
 def metric_name(metric: str) -> str:
     """A metric as a column's head."""
     named = {
@@ -99,13 +111,26 @@ def metric_name(metric: str) -> str:
         "class_mining_recall_median": "Class recall, median",
         "class_mining_recall_mean": "Class recall, mean",
         "class_mining_recall_std": "Class recall, spread",
+        "accuracy": "Accuracy",
+        "accuracy_top5": "Top-5 accuracy",
+        "mean_class_accuracy": "Accuracy, mean of classes",
+        "median_rank": "Median rank",
     }
     return named.get(metric, "R" + metric[1:] if metric.startswith("r@") else metric)
 
 
 def metric_value(metric: str, value: float | None) -> str:
     """A figure as its metric is told: ranks and distances as numbers, all else as per cent."""
-    return number(value) if metric.startswith(("rankme", "alignment", "uniformity")) else percent(value)
+    plain = metric.endswith("_rank") or metric.startswith(("rankme", "alignment", "uniformity"))
+    return number(value) if plain else percent(value)
+
+
+def protocol_heading(protocol: str, preset: str) -> str:
+    """A protocol and its preset as a table's head."""
+    name = protocol_name(protocol)
+    if preset.endswith("%"):
+        return f"{name}, {preset} of the labels"
+    return name + (f", preset {preset}" if preset else "")
 
 
 def join(words: Iterable[str]) -> str:

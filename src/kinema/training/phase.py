@@ -7,6 +7,7 @@ loggers. It is not asked to remember anything: ``checkpoints.Progress`` and the 
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from kinema.core.errors import KinemaError, ShapeError
 from kinema.core.files import storage_error
@@ -27,6 +28,8 @@ from kinema.training.checkpoints import Checkpoint, Progress
 from kinema.training.settings import OptimiserConfig, Phase, Recipe
 from kinema.training.watch import CollapseWatch, FiniteWatch, WaitTimer
 from kinema.transforms import ViewTransform
+
+log = logging.getLogger(__name__)
 
 LOG_EVERY = 10
 
@@ -86,6 +89,8 @@ class Surroundings:
         meter: measures what was mined; None where there are no labels.
         display: where a person sees it.
         stop: says whether the user asked to stop.
+        after_epoch: further figures of the epoch that has just ended, given its number; None for none. What it keeps
+            on disk must bear to be written again: a run that was killed right after it repeats the epoch's last step.
     """
 
     folder: Path
@@ -96,6 +101,7 @@ class Surroundings:
     meter: Meter | None
     display: Display
     stop: Callable[[], bool]
+    after_epoch: Callable[[Method, int], Mapping[str, float]] | None = None
 
 
 class PhaseModule(pl.LightningModule):  # type: ignore[misc]
@@ -113,6 +119,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         self._timer: WaitTimer[RawClips] = WaitTimer(())
         self._last = self._saved = time.perf_counter()
         self._waited = 0.0
+        self._logger_failed = False
 
     @property
     def checkpoint_path(self) -> Path:
@@ -188,7 +195,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
     def _step(self, total: Tensor, epoch: float) -> None:
         rate = self.phase.optimiser.rate(epoch, self.phase.epochs)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         optimiser = self.optimizers()
         optimiser.zero_grad(set_to_none=True)
         self.manual_backward(total)
@@ -225,8 +232,10 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         row["effective_rank"] = self.collapse.look(p.step, judge=p.epoch > 0)
         if type(self.method).refresh is not Method.refresh:
             self.method.refresh(self.around.features(self.method))
+        if self.around.after_epoch is not None:
+            row |= self.around.after_epoch(self.method, p.epoch)
         self._write(row)
-        self._tensorboard(row)
+        self._log(row)
         p.epoch, p.batch, p.loss_sum, p.loss_count = p.epoch + 1, 0, 0.0, 0
         self.save()
         self.around.display.epoch(row)
@@ -252,7 +261,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
             "epoch": p.epoch,
             "step": p.step,
             "loss": loss,
-            "lr": self.optimiser.param_groups[0]["lr"],
+            "lr": self.optimiser.param_groups[-1]["lr"],
             "clips_per_second": p.clips / p.seconds if p.seconds else None,
             "data_wait": p.waited / p.seconds if p.seconds else None,
         }
@@ -262,7 +271,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         row = self._row("step", self._mean_loss() if self.progress.loss_count else None)
         row |= {name: float(value) for name, value in terms.items()}
         self._write(row)
-        self._tensorboard(row)
+        self._log(row)
 
     def _write(self, row: Mapping[str, Any]) -> None:
         plain = {key: None if isinstance(value, float) and not isfinite(value) else value for key, value in row.items()}
@@ -274,19 +283,31 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
             raise storage_error(self.metrics_path, error) from error
         self.progress.metrics_bytes += len(line)
 
-    def _tensorboard(self, row: Mapping[str, Any]) -> None:
+    def _log(self, row: Mapping[str, Any]) -> None:
         numbers = {f"{self.phase.name}/{k}": v for k, v in row.items() if isinstance(v, int | float)}
-        if self.logger is not None:
+        if self.logger is None or self._logger_failed:
+            return
+        try:
             self.logger.log_metrics(numbers, step=self.progress.step)
+        except (
+            Exception
+        ) as error:  # a tracking server may fail in any way, and a training is worth more than its curves
+            self._logger_failed = True
+            log.warning("The logger failed and is left alone; metrics.jsonl has every figure: %s", error)
 
 
-def make_optimiser(method: nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
-    """The optimiser over all that is learnt; biases and norms are not decayed."""
-    learnt = [p for p in method.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in learnt if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in learnt if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+def make_optimiser(method: Method, config: OptimiserConfig) -> torch.optim.Optimizer:
+    """The optimiser over all that is learnt: biases and norms are not decayed, stages have their share of the rate."""
+    stages = [list(method.parameters())] if config.layer_decay == 1 else list(method.stages())
+    groups = []
+    for depth, stage in enumerate(stages):
+        learnt = [p for p in stage if p.requires_grad]
+        share = config.layer_decay ** (len(stages) - 1 - depth)
+        for decay, parameters in (
+            (config.weight_decay, [p for p in learnt if p.ndim > 1]),
+            (0.0, [p for p in learnt if p.ndim <= 1]),
+        ):
+            groups.append({"params": parameters, "weight_decay": decay, "share": share})
     if config.name == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
     kind = torch.optim.Adam if config.name == "adam" else torch.optim.AdamW

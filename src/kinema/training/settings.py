@@ -27,6 +27,8 @@ class OptimiserConfig:
         drops: epochs at which 'steps' drops.
         warmup_epochs: epochs over which the rate rises linearly from zero.
         clip_norm: the gradient's norm is clipped to this; 0 for no clipping.
+        layer_decay: each stage of the network learns at this times the rate of the stage after it; the classifier or
+            the heads, which come last, at ``lr``.
     """
 
     name: Literal["adam", "adamw", "sgd"] = "adamw"
@@ -37,6 +39,7 @@ class OptimiserConfig:
     drops: tuple[int, ...] = ()
     warmup_epochs: float = 1.0
     clip_norm: float = 0.0
+    layer_decay: float = 1.0
 
     def __post_init__(self) -> None:
         if self.lr <= 0:
@@ -44,6 +47,8 @@ class OptimiserConfig:
         for name in ("weight_decay", "momentum", "warmup_epochs", "clip_norm"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"optimiser.{name} is {getattr(self, name)}; it must not be negative.")
+        if not 0 < self.layer_decay <= 1:
+            raise ConfigError(f"optimiser.layer_decay is {self.layer_decay}; it must lie above 0 and be at most 1.")
 
     def rate(self, epoch: float, epochs: int) -> float:
         """The learning rate after ``epoch`` epochs (a fraction, too) of a phase of ``epochs``."""
@@ -105,6 +110,8 @@ class Recipe:
         precision: Lightning's name: '32-true', 'bf16-mixed', '16-mixed'.
         checkpoint_seconds: time between two checkpoints inside an epoch.
         collapse_rank: effective rank of the projections below which training counts as collapsed.
+        weights: a file that encoders start from in place of random values, where no phase has learnt one yet; see
+            :mod:`kinema.encoders.weights`. Encoders of another number of channels than the file's start at random.
     """
 
     name: str
@@ -124,6 +131,7 @@ class Recipe:
     precision: str = "32-true"
     checkpoint_seconds: float = 60.0
     collapse_rank: float = 1.2
+    weights: str = ""
 
     def __post_init__(self) -> None:
         if not self.phases:

@@ -20,11 +20,13 @@ from torch.utils.data import DataLoader
 
 from kinema.core.errors import ConfigError, KinemaError, TrainingError
 from kinema.core.files import storage_error, write_json
-from kinema.core.protocols import Method
+from kinema.core.protocols import Method, load_strictly
 from kinema.core.records import RawClips, TrainingContext
 from kinema.core.seeds import seed_at
 from kinema.data import ClipDataset, ClipSampler, ClipStore, collate
+from kinema.encoders.weights import encoder_state
 from kinema.training.checkpoints import read_tower, write_tower
+from kinema.training.loggers import close_logger, open_logger
 from kinema.training.phase import InterruptedRunError, Meter, PhaseModule, Surroundings
 from kinema.training.progress import PhaseDisplay
 from kinema.training.run_folder import RunFolder
@@ -70,6 +72,8 @@ class Job:
         identity: the settings of a phase that a checkpoint must agree with, as plain values.
         accelerator: Lightning's name: 'auto', 'cpu', 'gpu'.
         console: where to show progress; None for silence.
+        after_epoch: further figures of an epoch that has just ended; see :class:`Surroundings`.
+        logger: where the curves go beside metrics.jsonl; see :mod:`kinema.training.loggers`.
     """
 
     recipe: Recipe
@@ -82,6 +86,8 @@ class Job:
     identity: Callable[[Phase], dict[str, Any]]
     accelerator: str = "auto"
     console: Console | None = None
+    after_epoch: Callable[[Method, int], Mapping[str, float]] | None = None
+    logger: str = "tensorboard"
 
     def folder(self, phase: Phase) -> Path:
         """The phase's folder."""
@@ -131,6 +137,8 @@ def _train_phase(job: Job, phase: Phase) -> None:
     recipe, folder = job.recipe, job.folder(phase)
     method = build_method(recipe, phase, job.context)
     method.start({view: read_tower(tower_of(name, view, recipe, job.run)) for view, name in phase.start.items()})
+    if not (folder / "checkpoint.pt").exists():  # what is resumed has its weights, wherever the file is now
+        start_from_weights(method, recipe, phase)
     sampler = ClipSampler(
         job.store.frames,
         recipe.clip,
@@ -154,6 +162,7 @@ def _train_phase(job: Job, phase: Phase) -> None:
             meter=job.meter(),
             display=display,
             stop=stop,
+            after_epoch=job.after_epoch,
         )
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -171,15 +180,15 @@ def _train_phase(job: Job, phase: Phase) -> None:
 def _fit(job: Job, phase: Phase, module: PhaseModule) -> None:
     """Lets Lightning run the epochs that are left."""
     import pytorch_lightning as pl
-    from pytorch_lightning.loggers import TensorBoardLogger
     from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+    logger = open_logger(job.logger, job.run.path, phase.name)
     trainer = pl.Trainer(
         accelerator=job.accelerator,
         devices=1,
         precision=job.recipe.precision,
         max_epochs=phase.epochs - module.progress.epoch,
-        logger=TensorBoardLogger(str(job.run.path), name="tensorboard", version=phase.name),
+        logger=logger,
         reload_dataloaders_every_n_epochs=1,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -194,6 +203,8 @@ def _fit(job: Job, phase: Phase, module: PhaseModule) -> None:
             f"Stopped at the end of epoch {module.progress.epoch + 1}; the last checkpoint is kept.",
             "Run the same command with --resume to go on exactly there.",
         ) from stopped
+    finally:
+        close_logger(logger)
 
 
 def _told(job: Job, phase: Phase, module: PhaseModule) -> dict[str, Any]:
@@ -214,6 +225,50 @@ def _told(job: Job, phase: Phase, module: PhaseModule) -> dict[str, Any]:
         "loss": rows[-1]["loss"] if rows else None,
         "state": "done",
     }
+
+
+def start_from_weights(method: Method, recipe: Recipe, phase: Phase) -> bool:
+    """Loads the recipe's file of weights into the encoders that the phase begins; says whether there was one.
+
+    Args:
+        method: the phase's, freshly built.
+        recipe: names the file.
+        phase: which views start from an earlier phase, and so not from the file.
+
+    Raises:
+        CheckpointError: the file cannot be read, or keys or shapes other than the channels taken in do not fit.
+    """
+    begun = False
+    for view in method.trains if recipe.weights else ():
+        encoder: Any = method.towers()[view].encoder
+        if view in phase.start:
+            continue
+        state = encoder_state(encoder, recipe.encoder, Path(recipe.weights))
+        first = next(iter(encoder.state_dict()))  # the convolution that takes the view in
+        if first in state and state[first].shape[1] != encoder.channels:
+            continue
+        load_strictly(encoder, state, f"the encoder '{recipe.encoder.name}'")
+        begun = True
+    if begun:
+        method.started()
+    return begun
+
+
+def check_weights(recipe: Recipe, context: TrainingContext) -> None:
+    """Refuses a file of weights that does not fit, before anything is written.
+
+    Raises:
+        ConfigError: no encoder would start from it, or it is of a network that the recipe does not have.
+        CheckpointError: it cannot be read, or keys or shapes do not fit; they are named.
+    """
+    if not recipe.weights:
+        return
+    used = [start_from_weights(build_method(recipe, phase, context), recipe, phase) for phase in recipe.phases]
+    if not any(used):
+        raise ConfigError(
+            f"No encoder of the recipe starts from the weights '{recipe.weights}'.",
+            "They are of another view (rgb and residual have 3 channels, motion 2), or every phase has a start.",
+        )
 
 
 def check_memory(phase: Phase, recipe: Recipe, videos: int) -> None:

@@ -3,7 +3,7 @@
 from kinema.transforms.blur import gaussian_matrix
 from kinema.transforms.colour import Colour, colour_matrix, contrast_offset, draw_colour
 from kinema.transforms.config import TransformConfig
-from kinema.transforms.geometry import Geometry, axis_matrix, centre_square, draw_geometry, resample
+from kinema.transforms.geometry import Geometry, axis_matrix, centre_square, draw_geometry, resample, ten_crops
 from kinema.transforms.log_mel import log_mel, mel_filters
 from kinema.transforms.motion import MOTION_LIMIT, MOTION_UNIT, motion_view
 from kinema.transforms.views import RESIDUAL_UNIT, RGB_MEAN, RGB_STD, ViewTransform
@@ -29,4 +29,5 @@ __all__ = [
     "mel_filters",
     "motion_view",
     "resample",
+    "ten_crops",
 ]

@@ -146,6 +146,27 @@ def draw_geometry(config: TransformConfig, extent: Tensor, generator: torch.Gene
     )
 
 
+def ten_crops(extent: Tensor, share: float) -> tuple[Geometry, ...]:
+    """Ten-crop testing: a square in each corner and in the middle of each picture, as it is and mirrored.
+
+    Args:
+        extent: int64 [N, 2], rows and columns of each picture.
+        share: the square's side as a fraction of the shorter side of the picture.
+
+    Returns:
+        Ten geometries of N clips each: upper left, upper right, lower left, lower right, middle; then these mirrored.
+    """
+    pixels = extent.float()
+    length = share * pixels.min(1, keepdim=True).values / pixels
+    room = 1 - length
+    found = []
+    for mirrored in (False, True):
+        flip = torch.full((extent.shape[0],), mirrored, device=extent.device)
+        for down, right in ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.5)):
+            found.append(Geometry(down * room[:, 0], right * room[:, 1], length[:, 0], length[:, 1], flip))
+    return tuple(found)
+
+
 def centre_square(extent: Tensor) -> Geometry:
     """The geometry of evaluation: the largest square in the middle of each picture, not mirrored.
 

@@ -16,6 +16,8 @@ jitter, grey, blur: the blur is part of the resampling (see ``blur``) and so com
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -24,7 +26,7 @@ from kinema.core.records import VIEWS, ClipBatch, ClipSpec, RawClips
 from kinema.transforms.blur import draw_sigma, gaussian_matrix
 from kinema.transforms.colour import Colour, colour_matrix, contrast_offset, draw_colour
 from kinema.transforms.config import TransformConfig
-from kinema.transforms.geometry import Geometry, centre_square, draw_geometry, resample
+from kinema.transforms.geometry import Geometry, centre_square, draw_geometry, resample, ten_crops
 from kinema.transforms.motion import motion_view
 
 RGB_MEAN = 0.45
@@ -104,6 +106,24 @@ class ViewTransform:
         with _float32(raw):
             made = [self._variant(raw, v, geometry, None, None) for v in range(raw.frames.shape[1])]
         return _batch(raw, made, labels)
+
+    def ten_crops(self, raw: RawClips) -> Iterator[ClipBatch]:
+        """The views of ten-crop testing, one crop at a time; see :func:`kinema.transforms.geometry.ten_crops`.
+
+        The crops are as large as training's are before they are changed: ``clip.size`` of ``clip.short_side``.
+
+        Args:
+            raw: B clips in V windows, on any device; the windows stay V variants.
+
+        Raises:
+            DataError: the motion view is asked for and the clips have none.
+            ShapeError: the clips do not fit the specification.
+        """
+        self._check(raw)
+        for geometry in ten_crops(raw.extent, self.spec.size / self.spec.short_side):
+            with _float32(raw):
+                made = [self._variant(raw, v, geometry, None, None) for v in range(raw.frames.shape[1])]
+            yield _batch(raw, made, False)
 
     def _check(self, raw: RawClips) -> None:
         frames = raw.frames.shape[2]

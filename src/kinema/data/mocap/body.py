@@ -40,10 +40,17 @@ class Actor:
 
     Args:
         name: unique in the set, for instance ``train-actor-03``.
-        legs, arms, trunk: lengths relative to the skeleton's.
+        legs: their length relative to the skeleton's.
+        arms: likewise.
+        trunk: likewise.
         girth: thickness of trunk and limbs relative to the usual.
-        skin, hair, top, trousers, shoes: RGB, 0 to 1.
-        short_sleeves, shorts: whether forearms and shins are bare.
+        skin: RGB, 0 to 1, as all colours here.
+        hair: its colour.
+        top: its colour.
+        trousers: their colour.
+        shoes: their colour.
+        short_sleeves: whether the forearms are bare.
+        shorts: whether the shins are bare.
     """
 
     name: str

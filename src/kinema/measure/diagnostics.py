@@ -7,21 +7,21 @@ encoder's features, which are used afterwards; those that end in ``_projected`` 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from kinema.core.records import Result
-from kinema.data import ClipStore, Manifest
+from kinema.data import Manifest
 from kinema.evaluation import diagnostics
 from kinema.evaluation.diagnostics import K, Shared, T
+from kinema.measure.features import WINDOWS
+from kinema.measure.record import record
+from kinema.measure.request import Request
 from kinema.model import Features, Model
-from kinema.training.run_folder import source_version
-
-PRESET = f"k{K}-t{T:g}"
-"""Neighbours that are compared, and uniformity's t."""
+from kinema.steps import Steps
 
 SCENE = "scene"
 """The attribute of a manifest that says where a video was taken."""
@@ -40,66 +40,30 @@ def diagnosed(manifest: Manifest, where: Mapping[str, str] | None) -> tuple[str,
     return ",".join(f"{key}={value}" for key, value in where.items()) or "all", usable.select(where)
 
 
-def measure_diagnostics(
-    model: Model,
-    other: Model | None,
-    manifest: Manifest,
-    extract: Callable[[Model, Manifest], Features],
-    *,
-    windows: Literal["coclr", "vcop"],
-    open_store: Callable[[Manifest, Model], ClipStore],
-    progress: Callable[[str], Any],
-    device: str | None,
-    where: Mapping[str, str] | None,
-    data: str,
-) -> Result:
-    """What can be said of an encoder without labels.
-
-    Args:
-        model: what is measured.
-        other: an encoder of another view, for the neighbours that both share; or None.
-        manifest: the whole data.
-        extract: gives the features of a manifest's videos.
-        windows: how a video is cut.
-        open_store: gives the clips of a manifest as a model needs them.
-        progress: makes a context that shows progress under a title.
-        device: where to compute; None for a GPU.
-        where: selects what it is measured on; see :func:`diagnosed`.
-        data: the data as the user named it.
+def measure_diagnostics(request: Request) -> list[Result]:
+    """What can be said of the first model without labels; a second one is of another view, for what both share.
 
     Raises:
         DataError: there are too few videos, or one cannot be read.
     """
-    began = time.monotonic()
-    selection, videos = diagnosed(manifest, where)
-    whole, store = extract(model, videos), open_store(videos, model)
+    began, model = time.monotonic(), request.model
+    selection, videos = diagnosed(request.manifest, request.query)
+    whole, store = request.extract(model, videos), request.open_store(videos, model)
 
     def features(title: str, **how: Any) -> Features:
-        with progress(f"{model.name} · {model.view} · {title}") as told:
-            return model.features(store, device=device, progress=told, **how)
+        with Steps(f"{model.name} · {model.view} · {title}", request.console) as told:
+            return model.features(store, device=request.device, progress=told, **how)
 
     apart = torch.tensor([store.frames[row] > store.spec.span for row in sorted(store.frames)])
     first = features("first clips", windows=lambda _: (0,))
     last = features("last clips", windows=lambda frames: (max(0, frames - store.spec.span),))
     metrics = _ranks_and_distances(whole, first, last, apart)
-    stills = features("stills", windows=windows, still=True).encoded
-    second = None if other is None else extract(other, videos).encoded
-    shared, metrics["still_r@1"] = _shared(whole.encoded, stills, second, videos)
-    return Result(
-        protocol="diagnostics",
-        preset=PRESET,
-        metrics=metrics | {name: figure.share for name, figure in shared.items()},
-        encoder=model.name,
-        view=model.view,
-        data=data,
-        digest=manifest.digest,
-        queries=len(videos),
-        gallery=len(videos),
-        seed=model.seed,
-        commit=source_version(),
-        seconds=time.monotonic() - began,
-        details=_details(shared, other, selection, windows, int(apart.sum())),
-    )
+    other = request.models[1] if len(request.models) > 1 else None
+    second = None if other is None else request.extract(other, videos).encoded
+    shared, metrics["still_r@1"] = _shared(whole.encoded, features("stills", still=True).encoded, second, videos)
+    metrics |= {name: figure.share for name, figure in shared.items()}
+    details = _details(shared, other, selection, int(apart.sum()))
+    return [record(request, "diagnostics", request.preset, metrics, details, began=began, asked=(videos, videos))]
 
 
 def _shared(
@@ -137,12 +101,10 @@ def _ranks_and_distances(whole: Features, first: Features, last: Features, apart
     return metrics
 
 
-def _details(
-    shared: Mapping[str, Shared], other: Model | None, selection: str, windows: str, pairs: int
-) -> dict[str, Any]:
+def _details(shared: Mapping[str, Shared], other: Model | None, selection: str, pairs: int) -> dict[str, Any]:
     return {
         "selection": selection,
-        "windows": "all along the video, 15/32 of a clip apart" if windows == "coclr" else "ten, spread evenly",
+        "windows": WINDOWS["coclr"],
         "by_chance": {name: figure.chance for name, figure in shared.items()},
         "neighbours_compared": K,
         "t": T,

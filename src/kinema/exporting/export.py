@@ -1,0 +1,80 @@
+"""One way out for every format: checked first, made and compared in memory, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from kinema.core.errors import UsageError
+from kinema.core.files import refuse_existing, write_atomic
+from kinema.exporting.agreement import Difference
+from kinema.exporting.folder import write_export
+from kinema.exporting.onnx_file import make_onnx
+from kinema.exporting.origin import origin_of
+from kinema.exporting.program import make_program
+from kinema.exporting.settings import NOT_STATED, settings_of, settings_to_plain
+from kinema.model import Model
+
+FORMATS = {
+    "safetensors": "a folder with weights, settings and a card, which kinema.load reads",
+    "onnx": "an ONNX file for other programs, compared with the model in ONNX Runtime",
+    "program": "a program of PyTorch (torch.export.load), without kinema's code",
+}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export came to.
+
+    Args:
+        path: the folder or file.
+        format: which of ``FORMATS``.
+        view: the view that the encoder sees.
+        size: bytes, all files together.
+        difference: how far its outputs are from the model's; None for safetensors, which holds the weights themselves.
+    """
+
+    path: Path
+    format: str
+    view: str
+    size: int
+    difference: Difference | None
+
+
+def check_request(format: str, out: Path) -> None:
+    """Refuses, before anything is loaded, what :func:`export_model` would refuse.
+
+    Raises:
+        UsageError: there is no such format.
+        StorageError: there is something at ``out``.
+    """
+    if format not in FORMATS:
+        raise UsageError(f"There is no format '{format}'.", f"Choose one of: {', '.join(FORMATS)}.")
+    refuse_existing(out)
+
+
+def export_model(model: Model, out: Path, *, format: str = "safetensors", licence: str | None = None) -> Exported:
+    """Writes a model for others.
+
+    Args:
+        model: what is written.
+        out: the folder (safetensors) or file; must not exist.
+        format: one of ``FORMATS``.
+        licence: the licence of the weights, in your words.
+
+    Raises:
+        UsageError: there is no such format.
+        StorageError: there is something at ``out``, or it cannot be written.
+        MissingExtraError: ONNX without the extra kinema[onnx].
+        ExportError: the encoder cannot be traced, or the export computes something else.
+    """
+    check_request(format, out)
+    settings = settings_of(model, licence=(licence or "").strip().rstrip(".") or NOT_STATED, origin=origin_of(model))
+    if format == "safetensors":
+        write_export(model, settings, out)
+        return Exported(out, format, model.view, sum(file.stat().st_size for file in out.iterdir()), None)
+    about = json.dumps(settings_to_plain(settings), ensure_ascii=False)
+    content, difference = (make_onnx if format == "onnx" else make_program)(model, about)
+    write_atomic(out, lambda file: file.write(content))
+    return Exported(out, format, model.view, len(content), difference)

@@ -1,0 +1,80 @@
+"""Where a model came from, as a run's folder tells it, without a path of the machine that it was trained on."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+from kinema.core.records import Result
+from kinema.model import Model
+from kinema.training.run_folder import RunFolder
+
+UNNAMED = "unnamed"
+
+
+def origin_of(model: Model) -> dict[str, Any]:
+    """Data, recipe, versions and figures of a model, as JSON values.
+
+    Args:
+        model: loaded from a run, or from an export, whose own origin is then handed on.
+
+    Returns:
+        Empty for a model that was made by hand. Otherwise 'data' (name, videos, classes, digest, where), 'method',
+        'recipe', 'versions' and 'evaluations', all that the run keeps, also those of the encoders it was compared with.
+
+    Raises:
+        RunError: a file of the run is damaged.
+    """
+    if model.run is None:
+        return dict(model.origin)
+    run = RunFolder.open(model.run)
+    told, recipe = run.read("environment.json"), run.read("recipe.json")
+    data = {
+        "name": place_name(str(told.get("data", ""))),
+        "videos": told.get("videos"),
+        "classes": told.get("classes"),
+        "digest": told.get("manifest_digest", ""),
+        "where": {key: _without_absolute(f"={value}")[1:] for key, value in (told.get("where") or {}).items()},
+    }
+    return {
+        "data": data,
+        "method": recipe.get("name", ""),
+        "recipe": without_places(recipe),
+        "versions": {key: told[key] for key in ("kinema", "commit", "torch", "python") if key in told},
+        "evaluations": [_evaluation(result) for result in run.results()],
+    }
+
+
+def _evaluation(result: Result) -> dict[str, Any]:
+    """A figure with what it was measured on; per-class figures and neighbours stay with the run."""
+    details = result.details
+    kept = {key: details[key] for key in ("selection", "interval", "chance", "windows") if details.get(key) is not None}
+    facts = {key: getattr(result, key) for key in ("protocol", "preset", "encoder", "view", "digest", "queries")}
+    facts |= {key: getattr(result, key) for key in ("gallery", "seed", "commit")}
+    kept |= {"selection": _without_absolute(str(kept["selection"]))} if "selection" in kept else {}
+    return {**facts, **kept, "data": place_name(result.data), "metrics": dict(result.metrics)}
+
+
+def place_name(data: str) -> str:
+    """The name of a data set in place of where it lies: 'ucf101' of 'ucf101:/data/u', 'videos' of '/home/me/videos'."""
+    known = re.fullmatch(r"([a-z][a-z0-9-]+):.+", data)
+    if known:
+        return known.group(1)
+    return PureWindowsPath(data).name if "\\" in data else Path(data).name or UNNAMED
+
+
+def without_places(value: Any) -> Any:
+    """JSON values in which every text that is a path, absolute or with folders in it, is its last part alone."""
+    if isinstance(value, dict):
+        return {str(key): without_places(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_places(item) for item in value]
+    return place_name(value) if isinstance(value, str) and re.search(r"[/\\]", value) else value
+
+
+def _without_absolute(selection: str) -> str:
+    """A selection of videos, 'key=value,…', in which a value that is an absolute path is its last part alone."""
+    pairs = [pair.partition("=") for pair in selection.split(",")]
+    absolute = re.compile(r"[/~\\]|[A-Za-z]:[/\\]")
+    return ",".join(f"{k}{e}{place_name(v) if absolute.match(v) else v}" for k, e, v in pairs)

@@ -1,0 +1,102 @@
+"""The model as a program: a graph that PyTorch traced, with a batch of any size.
+
+``program_of`` is what the ONNX file is made of too. What the tracer notes of the source files it came through is taken
+out, so that no path of the machine leaves it.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from kinema.core.errors import ExportError
+from kinema.core.records import VIEWS
+from kinema.exporting.agreement import BATCHES, Difference, measure, noise
+from kinema.model import Model
+
+
+class Function(nn.Module):
+    """What is exported: float [B, C, T, H, W] of the view to features [B, dim] and projections [B, d]."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        tower = deepcopy(model.tower).cpu().float().eval().requires_grad_(False)
+        self.encoder, self.head = tower.encoder, tower.head
+
+    def forward(self, clips: Tensor) -> tuple[Tensor, Tensor]:
+        """Features, not normalised, and projections of unit length."""
+        features = self.encoder(clips)
+        return features, self.head(features)
+
+
+def clip_shape(model: Model) -> tuple[int, int, int, int]:
+    """C, T, H, W of the clips that a model takes."""
+    return (VIEWS[model.view], model.clip.frames, model.clip.size, model.clip.size)
+
+
+def program_of(function: Function, shape: tuple[int, int, int, int]) -> torch.export.ExportedProgram:
+    """The traced graph, with a batch of any size.
+
+    Raises:
+        ExportError: PyTorch cannot trace the encoder; its own first line is in the message.
+    """
+    try:
+        with quiet(), torch.no_grad():
+            batch = torch.export.Dim("batch")
+            clips = (noise(shape, BATCHES[0]),)
+            program = torch.export.export(function, clips, dynamic_shapes={"clips": {0: batch}})
+    except Exception as error:  # the tracer raises types of its own and of Python's
+        raise ExportError(
+            f"PyTorch {torch.__version__} cannot trace this encoder: {first_line(error)}.",
+            "Export to safetensors, which needs no tracing.",
+        ) from error
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)
+    return program
+
+
+def make_program(model: Model, about: str) -> tuple[bytes, Difference]:
+    """The bytes of a file for ``torch.export.load``, reloaded once and compared with the model.
+
+    Args:
+        model: what is exported.
+        about: kept in the file as model.json.
+
+    Raises:
+        ExportError: it cannot be traced, or computes something else.
+    """
+    function, shape, file = Function(model), clip_shape(model), io.BytesIO()
+    with quiet():
+        torch.export.save(program_of(function, shape), file, extra_files={"model.json": about})
+        again = torch.export.load(io.BytesIO(file.getvalue())).module()
+    with torch.no_grad():
+        return file.getvalue(), measure(function, lambda x: [value.numpy() for value in again(x)], shape)
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says, in one line."""
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__).rstrip(".")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps the exporters' advice to their own developers off the user's terminal."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "torch._export", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,97 @@
+"""model.json: all that is needed to make a model anew, and where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import kinema
+from kinema.core.config import from_plain, make_strict_converter, to_plain
+from kinema.core.errors import CheckpointError, ConfigError
+from kinema.core.records import ClipSpec
+from kinema.encoders import EncoderConfig, HeadConfig
+from kinema.model import Model
+
+KIND = "kinema model"
+FORMAT = 1
+NOT_STATED = "not stated"
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """What model.json says.
+
+    Args:
+        kind: tells the file from other JSON.
+        format: the version of this format.
+        kinema: the release that wrote it.
+        name: what made the encoder: 'cpr', 'infonce', …
+        view: the view it sees.
+        seed: the seed of its training.
+        clip: what a clip is.
+        encoder: which network.
+        head: which projection head.
+        licence: the licence of the weights, in the words of who exported them.
+        origin: where it came from, as :func:`kinema.exporting.origin.origin_of` tells it; nothing reads it to load.
+    """
+
+    kind: Literal["kinema model"]
+    format: int
+    kinema: str
+    name: str
+    view: Literal["rgb", "residual", "motion"]
+    seed: int
+    clip: ClipSpec
+    encoder: EncoderConfig
+    head: HeadConfig
+    licence: str = NOT_STATED
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+
+def settings_of(model: Model, *, licence: str, origin: Mapping[str, Any]) -> ModelSettings:
+    """The settings of a model."""
+    tower = model.tower
+    return ModelSettings(
+        kind="kinema model",
+        format=FORMAT,
+        kinema=kinema.__version__,
+        name=model.name,
+        view=model.view,  # type: ignore[arg-type]
+        seed=model.seed,
+        clip=model.clip,
+        encoder=tower.encoder_config,
+        head=tower.head_config,
+        licence=licence,
+        origin=origin,
+    )
+
+
+def settings_to_plain(settings: ModelSettings) -> dict[str, Any]:
+    """The settings as JSON values."""
+    plain: dict[str, Any] = to_plain(settings, make_strict_converter())
+    return plain
+
+
+def settings_from_plain(value: Any, where: str) -> ModelSettings:
+    """The settings that :func:`settings_to_plain` gave.
+
+    Args:
+        value: what was read.
+        where: the file's name, for the message.
+
+    Raises:
+        CheckpointError: it is no model of kinema's, of another format, or a key is missing, unknown or wrong.
+    """
+    if not isinstance(value, dict) or value.get("kind") != KIND:
+        raise CheckpointError(f'{where} does not describe a model of kinema\'s: it has no "kind": "{KIND}".')
+    if value.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{where} is of format {value.get('format')}, written by kinema {value.get('kinema')}; "
+            f"kinema {kinema.__version__} reads format {FORMAT}.",
+            "Load it with the release that wrote it, or export the run again with this one.",
+        )
+    try:
+        return from_plain(value, ModelSettings, make_strict_converter(), where)
+    except ConfigError as error:
+        raise CheckpointError(error.message, "The file was changed or damaged; export the run again.") from error

@@ -1,0 +1,68 @@
+"""Figures with all that they were measured on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kinema.core.records import Result
+from kinema.data import Manifest
+from kinema.evaluation import AccuracyFigures
+from kinema.measure.request import Request
+from kinema.training.run_folder import source_version
+
+
+def record(
+    request: Request,
+    protocol: str,
+    preset: str,
+    metrics: Mapping[str, float],
+    details: Mapping[str, Any],
+    *,
+    began: float,
+    asked: tuple[Manifest, Manifest],
+    digest: str | None = None,
+    **changes: Any,
+) -> Result:
+    """A result.
+
+    Args:
+        request: what was asked for.
+        protocol: by its name.
+        preset: as it was measured.
+        metrics: named figures.
+        details: what the page shows beside them.
+        began: the monotonic clock's time when it began.
+        asked: the videos that asked, and those that were ranked or trained on.
+        digest: of the data; by default the whole data's.
+        **changes: fields of the result that differ from the first model's, for instance ``view``.
+    """
+    model = request.model
+    told: dict[str, Any] = {"encoder": model.name, "view": model.view, "gallery": len(asked[1])}
+    return Result(
+        protocol=protocol,
+        preset=preset,
+        metrics=dict(metrics),
+        data=request.data,
+        digest=digest or request.manifest.digest,
+        queries=len(asked[0]),
+        seed=model.seed,
+        commit=source_version(),
+        seconds=time.monotonic() - began,
+        details=details,
+        **{**told, **changes},
+    )
+
+
+def accuracy_details(figures: AccuracyFigures, names: Sequence[str]) -> dict[str, Any]:
+    """What is told of an accuracy beside the metrics, classes by name."""
+    return {
+        "interval": list(figures.interval),
+        "chance": figures.chance,
+        "majority": figures.majority,
+        "omitted": list(figures.omitted),
+        "per_class": {names[c]: value for c, value in figures.per_class.items()},
+        "untested": [names[c] for c in figures.classes.tolist() if c not in figures.per_class],
+        "confusion": figures.confused(names),
+    }

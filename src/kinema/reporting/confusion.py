@@ -1,0 +1,85 @@
+"""Which classes a classifier takes for which: the whole table of few classes, the commonest mistakes of many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kinema.reporting.markup import Markup, join, tag
+from kinema.reporting.report import Report, Row, blocks
+from kinema.reporting.wording import encoder_name, natural, percent, protocol_name, view_name
+
+CLASSES = 24
+"""Classes of which the whole table is shown."""
+
+MISTAKES = 12
+"""Mistakes that are named where there are more."""
+
+ABOUT = (
+    "A row is the true class, a column the class that was named, a cell the share of the row’s videos. The diagonal is "
+    "what was right."
+)
+
+
+def confusion(report: Report) -> Markup:
+    """The section of confusions: for each protocol that names classes, the encoder that is judged, or the best."""
+    tables = []
+    for block in blocks(report.rows):
+        rows = [row for row in block if row.main.confusion]
+        if not rows:
+            continue
+        judged = [row for row in rows if row.encoder == report.headline.candidate and row.view == report.headline.view]
+        row = judged[0] if judged else max(rows, key=lambda each: each.main.metrics.get("accuracy") or 0.0)
+        tables.append(_shown(row))
+    if not tables:
+        return Markup("")
+    return tag("section", tag("h2", "What is taken for what"), tag("p", ABOUT), tables)
+
+
+def _shown(row: Row) -> Markup:
+    counts = row.main.confusion
+    names = sorted({*counts, *(name for named in counts.values() for name in named)}, key=natural)
+    title = f"{encoder_name(row.encoder)}, {view_name(row.view)}: {protocol_name(row.protocol)}, {row.preset}"
+    inside = _matrix(counts, names, title) if len(names) <= CLASSES else _mistakes(counts)
+    return tag("details", tag("summary", tag("span", title, class_="long")), inside)
+
+
+def _matrix(counts: Mapping[str, Mapping[str, int]], names: list[str], title: str) -> Markup:
+    head = tag("tr", tag("td"), [tag("th", tag("span", name), scope="col") for name in names])
+    body = []
+    for true in names:
+        named = counts.get(true, {})
+        total = sum(named.values())
+        cells = [_cell(named.get(name, 0), total, true, name) for name in names]
+        body.append(tag("tr", tag("th", true, scope="row"), cells))
+    table = tag("table", tag("thead", head), tag("tbody", body), class_="confusion")
+    return tag("div", table, class_="scroll", tabindex=0, role="region", aria_label=title)
+
+
+def _cell(count: int, total: int, true: str, named: str) -> Markup:
+    if not count:
+        return tag("td")
+    share = count / total
+    told = f"{count} of {total} videos of {true} are taken for {named}"
+    shown = f"{100 * share:.0f}"
+    return tag("td", shown, title=told, style=f"--share:{share:.2f}", class_="right" if true == named else "wrong")
+
+
+def _mistakes(counts: Mapping[str, Mapping[str, int]]) -> Markup:
+    found = [
+        (count, true, named) for true, row in counts.items() for named, count in row.items() if named != true and count
+    ]
+    found.sort(key=lambda each: (-each[0], natural(each[1]), natural(each[2])))
+    if not found:
+        return tag("p", "There was no mistake.")
+    lines = [
+        tag("li", f"{true} taken for {named}: {count} of {sum(counts[true].values())} ({_share(count, counts[true])})")
+        for count, true, named in found[:MISTAKES]
+    ]
+    right = sum(row.get(true, 0) for true, row in counts.items())
+    total = sum(sum(row.values()) for row in counts.values())
+    lead = tag("p", f"{right:,} of {total:,} are right. The commonest mistakes of {len(found)} kinds:")
+    return join([lead, tag("ul", lines, class_="mistakes")])
+
+
+def _share(count: int, row: Mapping[str, int]) -> str:
+    return percent(count / sum(row.values()), 0)

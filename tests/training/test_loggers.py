@@ -1,0 +1,133 @@
+"""Where the curves go: by name, without the network, and never at the cost of a training."""
+
+import json
+import logging
+
+import pytest
+import pytorch_lightning.loggers as lightning
+from pytorch_lightning.loggers import CSVLogger
+from tiny_runs import rows, tiny_plan, towers
+
+from kinema import api
+from kinema.core.errors import MissingExtraError, TrainingError, UsageError
+from kinema.training import loggers
+
+PLAN = tiny_plan(epochs=2)
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """Lightning's loggers of W&B and MLflow replaced by one that writes down how it was asked and what it was told."""
+    asked = []
+
+    class StandIn(CSVLogger):
+        def __init__(self, **settings):
+            super().__init__(settings.get("save_dir", "."))
+            self.settings, self.metrics, self.ended = settings, [], 0
+            asked.append(self)
+
+        @property
+        def experiment(self):
+            return self
+
+        def finish(self):
+            self.ended += 1
+
+        def log_metrics(self, metrics, step=None):
+            self.metrics.append((step, metrics))
+
+        def save(self):
+            pass
+
+    monkeypatch.setattr(lightning, "WandbLogger", StandIn)
+    monkeypatch.setattr(lightning, "MLFlowLogger", StandIn)
+    monkeypatch.setattr(loggers, "find_spec", lambda name: object())
+    for name in ("WANDB_MODE", "WANDB_PROJECT", "WANDB_ERROR_REPORTING", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("MLFLOW_DISABLE_TELEMETRY", "MLFLOW_ALLOW_FILE_STORE"):
+        monkeypatch.delenv(name, raising=False)
+    return asked
+
+
+@pytest.mark.parametrize("name", ["wandb", "mlflow"])
+def test_a_missing_extra_is_named_before_anything_is_written(name, tiny_manifest, tmp_path, monkeypatch):
+    monkeypatch.setattr(loggers, "find_spec", lambda wanted: None)
+    with pytest.raises(MissingExtraError, match=f"package '{name}'") as caught:
+        api.pretrain(PLAN, tiny_manifest, tmp_path / "run", logger=name, cache=tmp_path / "cache")
+    assert f"kinema[{name}]" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_logger_lists_those_there_are(tiny_manifest, tmp_path):
+    with pytest.raises(UsageError, match="no logger 'tensorbored'") as caught:
+        api.pretrain(PLAN, tiny_manifest, tmp_path / "run", logger="tensorbored")
+    assert all(name in caught.value.hint for name in loggers.LOGGERS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_logger_changes_no_result(tiny_manifest, tiny_cache, tmp_path):
+    for name in ("tensorboard", "none"):
+        api.pretrain(PLAN, tiny_manifest, tmp_path / name, logger=name, cache=tiny_cache)
+    assert list((tmp_path / "tensorboard/tensorboard").rglob("events.*"))
+    assert not (tmp_path / "none/tensorboard").exists()
+    one, other = (towers(tmp_path / name) for name in ("tensorboard", "none"))
+    assert all((one[file][key] == other[file][key]).all() for file in one for key in one[file])
+    assert rows(tmp_path / "tensorboard") == rows(tmp_path / "none")
+    recipes = [(tmp_path / name / "recipe.json").read_text() for name in ("tensorboard", "none")]
+    assert recipes[0] == recipes[1]
+    assert "logger" not in recipes[0]
+
+
+def test_wandb_is_offline_unless_the_user_says_otherwise(told, tmp_path, monkeypatch):
+    loggers.open_logger("wandb", tmp_path, "cpr-rgb")
+    assert told[0].settings["mode"] == "offline"
+    assert told[0].settings["save_dir"] == str(tmp_path.resolve())
+    assert loggers.os.environ["WANDB_ERROR_REPORTING"] == "false"
+    monkeypatch.setenv("WANDB_MODE", "online")
+    loggers.open_logger("wandb", tmp_path, "cpr-rgb")
+    assert "mode" not in told[1].settings
+
+
+def test_mlflow_writes_into_the_run_unless_the_user_says_otherwise(told, tmp_path, monkeypatch):
+    loggers.open_logger("mlflow", tmp_path, "cpr-rgb")
+    assert told[0].settings["tracking_uri"] == (tmp_path.resolve() / "mlruns").as_uri()
+    assert loggers.os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://localhost:5000")
+    loggers.open_logger("mlflow", tmp_path, "cpr-rgb")
+    assert told[1].settings["tracking_uri"] == "http://localhost:5000"
+
+
+def test_each_phase_has_its_own_and_is_ended(told, tiny_manifest, tiny_cache, tmp_path):
+    api.pretrain(tiny_plan("cpr", epochs=4), tiny_manifest, tmp_path / "run", logger="wandb", cache=tiny_cache)
+    phases = [path.name[3:] for path in sorted((tmp_path / "run/phases").iterdir())]
+    assert len(phases) == 3
+    assert [logger.settings["name"] for logger in told] == [f"run · {phase}" for phase in phases]
+    assert [logger.ended for logger in told] == [1, 1, 1]
+    for phase, logger in zip(phases, told, strict=True):
+        assert all(name.startswith(f"{phase}/") for _, metrics in logger.metrics for name in metrics)
+    assert f"{phases[-1]}/loss" in told[-1].metrics[-1][1]
+
+
+def test_a_logger_that_fails_costs_its_curves_alone(told, tiny_manifest, tiny_cache, tmp_path, monkeypatch, caplog):
+    def refuse(self, metrics, step=None):
+        raise ConnectionError("the server is gone")
+
+    monkeypatch.setattr(lightning.MLFlowLogger, "log_metrics", refuse)
+    with caplog.at_level(logging.WARNING):
+        api.pretrain(PLAN, tiny_manifest, tmp_path / "run", logger="mlflow", cache=tiny_cache)
+    assert [r.getMessage() for r in caplog.records if "the server is gone" in r.getMessage()] == [
+        "The logger failed and is left alone; metrics.jsonl has every figure: the server is gone"
+    ]
+    assert len([row for row in rows(tmp_path / "run") if row["event"] == "epoch"]) == 2
+
+
+def test_a_logger_that_does_not_start_is_told_in_our_words(told, tiny_manifest, tiny_cache, tmp_path, monkeypatch):
+    def refuse(**settings):
+        raise RuntimeError("no such\nserver")
+
+    monkeypatch.setattr(lightning, "MLFlowLogger", refuse)
+    with pytest.raises(TrainingError, match="'mlflow' could not be started: no such server"):
+        api.pretrain(PLAN, tiny_manifest, tmp_path / "run", logger="mlflow", cache=tiny_cache)
+    assert json.loads((tmp_path / "run/status.json").read_text())["state"] == "failed"
+    api.pretrain("moco", tiny_manifest, tmp_path / "run", logger="none", resume=True, cache=tiny_cache)
+    assert json.loads((tmp_path / "run/status.json").read_text())["state"] == "done"

@@ -1,0 +1,59 @@
+"""The optimiser's groups: what is decayed, and how fast each stage learns."""
+
+import pytest
+from debug_size import make_method
+
+from kinema.core.errors import ConfigError
+from kinema.training.phase import make_optimiser
+from kinema.training.settings import OptimiserConfig
+
+
+def shares(method, **settings):
+    """Each learnt parameter's name with its share of the rate and its weight decay."""
+    optimiser = make_optimiser(method, OptimiserConfig(weight_decay=0.3, **settings))
+    told = {id(p): (g["share"], g["weight_decay"]) for g in optimiser.param_groups for p in g["params"]}
+    return {name: told[id(p)] for name, p in method.named_parameters() if p.requires_grad}
+
+
+@pytest.mark.parametrize("name", ["supervised", "moco", "cpr-bank"])
+def test_every_learnt_parameter_has_one_place(name):
+    method = make_method(name)
+    for settings in ({}, {"layer_decay": 0.5}):
+        optimiser = make_optimiser(method, OptimiserConfig(**settings))
+        held = [id(p) for group in optimiser.param_groups for p in group["params"]]
+        assert sorted(held) == sorted(id(p) for p in method.parameters() if p.requires_grad)
+
+
+def test_without_layer_decay_all_learn_at_one_rate_and_norms_are_not_decayed():
+    told = shares(make_method("supervised"))
+    assert {share for share, _ in told.values()} == {1.0}
+    assert told["classifier.weight"] == (1.0, 0.3)
+    assert told["classifier.bias"] == (1.0, 0.0)
+
+
+def test_rates_fall_towards_the_input():
+    told = shares(make_method("supervised"), layer_decay=0.5)
+    assert told["classifier.weight"] == (1.0, 0.3)
+    assert told["classifier.bias"] == (1.0, 0.0)
+    blocks = [told[f"tower.encoder.blocks.{number}.main.0.0.weight"][0] for number in range(3)]
+    assert blocks == [0.125, 0.25, 0.5]
+    assert told["tower.encoder.stem.0.weight"][0] == 0.5**5
+    assert told["tower.encoder.stem.1.weight"] == (0.5**5, 0.0)
+
+
+def test_two_trained_views_share_their_stages_and_the_heads_learn_at_the_full_rate():
+    told = shares(make_method("cpr-bank"), layer_decay=0.5)
+    by_view = {}
+    for name, (share, _) in told.items():
+        if "encoder.stem.0" in name:
+            by_view[name] = share
+        if ".head." in name:
+            assert share == 1.0
+    assert len(by_view) == 2
+    assert len(set(by_view.values())) == 1
+
+
+@pytest.mark.parametrize("value", [0.0, -0.5, 1.5])
+def test_layer_decay_out_of_range(value):
+    with pytest.raises(ConfigError, match="layer_decay"):
+        OptimiserConfig(layer_decay=value)
