@@ -174,7 +174,11 @@ def test_both_sides_are_kept_apart(tiny_manifest, split):
 @pytest.mark.parametrize(
     ("protocol", "options", "told"),
     [
-        ("probing", {}, "no protocol 'probing'(.|\n)*retrieval, knn, linear, few-label, finetune, mining, cross-modal"),
+        (
+            "probing",
+            {},
+            "no protocol 'probing'(.|\n)*retrieval, knn, linear, few-label, finetune, mining, diagnostics, cross-modal",
+        ),
         ("knn", {"preset": "coclr"}, r"knn has no preset 'coclr'(.|\n)*k20-t0\.07, k200-t0\.07"),
         ("retrieval", {"preset": "k20-t0.07"}, "retrieval has no preset(.|\n)*coclr, vcop"),
         ("linear", {"shares": [0.1]}, "takes neither shares(.|\n)*few-label"),

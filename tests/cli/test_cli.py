@@ -99,7 +99,7 @@ def test_help_of_evaluate_lists_protocols_and_presets(call):
         (("evaluate", "probing", "no-such-run", "x"), 2, "usage", "probing"),
         (("evaluate", "retrieval", "r", "x", "--query", "test"), 2, "usage", "test"),
         (("evaluate", "knn", "no-such-run", "x", "--preset", "coclr"), 2, "usage", "coclr"),
-        (("evaluate", "linear", "no-such-run", "x", "--shares", "0.1"), 2, "usage", "shares"),
+        (("evaluate", "knn", "no-such-run", "x", "--shares", "0.1"), 2, "usage", "shares"),
         (("evaluate", "cross-modal", "no-such-run", "x"), 2, "usage", "two views"),
         (("evaluate", "few-label", "no-such-run", "x", "--draws", "3"), 1, "run", "no-such-run"),
         # What selects videos is understood, one KEY=VALUE or several: the errors are about the run and the folder.
