@@ -4,7 +4,8 @@
 
 Both compute features and projections of the same clips with the same number of threads, in turns, so that a noisy
 machine disturbs both alike. The weights are random and their norms have settled on noise: the speed does not depend on
-what was learnt, and the difference is one of rounding. Needs the extra kinema[onnx]. Writes benchmarks/results/export.json.
+what was learnt, and the difference is one of rounding. Needs the extra kinema[onnx]. Writes
+benchmarks/results/export.json.
 """
 
 from __future__ import annotations
