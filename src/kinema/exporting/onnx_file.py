@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from kinema.core.errors import ExportError, MissingExtraError
 from kinema.exporting.agreement import Difference, measure
@@ -33,7 +34,7 @@ def make_onnx(model: Model, about: str) -> tuple[bytes, Difference]:
         except ImportError as error:
             raise MissingExtraError(package, "onnx") from error
     function, shape = Function(model), clip_shape(model)
-    program = program_of(function, shape)
+    program = program_of(without_batch_norm(Function(model)), shape)
     try:
         with quiet():
             translated: Any = torch.onnx.export(
@@ -42,6 +43,7 @@ def make_onnx(model: Model, about: str) -> tuple[bytes, Difference]:
                 input_names=["clips"],
                 output_names=list(OUTPUTS),
                 dynamic_shapes={"clips": {0: "batch"}},
+                optimize=True,
                 verbose=False,
             )
     except Exception as error:  # the exporter raises types of its own and of Python's
@@ -49,12 +51,71 @@ def make_onnx(model: Model, about: str) -> tuple[bytes, Difference]:
             f"PyTorch {torch.__version__} cannot translate this encoder to ONNX: {first_line(error)}.",
             "Export to safetensors or to a program, which need no translation.",
         ) from error
-    proto = translated.model_proto
+    proto = _named(translated.model_proto)
     entry = proto.metadata_props.add()
     entry.key, entry.value = "kinema", about
     content: bytes = proto.SerializeToString()
     session = open_onnx(content)
-    return content, measure(function, lambda x: session.run(list(OUTPUTS), {"clips": x.numpy()}), shape)
+
+    def run(x: Tensor) -> Any:
+        try:
+            return session.run(list(OUTPUTS), {"clips": x.numpy()})
+        except Exception as error:  # its errors share no base with Python's
+            raise ExportError(
+                f"ONNX Runtime cannot run the export: {first_line(error)}; no file was written."
+            ) from error
+
+    return content, measure(function, run, shape)
+
+
+def _named(proto: Any) -> Any:
+    """The same with its first axis called 'batch' throughout; PyTorch 2.6 gives it a name of its own."""
+    graph = proto.graph
+    own = graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    assert own, "the batch is of any size"
+    for value in (*graph.input, *graph.output):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param == own:
+                axis.dim_param = "batch"
+    if own != "batch":
+        del graph.value_info[:]  # shapes in between, which a reader works out for itself
+    return proto
+
+
+class Affine(nn.Module):
+    """BatchNorm in evaluation, as what it is: a factor and an offset a channel, [B, C, …] to the same.
+
+    PyTorch 2.6 cannot translate BatchNorm itself with later releases of onnxscript. ONNX Runtime merges the factor and
+    the offset into the convolution before them.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm3d) -> None:
+        super().__init__()
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        mean, variance = norm.running_mean.double(), norm.running_var.double()
+        scale = (variance + norm.eps).rsqrt() * (1.0 if norm.weight is None else norm.weight.double())
+        shift = (0.0 if norm.bias is None else norm.bias.double()) - mean * scale
+        shape = (-1, 1, 1, 1) if isinstance(norm, nn.BatchNorm3d) else (-1,)
+        self.register_buffer("scale", scale.float().reshape(shape))
+        self.register_buffer("shift", shift.float().reshape(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Each channel times its factor, plus its offset."""
+        return x * self.scale + self.shift
+
+
+def without_batch_norm(net: nn.Module) -> nn.Module:
+    """Puts an :class:`Affine` in the place of every BatchNorm, in the network itself."""
+    for name, child in net.named_children():
+        if isinstance(child, nn.BatchNorm1d | nn.BatchNorm3d):
+            setattr(net, name, Affine(child))
+        else:
+            without_batch_norm(child)
+    return net
 
 
 def open_onnx(file: str | bytes) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ def clip_shape(model: Model) -> tuple[int, int, int, int]:
     return (VIEWS[model.view], model.clip.frames, model.clip.size, model.clip.size)
 
 
-def program_of(function: Function, shape: tuple[int, int, int, int]) -> torch.export.ExportedProgram:
+def program_of(function: nn.Module, shape: tuple[int, int, int, int]) -> torch.export.ExportedProgram:
     """The traced graph, with a batch of any size.
 
     Raises:
@@ -51,7 +52,7 @@ def program_of(function: Function, shape: tuple[int, int, int, int]) -> torch.ex
         with quiet(), torch.no_grad():
             batch = torch.export.Dim("batch")
             clips = (noise(shape, BATCHES[0]),)
-            program = torch.export.export(function, clips, dynamic_shapes={"clips": {0: batch}})
+            program = torch.export.export(function, clips, dynamic_shapes={"clips": {0: batch}}, strict=False)
     except Exception as error:  # the tracer raises types of its own and of Python's
         raise ExportError(
             f"PyTorch {torch.__version__} cannot trace this encoder: {first_line(error)}.",
@@ -82,7 +83,7 @@ def make_program(model: Model, about: str) -> tuple[bytes, Difference]:
 
 def first_line(error: Exception) -> str:
     """What an error of a library says, in one line."""
-    lines = str(error).strip().splitlines()
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()  # torch colours some of its messages
     return (lines[0] if lines else type(error).__name__).rstrip(".")
 
 
