@@ -2,8 +2,20 @@
 
 from kinema.encoders.build import EncoderConfig, build_encoder
 from kinema.encoders.heads import ProjectionHead
+from kinema.encoders.hugging_face import with_sizes_of
 from kinema.encoders.layers import VideoEncoder
 from kinema.encoders.tower import HeadConfig, Tower
+from kinema.encoders.vit_config import VitConfig
 from kinema.encoders.weights import load_weights
 
-__all__ = ["EncoderConfig", "HeadConfig", "ProjectionHead", "Tower", "VideoEncoder", "build_encoder", "load_weights"]
+__all__ = [
+    "EncoderConfig",
+    "HeadConfig",
+    "ProjectionHead",
+    "Tower",
+    "VideoEncoder",
+    "VitConfig",
+    "build_encoder",
+    "load_weights",
+    "with_sizes_of",
+]
