@@ -14,6 +14,7 @@ from tiny_vits import CONFIGS, NAMES, SIZES, as_rgb, as_theirs, library, pixels,
 import kinema
 from kinema import api
 from kinema.core.errors import ConfigError
+from kinema.core.records import ClipSpec
 from kinema.encoders import EncoderConfig, HeadConfig, Tower, build_encoder, load_weights, with_sizes_of
 from kinema.exporting import program
 from kinema.exporting.onnx_file import open_onnx
@@ -88,6 +89,9 @@ def test_a_recipe_holds_the_sizes_and_not_the_place_they_come_from(begun):
         "size": 16,
         "final_norm": True,
     }
+    base = replace(tiny_plan(), encoder=EncoderConfig("vjepa2"), clip=ClipSpec()).recipe()
+    assert recipe_to_plain(base)["encoder"]["vit"]["depth"] == 12
+    assert recipe_to_plain(tiny_plan().recipe())["encoder"] == {"name": "slim", "width": 4, "norm": "batch"}
     recipe = read_recipe(run / "recipe.json")
     assert recipe_from_plain(json.loads(json.dumps(recipe_to_plain(recipe)))) == recipe
 
@@ -165,6 +169,7 @@ def test_an_interrupted_run_and_its_export_are_read_strictly(name, tiny_manifest
     api.export(tmp_path / "run", tmp_path / "model")
     again = kinema.load(tmp_path / "model")
     assert again.tower.encoder_config == CONFIGS[name]
+    assert json.loads((tmp_path / "model/model.json").read_text())["encoder"]["vit"]["dim"] == 48
     x = torch.randn(2, 3, 4, 16, 16)
     with torch.no_grad():
         assert torch.equal(again.tower(x), model.tower(x))

@@ -106,6 +106,27 @@ def test_gradients_reach_every_parameter(name):
 
 
 @each
+def test_everything_moves_to_a_device_together(name):
+    """The device 'meta' computes nothing and refuses what lies elsewhere."""
+    for frames in (0, 8):
+        if frames and name == "vjepa2":
+            continue
+        config = replace(CONFIGS[name], vit=replace(SIZES, frames=frames, size=4 * frames))
+        net = built(config).to("meta")
+        assert net(torch.randn(2, 3, FRAMES, SIDE, SIDE, device="meta")).shape == (2, 48)
+
+
+@each
+def test_mixed_precision_is_near_the_full_one(name):
+    net, x = built(CONFIGS[name]), as_rgb(pixels())
+    with torch.no_grad():
+        z = net(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            half = net(x)
+    assert functional.cosine_similarity(half.float(), z).min() > 0.99
+
+
+@each
 def test_training_draws_nothing(name):
     net, x = built(CONFIGS[name]).train(), torch.randn(2, 3, FRAMES, SIDE, SIDE)
     before = torch.random.get_rng_state()

@@ -1,6 +1,6 @@
 """Encoders: networks from one view of a clip to a feature, and the heads that train them."""
 
-from kinema.encoders.build import EncoderConfig, build_encoder
+from kinema.encoders.build import EncoderConfig, build_encoder, tell_plainly
 from kinema.encoders.heads import ProjectionHead
 from kinema.encoders.hugging_face import with_sizes_of
 from kinema.encoders.layers import VideoEncoder
@@ -17,5 +17,6 @@ __all__ = [
     "VitConfig",
     "build_encoder",
     "load_weights",
+    "tell_plainly",
     "with_sizes_of",
 ]

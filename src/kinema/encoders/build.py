@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+import cattrs
+from cattrs.gen import make_dict_unstructure_fn
 
 from kinema.core.errors import ConfigError
 from kinema.core.records import ClipSpec
@@ -68,6 +71,17 @@ class EncoderConfig:
         """
         if self.name in VITS:
             self.vit.check_clip(clip)
+
+
+def tell_plainly(converter: cattrs.Converter) -> cattrs.Converter:
+    """Has a converter leave a transformer's sizes out of the settings of other encoders; gives it back."""
+    whole = make_dict_unstructure_fn(EncoderConfig, converter)
+
+    def plain(config: EncoderConfig) -> dict[str, Any]:
+        return {key: value for key, value in whole(config).items() if key != "vit" or config.name in VITS}
+
+    converter.register_unstructure_hook(EncoderConfig, plain)
+    return converter
 
 
 def build_encoder(config: EncoderConfig, channels: int = 3, *, rgb: bool = True) -> VideoEncoder:
