@@ -1,6 +1,9 @@
 """Runs whose backbone is a transformer: every method, every protocol, weights of others, and the ways out."""
 
 import json
+import os
+import shutil
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +11,7 @@ import pytest
 import torch
 from debug_size import BATCH, CLIP, CONTEXT, fill, generator, make_batch, make_config, snapshot
 from safetensors.torch import load_file
-from tiny_runs import tiny_plan, towers
+from tiny_runs import assert_same_run, tiny_plan, towers
 from tiny_vits import CONFIGS, NAMES, SIZES, as_rgb, as_theirs, library, pixels, their_model
 
 import kinema
@@ -22,6 +25,7 @@ from kinema.measure.fit import FitConfig
 from kinema.model import Model
 from kinema.recipes.json import read_recipe, recipe_from_plain, recipe_to_plain
 from kinema.recipes.methods import METHODS
+from kinema.training.phase import InterruptedRunError, PhaseModule
 from kinema.training.settings import OptimiserConfig
 from kinema.transforms import TransformConfig
 
@@ -161,7 +165,30 @@ def test_finetuning_moves_every_stage_and_the_first_ones_least(name, tiny_manife
 
 
 @each
-def test_an_interrupted_run_and_its_export_are_read_strictly(name, tiny_manifest, tiny_cache, tmp_path):
+def test_a_run_that_was_stopped_goes_on_without_its_weights(name, tiny_manifest, tiny_cache, tmp_path, monkeypatch):
+    """In the middle of the second epoch; the folder is gone when it goes on."""
+    their_model(name).save_pretrained(tmp_path / "weights")
+    plan = replace(tiny_plan("moco", epochs=3), encoder=EncoderConfig(name), weights=str(tmp_path / "weights"))
+    asked = {"cache": tiny_cache, "device": "cpu"}
+    api.pretrain(plan, tiny_manifest, tmp_path / "whole", **asked)
+    after = PhaseModule._after_step
+
+    def stop(self, terms):
+        if self.progress.step == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+        after(self, terms)
+
+    monkeypatch.setattr(PhaseModule, "_after_step", stop)
+    with pytest.raises(InterruptedRunError):
+        api.pretrain(plan, tiny_manifest, tmp_path / "run", **asked)
+    monkeypatch.undo()
+    shutil.rmtree(tmp_path / "weights")
+    api.pretrain("moco", tiny_manifest, tmp_path / "run", resume=True, **asked)
+    assert_same_run(tmp_path / "whole", tmp_path / "run")
+
+
+@each
+def test_a_run_and_its_export_are_read_strictly(name, tiny_manifest, tiny_cache, tmp_path):
     plan = replace(tiny_plan("simclr", epochs=1), encoder=CONFIGS[name])
     api.pretrain(plan, tiny_manifest, tmp_path / "run", cache=tiny_cache, device="cpu")
     assert towers(tmp_path / "run")
