@@ -160,8 +160,8 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("src", ("mocap", "onnx")),
-        ("tests", ("mocap", "onnx", "test")),
+        ("src", ("mocap", "onnx", "transformers")),
+        ("tests", ("mocap", "onnx", "test", "transformers")),
         ("benchmarks", ("mocap", "onnx", "test", "peers")),
     ],
 )
@@ -180,6 +180,6 @@ def test_every_direct_dependency_is_pinned():
             name, _, version = line.partition("==")
             pins[name.lower().replace("_", "-")] = version
     assert all(pins.values())
-    assert (declared("mocap", "onnx", "test", "peers", "docs", "wandb", "mlflow", "dev") - {"kinema"}) - set(
-        pins
-    ) == set()
+    assert (
+        declared("mocap", "onnx", "test", "peers", "docs", "transformers", "wandb", "mlflow", "dev") - {"kinema"}
+    ) - set(pins) == set()

@@ -1,9 +1,22 @@
 """Encoders: networks from one view of a clip to a feature, and the heads that train them."""
 
-from kinema.encoders.build import EncoderConfig, build_encoder
+from kinema.encoders.build import EncoderConfig, build_encoder, tell_plainly
 from kinema.encoders.heads import ProjectionHead
+from kinema.encoders.hugging_face import with_sizes_of
 from kinema.encoders.layers import VideoEncoder
 from kinema.encoders.tower import HeadConfig, Tower
+from kinema.encoders.vit_config import VitConfig
 from kinema.encoders.weights import load_weights
 
-__all__ = ["EncoderConfig", "HeadConfig", "ProjectionHead", "Tower", "VideoEncoder", "build_encoder", "load_weights"]
+__all__ = [
+    "EncoderConfig",
+    "HeadConfig",
+    "ProjectionHead",
+    "Tower",
+    "VideoEncoder",
+    "VitConfig",
+    "build_encoder",
+    "load_weights",
+    "tell_plainly",
+    "with_sizes_of",
+]

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import cattrs
+from cattrs.gen import make_dict_unstructure_fn
 
 from kinema.core.errors import ConfigError
+from kinema.core.records import ClipSpec
 from kinema.encoders.c3d import C3D
 from kinema.encoders.layers import VideoEncoder, norm_factory
 from kinema.encoders.r2plus1d import R2Plus1D18
 from kinema.encoders.r3d import R3D18
 from kinema.encoders.s3d import S3D
 from kinema.encoders.slim import Slim
+from kinema.encoders.vit import VideoMAE, VJepa2
+from kinema.encoders.vit_config import VITS, VitConfig
 
-EncoderName = Literal["slim", "c3d", "r3d18", "r2plus1d18", "s3d"]
+EncoderName = Literal["slim", "c3d", "r3d18", "r2plus1d18", "s3d", "videomae", "vjepa2"]
 NormName = Literal["batch", "group"]
 SLIM_WIDTH = 16
 
@@ -23,15 +29,19 @@ class EncoderConfig:
     """Which network, and its few settings.
 
     Args:
-        name: 'slim' for processors, or the papers' 'c3d', 'r3d18', 'r2plus1d18', 's3d'.
+        name: 'slim' for processors, or the papers' 'c3d', 'r3d18', 'r2plus1d18', 's3d'; or a transformer, 'videomae' or
+            'vjepa2', which needs the extra kinema[transformers].
         width: channels of the first stage of 'slim', which gives out 8 times as many; the papers' networks have
             their own widths and take no other.
-        norm: 'batch' as in the papers, or 'group', under which a clip's feature never depends on its batch-mates.
+        norm: 'batch' as in the papers, or 'group', under which a clip's feature never depends on its batch-mates; of
+            the convolutional networks alone.
+        vit: the sizes of 'videomae' and 'vjepa2'; the others take none.
     """
 
     name: EncoderName = "slim"
     width: int = SLIM_WIDTH
     norm: NormName = "batch"
+    vit: VitConfig = field(default_factory=VitConfig)
 
     def __post_init__(self) -> None:
         if self.name not in get_args(EncoderName):
@@ -45,17 +55,47 @@ class EncoderConfig:
                 f"encoder.width is {self.width} with the encoder '{self.name}'.",
                 "Only 'slim' has a width to choose, from 1; leave it out for the others.",
             )
+        if self.name in VITS and self.norm != "batch":
+            raise ConfigError(
+                f"encoder.norm is '{self.norm}' with the encoder '{self.name}'.",
+                "A transformer has layer norms, under which a clip's feature never depends on its batch-mates: leave "
+                "encoder.norm out.",
+            )
+        self.vit.check_name(self.name)
+
+    def check_clip(self, clip: ClipSpec) -> None:
+        """Refuses clips that the encoder cannot take.
+
+        Raises:
+            ConfigError: a transformer's patches do not divide them.
+        """
+        if self.name in VITS:
+            self.vit.check_clip(clip)
 
 
-def build_encoder(config: EncoderConfig, channels: int = 3) -> VideoEncoder:
+def tell_plainly(converter: cattrs.Converter) -> cattrs.Converter:
+    """Has a converter leave a transformer's sizes out of the settings of other encoders; gives it back."""
+    whole = make_dict_unstructure_fn(EncoderConfig, converter)
+
+    def plain(config: EncoderConfig) -> dict[str, Any]:
+        return {key: value for key, value in whole(config).items() if key != "vit" or config.name in VITS}
+
+    converter.register_unstructure_hook(EncoderConfig, plain)
+    return converter
+
+
+def build_encoder(config: EncoderConfig, channels: int = 3, *, rgb: bool = True) -> VideoEncoder:
     """The encoder that ``config`` describes, freshly initialised from torch's global random state.
 
     Args:
         config: which network.
         channels: what it takes in: 3 for RGB and the residual, 2 for motion.
+        rgb: whether three channels are the colours of the view 'rgb', for 'videomae' and 'vjepa2', which see them as
+            their published weights expect.
 
     Raises:
         ConfigError: ``channels`` is below 1.
+        MissingExtraError: a transformer without the extra kinema[transformers].
     """
     norm = norm_factory(config.norm, eps=1e-3 if config.name == "s3d" else 1e-5)
     match config.name:
@@ -69,3 +109,7 @@ def build_encoder(config: EncoderConfig, channels: int = 3) -> VideoEncoder:
             return R2Plus1D18(channels, norm)
         case "s3d":
             return S3D(channels, norm)
+        case "videomae":
+            return VideoMAE(channels, config.vit, colours=rgb and channels == 3)
+        case "vjepa2":
+            return VJepa2(channels, config.vit, colours=rgb and channels == 3)

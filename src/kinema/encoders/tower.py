@@ -47,7 +47,7 @@ class Tower(nn.Module):
         if view not in VIEWS:
             raise ConfigError(f"There is no view '{view}'.", f"Choose one of: {', '.join(VIEWS)}.")
         self.view, self.encoder_config, self.head_config = view, encoder, head
-        self.encoder = build_encoder(encoder, channels=VIEWS[view])
+        self.encoder = build_encoder(encoder, channels=VIEWS[view], rgb=view == "rgb")
         dim = self.encoder.dim
         self.head = ProjectionHead(dim, dim, out=head.out, layers=head.layers, norm=head.norm)
 

@@ -1,4 +1,4 @@
-"""An encoder's weights from a file: kinema's own, or torchvision's; the keys tell which."""
+"""An encoder's weights from a file: kinema's own, torchvision's, or those of transformers; the keys tell which."""
 
 from __future__ import annotations
 
@@ -10,32 +10,41 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from kinema.core.errors import CheckpointError
+from kinema.core.errors import CheckpointError, ConfigError
 from kinema.core.protocols import load_strictly
 from kinema.encoders.build import EncoderConfig
+from kinema.encoders.hugging_face import family, from_hugging_face, with_sizes_of
 from kinema.encoders.layers import VideoEncoder
 from kinema.encoders.third_party import from_torchvision, is_torchvision
 
 
-def load_weights(encoder: VideoEncoder, config: EncoderConfig, path: Path) -> None:
+def load_weights(encoder: VideoEncoder, config: EncoderConfig, path: str | Path) -> None:
     """Loads weights into an encoder, strictly.
 
     Args:
         encoder: what :func:`build_encoder` gave.
         config: what it was built from.
         path: .safetensors or .pth with torchvision's keys (r3d_18, r2plus1d_18, s3d), with those of a tower of
-            kinema's, whose head is left out, or with those of the encoder itself; or an exported folder.
+            kinema's, whose head is left out, or with those of the encoder itself; with those that transformers gives
+            VideoMAE and V-JEPA 2; or a folder with model.safetensors, exported or of transformers.
 
     Raises:
-        ConfigError: torchvision has no such network.
+        ConfigError: torchvision has no such network, or a folder of transformers is of another one or other sizes.
         CheckpointError: the file cannot be read, or a key or shape does not fit; they are named.
     """
-    load_strictly(encoder, encoder_state(encoder, config, path), f"the encoder '{config.name}'")
+    load_strictly(encoder, encoder_state(encoder, config, Path(path)), f"the encoder '{config.name}'")
 
 
 def encoder_state(encoder: VideoEncoder, config: EncoderConfig, path: Path) -> dict[str, Tensor]:
     """The weights in a file under the keys of the encoder; raises like :func:`load_weights`, but for shapes."""
+    if with_sizes_of(config, path) != config:
+        raise ConfigError(
+            f"The encoder '{config.name}' does not have the sizes that '{path}' tells.",
+            "Build it from with_sizes_of(config, folder), as a plan of kinema does.",
+        )
     state = read_state(path)
+    if family(state) is not None:
+        return from_hugging_face(config, encoder, state)
     if is_torchvision(state):
         return from_torchvision(config.name, encoder, state)
     if any(key.startswith("encoder.") for key in state):

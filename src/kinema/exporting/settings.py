@@ -10,7 +10,7 @@ import kinema
 from kinema.core.config import from_plain, make_strict_converter, to_plain
 from kinema.core.errors import CheckpointError, ConfigError
 from kinema.core.records import ClipSpec
-from kinema.encoders import EncoderConfig, HeadConfig
+from kinema.encoders import EncoderConfig, HeadConfig, tell_plainly
 from kinema.model import Model
 
 KIND = "kinema model"
@@ -69,7 +69,7 @@ def settings_of(model: Model, *, licence: str, origin: Mapping[str, Any]) -> Mod
 
 def settings_to_plain(settings: ModelSettings) -> dict[str, Any]:
     """The settings as JSON values."""
-    plain: dict[str, Any] = to_plain(settings, make_strict_converter())
+    plain: dict[str, Any] = to_plain(settings, tell_plainly(make_strict_converter()))
     return plain
 
 

@@ -11,12 +11,13 @@ import cattrs
 from kinema.core.config import from_plain, make_strict_converter
 from kinema.core.errors import ConfigError
 from kinema.core.protocols import MethodConfig
+from kinema.encoders import tell_plainly
 from kinema.recipes.methods import method_entry, method_name
 from kinema.training.settings import Phase, Recipe
 
 
 def _converter() -> cattrs.Converter:
-    converter, settings = make_strict_converter(), make_strict_converter()
+    converter, settings = tell_plainly(make_strict_converter()), make_strict_converter()
 
     def unstructure(config: Any) -> dict[str, Any]:
         return {"name": method_name(config), **settings.unstructure(config)}

@@ -12,7 +12,7 @@ from typing import Literal
 from kinema.core.errors import ConfigError
 from kinema.core.protocols import MethodConfig
 from kinema.core.records import ClipSpec
-from kinema.encoders import EncoderConfig
+from kinema.encoders import EncoderConfig, with_sizes_of
 from kinema.methods import CPRBankConfig, CPRConfig, MoCoConfig
 from kinema.recipes.methods import method_name
 from kinema.training.settings import OptimiserConfig, Phase, Recipe
@@ -69,7 +69,8 @@ class Plan:
         precision: Lightning's name.
         checkpoint_seconds: time between two checkpoints inside an epoch.
         collapse_rank: effective rank below which training counts as collapsed.
-        weights: a file of weights that encoders start from: torchvision's (.pth), or kinema's own.
+        weights: a file of weights that encoders start from: torchvision's (.pth), or kinema's own; or a folder of
+            transformers, whose config.json tells the sizes of 'videomae' and 'vjepa2'.
     """
 
     method: MethodConfig
@@ -96,12 +97,14 @@ class Plan:
         """The phases worked out.
 
         Raises:
-            ConfigError: the settings contradict one another.
+            ConfigError: the settings contradict one another, or the folder of weights.
+            CheckpointError: a folder of weights whose config.json cannot be read.
         """
         shared = {
             name: getattr(self, name) for name in Plan.__dataclass_fields__ if name in Recipe.__dataclass_fields__
         }
         view = getattr(self.method, "view", "rgb")
+        shared["encoder"] = with_sizes_of(self.encoder, self.weights)
         return Recipe(name=method_name(self.method), view=view, phases=self._phases(), **shared)
 
     def _phases(self) -> tuple[Phase, ...]:

@@ -150,6 +150,7 @@ class Recipe:
             raise ConfigError(
                 f"temporal={self.temporal}, failure_budget={self.failure_budget}: both must lie in [0, 1]."
             )
+        self.encoder.check_clip(self.clip)
         for phase in self.phases:
             queue = getattr(phase.method, "queue", None)
             if queue is not None and queue % self.batch_size:
