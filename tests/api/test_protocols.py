@@ -50,6 +50,7 @@ def test_the_table_names_what_there_is():
     assert check("retrieval", None, {}) == ("coclr",)
     assert check("few-label", None, {}) == ("1%", "10%")
     assert check("few-label", "10%", {}) == ("10%",)
+    assert check("linear", "end-to-end", {"shares": [0.1]}) == ("end-to-end",)
 
 
 def test_knn_leaves_the_own_recording_out(run, measure, tiny_manifest, tiny_cache):

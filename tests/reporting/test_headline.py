@@ -118,7 +118,9 @@ def test_runs_of_other_settings_are_not_averaged(maker):
 
 def test_the_difference_squares_and_adds_the_distances_to_the_bounds():
     a, b = Estimate("a", 0.5, 0.47, 0.56, 1, None), Estimate("b", 0.4, 0.32, 0.44, 1, None)
-    assert a.minus(b) == pytest.approx((0.1, 0.1 - math.hypot(0.03, 0.04), 0.1 + math.hypot(0.06, 0.08)))
+    d = a.minus(b)
+    assert (d.value, d.low, d.high) == pytest.approx((0.1, 0.1 - math.hypot(0.03, 0.04), 0.1 + math.hypot(0.06, 0.08)))
+    assert not d.paired
 
 
 def test_without_evaluations_it_says_what_to_run(maker):
