@@ -20,7 +20,7 @@ def told(maker, **figures):
 def test_it_says_that_it_helped(maker):
     head = told(maker, random=0.12, infonce=0.38, cpr=0.46)
     assert head.verdict == "helped"
-    assert head.short == "CPR helped"
+    assert head.short == "CPR helped, with one seed"
     figures = "CPR finds a clip of the same class first for 46 % of the queries; InfoNCE 38 %; "
     figures += "an untrained network 12 %; chance 7 %."
     assert head.sentence.replace("\u00a0", " ").startswith(figures)
@@ -102,6 +102,14 @@ def test_seeds_are_averaged_and_their_spread_widens_the_interval(maker):
     low = 100 * (0.08 - math.hypot(math.hypot(0.04, spread), 0.04))
     assert f"{low:+.1f}".replace("-", "−") in head.sentence
     assert any("CPR is the mean of 3 seeds" in note for note in head.notes)
+
+
+def test_with_several_seeds_the_verdict_is_plain(maker):
+    runs = [maker.run(f"seed{seed}", seed=seed) for seed in range(3)]
+    for run, more in zip(runs, (0.0, 0.01, 0.02), strict=True):
+        maker.result(run, "infonce", 0.30 + more)
+        maker.result(run, "cpr", 0.46 + more)
+    assert collect(runs).headline.short == "CPR helped"
 
 
 def test_runs_of_other_settings_are_not_averaged(maker):

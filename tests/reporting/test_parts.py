@@ -128,7 +128,7 @@ def test_the_terminal_shows_the_four_encoders_in_eighty_columns(maker):
     for encoder, r1 in (("random", 0.12), ("infonce", 0.38), ("coclr", 0.44), ("cpr", 0.46)):
         maker.result(run, encoder, r1)
     lines = printed(collect([run])).splitlines()
-    assert lines[0].strip() == "CPR helped"
+    assert lines[0].strip() == "CPR helped, with one seed"
     cells = [line.split() for line in lines]
     assert ["CPR", "46.0", "50.0", "55.0", "65.0", "95.0", "42.0–50.0"] in cells
     assert [row[0] for row in cells[4:8]] == ["Untrained", "InfoNCE", "CoCLR", "CPR"]

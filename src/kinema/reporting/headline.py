@@ -151,7 +151,8 @@ def _verdict(
     if against.encoder == "random" and candidate.encoder not in BASELINES:
         told += ". InfoNCE, the usual baseline, was not measured"
     if difference.larger and difference.value > 0:
-        short = f"{name} beats an untrained network" if against.encoder == "random" else f"{name} helped"
+        once = ", with one seed" if candidate.runs == against.runs == 1 else ""
+        short = f"{name} beats an untrained network" if against.encoder == "random" else f"{name} helped{once}"
         return "helped", short, f"{lead}, and the difference is larger than the uncertainty {told}."
     if difference.larger:
         return "hurt", f"{name} did not help", f"{lead}, and the difference is larger than the uncertainty {told}."
