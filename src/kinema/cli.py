@@ -408,11 +408,12 @@ def _report(given: list[str]) -> int:
     parser.add_argument("-o", "--out", type=str | None, default=None, help="the page; RUN/report.html by default")
     asked = _parse(parser, given)
     from kinema import api
-    from kinema.reporting import rows
+    from kinema.reporting import recipes, rows
 
     page, report = api.report(*asked.runs, out=asked.out)
     if asked.json:
-        _print_json({"rows": rows(report), "report": str(page)})
+        told = {"keep": report.advice.sentence, "next": list(report.advice.steps), "recipes": recipes(report)}
+        _print_json({"rows": rows(report), **told, "report": str(page)})
     else:
         _show(report, page)
     return 0

@@ -116,6 +116,9 @@ def test_the_verb_and_the_page(run, tiny_folder, tiny_cache, capsys):
     assert told["metrics"].keys() >= FIGURES
     page, _ = api.report(run, data=tiny_folder)
     text = page.read_text()
-    assert "rankme" in text
+    assert '<th scope="col">RankMe</th><th scope="col">RankMe, projections</th>' in text
+    assert not any(name in text.partition("<h2>Details</h2>")[0] for name in FIGURES), (
+        "every figure has a name in words"
+    )
     assert f"{told['metrics']['rankme']:.4g}</td>" in text
     assert f"{100 * told['metrics']['rankme']:.1f}" not in text

@@ -50,6 +50,7 @@ def test_the_table_names_what_there_is():
     assert check("retrieval", None, {}) == ("coclr",)
     assert check("few-label", None, {}) == ("1%", "10%")
     assert check("few-label", "10%", {}) == ("10%",)
+    assert check("linear", "end-to-end", {"shares": [0.1]}) == ("end-to-end",)
 
 
 def test_knn_leaves_the_own_recording_out(run, measure, tiny_manifest, tiny_cache):
@@ -111,6 +112,37 @@ def test_few_labels_give_a_result_a_share(run, measure, split):
     assert len(measure("few-label", split, preset="10%")[0].details["draws"]) == 5
     kept = sorted(k.preset for k in RunFolder.open(run).results() if k.protocol == "few-label")
     assert kept == ["1%", "10%", "66.6667%"]
+
+
+def test_every_answer_is_kept_by_query(measure, split):
+    """Encoders that were asked the same are compared query by query."""
+    asked = {}
+    for protocol in ("retrieval", "knn", "linear", "few-label"):
+        result = measure(protocol, split)[0]
+        right = np.array([[int(c) for c in row] for row in result.details["right"]])
+        assert right.shape == (5 if protocol == "few-label" else 1, 3)
+        figure = result.metrics["r@1" if protocol == "retrieval" else "accuracy"]
+        assert right.mean() == pytest.approx(figure)
+        low, high = result.details["interval"]
+        assert low <= figure <= high
+        asked[protocol] = result.details["asked"]
+    assert len(set(asked.values())) == 1
+    mirrored = replace(split, videos=split.videos[::-1])
+    (same,) = measure("linear", mirrored)
+    assert same.details["asked"] == asked["linear"]
+    by_class = [float(c) for c in same.details["right"][0]]
+    assert by_class == [same.details["per_class"][name] for name in sorted(same.details["per_class"])], "by path"
+    others = changed(split, lambda v: {"split": "test" if v.path.endswith("1.mp4") else "train"})
+    assert measure("knn", others)[0].details["asked"] != asked["knn"]
+
+
+def test_another_gallery_is_another_result(run, measure, split):
+    parts = changed(split, lambda v: {"attributes": {"half": "b" if v.path.endswith("3.mp4") else "a"}})
+    for gallery in (None, {"split": "train"}, {"half": "b"}):
+        measure("retrieval", parts, gallery=gallery, query={"split": "test"})
+    kept = {r.details.get("against"): r for r in RunFolder.open(run).results() if r.digest == parts.digest}
+    assert {name: r.gallery for name, r in kept.items()} == {None: 9, "half=b": 3}
+    assert (run / "evaluations" / "retrieval-coclr-cpr-rgb-split_test-against-half_b.json").exists()
 
 
 def test_cross_modal_goes_both_ways_and_needs_no_labels(measure, tiny_manifest):

@@ -4,6 +4,7 @@ import torch
 from oracles.ranking import best, recall_at, similarities
 
 from kinema.core.errors import ConfigError, DataError, ShapeError
+from kinema.core.ops import bootstrap_of_mean
 from kinema.evaluation import PRESETS, bootstrap_interval, retrieve
 
 
@@ -120,6 +121,15 @@ def test_the_interval_is_that_of_resampled_queries():
     means = [rng.choice(hit.numpy(), 200).mean() for _ in range(4000)]
     assert (low, high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.011)
     assert bootstrap_interval(hit, seed=3) == (low, high)
+
+
+def test_the_bootstrap_of_a_mean_is_that_of_drawing_the_items():
+    generator = np.random.default_rng(0)
+    values = generator.choice([-1.0, 0.0, 0.4, 1.0], 60, p=[0.1, 0.5, 0.2, 0.2])
+    drawn = np.array([generator.choice(values, 60).mean() for _ in range(10_000)])
+    assert bootstrap_of_mean(values, 1) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.01)
+    assert bootstrap_of_mean(values, 1) == bootstrap_of_mean(values[::-1], 1)
+    assert bootstrap_of_mean([0.25, 0.25], 0) == (0.25, 0.25)
 
 
 def test_missing_labels_are_explained():

@@ -20,7 +20,7 @@ def told(maker, **figures):
 def test_it_says_that_it_helped(maker):
     head = told(maker, random=0.12, infonce=0.38, cpr=0.46)
     assert head.verdict == "helped"
-    assert head.short == "CPR helped"
+    assert head.short == "CPR helped, with one seed"
     figures = "CPR finds a clip of the same class first for 46 % of the queries; InfoNCE 38 %; "
     figures += "an untrained network 12 %; chance 7 %."
     assert head.sentence.replace("\u00a0", " ").startswith(figures)
@@ -104,6 +104,14 @@ def test_seeds_are_averaged_and_their_spread_widens_the_interval(maker):
     assert any("CPR is the mean of 3 seeds" in note for note in head.notes)
 
 
+def test_with_several_seeds_the_verdict_is_plain(maker):
+    runs = [maker.run(f"seed{seed}", seed=seed) for seed in range(3)]
+    for run, more in zip(runs, (0.0, 0.01, 0.02), strict=True):
+        maker.result(run, "infonce", 0.30 + more)
+        maker.result(run, "cpr", 0.46 + more)
+    assert collect(runs).headline.short == "CPR helped"
+
+
 def test_runs_of_other_settings_are_not_averaged(maker):
     first, other = maker.run("first", stages=3), maker.run("other", stages=5)
     maker.result(first, "cpr", 0.30)
@@ -118,7 +126,9 @@ def test_runs_of_other_settings_are_not_averaged(maker):
 
 def test_the_difference_squares_and_adds_the_distances_to_the_bounds():
     a, b = Estimate("a", 0.5, 0.47, 0.56, 1, None), Estimate("b", 0.4, 0.32, 0.44, 1, None)
-    assert a.minus(b) == pytest.approx((0.1, 0.1 - math.hypot(0.03, 0.04), 0.1 + math.hypot(0.06, 0.08)))
+    d = a.minus(b)
+    assert (d.value, d.low, d.high) == pytest.approx((0.1, 0.1 - math.hypot(0.03, 0.04), 0.1 + math.hypot(0.06, 0.08)))
+    assert not d.paired
 
 
 def test_without_evaluations_it_says_what_to_run(maker):

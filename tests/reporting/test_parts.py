@@ -15,7 +15,18 @@ from kinema.reporting import collect, table, with_strips
 from kinema.reporting.charts import axis, interval_bar
 from kinema.reporting.markup import Markup, tag
 from kinema.reporting.strips import HEIGHT, draw, evenly
-from kinema.reporting.wording import duration, join, metric_name, natural, percent, points, signed_points
+from kinema.reporting.wording import (
+    duration,
+    join,
+    metric_name,
+    metric_with_spread,
+    natural,
+    percent,
+    points,
+    preset_options,
+    seeds_told,
+    signed_points,
+)
 
 
 def test_texts_and_attributes_are_escaped_and_markup_is_not():
@@ -96,6 +107,13 @@ def test_words():
     ]
     assert join(["a", "b", "c"]) == "a, b and c"
     assert metric_name("r@10") == "R@10"
+    shares = [["--shares", "0.01"], ["--preset", "end-to-end", "--shares", "0.125"], ["--preset", "coclr"]]
+    assert [preset_options(name) for name in ("1%", "end-to-end-12.5%", "coclr")] == shares
+    assert metric_name("alignment_projected") == "Alignment, projections"
+    assert metric_with_spread("accuracy", 0.5, 0.0321) == "50.0\u00a0±\u00a03.2\u00a0%"
+    assert metric_with_spread("rankme", 12.345, 0.678) == "12.35\u00a0±\u00a00.68"
+    assert metric_with_spread("r@1", 0.5, None) == "50.0\u00a0%"
+    assert (seeds_told([4]), seeds_told([0, 1])) == ("4", "2 (0, 1)")
     assert sorted(["r@10", "r@5", "r@1"], key=natural) == ["r@1", "r@5", "r@10"]
 
 
@@ -110,7 +128,7 @@ def test_the_terminal_shows_the_four_encoders_in_eighty_columns(maker):
     for encoder, r1 in (("random", 0.12), ("infonce", 0.38), ("coclr", 0.44), ("cpr", 0.46)):
         maker.result(run, encoder, r1)
     lines = printed(collect([run])).splitlines()
-    assert lines[0].strip() == "CPR helped"
+    assert lines[0].strip() == "CPR helped, with one seed"
     cells = [line.split() for line in lines]
     assert ["CPR", "46.0", "50.0", "55.0", "65.0", "95.0", "42.0–50.0"] in cells
     assert [row[0] for row in cells[4:8]] == ["Untrained", "InfoNCE", "CoCLR", "CPR"]
@@ -137,3 +155,5 @@ def test_the_small_bar_places_value_interval_and_chance_on_one_scale():
     assert 'd="M72.0 8H120.0' in bar
     assert 'x1="24"' in bar
     assert interval_bar(None, None, None, 1.0) == ""
+    assert "circle" not in interval_bar(0.4, None, None, 0.5, each=(0.4,))
+    assert interval_bar(0.4, None, None, 0.5, each=(0.3, 0.5)).count('<circle cx="72"') == 1

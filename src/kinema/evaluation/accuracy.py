@@ -41,6 +41,7 @@ class AccuracyFigures:
         classes: int64 [C], the labels of the rows and columns.
         chance: the accuracy expected of classes named at random, 1 / C.
         majority: the accuracy of naming the test's most frequent class every time.
+        right: bool [Q], whether the class named first is the true one.
     """
 
     metrics: Mapping[str, float]
@@ -51,6 +52,7 @@ class AccuracyFigures:
     classes: NDArray[np.int64]
     chance: float
     majority: float
+    right: NDArray[np.bool_]
 
     def confused(self, names: Sequence[str] | None = None) -> dict[str, dict[str, int]]:
         """The confusion by name, what never happened left out: {true class: {named class: videos}}."""
@@ -100,4 +102,5 @@ def accuracy_of(scores: Tensor, columns: Tensor, classes: Tensor, *, seed: int =
         classes=classes.numpy(),
         chance=1 / c,
         majority=float(videos.max() / q),
+        right=hit.numpy(),
     )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 from torch import Tensor
 
+from kinema.core.ops import bootstrap_of_mean
 from kinema.core.records import Result
 from kinema.data import Manifest
 from kinema.evaluation import DRAWS, Draw, fit_few, over_draws
 from kinema.measure.labels import class_names, label_numbers, source_numbers
 from kinema.measure.linear import about, fitted
 from kinema.measure.parts import SPLIT_SEED, Sides, trained_and_tested
-from kinema.measure.record import record
+from kinema.measure.record import outcomes, record
 from kinema.measure.request import Request
 
 
@@ -73,6 +75,7 @@ def _judge(
         {"videos": used, "metrics": dict(judged.metrics), "interval": list(judged.interval), **fitted(draw.probe)}
         for used, draw, judged in zip(videos, draws, figures, strict=True)
     ]
+    share_right = np.mean([judged.right for judged in figures], axis=0)
     per_class = [{names[c]: value for c, value in judged.per_class.items()} for judged in figures]
     details = {
         **about(sides, selection),
@@ -80,11 +83,13 @@ def _judge(
         "labelled": max(videos),
         "of": len(sides.training),
         "deviation": spread,
+        "interval": list(bootstrap_of_mean(share_right, request.model.seed)),
         "chance": figures[0].chance,
         "majority": figures[0].majority,
         "omitted": list(figures[0].omitted),
         "per_class": {name: sum(one[name] for one in per_class) / len(per_class) for name in per_class[0]},
         "draws": each,
+        **outcomes(test, *(judged.right for judged in figures)),
     }
     asked = (test, sides.training)
     preset = share_name(share)

@@ -79,7 +79,7 @@ def _measured(request: Request, protocol: str, preset: str, share: float) -> lis
             )
         columns = torch.from_numpy(label_numbers(test, fitted.classes))
         figures = accuracy_of(scores, columns, torch.arange(len(fitted.classes)), seed=model.seed)
-        details = {**_about(sides, selection, fitted, config), **accuracy_details(figures, fitted.classes)}
+        details = {**_about(sides, selection, fitted, config), **accuracy_details(figures, fitted.classes, test)}
         asked = (test, fitted.parts.fit)
         results.append(record(request, protocol, preset, figures.metrics, details, began=began, asked=asked))
     return results

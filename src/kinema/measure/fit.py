@@ -287,8 +287,7 @@ def class_scores(
     for number, row in enumerate(rows):
         wanted = ClipRequest(row, evaluation_windows(store.frames[row], model.clip))
         raw = collate([dataset[wanted]]).to(where).split_variants()
-        shown = list(transform.ten_crops(raw)) if crops == "ten" else [transform.evaluate(raw)]
-        shown = shown[: len(shown) if mirrored else max(1, len(shown) // 2)]
+        shown = transform.ten_crops(raw, mirrored=mirrored) if crops == "ten" else [transform.evaluate(raw)]
         each = [method.logits(batch.view(0, model.view)).float().softmax(dim=1).mean(dim=0) for batch in shown]
         found.append(torch.stack(each).mean(dim=0).cpu())
         if progress is not None:

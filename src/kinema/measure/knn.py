@@ -49,7 +49,7 @@ def _measure(request: Request, selection: str, test: Manifest, training: Manifes
         "temperature": KNN_PRESETS[request.preset].temperature,
         "voters": figures.voters,
         "hopeless": figures.hopeless,
-        **accuracy_details(figures.accuracy, names),
+        **accuracy_details(figures.accuracy, names, test),
     }
     metrics = figures.accuracy.metrics
     return record(request, "knn", request.preset, metrics, details, began=began, asked=(test, training))

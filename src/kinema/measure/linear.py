@@ -35,7 +35,7 @@ def measure_linear(request: Request) -> list[Result]:
         found = request.extract(request.model, test).encoded
         figures = probe.judge(found, label_numbers(test, names), seed=request.model.seed)
         told = {**about(sides, selection), "labelled": len(sides.training)}
-        details = {**told, **fitted(probe), **accuracy_details(figures, names)}
+        details = {**told, **fitted(probe), **accuracy_details(figures, names, test)}
         asked = (test, sides.training)
         results.append(record(request, "linear", request.preset, figures.metrics, details, began=began, asked=asked))
     return results

@@ -65,6 +65,12 @@ def gallery_name(manifest: Manifest, gallery: Where | None) -> str:
     return "split=train" if has_split(manifest) else "all other recordings"
 
 
+def chosen_gallery(manifest: Manifest, gallery: Where | None) -> str:
+    """The name of what is ranked or trained on where it was chosen and is not the usual; empty otherwise."""
+    name = gallery_name(manifest, gallery)
+    return "" if name == gallery_name(manifest, None) else name
+
+
 def _named(where: Where) -> str:
     return ",".join(f"{key}={value}" for key, value in where.items())
 

@@ -102,7 +102,7 @@ def check(protocol: str, preset: str | None, options: Mapping[str, object | None
         if value is not None and name not in known.takes:
             those = " and ".join(p for p, entry in PROTOCOLS.items() if name in entry.takes)
             raise UsageError(f"{protocol} has no option '{name}'.", f"It belongs to {those}.")
-    if preset is not None and options.get("shares") is not None:
+    if preset is not None and preset.endswith("%") and options.get("shares") is not None:
         raise UsageError(f"The preset {preset} is a share of the labels already.", "Give shares or a preset.")
     if preset is not None:
         return (preset,)

@@ -6,9 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kinema.core.records import Result
 from kinema.data import Manifest
 from kinema.evaluation import AccuracyFigures
+from kinema.measure.parts import chosen_gallery
 from kinema.measure.request import Request
 from kinema.training.run_folder import source_version
 
@@ -40,6 +44,7 @@ def record(
     """
     model = request.model
     told: dict[str, Any] = {"encoder": model.name, "view": model.view, "gallery": len(asked[1])}
+    against = chosen_gallery(request.manifest, request.gallery)
     return Result(
         protocol=protocol,
         preset=preset,
@@ -50,13 +55,29 @@ def record(
         seed=model.seed,
         commit=source_version(),
         seconds=time.monotonic() - began,
-        details=details,
+        details={**details, "against": against} if against else details,
         **{**told, **changes},
     )
 
 
-def accuracy_details(figures: AccuracyFigures, names: Sequence[str]) -> dict[str, Any]:
-    """What is told of an accuracy beside the metrics, classes by name."""
+def outcomes(asked: Manifest, *right: NDArray[np.bool_]) -> dict[str, Any]:
+    """What two encoders are compared by, query by query.
+
+    Args:
+        asked: the videos that asked.
+        right: bool [Q] each, in the order of ``asked``: whether the answer was right; several where labels were drawn
+            several times.
+
+    Returns:
+        'asked', a digest of the queries, and 'right': for each of ``right`` a text of ones and zeros, the queries in
+        the order of their paths.
+    """
+    order = sorted(range(len(asked)), key=lambda row: asked.videos[row].path)
+    return {"asked": asked.digest[:16], "right": ["".join("01"[int(each[row])] for row in order) for each in right]}
+
+
+def accuracy_details(figures: AccuracyFigures, names: Sequence[str], asked: Manifest) -> dict[str, Any]:
+    """What is told of an accuracy on the videos that asked beside the metrics, classes by name."""
     return {
         "interval": list(figures.interval),
         "chance": figures.chance,
@@ -65,4 +86,5 @@ def accuracy_details(figures: AccuracyFigures, names: Sequence[str]) -> dict[str
         "per_class": {names[c]: value for c, value in figures.per_class.items()},
         "untested": [names[c] for c in figures.classes.tolist() if c not in figures.per_class],
         "confusion": figures.confused(names),
+        **outcomes(asked, figures.right),
     }

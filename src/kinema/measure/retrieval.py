@@ -18,7 +18,7 @@ from kinema.evaluation.projection import chosen_rows, lay_out
 from kinema.measure.features import WINDOWS
 from kinema.measure.labels import check_labels, class_names, label_numbers, source_numbers
 from kinema.measure.parts import split_parts
-from kinema.measure.record import record
+from kinema.measure.record import outcomes, record
 from kinema.measure.request import Request
 
 NEIGHBOUR_QUERIES = 12
@@ -58,6 +58,7 @@ def _measure(request: Request, selection: str, query: Manifest, gallery: Manifes
         "per_class": {names[c]: value for c, value in figures.per_class.items()},
         "neighbours": _neighbours(query, gallery, features, figures.neighbours),
         "layout": _layout(query, features[0]),
+        **outcomes(query, figures.first == 1),
     }
     return record(request, "retrieval", request.preset, figures.metrics, details, began=began, asked=(query, gallery))
 

@@ -5,7 +5,7 @@ from kinema.reporting.markdown import markdown, write_markdown
 from kinema.reporting.page import page, write_page
 from kinema.reporting.report import Report, read_json, write_json
 from kinema.reporting.strips import with_strips
-from kinema.reporting.terminal import rows, table
+from kinema.reporting.terminal import recipes, rows, table
 
 __all__ = [
     "Report",
@@ -13,6 +13,7 @@ __all__ = [
     "markdown",
     "page",
     "read_json",
+    "recipes",
     "rows",
     "table",
     "with_strips",

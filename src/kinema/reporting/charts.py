@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kinema.reporting.markup import Markup, tag
-from kinema.reporting.wording import number, percent
+from kinema.reporting.wording import DASH, number, percent
 
 WIDTH, HEIGHT = 400, 230
 LEFT, RIGHT, TOP, BOTTOM = 44, 10, 10, 36
@@ -18,10 +18,18 @@ Point = tuple[float, float | None]
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a chart: its name and its points (x, y); a y of None interrupts the line."""
+    """One line of a chart: its name, its points (x, y) and, of means, the spread of each y.
+
+    A y of None interrupts the line; a spread of None is none.
+    """
 
     name: str
     points: tuple[Point, ...]
+    spread: tuple[float | None, ...] = ()
+
+    def around(self, number: int) -> float:
+        """The spread of a point, 0 where there is none."""
+        return (self.spread[number] or 0.0) if self.spread else 0.0
 
 
 @dataclass(frozen=True)
@@ -107,10 +115,16 @@ def line_chart(
     if not drawn:
         return Markup("")
     xs = [x for each in drawn for x, _ in each.points]
-    ys = [y for each in drawn for _, y in each.points if y is not None]
+    ys = [
+        bound
+        for each in drawn
+        for n, (_, y) in enumerate(each.points)
+        if y is not None
+        for bound in (y - each.around(n), y + each.around(n))
+    ]
     x_axis = across.axis(xs)
     y_axis = axis(min(0.0, *ys) if zero else min(ys), max(ys))
-    write = (lambda y: percent(y)) if percents else number
+    write: Callable[[float | None], str] = percent if percents else number
     lines = [_line(each, n, x_axis, y_axis, write, across.name) for n, each in enumerate(drawn)]
     legend = [tag("li", _key(n), each.name) for n, each in enumerate(drawn)]
     drawing = tag(
@@ -157,20 +171,30 @@ def _grid(x_axis: Axis, y_axis: Axis, percents: bool, below: str) -> list[Markup
 def _line(
     series: Series, kind: int, x_axis: Axis, y_axis: Axis, write: Callable[[float | None], str], across: str
 ) -> Markup:
-    """The line in its unbroken pieces, and a mark with its value at every point."""
+    """The line in its unbroken pieces, its spread, and a mark with its value at every point."""
     pieces: list[list[str]] = [[]]
-    marks = []
-    for x, y in series.points:
+    marks, spread = [], []
+    for n, (x, y) in enumerate(series.points):
         if y is None:
             pieces.append([])
             continue
-        left, top = _x(x_axis, x), _y(y_axis, y)
+        left, top, around = _x(x_axis, x), _y(y_axis, y), series.around(n)
         pieces[-1].append(f"{left:.1f},{top:.1f}")
-        told = tag("title", f"{series.name}, {across} {x:g}: {write(y)}")
+        told = tag("title", f"{series.name}, {across} {x:g}: {_told(series, n, write)}")
         dot = tag("circle", cx=left, cy=top, r=2.2, class_="dot")
         marks.append(tag("g", told, tag("circle", cx=left, cy=top, r=7, class_="reach"), dot, class_="mark"))
+        if around:
+            low, high = _y(y_axis, y - around), _y(y_axis, y + around)
+            ends = "".join(f"M{left - 3:.1f} {end:.1f}h6" for end in (low, high))
+            spread.append(tag("path", d=f"M{left:.1f} {low:.1f}V{high:.1f}{ends}", class_="spread"))
     lines = [tag("polyline", points=" ".join(piece)) for piece in pieces if len(piece) > 1]
-    return tag("g", lines, marks, class_=f"line kind{kind % LINES}")
+    return tag("g", spread, lines, marks, class_=f"line kind{kind % LINES}")
+
+
+def _told(series: Series, number: int, write: Callable[[float | None], str]) -> str:
+    """A point's value, of a mean with its spread."""
+    y, around = series.points[number][1], series.around(number)
+    return write(y) + (f" ± {write(around)}" if around else "")
 
 
 def _key(kind: int) -> Markup:
@@ -180,21 +204,27 @@ def _key(kind: int) -> Markup:
 
 def _table(series: Sequence[Series], write: Callable[[float | None], str], across: str) -> Markup:
     """The chart's values for those who read rather than see."""
-    values = [dict(each.points) for each in series]
+    values = [{x: _told(each, n, write) for n, (x, _) in enumerate(each.points)} for each in series]
     head = [
         tag("th", across[:1].upper() + across[1:], scope="col"),
         *(tag("th", each.name, scope="col") for each in series),
     ]
     body = [
-        tag("tr", tag("th", f"{x:g}", scope="row"), [tag("td", write(points.get(x))) for points in values])
+        tag("tr", tag("th", f"{x:g}", scope="row"), [tag("td", points.get(x, DASH)) for points in values])
         for x in sorted({x for points in values for x in points})
     ]
     inside = tag("div", tag("table", tag("thead", tag("tr", head)), tag("tbody", body)), class_="scroll", tabindex=0)
     return tag("details", tag("summary", "Values"), inside)
 
 
-def interval_bar(value: float | None, interval: tuple[float, float] | None, chance: float | None, top: float) -> Markup:
-    """A small bar from 0 to ``top``: the value, its interval as a whisker, chance as a tick."""
+def interval_bar(
+    value: float | None,
+    interval: tuple[float, float] | None,
+    chance: float | None,
+    top: float,
+    each: Sequence[float | None] = (),
+) -> Markup:
+    """A small bar from 0 to ``top``: the value, its interval as a whisker, chance as a tick, each seed as a dot."""
     if value is None:
         return Markup("")
     scale = 120 / top
@@ -207,4 +237,6 @@ def interval_bar(value: float | None, interval: tuple[float, float] | None, chan
     if interval:
         low, high = (bound * scale for bound in interval)
         parts.append(tag("path", d=f"M{low:.1f} 8H{high:.1f}M{low:.1f} 5V11M{high:.1f} 5V11", class_="whisker"))
+    seeds = [seed for seed in each if seed is not None] if len(each) > 1 else []
+    parts += [tag("circle", cx=seed * scale, cy=8, r=2, class_="seed") for seed in seeds]
     return tag("svg", *parts, viewBox="0 0 120 16", class_="interval", aria_hidden="true")

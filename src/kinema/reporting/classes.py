@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kinema.reporting.markup import Markup, tag
-from kinema.reporting.report import Report, Row
+from kinema.reporting.pooled import Group
+from kinema.reporting.report import Report
 from kinema.reporting.wording import encoder_name, natural, percent, short_name, view_name
 
 CLASSES = 30
@@ -15,10 +16,10 @@ CLASSES = 30
 def by_class(report: Report) -> Markup:
     """The section of classes: R@1 of every encoder in the headline's view, class by class."""
     told = report.headline
-    rows: dict[str, Row] = {}
-    for row in report.retrieval():
-        if row.settings == told.settings and row.view == told.view and row.main.per_class:
-            rows.setdefault(row.encoder, row)
+    rows: dict[str, Group] = {}
+    for group in report.groups:
+        if group.settings == told.settings and group.view == told.view and group.main.per_class:
+            rows.setdefault(group.encoder, group)
     if not rows:
         return Markup("")
     names = sorted({name for row in rows.values() for name in row.main.per_class}, key=natural)
@@ -33,9 +34,8 @@ def by_class(report: Report) -> Markup:
         kept = set(sorted(names, key=lambda name: -abs(lead[name]))[:CLASSES])
         shown = [name for name in names if name in kept]
         rule += f"; the {CLASSES} with the largest difference, the others below"
-    seeds = len({row.seed for row in report.retrieval() if row.settings == told.settings})
     about = f"R@1 by class, in the view {view_name(told.view)}, {rule}."
-    about += f" Of {seeds} seeds the first is shown." if seeds > 1 else ""
+    about += " Of several seeds it is the mean." if any(len(row.seeds) > 1 for row in rows.values()) else ""
     parts = [tag("h2", "Class by class"), tag("p", about), _classes(shown, rows, told.candidate)]
     rest = [name for name in names if name not in shown]
     if rest:
@@ -43,12 +43,12 @@ def by_class(report: Report) -> Markup:
     return tag("section", parts)
 
 
-def _lead(rows: dict[str, Row], candidate: str, baseline: str, name: str) -> float:
+def _lead(rows: dict[str, Group], candidate: str, baseline: str, name: str) -> float:
     one, other = (rows[e].main.per_class.get(name) if e in rows else None for e in (candidate, baseline))
     return 0.0 if one is None or other is None else one - other
 
 
-def _classes(names: Sequence[str], rows: dict[str, Row], candidate: str) -> Markup:
+def _classes(names: Sequence[str], rows: dict[str, Group], candidate: str) -> Markup:
     return tag(
         "ul",
         [tag("li", tag("strong", name, class_="long"), _bars(name, rows, candidate)) for name in names],
@@ -56,7 +56,7 @@ def _classes(names: Sequence[str], rows: dict[str, Row], candidate: str) -> Mark
     )
 
 
-def _bars(name: str, rows: dict[str, Row], candidate: str) -> Markup:
+def _bars(name: str, rows: dict[str, Group], candidate: str) -> Markup:
     bars = []
     for encoder, row in rows.items():
         value = row.main.per_class.get(name)

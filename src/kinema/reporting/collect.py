@@ -13,8 +13,10 @@ from kinema.core.errors import UsageError
 from kinema.core.records import Result
 from kinema.reporting.budget import epochs_of, phases_of
 from kinema.reporting.headline import headline
+from kinema.reporting.keep import advice
 from kinema.reporting.report import Figure, Neighbour, PhaseRecord, Placed, Query, Report, Row, RunRecord, blocks
-from kinema.reporting.wording import VIEWS, encoder_order, natural, view_name
+from kinema.reporting.seeds import grouped
+from kinema.reporting.wording import VIEWS, encoder_order, natural, protocol_order, view_name
 from kinema.training.run_folder import RunFolder
 
 CURVES: tuple[str, ...] = ("loss", "effective_rank", "clips_per_second", "data_wait", "mining_precision", "mining_r@1")
@@ -42,16 +44,19 @@ def collect(runs: Sequence[RunFolder], *, title: str | None = None) -> Report:
     rows: list[Row] = []
     for run, record in zip(runs, records, strict=True):
         rows += _rows(run.results(), record)
-    ordered = tuple(row for block in _retrieval_first(rows) for row in _order(block))
+    ordered = tuple(row for block in _in_order(rows) for row in _order(block))
+    groups = grouped(records, ordered)
     import kinema
 
     return Report(
         title=title or ("Report on " + (names[0] if len(names) == 1 else f"{len(names)} runs")),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         version=str(getattr(kinema, "__version__", "")),
-        headline=headline(records, ordered),
+        headline=headline(records, ordered, groups),
         runs=records,
         rows=ordered,
+        groups=groups,
+        advice=advice(records, ordered, groups),
     )
 
 
@@ -117,7 +122,7 @@ def _rows(results: Iterable[Result], run: RunRecord) -> list[Row]:
         row = Row(
             protocol=result.protocol,
             preset=result.preset,
-            windows=str(details.get("windows") or ""),
+            windows=_windows(details),
             digest=result.digest or result.data,
             encoder=result.encoder,
             variant=_variant(result.encoder, run.recipe, epochs),
@@ -138,7 +143,7 @@ def _figure(result: Result, details: dict[str, Any]) -> Figure:
     whole = isinstance(interval, list) and len(interval) == 2 and None not in interval
     per_class = details.get("per_class") or {}
     return Figure(
-        selection=str(details.get("selection") or ""),
+        selection=_selection(details),
         data=result.data,
         queries=result.queries,
         gallery=result.gallery,
@@ -154,7 +159,31 @@ def _figure(result: Result, details: dict[str, Any]) -> Figure:
         confusion=details.get("confusion") or {},
         layout=_layout(details.get("layout") or {}),
         layout_method=str((details.get("layout") or {}).get("method") or ""),
+        asked=str(details.get("asked") or ""),
+        right=_right(details.get("right"), result.queries),
+        fit_epochs=details.get("epochs") if details.get("crops") else None,
     )
+
+
+def _windows(details: dict[str, Any]) -> str:
+    """How an embedding was made and, where a classifier was trained on clips, for how long and how it was tested."""
+    told = [str(details["windows"])] if details.get("windows") else []
+    if details.get("crops"):
+        told.append(f"classifier trained for {details.get('epochs')} epochs, tested on {details['crops']} crop")
+        told[-1] += "s" * (details["crops"] == "ten")
+    return "; ".join(told)
+
+
+def _selection(details: dict[str, Any]) -> str:
+    """Who asked and, where it was chosen, against whom: figures against another gallery are other figures."""
+    against = details.get("against")
+    return str(details.get("selection") or "") + (f", against {against}" if against else "")
+
+
+def _right(kept: Any, queries: int) -> tuple[str, ...]:
+    """The answers, where they are whole."""
+    told = tuple(str(each) for each in kept) if isinstance(kept, list) else ()
+    return told if all(len(each) == queries and set(each) <= {"0", "1"} for each in told) else ()
 
 
 def _layout(kept: dict[str, Any]) -> tuple[Placed, ...]:
@@ -203,8 +232,8 @@ def _figures_alone(figure: Figure) -> Figure:
     return replace(figure, seconds=0.0, neighbours=(), layout=())
 
 
-def _retrieval_first(rows: list[Row]) -> list[tuple[Row, ...]]:
-    return sorted(blocks(_merge_equal(rows)), key=lambda block: block[0].protocol != "retrieval")
+def _in_order(rows: list[Row]) -> list[tuple[Row, ...]]:
+    return sorted(blocks(_merge_equal(rows)), key=lambda block: protocol_order(block[0].protocol, block[0].preset))
 
 
 def _order(block: tuple[Row, ...]) -> list[Row]:

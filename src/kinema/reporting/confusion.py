@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kinema.reporting.markup import Markup, join, tag
-from kinema.reporting.report import Report, Row, blocks
-from kinema.reporting.wording import encoder_name, natural, percent, protocol_name, view_name
+from kinema.reporting.pooled import Group
+from kinema.reporting.report import Figure, Report, blocks
+from kinema.reporting.wording import encoder_name, natural, percent, protocol_heading, view_name
 
 CLASSES = 24
 """Classes of which the whole table is shown."""
@@ -23,22 +24,29 @@ ABOUT = (
 def confusion(report: Report) -> Markup:
     """The section of confusions: for each protocol that names classes, the encoder that is judged, or the best."""
     tables = []
-    for block in blocks(report.rows):
-        rows = [row for row in block if row.main.confusion]
-        if not rows:
+    for block in blocks(report.groups):
+        groups = [group for group in block if any(report.rows[n].main.confusion for n in group.rows)]
+        if not groups:
             continue
-        judged = [row for row in rows if row.encoder == report.headline.candidate and row.view == report.headline.view]
-        row = judged[0] if judged else max(rows, key=lambda each: each.main.metrics.get("accuracy") or 0.0)
-        tables.append(_shown(row))
+        judged = [g for g in groups if (g.encoder, g.view) == (report.headline.candidate, report.headline.view)]
+        group = judged[0] if judged else max(groups, key=lambda each: each.main.metrics.get("accuracy") or 0.0)
+        tables.append(_shown(group, [report.rows[n].at(group.main.selection) for n in group.rows]))
     if not tables:
         return Markup("")
     return tag("section", tag("h2", "What is taken for what"), tag("p", ABOUT), tables)
 
 
-def _shown(row: Row) -> Markup:
-    counts = row.main.confusion
+def _shown(group: Group, figures: Sequence[Figure | None]) -> Markup:
+    """One table; the counts of several seeds are added up."""
+    counts: dict[str, dict[str, int]] = {}
+    held = [figure.confusion for figure in figures if figure is not None and figure.confusion]
+    for true, name, count in ((t, n, c) for seed in held for t, named in seed.items() for n, c in named.items()):
+        row = counts.setdefault(true, {})
+        row[name] = row.get(name, 0) + count
     names = sorted({*counts, *(name for named in counts.values() for name in named)}, key=natural)
-    title = f"{encoder_name(row.encoder)}, {view_name(row.view)}: {protocol_name(row.protocol)}, {row.preset}"
+    title = f"{encoder_name(group.encoder, group.protocol)}, {view_name(group.view)}: "
+    title += protocol_heading(group.protocol, group.preset)
+    title += f" ({len(held)} seeds together)" if len(held) > 1 else ""
     inside = _matrix(counts, names, title) if len(names) <= CLASSES else _mistakes(counts)
     return tag("details", tag("summary", tag("span", title, class_="long")), inside)
 

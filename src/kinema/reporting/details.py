@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable
 from typing import Any
 
+from kinema.reporting.estimates import FEWEST
 from kinema.reporting.markup import Child, Markup, tag
 from kinema.reporting.report import Figure, PhaseRecord, Report, Row, RunRecord
 from kinema.reporting.wording import (
@@ -39,13 +40,16 @@ def details(report: Report) -> Markup:
 
 
 VERDICT = (
-    "Compared is R@1 on the main selection of queries: the one that most encoders were measured on, then the largest. "
-    "Each figure has a 95 % interval from a bootstrap over its queries. The interval of a difference squares and adds "
-    "the distances to the two figures’ bounds (Zou and Donner 2008), as if the two were independent. Both answer the "
-    "same queries, so this is, if anything, too careful.",
+    "Compared is the main figure, R@1 or accuracy, on the main selection of queries: the one that most encoders were "
+    "measured on, then the largest. Each figure has a 95 % interval from a bootstrap over its queries. Where two were "
+    "asked the same queries and every answer was kept, their difference is bootstrapped over the queries, in pairs. "
+    "Where answers are missing, its interval squares and adds the distances to the two figures’ bounds (Zou and Donner "
+    "2008), as if the two were independent: if anything, too careful. The sentences say which it was.",
     "Runs that differ only in their seed are averaged, and their spread (Student’s t) is added to the interval. Of "
-    "several baselines the strongest counts. The difference counts as larger than the uncertainty if its interval "
-    "leaves out zero.",
+    "several baselines the strongest counts. A difference is larger than the uncertainty, or the noise, if its "
+    f"interval leaves out zero and, compared by the same queries, at least {FEWEST} of them were answered differently.",
+    "Every comparison stands by itself, with one chance in twenty to call luck a difference: of many encoders, one may "
+    "well look ahead by luck. The highest figure of many is also a little too high, having been chosen by it.",
 )
 
 
@@ -81,7 +85,7 @@ def _whence(row: Row, figure: Figure) -> list[Child]:
         (n for n in ("r@1", "accuracy", "mining_precision") if n in figure.metrics), next(iter(figure.metrics), "")
     )
     told = f"{metric_name(name)} {metric_value(name, figure.metrics.get(name))}"
-    cells: list[Child] = [encoder_name(row.encoder), view_name(row.view), row.protocol, row.preset]
+    cells: list[Child] = [encoder_name(row.encoder, row.protocol), view_name(row.view), row.protocol, row.preset]
     cells += [figure.selection or "all", figure.data, figure.queries, figure.gallery, told, row.seed, row.commit]
     return [*cells, row.digest[:12], ", ".join(row.runs), duration(figure.seconds)]
 

@@ -1,33 +1,76 @@
-"""R@1 with its uncertainty, over queries and over seeds, and the difference of two.
+"""A protocol's main figure with its uncertainty, over queries and over seeds, and the difference of two.
 
-Two encoders are compared by the R@1 of the main selection of queries. Each has a 95 % bootstrap interval over its
-queries; the interval of the difference follows from the two by squaring and adding the distances to their bounds
-(Zou and Donner, Statistics in Medicine 27, 2008). It takes the two as independent. They share their
-queries, which makes the interval of the difference, if anything, too wide: the sentence errs towards "did not help".
+The main figure is R@1, or the accuracy. Each has a 95 % bootstrap interval over its queries. Where two encoders were
+asked the very same queries and every answer was kept, their difference is bootstrapped over the queries too, pair by
+pair: what is hard for both then counts for neither. Where answers are missing, the interval of the difference follows
+from the two by squaring and adding the distances to their bounds (Zou and Donner, Statistics in Medicine 27, 2008).
+That takes the two as independent, which makes it, if anything, too wide: the sentence errs towards "did not help".
 
 Runs that differ in nothing but the seed are averaged, and the spread between them (Student's t) is added in the same
-way. Of several baselines the strongest counts, so that nothing is won by a weak one.
+way.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import PurePath
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from kinema.reporting.report import Row, RunRecord
-from kinema.reporting.wording import REFERENCES
+import numpy as np
+
+from kinema.core.ops import bootstrap_of_mean
+from kinema.reporting.report import Figure
 
 STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
 """The 97.5 % quantile of Student's t with 1, 2, … 9 degrees of freedom."""
 
+MAIN = ("r@1", "accuracy")
+"""Metrics of which a protocol has one as its main figure."""
+
+FEWEST = 6
+"""Queries that two must answer differently before a difference counts: of fewer, all in favour of one is a matter of
+luck more than one time in twenty (two-sided sign test)."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one encoder is ahead of another.
+
+    Args:
+        value: in fractions of 1; below zero it is behind.
+        low: the lower bound of its 95 % interval.
+        high: the upper one.
+        paired: whether the two were compared query by query.
+        apart: how many queries they answer differently; None where that is not known.
+    """
+
+    value: float
+    low: float
+    high: float
+    paired: bool = False
+    apart: int | None = None
+
+    @property
+    def larger(self) -> bool:
+        """Whether it is larger than the uncertainty."""
+        return (self.low > 0 or self.high < 0) and (self.apart is None or self.apart >= FEWEST)
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """R@1 of one encoder: the mean over its runs, the bounds of its 95 % interval where it has one, and its epochs."""
+    """The main figure of one encoder.
+
+    Args:
+        encoder: its name.
+        value: the mean over its runs.
+        low: the lower bound of the 95 % interval over queries and seeds; None where there is none.
+        high: the upper one.
+        runs: how many.
+        epochs: for how many it was trained; None where nothing says.
+        spread: half the 95 % interval over seeds alone; 0 of a single run.
+        asked: a digest of the queries; empty where the answers were not kept.
+        right: for every query, the share of the runs that answered it rightly.
+    """
 
     encoder: str
     value: float
@@ -35,61 +78,65 @@ class Estimate:
     high: float | None
     runs: int
     epochs: int | None
+    spread: float = 0.0
+    asked: str = ""
+    right: tuple[float, ...] = field(default=(), repr=False)
 
-    def minus(self, other: Estimate) -> tuple[float, float, float] | None:
+    def minus(self, other: Estimate) -> Difference | None:
         """The difference and its 95 % interval; None where one of the two has no interval."""
+        if self.asked and self.asked == other.asked and len(self.right) == len(other.right):
+            d = np.array(self.right) - np.array(other.right)
+            low, high = bootstrap_of_mean(d, 0)
+            below, above = float(d.mean()) - low, high - float(d.mean())
+            below, above = (math.hypot(side, self.spread, other.spread) for side in (below, above))
+            value = self.value - other.value
+            return Difference(value, value - below, value + above, True, int(np.count_nonzero(d)))
         if self.low is None or self.high is None or other.low is None or other.high is None:
             return None
-        d = self.value - other.value
+        value = self.value - other.value
         below = math.hypot(self.value - self.low, other.high - other.value)
         above = math.hypot(self.high - self.value, other.value - other.low)
-        return d, d - below, d + above
+        return Difference(value, value - below, value + above)
 
 
-def estimate(rows: Sequence[Row]) -> Estimate | None:
-    """The estimate over rows that differ in nothing but the seed; None where R@1 is missing."""
-    measured = [(row.main.metrics.get("r@1"), row.main.interval) for row in rows]
-    values = [value for value, _ in measured if value is not None]
-    if not values or len(values) < len(measured):
+def main_metric(metrics: Mapping[str, float | None]) -> str | None:
+    """The metric by which encoders are compared, or None."""
+    return next((name for name in MAIN if name in metrics), None)
+
+
+def estimate(encoder: str, figures: Sequence[Figure], epochs: int | None = None) -> Estimate | None:
+    """The estimate over figures that differ in nothing but the seed; None where the main one is missing."""
+    metric = main_metric(figures[0].metrics) if figures else None
+    values = [figure.metrics.get(metric) for figure in figures] if metric else []
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
         return None
-    mean = sum(values) / len(values)
-    intervals = [interval for _, interval in measured if interval is not None]
-    if len(intervals) < len(values):
-        return Estimate(rows[0].encoder, mean, None, None, len(values), rows[0].epochs)
+    mean = sum(known) / len(known)
     spread = 0.0
-    if len(values) > 1:
-        variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
-        spread = STUDENT[min(len(values) - 2, len(STUDENT) - 1)] * math.sqrt(variance / len(values))
-    below = sum(value - low for value, (low, _) in zip(values, intervals, strict=True)) / len(values)
-    above = sum(high - value for value, (_, high) in zip(values, intervals, strict=True)) / len(values)
-    low, high = mean - math.hypot(below, spread), mean + math.hypot(above, spread)
-    return Estimate(rows[0].encoder, mean, low, high, len(values), rows[0].epochs)
+    if len(known) > 1:
+        variance = sum((value - mean) ** 2 for value in known) / (len(known) - 1)
+        spread = STUDENT[min(len(known) - 2, len(STUDENT) - 1)] * math.sqrt(variance / len(known))
+    low, high = _bounds(known, mean, [figure.interval for figure in figures], spread)
+    asked, right = _answers(figures)
+    return Estimate(encoder, mean, low, high, len(known), epochs, spread, asked, right)
 
 
-def estimates(runs: Sequence[RunRecord], rows: Sequence[Row]) -> dict[str, Estimate]:
-    """One estimate an encoder: of a baseline the strongest, otherwise of the recipe that comes first.
-
-    Args:
-        runs: the runs, in the order that the user gave.
-        rows: rows of one block, one view and one main selection.
-    """
-    order = {run.name: number for number, run in enumerate(runs)}
-    recipes = {run.name: _settings(run.recipe) for run in runs}
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in sorted(rows, key=lambda row: order[row.runs[0]]):
-        groups.setdefault((row.encoder, recipes[row.runs[0]]), []).append(row)
-    found: dict[str, Estimate] = {}
-    for (encoder, _), group in groups.items():
-        mean = estimate(group)
-        if mean is not None and (encoder not in found or (encoder in REFERENCES and mean.value > found[encoder].value)):
-            found[encoder] = mean
-    return found
+def _bounds(
+    values: Sequence[float], mean: float, intervals: Sequence[tuple[float, float] | None], spread: float
+) -> tuple[float, float] | tuple[None, None]:
+    """The bounds over queries, the mean of the seeds', and over seeds together."""
+    known = [interval for interval in intervals if interval is not None]
+    if len(known) < len(values):
+        return None, None
+    below = sum(value - low for value, (low, _) in zip(values, known, strict=True)) / len(values)
+    above = sum(high - value for value, (_, high) in zip(values, known, strict=True)) / len(values)
+    return mean - math.hypot(below, spread), mean + math.hypot(above, spread)
 
 
-def _settings(recipe: dict[str, Any]) -> str:
-    """The recipe but for the seed and for the place of the runs that its phases start from."""
-    phases = [
-        {**phase, "start": {view: PurePath(str(source)).name for view, source in (phase.get("start") or {}).items()}}
-        for phase in recipe.get("phases") or ()
-    ]
-    return json.dumps({**recipe, "seed": None, "phases": phases}, sort_keys=True)
+def _answers(figures: Sequence[Figure]) -> tuple[str, tuple[float, ...]]:
+    """The digest of the queries and the share of right answers to each; nothing where a figure lacks them."""
+    asked = {figure.asked for figure in figures}
+    if len(asked) != 1 or not all(figure.asked and figure.right for figure in figures):
+        return "", ()
+    each = [np.mean([np.frombuffer(text.encode(), np.uint8) - 48 for text in f.right], axis=0) for f in figures]
+    return asked.pop(), tuple(np.mean(each, axis=0).tolist())

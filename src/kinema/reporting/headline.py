@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kinema.reporting.estimates import Estimate, estimates
+from kinema.reporting.estimates import FEWEST, Difference, Estimate
+from kinema.reporting.pooled import Group
 from kinema.reporting.report import Headline, Row, RunRecord, blocks
+from kinema.reporting.seeds import estimates
 from kinema.reporting.wording import (
     BASELINES,
     DASH,
@@ -24,12 +26,13 @@ from kinema.reporting.wording import (
 )
 
 
-def headline(runs: Sequence[RunRecord], rows: Sequence[Row]) -> Headline:
+def headline(runs: Sequence[RunRecord], rows: Sequence[Row], groups: Sequence[Group]) -> Headline:
     """The answer that the figures give.
 
     Args:
         runs: the runs, the one in question first.
         rows: what was measured in them, each row's main selection first.
+        groups: the same by recipe.
     """
     unfinished = tuple(_state(run) for run in runs if run.state != "done")
     retrieval = [row for row in rows if row.protocol == "retrieval"]
@@ -46,7 +49,8 @@ def headline(runs: Sequence[RunRecord], rows: Sequence[Row]) -> Headline:
     main = max((row.main.selection for row in block), key=[row.main.selection for row in block].count)
     block = tuple(row for row in block if row.main.selection == main)
     view = _view(runs, block)
-    found = estimates(runs, [row for row in block if row.view == view])
+    alike = [group for group in groups if group.settings == block[0].settings and group.view == view]
+    found = estimates(runs, rows, alike, main)
     return _judge(found, block, view, unfinished)
 
 
@@ -129,7 +133,7 @@ def _subject(each: Estimate) -> str:
 def _verdict(
     candidate: Estimate,
     against: Estimate | None,
-    difference: tuple[float, float, float] | None,
+    difference: Difference | None,
 ) -> tuple[str, str, str]:
     """The verdict, in a few words, and as a sentence."""
     name = encoder_name(candidate.encoder)
@@ -142,15 +146,19 @@ def _verdict(
     if difference is None:
         short = "Not decided" if d > 0 else f"{name} did not help"
         return "unclear", short, f"{lead}; without a 95\u00a0% interval of both, luck cannot be told from a difference."
-    told = f"(95\u00a0% interval of the difference: {signed_points(*difference[1:])})"
+    how = ", by the same queries" if difference.paired else ""
+    told = f"(95\u00a0% interval of the difference{how}: {signed_points(difference.low, difference.high)})"
     if against.encoder == "random" and candidate.encoder not in BASELINES:
         told += ". InfoNCE, the usual baseline, was not measured"
-    if difference[1] > 0:
-        short = f"{name} beats an untrained network" if against.encoder == "random" else f"{name} helped"
+    if difference.larger and difference.value > 0:
+        once = ", with one seed" if candidate.runs == against.runs == 1 else ""
+        short = f"{name} beats an untrained network" if against.encoder == "random" else f"{name} helped{once}"
         return "helped", short, f"{lead}, and the difference is larger than the uncertainty {told}."
-    if difference[2] < 0:
+    if difference.larger:
         return "hurt", f"{name} did not help", f"{lead}, and the difference is larger than the uncertainty {told}."
     short = f"{name} did not measurably help" if d > 0 else f"{name} did not help"
+    if difference.apart is not None and difference.apart < FEWEST:
+        told += f"; they answer {difference.apart} quer{'y' if difference.apart == 1 else 'ies'} differently, too few"
     return "unclear", short, f"{lead}, but the difference is not larger than the uncertainty {told}."
 
 
@@ -161,17 +169,17 @@ def _notes(
     notes = []
     if untrained is not None and untrained is not against and untrained is not candidate:
         difference = candidate.minus(untrained)
-        if difference is not None and difference[1] <= 0:
+        if difference is not None and not (difference.larger and difference.value > 0):
             notes.append("Nor is it better than an untrained network by more than the uncertainty.")
     if candidate.encoder == "cpr" and "coclr" in found:
         difference = candidate.minus(found["coclr"])
         if difference is not None:
-            larger = "more than" if difference[1] > 0 or difference[2] < 0 else "not more than"
-            d = difference[0]
+            larger = "more than" if difference.larger else "not more than"
+            d = difference.value
             notes.append(
                 f"Against one stage of mining (CoCLR, {percent(found['coclr'].value)}), the cascade is "
                 f"{points(d, 1)} {'ahead' if d >= 0 else 'behind'}, {larger} the uncertainty "
-                f"({signed_points(*difference[1:])})."
+                f"({signed_points(difference.low, difference.high)})."
             )
     if against is not None and against.epochs and candidate.epochs and against.epochs != candidate.epochs:
         notes.append(

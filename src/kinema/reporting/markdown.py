@@ -6,15 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kinema.core.files import write_text
-from kinema.reporting.report import Report, Row, blocks
+from kinema.reporting.pooled import Group
+from kinema.reporting.report import Report, blocks
+from kinema.reporting.supervised import over_reference
+from kinema.reporting.tables import metric_order
 from kinema.reporting.wording import (
     DASH,
+    HOW_COMPARED,
     encoder_name,
     metric_name,
     metric_value,
-    natural,
+    metric_with_spread,
     percent,
     protocol_heading,
+    seeds_told,
+    signed_points,
     view_name,
 )
 
@@ -25,7 +31,8 @@ def markdown(report: Report) -> str:
     parts = [f"# {_text(report.title)}", f"**{_text(told.short)}.** {_text(told.sentence)}"]
     parts += [_text(told.basis)] if told.basis else []
     parts += ["\n".join(f"- {_text(note)}" for note in told.notes)] if told.notes else []
-    parts += [_table(block) for block in blocks(report.rows)]
+    parts += [advice] if (advice := _advice(report)) else []
+    parts += [_table(block, report) for block in blocks(report.groups)]
     parts.append(f"Made by kinema {report.version} on {report.made}.")
     return "\n\n".join(parts) + "\n"
 
@@ -39,23 +46,60 @@ def write_markdown(report: Report, path: Path) -> None:
     write_text(path, markdown(report))
 
 
-def _table(block: Sequence[Row]) -> str:
-    """A line an encoder and selection of queries."""
-    metrics = sorted({name for row in block for figure in row.figures for name in figure.metrics}, key=natural)
-    row = block[0]
-    heading = f"## {protocol_heading(row.protocol, row.preset)}"
-    head = ["Encoder", "View", "Queries", *(metric_name(name) for name in metrics), "95 % interval", "Seed"]
+def _advice(report: Report) -> str:
+    """Which encoder to keep, why, and what to do next."""
+    told = report.advice
+    if not told.sentence:
+        return ""
+    parts = ["## Which one should I keep?", _text(told.sentence), HOW_COMPARED, _list(told.lines)]
+    parts += ["Next:", _list(told.steps)] if told.steps else []
+    return "\n\n".join(part for part in parts if part)
+
+
+def _list(items: Sequence[str]) -> str:
+    return "\n".join(f"- {_text(item)}" for item in items)
+
+
+def _table(block: Sequence[Group], report: Report) -> str:
+    """A line a recipe and selection of queries; of several seeds the mean, and each seed's figures below."""
+    metrics = sorted({name for group in block for figure in group.figures for name in figure.metrics}, key=metric_order)
+    first = block[0]
+    over = any(over_reference(g, block, g.main.selection, report.runs, report.rows) for g in block)
+    head = ["Encoder", "View", "Queries", *(metric_name(name) for name in metrics), "95 % interval"]
+    head += ["Over supervised at equal labels"] * over + ["Seeds"]
     lines = [_line(head), _line(["---"] * len(head))]
-    for each in block:
-        for figure in each.figures:
+    for group in block:
+        for figure in group.figures:
             low, high = figure.interval or (None, None)
             interval = DASH if figure.interval is None else f"{percent(low)} to {percent(high)}"
-            name = encoder_name(each.encoder) + (f" ({each.variant})" if each.variant else "")
-            asked = f"{figure.selection or 'all'}: {figure.queries:,}"
-            values = [metric_value(name, figure.metrics.get(name)) for name in metrics]
-            lines.append(_line([name, view_name(each.view), asked, *values, interval, str(each.seed)]))
-    whence = f"Manifest {row.digest[:12]}; {row.windows + '; ' if row.windows else ''}commit {row.commit}."
-    return "\n\n".join([heading, "\n".join(lines), _text(whence)])
+            cells = [_name(group), view_name(group.view), f"{figure.selection or 'all'}: {figure.queries:,}"]
+            cells += [metric_with_spread(m, figure.metrics.get(m), figure.deviation.get(m)) for m in metrics]
+            cells += [interval, *([_over(group, block, figure.selection, report)] * over), seeds_told(figure.seeds)]
+            lines.append(_line(cells))
+    seeds = _list([told for group in block if (told := _seeds(group, metrics[0] if metrics else ""))])
+    commits = ", ".join(sorted({commit for group in block for commit in group.commits}))
+    whence = f"Manifest {first.digest[:12]}; {first.windows + '; ' if first.windows else ''}commit {commits}."
+    heading = f"## {protocol_heading(first.protocol, first.preset)}"
+    return "\n\n".join(part for part in (heading, "\n".join(lines), seeds, _text(whence)) if part)
+
+
+def _name(group: Group) -> str:
+    return encoder_name(group.encoder, group.protocol) + (f" ({group.variant})" if group.variant else "")
+
+
+def _over(group: Group, block: Sequence[Group], selection: str, report: Report) -> str:
+    difference = over_reference(group, block, selection, report.runs, report.rows)
+    return DASH if difference is None else signed_points(difference.low, difference.high)
+
+
+def _seeds(group: Group, metric: str) -> str:
+    """Each seed's main figure; nothing where there is one seed."""
+    figure = group.main
+    if len(figure.seeds) < 2:
+        return ""
+    each = zip(figure.seeds, figure.each.get(metric, ()), strict=False)
+    told = "; ".join(f"seed {seed}: {metric_value(metric, value)}" for seed, value in each)
+    return f"{_name(group)}, {view_name(group.view)}, {metric_name(metric)}: {told}"
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from kinema.reporting.projection import projection
 from kinema.reporting.report import Report
 from kinema.reporting.runs import what_was_run
 from kinema.reporting.tables import results
+from kinema.reporting.wording import HOW_COMPARED
 
 
 def page(report: Report) -> str:
@@ -28,7 +29,18 @@ def page(report: Report) -> str:
         name: package_files(__package__).joinpath(f"page.{name}").read_text("utf-8") for name in ("html", "css", "js")
     }
     digest = base64.b64encode(hashlib.sha256(parts["js"].encode()).digest()).decode()
-    sections = (what_was_run, results, label_curves, curves, by_class, confusion, gallery, projection, details)
+    sections = (
+        which_to_keep,
+        what_was_run,
+        results,
+        label_curves,
+        curves,
+        by_class,
+        confusion,
+        gallery,
+        projection,
+        details,
+    )
     return Template(parts["html"]).substitute(
         title=safe(report.title),
         style=parts["css"],
@@ -57,4 +69,26 @@ def _head(report: Report) -> Markup:
     )
     basis = tag("p", told.basis, class_="caption") if told.basis else Markup("")
     notes = tag("ul", [tag("li", note) for note in told.notes], class_="notes") if told.notes else Markup("")
-    return tag("header", tag("h1", report.title), verdict, tag("p", told.sentence, class_="lead"), basis, notes)
+    keep = tag("p", tag("strong", report.advice.sentence), class_="lead") if report.advice.sentence else Markup("")
+    return tag("header", tag("h1", report.title), verdict, tag("p", told.sentence, class_="lead"), keep, basis, notes)
+
+
+def which_to_keep(report: Report) -> Markup:
+    """The section of advice: what each protocol says, and what to do next."""
+    told = report.advice
+    if not told.lines and not told.steps:
+        return Markup("")
+    said = [
+        tag("li", tag("strong", head), f": {line}") for head, _, line in (line.partition(": ") for line in told.lines)
+    ]
+    lines = [tag("p", HOW_COMPARED), tag("ul", said, class_="advice")]
+    steps = [tag("h3", "Next"), tag("ul", [_step(step) for step in told.steps], class_="advice")]
+    return tag(
+        "section", tag("h2", "Which one should I keep?"), lines if told.lines else None, steps if told.steps else None
+    )
+
+
+def _step(step: str) -> Markup:
+    """What to do, its command set apart."""
+    told, command, line = step.partition(": kinema ")
+    return tag("li", f"{told}: ", tag("code", f"kinema {line}")) if command else tag("li", step)

@@ -36,7 +36,8 @@ def projection(report: Report) -> Markup:
     ]
     parts = [tag("h2", "What lies together"), tag("p", ABOUT), tag("div", panels, class_="panels")]
     parts.append(tag("ul", legend, class_="legend hues") if legend else Markup(""))
-    return tag("section", parts, tag("p", f"{method}.", class_="caption"), class_="layouts")
+    seeds = f" Of several seeds, seed {chosen[0].seed} is shown." if report.several_seeds() else ""
+    return tag("section", parts, tag("p", f"{method}.{seeds}", class_="caption"), class_="layouts")
 
 
 def _hue(number: int, classes: Sequence[str]) -> str:

@@ -6,15 +6,16 @@ A figure that was not finite is None, on the page a dash.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cattrs
 
 from kinema.core import files
 from kinema.core.errors import RunError
+from kinema.reporting.pooled import Group
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,9 @@ class Figure:
         confusion: by true class, how many of its videos were taken for which.
         layout: the queries in the plane, as far as they were laid out.
         layout_method: how.
+        asked: a digest of the queries; empty where it was not kept which of them were answered rightly.
+        right: a text of ones and zeros, a digit a query; several where labels were drawn several times.
+        fit_epochs: for how many epochs a classifier was trained on clips; None where none was.
     """
 
     selection: str
@@ -142,6 +146,9 @@ class Figure:
     confusion: dict[str, dict[str, int]] = field(default_factory=dict)
     layout: tuple[Placed, ...] = ()
     layout_method: str = ""
+    asked: str = ""
+    right: tuple[str, ...] = ()
+    fit_epochs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -220,6 +227,21 @@ class Headline:
 
 
 @dataclass(frozen=True)
+class Advice:
+    """Which encoder to keep, in words.
+
+    Args:
+        sentence: the answer; empty where nothing was measured that could give one.
+        lines: what each protocol says, with its figures and how they were compared.
+        steps: what to do next, commands included.
+    """
+
+    sentence: str
+    lines: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Strip:
     """One query and its nearest clips under one encoder, to be shown as frames from ``Report.images``."""
 
@@ -238,7 +260,9 @@ class Report:
         version: the kinema that made the report.
         headline: the answer.
         runs: what was run.
-        rows: what was measured.
+        rows: what was measured, seed by seed.
+        groups: the same, what differs in nothing but the seed put together.
+        advice: which encoder to keep.
         strips: queries and their nearest clips, filled by :func:`kinema.reporting.with_strips`.
         strip_rule: how the queries were chosen.
         images: path of a video to a JPEG of some of its frames side by side, as a data URI.
@@ -251,10 +275,16 @@ class Report:
     headline: Headline
     runs: tuple[RunRecord, ...]
     rows: tuple[Row, ...]
+    groups: tuple[Group, ...] = ()
+    advice: Advice = field(default_factory=lambda: Advice(""))
     strips: tuple[Strip, ...] = ()
     strip_rule: str = ""
     images: dict[str, str] = field(default_factory=dict)
     undrawn: dict[str, str] = field(default_factory=dict)
+
+    def several_seeds(self) -> bool:
+        """Whether anything was measured with more than one seed."""
+        return any(len(group.rows) > 1 for group in self.groups)
 
     def retrieval(self) -> tuple[Row, ...]:
         """The rows of the protocol 'retrieval'."""
@@ -265,9 +295,12 @@ class Report:
         return next((run for run in self.runs if run.name == name), None)
 
 
-def blocks(rows: tuple[Row, ...]) -> list[tuple[Row, ...]]:
-    """The rows cut into those that may share columns: same protocol, preset, windows and data."""
-    found: dict[tuple[str, ...], list[Row]] = {}
+Measured = TypeVar("Measured", Row, Group)
+
+
+def blocks(rows: Sequence[Measured]) -> list[tuple[Measured, ...]]:
+    """The rows or groups cut into those that may share columns: same protocol, preset, windows and data."""
+    found: dict[tuple[str, ...], list[Measured]] = {}
     for row in rows:
         found.setdefault(row.settings, []).append(row)
     return [tuple(block) for block in found.values()]

@@ -1,20 +1,25 @@
-"""The measured figures as tables. Rows that were measured under other settings stand in other tables."""
+"""The measured figures as tables, a line a recipe. What was measured under other settings stands in other tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from kinema.reporting.charts import interval_bar
+from kinema.reporting.estimates import MAIN
 from kinema.reporting.markup import Markup, join, tag
-from kinema.reporting.report import Figure, Report, Row, blocks
+from kinema.reporting.pooled import Group, Pooled
+from kinema.reporting.report import Report, blocks
+from kinema.reporting.supervised import over_reference
 from kinema.reporting.wording import (
     DASH,
     encoder_name,
     evaluate_command,
     metric_name,
     metric_value,
+    metric_with_spread,
     natural,
     protocol_heading,
+    signed_points,
     view_name,
 )
 
@@ -22,6 +27,10 @@ EXPLAINED = (
     "Every query is a video. The encoder ranks the gallery’s videos by how similar it finds them to the query. "
     "R@k is the share of queries with at least one of the same class among the k nearest. "
     "The bar shows R@1, the whisker its 95 % interval (bootstrap over the queries), the dotted line chance."
+)
+SEEDS = (
+    " Runs that differ only in their seed are one line: the mean ± the standard deviation over the seeds, a dot for "
+    "each, and an interval over queries and seeds. Point at a figure for each seed’s."
 )
 ABOUT_MINING = (
     "While it trains, the method chooses other clips as further positives, without labels. Precision is the share of "
@@ -37,19 +46,26 @@ ABOUT = {
     "few-label": "The same linear classifier, trained on few labels: the mean over several draws of them.",
     "cross-modal": "Every video asks in one view and is sought among all videos in the other. R@k is the share that is "
     "among the first k.",
+    "finetune": "The encoder and a new classifier are trained together on so many of the labels. Supervised from "
+    "scratch is the same training from random weights: the reference at equal labels.",
+    "diagnostics": "Figures that need no labels. They say how an encoder spreads videos out and what it goes by, not "
+    "whether it is good; read them beside the untrained encoder’s.",
 }
 """What a protocol other than retrieval measures, for a reader."""
-LEADING = ("r@1", "accuracy")
-"""Metrics whose uncertainty is drawn."""
-Column = tuple[str, Callable[[Row], Markup]]
+Column = tuple[str, Callable[[Group], Markup]]
+PREFERRED: tuple[str, ...] = ("mining_precision", "mining_r@1", "class_mining_recall_median")
+PREFERRED += ("class_mining_recall_mean",)
+PREFERRED += ("rankme", "rankme_projected", "neighbour_overlap", "still_reliance", "still_r@1", "same_scene")
+"""Metrics that come first in a table, in this order."""
 
 
 def results(report: Report) -> Markup:
     """The section of tables: retrieval first, then every other protocol, a table for each of its settings."""
     heading = tag("h2", "Does it find the same class?")
-    tables = [_table(block, report.headline.candidate) for block in blocks(report.rows)]
-    if any(row.protocol == "retrieval" for row in report.rows):
-        return tag("section", heading, tag("p", EXPLAINED), tables)
+    tables = [_table(block, report) for block in blocks(report.groups)]
+    if report.retrieval():
+        explained = EXPLAINED + (SEEDS if report.several_seeds() else "")
+        return tag("section", heading, tag("p", explained), tables)
     run = report.runs[0]
     told, data = "Retrieval was not measured yet. Run:", run.environment.get("data")
     if run.unlabelled:
@@ -58,12 +74,13 @@ def results(report: Report) -> Markup:
     return tag("section", heading, tag("p", told), command, tables)
 
 
-def _table(block: Sequence[Row], candidate: str) -> Markup:
-    columns = _columns(block)
+def _table(block: Sequence[Group], report: Report) -> Markup:
+    columns = _columns(block, report)
     head = tag("tr", [tag("th", name, scope="col") for name, _ in columns])
+    chosen = report.headline.candidate
     body = [
-        tag("tr", [tell(row) for _, tell in columns], class_="chosen" if row.encoder == candidate else None)
-        for row in block
+        tag("tr", [tell(group) for _, tell in columns], class_="chosen" if group.encoder == chosen else None)
+        for group in block
     ]
     table = tag("table", tag("thead", head), tag("tbody", body), class_="results")
     label = f"Results of {block[0].protocol} {block[0].preset}"
@@ -79,60 +96,66 @@ def _table(block: Sequence[Row], candidate: str) -> Markup:
     )
 
 
-def _columns(block: Sequence[Row]) -> list[Column]:
-    """Who; the main selection's metrics; the first metric of every further selection; where rows differ, whence."""
-    main = _main(block)
-    metrics = sorted({name for row in block for f in row.figures for name in f.metrics}, key=_metric_order) or ["r@1"]
+def _columns(block: Sequence[Group], report: Report) -> list[Column]:
+    """Who; the main selection's metrics; the first metric of every further selection; where groups differ, whence."""
+    main = main_selection(block)
+    metrics = sorted({name for g in block for f in g.figures for name in f.metrics}, key=metric_order) or ["r@1"]
     first = metrics[0]
-    others = list(dict.fromkeys(f.selection for row in block for f in row.figures if f.selection != main))
+    others = list(dict.fromkeys(f.selection for group in block for f in group.figures if f.selection != main))
     columns: list[Column] = [("Encoder", _encoder)]
-    if len({row.view for row in block}) > 1:
-        columns.append(("View", lambda row: tag("td", view_name(row.view))))
-    columns.append((metric_name(first), lambda row: _value(row, main, first, "number main")))
-    if first in LEADING and any(f.interval for row in block if (f := row.at(main))):
-        highest = [f.interval[1] if f.interval else f.metrics.get(first) or 0 for r in block if (f := r.at(main))]
-        top = min(1.0, max([0.1, *highest]))
-        columns.append(("95 % interval", lambda row: _interval(row.at(main), first, top)))
+    if len({group.view for group in block}) > 1:
+        columns.append(("View", lambda group: tag("td", view_name(group.view))))
+    columns.append((metric_name(first), lambda group: _value(group, main, first, "number main")))
+    held = [f for group in block if (f := group.at(main))]
+    if first in MAIN and any(f.interval for f in held):
+        top = min(1.0, max(0.1, *(bound for f in held for bound in _reach(f, first))))
+        columns.append(("95 % interval", lambda group: _interval(group.at(main), first, top)))
+    if any(over_reference(group, block, main, report.runs, report.rows) for group in block):
+        columns.append(("Over supervised at equal labels", lambda group: _over(group, block, main, report)))
     columns += [_column(metric_name(name), main, name) for name in metrics[1:]]
     columns += [_column(f"{metric_name(first)}, {_selection(name)}", name, first) for name in others]
-    if len({row.seed for row in block}) > 1:
-        columns.append(("Seed", lambda row: tag("td", str(row.seed), class_="number")))
-    if len({row.commit for row in block}) > 1:
-        columns.append(("Commit", lambda row: tag("td", tag("code", row.commit))))
-    if len({row.runs for row in block}) > 1:
-        columns.append(("Run", lambda row: tag("td", ", ".join(row.runs), class_="long small")))
+    if len({seed for group in block for seed in group.seeds}) > 1:
+        columns.append(("Seeds", _seeds))
+    if len({group.commits for group in block}) > 1:
+        columns.append(("Commit", lambda group: tag("td", tag("code", ", ".join(group.commits)))))
+    if len({group.runs for group in block}) > 1:
+        columns.append(("Run", lambda group: tag("td", ", ".join(group.runs), class_="long small")))
     return columns
 
 
 def _column(head: str, selection: str, metric: str) -> Column:
-    return head, lambda row: _value(row, selection, metric)
+    return head, lambda group: _value(group, selection, metric)
 
 
-def _main(block: Sequence[Row]) -> str:
-    """The selection that most rows have first."""
-    selections = [row.main.selection for row in block]
+def main_selection(block: Sequence[Group]) -> str:
+    """The selection that most groups have first."""
+    selections = [group.main.selection for group in block]
     return max(selections, key=selections.count)
 
 
-def _metric_order(name: str) -> tuple[int, list[tuple[int, int | str]]]:
-    first = ("mining_precision", "mining_r@1", "class_mining_recall_median", "class_mining_recall_mean")
-    return (first.index(name) if name in first else len(first) + name.endswith("_rank"), natural(name))
+def metric_order(name: str) -> tuple[int, list[tuple[int, int | str]]]:
+    """Sorts a table's metrics: those that are preferred, then by name, ranks last."""
+    place = PREFERRED.index(name) if name in PREFERRED else len(PREFERRED) + name.endswith("_rank")
+    return (place, natural(name))
 
 
-def _caption(block: Sequence[Row]) -> str:
-    """What the table's figures were measured on, as far as all rows agree; columns tell the rest."""
-    row, main = block[0], _main(block)
-    told = "; ".join(dict.fromkeys(f"{f.data}: {_counts(f)}" for r in block if (f := r.at(main))))
-    settings = [f"Protocol {row.protocol}", f"preset {row.preset or DASH}"]
-    settings += [row.windows] if row.windows else []
-    settings += [view_name(row.view)] if len({r.view for r in block}) == 1 else []
-    settings += [f"seed {row.seed}"] if len({r.seed for r in block}) == 1 else []
-    settings += [f"commit {row.commit}"] if len({r.commit for r in block}) == 1 else []
+def _caption(block: Sequence[Group]) -> str:
+    """What the table's figures were measured on, as far as all agree; columns tell the rest."""
+    group, main = block[0], main_selection(block)
+    told = "; ".join(dict.fromkeys(f"{f.data}: {_counts(f)}" for g in block if (f := g.at(main))))
+    labelled = sorted({f.labelled for g in block if (f := g.at(main)) and f.labelled is not None})
+    told += f", {' or '.join(f'{number:,}' for number in labelled)} labelled videos" if labelled else ""
+    settings = [f"Protocol {group.protocol}", f"preset {group.preset or DASH}"]
+    settings += [group.windows] if group.windows else []
+    settings += [view_name(group.view)] if len({g.view for g in block}) == 1 else []
+    seeds, commits = {seed for g in block for seed in g.seeds}, {commit for g in block for commit in g.commits}
+    settings += [f"seed {seed}" for seed in seeds] if len(seeds) == 1 else []
+    settings += [f"commit {commit}" for commit in commits] if len(commits) == 1 else []
     queries = f" Queries: {_selection(main)}, where the column does not name others." if main else ""
-    return f"{told}.{queries} {', '.join(settings)}; manifest {row.digest[:12]}."
+    return f"{told}.{queries} {', '.join(settings)}; manifest {group.digest[:12]}."
 
 
-def _counts(figure: Figure) -> str:
+def _counts(figure: Pooled) -> str:
     return f"{figure.queries:,} queries against {figure.gallery:,}" if figure.gallery else f"{figure.queries:,} queries"
 
 
@@ -141,25 +164,57 @@ def _selection(name: str) -> str:
     return f"{value} {key}" if equals and "=" not in value and "," not in value else name or "all queries"
 
 
-def _encoder(row: Row) -> Markup:
-    name = tag("span", encoder_name(row.encoder))
-    return tag("th", name, tag("small", row.variant) if row.variant else None, scope="row")
+def _encoder(group: Group) -> Markup:
+    name = tag("span", encoder_name(group.encoder, group.protocol))
+    return tag("th", name, tag("small", group.variant) if group.variant else None, scope="row")
 
 
-def _value(row: Row, selection: str, metric: str, kind: str = "number") -> Markup:
-    """One figure; what it was measured on is told on hover."""
-    figure = row.at(selection)
+def _seeds(group: Group) -> Markup:
+    """The seed, or how many and which."""
+    told = ", ".join(map(str, group.seeds))
+    several = len(group.seeds) > 1
+    small = tag("small", told) if several else None
+    return tag("td", str(len(group.seeds)) if several else told, small, class_="number")
+
+
+def _value(group: Group, selection: str, metric: str, kind: str = "number") -> Markup:
+    """One figure; what it was measured on, and each seed's, are told on hover."""
+    figure = group.at(selection)
     if figure is None:
         return tag("td", DASH, class_=kind)
-    whence = f"{row.protocol}, preset {row.preset or DASH}, {figure.data}, {figure.selection or 'all queries'}, "
-    whence += f"seed {row.seed}, commit {row.commit}, {_counts(figure)}"
-    return tag("td", metric_value(metric, figure.metrics.get(metric)), class_=kind, title=whence)
+    each = zip(figure.seeds, figure.each.get(metric, ()), strict=False)
+    seeds = "; ".join(f"seed {seed}: {metric_value(metric, value)}" for seed, value in each)
+    whence = f"{seeds}; " if len(figure.seeds) > 1 else ""
+    whence += f"{group.protocol}, preset {group.preset or DASH}, {figure.data}, {figure.selection or 'all queries'}, "
+    whence += f"seed {figure.seeds[0]}, " if len(figure.seeds) == 1 else ""
+    whence += f"commit {', '.join(group.commits)}, {_counts(figure)}"
+    told = metric_with_spread(metric, figure.metrics.get(metric), figure.deviation.get(metric))
+    return tag("td", told, class_=kind, title=whence)
 
 
-def _interval(figure: Figure | None, metric: str, top: float) -> Markup:
+def _reach(figure: Pooled, metric: str) -> list[float]:
+    """How far a bar, its whisker and its dots reach."""
+    known = [figure.metrics.get(metric), *figure.each.get(metric, ()), *(figure.interval or ())]
+    return [value for value in known if value is not None]
+
+
+def _interval(figure: Pooled | None, metric: str, top: float) -> Markup:
     value = None if figure is None else figure.metrics.get(metric)
     if figure is None or value is None:
         return tag("td", DASH)
     low_high = figure.interval
     bounds = f"{100 * low_high[0]:.1f}–{100 * low_high[1]:.1f} %" if low_high else "no interval"
-    return tag("td", interval_bar(value, low_high, figure.chance, top), tag("small", bounds), class_="bars")
+    bar = interval_bar(value, low_high, figure.chance, top, figure.each.get(metric, ()))
+    return tag("td", bar, tag("small", bounds), class_="bars")
+
+
+def _over(group: Group, block: Sequence[Group], selection: str, report: Report) -> Markup:
+    """How far an encoder is ahead of the supervised reference, with the interval of the difference."""
+    difference = over_reference(group, block, selection, report.runs, report.rows)
+    if difference is None:
+        return tag("td", DASH, class_="number")
+    how = "compared query by query" if difference.paired else "from the two intervals"
+    verdict = "more than the noise" if difference.larger else "within the noise"
+    bounds = tag("small", f"{signed_points(difference.low, difference.high)}; {verdict}")
+    told = f"{100 * difference.value:+.1f}".replace("-", "−")
+    return tag("td", f"{told} points", bounds, title=f"95 % interval of the difference, {how}", class_="over")

@@ -8,8 +8,9 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from kinema.reporting.report import Report, Row, blocks
-from kinema.reporting.wording import DASH, SPACE, metric_name, natural, percent, short_name, view_name
+from kinema.reporting.pooled import Group
+from kinema.reporting.report import Report, blocks
+from kinema.reporting.wording import DASH, SPACE, metric_name, metric_with_spread, natural, short_name, view_name
 
 
 def rows(report: Report) -> list[dict[str, Any]]:
@@ -37,8 +38,36 @@ def rows(report: Report) -> list[dict[str, Any]]:
     ]
 
 
+def recipes(report: Report) -> list[dict[str, Any]]:
+    """Everything that was measured, one row a recipe under one protocol and preset, over its seeds.
+
+    ``metrics`` are the means on the main selection of queries, ``deviation`` their standard deviations over the seeds
+    (None of a single one), ``each`` every seed's figures in the order of ``seeds``; ``interval`` is over queries and
+    seeds.
+    """
+    return [
+        {
+            "protocol": group.protocol,
+            "preset": group.preset,
+            "encoder": group.encoder,
+            "variant": group.variant,
+            "view": group.view,
+            "seeds": list(group.main.seeds),
+            "runs": list(group.runs),
+            "metrics": dict(group.main.metrics),
+            "deviation": dict(group.main.deviation),
+            "each": {name: list(values) for name, values in group.main.each.items()},
+            "interval": list(group.main.interval) if group.main.interval else None,
+            "selection": group.main.selection,
+            "data": group.main.data,
+            "labelled": group.main.labelled,
+        }
+        for group in report.groups
+    ]
+
+
 def table(report: Report) -> Table:
-    """The retrieval results as a table; those under another preset or on other data stand below, under a head."""
+    """The retrieval results as a table, a line a recipe; other presets and other data stand below, under a head."""
     told = Table(
         box=box.SIMPLE,
         title_justify="left",
@@ -47,45 +76,53 @@ def table(report: Report) -> Table:
         caption_style="",
         pad_edge=False,
     )
-    told.title, told.caption = escape(report.headline.short), escape(report.headline.sentence)
-    measured = blocks(report.retrieval())
+    said = [report.headline.sentence, report.advice.sentence]
+    told.title, told.caption = escape(report.headline.short), escape("\n".join(text for text in said if text))
+    measured = blocks([group for group in report.groups if group.protocol == "retrieval"])
     if not measured:
         told.add_column("not evaluated")
         for note in report.headline.notes:
             told.add_row(escape(note))
         return told
-    metrics = sorted({name for block in measured for row in block for name in row.main.metrics}, key=natural)
+    every = [group for block in measured for group in block]
+    metrics = sorted({name for group in every for name in group.main.metrics}, key=natural)
     columns = [("encoder", "left"), *((f"{metric_name(name)} %", "right") for name in metrics), ("95\u00a0%", "right")]
-    every = [row for block in measured for row in block]
     several = (
-        len({row.view for row in every}) > 1,
-        len({(row.settings, row.encoder, row.view) for row in every}) < len(every),
+        len({group.view for group in every}) > 1,
+        any(len(group.seeds) > 1 for group in every),
+        len({(group.settings, group.encoder, group.view) for group in every}) < len(every),
     )
     columns += [("view", "left")] if several[0] else []
+    columns += [("seeds", "right")] if several[1] else []
     for name, justify in columns:
         words = name in ("encoder", "view")
         told.add_column(name, justify="right" if justify == "right" else "left", no_wrap=not words, overflow="fold")
         told.columns[-1].min_width = {"encoder": 9, "view": 7}.get(name)
-    if several[1]:
+    if several[2]:
         told.add_column("run", overflow="fold")
     for block in measured:
         if len(measured) > 1:
             told.add_section()
             told.add_row(f"[italic]{escape(_head(block[0]))}[/]")
-        for row in block:
-            told.add_row(*_cells(row, metrics, several, row.encoder == report.headline.candidate))
+        for group in block:
+            told.add_row(*_cells(group, metrics, several, group.encoder == report.headline.candidate))
     return told
 
 
-def _head(row: Row) -> str:
-    return f"preset {row.preset}, {row.main.data}" if row.preset else row.main.data
+def _head(group: Group) -> str:
+    return f"preset {group.preset}, {group.main.data}" if group.preset else group.main.data
 
 
-def _cells(row: Row, metrics: list[str], several: tuple[bool, bool], bold: bool) -> list[str]:
-    interval = row.main.interval
-    values = [percent(row.main.metrics.get(name)).removesuffix(f"{SPACE}%") for name in metrics]
-    bounds = f"{100 * interval[0]:.1f}{DASH}{100 * interval[1]:.1f}" if interval else DASH
-    cells = [short_name(row.encoder), *values, bounds]
-    cells += [view_name(row.view)] if several[0] else []
-    cells += [", ".join(row.runs)] if several[1] else []
+def _cells(group: Group, metrics: list[str], several: tuple[bool, bool, bool], bold: bool) -> list[str]:
+    """One line's cells; of several seeds the first metric has its spread, for which the others have no room."""
+    figure = group.main
+    spread = {name: figure.deviation.get(name) if name == metrics[0] else None for name in metrics}
+    values = [metric_with_spread(name, figure.metrics.get(name), spread[name]) for name in metrics]
+    values = [value.removesuffix(f"{SPACE}%").replace(SPACE, " ") for value in values]
+    low_high = figure.interval
+    bounds = f"{100 * low_high[0]:.1f}{DASH}{100 * low_high[1]:.1f}" if low_high else DASH
+    cells = [short_name(group.encoder), *values, bounds]
+    cells += [view_name(group.view)] if several[0] else []
+    cells += [str(len(group.seeds))] if several[1] else []
+    cells += [", ".join(group.runs)] if several[2] else []
     return [f"[bold]{escape(cell)}[/]" if bold else escape(cell) for cell in cells]

@@ -25,6 +25,15 @@ PROTOCOLS = {
     "finetune": "Fine-tuning",
     "cross-modal": "Retrieval across views",
 }
+JUDGED = ("retrieval", "knn", "linear", "few-label", "finetune")
+"""Protocols by which encoders are compared."""
+ORDER = ("retrieval", "cross-modal", "knn", "few-label", "linear", "finetune", "mining", "diagnostics")
+"""The order in which protocols are told."""
+HOW_COMPARED = (
+    "In brackets is the 95 % interval of the lead, and whether it was taken query by query, where both were asked the "
+    "same and every answer was kept, or from the two figures’ own intervals. A lead is noise if that holds zero."
+)
+FROM_SCRATCH = "Supervised from scratch"
 VIEWS = {"rgb": "RGB", "residual": "residual", "motion": "motion vectors"}
 BASELINES = ("infonce", "moco", "simclr")
 REFERENCES = ("random", "supervised", *BASELINES)
@@ -32,9 +41,9 @@ DASH = "–"
 SPACE = "\u00a0"
 
 
-def encoder_name(encoder: str) -> str:
-    """The encoder's name as a reader sees it."""
-    return NAMES.get(encoder, encoder)
+def encoder_name(encoder: str, protocol: str = "") -> str:
+    """The encoder's name as a reader sees it; fine-tuned, an untrained one is supervised training from scratch."""
+    return FROM_SCRATCH if (encoder, protocol) == ("random", "finetune") else NAMES.get(encoder, encoder)
 
 
 def short_name(encoder: str) -> str:
@@ -81,6 +90,12 @@ def signed_points(low: float, high: float) -> str:
     return f"{100 * low:+.1f} to {100 * high:+.1f}{SPACE}points".replace("-", "−")
 
 
+def seeds_told(seeds: Iterable[int]) -> str:
+    """Which seeds, and how many where there are several: '3 (0, 1, 2)'."""
+    told = list(seeds)
+    return str(told[0]) if len(told) == 1 else f"{len(told)} ({', '.join(map(str, told))})"
+
+
 def duration(seconds: float | None) -> str:
     """A time in words: '42 s', '3 min 20 s', '2 h 5 min'."""
     if seconds is None or not math.isfinite(seconds):
@@ -98,25 +113,67 @@ def evaluate_command(run: str, data: object) -> str:
     return shlex.join(["kinema", "evaluate", "retrieval", run, str(data or "DATA")])
 
 
+def preset_options(preset: str) -> list[str]:
+    """The options of 'kinema evaluate' that give a preset: a share of the labels, a name, or both."""
+    found = re.fullmatch(r"(?:(.+)-)?(\d+(?:\.\d+)?)%", preset)
+    if found is None:
+        return ["--preset", preset] if preset else []
+    named = ["--preset", found[1]] if found[1] else []
+    return [*named, "--shares", f"{float(found[2]) / 100:g}"]
+
+
 def protocol_name(protocol: str) -> str:
     """A protocol's name as a reader sees it."""
     return PROTOCOLS.get(protocol, protocol[:1].upper() + protocol[1:])
 
 
+METRICS = {
+    "mining_precision": "Mining precision",
+    "mining_r@1": "Mining R@1",
+    "class_mining_recall_median": "Class recall, median",
+    "class_mining_recall_mean": "Class recall, mean",
+    "class_mining_recall_std": "Class recall, spread",
+    "accuracy": "Accuracy",
+    "accuracy_top5": "Top-5 accuracy",
+    "mean_class_accuracy": "Accuracy, mean of classes",
+    "median_rank": "Median rank",
+    "rankme": "RankMe",
+    "alignment": "Alignment",
+    "uniformity": "Uniformity",
+    "neighbour_overlap": "Neighbours shared with the other view",
+    "still_reliance": "Neighbours kept by a still",
+    "still_r@1": "Stills that find their own video",
+    "same_scene": "Neighbours of the same scene",
+}
+
+
 def metric_name(metric: str) -> str:
-    """A metric as a column's head."""
-    named = {
-        "mining_precision": "Mining precision",
-        "mining_r@1": "Mining R@1",
-        "class_mining_recall_median": "Class recall, median",
-        "class_mining_recall_mean": "Class recall, mean",
-        "class_mining_recall_std": "Class recall, spread",
-        "accuracy": "Accuracy",
-        "accuracy_top5": "Top-5 accuracy",
-        "mean_class_accuracy": "Accuracy, mean of classes",
-        "median_rank": "Median rank",
-    }
-    return named.get(metric, "R" + metric[1:] if metric.startswith("r@") else metric)
+    """A metric as a column's head; of the head's projections where its name ends so."""
+    plain, projected, _ = metric.partition("_projected")
+    if plain in METRICS:
+        return METRICS[plain] + (", projections" if projected else "")
+    return "R" + metric[1:] if metric.startswith("r@") else metric
+
+
+def protocol_short(protocol: str, preset: str) -> str:
+    """A protocol and its preset within a sentence."""
+    told = f"{preset} of the labels" if preset.endswith("%") else preset
+    return protocol_name(protocol) + (f" ({told})" if told else "")
+
+
+def protocol_order(protocol: str, preset: str) -> tuple[int, list[tuple[int, int | str]]]:
+    """Sorts protocols and their presets: retrieval first, then from what asks least of the labels to what asks most."""
+    return (ORDER.index(protocol) if protocol in ORDER else len(ORDER), natural(preset))
+
+
+def metric_with_spread(metric: str, value: float | None, deviation: float | None) -> str:
+    """A mean over seeds with its standard deviation, where there is one."""
+    told = metric_value(metric, value)
+    if value is None or deviation is None:
+        return told
+    if told.endswith("%"):
+        return f"{100 * value:.1f}{SPACE}±{SPACE}{100 * deviation:.1f}{SPACE}%"
+    return f"{told}{SPACE}±{SPACE}{deviation:.2g}"
 
 
 def metric_value(metric: str, value: float | None) -> str:

@@ -12,6 +12,7 @@ RUN/report.html         the page, and report.json
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -107,13 +108,33 @@ class RunFolder:
         self.write("status.json", {**self.read("status.json"), **changes})
 
     def add_result(self, result: Result) -> Path:
-        """Keeps a result under its protocol, preset, encoder and view; an earlier one of that name is replaced."""
-        parts = (result.protocol, result.preset, result.encoder, result.view, result.details.get("selection", ""))
+        """Keeps a result in a file that is named after what it measures; an earlier one of the same is replaced.
+
+        The name tells protocol, preset, encoder, view, who asked, and what they were held against where that was
+        chosen. Where it is taken by another measurement, of other data for instance, a few digits are added to it.
+        """
+        told = result.details
+        against = f"against-{told['against']}" if told.get("against") else ""
+        parts = (result.protocol, result.preset, result.encoder, result.view, told.get("selection", ""), against)
         name = "-".join(part for part in parts if part)
         safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
-        path = self.path / "evaluations" / f"{safe}.json"
+        path = self._file_of(result, safe)
         write_json(path, asdict(result))
         return path
+
+    def _file_of(self, result: Result, name: str) -> Path:
+        """The first place that is free or holds the same measurement: NAME, or NAME and a digest of what it is."""
+        path = self.path / "evaluations" / f"{name}.json"
+        if not path.exists():
+            return path
+        try:
+            held = Result(**self.read(f"evaluations/{path.name}"))
+        except (RunError, TypeError):  # no result can be read from it, so none is lost
+            return path
+        if _identity(held) == _identity(result) and (held.digest == result.digest or held.data == result.data):
+            return path
+        told = json.dumps([*_identity(result), result.data], ensure_ascii=False)
+        return path.with_name(f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:6]}.json")
 
     def results(self) -> Iterator[Result]:
         """All results that were kept, by name."""
@@ -132,6 +153,12 @@ class RunFolder:
                 if number < len(lines) - 1:
                     raise RunError(f"'{file}' line {number + 1} is damaged: {error}.") from error
         return rows
+
+
+def _identity(result: Result) -> tuple[str, ...]:
+    """What was measured, by which protocol, on which selections; the data aside."""
+    told = (str(result.details.get(key) or "") for key in ("selection", "against"))
+    return (result.protocol, result.preset, result.encoder, result.view, *told)
 
 
 def environment(seed: int, device: str) -> dict[str, Any]:

@@ -107,20 +107,22 @@ class ViewTransform:
             made = [self._variant(raw, v, geometry, None, None) for v in range(raw.frames.shape[1])]
         return _batch(raw, made, labels)
 
-    def ten_crops(self, raw: RawClips) -> Iterator[ClipBatch]:
+    def ten_crops(self, raw: RawClips, *, mirrored: bool = True) -> Iterator[ClipBatch]:
         """The views of ten-crop testing, one crop at a time; see :func:`kinema.transforms.geometry.ten_crops`.
 
         The crops are as large as training's are before they are changed: ``clip.size`` of ``clip.short_side``.
 
         Args:
             raw: B clips in V windows, on any device; the windows stay V variants.
+            mirrored: whether the mirrored five come after the five as they are.
 
         Raises:
             DataError: the motion view is asked for and the clips have none.
             ShapeError: the clips do not fit the specification.
         """
         self._check(raw)
-        for geometry in ten_crops(raw.extent, self.spec.size / self.spec.short_side):
+        crops = ten_crops(raw.extent, self.spec.size / self.spec.short_side)
+        for geometry in crops if mirrored else crops[: len(crops) // 2]:
             with _float32(raw):
                 made = [self._variant(raw, v, geometry, None, None) for v in range(raw.frames.shape[1])]
             yield _batch(raw, made, False)

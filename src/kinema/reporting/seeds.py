@@ -1,0 +1,132 @@
+"""Puts together what differs in nothing but the seed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+
+from kinema.reporting.estimates import Estimate, estimate
+from kinema.reporting.pooled import Group, Pooled
+from kinema.reporting.report import Row, RunRecord
+from kinema.reporting.wording import REFERENCES
+
+
+def grouped(runs: Sequence[RunRecord], rows: Sequence[Row]) -> tuple[Group, ...]:
+    """The rows by encoder, view, settings and recipe, each group where its first row stands.
+
+    Args:
+        runs: the runs.
+        rows: what was measured in them, each row's main selection first.
+    """
+    records = {run.name: run for run in runs}
+    found: dict[tuple[Any, ...], list[int]] = {}
+    for number, row in enumerate(rows):
+        recipe = recipe_of(records[row.runs[0]], row.encoder)
+        found.setdefault((*row.settings, row.encoder, row.view, recipe), []).append(number)
+    return tuple(_group(numbers, [rows[n] for n in numbers], key[-1]) for key, numbers in found.items())
+
+
+def recipe_of(run: RunRecord, encoder: str = "") -> str:
+    """A digest of all that a run was made of but the seed; of the encoder 'random', of its shape alone."""
+    recipe = run.recipe
+    told: dict[str, Any] = {key: recipe.get(key) for key in ("encoder", "clip")}
+    if encoder != "random":
+        phases = [
+            {**phase, "start": {view: PurePath(str(start)).name for view, start in (phase.get("start") or {}).items()}}
+            for phase in recipe.get("phases") or ()
+        ]
+        told = {**recipe, "seed": None, "phases": phases, "videos": run.environment.get("manifest_digest")}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _group(numbers: list[int], rows: list[Row], recipe: str) -> Group:
+    first = rows[0]
+    selections = list(dict.fromkeys(figure.selection for row in rows for figure in row.figures))
+    return Group(
+        protocol=first.protocol,
+        preset=first.preset,
+        windows=first.windows,
+        digest=first.digest,
+        encoder=first.encoder,
+        variant=first.variant,
+        view=first.view,
+        recipe=recipe,
+        runs=tuple(dict.fromkeys(name for row in rows for name in row.runs)),
+        seeds=tuple(row.seed for row in rows),
+        commits=tuple(sorted({row.commit for row in rows})),
+        epochs=first.epochs,
+        rows=tuple(numbers),
+        figures=tuple(_pooled(rows, selection) for selection in selections),
+    )
+
+
+def _pooled(rows: list[Row], selection: str) -> Pooled:
+    held = [(row.seed, figure) for row in rows if (figure := row.at(selection)) is not None]
+    seeds, figures = tuple(seed for seed, _ in held), [figure for _, figure in held]
+    names = dict.fromkeys(name for figure in figures for name in figure.metrics)
+    each = {name: tuple(figure.metrics.get(name) for figure in figures) for name in names}
+    classes = dict.fromkeys(name for figure in figures for name in figure.per_class)
+    whole, first = estimate(rows[0].encoder, figures), figures[0]
+    return Pooled(
+        selection=selection,
+        data=first.data,
+        queries=first.queries,
+        gallery=first.gallery,
+        labelled=first.labelled,
+        seeds=seeds,
+        metrics={name: _mean(values) for name, values in each.items()},
+        deviation={name: _deviation(values) for name, values in each.items()},
+        each=each,
+        interval=_within(whole),
+        chance=first.chance,
+        per_class={name: _mean([figure.per_class.get(name) for figure in figures]) for name in classes},
+    )
+
+
+def _within(whole: Estimate | None) -> tuple[float, float] | None:
+    """The bounds of an interval, which the spread of two or three seeds may carry beyond what a share can be."""
+    if whole is None or whole.low is None or whole.high is None:
+        return None
+    return max(0.0, whole.low), min(1.0, whole.high)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known and len(known) == len(values) else None
+
+
+def _deviation(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.stdev(known) if len(known) > 1 and len(known) == len(values) else None
+
+
+def estimate_of(group: Group, rows: Sequence[Row], selection: str) -> Estimate | None:
+    """The main figure of a group on one selection of queries; None where it was not measured on it."""
+    figures = [figure for number in group.rows if (figure := rows[number].at(selection)) is not None]
+    return estimate(group.encoder, figures, group.epochs)
+
+
+def estimates(
+    runs: Sequence[RunRecord], rows: Sequence[Row], groups: Sequence[Group], selection: str
+) -> dict[str, Estimate]:
+    """One estimate an encoder: of a baseline the strongest, otherwise of the recipe that comes first.
+
+    Of several baselines of one name the strongest counts, so that nothing is won by a weak one.
+
+    Args:
+        runs: the runs, in the order that the user gave.
+        rows: all rows.
+        groups: those of one block and one view.
+        selection: the queries.
+    """
+    order = {run.name: number for number, run in enumerate(runs)}
+    found: dict[str, Estimate] = {}
+    for group in sorted(groups, key=lambda group: order[group.runs[0]]):
+        mean, name = estimate_of(group, rows, selection), group.encoder
+        if mean is not None and (name not in found or (name in REFERENCES and mean.value > found[name].value)):
+            found[name] = mean
+    return found
