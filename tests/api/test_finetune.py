@@ -21,6 +21,7 @@ from kinema.transforms import TransformConfig, ViewTransform
 
 FIT = FitConfig(
     epochs=3,
+    min_steps=0,
     validation=0.34,
     dropout=0.2,
     optimiser=OptimiserConfig(lr=3e-3, warmup_epochs=0, layer_decay=0.8),
@@ -194,7 +195,9 @@ def test_scores_are_means_over_windows_and_ten_crops(run, split, tiny_cache, tmp
     assert not torch.allclose(found, slow, atol=1e-4)
 
 
-@pytest.mark.parametrize("changes", [{"epochs": 0}, {"validation": 1.0}, {"validation": -0.1}, {"dropout": 1.0}])
+@pytest.mark.parametrize(
+    "changes", [{"epochs": 0}, {"min_steps": -1}, {"validation": 1.0}, {"validation": -0.1}, {"dropout": 1.0}]
+)
 def test_settings_out_of_range_are_named_before_anything_is_written(changes, measure, tmp_path):
     with pytest.raises(ConfigError, match=next(iter(changes))):
         measure(out=tmp_path, fit=replace(FIT, **changes))
@@ -213,3 +216,15 @@ def test_what_cannot_be_measured(measure, run, split, tiny_cache, tmp_path):
     with pytest.raises(UsageError, match="'fit'"):
         api.evaluate("retrieval", run, split, fit=FIT, cache=tiny_cache)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("videos", "passes"),
+    [(15, 400), (16, 400), (17, 200), (720, 30), (211, 30), (208, 31), (1, 400)],
+)
+def test_few_videos_are_passed_over_until_there_were_enough_steps(videos, passes):
+    assert FitConfig(epochs=30, min_steps=400, batch_size=16).epochs_over(videos) == passes
+    assert FitConfig(epochs=30, min_steps=400, batch_size=16, clips_per_video=16).epochs_over(videos) == max(
+        30, -(-400 // videos)
+    )
+    assert FitConfig(epochs=30, min_steps=0).epochs_over(videos) == 30

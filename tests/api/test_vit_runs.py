@@ -30,7 +30,9 @@ from kinema.training.settings import OptimiserConfig
 from kinema.transforms import TransformConfig
 
 each = pytest.mark.parametrize("name", NAMES)
-FIT = FitConfig(1, 0.34, optimiser=OptimiserConfig(lr=3e-3, warmup_epochs=0, layer_decay=0.5), batch_size=4)
+FIT = FitConfig(
+    1, min_steps=0, validation=0.34, optimiser=OptimiserConfig(lr=3e-3, warmup_epochs=0, layer_decay=0.5), batch_size=4
+)
 FIT = replace(FIT, transform=TransformConfig(blur_p=0.0), crops="centre")
 
 

@@ -106,7 +106,7 @@ def _about(sides: Sides, selection: str, fitted: Fitted, config: FitConfig) -> d
         "labelled": len(fitted.parts.fit) + (0 if held_out is None else len(held_out)),
         "held_out": 0 if held_out is None else len(held_out),
         "epoch": fitted.epoch,
-        "epochs": config.epochs,
+        "epochs": config.epochs_over(len(fitted.parts.fit)),
         "epoch_chosen": "the last" if held_out is None else "on training videos held out by source",
         "validation_accuracy": fitted.validation,
         "windows": WINDOWS["coclr"],

@@ -45,6 +45,7 @@ class FitConfig:
 
     Args:
         epochs: passes over the training videos.
+        min_steps: optimiser steps at least; few videos are passed over more often until there are as many.
         validation: share of the labelled videos that is held out by recording, to choose the epoch by; 0: the last.
         dropout: share of the features dropped before the classifier.
         smoothing: label smoothing.
@@ -57,6 +58,7 @@ class FitConfig:
     """
 
     epochs: int = 30
+    min_steps: int = 400
     validation: float = 0.2
     dropout: float = 0.5
     smoothing: float = 0.0
@@ -72,6 +74,13 @@ class FitConfig:
             raise ConfigError(f"fit.validation is {self.validation}; it must be at least 0 and below 1.")
         if self.epochs < 1:
             raise ConfigError(f"fit.epochs is {self.epochs}; it must be at least 1.")
+        if self.min_steps < 0:
+            raise ConfigError(f"fit.min_steps is {self.min_steps}; it must not be negative.")
+
+    def epochs_over(self, videos: int) -> int:
+        """Passes over so many training videos: ``epochs``, or as many as ``min_steps`` takes."""
+        batches = -(-videos * self.clips_per_video // self.batch_size)
+        return max(self.epochs, -(-self.min_steps // batches))
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,7 @@ def parts_of(training: Manifest, config: FitConfig, share: float) -> Parts:
     return Parts(sides[0], sides[1])
 
 
-def recipe_of(model: Model, config: FitConfig, frozen: bool) -> Recipe:
+def recipe_of(model: Model, config: FitConfig, frozen: bool, epochs: int) -> Recipe:
     """The recipe of the training: one phase that starts from the model's weights."""
     tower = model.tower
     method = SupervisedConfig(
@@ -118,7 +127,7 @@ def recipe_of(model: Model, config: FitConfig, frozen: bool) -> Recipe:
     optimiser = replace(config.optimiser, layer_decay=1.0) if frozen else config.optimiser
     return Recipe(
         name="supervised",
-        phases=(Phase(f"{name}-{model.view}", method, config.epochs, optimiser, {model.view: START}),),
+        phases=(Phase(f"{name}-{model.view}", method, epochs, optimiser, {model.view: START}),),
         view=model.view,
         clip=model.clip,
         encoder=tower.encoder_config,
@@ -185,7 +194,7 @@ def fit_classifier(
     """
     parts = parts_of(training, config, share)
     accelerator = "auto" if device is None else "cpu" if device == "cpu" else "gpu"
-    recipe, classes = recipe_of(model, config, frozen), parts.fit.classes()
+    recipe, classes = recipe_of(model, config, frozen, config.epochs_over(len(parts.fit))), parts.fit.classes()
     context, phase = TrainingContext(len(parts.fit), len(classes)), recipe.phases[0]
     build_method(recipe, phase, context)  # what cannot be built says so before anything is written
     run = _begin(model, recipe, parts, folder_of(model, parts, recipe, below), data, accelerator)
