@@ -1,0 +1,202 @@
+"""Methods against the scene: who learns the motion when the scene gives the class away?
+
+    python benchmarks/claims/video.py OUT                      Mocap-15 at bias 0 and .95, then .5; three seeds
+    python benchmarks/claims/video.py OUT --asl asl_letters24  real video: learnt from one person, tested on another
+
+Every encoder sees the same videos for the same number of epochs with the same network, clip, batch and optimiser (the
+preset small); CPR and what it is built on share them half and half. Test parts: matched (the scene of the own class),
+unbiased (any) and swapped (another class'). Figures: retrieval R@1 (preset coclr) and the linear probe's accuracy on
+stored features. "Scene reliance" is accuracy matched minus accuracy swapped.
+
+The table fills itself in cell by cell, a run folder a cell under OUT, results/claims-video.json beside this folder. A
+command that was stopped goes on where it was; --minutes stops it by itself between two cells.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import record
+from table import charts, tables
+
+from kinema import api
+from kinema.data import Manifest
+from kinema.data.mocap import MocapConfig
+from kinema.demo import demo_data
+from kinema.evaluation import fit_linear, retrieve
+from kinema.measure.features import extractor
+from kinema.measure.labels import class_names, label_numbers, source_numbers
+from kinema.measure.parts import SPLIT_SEED
+from kinema.model import Model
+from kinema.recipes.changes import changed
+from kinema.recipes.plan import Plan
+from kinema.recipes.presets import small
+from kinema.steps import Steps
+from kinema.training.settings import Recipe
+
+console = Console(stderr=True)
+NAME = "claims-video"
+PARTS = ("matched", "unbiased", "swapped")
+BASES = ("be", "dsm", "cmd")
+ROWS = ("random", "moco", "simclr", "be", "dsm", "cmd", "cpr", *(f"cpr+{base}" for base in BASES))
+HALVES = ("cmd-context", "cmd-motion")
+"""CMD with one of its two tasks alone."""
+
+
+def plan(row: str, epochs: int, seed: int) -> Plan:
+    """The settings of a row: the preset, and what the row changes in it."""
+    name, _, base = row.partition("+")
+    made = replace(small(name.partition("-")[0]), epochs=epochs, seed=seed)
+    if base:
+        made = changed(made, {"base": small(base).method})
+    if name == "cmd-context":
+        made = changed(made, {"method": {"motion_weight": 0.0}})
+    if name == "cmd-motion":
+        made = changed(made, {"method": {"context_weight": 0.0}})
+    return made
+
+
+def recipe(row: str, epochs: int, seed: int) -> Recipe:
+    """The recipe of a row; CPR on another base takes the guide that CPR trained."""
+    made = plan(row, epochs, seed).recipe()
+    if "+" not in row:
+        return made
+    own, guide, mining = made.phases
+    shared = f"../cpr/phases/02-{guide.name}"
+    return replace(made, phases=(own, replace(mining, start={**mining.start, "motion": shared})))
+
+
+def measure(model: Model, data: Manifest, cache: Path, device: str) -> dict[str, Any]:
+    """Retrieval and linear accuracy on each part of the test; the features are computed once."""
+    split = {"train": data.select({"split": "train"})}
+    split |= {part: data.select({"split": "test"}).select({"part": part}) for part in PARTS}
+    split = {name: part for name, part in split.items() if len(part)}
+    return judged(model, split, cache, device)
+
+
+def judged(model: Model, split: dict[str, Manifest], cache: Path, device: str) -> dict[str, Any]:
+    """R@1 and linear accuracy of every part but 'train', which is ranked and learnt from."""
+    extract = extractor(
+        windows="coclr",
+        open_store=lambda part, which: api.model_store(part, which, cache=cache, console=console),
+        progress=lambda title: Steps(title, console),
+        device=None if device == "auto" else device,
+    )
+    names = class_names(*split.values())
+    features = {name: extract(model, part).encoded for name, part in split.items()}
+    labels = {name: label_numbers(part, names) for name, part in split.items()}
+    train = split["train"]
+    probe = fit_linear(features["train"], labels["train"], source_numbers(train)[0], seed=SPLIT_SEED, names=names)
+    found: dict[str, Any] = {"r@1": {}, "linear": {}, "interval": {}}
+    for part in split.keys() - {"train"}:
+        sources = source_numbers(split[part], train)
+        figures = retrieve(
+            features[part],
+            features["train"],
+            labels[part],
+            labels["train"],
+            preset="coclr",
+            query_sources=sources[0],
+            gallery_sources=sources[1],
+            seed=model.seed,
+        )
+        found["r@1"][part] = figures.metrics["r@1"]
+        found["interval"][part] = list(figures.interval)
+        found["linear"][part] = probe.judge(features[part], labels[part], seed=model.seed).metrics["accuracy"]
+    return found
+
+
+def trained(run: Path, made: Recipe, data: Manifest, arguments: argparse.Namespace, cache: Path) -> dict[str, Any]:
+    """Trains a cell's run, or goes on with it; says what that took."""
+    resume = (run / "recipe.json").exists()
+    api.pretrain(
+        made.name if resume else made, data, run, resume=resume, cache=cache, device=arguments.device, console=console
+    )
+    told = [json.loads(file.read_text()) for file in sorted(run.glob("phases/*/phase.json"))]
+    return {"train_seconds": sum(p["seconds"] for p in told), "clips": sum(p["clips"] for p in told)}
+
+
+def cells(arguments: argparse.Namespace) -> Iterator[tuple[str, int, str]]:
+    """Set, seed and row in the order in which they are wanted: both ends of the bias before its middle."""
+    if arguments.asl is not None:
+        yield from (("asl", seed, row) for seed in arguments.seeds for row in arguments.rows)
+        return
+    ends = [bias for bias in arguments.biases if bias in (0.0, 0.95)]
+    for biases in (ends, [bias for bias in arguments.biases if bias not in ends]):
+        for seed in arguments.seeds:
+            for bias in biases:
+                yield from ((f"bias{bias:g}", seed, row) for row in arguments.rows)
+
+
+def data_of(name: str, arguments: argparse.Namespace) -> Manifest:
+    """The videos of a set, drawn or scanned once."""
+    if name == "asl":
+        return api.scan(arguments.asl, out=arguments.out / "asl.parquet")
+    drawn = MocapConfig(clips_per_class=60, test_per_class=16, bias=float(name.removeprefix("bias")), seed=2)
+    return demo_data(arguments.out / f"mocap-{name}", drawn, console)
+
+
+def cell(name: str, seed: int, row: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """One cell: trained, then measured."""
+    data, cache, home = data_of(name, arguments), arguments.out / "cache", arguments.out / name / f"seed{seed}"
+    run, took = home / ("moco" if row == "random" else row), {}
+    made = recipe("moco" if row == "random" else row, arguments.epochs, seed)
+    learnt = data
+    if name == "asl":
+        made, learnt = (
+            replace(made, clips_per_video=2, clip=replace(made.clip, stride=2)),
+            data.select({"person": "jack"}),
+        )
+    took = trained(run, made, learnt, arguments, cache)
+    model = api.load(run, untrained=row == "random")
+    if name == "asl":
+        split = {"train": data.select({"person": "jack"}), "tom": data.select({"person": "tom"})}
+        return {**judged(model, split, cache, arguments.device), **took}
+    return {**measure(model, data, cache, arguments.device), **took}
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--asl", type=Path, help="the folder of asl_letters24, in place of Mocap-15")
+    parser.add_argument("--biases", type=float, nargs="+", default=[0.0, 0.95, 0.5])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--rows", nargs="+", choices=(*ROWS, *HALVES), default=[*ROWS, *HALVES])
+    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--device", default="auto", help="auto, cpu or gpu")
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--table", action="store_true", help="train nothing: print the table, draw the charts")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments, began = parse(), time.monotonic()
+    found: dict[str, Any] = record.read(NAME).get("cells", {})
+    command = f"python benchmarks/claims/video.py OUT --epochs {arguments.epochs}"
+    for name, seed, row in () if arguments.table else cells(arguments):
+        key = f"{name} seed{seed} {row}"
+        if key in found:
+            continue
+        if time.monotonic() - began > arguments.minutes * 60:
+            break
+        found[key] = {**cell(name, seed, row, arguments), "device": record.machine()}
+        record.write(NAME, command, cells=found)
+        told = "  ".join(f"{part} {value:.3f}" for part, value in found[key]["r@1"].items())
+        console.print(f"{key}: R@1 {told}", highlight=False)
+    charts(found, record.RESULTS)
+    print(tables(found))
+
+
+if __name__ == "__main__":
+    main()
