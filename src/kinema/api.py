@@ -38,6 +38,7 @@ from kinema.reporting import Report, collect, with_strips, write_json, write_mar
 from kinema.steps import Steps as Steps
 from kinema.training.checkpoints import read_tower
 from kinema.training.loggers import check_logger
+from kinema.training.phase import transform_of
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Phase, Recipe
 from kinema.training.trainer import Job, Trained, build_method, check_memory, check_weights, train
@@ -116,7 +117,8 @@ def pretrain(
         recipe = _recipe(method, preset, manifest, settings, console)
     context = TrainingContext(videos=len(manifest), classes=len(manifest.classes()))
     for phase in recipe.phases:
-        build_method(recipe, phase, context)  # whatever cannot be built says so before anything is written
+        # whatever cannot be built says so before anything is written
+        transform_of(build_method(recipe, phase, context), recipe)
     if not resume:
         check_weights(recipe, context)
     store = open_store(manifest, recipe, cache=cache, console=console)
@@ -385,7 +387,7 @@ def open_store(
 ) -> ClipStore:
     """The clips of a manifest as a recipe wants them, decoded once; with motion where a phase or the view needs it."""
     context = TrainingContext(len(manifest), 2)
-    motion = any("motion" in build_method(recipe, phase, context).views for phase in recipe.phases)
+    motion = any("motion" in transform_of(build_method(recipe, p, context), recipe).reads for p in recipe.phases)
     with Steps("decoding", console) as progress:
         return ClipStore(
             manifest,

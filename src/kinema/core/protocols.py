@@ -44,6 +44,51 @@ class Encoder(Protocol):
         ...
 
 
+@runtime_checkable
+class Disturbance(Protocol):
+    """A change to what a method sees that asks something of it: frozen settings that know how to change a variant.
+
+    Where an augmentation says what is to be forgotten, a disturbance breaks one thing and keeps another: it changes a
+    variant in place (BE adds a still frame, so that the background tells nothing), or makes a negative, a clip that
+    shares all with its clip but the one thing to learn (DSM breaks the motion and keeps the scene). It is applied after
+    the augmentation, to any method's batch.
+
+    - ``negative``: False changes a variant, True adds a negative (``ClipBatch.negatives``),
+    - ``variant``: the variant that is changed, or that the negative is made of: 0 is the query, 1 the key,
+    - ``views``: what it must see beside the views asked for,
+    - ``elsewhere``: True makes the negative of a window elsewhere in the clip's video, which the sampler then draws.
+    """
+
+    @property
+    def negative(self) -> bool:
+        """Whether it adds a negative."""
+        ...
+
+    @property
+    def variant(self) -> int:
+        """Which variant it acts on."""
+        ...
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """What it must see beside the views asked for."""
+        ...
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether its negative is another window of the video."""
+        ...
+
+    def apply(self, variant: Mapping[str, Tensor], generator: torch.Generator) -> Mapping[str, Tensor]:
+        """All views of one variant, changed: float [B, C, T, S, S] each, every clip by a draw of its own.
+
+        Args:
+            variant: by view; not changed.
+            generator: on the CPU; what is drawn from it depends neither on the views nor on their values.
+        """
+        ...
+
+
 class Method(nn.Module):
     """The base of every method: the four verbs, two of them with a default that does nothing.
 
@@ -53,7 +98,9 @@ class Method(nn.Module):
     - ``views``: all that a batch must hold,
     - ``trains``: the views whose towers are learnt (the others are frozen guides),
     - ``variants``: how many of each clip,
-    - ``reads_labels``: False for everything that learns without labels; a batch holds labels only where it is True.
+    - ``reads_labels``: False for everything that learns without labels; a batch holds labels only where it is True,
+    - ``takes_negatives``: whether ``loss`` compares each clip with its own negatives (``ClipBatch.negatives``),
+    - ``disturbances``: what is done to its variants beside the augmentation.
     """
 
     view: str = "rgb"
@@ -61,6 +108,8 @@ class Method(nn.Module):
     trains: tuple[str, ...] = ("rgb",)
     variants: int = 2
     reads_labels: bool = False
+    takes_negatives: bool = False
+    disturbances: tuple[Disturbance, ...] = ()
 
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - for subclasses
         """The training objective on one batch; changes nothing but BatchNorm statistics."""
