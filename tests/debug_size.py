@@ -1,6 +1,6 @@
 """Every method at a size that a test can afford, and batches for it."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import torch
 
@@ -40,7 +40,21 @@ def make_batch(method, step, *, rows=slice(0, BATCH), variants=None):
         clips = {v: torch.randn(BATCH, c, CLIP.frames, CLIP.size, CLIP.size, generator=draw) for v, c in VIEWS.items()}
         made.append({view: clips[view][rows] for view in method.views})
     label = (index % CLASSES)[rows] if method.reads_labels else None
-    return ClipBatch(tuple(made), index[rows], (index // 2)[rows], label)
+    batch = ClipBatch(tuple(made), index[rows], (index // 2)[rows], label)
+    return with_negatives(batch, method, step, rows)
+
+
+def with_negatives(batch, method, step, rows):
+    """The negatives that the method's disturbances make, of noise; every third clip lacks one."""
+    draw = generator_at(7, "negatives", step)
+    made = []
+    for _ in [each for each in method.disturbances if each.negative]:
+        clips = {v: torch.randn(BATCH, c, CLIP.frames, CLIP.size, CLIP.size, generator=draw) for v, c in VIEWS.items()}
+        made.append({view: clips[view][rows] for view in method.views})
+    if not made:
+        return batch
+    places = torch.arange(BATCH)[rows, None] + torch.arange(len(made))
+    return replace(batch, negatives=tuple(made), negatives_valid=places % 3 > 0)
 
 
 def generator(step):

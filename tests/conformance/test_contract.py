@@ -19,7 +19,7 @@ pytestmark = pytest.mark.parametrize("name", METHODS)
 BESIDE_TOWERS = {"supervised": {"classifier.weight", "classifier.bias"}}
 """What a method learns outside of the towers that it trains; nothing, for those that are not named."""
 
-UNUSED_IN_TOWERS = {"supervised": {"head"}}
+UNUSED_IN_TOWERS = {"supervised": {"head"}, "be-regulariser": {"head"}}
 """Parts of trained towers that a method leaves alone."""
 
 

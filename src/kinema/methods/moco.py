@@ -21,13 +21,12 @@ from typing import Literal
 
 import torch
 
-from kinema.core.errors import ConfigError
 from kinema.core.ops import all_gather_rows, update_ema
 from kinema.core.protocols import Method
 from kinema.core.records import ClipBatch, Losses, TrainingContext
 from kinema.encoders import EncoderConfig, HeadConfig, Tower
 from kinema.mining import FeatureQueue
-from kinema.objectives import instance_masks, multi_positive_nce, own_negatives
+from kinema.objectives import check_contrast, instance_masks, multi_positive_nce, own_negatives
 
 
 @dataclass(frozen=True)
@@ -122,17 +121,3 @@ class MoCo(Method):
             update_ema(self.f_k, self.f_q, self.config.momentum)
         pending = losses.pending
         self.queue.push({self.view: pending["k"]}, pending["source"], pending["index"])
-
-
-def check_contrast(queue: int, temperature: float, momentum: float) -> None:
-    """Refuses a queue, temperature or momentum that no contrastive run could use.
-
-    Raises:
-        ConfigError: names the setting, its value and its range.
-    """
-    if queue < 1:
-        raise ConfigError(f"method.queue is {queue}; it must be at least 1 (and a multiple of the batch).")
-    if temperature <= 0:
-        raise ConfigError(f"method.temperature is {temperature}; it must be above 0.")
-    if not 0 <= momentum < 1:
-        raise ConfigError(f"method.momentum is {momentum}; it must lie in [0, 1).")

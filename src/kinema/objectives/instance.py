@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from kinema.core.errors import ConfigError
 from kinema.core.ops import rank_slice
 
 NegativesFrom = Literal["queue", "batch", "both"]
@@ -46,3 +47,17 @@ def instance_masks(
     if negatives_from != "both":
         candidates &= positives | (of_batch == (negatives_from == "batch"))
     return positives, candidates
+
+
+def check_contrast(queue: int, temperature: float, momentum: float) -> None:
+    """Refuses a queue, temperature or momentum that no contrastive run could use.
+
+    Raises:
+        ConfigError: names the setting, its value and its range.
+    """
+    if queue < 1:
+        raise ConfigError(f"method.queue is {queue}; it must be at least 1 (and a multiple of the batch).")
+    if temperature <= 0:
+        raise ConfigError(f"method.temperature is {temperature}; it must be above 0.")
+    if not 0 <= momentum < 1:
+        raise ConfigError(f"method.momentum is {momentum}; it must lie in [0, 1).")

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kinema.core.errors import UsageError
-from kinema.methods import CPRBankConfig, CPRConfig, MoCoConfig, SimCLRConfig, SupervisedConfig
+from kinema.methods import (
+    BEConfig,
+    BERegulariserConfig,
+    CPRBankConfig,
+    CPRConfig,
+    DSMConfig,
+    MoCoConfig,
+    SimCLRConfig,
+    SupervisedConfig,
+)
 
 
 @dataclass(frozen=True)
@@ -17,12 +26,14 @@ class MethodEntry:
         paper: where it comes from.
         modalities: the views it can learn from.
         summary: one line.
+        alone: whether it learns anything by itself; what does not stands beside another method.
     """
 
     config: type
     paper: str
     modalities: tuple[str, ...]
     summary: str
+    alone: bool = True
 
 
 VIDEO = ("rgb", "residual", "motion")
@@ -45,6 +56,25 @@ METHODS: dict[str, MethodEntry] = {
     ),
     "simclr": MethodEntry(
         SimCLRConfig, "Chen et al. 2020, arXiv 2002.05709", VIDEO, "two variants of each clip against the batch"
+    ),
+    "be": MethodEntry(
+        BEConfig,
+        "Wang et al. 2021, arXiv 2009.05769",
+        ("rgb", "residual"),
+        "a still frame is added to the clip, so that its background tells nothing; InfoNCE or triplets",
+    ),
+    "be-regulariser": MethodEntry(
+        BERegulariserConfig,
+        "Wang et al. 2021, arXiv 2009.05769",
+        ("rgb", "residual"),
+        "features do not change with the still frame: a loss beside another method (--beside)",
+        alone=False,
+    ),
+    "dsm": MethodEntry(
+        DSMConfig,
+        "Wang et al. 2021, arXiv 2009.05757",
+        VIDEO,
+        "a positive whose scene is bent, a negative whose motion is broken; InfoNCE or triplets",
     ),
     "supervised": MethodEntry(
         SupervisedConfig, "cross entropy, no paper", VIDEO, "the reference that is told the labels"

@@ -10,7 +10,7 @@ from kinema.transforms.geometry import Geometry, axis_matrix, centre_square, dra
 from kinema.transforms.local_warp import LocalWarp
 from kinema.transforms.log_mel import log_mel, mel_filters
 from kinema.transforms.motion import MOTION_LIMIT, MOTION_UNIT, motion_view
-from kinema.transforms.static_frame import StaticFrame
+from kinema.transforms.static_frame import StaticFrame, mixed
 from kinema.transforms.views import RESIDUAL_UNIT, RGB_MEAN, RGB_STD, ViewTransform
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "gaussian_matrix",
     "log_mel",
     "mel_filters",
+    "mixed",
     "motion_view",
     "resample",
     "ten_crops",

@@ -1,8 +1,8 @@
 """DSM's spatial disturbance: one smooth local warp for all frames of a clip bends the scene and keeps the motion.
 
-Wang, Gao, Wang, et al. 2021, "Enhancing Unsupervised Video Representation Learning by Decoupling the Scene and the
-Motion" (DSM), AAAI 2021, arXiv 2009.05757. As the warp is the same in every frame, differences of frames are warped
-with them: what moved moves on, in a scene that is no longer quite the same.
+Wang, Gao, Li, Hu, Jiang, Guo, Ji, Sun, "Enhancing Unsupervised Video Representation Learning by Decoupling the Scene
+and the Motion" (DSM), AAAI 2021, arXiv 2009.05757. As the warp is the same in every frame, differences of frames are
+warped with them: what moved moves on, in a scene that is no longer quite the same.
 
 The kind 'local' is the released one: one to three warps after one another, each a shift s around a centre c that fades
 with the distance r from it, p → p − s · .5 / (3 (r / |s|)⁴ + 1). None moves a point by more than |s|/2, and none folds

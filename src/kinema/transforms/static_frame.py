@@ -1,7 +1,7 @@
 """Background erasing: a still frame of the clip is added to every frame, so that the background tells nothing.
 
-Wang, Gao, Li, Jiang, Guo, Ji, Sun 2021, "Removing the Background by Adding the Background" (BE), CVPR 2021,
-arXiv 2009.05769: x̃_t = (1 − λ) x_t + λ x_s. What stands still in the clip is now true of another moment too; what
+Wang, Gao, Li, Lin, Ma, Cheng, Peng, Huang, Ji, Sun, "Removing the Background by Adding the Background" (BE), CVPR
+2021, arXiv 2009.05769: x̃_t = (1 − λ) x_t + λ x_s. What stands still in the clip is now true of another moment too; what
 moves keeps its motion, and all frame differences shrink by the same factor 1 − λ.
 
 Legend: B clips, T frames; s the frame that is added, λ its share.
