@@ -8,6 +8,7 @@ from kinema.core.protocols import Method
 from kinema.core.records import VIEWS, ClipBatch, ClipSpec, TrainingContext
 from kinema.core.seeds import generator_at
 from kinema.encoders import EncoderConfig, HeadConfig
+from kinema.methods import JoinedConfig
 from kinema.recipes.methods import METHODS
 
 BATCH, VIDEOS, CLASSES = 8, 16, 3
@@ -17,8 +18,20 @@ SMALL = {"negatives_from": "both", "queue": VIDEOS, "head": HeadConfig(out=16), 
 SMALL |= {"keep": 0.5, "temperature": 0.2}
 
 
+FORMS = {"be-triplet": ("be", {"form": "triplet"}), "dsm-triplets": ("dsm", {"form": "triplets"})}
+"""Methods in a form that is not their first."""
+
+EVERY = [*METHODS, *FORMS, "joined"]
+"""All that keeps the contract: every method, in every form that has code of its own, and two beside one another."""
+
+
 def make_config(name, **changes):
     """The method's settings, as far as it has them, at the debug size."""
+    if name == "joined":
+        return JoinedConfig(make_config("moco", **changes), (make_config("be-regulariser", **changes),), (0.5,))
+    if name in FORMS:
+        name, form = FORMS[name]
+        changes = {**form, **changes}
     kind = METHODS[name].config
     known = {item.name for item in fields(kind)}
     return kind(**{key: value for key, value in {**SMALL, **changes}.items() if key in known})
@@ -27,8 +40,11 @@ def make_config(name, **changes):
 def make_method(name, *, seed=0, norm="group", context=CONTEXT, **changes) -> Method:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        method = make_config(name, **changes).build(EncoderConfig("slim", width=4, norm=norm), context)
-    return method.train()
+        return build(make_config(name, **changes), norm=norm, context=context)
+
+
+def build(config, *, norm="group", context=CONTEXT) -> Method:
+    return config.build(EncoderConfig("slim", width=4, norm=norm), context).train()
 
 
 def make_batch(method, step, *, rows=slice(0, BATCH), variants=None):

@@ -20,7 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from kinema.core.errors import CheckpointError
+from kinema.core.errors import CheckpointError, ConfigError
 from kinema.core.records import ClipBatch, Losses, TrainingContext
 
 
@@ -125,6 +125,10 @@ class Method(nn.Module):
     def refresh(self, features: Mapping[str, Tensor]) -> None:
         """Takes the features of the whole training set between two epochs."""
 
+    def refreshes(self) -> bool:
+        """Whether :meth:`refresh` wants those features; by default where a method defines it."""
+        return type(self).refresh is not Method.refresh
+
     def started(self) -> None:
         """Called once after towers were loaded from an earlier phase, before the first step."""
 
@@ -161,6 +165,38 @@ class Method(nn.Module):
                     "Start the phase only from towers of the views that it uses.",
                 )
             load_strictly(towers[view], state, f"the tower for the view '{view}'")
+        self.started()
+
+    def adopt(self, towers: Mapping[str, nn.Module]) -> None:
+        """Learns another method's towers in place of its own, so that both train one network.
+
+        Every attribute that is this method's own tower of a view it learns is set to the given one; what follows a
+        tower, such as its moving average, starts anew in :meth:`started`.
+
+        Args:
+            towers: by view; those of views that this method does not learn are passed over.
+
+        Raises:
+            ConfigError: no view in common, or towers of another shape.
+        """
+        own = {view: tower for view, tower in self.towers().items() if view in self.trains and view in towers}
+        if not own:
+            raise ConfigError(
+                f"{type(self).__name__} learns {', '.join(self.trains)} and cannot share a network for "
+                f"{', '.join(towers)}.",
+                "Give both methods the same view.",
+            )
+        for view, tower in own.items():
+            shapes = [{key: x.shape for key, x in each.state_dict().items()} for each in (tower, towers[view])]
+            if shapes[0] != shapes[1]:
+                raise ConfigError(
+                    f"{type(self).__name__} has another tower for the view '{view}' than the method it stands beside.",
+                    "Give both the same head.",
+                )
+            for name, child in list(self.named_children()):
+                if child is tower:
+                    setattr(self, name, towers[view])
+            assert self.towers()[view] is towers[view], "a tower that is no attribute: override adopt"
         self.started()
 
 

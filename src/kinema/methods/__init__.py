@@ -3,6 +3,7 @@
 from kinema.methods.be import BE, BEConfig, BERegulariser, BERegulariserConfig, BETriplet
 from kinema.methods.cpr import CPR, CPRBank, CPRBankConfig, CPRConfig
 from kinema.methods.dsm import DSM, DSMConfig, DSMTriplets
+from kinema.methods.joined import Joined, JoinedConfig
 from kinema.methods.moco import MoCo, MoCoConfig
 from kinema.methods.simclr import SimCLR, SimCLRConfig
 from kinema.methods.supervised import Supervised, SupervisedConfig
@@ -20,6 +21,8 @@ __all__ = [
     "CPRConfig",
     "DSMConfig",
     "DSMTriplets",
+    "Joined",
+    "JoinedConfig",
     "MoCo",
     "MoCoConfig",
     "SimCLR",

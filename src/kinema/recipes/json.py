@@ -13,13 +13,13 @@ from kinema.core.config import from_plain, make_strict_converter
 from kinema.core.errors import ConfigError
 from kinema.core.protocols import Disturbance, MethodConfig
 from kinema.recipes.disturbances import disturbance_kind, disturbance_name
-from kinema.recipes.methods import method_entry, method_name
+from kinema.recipes.methods import method_name, settings_kind
 from kinema.training.settings import Phase, Recipe
 
 
 def _converter() -> cattrs.Converter:
     converter = make_strict_converter()
-    _tag(converter, MethodConfig, "a method", method_name, lambda name: method_entry(name).config)
+    _tag(converter, MethodConfig, "a method", method_name, settings_kind)
     _tag(converter, Disturbance, "a disturbance", disturbance_name, disturbance_kind)
     return converter
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from kinema.core.errors import UsageError
 from kinema.methods import (
@@ -11,6 +12,7 @@ from kinema.methods import (
     CPRBankConfig,
     CPRConfig,
     DSMConfig,
+    JoinedConfig,
     MoCoConfig,
     SimCLRConfig,
     SupervisedConfig,
@@ -93,6 +95,28 @@ def method_entry(name: str) -> MethodEntry:
     return METHODS[name]
 
 
+JOINED = "joined"
+"""What JSON calls methods beside one another; a user names each of them."""
+
+
+def settings_kind(name: str) -> type:
+    """The class of the settings that JSON calls so.
+
+    Raises:
+        UsageError: there is none; the message lists the methods there are.
+    """
+    return JoinedConfig if name == JOINED else method_entry(name).config
+
+
+def leading(config: Any) -> Any:
+    """The settings of the method that leads: the first, where several are joined."""
+    return config.method if isinstance(config, JoinedConfig) else config
+
+
 def method_name(config: object) -> str:
     """The name of the method whose settings these are."""
-    return next(name for name, entry in METHODS.items() if entry.config is type(config))
+    return (
+        JOINED
+        if isinstance(config, JoinedConfig)
+        else next(name for name, entry in METHODS.items() if entry.config is type(config))
+    )

@@ -111,7 +111,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         super().__init__()
         self.automatic_optimization = False
         self.method, self.recipe, self.phase, self.around = method, recipe, phase, around
-        self.transform = transform_of(method, recipe)
+        self.transform = transform_of(method, recipe, phase)
         self.optimiser = make_optimiser(method, phase.optimiser)
         self.progress = Progress()
         self.finite = FiniteWatch(LOG_EVERY)
@@ -230,7 +230,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
             row |= self.around.meter.figures()
             self.around.meter.reset()
         row["effective_rank"] = self.collapse.look(p.step, judge=p.epoch > 0)
-        if type(self.method).refresh is not Method.refresh:
+        if self.method.refreshes():
             self.method.refresh(self.around.features(self.method))
         if self.around.after_epoch is not None:
             row |= self.around.after_epoch(self.method, p.epoch)
@@ -296,14 +296,14 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
             log.warning("The logger failed and is left alone; metrics.jsonl has every figure: %s", error)
 
 
-def transform_of(method: Method, recipe: Recipe) -> ViewTransform:
-    """From raw clips to what the method sees in training: its own disturbances come before the recipe's.
+def transform_of(method: Method, recipe: Recipe, phase: Phase) -> ViewTransform:
+    """From raw clips to what the method sees in training, under its own disturbances, the phase's and the recipe's.
 
     Raises:
         ConfigError: a disturbance acts on a variant that the method does not take, or makes negatives for a method that
             compares with none.
     """
-    disturb = tuple(dict.fromkeys((*method.disturbances, *recipe.transform.disturb)))
+    disturb = tuple(dict.fromkeys((*method.disturbances, *phase.disturb, *recipe.transform.disturb)))
     check_variants(disturb, method.variants)
     making = [type(each).__name__ for each in disturb if each.negative]
     if making and not method.takes_negatives:

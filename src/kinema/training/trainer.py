@@ -139,7 +139,7 @@ def _train_phase(job: Job, phase: Phase) -> None:
     method.start({view: read_tower(tower_of(name, view, recipe, job.run)) for view, name in phase.start.items()})
     if not (folder / "checkpoint.pt").exists():  # what is resumed has its weights, wherever the file is now
         start_from_weights(method, recipe, phase)
-    transform = transform_of(method, recipe)
+    transform = transform_of(method, recipe, phase)
     sampler = ClipSampler(
         job.store.frames,
         recipe.clip,
