@@ -7,7 +7,7 @@ from oracles import disturbances as oracle
 
 from kinema.core.errors import ConfigError, ShapeError
 from kinema.transforms import MOTION_LIMIT, MOTION_UNIT, BrokenMotion, LocalWarp, StaticFrame
-from kinema.transforms.broken_motion import _knots, _orders
+from kinema.transforms.broken_motion import FURTHEST, _carried, _knots, _orders
 from kinema.transforms.local_warp import CENTRE, JITTER, SHIFT
 from kinema.transforms.views import RESIDUAL_UNIT, RGB_STD
 
@@ -266,44 +266,61 @@ def test_the_warp_against_loops():
     draw = seeded(8)
     torch.rand(2, generator=draw)
     _orders(2, 4, draw)
-    knots = _knots(2, 2.0, draw)
-    assert knots.abs().min() >= 1
-    assert knots.abs().max() <= 2
+    knots = _knots(2, 1.0, draw)
+    assert knots.abs().min() >= 0.5
+    assert knots.abs().max() <= 1
     assert knots.min() < 0 < knots.max()
     sigma = torch.nn.functional.interpolate(knots, size=(SIZE, SIZE), mode="bicubic", align_corners=True)
+    carried = _carried(given["motion"])
     for clip in range(2):
-        since = given["motion"][clip].clone()
-        since[:, 0] = 0
-        since = since.cumsum(1) * MOTION_UNIT
+        further = sigma[clip, 0] * carried[clip]
 
-        def look(x, y, t, since=since, clip=clip):
+        def look(x, y, t, further=further):
             row, column = int(y * SIZE), int(x * SIZE)
-            extra = sigma[clip, 0, row, column] * since[:, t, row, column]
-            return x - float(extra[0]), y - float(extra[1])
+            return x - float(further[0, t, row, column]), y - float(further[1, t, row, column])
 
         expected = oracle.looked_up(given["rgb"][clip].numpy(), look)
         np.testing.assert_allclose(made["rgb"][clip].numpy(), expected, atol=1e-4)
-        faster = (given["motion"][clip, :, 1:] * (1 + sigma[clip])).clamp(-MOTION_LIMIT, MOTION_LIMIT)
-        torch.testing.assert_close(made["motion"][clip, :, 1:], faster)
+        moved = given["motion"][clip, :, 1:] + (further[:, 1:] - further[:, :-1]) / MOTION_UNIT
+        torch.testing.assert_close(made["motion"][clip, :, 1:], moved.clamp(-MOTION_LIMIT, MOTION_LIMIT))
 
 
-def test_a_shift_that_is_warped_further_moves_by_the_map():
-    """The sign: with the factor 1 + σ what moves to the right goes further to the right, not back."""
+def test_what_was_carried_is_smooth_and_counts_what_moves():
+    """A block that moves in a picture that does not: its own displacement, bent by the limit, and none far from it."""
+    motion = torch.zeros(1, 2, 3, 48, 48)
+    motion[:, :, :, 8:14, 8:14] = torch.tensor([0.8, -0.4])[None, :, None, None, None]  # 6 of a cell's 8 pixels
+    carried = _carried(motion)
+    assert torch.equal(carried[:, :, 0], torch.zeros(1, 2, 48, 48))
+    for t in (1, 2):
+        whole = t * torch.tensor([0.8, -0.4]) * MOTION_UNIT
+        expected = whole / (1 + whole.norm() / FURTHEST)
+        here = carried[0, :, t, 11:13, 11:13].mean((1, 2))  # half a pixel from the middle of a cell, either way
+        torch.testing.assert_close(here, expected * (15 / 16) ** 2)
+        assert not carried[0, :, t, 24:].any()
+    wild = _carried(20 * torch.randn(4, 2, 6, 48, 48, generator=seeded()))
+    assert wild.norm(dim=1).max() < FURTHEST
+    assert wild.diff(dim=3).abs().max() < 2 * FURTHEST / (48 / 6) + 1e-6
+
+
+def test_a_shift_that_is_warped_further_moves_by_what_the_motion_view_says():
+    """The sign: where σ is positive, what moves to the right gets further to the right."""
     size, frames = 64, 3
     x = ((torch.arange(size) + 0.5) / size).expand(size, size)
     step = 0.05
-    rgb = torch.stack([torch.exp(-((x - 0.3 - step * t) ** 2) / 0.002) for t in range(frames)])
+    rgb = torch.stack([torch.exp(-((x - 0.4 - step * t) ** 2) / 0.002) for t in range(frames)])
     motion = torch.zeros(1, 2, frames, size, size)
     motion[:, 0] = step / MOTION_UNIT
     given = {"rgb": rgb[None, None].expand(1, 3, -1, -1, -1).contiguous(), "motion": motion}
-    for seed in range(4):
+    told = []
+    for seed in range(6):
         made = BrokenMotion(("warp",)).apply(given, seeded(seed))
         row = size // 2
         picture = made["rgb"][0, 0, :, row].clamp_min(0).square()
         places = (picture * x[row]).sum(1) / picture.sum(1)
-        factor = made["motion"][0, 0, 1, row] / (step / MOTION_UNIT)
-        told = float(factor[int(places[1] * size)])
-        assert float(places[1] - places[0]) == pytest.approx(step * told, abs=0.02)
+        told.append(float(made["motion"][0, 0, 1, row, int(places[1] * size)]) * MOTION_UNIT)
+        assert float(places[1] - places[0]) == pytest.approx(told[-1], abs=0.006)
+    assert max(told) > step + 0.012
+    assert min(told) < step - 0.012
 
 
 def test_each_clip_takes_one_of_the_kinds():

@@ -17,7 +17,7 @@ alone on top of another method: ``--transforms be``.
 Departures from the authors' code:
 - λ is drawn for every clip, not once a batch.
 - n is made by the key network, without gradient, as k is; in the release it goes through the query's, with gradient.
-- Where the video has no room for a window elsewhere, there is no n; in the release it may be the clip itself.
+- Where the video has no room for a window elsewhere, there is no n; in the release one that is near is moved a little.
 - Nothing is learnt before a queue that gives negatives is full; siblings and the batch's keys are as in ``moco``.
 - No rotation by up to ten degrees in the augmentation.
 """

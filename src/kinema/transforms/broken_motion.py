@@ -3,8 +3,8 @@
 Wang et al. 2021, DSM, AAAI 2021, arXiv 2009.05757; Tao, Wang, Yamasaki 2020, IIC, ACM Multimedia, arXiv 2008.02531
 ('shuffle' and 'repeat'). Whoever tells the clip from it has looked at how things move. Each clip takes one kind:
 
-    warp      each frame is warped further along its own motion, by a smooth map: what moves moves slower here, faster
-              there, or backwards
+    warp      each frame is warped along what moved since the first, by a smooth map: what moves gets further here, is
+              held back there
     shuffle   the frames after the first come in another order
     repeat    the first frame is held
     swap      two frames after the first change places
@@ -13,7 +13,8 @@ The first frame is always the clip's own. Residual and motion say what the new f
 along the clip, reordered, and taken apart again.
 
 A reconstruction: the authors' released code never calls its own temporal disturbance and takes another part of the
-video instead. Displacements add up at a fixed place, as if a place kept its motion; IIC repeats a random frame.
+video instead. Displacements add up at a fixed place, as if a place kept its motion, and are smoothed, because blocks of
+motion vectors would tear the picture, and a torn picture is told without looking at motion. IIC repeats a random frame.
 
 Legend: B clips, T frames, S pixels a side; M_t what moved since the first frame, σ the map of the warp.
 """
@@ -26,15 +27,21 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample, interpolate
+from torch.nn.functional import adaptive_avg_pool2d, grid_sample, interpolate
 
 from kinema.core.errors import ConfigError, ShapeError
 from kinema.transforms.motion import MOTION_LIMIT, MOTION_UNIT
 from kinema.transforms.views import RESIDUAL_UNIT, RGB_STD
 
 Kind = Literal["warp", "shuffle", "repeat", "swap"]
-KNOTS = 4
+KNOTS = 3
 """Random values a side of the warp's map; between them it is smooth."""
+
+CELLS = 6
+"""Cells a side over which the displacements of 'warp' are averaged."""
+
+FURTHEST = 0.1
+"""What no displacement of 'warp' reaches before it is multiplied by σ, as a fraction of the side."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +50,13 @@ class BrokenMotion:
 
     Args:
         kinds: what may be done to a clip; each takes one of them, all as likely. 'warp' needs motion vectors.
-        strength: the largest factor σ by which 'warp' adds to a displacement, either way; the smallest is half of it.
+        strength: the largest σ, the share of its displacement by which 'warp' carries a place further or holds it back;
+            the smallest is half of it.
         variant: which variant it is made of, as those before it have left it; 0 is the query.
     """
 
     kinds: tuple[Kind, ...] = get_args(Kind)
-    strength: float = 2.0
+    strength: float = 1.0
     variant: int = 0
 
     def __post_init__(self) -> None:
@@ -134,18 +142,35 @@ def _warped(variant: Mapping[str, Tensor], knots: Tensor) -> dict[str, Tensor]:
     rgb, motion = variant["rgb"], variant["motion"]
     b, c, frames, size, _ = rgb.shape
     sigma = interpolate(knots, size=(size, size), mode="bicubic", align_corners=True)[:, :, None]
-    since = (motion.cumsum(2) - motion[:, :, :1]) * MOTION_UNIT  # M_t, fractions of the side
+    further = sigma * _carried(motion)
     middle = (torch.arange(size, device=rgb.device, dtype=rgb.dtype) + 0.5) / size
     y, x = torch.meshgrid(middle, middle, indexing="ij")
-    looks = torch.stack([x, y])[None, :, None] - sigma * since
+    looks = torch.stack([x, y])[None, :, None] - further
     grid = 2 * looks.permute(0, 2, 3, 4, 1).reshape(b * frames, size, size, 2) - 1
     flat = rgb.transpose(1, 2).reshape(b * frames, c, size, size)
     out = grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=False)
     out = out.view(b, frames, c, size, size).transpose(1, 2)
     out = torch.cat([rgb[:, :, :1], out[:, :, 1:]], dim=2)
-    faster = torch.cat([motion[:, :, :1], (1 + sigma) * motion[:, :, 1:]], dim=2)
-    made = {"rgb": out, "motion": faster.clamp(-MOTION_LIMIT, MOTION_LIMIT)}
+    moved = torch.cat([motion[:, :, :1], motion[:, :, 1:] + further.diff(dim=2) / MOTION_UNIT], dim=2)
+    made = {"rgb": out, "motion": moved.clamp(-MOTION_LIMIT, MOTION_LIMIT)}
     if "residual" in variant:
         steps = out.diff(dim=2) * (RGB_STD / RESIDUAL_UNIT)
         made["residual"] = torch.cat([variant["residual"][:, :, :1], steps], dim=2)
     return made
+
+
+def _carried(motion: Tensor) -> Tensor:
+    """M_t: where what is seen was carried to since the first frame, float [B, 2, T, S, S] in fractions of the side.
+
+    The displacements at each place, added up, then averaged over cells by their length, so that what moves counts and
+    what stands still does not, bent to stay below ``FURTHEST``, and linear between cells: a warp along it tears
+    nothing.
+    """
+    since = (motion.cumsum(2) - motion[:, :, :1]) * MOTION_UNIT
+    flat = since.transpose(1, 2).flatten(0, 1)
+    length = torch.linalg.vector_norm(flat, dim=1, keepdim=True)
+    cells = adaptive_avg_pool2d(torch.cat([length * flat, length], dim=1), CELLS)
+    mean = cells[:, :2] / cells[:, 2:].clamp_min(1e-6)
+    bent = mean / (1 + torch.linalg.vector_norm(mean, dim=1, keepdim=True) / FURTHEST)
+    smooth = interpolate(bent, size=motion.shape[3:], mode="bilinear", align_corners=False)
+    return smooth.view(len(motion), -1, *smooth.shape[1:]).transpose(1, 2)
