@@ -5,7 +5,8 @@
 
 Each row of views.png is one clip of Mocap-15 as an encoder sees it: RGB, the residual (frame difference) and the
 motion vectors of the H.264 stream, hue for the direction and saturation for the speed. motion.png is what
-``kinema motion`` draws, of clips that are large enough to see.
+``kinema motion`` draws, of clips that are large enough to see. be.png and dsm.png show what these methods do to a clip,
+frame by frame; the motion is broken with a fixed seed, and λ is at its largest.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from PIL import Image, ImageDraw
 from kinema.core.records import ClipSpec, RawClips
 from kinema.data import ClipDataset, ClipRequest, ClipStore, collate, decode, scan
 from kinema.data.motion_drawing import Drawer, add_speeds, full_speed
-from kinema.transforms import ViewTransform
+from kinema.transforms import BrokenMotion, LocalWarp, ViewTransform, mixed
 
 HERE = Path(__file__).parent / "images"
 CLASSES = ("backflip", "spinkick", "walk")
@@ -66,8 +67,53 @@ def motion_picture(folder: Path) -> Image.Image:
     return sheet
 
 
+def shown(view: torch.Tensor, scale: float = 0.225, middle: float = 0.45) -> list[np.ndarray]:
+    """One view of one clip, float [C, T, H, W], as pictures."""
+    return list(((view * scale + middle).clamp(0, 1) * 255).byte().permute(1, 2, 3, 0).numpy())
+
+
+def told_rows(rows: dict[str, list[np.ndarray]]) -> Image.Image:
+    """Rows of pictures with what they show above them."""
+    gap, margin = 2, 16
+    size, count = len(next(iter(rows.values()))[0]), len(next(iter(rows.values())))
+    sheet = Image.new("RGB", (count * (size + gap) - gap, len(rows) * (size + margin + gap)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for number, (told, pictures_of) in enumerate(rows.items()):
+        top = number * (size + margin + gap)
+        draw.text((2, top + 2), told, fill="black")
+        for place, picture in enumerate(pictures_of):
+            sheet.paste(Image.fromarray(picture), (place * (size + gap), top + margin))
+    return sheet
+
+
+def disturbed_pictures(video: Path) -> dict[str, Image.Image]:
+    """A clip, and what the two methods turn it into."""
+    spec = ClipSpec(frames=6, stride=3, size=128, short_side=128)
+    data = ClipDataset(ClipStore(scan([video]), spec, motion=True, cache=None))
+    raw = collate([data[ClipRequest(0, (1, 16))]])
+    clip, elsewhere = ViewTransform(spec, ("rgb", "residual", "motion")).evaluate(raw).variants
+    query = mixed(clip, torch.tensor([0.3]), torch.tensor([0.99]))
+    be = {
+        "the clip": shown(clip["rgb"][0]),
+        "query: its last frame is added to all, with .3": shown(query["rgb"][0]),
+        "differences of the clip's frames": shown(clip["residual"][0], 1 / 6, 0.5),
+        "differences of the query's: .7 times the same": shown(query["residual"][0], 1 / 6, 0.5),
+        "negative: the video elsewhere": shown(elsewhere["rgb"][0]),
+    }
+    dsm = {
+        "the clip": shown(clip["rgb"][0]),
+        "key: one warp for all frames": shown(LocalWarp().apply(clip, torch.Generator().manual_seed(3))["rgb"][0]),
+    }
+    for kind in ("warp", "shuffle", "repeat", "swap"):
+        broken = BrokenMotion((kind,)).apply(clip, torch.Generator().manual_seed(3))
+        dsm[f"negative: {kind}"] = shown(broken["rgb"][0])
+    return {"be": told_rows(be), "dsm": told_rows(dsm)}
+
+
 def main(folder: Path, large: Path) -> None:
-    """Writes views.png and motion.png."""
+    """Writes all of them."""
+    for name, picture in disturbed_pictures(min((folder / "train" / "cartwheel").glob("*.mp4"))).items():
+        picture.save(HERE / f"{name}.png", optimize=True)
     spec = ClipSpec(frames=6, stride=3, size=112, short_side=112)
     manifest = scan([sorted((folder / "train" / name).glob("*.mp4"))[7] for name in CLASSES])
     data = ClipDataset(ClipStore(manifest, spec, motion=True, cache=None))

@@ -1,6 +1,6 @@
 """Every method at a size that a test can afford, and batches for it."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import torch
 
@@ -8,6 +8,7 @@ from kinema.core.protocols import Method
 from kinema.core.records import VIEWS, ClipBatch, ClipSpec, TrainingContext
 from kinema.core.seeds import generator_at
 from kinema.encoders import EncoderConfig, HeadConfig
+from kinema.methods import JoinedConfig
 from kinema.recipes.methods import METHODS
 
 BATCH, VIDEOS, CLASSES = 8, 16, 3
@@ -17,8 +18,20 @@ SMALL = {"negatives_from": "both", "queue": VIDEOS, "head": HeadConfig(out=16), 
 SMALL |= {"keep": 0.5, "temperature": 0.2}
 
 
+FORMS = {"be-triplet": ("be", {"form": "triplet"}), "dsm-triplets": ("dsm", {"form": "triplets"})}
+"""Methods in a form that is not their first."""
+
+EVERY = [*METHODS, *FORMS, "joined"]
+"""All that keeps the contract: every method, in every form that has code of its own, and two beside one another."""
+
+
 def make_config(name, **changes):
     """The method's settings, as far as it has them, at the debug size."""
+    if name == "joined":
+        return JoinedConfig(make_config("moco", **changes), (make_config("be-regulariser", **changes),), (0.5,))
+    if name in FORMS:
+        name, form = FORMS[name]
+        changes = {**form, **changes}
     kind = METHODS[name].config
     known = {item.name for item in fields(kind)}
     return kind(**{key: value for key, value in {**SMALL, **changes}.items() if key in known})
@@ -27,8 +40,11 @@ def make_config(name, **changes):
 def make_method(name, *, seed=0, norm="group", context=CONTEXT, **changes) -> Method:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        method = make_config(name, **changes).build(EncoderConfig("slim", width=4, norm=norm), context)
-    return method.train()
+        return build(make_config(name, **changes), norm=norm, context=context)
+
+
+def build(config, *, norm="group", context=CONTEXT) -> Method:
+    return config.build(EncoderConfig("slim", width=4, norm=norm), context).train()
 
 
 def make_batch(method, step, *, rows=slice(0, BATCH), variants=None):
@@ -40,7 +56,21 @@ def make_batch(method, step, *, rows=slice(0, BATCH), variants=None):
         clips = {v: torch.randn(BATCH, c, CLIP.frames, CLIP.size, CLIP.size, generator=draw) for v, c in VIEWS.items()}
         made.append({view: clips[view][rows] for view in method.views})
     label = (index % CLASSES)[rows] if method.reads_labels else None
-    return ClipBatch(tuple(made), index[rows], (index // 2)[rows], label)
+    batch = ClipBatch(tuple(made), index[rows], (index // 2)[rows], label)
+    return with_negatives(batch, method, step, rows)
+
+
+def with_negatives(batch, method, step, rows):
+    """The negatives that the method's disturbances make, of noise; every third clip lacks one."""
+    draw = generator_at(7, "negatives", step)
+    made = []
+    for _ in [each for each in method.disturbances if each.negative]:
+        clips = {v: torch.randn(BATCH, c, CLIP.frames, CLIP.size, CLIP.size, generator=draw) for v, c in VIEWS.items()}
+        made.append({view: clips[view][rows] for view in method.views})
+    if not made:
+        return batch
+    places = torch.arange(BATCH)[rows, None] + torch.arange(len(made))
+    return replace(batch, negatives=tuple(made), negatives_valid=places % 3 > 0)
 
 
 def generator(step):

@@ -30,14 +30,16 @@ from kinema.measure.run import MEASURES
 from kinema.methods import CPRConfig
 from kinema.model import Model
 from kinema.recipes.changes import changed
+from kinema.recipes.compose import composed
 from kinema.recipes.json import phase_identity, recipe_from_plain, recipe_to_plain
-from kinema.recipes.methods import method_name
+from kinema.recipes.methods import method_entry, method_name
 from kinema.recipes.plan import Plan
 from kinema.recipes.presets import preset as preset_plan
 from kinema.reporting import Report, collect, with_strips, write_json, write_markdown, write_page
 from kinema.steps import Steps as Steps
 from kinema.training.checkpoints import read_tower
 from kinema.training.loggers import check_logger
+from kinema.training.phase import transform_of
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Phase, Recipe
 from kinema.training.trainer import Job, Trained, build_method, check_memory, check_weights, train
@@ -100,7 +102,9 @@ def pretrain(
         logger: where curves go beside metrics.jsonl: 'tensorboard', 'wandb', 'mlflow' or 'none'; it changes no result.
         console: where progress is shown; None for silence.
         **settings: fields of :class:`kinema.recipes.plan.Plan`; of its parts, mappings of what changes:
-            ``epochs=30, clip={"frames": 16}, method_settings={"queue": 2048}``.
+            ``epochs=30, clip={"frames": 16}, method_settings={"queue": 2048}``. And by name, what is put on top of the
+            method (:func:`kinema.recipes.compose.composed`): ``transforms=["be", "dsm"]``, ``base="be"`` under CPR,
+            ``beside=["be-regulariser"]``.
 
     Raises:
         KinemaError: whatever stops it, with what to do.
@@ -116,7 +120,8 @@ def pretrain(
         recipe = _recipe(method, preset, manifest, settings, console)
     context = TrainingContext(videos=len(manifest), classes=len(manifest.classes()))
     for phase in recipe.phases:
-        build_method(recipe, phase, context)  # whatever cannot be built says so before anything is written
+        # whatever cannot be built says so before anything is written
+        transform_of(build_method(recipe, phase, context), recipe, phase)
     if not resume:
         check_weights(recipe, context)
     store = open_store(manifest, recipe, cache=cache, console=console)
@@ -366,11 +371,15 @@ def model_store(
 
 
 def encoder_name(phase: Phase) -> str:
-    """What tables call the encoder that a phase trains: 'infonce' for MoCo, 'coclr' for CPR with one stage."""
-    if isinstance(phase.method, CPRConfig):
-        return "coclr" if len(phase.method.resolved_sizes()) == 1 else "cpr"
-    name = method_name(phase.method)
-    return "infonce" if name == "moco" else name
+    """What tables call the encoder that a phase trains: 'infonce' for MoCo, 'coclr' for CPR with one stage.
+
+    Methods beside it follow after a plus sign.
+    """
+    first, *beside = getattr(phase.method, "parts", (phase.method,))
+    name = method_name(first)
+    if isinstance(first, CPRConfig) and len(first.resolved_sizes()) == 1:
+        name = "coclr"
+    return "+".join(["infonce" if name == "moco" else name, *(method_name(other) for other in beside)])
 
 
 def cache_folder() -> Path:
@@ -385,7 +394,7 @@ def open_store(
 ) -> ClipStore:
     """The clips of a manifest as a recipe wants them, decoded once; with motion where a phase or the view needs it."""
     context = TrainingContext(len(manifest), 2)
-    motion = any("motion" in build_method(recipe, phase, context).views for phase in recipe.phases)
+    motion = any("motion" in transform_of(build_method(recipe, p, context), recipe, p).reads for p in recipe.phases)
     with Steps("decoding", console) as progress:
         return ClipStore(
             manifest,
@@ -418,7 +427,15 @@ def _recipe(
         if settings:
             raise UsageError(f"A recipe is used as it is; {', '.join(settings)} cannot be set beside it.")
         return method
-    plan = changed(preset_plan(preset, method) if isinstance(method, str) else method, settings)
+    if isinstance(method, str) and not method_entry(method).alone:
+        raise UsageError(
+            f"'{method}' learns nothing by itself: a constant would satisfy it.",
+            f"Put it beside another method: kinema pretrain moco VIDEOS --out RUN --beside {method}",
+        )
+    given = dict(settings)
+    named = {name: given.pop(name) for name in ("transforms", "base", "beside") if name in given}
+    plan = changed(preset_plan(preset, method) if isinstance(method, str) else method, given)
+    plan = composed(plan, preset, **named, keep_temporal="temporal" in given)
     chosen = settings.get("method_settings", {}).get("guide")
     if isinstance(plan.method, CPRConfig) and plan.method.guide == "motion" and chosen is None:
         silent = sorted({v.codec for v in manifest.videos if not exports_motion(v.codec)})

@@ -30,6 +30,13 @@ VERBS = {
     "methods": "what there is to pretrain with, a line each",
 }
 
+ON_TOP = {
+    "transforms": "by name, what else is done to clips: be, dsm, iic, …",
+    "base": "of cpr: the method of its first phase; moco, be, dsm, …",
+    "beside": "methods whose losses are added: be-regulariser, …",
+}
+"""Options of pretrain that put something on top of a method, by name."""
+
 HELP = """usage: kinema VERB ...
 
 Learns what moves, from video that nobody labelled.
@@ -275,21 +282,8 @@ def _pretrain(given: list[str]) -> int:
     name, rest = given[0], given[1:]
     chosen = next((rest[i + 1] for i, word in enumerate(rest[:-1]) if word == "--preset"), "small")
     plan = preset_plan(chosen, name)
-    parser = _parser(f"pretrain {name}", METHODS[name].summary + ".")
-    parser.add_argument("data", type=str, help="a folder of videos, a manifest, or NAME:PATH")
-    parser.add_argument("--out", type=str, required=True, help="the run's folder")
-    parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
-    parser.add_argument("--config", action="config", help="a YAML or JSON file of the settings below")
-    parser.add_argument("--preset", type=str, default=chosen, help="small (CPU) or paper (GPU)")
-    parser.add_argument("--where", type=str, nargs="+", default=None, help="train on videos with KEY=VALUE")
-    parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are kept")
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or gpu")
-    parser.add_argument("--logger", type=str, default="tensorboard", help="tensorboard, wandb, mlflow or none")
-    fields = type(plan).__dataclass_fields__
-    hints = _hints(type(plan))
-    for field in fields:
-        kind = type(plan.method) if field == "method" else hints[field]
-        parser.add_argument(f"--{field}", type=kind, default=getattr(plan, field))
+    parser = _pretrain_parser(name, chosen, plan)
+    fields = [field for field in type(plan).__dataclass_fields__ if field not in ON_TOP]
     asked = parser.instantiate(_parse(parser, rest))
     from dataclasses import replace
 
@@ -301,6 +295,7 @@ def _pretrain(given: list[str]) -> int:
         values: Any = wanted.method
         changed = {f: getattr(values, f) for f in values.__dataclass_fields__}
         settings["method_settings"] = {f: v for f, v in changed.items() if v != getattr(plan.method, f)}
+    settings |= {option: getattr(asked, option) for option in ON_TOP if getattr(asked, option)}
     done = api.pretrain(
         name,
         asked.data,
@@ -321,6 +316,31 @@ def _pretrain(given: list[str]) -> int:
         print(f"Done: {asked.out} ({done.epochs} epochs, {done.steps} steps, {done.seconds:.0f} s)")
         print(f"Next: kinema evaluate retrieval {asked.out} {asked.data}")
     return 0
+
+
+def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
+    """Every setting of a plan is an option; what is put on top of the method is named."""
+    from kinema.recipes.methods import METHODS
+
+    parser = _parser(f"pretrain {name}", METHODS[name].summary + ".")
+    parser.add_argument("data", type=str, help="a folder of videos, a manifest, or NAME:PATH")
+    parser.add_argument("--out", type=str, required=True, help="the run's folder")
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    parser.add_argument("--config", action="config", help="a YAML or JSON file of the settings below")
+    parser.add_argument("--preset", type=str, default=chosen, help="small (CPU) or paper (GPU)")
+    parser.add_argument("--where", type=str, nargs="+", default=None, help="train on videos with KEY=VALUE")
+    parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are kept")
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or gpu")
+    parser.add_argument("--logger", type=str, default="tensorboard", help="tensorboard, wandb, mlflow or none")
+    parser.add_argument("--transforms", type=str, nargs="+", default=None, help=ON_TOP["transforms"])
+    parser.add_argument("--base", type=str | None, default=None, help=ON_TOP["base"])
+    parser.add_argument("--beside", type=str, nargs="+", default=None, help=ON_TOP["beside"])
+    hints = _hints(type(plan))
+    for field in type(plan).__dataclass_fields__:
+        if field not in ON_TOP:
+            kind = type(plan.method) if field == "method" else hints[field]
+            parser.add_argument(f"--{field}", type=kind, default=getattr(plan, field))
+    return parser
 
 
 def _hints(kind: type) -> dict[str, Any]:

@@ -7,11 +7,9 @@ import sys
 
 import torch
 import torch.distributed as dist
-from debug_size import BATCH, fill, generator, make_batch, make_method, snapshot
+from debug_size import BATCH, EVERY, fill, generator, make_batch, make_method, snapshot
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-
-from kinema.recipes.methods import METHODS
 
 STEPS = 2
 
@@ -61,7 +59,7 @@ def train(name, rank, world):
 def main(rank, world, meeting_point, out):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{meeting_point}", rank=rank, world_size=world)
-    torch.save({name: train(name, rank, world) for name in METHODS}, out)
+    torch.save({name: train(name, rank, world) for name in EVERY}, out)
     dist.destroy_process_group()
 
 

@@ -5,21 +5,32 @@ from dataclasses import replace
 
 import pytest
 import torch
-from debug_size import BATCH, CLASSES, CLIP, VIDEOS, fill, generator, make_batch, make_config, make_method, snapshot
+from debug_size import (
+    BATCH,
+    CLASSES,
+    CLIP,
+    EVERY,
+    VIDEOS,
+    fill,
+    generator,
+    make_batch,
+    make_config,
+    make_method,
+    snapshot,
+)
 from torch import nn
 
 from kinema.core.protocols import Method
 from kinema.encoders import EncoderConfig
 from kinema.recipes.json import recipe_from_plain, recipe_to_plain
-from kinema.recipes.methods import METHODS
 from kinema.recipes.plan import Plan
 
-pytestmark = pytest.mark.parametrize("name", METHODS)
+pytestmark = pytest.mark.parametrize("name", EVERY)
 
 BESIDE_TOWERS = {"supervised": {"classifier.weight", "classifier.bias"}}
 """What a method learns outside of the towers that it trains; nothing, for those that are not named."""
 
-UNUSED_IN_TOWERS = {"supervised": {"head"}}
+UNUSED_IN_TOWERS = {"supervised": {"head"}, "be-regulariser": {"head"}}
 """Parts of trained towers that a method leaves alone."""
 
 
@@ -50,7 +61,7 @@ def test_the_loss_is_pure(name, norm):
     step = fill(method)
     statistics = {
         f"{path}.{key}"
-        for path, module in method.named_modules()
+        for path, module in method.named_modules(remove_duplicate=False)
         if isinstance(module, nn.modules.batchnorm._BatchNorm)
         for key in module.state_dict()
         if key in ("running_mean", "running_var", "num_batches_tracked")

@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-from debug_size import make_method, snapshot, train_step
+from debug_size import EVERY, make_method, snapshot, train_step
 
-from kinema.recipes.methods import METHODS
 from kinema.training.checkpoints import Checkpoint, Progress
 from kinema.training.phase import make_optimiser
 from kinema.training.settings import OptimiserConfig
@@ -14,7 +13,7 @@ IDENTITY = {"encoder": "slim"}
 
 
 @pytest.mark.parametrize("stopped", [1, 2, 4])
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", EVERY)
 def test_resumed_equals_uninterrupted(name, stopped, tmp_path):
     method = make_method(name, norm="batch")
     optimiser = make_optimiser(method, OptimiserConfig("adamw", lr=1e-2))
@@ -41,7 +40,7 @@ def test_resumed_equals_uninterrupted(name, stopped, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(moments, again_moments, strict=True))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", EVERY)
 def test_training_changes_what_is_learnt(name):
     """Else the comparison above could not fail."""
     method = make_method(name)

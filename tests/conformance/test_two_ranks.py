@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-
-from kinema.recipes.methods import METHODS
+from debug_size import EVERY
 
 SCRIPT = Path(__file__).with_name("ranks.py")
 
@@ -49,7 +48,7 @@ def close(a, b, what):
         torch.testing.assert_close(a[key], b[key], atol=2e-6, rtol=1e-4, msg=lambda m, key=key: f"{what} {key}: {m}")
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", EVERY)
 def test_two_ranks_equal_one_process(told, name):
     one, ranks = told["0of1"][name], [told["0of2"][name], told["1of2"][name]]
     assert len(one["steps"]) == 2
@@ -61,14 +60,14 @@ def test_two_ranks_equal_one_process(told, name):
             close(alone["state"], shared["state"], "after the step,")
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", EVERY)
 def test_both_ranks_hold_one_state(told, name):
     """Queues and banks must not drift apart, not even by rounding."""
     for first, second in zip(told["0of2"][name]["steps"], told["1of2"][name]["steps"], strict=True):
         assert not [key for key in first["state"] if not torch.equal(first["state"][key], second["state"][key])]
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", EVERY)
 def test_the_ranks_mine_what_one_process_mines(told, name):
     for alone, first, second in zip(
         told["0of1"][name]["steps"], told["0of2"][name]["steps"], told["1of2"][name]["steps"], strict=True

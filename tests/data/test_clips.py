@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 
 from kinema.core.errors import DataError
 from kinema.data.clips import Clip, ClipDataset, collate
-from kinema.data.sampler import ClipRequest, ClipSampler
+from kinema.data.sampler import NO_ROOM, ClipRequest, ClipSampler
 from kinema.data.scanning import scan
 from kinema.data.store import ClipStore, Windows
 
@@ -92,6 +92,20 @@ def test_too_many_broken_videos_end_the_job(breaking):
     data = ClipDataset(breaking, failures_allowed=0.25)
     with pytest.raises(DataError, match=r"2 of 4 .*; 1 are allowed"):
         data[ClipRequest(1, (0,))]
+
+
+def test_a_window_elsewhere_comes_last_and_says_whether_it_is_one(breaking):
+    """Where the video has no room, or another video took its place, the clip's own window holds the place."""
+    data = ClipDataset(breaking, failures_allowed=0.5)
+    there, roomless, replaced = (data[ClipRequest(row, (3, 5), at)] for row, at in ((0, 12), (0, NO_ROOM), (1, 12)))
+    assert [clip.elsewhere for clip in (there, roomless, replaced)] == [True, False, False]
+    np.testing.assert_array_equal(there.windows.frames, breaking.read(0, (3, 5, 12)).frames)
+    np.testing.assert_array_equal(roomless.windows.frames, breaking.read(0, (3, 5, 3)).frames)
+    np.testing.assert_array_equal(replaced.windows.frames, breaking.read(3, (3, 5, 3)).frames)
+    raw = collate([there, roomless])
+    assert raw.frames.shape[1] == 3
+    assert raw.elsewhere.tolist() == [True, False]
+    assert collate([data[ClipRequest(0, (3,))]]).elsewhere is None
 
 
 @pytest.mark.timeout(30)

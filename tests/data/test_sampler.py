@@ -4,7 +4,7 @@ import pytest
 
 from kinema.core.errors import ConfigError, DataError
 from kinema.core.records import ClipSpec
-from kinema.data.sampler import ClipSampler, evaluation_windows
+from kinema.data.sampler import NO_ROOM, ClipSampler, evaluation_windows
 
 SPEC = ClipSpec(frames=4, stride=2, size=8, short_side=8)  # spans 9 frames
 FRAMES = {row: 9 + row for row in (0, 2, 3, 5, 7, 11, 13)}
@@ -88,3 +88,40 @@ def test_evaluation_windows():
     assert evaluation_windows(33 + 4, spec, "vcop") == (0, 0, 1, 1, 2, 2, 3, 3, 4, 4)
     with pytest.raises(ConfigError, match="'ucf'"):
         evaluation_windows(20, spec, "ucf")
+
+
+ROOMY = {row: 9 + row for row in (0, 2, 3, 5, 7, 11, 13)} | {row: 40 + row for row in range(20, 26)}
+
+
+def test_a_window_elsewhere_is_far_from_every_window_and_changes_no_other_draw():
+    """SPEC spans 9 frames, so starts at least 3 apart."""
+    plain, asked = (sampler(frames=ROOMY, temporal=0.5, elsewhere=each) for each in (False, True))
+    found = {row: set() for row in ROOMY}
+    for epoch in range(200):
+        for ours, theirs in zip(asked.batches(epoch), plain.batches(epoch), strict=True):
+            assert [(r.video, r.starts) for r in ours] == [(r.video, r.starts) for r in theirs]
+            assert {r.elsewhere for r in theirs} == {None}
+            for request in ours:
+                last = ROOMY[request.video] - SPEC.span
+                free = [s for s in range(last + 1) if min(abs(s - start) for start in request.starts) >= 3]
+                assert request.elsewhere in (free or [NO_ROOM])
+                found[request.video].add(request.elsewhere)
+                expected = request.starts[0] if request.elsewhere == NO_ROOM else request.elsewhere
+                assert request.windows == (*request.starts, expected)
+    assert found[2] == {NO_ROOM}
+    assert {NO_ROOM, 0, 3} == found[3]
+    assert found[20] == set(range(40 + 20 - SPEC.span + 1))
+    assert list(asked.batches(7)) == list(sampler(frames=ROOMY, temporal=0.5, elsewhere=True).batches(7))
+
+
+def test_short_videos_are_counted_and_a_set_of_them_is_refused(caplog):
+    with caplog.at_level("WARNING"):
+        sampler(frames=ROOMY, elsewhere=True)
+    assert "2 of 13 videos have no room for a window elsewhere: it begins at least 3 frames" in caplog.text
+    caplog.clear()
+    sampler(frames={0: 12, 1: 40}, elsewhere=True)
+    assert caplog.text == ""
+    sampler(frames={0: 9, 1: 11})
+    with pytest.raises(DataError, match="2 of 2 videos have no room") as caught:
+        sampler(frames={0: 9, 1: 11}, elsewhere=True)
+    assert "clip.frames" in caught.value.hint

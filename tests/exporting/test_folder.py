@@ -200,7 +200,7 @@ def changed(folder, **changes):
         ({"clip": ...}, "clip"),
         ({"view": "depth"}, "view"),
         ({"encoder": {"name": "slim", "width": 4, "norm": "batch", "depth": 3}}, "depth"),
-        ({"encoder": {"name": "slim", "width": 0, "norm": "batch"}}, "invalid value @ encoder"),
+        ({"encoder": {"name": "slim", "width": 0, "norm": "batch"}}, r"encoder\.width is 0 .* @ encoder"),
     ],
 )
 def test_settings_that_cannot_be_read(copied, changes, message):

@@ -135,6 +135,21 @@ def test_every_preset_gives_every_method_a_recipe(name, method):
     assert recipe.phases
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_query_and_key_of_be_and_dsm_are_one_window(name):
+    assert [preset(name, method).temporal for method in ("be", "dsm", "moco")] == [0.0, 0.0, 0.5]
+
+
+def test_the_presets_of_be_and_dsm():
+    be, dsm = preset("paper", "be"), preset("paper", "dsm")
+    assert (be.clip.frames, be.clip.stride, be.clip.size, be.epochs) == (16, 4, 112, 200)
+    assert (be.optimiser.name, be.optimiser.lr, be.optimiser.drops) == ("sgd", 0.003, (120, 160, 200))
+    assert (dsm.clip.frames, dsm.clip.stride, dsm.epochs) == (32, 4, 100)
+    assert be.method.negatives_from == dsm.method.negatives_from == "queue"
+    small = preset("small", "be").method
+    assert (small.negatives_from, small.momentum, small.head.norm) == ("batch", 0.5, True)
+
+
 def test_the_preset_of_the_paper():
     plan = preset("paper", "cpr")
     assert plan.method.resolved_sizes() == (1024, 512, 256, 128, 64, 32, 5)

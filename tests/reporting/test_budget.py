@@ -34,6 +34,17 @@ def test_a_chain_inside_one_recipe_is_followed(maker):
     assert epochs_of(run.path, recipe, "random", "rgb") == 0
 
 
+def test_methods_beside_one_another_are_counted_as_the_first(maker):
+    run = maker.run(phases=("infonce-rgb", "cpr-rgb"), epochs=4)
+    recipe = run.read("recipe.json")
+    joined = [
+        {**phase, "method": {"name": "joined", "method": phase["method"], "beside": [{"name": "be-regulariser"}]}}
+        for phase in recipe["phases"]
+    ]
+    assert epochs_of(run.path, {**recipe, "phases": joined}, "cpr+be-regulariser", "rgb") == 8
+    assert epochs_of(run.path, {**recipe, "phases": joined}, "infonce", "rgb") == 4
+
+
 def test_what_cannot_be_followed_is_not_known(maker):
     gone = continued(maker, "demo/infonce", "infonce", {"name": "moco"}, "../gone/phases/01-infonce-rgb")
     assert epochs_of(gone.path, gone.read("recipe.json"), "infonce", "rgb") is None

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 import cattrs
 from cattrs.preconf.json import make_converter
+from cattrs.v import format_exception
 
-from kinema.core.errors import ConfigError
+from kinema.core.errors import ConfigError, KinemaError
 
 T = TypeVar("T")
 
@@ -55,5 +56,11 @@ def from_plain(value: Any, kind: type[T], converter: cattrs.Converter, where: st
     try:
         return converter.structure(value, kind)
     except cattrs.BaseValidationError as error:
-        problems = "; ".join(line.replace("$.", "").replace("@ $", "") for line in cattrs.transform_error(error))
+        lines = cattrs.transform_error(error, format_exception=_in_our_words)
+        problems = "; ".join(line.replace("$.", "").replace("@ $", "") for line in lines)
         raise ConfigError(f"{where} does not describe a {kind.__name__}: {problems}.") from error
+
+
+def _in_our_words(error: BaseException, kind: type | None) -> str:
+    """What a settings class says of a value it refuses; what ``cattrs`` says of all else."""
+    return error.message.rstrip(".") if isinstance(error, KinemaError) else format_exception(error, kind)

@@ -20,7 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from kinema.core.errors import CheckpointError
+from kinema.core.errors import CheckpointError, ConfigError
 from kinema.core.records import ClipBatch, Losses, TrainingContext
 
 
@@ -44,6 +44,51 @@ class Encoder(Protocol):
         ...
 
 
+@runtime_checkable
+class Disturbance(Protocol):
+    """A change to what a method sees that asks something of it: frozen settings that know how to change a variant.
+
+    Where an augmentation says what is to be forgotten, a disturbance breaks one thing and keeps another: it changes a
+    variant in place (BE adds a still frame, so that the background tells nothing), or makes a negative, a clip that
+    shares all with its clip but the one thing to learn (DSM breaks the motion and keeps the scene). It is applied after
+    the augmentation, to any method's batch.
+
+    - ``negative``: False changes a variant, True adds a negative (``ClipBatch.negatives``),
+    - ``variant``: the variant that is changed, or that the negative is made of: 0 is the query, 1 the key,
+    - ``views``: what it must see beside the views asked for,
+    - ``elsewhere``: True makes the negative of a window elsewhere in the clip's video, which the sampler then draws.
+    """
+
+    @property
+    def negative(self) -> bool:
+        """Whether it adds a negative."""
+        ...
+
+    @property
+    def variant(self) -> int:
+        """Which variant it acts on."""
+        ...
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """What it must see beside the views asked for."""
+        ...
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether its negative is another window of the video."""
+        ...
+
+    def apply(self, variant: Mapping[str, Tensor], generator: torch.Generator) -> Mapping[str, Tensor]:
+        """All views of one variant, changed: float [B, C, T, S, S] each, every clip by a draw of its own.
+
+        Args:
+            variant: by view; not changed.
+            generator: on the CPU; what is drawn from it depends neither on the views nor on their values.
+        """
+        ...
+
+
 class Method(nn.Module):
     """The base of every method: the four verbs, two of them with a default that does nothing.
 
@@ -53,7 +98,9 @@ class Method(nn.Module):
     - ``views``: all that a batch must hold,
     - ``trains``: the views whose towers are learnt (the others are frozen guides),
     - ``variants``: how many of each clip,
-    - ``reads_labels``: False for everything that learns without labels; a batch holds labels only where it is True.
+    - ``reads_labels``: False for everything that learns without labels; a batch holds labels only where it is True,
+    - ``takes_negatives``: whether ``loss`` compares each clip with its own negatives (``ClipBatch.negatives``),
+    - ``disturbances``: what is done to its variants beside the augmentation.
     """
 
     view: str = "rgb"
@@ -61,6 +108,8 @@ class Method(nn.Module):
     trains: tuple[str, ...] = ("rgb",)
     variants: int = 2
     reads_labels: bool = False
+    takes_negatives: bool = False
+    disturbances: tuple[Disturbance, ...] = ()
 
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - for subclasses
         """The training objective on one batch; changes nothing but BatchNorm statistics."""
@@ -75,6 +124,10 @@ class Method(nn.Module):
 
     def refresh(self, features: Mapping[str, Tensor]) -> None:
         """Takes the features of the whole training set between two epochs."""
+
+    def refreshes(self) -> bool:
+        """Whether :meth:`refresh` wants those features; by default where a method defines it."""
+        return type(self).refresh is not Method.refresh
 
     def started(self) -> None:
         """Called once after towers were loaded from an earlier phase, before the first step."""
@@ -112,6 +165,38 @@ class Method(nn.Module):
                     "Start the phase only from towers of the views that it uses.",
                 )
             load_strictly(towers[view], state, f"the tower for the view '{view}'")
+        self.started()
+
+    def adopt(self, towers: Mapping[str, nn.Module]) -> None:
+        """Learns another method's towers in place of its own, so that both train one network.
+
+        Every attribute that is this method's own tower of a view it learns is set to the given one; what follows a
+        tower, such as its moving average, starts anew in :meth:`started`.
+
+        Args:
+            towers: by view; those of views that this method does not learn are passed over.
+
+        Raises:
+            ConfigError: no view in common, or towers of another shape.
+        """
+        own = {view: tower for view, tower in self.towers().items() if view in self.trains and view in towers}
+        if not own:
+            raise ConfigError(
+                f"{type(self).__name__} learns {', '.join(self.trains)} and cannot share a network for "
+                f"{', '.join(towers)}.",
+                "Give both methods the same view.",
+            )
+        for view, tower in own.items():
+            shapes = [{key: x.shape for key, x in each.state_dict().items()} for each in (tower, towers[view])]
+            if shapes[0] != shapes[1]:
+                raise ConfigError(
+                    f"{type(self).__name__} has another tower for the view '{view}' than the method it stands beside.",
+                    "Give both the same head.",
+                )
+            for name, child in list(self.named_children()):
+                if child is tower:
+                    setattr(self, name, towers[view])
+            assert self.towers()[view] is towers[view], "a tower that is no attribute: override adopt"
         self.started()
 
 

@@ -70,6 +70,8 @@ class RawClips:
         index: int64 [B], the video's row in the manifest.
         source: int64 [B], the id of the recording that the video was cut from; equal ids are siblings.
         label: int64 [B], the class, or -1 where it is not known.
+        elsewhere: bool [B] or None: where given, the last of the V windows is no variant of the clip but one from
+            elsewhere in its video; False where the video has no room for one, and the window then means nothing.
     """
 
     frames: Tensor
@@ -80,6 +82,7 @@ class RawClips:
     index: Tensor
     source: Tensor
     label: Tensor
+    elsewhere: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.frames.dim() != 6 or self.frames.shape[-1] != 3 or self.frames.dtype != torch.uint8:
@@ -100,6 +103,11 @@ class RawClips:
         for name in ("extent", "index", "source", "label"):
             if getattr(self, name).shape[0] != b:
                 raise ShapeError(f"RawClips.{name} has {getattr(self, name).shape[0]} rows for {b} clips.")
+        if self.elsewhere is not None and (self.elsewhere.shape != (b,) or v < 2):
+            raise ShapeError(
+                f"RawClips.elsewhere is {tuple(self.elsewhere.shape)} beside {b} clips of {v} windows; "
+                f"expected [{b}], and a window beside the clip's own."
+            )
 
     def __len__(self) -> int:
         return self.frames.shape[0]
@@ -142,23 +150,34 @@ class ClipBatch:
         index: int64 [B], the video's row in the manifest.
         source: int64 [B], the recording's id; equal ids are siblings.
         label: int64 [B], only where the method declares that it reads labels; None otherwise.
+        negatives: N further mappings like the variants; row i of each is a negative of clip i, and of no other clip.
+        negatives_valid: bool [B, N], which clips have which negative; None where every clip has all.
     """
 
     variants: tuple[Mapping[str, Tensor], ...]
     index: Tensor
     source: Tensor
     label: Tensor | None = None
+    negatives: tuple[Mapping[str, Tensor], ...] = ()
+    negatives_valid: Tensor | None = None
 
     def __post_init__(self) -> None:
         if not self.variants:
             raise ShapeError("ClipBatch needs at least one variant of each clip.")
         b = self.index.shape[0]
-        for number, variant in enumerate(self.variants):
-            for name, x in variant.items():
-                if x.dim() != 5 or x.shape[0] != b:
-                    raise ShapeError(
-                        f"ClipBatch variant {number}, view '{name}' is {tuple(x.shape)}; expected [{b}, C, T, H, W]."
-                    )
+        for kind, group in (("variant", self.variants), ("negative", self.negatives)):
+            for number, variant in enumerate(group):
+                for name, x in variant.items():
+                    if x.dim() != 5 or x.shape[0] != b:
+                        raise ShapeError(
+                            f"ClipBatch {kind} {number}, view '{name}' is {tuple(x.shape)}; expected [{b}, C, T, H, W]."
+                        )
+        valid = self.negatives_valid
+        if valid is not None and (valid.dtype != torch.bool or valid.shape != (b, len(self.negatives))):
+            raise ShapeError(
+                f"ClipBatch.negatives_valid is {valid.dtype} {tuple(valid.shape)}; expected bool "
+                f"[{b}, {len(self.negatives)}]."
+            )
         if self.source.shape != self.index.shape:
             raise ShapeError(f"ClipBatch.source is {tuple(self.source.shape)} for index {tuple(self.index.shape)}.")
 
@@ -176,13 +195,25 @@ class ClipBatch:
                 f"The method asks for variant {variant} of each clip, but the batch holds {len(self.variants)}.",
                 "Build the batch with as many variants as method.variants says.",
             )
-        if name not in self.variants[variant]:
-            held = ", ".join(sorted(self.variants[variant])) or "none"
-            raise ShapeError(
-                f"The method asks for the view '{name}', but the batch holds: {held}.",
-                "Build the batch with every view that method.views names.",
-            )
-        return self.variants[variant][name]
+        return _view_of(self.variants[variant], name)
+
+    def negatives_in(self, name: str) -> list[Tensor]:
+        """One view of every negative, N times float [B, C, T, H, W]; empty where the batch has none.
+
+        Raises:
+            ShapeError: a negative has no such view; the message names those it has.
+        """
+        return [_view_of(negative, name) for negative in self.negatives]
+
+
+def _view_of(variant: Mapping[str, Tensor], name: str) -> Tensor:
+    if name not in variant:
+        held = ", ".join(sorted(variant)) or "none"
+        raise ShapeError(
+            f"The method asks for the view '{name}', but the batch holds: {held}.",
+            "Build the batch with every view that method.views names.",
+        )
+    return variant[name]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from kinema.core.errors import DataError, VideoError
 from kinema.core.files import storage_error
 from kinema.core.records import RawClips
-from kinema.data.sampler import ClipRequest
+from kinema.data.sampler import NO_ROOM, ClipRequest
 from kinema.data.store import ClipStore, Windows
 
 log = logging.getLogger(__name__)
@@ -32,12 +32,15 @@ class Clip:
         index: the row that was read, not always the one that was asked for.
         source: id of the recording.
         label: id of the class, or -1.
+        elsewhere: whether the last window is the one from elsewhere that was asked for; False where the video has no
+            room for one and another window holds its place, None where none was asked for.
     """
 
     windows: Windows
     index: int
     source: int
     label: int
+    elsewhere: bool | None = None
 
     def still(self) -> Clip:
         """One window in which nothing moves: the mean picture of all windows, held."""
@@ -96,17 +99,19 @@ class ClipDataset(Dataset[Clip]):
         Raises:
             DataError: more videos than allowed could not be read, or none.
         """
-        row, starts = request.video, request.starts
+        row, asked = request.video, request
         while True:
             if row not in self.failures:
                 try:
-                    windows = self.store.read(row, starts, motion=self._motion)
-                    return Clip(windows, row, self._sources[row], self._labels[row])
+                    windows = self.store.read(row, asked.windows, motion=self._motion)
+                    found = None if asked.elsewhere is None else asked.elsewhere != NO_ROOM
+                    return Clip(windows, row, self._sources[row], self._labels[row], found)
                 except VideoError as error:
                     self._fail(row, error.message)
             row = self._rows[(self._rows.index(row) + 1) % len(self._rows)]
             room = max(0, self.store.frames[row] - self.store.spec.span)
             starts = tuple(min(start, room) for start in request.starts)
+            asked = ClipRequest(row, starts, None if request.elsewhere is None else NO_ROOM)
 
     def _fail(self, row: int, reason: str) -> None:
         self.failures[row] = reason
@@ -151,6 +156,7 @@ def collate(clips: Sequence[Clip]) -> RawClips:
     frames, extent = _padded([clip.windows.frames for clip in clips])
     fields = [clip.windows.motion for clip in clips if clip.windows.motion is not None]
     masks = [clip.windows.motion_valid for clip in clips if clip.windows.motion_valid is not None]
+    elsewhere = [clip.elsewhere for clip in clips if clip.elsewhere is not None]
     motion, motion_extent = _padded(fields) if fields else (None, None)
     return RawClips(
         frames=frames,
@@ -161,6 +167,7 @@ def collate(clips: Sequence[Clip]) -> RawClips:
         index=torch.tensor([clip.index for clip in clips]),
         source=torch.tensor([clip.source for clip in clips]),
         label=torch.tensor([clip.label for clip in clips]),
+        elsewhere=torch.tensor(elsewhere) if elsewhere else None,
     )
 
 

@@ -7,6 +7,7 @@ takes its part of every batch, in order of rank, so that two processes together 
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,11 @@ from kinema.core.errors import ConfigError, DataError
 from kinema.core.records import ClipSpec
 from kinema.core.seeds import generator_at
 
+log = logging.getLogger(__name__)
+
+NO_ROOM = -1
+"""In place of the start of a window elsewhere: the video is too short for one."""
+
 
 @dataclass(frozen=True)
 class ClipRequest:
@@ -26,10 +32,20 @@ class ClipRequest:
     Args:
         video: its row in the manifest.
         starts: the frame at which each of the V windows begins (the one before the clip).
+        elsewhere: where a further window begins that lies away from all of them; ``NO_ROOM`` where the video has no
+            room for one, None where none is asked for.
     """
 
     video: int
     starts: tuple[int, ...]
+    elsewhere: int | None = None
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """All starts to be read, the one elsewhere last; where there is no room the first window holds its place."""
+        if self.elsewhere is None:
+            return self.starts
+        return (*self.starts, self.starts[0] if self.elsewhere == NO_ROOM else self.elsewhere)
 
 
 class ClipSampler:
@@ -44,11 +60,13 @@ class ClipSampler:
         temporal: the probability that the V windows of a clip begin at different frames; otherwise all of them are one
             and the same window.
         clips_per_video: how often an epoch shows each video.
+        elsewhere: whether each clip comes with a window elsewhere in its video, which begins at least a third of a
+            clip's span away from all V windows. It changes no other draw.
         rank: which of ``world`` processes this is.
         world: how many processes share a batch.
 
     Raises:
-        DataError: fewer than two videos: there is nothing to tell apart.
+        DataError: fewer than two videos: there is nothing to tell apart; or no video has room for a window elsewhere.
         ConfigError: a setting out of range.
     """
 
@@ -62,6 +80,7 @@ class ClipSampler:
         variants: int = 2,
         temporal: float = 0.0,
         clips_per_video: int = 1,
+        elsewhere: bool = False,
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -82,6 +101,10 @@ class ClipSampler:
         self.batch_size = batch_size
         self._videos = sorted(frames)
         self._room = [max(0, frames[video] - spec.span) + 1 for video in self._videos]
+        self._apart = math.ceil(spec.span / 3)
+        if elsewhere:
+            self._check_room(spec)
+        self._elsewhere = elsewhere
         self._seed = seed
         self._variants = variants
         self._temporal = temporal
@@ -105,15 +128,38 @@ class ClipSampler:
         draws = torch.rand(slots, self._variants, dtype=torch.float64, generator=generator)
         apart = torch.rand(slots, dtype=torch.float64, generator=generator) < self._temporal
         draws = torch.where(apart[:, None], draws, draws[:, :1])
+        away = torch.rand(slots, dtype=torch.float64, generator=generator_at(self._seed, "elsewhere", epoch)).tolist()
         for batch in range(first, self.batches_per_epoch):
             begin = batch * whole + self._rank * self.batch_size
-            yield [
-                ClipRequest(
-                    video=self._videos[places[slot]],
-                    starts=tuple(int(draw * self._room[places[slot]]) for draw in draws[slot].tolist()),
-                )
-                for slot in range(begin, begin + self.batch_size)
-            ]
+            requests = []
+            for slot in range(begin, begin + self.batch_size):
+                room = self._room[places[slot]]
+                starts = tuple(int(draw * room) for draw in draws[slot].tolist())
+                further = self._window_elsewhere(starts, room, away[slot]) if self._elsewhere else None
+                requests.append(ClipRequest(self._videos[places[slot]], starts, further))
+            yield requests
+
+    def _window_elsewhere(self, starts: tuple[int, ...], room: int, draw: float) -> int:
+        """One of the starts far enough from ``starts``, every one as likely; NO_ROOM where there is none."""
+        far = torch.ones(room, dtype=torch.bool)
+        for start in starts:
+            far[max(0, start - self._apart + 1) : start + self._apart] = False
+        free = far.nonzero()[:, 0]
+        return int(free[int(draw * len(free))]) if len(free) else NO_ROOM
+
+    def _check_room(self, spec: ClipSpec) -> None:
+        """Counts the videos in which no two windows lie apart."""
+        short = sum(room <= self._apart for room in self._room)
+        told = (
+            f"{short} of {len(self._videos)} videos have no room for a window elsewhere: it begins at least "
+            f"{self._apart} frames from a clip's, which spans {spec.span}"
+        )
+        if short == len(self._videos):
+            raise DataError(
+                f"{told}.", "Shorten the clips (clip.frames, clip.stride), or do without negatives from elsewhere."
+            )
+        if short:
+            log.warning("%s. Their clips go without that negative.", told)
 
 
 def evaluation_windows(frames: int, spec: ClipSpec, preset: Literal["coclr", "vcop"] = "coclr") -> tuple[int, ...]:

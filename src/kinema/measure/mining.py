@@ -19,6 +19,7 @@ from kinema.methods import CPRConfig
 from kinema.mining import cascade, cascade_sizes
 from kinema.model import Model
 from kinema.recipes.json import recipe_from_plain
+from kinema.recipes.methods import leading
 from kinema.training.checkpoints import read_tower
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Phase, Recipe
@@ -78,12 +79,13 @@ def _cascade_of(model: Model) -> Cascade:
     folder = RunFolder.open(model.run)
     recipe = recipe_from_plain(folder.read("recipe.json"))
     per_epoch = [row for path in folder.phases() for row in folder.metrics(path) if "mining_precision" in row]
-    phase = next((p for p in reversed(recipe.phases) if isinstance(p.method, CPRConfig)), None)
-    if phase is None or not isinstance(phase.method, CPRConfig) or phase.method.view != model.view:
+    phase = next((p for p in reversed(recipe.phases) if isinstance(leading(p.method), CPRConfig)), None)
+    if phase is None or leading(phase.method).view != model.view:
         return Cascade(per_epoch=per_epoch)
-    sizes = phase.method.resolved_sizes()
-    guide = _guide(folder, recipe, phase, phase.method.guide)
-    return Cascade(guide, len(sizes), phase.method.keep, sizes[-1], per_epoch)
+    method: CPRConfig = leading(phase.method)
+    sizes = method.resolved_sizes()
+    guide = _guide(folder, recipe, phase, method.guide)
+    return Cascade(guide, len(sizes), method.keep, sizes[-1], per_epoch)
 
 
 def _guide(folder: RunFolder, recipe: Recipe, phase: Phase, view: str) -> Model:

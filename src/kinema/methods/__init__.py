@@ -1,15 +1,28 @@
 """One paper, one file. Each is a plain module that keeps the contract of ``kinema.core.protocols.Method``."""
 
+from kinema.methods.be import BE, BEConfig, BERegulariser, BERegulariserConfig, BETriplet
 from kinema.methods.cpr import CPR, CPRBank, CPRBankConfig, CPRConfig
+from kinema.methods.dsm import DSM, DSMConfig, DSMTriplets
+from kinema.methods.joined import Joined, JoinedConfig
 from kinema.methods.moco import MoCo, MoCoConfig
 from kinema.methods.simclr import SimCLR, SimCLRConfig
 from kinema.methods.supervised import Supervised, SupervisedConfig
 
 __all__ = [
+    "BE",
     "CPR",
+    "DSM",
+    "BEConfig",
+    "BERegulariser",
+    "BERegulariserConfig",
+    "BETriplet",
     "CPRBank",
     "CPRBankConfig",
     "CPRConfig",
+    "DSMConfig",
+    "DSMTriplets",
+    "Joined",
+    "JoinedConfig",
     "MoCo",
     "MoCoConfig",
     "SimCLR",

@@ -37,7 +37,7 @@ from kinema.core.protocols import Method
 from kinema.core.records import ClipBatch, Losses, TrainingContext
 from kinema.encoders import EncoderConfig, HeadConfig, Tower
 from kinema.mining import FeatureQueue, MemoryBank, cascade, cascade_sizes
-from kinema.objectives import multi_positive_nce
+from kinema.objectives import multi_positive_nce, own_negatives
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,8 @@ class CPRConfig:
 class CPR(Method):
     """CPR on a queue: the guide is frozen, the trained view has a momentum tower."""
 
+    takes_negatives = True
+
     def __init__(self, config: CPRConfig, encoder: EncoderConfig) -> None:
         super().__init__()
         self.config = config
@@ -143,6 +145,7 @@ class CPR(Method):
         with torch.no_grad():
             key = self.f_k(batch.view(1, self.view))
             p = self.g_b(batch.view(1, self.guide))
+            n = [self.f_k(x) for x in batch.negatives_in(self.view)]
         pending = {"key": all_gather_rows(key), "p": all_gather_rows(p)}
         pending |= {"source": all_gather_rows(batch.source), "index": all_gather_rows(batch.index)}
         if not self.queue.full:
@@ -173,6 +176,7 @@ class CPR(Method):
             torch.cat([q @ pending["key"].T, s_q], dim=1) / cfg.temperature,
             torch.cat([own_positive, positives], dim=1),
             torch.cat([own_candidate, candidates], dim=1),
+            own_negatives(q, n, batch.negatives_valid) / cfg.temperature,
         )
         rows = torch.where(mined >= 0, self.queue.index[mined.clamp_min(0)], -1)
         return Losses(total, terms={"mil_nce": total.detach()}, pending=pending, embeddings=q.detach(), mined=rows)
@@ -241,6 +245,7 @@ class CPRBank(Method):
     """
 
     variants = 1
+    takes_negatives = True
 
     def __init__(self, config: CPRBankConfig, encoder: EncoderConfig, videos: int) -> None:
         super().__init__()
@@ -261,6 +266,7 @@ class CPRBank(Method):
         q = {view: tower(batch.view(0, view)) for view, tower in self.towers().items()}
         pending = {view: all_gather_rows(z.detach()) for view, z in q.items()}
         pending |= {"source": all_gather_rows(batch.source), "index": all_gather_rows(batch.index)}
+        n = {view: [tower(x) for x in batch.negatives_in(view)] for view, tower in self.towers().items()}
         embeddings = q[self.view].detach()
         if not self.bank.full:
             return Losses(embeddings.new_zeros(()), pending=pending, embeddings=embeddings, ready=False)
@@ -277,7 +283,8 @@ class CPRBank(Method):
         terms = {}
         for view, other in ((self.view, self.guide), (self.guide, self.view)):
             logits = q[view] @ self.bank.features(other).T / self.config.temperature
-            terms[f"mil_nce_{view}"] = multi_positive_nce(logits, positives, candidates)
+            own = own_negatives(q[view], n[other], batch.negatives_valid) / self.config.temperature
+            terms[f"mil_nce_{view}"] = multi_positive_nce(logits, positives, candidates, own)
         total = torch.stack(list(terms.values())).mean()
         logged = {name: value.detach() for name, value in terms.items()}
         return Losses(total, terms=logged, pending=pending, embeddings=embeddings, mined=mined)

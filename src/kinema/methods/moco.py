@@ -21,13 +21,12 @@ from typing import Literal
 
 import torch
 
-from kinema.core.errors import ConfigError
-from kinema.core.ops import all_gather_rows, rank_slice, update_ema
+from kinema.core.ops import all_gather_rows, update_ema
 from kinema.core.protocols import Method
 from kinema.core.records import ClipBatch, Losses, TrainingContext
 from kinema.encoders import EncoderConfig, HeadConfig, Tower
 from kinema.mining import FeatureQueue
-from kinema.objectives import multi_positive_nce
+from kinema.objectives import check_contrast, instance_masks, multi_positive_nce, own_negatives
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,8 @@ class MoCoConfig:
 class MoCo(Method):
     """InfoNCE with a queue; two variants in, one tower out."""
 
+    takes_negatives = True
+
     def __init__(self, config: MoCoConfig, encoder: EncoderConfig) -> None:
         super().__init__()
         self.config = config
@@ -89,10 +90,12 @@ class MoCo(Method):
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - the contract
         """InfoNCE (eq. 1) of q against its own key and the others; not ready until the queue is full.
 
+        What the batch holds of negatives of each clip's own are further keys, in that clip's row alone.
         With the negatives from the batch alone there is nothing to wait for.
         """
         with torch.no_grad():
             k = self.f_k(batch.view(1, self.view))
+            n = [self.f_k(x) for x in batch.negatives_in(self.view)]
         pending = {"k": all_gather_rows(k), "source": all_gather_rows(batch.source)}
         pending["index"] = all_gather_rows(batch.index)
         if not self.queue.full and self.config.negatives_from != "batch":
@@ -100,18 +103,16 @@ class MoCo(Method):
 
         q = self.f_q(batch.view(0, self.view))
         keys = torch.cat([pending["k"], self.queue.features(self.view)])
-        source = torch.cat([pending["source"], self.queue.source])
-        rows = torch.arange(len(q), device=q.device)
-        own = rows + rank_slice(len(q)).start
-        positives = torch.zeros(len(q), len(keys), dtype=torch.bool, device=q.device)
-        positives[rows, own] = True
-        candidates = torch.ones_like(positives)
-        if self.config.siblings == "ignored":
-            candidates = (batch.source[:, None] != source[None]) | positives
-        of_batch = torch.arange(len(keys), device=q.device) < len(pending["k"])
-        if self.config.negatives_from != "both":
-            candidates &= positives | (of_batch == (self.config.negatives_from == "batch"))
-        total = multi_positive_nce(q @ keys.T / self.config.temperature, positives, candidates)
+        positives, candidates = instance_masks(
+            batch.source,
+            pending["source"],
+            self.queue.source,
+            siblings=self.config.siblings,
+            negatives_from=self.config.negatives_from,
+        )
+        own = own_negatives(q, n, batch.negatives_valid)
+        logits, own_logits = (s / self.config.temperature for s in (q @ keys.T, own))
+        total = multi_positive_nce(logits, positives, candidates, own_logits)
         return Losses(total, terms={"info_nce": total.detach()}, pending=pending, embeddings=q.detach())
 
     def commit(self, losses: Losses) -> None:
@@ -120,17 +121,3 @@ class MoCo(Method):
             update_ema(self.f_k, self.f_q, self.config.momentum)
         pending = losses.pending
         self.queue.push({self.view: pending["k"]}, pending["source"], pending["index"])
-
-
-def check_contrast(queue: int, temperature: float, momentum: float) -> None:
-    """Refuses a queue, temperature or momentum that no contrastive run could use.
-
-    Raises:
-        ConfigError: names the setting, its value and its range.
-    """
-    if queue < 1:
-        raise ConfigError(f"method.queue is {queue}; it must be at least 1 (and a multiple of the batch).")
-    if temperature <= 0:
-        raise ConfigError(f"method.temperature is {temperature}; it must be above 0.")
-    if not 0 <= momentum < 1:
-        raise ConfigError(f"method.momentum is {momentum}; it must lie in [0, 1).")

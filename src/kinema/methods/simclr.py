@@ -20,7 +20,7 @@ from kinema.core.errors import ConfigError
 from kinema.core.protocols import Method
 from kinema.core.records import ClipBatch, Losses, TrainingContext
 from kinema.encoders import EncoderConfig, HeadConfig, Tower
-from kinema.objectives import nt_xent
+from kinema.objectives import nt_xent, own_negatives
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class SimCLRConfig:
 class SimCLR(Method):
     """Two variants in, NT-Xent over the batch out; it keeps no state beside its tower."""
 
+    takes_negatives = True
+
     def __init__(self, config: SimCLRConfig, encoder: EncoderConfig) -> None:
         super().__init__()
         self.config = config
@@ -61,7 +63,12 @@ class SimCLR(Method):
         return {self.view: self.tower}
 
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - the contract
-        """NT-Xent (eq. 1) over the 2B projections of the batch, gathered over ranks."""
+        """NT-Xent (eq. 1) over the 2B projections of the batch, gathered over ranks.
+
+        What the batch holds of negatives of each clip's own are told from both of its variants.
+        """
         z1, z2 = (self.tower(batch.view(variant, self.view)) for variant in (0, 1))
-        total = nt_xent(z1, z2, self.config.temperature)
+        n = [self.tower(x) for x in batch.negatives_in(self.view)]
+        own = torch.cat([own_negatives(z, n, batch.negatives_valid) for z in (z1, z2)])
+        total = nt_xent(z1, z2, self.config.temperature, own)
         return Losses(total, terms={"nt_xent": total.detach()}, embeddings=z1.detach())

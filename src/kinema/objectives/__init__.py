@@ -1,7 +1,20 @@
 """Objectives: losses as pure functions of tensors."""
 
 from kinema.objectives.info_nce import info_nce
+from kinema.objectives.instance import check_contrast, instance_masks
 from kinema.objectives.multi_positive_nce import multi_positive_nce
 from kinema.objectives.nt_xent import nt_xent
+from kinema.objectives.own_negatives import own_negatives
+from kinema.objectives.triplet import check_margin, own_triplets, triplet
 
-__all__ = ["info_nce", "multi_positive_nce", "nt_xent"]
+__all__ = [
+    "check_contrast",
+    "check_margin",
+    "info_nce",
+    "instance_masks",
+    "multi_positive_nce",
+    "nt_xent",
+    "own_negatives",
+    "own_triplets",
+    "triplet",
+]

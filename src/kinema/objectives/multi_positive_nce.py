@@ -18,7 +18,9 @@ from kinema.core.errors import ShapeError
 from kinema.core.ops import all_gather_rows, world_size
 
 
-def multi_positive_nce(logits: Tensor, positives: Tensor, candidates: Tensor | None = None) -> Tensor:
+def multi_positive_nce(
+    logits: Tensor, positives: Tensor, candidates: Tensor | None = None, own: Tensor | None = None
+) -> Tensor:
     """-log( Σ_positives e^s / Σ_candidates e^s ), the mean over the queries that have a positive.
 
     A query without a positive says nothing and is left out of the mean; if none has one, the value is 0 and its
@@ -30,12 +32,14 @@ def multi_positive_nce(logits: Tensor, positives: Tensor, candidates: Tensor | N
         positives: bool [B, M].
         candidates: bool [B, M], what the denominator sums over beside the positives, which always belong to it; all
             by default. To leave an entry out of both sums, clear it in both masks.
+        own: float [B, N], logits of negatives that a row has for itself, -inf where it has none; see
+            :func:`kinema.objectives.own_negatives`.
 
     Returns:
         A scalar.
 
     Raises:
-        ShapeError: a mask is not bool or not of the logits' shape.
+        ShapeError: a mask is not bool or not of the logits' shape, or ``own`` has other rows.
     """
     for name, mask in (("positives", positives), ("candidates", candidates)):
         if mask is not None and (mask.dtype != torch.bool or mask.shape != logits.shape or logits.dim() != 2):
@@ -43,6 +47,12 @@ def multi_positive_nce(logits: Tensor, positives: Tensor, candidates: Tensor | N
                 f"multi_positive_nce: {name} is {mask.dtype} {tuple(mask.shape)}; expected bool [B, M] like the "
                 f"logits {tuple(logits.shape)}."
             )
+    if own is not None:
+        if own.dim() != 2 or len(own) != len(logits):
+            raise ShapeError(f"multi_positive_nce: own is {tuple(own.shape)}; expected [{len(logits)}, N].")
+        candidates = torch.ones_like(positives) if candidates is None else candidates
+        logits, candidates = torch.cat([logits, own], dim=1), torch.cat([candidates, own > float("-inf")], dim=1)
+        positives = torch.cat([positives, torch.zeros_like(own, dtype=torch.bool)], dim=1)
     some = positives.any(dim=1)
     numerator = positives | ~some.unsqueeze(1)  # a row without positives is computed on all entries, then left out
     denominator = None if candidates is None else candidates | numerator

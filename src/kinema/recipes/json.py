@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +11,36 @@ import cattrs
 
 from kinema.core.config import from_plain, make_strict_converter
 from kinema.core.errors import ConfigError
-from kinema.core.protocols import MethodConfig
+from kinema.core.protocols import Disturbance, MethodConfig
 from kinema.encoders import tell_plainly
-from kinema.recipes.methods import method_entry, method_name
+from kinema.recipes.disturbances import disturbance_kind, disturbance_name
+from kinema.recipes.methods import method_name, settings_kind
 from kinema.training.settings import Phase, Recipe
 
 
 def _converter() -> cattrs.Converter:
-    converter, settings = tell_plainly(make_strict_converter()), make_strict_converter()
+    converter = tell_plainly(make_strict_converter())
+    _tag(converter, MethodConfig, "a method", method_name, settings_kind)
+    _tag(converter, Disturbance, "a disturbance", disturbance_name, disturbance_kind)
+    return converter
 
-    def unstructure(config: Any) -> dict[str, Any]:
-        return {"name": method_name(config), **settings.unstructure(config)}
+
+def _tag(
+    converter: cattrs.Converter, contract: Any, what: str, name_of: Callable[[Any], str], kind_of: Callable[[str], type]
+) -> None:
+    """Lets a field of the type ``contract`` hold settings of any kind that keeps it: they carry their name."""
+
+    def unstructure(settings: Any) -> dict[str, Any]:
+        return {"name": name_of(settings), **converter.unstructure(settings)}
 
     def structure(value: Any, _: Any) -> Any:
         if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-            raise TypeError("expected the settings of a method, with its 'name'")
+            raise TypeError(f"expected the settings of {what}, with its 'name'")
         plain = {key: item for key, item in value.items() if key != "name"}
-        return settings.structure(plain, method_entry(value["name"]).config)
+        return converter.structure(plain, kind_of(value["name"]))
 
-    converter.register_unstructure_hook_func(lambda kind: kind is MethodConfig, unstructure)
-    converter.register_structure_hook_func(lambda kind: kind is MethodConfig, structure)
-    return converter
+    converter.register_unstructure_hook_func(lambda kind: kind is contract, unstructure)
+    converter.register_structure_hook_func(lambda kind: kind is contract, structure)
 
 
 CONVERTER = _converter()

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from kinema.core.errors import UsageError
-from kinema.methods import CPRBankConfig, CPRConfig, MoCoConfig, SimCLRConfig, SupervisedConfig
+from kinema.methods import (
+    BEConfig,
+    BERegulariserConfig,
+    CPRBankConfig,
+    CPRConfig,
+    DSMConfig,
+    JoinedConfig,
+    MoCoConfig,
+    SimCLRConfig,
+    SupervisedConfig,
+)
 
 
 @dataclass(frozen=True)
@@ -17,12 +28,14 @@ class MethodEntry:
         paper: where it comes from.
         modalities: the views it can learn from.
         summary: one line.
+        alone: whether it learns anything by itself; what does not stands beside another method.
     """
 
     config: type
     paper: str
     modalities: tuple[str, ...]
     summary: str
+    alone: bool = True
 
 
 VIDEO = ("rgb", "residual", "motion")
@@ -46,6 +59,25 @@ METHODS: dict[str, MethodEntry] = {
     "simclr": MethodEntry(
         SimCLRConfig, "Chen et al. 2020, arXiv 2002.05709", VIDEO, "two variants of each clip against the batch"
     ),
+    "be": MethodEntry(
+        BEConfig,
+        "Wang et al. 2021, arXiv 2009.05769",
+        ("rgb", "residual"),
+        "a still frame is added to the clip, so that its background tells nothing; InfoNCE or triplets",
+    ),
+    "be-regulariser": MethodEntry(
+        BERegulariserConfig,
+        "Wang et al. 2021, arXiv 2009.05769",
+        ("rgb", "residual"),
+        "features do not change with the still frame: a loss beside another method (--beside)",
+        alone=False,
+    ),
+    "dsm": MethodEntry(
+        DSMConfig,
+        "Wang et al. 2021, arXiv 2009.05757",
+        VIDEO,
+        "a positive whose scene is bent, a negative whose motion is broken; InfoNCE or triplets",
+    ),
     "supervised": MethodEntry(
         SupervisedConfig, "cross entropy, no paper", VIDEO, "the reference that is told the labels"
     ),
@@ -63,6 +95,28 @@ def method_entry(name: str) -> MethodEntry:
     return METHODS[name]
 
 
+JOINED = "joined"
+"""What JSON calls methods beside one another; a user names each of them."""
+
+
+def settings_kind(name: str) -> type:
+    """The class of the settings that JSON calls so.
+
+    Raises:
+        UsageError: there is none; the message lists the methods there are.
+    """
+    return JoinedConfig if name == JOINED else method_entry(name).config
+
+
+def leading(config: Any) -> Any:
+    """The settings of the method that leads: the first, where several are joined."""
+    return config.method if isinstance(config, JoinedConfig) else config
+
+
 def method_name(config: object) -> str:
     """The name of the method whose settings these are."""
-    return next(name for name, entry in METHODS.items() if entry.config is type(config))
+    return (
+        JOINED
+        if isinstance(config, JoinedConfig)
+        else next(name for name, entry in METHODS.items() if entry.config is type(config))
+    )

@@ -7,14 +7,14 @@ other, by turns. Training both views once by mining is one cycle, two turns.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from kinema.core.errors import ConfigError
 from kinema.core.protocols import MethodConfig
 from kinema.core.records import ClipSpec
 from kinema.encoders import EncoderConfig, with_sizes_of
-from kinema.methods import CPRBankConfig, CPRConfig, MoCoConfig
-from kinema.recipes.methods import method_name
+from kinema.methods import CPRBankConfig, CPRConfig, JoinedConfig, MoCoConfig
+from kinema.recipes.methods import leading, method_name
 from kinema.training.settings import OptimiserConfig, Phase, Recipe
 from kinema.transforms import TransformConfig
 
@@ -69,6 +69,10 @@ class Plan:
         precision: Lightning's name.
         checkpoint_seconds: time between two checkpoints inside an epoch.
         collapse_rank: effective rank below which training counts as collapsed.
+        base: what the first phase of CPR's run is for its view, in place of InfoNCE; its disturbances stay on while CPR
+            mines. Its head must be CPR's.
+        beside: methods whose losses are added, in the phases that train the run's view.
+        beside_weights: of those losses; empty for 1 each.
         weights: a file of weights that encoders start from: torchvision's (.pth), or kinema's own; or a folder of
             transformers, whose config.json tells the sizes of 'videomae' and 'vjepa2'.
     """
@@ -91,6 +95,9 @@ class Plan:
     precision: str = "32-true"
     checkpoint_seconds: float = 60.0
     collapse_rank: float = 1.2
+    base: MethodConfig | None = None
+    beside: tuple[MethodConfig, ...] = ()
+    beside_weights: tuple[float, ...] = ()
     weights: str = ""
 
     def recipe(self) -> Recipe:
@@ -103,17 +110,29 @@ class Plan:
         shared = {
             name: getattr(self, name) for name in Plan.__dataclass_fields__ if name in Recipe.__dataclass_fields__
         }
-        view = getattr(self.method, "view", "rgb")
         shared["encoder"] = with_sizes_of(self.encoder, self.weights)
-        return Recipe(name=method_name(self.method), view=view, phases=self._phases(), **shared)
+        if isinstance(leading(self.method), CPRConfig) != isinstance(self.method, CPRConfig):
+            raise ConfigError("CPR is joined with others by Plan.beside, which keeps its phases.")
+        if self.base is not None and not isinstance(self.method, CPRConfig):
+            raise ConfigError("Only CPR is trained on top of a base.", "Leave Plan.base out.")
+        return Recipe(name=method_name(leading(self.method)), view=self._view, phases=self._phases(), **shared)
+
+    @property
+    def _view(self) -> str:
+        return str(getattr(self.method, "view", "rgb"))
+
+    def _whole(self, method: MethodConfig) -> MethodConfig:
+        """A method with those that stand beside it, where it trains the run's view."""
+        own = getattr(method, "view", "rgb") == self._view
+        return JoinedConfig(method, self.beside, self.beside_weights) if self.beside and own else method
 
     def _phases(self) -> tuple[Phase, ...]:
         if isinstance(self.method, CPRConfig):
             return self._cpr_phases(self.method)
-        name = f"{method_name(self.method)}-{getattr(self.method, 'view', 'rgb')}"
+        name = f"{method_name(leading(self.method))}-{self._view}"
         if isinstance(self.method, CPRBankConfig) and self.schedule.progressive:
             return self._parts(self.method, name, self.epochs, {})
-        return (Phase(name, self.method, self.epochs, self.optimiser),)
+        return (Phase(name, self._whole(self.method), self.epochs, self.optimiser),)
 
     def _cpr_phases(self, cpr: CPRConfig) -> tuple[Phase, ...]:
         first = round(self.epochs * self.schedule.infonce)
@@ -123,11 +142,12 @@ class Plan:
                 f"{first} epochs of InfoNCE and {self.epochs - first} of mining.",
                 "CPR needs at least one epoch of each: set epochs to 2 or more.",
             )
-        phases = [
-            Phase(f"infonce-{view}", infonce_of(cpr, view, self.schedule), first, self.optimiser)
-            for view in (cpr.view, cpr.guide)
-        ]
-        latest = {view: f"infonce-{view}" for view in (cpr.view, cpr.guide)}
+        phases = []
+        for view, base in ((cpr.view, self._base(cpr)), (cpr.guide, None)):
+            name = f"infonce-{view}" if base is None else f"{method_name(base)}-{view}"
+            method = self._whole(base or infonce_of(cpr, view, self.schedule))
+            phases.append(Phase(name, method, first, self.optimiser))
+        latest = {view: phase.name for view, phase in zip((cpr.view, cpr.guide), phases, strict=True)}
         for turn in range(self.schedule.turns):
             view, guide = (cpr.view, cpr.guide) if turn % 2 == 0 else (cpr.guide, cpr.view)
             name = f"cpr-{view}" if self.schedule.turns <= 2 else f"cpr-{view}-{turn // 2 + 1}"
@@ -135,13 +155,27 @@ class Plan:
             latest[view] = phases[-1].name
         return tuple(phases)
 
+    def _base(self, cpr: CPRConfig) -> MethodConfig | None:
+        """The base, if it fits: what it learns is what CPR goes on with."""
+        base: Any = self.base
+        if base is None:
+            return None
+        for name in ("view", "head"):
+            if getattr(base, name, None) != getattr(cpr, name):
+                raise ConfigError(
+                    f"The base has the {name} {getattr(base, name, None)}, and CPR the {name} {getattr(cpr, name)}.",
+                    "CPR goes on with the network that its base has learnt: give both the same.",
+                )
+        return self.base
+
     def _parts(
         self, method: CPRConfig | CPRBankConfig, name: str, epochs: int, start: dict[str, str]
     ) -> tuple[Phase, ...]:
         """One turn: a phase, or one for each k of progressive training."""
         ks = self.schedule.progressive
+        kept = getattr(self.base, "disturbances", ()) if method.view == self._view else ()
         if not ks:
-            return (Phase(name, method, epochs, self.optimiser, dict(start)),)
+            return (Phase(name, self._whole(method), epochs, self.optimiser, dict(start), kept),)
         if epochs < len(ks):
             raise ConfigError(f"schedule.progressive has {len(ks)} steps for a turn of {epochs} epochs.")
         phases: list[Phase] = []
@@ -150,7 +184,7 @@ class Plan:
             begins = {**start, **({method.view: phases[-1].name} if phases else {})}
             if phases and isinstance(method, CPRBankConfig):
                 begins[method.guide] = phases[-1].name
-            phases.append(Phase(f"{name}-k{k}", replace(method, k=k), part, self.optimiser, begins))
+            phases.append(Phase(f"{name}-k{k}", self._whole(replace(method, k=k)), part, self.optimiser, begins, kept))
         return tuple(phases)
 
 
@@ -158,3 +192,9 @@ def infonce_of(cpr: CPRConfig, view: str, schedule: Schedule) -> MoCoConfig:
     """The InfoNCE that prepares a view for CPR: the same queue, temperature, momentum and head."""
     shared = {"queue": cpr.queue, "temperature": cpr.temperature, "momentum": cpr.momentum, "head": cpr.head}
     return MoCoConfig(view, negatives_from=schedule.infonce_negatives_from, **shared)  # type: ignore[arg-type]
+
+
+def like(config: Any, other: Any, names: tuple[str, ...]) -> Any:
+    """Settings with some fields taken from other settings, as far as both have them."""
+    known = [n for n in names if n in type(config).__dataclass_fields__ and n in type(other).__dataclass_fields__]
+    return replace(config, **{name: getattr(other, name) for name in known})

@@ -9,11 +9,15 @@ from typing import Any
 from kinema.core.errors import UsageError
 from kinema.core.records import ClipSpec
 from kinema.encoders import EncoderConfig, HeadConfig
-from kinema.methods import CPRConfig, MoCoConfig
+from kinema.methods import BEConfig, BERegulariserConfig, CPRConfig, DSMConfig, MoCoConfig
 from kinema.recipes.methods import method_entry
 from kinema.recipes.plan import Plan, Schedule
 from kinema.training.settings import OptimiserConfig
 from kinema.transforms import TransformConfig
+
+WITH_A_QUEUE = (MoCoConfig, BEConfig, DSMConfig)
+ONE_WINDOW = (BEConfig, DSMConfig)
+"""Methods whose query and key are the same window of the video."""
 
 
 def small(method: str) -> Plan:
@@ -28,9 +32,9 @@ def small(method: str) -> Plan:
     """
     config: Any = method_entry(method).config()
     brief: dict[str, Any] = {"head": HeadConfig(norm=True), "temperature": 0.1}
-    if isinstance(config, MoCoConfig | CPRConfig):
+    if isinstance(config, (*WITH_A_QUEUE, CPRConfig)):
         brief |= {"queue": 512, "momentum": 0.5}
-    if isinstance(config, MoCoConfig):
+    if isinstance(config, WITH_A_QUEUE):
         brief |= {"negatives_from": "batch"}
     known = {name: value for name, value in brief.items() if name in type(config).__dataclass_fields__}
     return Plan(
@@ -41,6 +45,7 @@ def small(method: str) -> Plan:
         optimiser=OptimiserConfig(lr=1.5e-3),
         transform=TransformConfig(area_min=0.5, jitter=(0.5, 0.5, 0.5, 0.5), grey_p=0.5, blur_p=0.0),
         batch_size=16,
+        temporal=0.0 if isinstance(config, ONE_WINDOW) else Plan.temporal,
     )
 
 
@@ -48,10 +53,12 @@ def paper(method: str) -> Plan:
     """The setting of CoCLR and CPR on UCF101 (CPR, sect. 4.1): S3D, 32 frames of 128 pixels, 400 epochs, two cycles.
 
     Batch 32 (16 a GPU on two), Adam with lr 1e-3 and weight decay 1e-5, K = 2048, n = 7, r = .5, k = 5. The authors
-    drop the rate at epochs 300 and 350 of 400; here every phase drops it at 3/4 and 7/8 of its length. Needs a GPU;
-    not run here.
+    drop the rate at epochs 300 and 350 of 400; here every phase drops it at 3/4 and 7/8 of its length. BE and DSM have
+    their own. Needs a GPU; not run here.
     """
     config: Any = method_entry(method).config()
+    if isinstance(config, BEConfig | BERegulariserConfig | DSMConfig):
+        return _scene_paper(config)
     cpr = isinstance(config, CPRConfig)
     if isinstance(config, CPRConfig):
         config = replace(config, stages=7, keep=0.5, k=5, queue=2048, momentum=0.999)
@@ -67,6 +74,33 @@ def paper(method: str) -> Plan:
         encoder=EncoderConfig("s3d"),
         transform=TransformConfig(area_min=0.2, plain_second=0.5),
         batch_size=32,
+        workers=8,
+        cache_gib=64.0,
+        precision="16-mixed",
+    )
+
+
+def _scene_paper(config: BEConfig | BERegulariserConfig | DSMConfig) -> Plan:
+    """BE and DSM on UCF101. Their clips are long, so a video that is shorter holds its last frame.
+
+    BE: 16 frames, every fourth, of 112 pixels, jitter .5, .5, .25 and .5; SGD, rate .003, times .1 at 120, 160 and 200
+    of 200 epochs. DSM: 32 frames, every fourth, 100 epochs; where its drops lie is not known, so as BE's, by their
+    share. Both papers' network is I3D; C3D, their second, is the nearest here. K and the batch are CoCLR's.
+    """
+    dsm = isinstance(config, DSMConfig)
+    if not isinstance(config, BERegulariserConfig):
+        config = replace(config, queue=2048, momentum=0.999, negatives_from="queue")
+    drops = (60, 80) if dsm else (120, 160, 200)
+    return Plan(
+        config,
+        epochs=100 if dsm else 200,
+        optimiser=OptimiserConfig("sgd", lr=3e-3, weight_decay=1e-4, schedule="steps", drops=drops, warmup_epochs=0),
+        clip=ClipSpec(frames=32 if dsm else 16, stride=4, size=112, short_side=128),
+        encoder=EncoderConfig("c3d"),
+        transform=TransformConfig(jitter=(0.5, 0.5, 0.25, 0.5)),
+        batch_size=32,
+        temporal=0.0,
+        short_videos="repeat",
         workers=8,
         cache_gib=64.0,
         precision="16-mixed",

@@ -13,9 +13,15 @@ DEEPEST = 64
 
 
 def phases_of(recipe: dict[str, Any], view: str | None = None) -> list[dict[str, Any]]:
-    """The recipe's phases, of all or of those that train one view."""
-    phases = [phase for phase in recipe.get("phases") or () if isinstance(phase.get("method"), dict)]
+    """The recipe's phases, all or those that train one view; of joined methods the settings of the first."""
+    planned = [phase for phase in recipe.get("phases") or () if isinstance(phase.get("method"), dict)]
+    phases = [{**phase, "method": _leading(phase["method"])} for phase in planned]
     return [phase for phase in phases if view in (None, phase["method"].get("view"))]
+
+
+def _leading(method: dict[str, Any]) -> dict[str, Any]:
+    first = method.get("method")
+    return first if isinstance(first, dict) else method
 
 
 def epochs_of(run: Path, recipe: dict[str, Any], encoder: str, view: str) -> int | None:

@@ -15,9 +15,12 @@ NAMES = {
     "coclr": "CPR, 1 stage (CoCLR)",
     "cpr": "CPR",
     "cpr-bank": "CPR with memory banks",
+    "be": "BE (background erasing)",
+    "dsm": "DSM (scene and motion apart)",
     "supervised": "Supervised (told the labels)",
 }
 SHORT = {"random": "Untrained", "coclr": "CoCLR", "supervised": "Supervised", "moco": "MoCo", "cpr-bank": "CPR bank"}
+SHORT |= {"be": "BE", "dsm": "DSM"}
 PROTOCOLS = {
     "knn": "Nearest-neighbour classifier",
     "linear": "Linear probe",

@@ -10,7 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from kinema.core.errors import KinemaError, ShapeError
+from kinema.core.errors import ConfigError, KinemaError, ShapeError
 from kinema.core.files import storage_error
 from kinema.core.protocols import Method
 from kinema.core.records import RawClips
@@ -27,7 +27,7 @@ from kinema.core.seeds import generator_at
 from kinema.training.checkpoints import Checkpoint, Progress
 from kinema.training.settings import OptimiserConfig, Phase, Recipe
 from kinema.training.watch import CollapseWatch, FiniteWatch, WaitTimer
-from kinema.transforms import ViewTransform
+from kinema.transforms import ViewTransform, check_variants
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         super().__init__()
         self.automatic_optimization = False
         self.method, self.recipe, self.phase, self.around = method, recipe, phase, around
-        self.transform = ViewTransform(recipe.clip, method.views, recipe.transform)
+        self.transform = transform_of(method, recipe, phase)
         self.optimiser = make_optimiser(method, phase.optimiser)
         self.progress = Progress()
         self.finite = FiniteWatch(LOG_EVERY)
@@ -230,7 +230,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
             row |= self.around.meter.figures()
             self.around.meter.reset()
         row["effective_rank"] = self.collapse.look(p.step, judge=p.epoch > 0)
-        if type(self.method).refresh is not Method.refresh:
+        if self.method.refreshes():
             self.method.refresh(self.around.features(self.method))
         if self.around.after_epoch is not None:
             row |= self.around.after_epoch(self.method, p.epoch)
@@ -294,6 +294,24 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         ) as error:  # a tracking server may fail in any way, and a training is worth more than its curves
             self._logger_failed = True
             log.warning("The logger failed and is left alone; metrics.jsonl has every figure: %s", error)
+
+
+def transform_of(method: Method, recipe: Recipe, phase: Phase) -> ViewTransform:
+    """From raw clips to what the method sees in training, under its own disturbances, the phase's and the recipe's.
+
+    Raises:
+        ConfigError: a disturbance acts on a variant that the method does not take, or makes negatives for a method that
+            compares with none.
+    """
+    disturb = tuple(dict.fromkeys((*method.disturbances, *phase.disturb, *recipe.transform.disturb)))
+    check_variants(disturb, method.variants)
+    making = [type(each).__name__ for each in disturb if each.negative]
+    if making and not method.takes_negatives:
+        raise ConfigError(
+            f"{making[0]} makes a negative of each clip, and {type(method).__name__} compares with no negatives.",
+            "Leave it out, or choose a contrastive method: moco, simclr, cpr, be or dsm.",
+        )
+    return ViewTransform(recipe.clip, method.views, replace(recipe.transform, disturb=disturb))
 
 
 def make_optimiser(method: Method, config: OptimiserConfig) -> torch.optim.Optimizer:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from kinema.core.errors import ConfigError
-from kinema.core.protocols import MethodConfig
+from kinema.core.protocols import Disturbance, MethodConfig
 from kinema.core.records import ClipSpec
 from kinema.encoders import EncoderConfig
 from kinema.transforms import TransformConfig
@@ -73,6 +73,7 @@ class Phase:
         optimiser: the optimiser, anew for every phase.
         start: for each view whose tower is not to start at random: the earlier phase that learnt it, or the folder of
             a phase of another run.
+        disturb: what is done to variants in this phase, beside what the method and the recipe's transform do.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Phase:
     epochs: int
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     start: Mapping[str, str] = field(default_factory=dict)
+    disturb: tuple[Disturbance, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name or any(c in self.name for c in "/\\ "):
@@ -151,9 +153,8 @@ class Recipe:
                 f"temporal={self.temporal}, failure_budget={self.failure_budget}: both must lie in [0, 1]."
             )
         self.encoder.check_clip(self.clip)
-        for phase in self.phases:
-            queue = getattr(phase.method, "queue", None)
-            if queue is not None and queue % self.batch_size:
+        for phase, queue in ((p, queue) for p in self.phases for queue in _queues(p.method)):
+            if queue % self.batch_size:
                 below, above = (
                     queue // self.batch_size * self.batch_size,
                     -(-queue // self.batch_size) * self.batch_size,
@@ -168,3 +169,8 @@ class Recipe:
     def number(self, phase: Phase) -> int:
         """The phase's place, from 1."""
         return self.phases.index(phase) + 1
+
+
+def _queues(method: MethodConfig) -> list[int]:
+    """The sizes of the queues of a method, or of those that are joined in it."""
+    return [part.queue for part in getattr(method, "parts", (method,)) if hasattr(part, "queue")]

@@ -27,7 +27,7 @@ from kinema.data import ClipDataset, ClipSampler, ClipStore, collate
 from kinema.encoders.weights import encoder_state
 from kinema.training.checkpoints import read_tower, write_tower
 from kinema.training.loggers import close_logger, open_logger
-from kinema.training.phase import InterruptedRunError, Meter, PhaseModule, Surroundings
+from kinema.training.phase import InterruptedRunError, Meter, PhaseModule, Surroundings, transform_of
 from kinema.training.progress import PhaseDisplay
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Phase, Recipe
@@ -139,6 +139,7 @@ def _train_phase(job: Job, phase: Phase) -> None:
     method.start({view: read_tower(tower_of(name, view, recipe, job.run)) for view, name in phase.start.items()})
     if not (folder / "checkpoint.pt").exists():  # what is resumed has its weights, wherever the file is now
         start_from_weights(method, recipe, phase)
+    transform = transform_of(method, recipe, phase)
     sampler = ClipSampler(
         job.store.frames,
         recipe.clip,
@@ -147,8 +148,9 @@ def _train_phase(job: Job, phase: Phase) -> None:
         variants=method.variants,
         temporal=recipe.temporal,
         clips_per_video=recipe.clips_per_video,
+        elsewhere=transform.elsewhere,
     )
-    moving = "motion" in method.views
+    moving = "motion" in transform.reads
     ledger = job.run.path / "failures.jsonl"
     dataset = ClipDataset(job.store, failures_allowed=recipe.failure_budget, ledger=ledger, motion=moving)
     title = f"{recipe.number(phase)} of {len(recipe.phases)} · {phase.name}"

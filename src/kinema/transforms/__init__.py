@@ -1,11 +1,16 @@
 """Views of a batch of clips: one geometry a clip and variant, one colour, whatever the views are."""
 
 from kinema.transforms.blur import gaussian_matrix
+from kinema.transforms.broken_motion import BrokenMotion
 from kinema.transforms.colour import Colour, colour_matrix, contrast_offset, draw_colour
 from kinema.transforms.config import TransformConfig
+from kinema.transforms.disturb import check_variants
+from kinema.transforms.elsewhere import Elsewhere
 from kinema.transforms.geometry import Geometry, axis_matrix, centre_square, draw_geometry, resample, ten_crops
+from kinema.transforms.local_warp import LocalWarp
 from kinema.transforms.log_mel import log_mel, mel_filters
 from kinema.transforms.motion import MOTION_LIMIT, MOTION_UNIT, motion_view
+from kinema.transforms.static_frame import StaticFrame, mixed
 from kinema.transforms.views import RESIDUAL_UNIT, RGB_MEAN, RGB_STD, ViewTransform
 
 __all__ = [
@@ -14,12 +19,17 @@ __all__ = [
     "RESIDUAL_UNIT",
     "RGB_MEAN",
     "RGB_STD",
+    "BrokenMotion",
     "Colour",
+    "Elsewhere",
     "Geometry",
+    "LocalWarp",
+    "StaticFrame",
     "TransformConfig",
     "ViewTransform",
     "axis_matrix",
     "centre_square",
+    "check_variants",
     "colour_matrix",
     "contrast_offset",
     "draw_colour",
@@ -27,6 +37,7 @@ __all__ = [
     "gaussian_matrix",
     "log_mel",
     "mel_filters",
+    "mixed",
     "motion_view",
     "resample",
     "ten_crops",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kinema.core.errors import ConfigError
+from kinema.core.protocols import Disturbance
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class TransformConfig:
         blur_sigma: the smallest and the largest standard deviation of the blur, pixels of the view.
         plain_second: probability that the second variant of a clip is only cropped and flipped, its colours and
             sharpness left alone (CoCLR's asymmetric half of the time).
+        disturb: what is done after that to variants, and which negatives are made of them, in this order.
     """
 
     area_min: float = 0.2
@@ -38,6 +40,7 @@ class TransformConfig:
     blur_p: float = 0.5
     blur_sigma: tuple[float, float] = (0.1, 2.0)
     plain_second: float = 0.0
+    disturb: tuple[Disturbance, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("flip", "jitter_p", "grey_p", "blur_p", "plain_second"):

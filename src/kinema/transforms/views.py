@@ -2,7 +2,8 @@
 
 A variant of a clip draws, in this order, its crop and flip, whether it is left plain, its colours and its blur, all
 from a CPU generator: the same draws on every device and for every choice of views. All frames of a clip share them,
-so a clip that stands still stays still. All of it is computed in float32, also where training runs in mixed precision.
+so a clip that stands still stays still. Disturbances (``disturb``) come after all variants, with their own draws. All
+of it is computed in float32, also where training runs in mixed precision.
 
 The views, float [B, C, T, size, size] in ``channels_last_3d`` order:
 
@@ -26,6 +27,7 @@ from kinema.core.records import VIEWS, ClipBatch, ClipSpec, RawClips
 from kinema.transforms.blur import draw_sigma, gaussian_matrix
 from kinema.transforms.colour import Colour, colour_matrix, contrast_offset, draw_colour
 from kinema.transforms.config import TransformConfig
+from kinema.transforms.disturb import Disturbed, disturbed, needed_views, only
 from kinema.transforms.geometry import Geometry, centre_square, draw_geometry, resample, ten_crops
 from kinema.transforms.motion import motion_view
 
@@ -45,7 +47,7 @@ class ViewTransform:
     Args:
         spec: frames and size of a clip.
         views: what to compute, of 'rgb', 'residual' and 'motion'; nothing else is.
-        config: strength of the augmentation; evaluation does not read it.
+        config: strength of the augmentation, and the disturbances; evaluation does not read it.
 
     Raises:
         ConfigError: no view, an unknown one, or one named twice.
@@ -57,35 +59,42 @@ class ViewTransform:
         self.spec = spec
         self.views = tuple(views)
         self.config = config or TransformConfig()
+        self.reads = tuple(dict.fromkeys((*self.views, *needed_views(self.config.disturb))))
+        """The views that training computes: those asked for, and what the disturbances must see beside them."""
+        self.elsewhere = any(each.elsewhere for each in self.config.disturb)
+        """Whether training wants a window elsewhere in each video, after those of the variants."""
 
     def train(self, raw: RawClips, generator: torch.Generator, *, labels: bool = False) -> ClipBatch:
         """Augmented views: each of the V variants of a clip with its own draws.
 
         Args:
-            raw: B clips in V variants, on any device.
+            raw: B clips in V variants, on any device; after them the window elsewhere, where one was drawn.
             generator: a CPU generator; equal states give equal augmentations on every device.
             labels: whether the labels travel along, for methods that declare that they read them.
 
         Returns:
-            V variants on the device of ``raw``.
+            V variants on the device of ``raw``, and the negatives that disturbances make.
 
         Raises:
-            DataError: the motion view is asked for and the clips have none.
+            DataError: the motion view is asked for, or a disturbance needs it, and the clips have none.
+            ConfigError: a disturbance acts on a variant that there is not.
             ShapeError: the clips do not fit the specification, or the generator is not on the CPU.
         """
-        self._check(raw)
+        self._check(raw, self.reads)
         if generator.device.type != "cpu":
             raise ShapeError(f"The generator of the transforms is on '{generator.device}'; give one on the CPU.")
-        b, variants = raw.frames.shape[:2]
+        b, windows = raw.frames.shape[:2]
         made = []
-        for v in range(variants):
+        for v in range(windows):
             geometry = draw_geometry(self.config, raw.extent, generator)
             plain = torch.rand(b, generator=generator) < (self.config.plain_second if v == 1 else 0.0)
             colour = draw_colour(self.config, b, generator, plain)
             sigma = draw_sigma(self.config.blur_p, self.config.blur_sigma, b, generator) * ~plain
             with _float32(raw):
-                made.append(self._variant(raw, v, geometry, colour, sigma))
-        return _batch(raw, made, labels)
+                made.append(self._variant(raw, v, geometry, colour, sigma, self.reads))
+        elsewhere = None if raw.elsewhere is None else (made.pop(), raw.elsewhere)
+        with _float32(raw):
+            return self._batch(raw, disturbed(self.config.disturb, made, elsewhere, generator), labels)
 
     def evaluate(self, raw: RawClips, *, labels: bool = False) -> ClipBatch:
         """Views as they are measured: the largest centred square of the picture, nothing else changed.
@@ -101,11 +110,11 @@ class ViewTransform:
             DataError: the motion view is asked for and the clips have none.
             ShapeError: the clips do not fit the specification.
         """
-        self._check(raw)
+        self._check(raw, self.views)
         geometry = centre_square(raw.extent)
         with _float32(raw):
-            made = [self._variant(raw, v, geometry, None, None) for v in range(raw.frames.shape[1])]
-        return _batch(raw, made, labels)
+            made = [self._variant(raw, v, geometry, None, None, self.views) for v in range(raw.frames.shape[1])]
+        return self._batch(raw, Disturbed(tuple(made)), labels)
 
     def ten_crops(self, raw: RawClips, *, mirrored: bool = True) -> Iterator[ClipBatch]:
         """The views of ten-crop testing, one crop at a time; see :func:`kinema.transforms.geometry.ten_crops`.
@@ -120,21 +129,33 @@ class ViewTransform:
             DataError: the motion view is asked for and the clips have none.
             ShapeError: the clips do not fit the specification.
         """
-        self._check(raw)
+        self._check(raw, self.views)
         crops = ten_crops(raw.extent, self.spec.size / self.spec.short_side)
         for geometry in crops if mirrored else crops[: len(crops) // 2]:
             with _float32(raw):
-                made = [self._variant(raw, v, geometry, None, None) for v in range(raw.frames.shape[1])]
-            yield _batch(raw, made, False)
+                made = [self._variant(raw, v, geometry, None, None, self.views) for v in range(raw.frames.shape[1])]
+            yield self._batch(raw, Disturbed(tuple(made)), False)
 
-    def _check(self, raw: RawClips) -> None:
+    def _batch(self, raw: RawClips, made: Disturbed, labels: bool) -> ClipBatch:
+        variants, negatives = (
+            tuple(only(each, self.views) for each in group) for group in (made.variants, made.negatives)
+        )
+        label = raw.label if labels else None
+        return ClipBatch(variants, raw.index, raw.source, label, negatives, made.valid)
+
+    def _check(self, raw: RawClips, views: tuple[str, ...]) -> None:
         frames = raw.frames.shape[2]
         if frames != self.spec.frames + 1:
             raise ShapeError(
                 f"The clips hold {frames} frames; clip.frames = {self.spec.frames} needs {self.spec.frames + 1}, "
                 "the one before the clip included."
             )
-        if "motion" in self.views and raw.motion is None:
+        if "motion" in views and "motion" not in self.views and raw.motion is None:
+            raise DataError(
+                "A disturbance needs the motion of the clips, and these videos carry no motion vectors.",
+                "Take a disturbance that needs none (of broken-motion's kinds only 'warp' does), or videos in H.264.",
+            )
+        if "motion" in views and raw.motion is None:
             raise DataError(
                 "The view 'motion' is asked for, but these videos carry no motion vectors.",
                 "Take the view 'residual' instead, or videos in H.264, whose streams hold motion vectors.",
@@ -147,13 +168,19 @@ class ViewTransform:
                 _check_extent(name, extent, grid)
 
     def _variant(
-        self, raw: RawClips, v: int, geometry: Geometry, colour: Colour | None, sigma: Tensor | None
+        self,
+        raw: RawClips,
+        v: int,
+        geometry: Geometry,
+        colour: Colour | None,
+        sigma: Tensor | None,
+        wanted: tuple[str, ...],
     ) -> dict[str, Tensor]:
         device, size = raw.frames.device, self.spec.size
         geometry = geometry.to(device)
         views: dict[str, Tensor] = {}
-        if "rgb" in self.views or "residual" in self.views:
-            lead = "residual" in self.views
+        if "rgb" in wanted or "residual" in wanted:
+            lead = "residual" in wanted
             pixels = raw.frames[:, v, 0 if lead else 1 :]
             rows, columns = geometry.matrices(raw.extent, pixels.shape[2], pixels.shape[3], size)
             if sigma is not None:
@@ -163,9 +190,9 @@ class ViewTransform:
             if lead:
                 change = (x[:, 1:] - x[:, :-1]).mul_(RGB_STD / RESIDUAL_UNIT)
                 views["residual"] = change.permute(0, 4, 1, 2, 3)
-            if "rgb" in self.views:
+            if "rgb" in wanted:
                 views["rgb"] = (x[:, 1:].contiguous() if lead else x).permute(0, 4, 1, 2, 3)
-        if "motion" in self.views:
+        if "motion" in wanted:
             assert raw.motion is not None
             assert raw.motion_valid is not None
             assert raw.motion_extent is not None
@@ -197,7 +224,3 @@ def _check_extent(name: str, extent: Tensor, grid: Tensor) -> None:
             f"RawClips.{name} runs from {tuple(low)} to {tuple(high)} rows and columns for a grid of "
             f"{height} x {width}; every clip needs at least one row and column, and no more than the grid holds."
         )
-
-
-def _batch(raw: RawClips, variants: list[dict[str, Tensor]], labels: bool) -> ClipBatch:
-    return ClipBatch(tuple(variants), raw.index, raw.source, raw.label if labels else None)

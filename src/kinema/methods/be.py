@@ -1,0 +1,239 @@
+"""BE, background erasing: a clip with one of its own frames added to all of them is still the same motion.
+
+Wang, Gao, Li, Lin, Ma, Cheng, Peng, Huang, Ji, Sun, "Removing the background by adding the background: towards
+background robust self-supervised video representation learning", CVPR 2021, arXiv 2009.05769. Two variants of a clip
+are most easily recognised by their background. The query is therefore a distracting clip, x̃_t = (1 − λ) x_t + λ x_s:
+its background is wrong, its motion is not. One more negative is another window of the same video: right background,
+wrong motion.
+
+Legend: B clips, K entries of the queue, d dimensions; q the distracting clip's projection, k its key's, n that of the
+window elsewhere; f_q and f_k the network and its moving average; F an encoder, before its head.
+
+Three forms. ``form='contrast'``: InfoNCE over [q·k, q·queue, q·n] (:class:`BE`). ``form='triplet'``: nearer to k than
+to n by a margin (:class:`BETriplet`). And a regulariser for any other method, |F(x̃) − F(x)|² (:class:`BERegulariser`),
+which alone would be content with a constant; ``kinema.methods.joined`` puts it beside one. To have the transform
+alone on top of another method: ``--transforms be``.
+
+Departures from the authors' code:
+- λ is drawn for every clip, not once a batch.
+- n is made by the key network, without gradient, as k is; in the release it goes through the query's, with gradient.
+- Where the video has no room for a window elsewhere, there is no n; in the release one that is near is moved a little.
+- Nothing is learnt before a queue that gives negatives is full; siblings and the batch's keys are as in ``moco``.
+- No rotation by up to ten degrees in the augmentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch.nn.functional import mse_loss
+
+from kinema.core.errors import ConfigError
+from kinema.core.ops import all_gather_rows, rank_slice, update_ema, world_size
+from kinema.core.protocols import Disturbance, Method
+from kinema.core.records import ClipBatch, Losses, TrainingContext
+from kinema.encoders import EncoderConfig, HeadConfig, Tower
+from kinema.mining import FeatureQueue
+from kinema.objectives import (
+    check_contrast,
+    check_margin,
+    instance_masks,
+    multi_positive_nce,
+    own_negatives,
+    own_triplets,
+)
+from kinema.objectives.instance import NegativesFrom, Siblings
+from kinema.transforms import Elsewhere, StaticFrame, mixed
+
+
+@dataclass(frozen=True)
+class BEConfig:
+    """Settings of BE.
+
+    Args:
+        view: the view that is learnt from; the motion of a clip does not change with a still frame, so not 'motion'.
+        form: 'contrast' with a queue, or 'triplet'.
+        strength: the largest λ.
+        margin: of the triplet.
+        queue: K of 'contrast', a multiple of the batch over all ranks.
+        temperature: τ of 'contrast'.
+        momentum: m of 'contrast', how slowly the key network follows.
+        siblings: of 'contrast'; as :class:`kinema.methods.MoCoConfig` has it.
+        negatives_from: of 'contrast'; as :class:`kinema.methods.MoCoConfig` has it. The paper's is the queue.
+        head: the projection head.
+    """
+
+    view: str = "rgb"
+    form: Literal["contrast", "triplet"] = "contrast"
+    strength: float = 0.3
+    margin: float = 0.5
+    queue: int = 1024
+    temperature: float = 0.07
+    momentum: float = 0.99
+    siblings: Siblings = "ignored"
+    negatives_from: NegativesFrom = "both"
+    head: HeadConfig = field(default_factory=HeadConfig)
+
+    def __post_init__(self) -> None:
+        check_contrast(self.queue, self.temperature, self.momentum)
+        check_margin(self.margin)
+        _check_still(self.view, self.strength)
+
+    @property
+    def disturbances(self) -> tuple[Disturbance, ...]:
+        """The still frame in the query, and the window elsewhere as a negative."""
+        return (StaticFrame(self.strength), Elsewhere())
+
+    @property
+    def warm_up_clips(self) -> int:
+        """How many clips must have passed before a step can learn: the queue's, if it gives negatives."""
+        return self.queue if self.form == "contrast" and self.negatives_from != "batch" else 0
+
+    def build(self, encoder: EncoderConfig, context: TrainingContext) -> Method:  # noqa: ARG002 - the contract
+        """The method in its form, freshly initialised."""
+        return BE(self, encoder) if self.form == "contrast" else BETriplet(self, encoder)
+
+
+class BE(Method):
+    """InfoNCE of the distracting clip against its undisturbed key, the others' keys, and its video elsewhere."""
+
+    takes_negatives = True
+
+    def __init__(self, config: BEConfig, encoder: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.view = config.view
+        self.views = self.trains = (config.view,)
+        self.disturbances = config.disturbances
+        self.f_q = Tower(config.view, encoder, config.head)
+        self.f_k = self.f_q.frozen_copy()
+        self.queue = FeatureQueue(config.queue, config.head.out, (config.view,))
+
+    def towers(self) -> Mapping[str, Tower]:
+        """The query tower, under its view."""
+        return {self.view: self.f_q}
+
+    def started(self) -> None:
+        """The momentum tower starts where the query tower does."""
+        self.f_k.load_state_dict(self.f_q.state_dict())
+
+    def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - the contract
+        """InfoNCE over [q·k, q·others, q·n] / τ; not ready until the queue is full, if it gives negatives."""
+        cfg = self.config
+        with torch.no_grad():
+            k = self.f_k(batch.view(1, self.view))
+            n = [self.f_k(x) for x in batch.negatives_in(self.view)]
+        pending = {"k": all_gather_rows(k), "source": all_gather_rows(batch.source)}
+        pending["index"] = all_gather_rows(batch.index)
+        if not self.queue.full and cfg.negatives_from != "batch":
+            return Losses(k.new_zeros(()), pending=pending, embeddings=k, ready=False)
+
+        q = self.f_q(batch.view(0, self.view))
+        positives, candidates = instance_masks(
+            batch.source,
+            pending["source"],
+            self.queue.source,
+            siblings=cfg.siblings,
+            negatives_from=cfg.negatives_from,
+        )
+        keys = torch.cat([pending["k"], self.queue.features(self.view)])
+        own = own_negatives(q, n, batch.negatives_valid)
+        total = multi_positive_nce(q @ keys.T / cfg.temperature, positives, candidates, own / cfg.temperature)
+        return Losses(total, terms={"info_nce": total.detach()}, pending=pending, embeddings=q.detach())
+
+    def commit(self, losses: Losses) -> None:
+        """Moves f_k towards f_q and pushes the keys."""
+        if losses.ready:
+            update_ema(self.f_k, self.f_q, self.config.momentum)
+        pending = losses.pending
+        self.queue.push({self.view: pending["k"]}, pending["source"], pending["index"])
+
+
+class BETriplet(Method):
+    """The distracting clip nearer to its undisturbed variant than to its video elsewhere; one network, no memory."""
+
+    takes_negatives = True
+
+    def __init__(self, config: BEConfig, encoder: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.view = config.view
+        self.views = self.trains = (config.view,)
+        self.disturbances = config.disturbances
+        self.tower = Tower(config.view, encoder, config.head)
+
+    def towers(self) -> Mapping[str, Tower]:
+        """The one tower, under its view."""
+        return {self.view: self.tower}
+
+    def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - the contract
+        """max(0, |q − k| − |q − n| + margin), the mean over the clips that have an n."""
+        q, k = (self.tower(batch.view(variant, self.view)) for variant in (0, 1))
+        n = [self.tower(x) for x in batch.negatives_in(self.view)]
+        total = own_triplets(q, k, n, self.config.margin, batch.negatives_valid)
+        return Losses(total, terms={"triplet": total.detach()}, embeddings=q.detach())
+
+
+@dataclass(frozen=True)
+class BERegulariserConfig:
+    """Settings of BE beside another method.
+
+    Args:
+        view: the view whose tower is regularised; not 'motion'.
+        strength: the largest λ.
+        head: that of the method it stands beside; no gradient of this loss reaches it.
+    """
+
+    view: str = "rgb"
+    strength: float = 0.3
+    head: HeadConfig = field(default_factory=HeadConfig)
+
+    def __post_init__(self) -> None:
+        _check_still(self.view, self.strength)
+
+    def build(self, encoder: EncoderConfig, context: TrainingContext) -> BERegulariser:  # noqa: ARG002 - the contract
+        """The method, freshly initialised."""
+        return BERegulariser(self, encoder)
+
+
+class BERegulariser(Method):
+    """F(x̃) = F(x): the features of a clip do not change when one of its frames is added to all."""
+
+    variants = 1
+
+    def __init__(self, config: BERegulariserConfig, encoder: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.view = config.view
+        self.views = self.trains = (config.view,)
+        self.tower = Tower(config.view, encoder, config.head)
+        self.tower.head.requires_grad_(False)
+
+    def towers(self) -> Mapping[str, Tower]:
+        """The one tower, under its view."""
+        return {self.view: self.tower}
+
+    def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:
+        """The mean of (F(x̃) − F(x))² over clips and dimensions, with gradient on both sides.
+
+        x̃ is made here, of the variant as it is; each clip's draw is the one it has among the clips of all ranks.
+        """
+        x = batch.view(0, self.view)
+        draws = StaticFrame(self.config.strength).draw(len(x) * world_size(), generator)
+        distracting = mixed({self.view: x}, *(draw[rank_slice(len(x))] for draw in draws))[self.view]
+        features = self.tower.encoder(x)
+        total = mse_loss(self.tower.encoder(distracting), features)
+        return Losses(total, terms={"mse": total.detach()}, embeddings=features.detach())
+
+
+def _check_still(view: str, strength: float) -> None:
+    if view == "motion":
+        raise ConfigError(
+            "method.view is 'motion', which a still frame does not change: there would be nothing to learn.",
+            "Choose the view 'rgb' or 'residual'.",
+        )
+    if not 0 < strength < 1:
+        raise ConfigError(f"method.strength is {strength}; it must lie between 0 and 1.")

@@ -1,0 +1,183 @@
+"""DSM, decoupling the scene and the motion: a positive with another scene, a negative with another motion.
+
+Wang, Gao, Li, Hu, Jiang, Guo, Ji, Sun, "Enhancing unsupervised video representation learning by decoupling the scene
+and the motion", AAAI 2021, arXiv 2009.05757. The key is the clip under one smooth local warp, the same in all frames:
+its scene is bent and its motion is kept. The negative is the clip with its motion broken and its scene kept. Whoever
+tells them apart has looked at the motion.
+
+Legend: B clips, K entries of the queue, d dimensions; q the clip's projection, k the warped variant's, n that of the
+clip whose motion is broken; f_q and f_k the network and its moving average.
+
+Two forms. ``form='contrast'``: InfoNCE with K + 2 logits, [q·k, q·queue, q·n] (:class:`DSM`). ``form='triplets'``:
+nearer to k than to one's own n, and than to another clip's, by a margin each (:class:`DSMTriplets`). To have the
+transforms alone on top of another method: ``--transforms dsm``.
+
+Departures from the authors' code:
+- n is a reconstruction (``kinema.transforms.broken_motion``): the release never calls its own temporal disturbance and
+  takes another window of the same video, which is BE's negative.
+- The key is warped, as in the paper's figure; in the release it is the query. One warp a clip, not one a batch.
+- n is made by the key network, without gradient, as k is; in the release it goes through the query's, with gradient.
+- A clip that stands still has no n: there would be nothing to tell it from.
+- The other clip of the second triplet is the next one of the batch, in the release the one at its mirrored place; a
+  clip of the same recording is left out.
+- Nothing is learnt before a queue that gives negatives is full; siblings and the batch's keys are as in ``moco``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+
+from kinema.core.ops import all_gather_rows, rank_slice, update_ema
+from kinema.core.protocols import Disturbance, Method
+from kinema.core.records import ClipBatch, Losses, TrainingContext
+from kinema.encoders import EncoderConfig, HeadConfig, Tower
+from kinema.mining import FeatureQueue
+from kinema.objectives import (
+    check_contrast,
+    check_margin,
+    instance_masks,
+    multi_positive_nce,
+    own_negatives,
+    own_triplets,
+)
+from kinema.objectives.instance import NegativesFrom, Siblings
+from kinema.transforms import BrokenMotion, LocalWarp
+
+
+@dataclass(frozen=True)
+class DSMConfig:
+    """Settings of DSM.
+
+    Args:
+        view: the view that is learnt from.
+        form: 'contrast' with a queue, or 'triplets'.
+        warp: what bends the scene of the key.
+        broken: what breaks the motion of the negative; without motion vectors leave 'warp' out of its kinds.
+        margin: of the triplets.
+        queue: K of 'contrast', a multiple of the batch over all ranks.
+        temperature: τ of 'contrast'.
+        momentum: m of 'contrast', how slowly the key network follows.
+        siblings: of 'contrast'; as :class:`kinema.methods.MoCoConfig` has it.
+        negatives_from: of 'contrast'; as :class:`kinema.methods.MoCoConfig` has it. The paper's is the queue.
+        head: the projection head.
+    """
+
+    view: str = "rgb"
+    form: Literal["contrast", "triplets"] = "contrast"
+    warp: LocalWarp = field(default_factory=LocalWarp)
+    broken: BrokenMotion = field(default_factory=BrokenMotion)
+    margin: float = 0.5
+    queue: int = 1024
+    temperature: float = 0.07
+    momentum: float = 0.99
+    siblings: Siblings = "ignored"
+    negatives_from: NegativesFrom = "both"
+    head: HeadConfig = field(default_factory=HeadConfig)
+
+    def __post_init__(self) -> None:
+        check_contrast(self.queue, self.temperature, self.momentum)
+        check_margin(self.margin)
+
+    @property
+    def disturbances(self) -> tuple[Disturbance, ...]:
+        """The bent scene, and the broken motion as a negative."""
+        return (self.warp, self.broken)
+
+    @property
+    def warm_up_clips(self) -> int:
+        """How many clips must have passed before a step can learn: the queue's, if it gives negatives."""
+        return self.queue if self.form == "contrast" and self.negatives_from != "batch" else 0
+
+    def build(self, encoder: EncoderConfig, context: TrainingContext) -> Method:  # noqa: ARG002 - the contract
+        """The method in its form, freshly initialised."""
+        return DSM(self, encoder) if self.form == "contrast" else DSMTriplets(self, encoder)
+
+
+class DSM(Method):
+    """InfoNCE of the clip against its bent variant, the others' keys, and itself with its motion broken."""
+
+    takes_negatives = True
+
+    def __init__(self, config: DSMConfig, encoder: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.view = config.view
+        self.views = self.trains = (config.view,)
+        self.disturbances = config.disturbances
+        self.f_q = Tower(config.view, encoder, config.head)
+        self.f_k = self.f_q.frozen_copy()
+        self.queue = FeatureQueue(config.queue, config.head.out, (config.view,))
+
+    def towers(self) -> Mapping[str, Tower]:
+        """The query tower, under its view."""
+        return {self.view: self.f_q}
+
+    def started(self) -> None:
+        """The momentum tower starts where the query tower does."""
+        self.f_k.load_state_dict(self.f_q.state_dict())
+
+    def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - the contract
+        """InfoNCE over [q·k, q·others, q·n] / τ; not ready until the queue is full, if it gives negatives."""
+        cfg = self.config
+        with torch.no_grad():
+            k = self.f_k(batch.view(1, self.view))
+            n = [self.f_k(x) for x in batch.negatives_in(self.view)]
+        pending = {"k": all_gather_rows(k), "source": all_gather_rows(batch.source)}
+        pending["index"] = all_gather_rows(batch.index)
+        if not self.queue.full and cfg.negatives_from != "batch":
+            return Losses(k.new_zeros(()), pending=pending, embeddings=k, ready=False)
+
+        q = self.f_q(batch.view(0, self.view))
+        positives, candidates = instance_masks(
+            batch.source,
+            pending["source"],
+            self.queue.source,
+            siblings=cfg.siblings,
+            negatives_from=cfg.negatives_from,
+        )
+        keys = torch.cat([pending["k"], self.queue.features(self.view)])
+        own = own_negatives(q, n, batch.negatives_valid)
+        total = multi_positive_nce(q @ keys.T / cfg.temperature, positives, candidates, own / cfg.temperature)
+        return Losses(total, terms={"info_nce": total.detach()}, pending=pending, embeddings=q.detach())
+
+    def commit(self, losses: Losses) -> None:
+        """Moves f_k towards f_q and pushes the keys."""
+        if losses.ready:
+            update_ema(self.f_k, self.f_q, self.config.momentum)
+        pending = losses.pending
+        self.queue.push({self.view: pending["k"]}, pending["source"], pending["index"])
+
+
+class DSMTriplets(Method):
+    """The clip nearer to its bent variant than to broken motion, its own and another's; one network, no memory."""
+
+    takes_negatives = True
+
+    def __init__(self, config: DSMConfig, encoder: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.view = config.view
+        self.views = self.trains = (config.view,)
+        self.disturbances = config.disturbances
+        self.tower = Tower(config.view, encoder, config.head)
+
+    def towers(self) -> Mapping[str, Tower]:
+        """The one tower, under its view."""
+        return {self.view: self.tower}
+
+    def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - the contract
+        """The sum of two triplets, each a mean over the clips that have a negative."""
+        q, k = (self.tower(batch.view(variant, self.view)) for variant in (0, 1))
+        n = [self.tower(x) for x in batch.negatives_in(self.view)]
+        here, margin, valid = rank_slice(len(q)), self.config.margin, batch.negatives_valid
+        source = all_gather_rows(batch.source)
+        apart = (source != source.roll(-1))[here, None]
+        theirs = apart.expand(-1, len(n)) if valid is None else apart & all_gather_rows(valid).roll(-1, 0)[here]
+        intra = own_triplets(q, k, n, margin, valid)
+        inter = own_triplets(q, k, [all_gather_rows(x).roll(-1, 0)[here] for x in n], margin, theirs)
+        terms = {"intra": intra.detach(), "inter": inter.detach()}
+        return Losses(intra + inter, terms=terms, embeddings=q.detach())

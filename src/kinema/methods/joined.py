@@ -1,0 +1,145 @@
+"""Methods beside one another: one network, and a loss that is the sum of theirs.
+
+BE's regulariser on any base, or a pretext task beside supervised learning: the first method leads, and the others learn
+the network that it learns (``Method.adopt``). Each is what its own file says; here is only how they share.
+
+Legend: L the loss, w_i the weight of method i: L = L_0 + Σ_i w_i L_i.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from kinema.core.errors import ConfigError
+from kinema.core.protocols import Method, MethodConfig
+from kinema.core.records import ClipBatch, Losses, TrainingContext
+from kinema.encoders import EncoderConfig
+
+
+@dataclass(frozen=True)
+class JoinedConfig:
+    """Settings of methods beside one another.
+
+    Args:
+        method: the first: its view, towers and mining are the whole's.
+        beside: the others; each must learn a view that the first learns, with the same head.
+        weights: of the others' losses; empty for 1 each.
+    """
+
+    method: MethodConfig
+    beside: tuple[MethodConfig, ...]
+    weights: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.beside:
+            raise ConfigError("No method stands beside the first.", "Train the method itself, or name another.")
+        if any(isinstance(part, JoinedConfig) for part in self.parts):
+            raise ConfigError("Joined methods cannot be joined again.", "Name all that stand beside the first at once.")
+        if self.weights and len(self.weights) != len(self.beside):
+            raise ConfigError(
+                f"There are {len(self.weights)} weights for {len(self.beside)} methods beside the first.",
+                "Give one for each, or none for 1 each.",
+            )
+        if any(not weight > 0 for weight in self.weights):
+            raise ConfigError(f"The weights of joined methods are {list(self.weights)}; each must be above 0.")
+
+    @property
+    def parts(self) -> tuple[MethodConfig, ...]:
+        """All of them, the first first."""
+        return (self.method, *self.beside)
+
+    @property
+    def view(self) -> str:
+        """The first's."""
+        return str(getattr(self.method, "view", "rgb"))
+
+    @property
+    def warm_up_clips(self) -> int:
+        """How many clips must have passed before all can learn."""
+        return max(getattr(part, "warm_up_clips", 0) for part in self.parts)
+
+    def build(self, encoder: EncoderConfig, context: TrainingContext) -> Joined:
+        """The methods, freshly initialised, on the first one's towers.
+
+        Raises:
+            ConfigError: a method has no view with the first in common, or another head.
+        """
+        return Joined(self, [part.build(encoder, context) for part in self.parts])
+
+
+class Joined(Method):
+    """Asks for all that its parts ask for, shows each what it asked for, and adds up their losses."""
+
+    def __init__(self, config: JoinedConfig, parts: Sequence[Method]) -> None:
+        super().__init__()
+        first = parts[0]
+        for part in parts[1:]:
+            part.adopt({view: first.towers()[view] for view in first.trains})
+        self.config = config
+        self.parts = nn.ModuleList(parts)
+        self.names = _distinct([type(part).__name__ for part in parts])
+        self.view, self.trains, self.guide = first.view, first.trains, getattr(first, "guide", None)
+        self.views = tuple(dict.fromkeys(view for part in parts for view in part.views))
+        self.variants = max(part.variants for part in parts)
+        self.reads_labels = any(part.reads_labels for part in parts)
+        self.takes_negatives = any(part.takes_negatives for part in parts)
+        self.disturbances = tuple(dict.fromkeys(each for part in parts for each in part.disturbances))
+
+    def _named(self) -> list[tuple[str, Method]]:
+        return list(zip(self.names, self.parts, strict=True))  # type: ignore[arg-type]
+
+    def towers(self) -> Mapping[str, nn.Module]:
+        """The first method's."""
+        return self._named()[0][1].towers()
+
+    def started(self) -> None:
+        """Momentum towers start where the shared ones do."""
+        for _, part in self._named():
+            part.started()
+
+    def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:
+        """L_0 + Σ w_i L_i; not ready before every part is. Labels go to those only who read them."""
+        told = {}
+        for name, part in self._named():
+            told[name] = part.loss(batch if part.reads_labels else replace(batch, label=None), generator)
+        first = told[self.names[0]]
+        weights = (1.0, *(self.config.weights or (1.0,) * len(self.config.beside)))
+        total = torch.stack([weight * each.total for weight, each in zip(weights, told.values(), strict=True)]).sum()
+        return Losses(
+            total,
+            terms=_prefixed({name: each.terms for name, each in told.items()}),
+            pending=_prefixed({name: each.pending for name, each in told.items()}),
+            embeddings=first.embeddings,
+            mined=first.mined,
+            ready=all(each.ready for each in told.values()),
+        )
+
+    def commit(self, losses: Losses) -> None:
+        """Each part takes over what it left behind."""
+        for name, part in self._named():
+            own = {key[len(name) + 1 :]: value for key, value in losses.pending.items() if key.startswith(f"{name}.")}
+            part.commit(replace(losses, pending=own))
+
+    def refreshes(self) -> bool:
+        """Whether a part does."""
+        return any(part.refreshes() for _, part in self._named())
+
+    def refresh(self, features: Mapping[str, Tensor]) -> None:
+        """Hands them to every part."""
+        for _, part in self._named():
+            part.refresh(features)
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, with a number behind those that are there twice."""
+    counts = Counter(names)
+    return tuple(f"{name}{number}" if counts[name] > 1 else name for number, name in enumerate(names))
+
+
+def _prefixed(told: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {f"{name}.{key}": value for name, values in told.items() for key, value in values.items()}

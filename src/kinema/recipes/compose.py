@@ -1,0 +1,73 @@
+"""Methods on top of one another, by name: transforms on any base, a base under CPR, a loss beside another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from kinema.core.errors import UsageError
+from kinema.core.protocols import MethodConfig
+from kinema.methods import CPRBankConfig, CPRConfig, SupervisedConfig
+from kinema.recipes.disturbances import transforms_named
+from kinema.recipes.methods import METHODS
+from kinema.recipes.plan import Plan, infonce_of, like
+from kinema.recipes.presets import preset as preset_plan
+
+
+def composed(
+    plan: Plan,
+    preset: str,
+    *,
+    transforms: Sequence[str] = (),
+    base: str | MethodConfig | None = None,
+    beside: Sequence[str | MethodConfig] = (),
+    keep_temporal: bool = False,
+) -> Plan:
+    """A plan with more on top of it.
+
+    Args:
+        plan: what it is put on.
+        preset: the name of the preset that methods named here take their settings from.
+        transforms: names of disturbances (``recipes.disturbances.TRANSFORMS``), beside those the plan has.
+        base: what CPR's first phase is for the view of the run; settings as they are, or a name. A named one takes
+            queue, temperature, momentum and head from CPR, and the plan its share of clips in two windows.
+        beside: methods whose losses are added to the plan's; settings as they are, or names, which take the view and
+            the head of the plan's method.
+        keep_temporal: leave the plan's ``temporal`` as it is in any case.
+
+    Raises:
+        UsageError: there is no such name, or it cannot stand there.
+    """
+    disturb = tuple(dict.fromkeys((*plan.transform.disturb, *transforms_named(transforms))))
+    plan = replace(plan, transform=replace(plan.transform, disturb=disturb))
+    if base is not None:
+        plan = _with_base(plan, preset, base, keep_temporal)
+    others = tuple(_beside(plan, preset, each) if isinstance(each, str) else each for each in beside)
+    return replace(plan, beside=(*plan.beside, *others))
+
+
+def _with_base(plan: Plan, preset: str, base: str | MethodConfig, keep_temporal: bool) -> Plan:
+    if not isinstance(plan.method, CPRConfig):
+        raise UsageError("Only cpr is trained on top of a base.", "Leave --base out, or pretrain cpr.")
+    if not isinstance(base, str):
+        return replace(plan, base=base)
+    known = [name for name, entry in METHODS.items() if entry.alone and entry.config not in NO_BASE]
+    if base not in known:
+        raise UsageError(f"'{base}' cannot be the base of cpr.", f"Choose one of: {', '.join(known)}.")
+    named = preset_plan(preset, base)
+    given = infonce_of(plan.method, plan.method.view, plan.schedule)
+    fitted = like(named.method, given, ("view", "queue", "temperature", "momentum", "negatives_from", "head"))
+    return replace(plan, base=fitted, temporal=plan.temporal if keep_temporal else named.temporal)
+
+
+NO_BASE = (CPRConfig, CPRBankConfig, SupervisedConfig)
+
+
+def _beside(plan: Plan, preset: str, name: str) -> MethodConfig:
+    known = [name for name, entry in METHODS.items() if entry.config not in (CPRConfig, CPRBankConfig)]
+    if name not in known:
+        raise UsageError(f"'{name}' cannot stand beside another method.", f"Choose from: {', '.join(known)}.")
+    config: Any = preset_plan(preset, name).method
+    fitted: MethodConfig = like(config, plan.method, ("view", "head"))
+    return fitted

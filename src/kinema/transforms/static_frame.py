@@ -1,0 +1,76 @@
+"""Background erasing: a still frame of the clip is added to every frame, so that the background tells nothing.
+
+Wang, Gao, Li, Lin, Ma, Cheng, Peng, Huang, Ji, Sun, "Removing the Background by Adding the Background" (BE), CVPR
+2021, arXiv 2009.05769: x̃_t = (1 − λ) x_t + λ x_s. What stands still in the clip is now true of another moment too; what
+moves keeps its motion, and all frame differences shrink by the same factor 1 − λ.
+
+Legend: B clips, T frames; s the frame that is added, λ its share.
+
+Departure from the authors' code: λ is drawn for every clip; there, one serves a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kinema.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class StaticFrame:
+    """Adds a random frame of the clip to all of its frames.
+
+    Args:
+        strength: the largest λ; a clip's is uniform from 0 to it. 0 changes nothing.
+        variant: which variant is changed; 0 is the query.
+    """
+
+    strength: float = 0.3
+    variant: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength < 1:
+            raise ConfigError(f"static-frame.strength is {self.strength}; it must lie in [0, 1).")
+        if self.variant < 0:
+            raise ConfigError(f"static-frame.variant is {self.variant}; variants count from 0.")
+
+    negative = False
+    elsewhere = False
+    views = ()
+
+    def draw(self, clips: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """λ and the place of s in the clip, from 0 to 1, float [B] each."""
+        draws = torch.rand(clips, 2, generator=generator)
+        return self.strength * draws[:, 0], draws[:, 1]
+
+    def apply(self, variant: Mapping[str, Tensor], generator: torch.Generator) -> Mapping[str, Tensor]:
+        """All views with the frame added: rgb is mixed, the residual scaled by 1 − λ, the motion left as it is."""
+        clips = len(next(iter(variant.values())))
+        return mixed(variant, *self.draw(clips, generator))
+
+
+def mixed(variant: Mapping[str, Tensor], share: Tensor, place: Tensor) -> dict[str, Tensor]:
+    """A variant with one of its frames added to all.
+
+    Args:
+        variant: float [B, C, T, S, S] by view. rgb may be in any unit: a mean of two colours is one in all of them.
+        share: λ, float [B].
+        place: of the added frame in its clip, float [B] in [0, 1).
+    """
+    made = dict(variant)
+    if (x := variant.get("rgb")) is not None:
+        frames = (place * x.shape[2]).long().to(x.device)
+        still = x[torch.arange(len(x), device=x.device), :, frames][:, :, None]
+        # lerp is x + λ (still − x): a clip that stands still is not changed by a single bit
+        made["rgb"] = torch.lerp(x, still, _a_clip(share, x))
+    if (x := variant.get("residual")) is not None:
+        made["residual"] = (1 - _a_clip(share, x)) * x
+    return made
+
+
+def _a_clip(value: Tensor, like: Tensor) -> Tensor:
+    return value.to(like)[:, None, None, None, None]
