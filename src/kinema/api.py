@@ -385,7 +385,8 @@ def open_store(
 ) -> ClipStore:
     """The clips of a manifest as a recipe wants them, decoded once; with motion where a phase or the view needs it."""
     context = TrainingContext(len(manifest), 2)
-    motion = any("motion" in build_method(recipe, phase, context).views for phase in recipe.phases)
+    methods = [build_method(recipe, phase, context) for phase in recipe.phases]
+    motion = any("motion" in m.views or (m.companions and m.companions.motion_frames) for m in methods)
     with Steps("decoding", console) as progress:
         return ClipStore(
             manifest,

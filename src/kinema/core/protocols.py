@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from kinema.core.errors import CheckpointError
-from kinema.core.records import ClipBatch, Losses, TrainingContext
+from kinema.core.records import ClipBatch, Companions, Losses, TrainingContext
 
 
 @runtime_checkable
@@ -53,7 +53,8 @@ class Method(nn.Module):
     - ``views``: all that a batch must hold,
     - ``trains``: the views whose towers are learnt (the others are frozen guides),
     - ``variants``: how many of each clip,
-    - ``reads_labels``: False for everything that learns without labels; a batch holds labels only where it is True.
+    - ``reads_labels``: False for everything that learns without labels; a batch holds labels only where it is True,
+    - ``companions``: what a batch must hold of each clip's video beside the clip; None for nothing.
     """
 
     view: str = "rgb"
@@ -61,6 +62,7 @@ class Method(nn.Module):
     trains: tuple[str, ...] = ("rgb",)
     variants: int = 2
     reads_labels: bool = False
+    companions: Companions | None = None
 
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - for subclasses
         """The training objective on one batch; changes nothing but BatchNorm statistics."""

@@ -8,15 +8,16 @@ takes its part of every batch, in order of rank, so that two processes together 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 
 from kinema.core.errors import ConfigError, DataError
-from kinema.core.records import ClipSpec
+from kinema.core.records import ClipSpec, Companions
 from kinema.core.seeds import generator_at
+from kinema.data.companions import check_room, place_keyframe, place_motion, window_room
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,16 @@ class ClipRequest:
     Args:
         video: its row in the manifest.
         starts: the frame at which each of the V windows begins (the one before the clip).
+        keyframe: the number of a keyframe to come along, or None.
+        motion_starts: the first frame of each motion clip to come along; -1 for one that the video has no room for.
+        motion_frames: frames of a motion clip.
     """
 
     video: int
     starts: tuple[int, ...]
+    keyframe: int | None = None
+    motion_starts: tuple[int, ...] = ()
+    motion_frames: int = 0
 
 
 class ClipSampler:
@@ -44,11 +51,13 @@ class ClipSampler:
         temporal: the probability that the V windows of a clip begin at different frames; otherwise all of them are one
             and the same window.
         clips_per_video: how often an epoch shows each video.
+        companions: what comes along beside the first window of each clip. Every other draw stays what it is without.
+        keyframes: for each row, the numbers of its keyframes; needed where one comes along.
         rank: which of ``world`` processes this is.
         world: how many processes share a batch.
 
     Raises:
-        DataError: fewer than two videos: there is nothing to tell apart.
+        DataError: fewer than two videos: there is nothing to tell apart; or all are too short for the companions.
         ConfigError: a setting out of range.
     """
 
@@ -62,6 +71,8 @@ class ClipSampler:
         variants: int = 2,
         temporal: float = 0.0,
         clips_per_video: int = 1,
+        companions: Companions | None = None,
+        keyframes: Mapping[int, Sequence[int]] | None = None,
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -81,7 +92,11 @@ class ClipSampler:
             )
         self.batch_size = batch_size
         self._videos = sorted(frames)
-        self._room = [max(0, frames[video] - spec.span) + 1 for video in self._videos]
+        self._frames, self._spec = frames, spec
+        self._companions, self._keyframes = companions, keyframes or {}
+        if companions is not None and companions.motion_frames:
+            check_room(frames, spec, companions)
+        self._room = [window_room(frames[video], spec, companions) for video in self._videos]
         self._seed = seed
         self._variants = variants
         self._temporal = temporal
@@ -105,15 +120,29 @@ class ClipSampler:
         draws = torch.rand(slots, self._variants, dtype=torch.float64, generator=generator)
         apart = torch.rand(slots, dtype=torch.float64, generator=generator) < self._temporal
         draws = torch.where(apart[:, None], draws, draws[:, :1])
+        further = generator_at(self._seed, "companions", epoch)
+        others = 0 if self._companions is None else 1 + self._companions.negatives
+        beside = torch.rand(slots, others, dtype=torch.float64, generator=further)
         for batch in range(first, self.batches_per_epoch):
             begin = batch * whole + self._rank * self.batch_size
             yield [
-                ClipRequest(
-                    video=self._videos[places[slot]],
-                    starts=tuple(int(draw * self._room[places[slot]]) for draw in draws[slot].tolist()),
-                )
+                self._request(places[slot], draws[slot].tolist(), beside[slot].tolist())
                 for slot in range(begin, begin + self.batch_size)
             ]
+
+    def _request(self, place: int, draws: Sequence[float], beside: Sequence[float]) -> ClipRequest:
+        video, wanted, spec = self._videos[place], self._companions, self._spec
+        starts, frames = tuple(int(draw * self._room[place]) for draw in draws), self._frames[video]
+        if wanted is None:
+            return ClipRequest(video, starts)
+        known = self._keyframes.get(video, ())
+        return ClipRequest(
+            video,
+            starts,
+            place_keyframe(wanted, starts[0], frames, spec, known, beside[0]) if wanted.keyframe else None,
+            place_motion(wanted, starts[0], frames, spec, beside[1:]) if wanted.motion_frames else (),
+            wanted.motion_frames,
+        )
 
 
 def evaluation_windows(frames: int, spec: ClipSpec, preset: Literal["coclr", "vcop"] = "coclr") -> tuple[int, ...]:

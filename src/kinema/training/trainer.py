@@ -147,6 +147,8 @@ def _train_phase(job: Job, phase: Phase) -> None:
         variants=method.variants,
         temporal=recipe.temporal,
         clips_per_video=recipe.clips_per_video,
+        companions=method.companions,
+        keyframes={row: job.store.manifest.videos[row].keyframes for row in job.store.frames},
     )
     moving = "motion" in method.views
     ledger = job.run.path / "failures.jsonl"

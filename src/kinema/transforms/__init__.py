@@ -5,7 +5,7 @@ from kinema.transforms.colour import Colour, colour_matrix, contrast_offset, dra
 from kinema.transforms.config import TransformConfig
 from kinema.transforms.geometry import Geometry, axis_matrix, centre_square, draw_geometry, resample, ten_crops
 from kinema.transforms.log_mel import log_mel, mel_filters
-from kinema.transforms.motion import MOTION_LIMIT, MOTION_UNIT, motion_view
+from kinema.transforms.motion import MOTION_LIMIT, MOTION_UNIT, motion_clips_view, motion_view
 from kinema.transforms.views import RESIDUAL_UNIT, RGB_MEAN, RGB_STD, ViewTransform
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "gaussian_matrix",
     "log_mel",
     "mel_filters",
+    "motion_clips_view",
     "motion_view",
     "resample",
     "ten_crops",

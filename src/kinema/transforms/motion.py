@@ -46,3 +46,32 @@ def motion_view(motion: Tensor, valid: Tensor, extent: Tensor, geometry: Geometr
     weight = out[..., 2:]
     mean = out[..., :2] * torch.where(weight >= 0.5, 1 / weight, 0.0)
     return mean.clamp_(-MOTION_LIMIT, MOTION_LIMIT).permute(0, 4, 1, 2, 3)
+
+
+def motion_clips_view(
+    clips: Tensor, valid: Tensor, extent: Tensor, geometry: Geometry, size: int
+) -> tuple[Tensor, Tensor]:
+    """Motion clips in the geometry of the view that they come along with.
+
+    A cell of which the stream tells nothing at some frames (a keyframe, an intra-coded block) takes there the mean of
+    what it tells at the clip's others. Left at 0, a keyframe's place would tell motion clips of one video apart, and
+    stillness would be claimed that nobody saw.
+
+    Args:
+        clips: float [B, 1 + N, M, h, w, 2], (dx, dy) as fractions of the frame's (width, height).
+        valid: bool [B, 1 + N, M, h, w], where the stream told a motion.
+        extent: int64 [B, 2], rows and columns of the grid that are picture.
+        geometry: crop and flip of the B clips, on the device of ``clips``.
+        size: S, pixels of the view.
+
+    Returns:
+        Float [B, 1 + N, 2, M, S, S], in the unit and the limits of :func:`motion_view`, and bool [B, 1 + N]: the motion
+        clips that tell anything.
+    """
+    count = valid.sum(dim=2, keepdim=True)
+    mean = (clips * valid[..., None]).sum(dim=2, keepdim=True) / count.clamp_min(1)[..., None]
+    filled = torch.where(valid[..., None], clips, mean).flatten(1, 2)
+    known = (count > 0).expand_as(valid).flatten(1, 2)
+    out = motion_view(filled, known, extent, geometry, size)
+    b, n, m = clips.shape[:3]
+    return out.view(b, 2, n, m, size, size).transpose(1, 2), valid.flatten(2).any(dim=2)

@@ -10,8 +10,10 @@ The views, float [B, C, T, size, size] in ``channels_last_3d`` order:
     residual  (x_t − x_{t−1}) / RESIDUAL_UNIT, the frame before the clip giving x_{−1}; C = 3
     motion    displacements a sampled frame in units of MOTION_UNIT of the view's side; C = 2, (dx, dy)
 
-Colours act on rgb and residual, the blur on both, the geometry on all three. Departure from the usual order of crop,
-jitter, grey, blur: the blur is part of the resampling (see ``blur``) and so comes before the colours are clamped.
+Colours act on rgb and residual, the blur on both, the geometry on all three. What comes along beside the clips, a
+keyframe and motion clips, has the geometry of the first variant; the keyframe has colours and a blur of its own, drawn
+after those of the clips. Departure from the usual order of crop, jitter, grey, blur: the blur is part of the resampling
+(see ``blur``) and so comes before the colours are clamped.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from kinema.transforms.blur import draw_sigma, gaussian_matrix
 from kinema.transforms.colour import Colour, colour_matrix, contrast_offset, draw_colour
 from kinema.transforms.config import TransformConfig
 from kinema.transforms.geometry import Geometry, centre_square, draw_geometry, resample, ten_crops
-from kinema.transforms.motion import motion_view
+from kinema.transforms.motion import motion_clips_view, motion_view
 
 RGB_MEAN = 0.45
 """The value that rgb is centred on, colours being in [0, 1]; one for all channels (as in SlowFast)."""
@@ -67,7 +69,7 @@ class ViewTransform:
             labels: whether the labels travel along, for methods that declare that they read them.
 
         Returns:
-            V variants on the device of ``raw``.
+            V variants on the device of ``raw``, and beside them what comes along with the clips.
 
         Raises:
             DataError: the motion view is asked for and the clips have none.
@@ -77,15 +79,19 @@ class ViewTransform:
         if generator.device.type != "cpu":
             raise ShapeError(f"The generator of the transforms is on '{generator.device}'; give one on the CPU.")
         b, variants = raw.frames.shape[:2]
-        made = []
+        made, shown = [], []
         for v in range(variants):
             geometry = draw_geometry(self.config, raw.extent, generator)
+            shown.append(geometry)
             plain = torch.rand(b, generator=generator) < (self.config.plain_second if v == 1 else 0.0)
             colour = draw_colour(self.config, b, generator, plain)
             sigma = draw_sigma(self.config.blur_p, self.config.blur_sigma, b, generator) * ~plain
             with _float32(raw):
                 made.append(self._variant(raw, v, geometry, colour, sigma))
-        return _batch(raw, made, labels)
+        colour = draw_colour(self.config, b, generator, torch.zeros(b, dtype=torch.bool))
+        sigma = draw_sigma(self.config.blur_p, self.config.blur_sigma, b, generator)
+        with _float32(raw):
+            return _batch(raw, made, labels, self._companions(raw, shown[0], colour, sigma))
 
     def evaluate(self, raw: RawClips, *, labels: bool = False) -> ClipBatch:
         """Views as they are measured: the largest centred square of the picture, nothing else changed.
@@ -105,7 +111,7 @@ class ViewTransform:
         geometry = centre_square(raw.extent)
         with _float32(raw):
             made = [self._variant(raw, v, geometry, None, None) for v in range(raw.frames.shape[1])]
-        return _batch(raw, made, labels)
+            return _batch(raw, made, labels, self._companions(raw, geometry, None, None))
 
     def ten_crops(self, raw: RawClips) -> Iterator[ClipBatch]:
         """The views of ten-crop testing, one crop at a time; see :func:`kinema.transforms.geometry.ten_crops`.
@@ -123,7 +129,7 @@ class ViewTransform:
         for geometry in ten_crops(raw.extent, self.spec.size / self.spec.short_side):
             with _float32(raw):
                 made = [self._variant(raw, v, geometry, None, None) for v in range(raw.frames.shape[1])]
-            yield _batch(raw, made, False)
+            yield _batch(raw, made, False, {})
 
     def _check(self, raw: RawClips) -> None:
         frames = raw.frames.shape[2]
@@ -139,7 +145,7 @@ class ViewTransform:
             )
         for name, extent, grid in (
             ("extent", raw.extent, raw.frames),
-            ("motion_extent", raw.motion_extent, raw.motion),
+            ("motion_extent", raw.motion_extent, raw.motion if raw.motion_clips is None else raw.motion_clips),
         ):
             if extent is not None and grid is not None:
                 _check_extent(name, extent, grid)
@@ -147,17 +153,13 @@ class ViewTransform:
     def _variant(
         self, raw: RawClips, v: int, geometry: Geometry, colour: Colour | None, sigma: Tensor | None
     ) -> dict[str, Tensor]:
-        device, size = raw.frames.device, self.spec.size
-        geometry = geometry.to(device)
+        size = self.spec.size
+        geometry = geometry.to(raw.frames.device)
         views: dict[str, Tensor] = {}
         if "rgb" in self.views or "residual" in self.views:
             lead = "residual" in self.views
             pixels = raw.frames[:, v, 0 if lead else 1 :]
-            rows, columns = geometry.matrices(raw.extent, pixels.shape[2], pixels.shape[3], size)
-            if sigma is not None:
-                blur = gaussian_matrix(sigma.to(device), size)
-                rows, columns = blur @ rows, blur @ columns
-            x = _coloured(pixels, rows, columns, None if colour is None else colour.to(device), self.spec.frames)
+            x = _shown(pixels, raw.extent, geometry, colour, sigma, self.spec)
             if lead:
                 change = (x[:, 1:] - x[:, :-1]).mul_(RGB_STD / RESIDUAL_UNIT)
                 views["residual"] = change.permute(0, 4, 1, 2, 3)
@@ -170,10 +172,38 @@ class ViewTransform:
             views["motion"] = motion_view(raw.motion[:, v], raw.motion_valid[:, v], raw.motion_extent, geometry, size)
         return views
 
+    def _companions(
+        self, raw: RawClips, geometry: Geometry, colour: Colour | None, sigma: Tensor | None
+    ) -> dict[str, Tensor]:
+        """What comes along beside the clips, by its name in the batch."""
+        geometry = geometry.to(raw.frames.device)
+        found: dict[str, Tensor] = {}
+        if raw.keyframe is not None:
+            still = _shown(raw.keyframe[:, None], raw.extent, geometry, colour, sigma, self.spec)
+            found["keyframe"] = still[:, 0].permute(0, 3, 1, 2)
+        if raw.motion_clips is not None:
+            assert raw.motion_clips_valid is not None
+            assert raw.motion_extent is not None
+            found["motion_clips"], found["motion_clips_valid"] = motion_clips_view(
+                raw.motion_clips, raw.motion_clips_valid, raw.motion_extent, geometry, self.spec.size
+            )
+        return found
+
 
 def _float32(raw: RawClips) -> torch.autocast:
     """Switches mixed precision off: eight bits of mantissa would drown the residual in rounding."""
     return torch.autocast(raw.frames.device.type, enabled=False)
+
+
+def _shown(
+    pixels: Tensor, extent: Tensor, geometry: Geometry, colour: Colour | None, sigma: Tensor | None, spec: ClipSpec
+) -> Tensor:
+    """Frames as a view shows them, uint8 [N, T, H, W, 3] to float [N, T, S, S, 3]."""
+    rows, columns = geometry.matrices(extent, pixels.shape[2], pixels.shape[3], spec.size)
+    if sigma is not None:
+        blur = gaussian_matrix(sigma.to(pixels.device), spec.size)
+        rows, columns = blur @ rows, blur @ columns
+    return _coloured(pixels, rows, columns, None if colour is None else colour.to(pixels.device), spec.frames)
 
 
 def _coloured(pixels: Tensor, rows: Tensor, columns: Tensor, colour: Colour | None, frames: int) -> Tensor:
@@ -197,5 +227,5 @@ def _check_extent(name: str, extent: Tensor, grid: Tensor) -> None:
         )
 
 
-def _batch(raw: RawClips, variants: list[dict[str, Tensor]], labels: bool) -> ClipBatch:
-    return ClipBatch(tuple(variants), raw.index, raw.source, raw.label if labels else None)
+def _batch(raw: RawClips, variants: list[dict[str, Tensor]], labels: bool, companions: dict[str, Tensor]) -> ClipBatch:
+    return ClipBatch(tuple(variants), raw.index, raw.source, raw.label if labels else None, **companions)
