@@ -3,7 +3,21 @@
 from kinema.encoders.build import EncoderConfig, build_encoder
 from kinema.encoders.heads import ProjectionHead
 from kinema.encoders.layers import VideoEncoder
+from kinema.encoders.predictor import Predictor, PredictorConfig, fuse
+from kinema.encoders.resnet10 import ResNet10
 from kinema.encoders.tower import HeadConfig, Tower
 from kinema.encoders.weights import load_weights
 
-__all__ = ["EncoderConfig", "HeadConfig", "ProjectionHead", "Tower", "VideoEncoder", "build_encoder", "load_weights"]
+__all__ = [
+    "EncoderConfig",
+    "HeadConfig",
+    "Predictor",
+    "PredictorConfig",
+    "ProjectionHead",
+    "ResNet10",
+    "Tower",
+    "VideoEncoder",
+    "build_encoder",
+    "fuse",
+    "load_weights",
+]
