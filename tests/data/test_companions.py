@@ -111,7 +111,9 @@ def test_a_pure_function_of_seed_and_epoch_and_two_ranks_are_one():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"motion_frames": -1}, {"ahead": 0}, {"negatives": -1}, {"reach": -2}], ids=lambda s: next(iter(s))
+    "settings",
+    [{"motion_frames": -1}, {"ahead": 0}, {"negatives": -1}, {"reach": -2}, {"shrink": 0}],
+    ids=lambda s: next(iter(s)),
 )
 def test_companions_that_cannot_be_are_refused(settings):
     with pytest.raises(ConfigError, match=rf"companions.{next(iter(settings))} is"):

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from kinema.core.errors import ShapeError
-from kinema.core.records import ClipSpec, RawClips
+from kinema.core.errors import ConfigError, ShapeError
+from kinema.core.records import ClipSpec, Companions, RawClips
 from kinema.transforms import MOTION_UNIT, RGB_MEAN, RGB_STD, TransformConfig, ViewTransform, motion_view
 
 SPEC = ClipSpec(frames=4, size=32, short_side=40)
@@ -44,7 +44,6 @@ def test_shapes_and_nothing_where_nothing_comes_along():
     assert batch.keyframe.shape == (3, 3, 32, 32)
     assert batch.keyframe.is_contiguous(memory_format=torch.channels_last)
     assert batch.motion_clips.shape == (3, 3, 2, 5, 32, 32)
-    assert batch.motion_clips.flatten(0, 1).is_contiguous(memory_format=torch.channels_last_3d)
     assert batch.motion_clips_valid.dtype == torch.bool
     assert batch.motion_clips_valid.all()
     bare = ViewTransform(SPEC, ("rgb",)).train(alone(raw_clips()), seeded())
@@ -167,6 +166,17 @@ def test_padding_never_reaches_the_company():
     theirs = ViewTransform(SPEC, ("rgb",)).train(other, seeded())
     assert torch.equal(ours.keyframe, theirs.keyframe)
     assert torch.equal(ours.motion_clips, theirs.motion_clips)
+
+
+def test_motion_clips_may_be_shown_smaller():
+    raw = raw_clips()
+    half = ViewTransform(SPEC, ("rgb",), companions=Companions(shrink=2)).evaluate(raw)
+    assert half.motion_clips.shape == (3, 3, 2, 5, 16, 16)
+    assert half.keyframe.shape == (3, 3, 32, 32)
+    small = ViewTransform(ClipSpec(frames=4, size=16, short_side=40), ("rgb",)).evaluate(raw)
+    assert torch.equal(half.motion_clips, small.motion_clips)
+    with pytest.raises(ConfigError, match=r"clip.size is 32, which companions.shrink 3"):
+        ViewTransform(SPEC, ("rgb",), companions=Companions(shrink=3))
 
 
 def test_ten_crops_bring_no_company_and_mixed_precision_changes_no_bit():

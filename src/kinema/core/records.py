@@ -70,6 +70,7 @@ class Companions:
         negatives: N, motion clips beside the target.
         keyframe: whether a keyframe of the stream comes along, from the clip or near it.
         reach: frames before the clip's first and after its last among which the keyframe may lie.
+        shrink: pixels of the view, each way, for one of a motion clip; what a stream tells is coarser than its picture.
     """
 
     motion_frames: int = 8
@@ -77,9 +78,10 @@ class Companions:
     negatives: int = 3
     keyframe: bool = True
     reach: int = 5
+    shrink: int = 1
 
     def __post_init__(self) -> None:
-        for name, least in (("motion_frames", 0), ("ahead", 1), ("negatives", 0), ("reach", 0)):
+        for name, least in (("motion_frames", 0), ("ahead", 1), ("negatives", 0), ("reach", 0), ("shrink", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"companions.{name} is {getattr(self, name)}; it must be at least {least}.")
         if not self.motion_frames and not self.keyframe:
@@ -207,8 +209,8 @@ class ClipBatch:
         source: int64 [B], the recording's id; equal ids are siblings.
         label: int64 [B], only where the method declares that it reads labels; None otherwise.
         keyframe: float [B, 3, S, S] or None: a keyframe of each clip's video, in the geometry of the first variant.
-        motion_clips: float [B, 1 + N, 2, M, S, S] or None: the target and N others, see :class:`Companions`, in the
-            geometry of the first variant.
+        motion_clips: float [B, 1 + N, 2, M, s, s] or None: the target and N others, see :class:`Companions`, in the
+            geometry of the first variant; s = S / ``Companions.shrink``.
         motion_clips_valid: bool [B, 1 + N] or None: which of them the video has and the stream tells; the others are
             zeros that mean nothing.
     """

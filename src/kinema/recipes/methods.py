@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kinema.core.errors import UsageError
-from kinema.methods import CPRBankConfig, CPRConfig, MoCoConfig, SimCLRConfig, SupervisedConfig
+from kinema.methods import CMDConfig, CPRBankConfig, CPRConfig, MoCoConfig, SimCLRConfig, SupervisedConfig
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,12 @@ METHODS: dict[str, MethodEntry] = {
     ),
     "simclr": MethodEntry(
         SimCLRConfig, "Chen et al. 2020, arXiv 2002.05709", VIDEO, "two variants of each clip against the batch"
+    ),
+    "cmd": MethodEntry(
+        CMDConfig,
+        "Huang et al. 2021, arXiv 2104.00862",
+        ("rgb", "residual"),
+        "a clip finds the keyframe of its video and foretells the motion vectors that follow it",
     ),
     "supervised": MethodEntry(
         SupervisedConfig, "cross entropy, no paper", VIDEO, "the reference that is told the labels"

@@ -8,8 +8,8 @@ from typing import Any
 
 from kinema.core.errors import UsageError
 from kinema.core.records import ClipSpec
-from kinema.encoders import EncoderConfig, HeadConfig
-from kinema.methods import CPRConfig, MoCoConfig
+from kinema.encoders import EncoderConfig, HeadConfig, PredictorConfig
+from kinema.methods import CMDConfig, CPRConfig, MoCoConfig
 from kinema.recipes.methods import method_entry
 from kinema.recipes.plan import Plan, Schedule
 from kinema.training.settings import OptimiserConfig
@@ -25,6 +25,8 @@ def small(method: str) -> Plan:
     and the key network follows within two steps, for a later one keeps InfoNCE from starting. Colours are changed more,
     because a place and clothes are learnt sooner than a motion, and nothing is blurred, because 64 pixels hold little
     to spare. A clip spans a second, as the papers' 32 frames do: half of that is too little of a motion to know it by.
+    CMD's motion clips are half as large and its guiding networks slim, so that a step costs not much
+    more than one of SimCLR.
     """
     config: Any = method_entry(method).config()
     brief: dict[str, Any] = {"head": HeadConfig(norm=True), "temperature": 0.1}
@@ -32,6 +34,9 @@ def small(method: str) -> Plan:
         brief |= {"queue": 512, "momentum": 0.5}
     if isinstance(config, MoCoConfig):
         brief |= {"negatives_from": "batch"}
+    if isinstance(config, CMDConfig):
+        predictor = PredictorConfig(width=64, heads=4, encoder=1, decoder=1)
+        brief |= {"grid": 4, "shrink": 2, "width": 8, "predictor": predictor}
     known = {name: value for name, value in brief.items() if name in type(config).__dataclass_fields__}
     return Plan(
         replace(config, **known),
@@ -49,9 +54,11 @@ def paper(method: str) -> Plan:
 
     Batch 32 (16 a GPU on two), Adam with lr 1e-3 and weight decay 1e-5, K = 2048, n = 7, r = .5, k = 5. The authors
     drop the rate at epochs 300 and 350 of 400; here every phase drops it at 3/4 and 7/8 of its length. Needs a GPU;
-    not run here.
+    not run here. CMD has the setting of its own paper; see :func:`cmd_paper`.
     """
     config: Any = method_entry(method).config()
+    if isinstance(config, CMDConfig):
+        return cmd_paper(config)
     cpr = isinstance(config, CPRConfig)
     if isinstance(config, CPRConfig):
         config = replace(config, stages=7, keep=0.5, k=5, queue=2048, momentum=0.999)
@@ -66,6 +73,24 @@ def paper(method: str) -> Plan:
         clip=ClipSpec(frames=32, stride=1, size=128, short_side=150),
         encoder=EncoderConfig("s3d"),
         transform=TransformConfig(area_min=0.2, plain_second=0.5),
+        batch_size=32,
+        workers=8,
+        cache_gib=64.0,
+        precision="16-mixed",
+    )
+
+
+def cmd_paper(config: CMDConfig) -> Plan:
+    """The setting of CMD on UCF101: C3D, 16 frames of 112 pixels, 120 epochs of SGD at 5e-4 a clip of the batch.
+
+    The videos are to be encoded with a keyframe every 12 frames. Needs a GPU; not run here.
+    """
+    return Plan(
+        replace(config, head=HeadConfig(layers=2, out=512, norm=True), predictor=PredictorConfig(dropout=0.1)),
+        epochs=120,
+        optimiser=OptimiserConfig("sgd", lr=5e-4 * 32, weight_decay=1e-3, warmup_epochs=5, clip_norm=15.0),
+        clip=ClipSpec(frames=16, stride=4, size=112, short_side=128),
+        encoder=EncoderConfig("c3d"),
         batch_size=32,
         workers=8,
         cache_gib=64.0,

@@ -15,6 +15,7 @@ NAMES = {
     "coclr": "CPR, 1 stage (CoCLR)",
     "cpr": "CPR",
     "cpr-bank": "CPR with memory banks",
+    "cmd": "CMD (context and motion)",
     "supervised": "Supervised (told the labels)",
 }
 SHORT = {"random": "Untrained", "coclr": "CoCLR", "supervised": "Supervised", "moco": "MoCo", "cpr-bank": "CPR bank"}

@@ -111,7 +111,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         super().__init__()
         self.automatic_optimization = False
         self.method, self.recipe, self.phase, self.around = method, recipe, phase, around
-        self.transform = ViewTransform(recipe.clip, method.views, recipe.transform)
+        self.transform = ViewTransform(recipe.clip, method.views, recipe.transform, method.companions)
         self.optimiser = make_optimiser(method, phase.optimiser)
         self.progress = Progress()
         self.finite = FiniteWatch(LOG_EVERY)

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from kinema.core.errors import ConfigError, DataError, ShapeError
-from kinema.core.records import VIEWS, ClipBatch, ClipSpec, RawClips
+from kinema.core.records import VIEWS, ClipBatch, ClipSpec, Companions, RawClips
 from kinema.transforms.blur import draw_sigma, gaussian_matrix
 from kinema.transforms.colour import Colour, colour_matrix, contrast_offset, draw_colour
 from kinema.transforms.config import TransformConfig
@@ -48,17 +48,28 @@ class ViewTransform:
         spec: frames and size of a clip.
         views: what to compute, of 'rgb', 'residual' and 'motion'; nothing else is.
         config: strength of the augmentation; evaluation does not read it.
+        companions: says how large motion clips are shown that come along; as large as the views by default.
 
     Raises:
-        ConfigError: no view, an unknown one, or one named twice.
+        ConfigError: no view, an unknown one, or one named twice; a size that ``companions.shrink`` does not divide.
     """
 
-    def __init__(self, spec: ClipSpec, views: tuple[str, ...], config: TransformConfig | None = None) -> None:
+    def __init__(
+        self,
+        spec: ClipSpec,
+        views: tuple[str, ...],
+        config: TransformConfig | None = None,
+        companions: Companions | None = None,
+    ) -> None:
         if not views or len(set(views)) != len(views) or not set(views) <= set(VIEWS):
             raise ConfigError(f"The views asked for are {views}; name one or more of {', '.join(VIEWS)}, each once.")
         self.spec = spec
         self.views = tuple(views)
         self.config = config or TransformConfig()
+        shrink = companions.shrink if companions is not None and companions.motion_frames else 1
+        if spec.size % shrink:
+            raise ConfigError(f"clip.size is {spec.size}, which companions.shrink {shrink} does not divide.")
+        self._motion_size = spec.size // shrink
 
     def train(self, raw: RawClips, generator: torch.Generator, *, labels: bool = False) -> ClipBatch:
         """Augmented views: each of the V variants of a clip with its own draws.
@@ -185,7 +196,7 @@ class ViewTransform:
             assert raw.motion_clips_valid is not None
             assert raw.motion_extent is not None
             found["motion_clips"], found["motion_clips_valid"] = motion_clips_view(
-                raw.motion_clips, raw.motion_clips_valid, raw.motion_extent, geometry, self.spec.size
+                raw.motion_clips, raw.motion_clips_valid, raw.motion_extent, geometry, self._motion_size
             )
         return found
 
