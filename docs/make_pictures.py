@@ -6,7 +6,8 @@
 Each row of views.png is one clip of Mocap-15 as an encoder sees it: RGB, the residual (frame difference) and the
 motion vectors of the H.264 stream, hue for the direction and saturation for the speed. motion.png is what
 ``kinema motion`` draws, of clips that are large enough to see. be.png and dsm.png show what these methods do to a clip,
-frame by frame; the motion is broken with a fixed seed, and λ is at its largest.
+frame by frame; the motion is broken with a fixed seed, and λ is at its largest. cmd.png is what CMD sees of one video:
+a clip and a keyframe, the motion after the clip, and the motion of another moment, a hard negative.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from kinema.transforms import BrokenMotion, LocalWarp, ViewTransform, mixed
 
 HERE = Path(__file__).parent / "images"
 CLASSES = ("backflip", "spinkick", "walk")
+COMPANY = ("kick", 3)
 LARGE = (("backflip", 7), ("cartwheel", 7), ("cartwheel", 28))
 
 
@@ -41,10 +43,9 @@ def motion_colours(motion: torch.Tensor) -> np.ndarray:
 def pictures(raw: RawClips, spec: ClipSpec) -> dict[str, list[np.ndarray]]:
     """Frames of each view of one clip, uint8 [H, W, 3]."""
     clip = ViewTransform(spec, ("rgb", "residual", "motion")).evaluate(raw).variants[0]
-    rgb = ((clip["rgb"][0] * 0.225 + 0.45).clamp(0, 1) * 255).byte().permute(1, 2, 3, 0).numpy()
     residual = ((clip["residual"][0] / 6 + 0.5).clamp(0, 1) * 255).byte().permute(1, 2, 3, 0).numpy()
     motion = [motion_colours(clip["motion"][0, :, t]) for t in range(spec.frames)]
-    return {"RGB": list(rgb), "residual": list(residual), "motion vectors": motion}
+    return {"RGB": coloured(clip["rgb"][0]), "residual": list(residual), "motion vectors": motion}
 
 
 def drawn(video: Path, number: int) -> Image.Image:
@@ -110,6 +111,38 @@ def disturbed_pictures(video: Path) -> dict[str, Image.Image]:
     return {"be": told_rows(be), "dsm": told_rows(dsm)}
 
 
+def companions_picture(folder: Path) -> Image.Image:
+    """A clip, a keyframe, its target and one hard negative of a video, as CMD is shown them."""
+    spec = ClipSpec(frames=8, stride=3, size=112, short_side=112)
+    name, number = COMPANY
+    store = ClipStore(scan([sorted((folder / "train" / name).glob("*.mp4"))[number]]), spec, motion=True, cache=None)
+    start, keyframe, (target, other) = 3, 12, (30, 8)  # the clip ends at frame 27
+    raw = collate([ClipDataset(store)[ClipRequest(0, (start,), keyframe, (target, other), 8)]])
+    batch = ViewTransform(spec, ("rgb",)).evaluate(raw)
+    assert batch.keyframe is not None
+    assert batch.motion_clips is not None
+    shown = {f"the clip: frames {start + 3}, {start + 6}, … {start + 24}": coloured(batch.view(0, "rgb")[0])}
+    moments = (("the target: motion of", target), ("a hard negative: motion of", other))
+    for (title, first), motion in zip(moments, batch.motion_clips[0], strict=True):
+        shown[f"{title} frames {first} to {first + 7}"] = [motion_colours(2 * motion[:, t]) for t in range(8)]
+    shown[f"a keyframe: frame {keyframe}"] = coloured(batch.keyframe[:, :, None][0])
+    gap, margin, wide = 2, 16, 8 * (spec.size + 2)
+    sheet = Image.new("RGB", (wide + 12 + spec.size, 3 * (margin + spec.size + gap)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for row, (title, frames) in enumerate(shown.items()):
+        left, top = (0, row) if row < 3 else (wide + 12, 0)
+        y = top * (margin + spec.size + gap)
+        draw.text((left + 2, y + 2), title, fill="black")
+        for place, frame in enumerate(frames):
+            sheet.paste(Image.fromarray(frame), (left + place * (spec.size + 2), y + margin))
+    return sheet
+
+
+def coloured(rgb: torch.Tensor) -> list[np.ndarray]:
+    """The rgb view as pictures, [3, T, H, W] to T of uint8 [H, W, 3]."""
+    return list(((rgb * 0.225 + 0.45).clamp(0, 1) * 255).byte().permute(1, 2, 3, 0).numpy())
+
+
 def main(folder: Path, large: Path) -> None:
     """Writes all of them."""
     for name, picture in disturbed_pictures(min((folder / "train" / "cartwheel").glob("*.mp4"))).items():
@@ -133,6 +166,7 @@ def main(folder: Path, large: Path) -> None:
     HERE.mkdir(exist_ok=True)
     sheet.save(HERE / "views.png", optimize=True)
     motion_picture(large).save(HERE / "motion.png", optimize=True)
+    companions_picture(folder).save(HERE / "cmd.png", optimize=True)
 
 
 if __name__ == "__main__":

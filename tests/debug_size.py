@@ -7,7 +7,7 @@ import torch
 from kinema.core.protocols import Method
 from kinema.core.records import VIEWS, ClipBatch, ClipSpec, TrainingContext
 from kinema.core.seeds import generator_at
-from kinema.encoders import EncoderConfig, HeadConfig
+from kinema.encoders import EncoderConfig, HeadConfig, PredictorConfig
 from kinema.methods import JoinedConfig
 from kinema.recipes.methods import METHODS
 
@@ -16,6 +16,12 @@ CLIP = ClipSpec(frames=4, stride=1, size=16, short_side=16)
 CONTEXT = TrainingContext(videos=VIDEOS, classes=CLASSES)
 SMALL = {"negatives_from": "both", "queue": VIDEOS, "head": HeadConfig(out=16), "stages": 3, "k": 2, "negatives": 6}
 SMALL |= {"keep": 0.5, "temperature": 0.2}
+SMALL |= {
+    "grid": 2,
+    "width": 4,
+    "motion_frames": 2,
+    "predictor": PredictorConfig(width=24, heads=2, encoder=1, decoder=1),
+}
 
 
 FORMS = {"be-triplet": ("be", {"form": "triplet"}), "dsm-triplets": ("dsm", {"form": "triplets"})}
@@ -56,7 +62,8 @@ def make_batch(method, step, *, rows=slice(0, BATCH), variants=None):
         clips = {v: torch.randn(BATCH, c, CLIP.frames, CLIP.size, CLIP.size, generator=draw) for v, c in VIEWS.items()}
         made.append({view: clips[view][rows] for view in method.views})
     label = (index % CLASSES)[rows] if method.reads_labels else None
-    batch = ClipBatch(tuple(made), index[rows], (index // 2)[rows], label)
+    beside = {name: x[rows] for name, x in companions(method, draw).items()}
+    batch = ClipBatch(tuple(made), index[rows], (index // 2)[rows], label, **beside)
     return with_negatives(batch, method, step, rows)
 
 
@@ -71,6 +78,19 @@ def with_negatives(batch, method, step, rows):
         return batch
     places = torch.arange(BATCH)[rows, None] + torch.arange(len(made))
     return replace(batch, negatives=tuple(made), negatives_valid=places % 3 > 0)
+
+
+def companions(method, draw):
+    """What the method wants beside the clips; two motion clips are missing, one of them a target."""
+    wanted, made = method.companions, {}
+    if wanted is not None and wanted.keyframe:
+        made["keyframe"] = torch.randn(BATCH, 3, CLIP.size, CLIP.size, generator=draw)
+    if wanted is not None and wanted.motion_frames:
+        shape = (BATCH, 1 + wanted.negatives, 2, wanted.motion_frames, 2 * CLIP.size, 2 * CLIP.size)
+        made["motion_clips"] = torch.randn(shape, generator=draw)
+        made["motion_clips_valid"] = torch.ones(shape[:2], dtype=torch.bool)
+        made["motion_clips_valid"][1, -1] = made["motion_clips_valid"][5, 0] = False
+    return made
 
 
 def generator(step):

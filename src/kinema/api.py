@@ -394,7 +394,8 @@ def open_store(
 ) -> ClipStore:
     """The clips of a manifest as a recipe wants them, decoded once; with motion where a phase or the view needs it."""
     context = TrainingContext(len(manifest), 2)
-    motion = any("motion" in transform_of(build_method(recipe, p, context), recipe, p).reads for p in recipe.phases)
+    transforms = [transform_of(build_method(recipe, p, context), recipe, p) for p in recipe.phases]
+    motion = any(transform.needs_motion for transform in transforms)
     with Steps("decoding", console) as progress:
         return ClipStore(
             manifest,

@@ -43,6 +43,19 @@ def test_a_missing_variant_is_counted(name):
 
 
 @every_method
+def test_missing_companions_are_named(name):
+    method = make_method(name)
+    step = fill(method)
+    batch = make_batch(method, step)
+    held = [key for key in ("keyframe", "motion_clips", "motion_clips_valid") if getattr(batch, key) is not None]
+    assert bool(held) == (method.companions is not None)
+    for key in held:
+        with pytest.raises(ShapeError, match=f"asks for '{key}'") as caught:
+            method.loss(replace(batch, **{key: None}), generator(step))
+        assert "method.companions" in caught.value.hint
+
+
+@every_method
 def test_a_clip_of_other_channels_is_refused(name):
     method = make_method(name)
     step = fill(method)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from kinema.core.errors import CheckpointError, ConfigError
-from kinema.core.records import ClipBatch, Losses, TrainingContext
+from kinema.core.records import ClipBatch, Companions, Losses, TrainingContext
 
 
 @runtime_checkable
@@ -100,7 +100,8 @@ class Method(nn.Module):
     - ``variants``: how many of each clip,
     - ``reads_labels``: False for everything that learns without labels; a batch holds labels only where it is True,
     - ``takes_negatives``: whether ``loss`` compares each clip with its own negatives (``ClipBatch.negatives``),
-    - ``disturbances``: what is done to its variants beside the augmentation.
+    - ``disturbances``: what is done to its variants beside the augmentation,
+    - ``companions``: what a batch must hold of each clip's video beside the clip; None for nothing.
     """
 
     view: str = "rgb"
@@ -110,6 +111,7 @@ class Method(nn.Module):
     reads_labels: bool = False
     takes_negatives: bool = False
     disturbances: tuple[Disturbance, ...] = ()
+    companions: Companions | None = None
 
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - for subclasses
         """The training objective on one batch; changes nothing but BatchNorm statistics."""

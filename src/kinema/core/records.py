@@ -1,7 +1,8 @@
 """The records that travel between rooms: frozen, and checked when they are made.
 
 Axes: B clips of a batch, V variants (augmented or temporal) of a clip, T frames, C channels, H and W pixels,
-h and w cells of the motion grid, d dimensions of an embedding, k mined entries of a clip.
+h and w cells of the motion grid, d dimensions of an embedding, k mined entries of a clip, N further motion clips of
+M frames each.
 """
 
 from __future__ import annotations
@@ -57,6 +58,45 @@ class ClipSpec:
 
 
 @dataclass(frozen=True)
+class Companions:
+    """What a method sees of a clip's video beside the clip itself.
+
+    A motion clip is the motion of ``motion_frames`` consecutive frames. The first one, the target, lies shortly after
+    the clip; the others lie anywhere in the video without overlapping the target.
+
+    Args:
+        motion_frames: M, frames of a motion clip; 0 for no motion clips.
+        ahead: frames from the clip's last frame to the target's first.
+        negatives: N, motion clips beside the target.
+        keyframe: whether a keyframe of the stream comes along, from the clip or near it.
+        reach: frames before the clip's first and after its last among which the keyframe may lie.
+        shrink: pixels of the view, each way, for one of a motion clip; what a stream tells is coarser than its picture.
+    """
+
+    motion_frames: int = 8
+    ahead: int = 3
+    negatives: int = 3
+    keyframe: bool = True
+    reach: int = 5
+    shrink: int = 1
+
+    def __post_init__(self) -> None:
+        for name, least in (("motion_frames", 0), ("ahead", 1), ("negatives", 0), ("reach", 0), ("shrink", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"companions.{name} is {getattr(self, name)}; it must be at least {least}.")
+        if not self.motion_frames and not self.keyframe:
+            raise ConfigError(
+                "companions has motion_frames 0 and no keyframe: nothing would come along.",
+                "Leave companions away, or ask for motion clips or a keyframe.",
+            )
+
+    @property
+    def after(self) -> int:
+        """Frames that a video must have after a clip for the target to fit."""
+        return self.ahead + self.motion_frames - 1 if self.motion_frames else 0
+
+
+@dataclass(frozen=True)
 class RawClips:
     """Decoded clips before any transform. Clips of different sizes are padded at the bottom and right.
 
@@ -72,6 +112,11 @@ class RawClips:
         label: int64 [B], the class, or -1 where it is not known.
         elsewhere: bool [B] or None: where given, the last of the V windows is no variant of the clip but one from
             elsewhere in its video; False where the video has no room for one, and the window then means nothing.
+        keyframe: uint8 [B, H, W, 3] or None: a keyframe of each clip's video, of the size of ``frames``.
+        motion_clips: float [B, 1 + N, M, h, w, 2] or None: the target and N others, see :class:`Companions`; the motion
+            from one frame of the video to the next, in the unit of ``motion``.
+        motion_clips_valid: bool [B, 1 + N, M, h, w] or None: where the stream told a motion; nowhere in a motion clip
+            for which the video has no room.
     """
 
     frames: Tensor
@@ -83,6 +128,9 @@ class RawClips:
     source: Tensor
     label: Tensor
     elsewhere: Tensor | None = None
+    keyframe: Tensor | None = None
+    motion_clips: Tensor | None = None
+    motion_clips_valid: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.frames.dim() != 6 or self.frames.shape[-1] != 3 or self.frames.dtype != torch.uint8:
@@ -96,10 +144,13 @@ class RawClips:
                 f"RawClips.motion is {tuple(self.motion.shape)}; expected [{b}, {v}, {t1 - 1}, h, w, 2] "
                 f"to fit frames {tuple(self.frames.shape)}."
             )
-        if (self.motion is None) != (self.motion_valid is None) or (self.motion is None) != (
-            self.motion_extent is None
+        if (self.motion is None) != (self.motion_valid is None) or (self.motion_clips is None) != (
+            self.motion_clips_valid is None
         ):
-            raise ShapeError("RawClips: motion, motion_valid and motion_extent are given together or not at all.")
+            raise ShapeError("RawClips: motion is given with motion_valid, motion_clips with motion_clips_valid.")
+        if (self.motion is None and self.motion_clips is None) != (self.motion_extent is None):
+            raise ShapeError("RawClips: motion_extent is given where motion or motion_clips are, and nowhere else.")
+        self._check_companions()
         for name in ("extent", "index", "source", "label"):
             if getattr(self, name).shape[0] != b:
                 raise ShapeError(f"RawClips.{name} has {getattr(self, name).shape[0]} rows for {b} clips.")
@@ -107,6 +158,21 @@ class RawClips:
             raise ShapeError(
                 f"RawClips.elsewhere is {tuple(self.elsewhere.shape)} beside {b} clips of {v} windows; "
                 f"expected [{b}], and a window beside the clip's own."
+            )
+
+    def _check_companions(self) -> None:
+        b, clips, picture = len(self), self.motion_clips, (len(self), *self.frames.shape[3:])
+        if self.keyframe is not None and (self.keyframe.shape != picture or self.keyframe.dtype != torch.uint8):
+            raise ShapeError(
+                f"RawClips.keyframe is {self.keyframe.dtype} {tuple(self.keyframe.shape)}; expected uint8 {picture}."
+            )
+        if clips is None or self.motion_clips_valid is None:
+            return
+        told = self.motion_clips_valid.shape
+        if clips.dim() != 6 or clips.shape[0] != b or clips.shape[:-1] != told or clips.shape[-1] != 2:
+            raise ShapeError(
+                f"RawClips.motion_clips is {tuple(clips.shape)} and motion_clips_valid {tuple(told)}; "
+                f"expected [{b}, 1 + N, M, h, w, 2] and the same without the last axis."
             )
 
     def __len__(self) -> int:
@@ -152,6 +218,11 @@ class ClipBatch:
         label: int64 [B], only where the method declares that it reads labels; None otherwise.
         negatives: N further mappings like the variants; row i of each is a negative of clip i, and of no other clip.
         negatives_valid: bool [B, N], which clips have which negative; None where every clip has all.
+        keyframe: float [B, 3, S, S] or None: a keyframe of each clip's video, in the geometry of the first variant.
+        motion_clips: float [B, 1 + N, 2, M, s, s] or None: the target and N others, see :class:`Companions`, in the
+            geometry of the first variant; s = S / ``Companions.shrink``.
+        motion_clips_valid: bool [B, 1 + N] or None: which of them the video has and the stream tells; the others are
+            zeros that mean nothing.
     """
 
     variants: tuple[Mapping[str, Tensor], ...]
@@ -160,6 +231,9 @@ class ClipBatch:
     label: Tensor | None = None
     negatives: tuple[Mapping[str, Tensor], ...] = ()
     negatives_valid: Tensor | None = None
+    keyframe: Tensor | None = None
+    motion_clips: Tensor | None = None
+    motion_clips_valid: Tensor | None = None
 
     def __post_init__(self) -> None:
         if not self.variants:
@@ -180,6 +254,10 @@ class ClipBatch:
             )
         if self.source.shape != self.index.shape:
             raise ShapeError(f"ClipBatch.source is {tuple(self.source.shape)} for index {tuple(self.index.shape)}.")
+        for name, axes in (("keyframe", 4), ("motion_clips", 6), ("motion_clips_valid", 2)):
+            companion = getattr(self, name)
+            if companion is not None and (companion.dim() != axes or companion.shape[0] != b):
+                raise ShapeError(f"ClipBatch.{name} is {tuple(companion.shape)}; expected {axes} axes and {b} rows.")
 
     def __len__(self) -> int:
         return self.index.shape[0]
@@ -204,6 +282,20 @@ class ClipBatch:
             ShapeError: a negative has no such view; the message names those it has.
         """
         return [_view_of(negative, name) for negative in self.negatives]
+
+    def companion(self, name: str) -> Tensor:
+        """What comes along beside the clips: 'keyframe', 'motion_clips' or 'motion_clips_valid'.
+
+        Raises:
+            ShapeError: the batch does not hold it.
+        """
+        found: Tensor | None = getattr(self, name)
+        if found is None:
+            raise ShapeError(
+                f"The method asks for '{name}' beside each clip, and the batch holds none.",
+                "Sample with the companions that method.companions names.",
+            )
+        return found
 
 
 def _view_of(variant: Mapping[str, Tensor], name: str) -> Tensor:

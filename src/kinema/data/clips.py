@@ -17,6 +17,8 @@ from torch.utils.data import Dataset
 from kinema.core.errors import DataError, VideoError
 from kinema.core.files import storage_error
 from kinema.core.records import RawClips
+from kinema.data.companions import NOWHERE
+from kinema.data.keyframe import nearest_keyframe
 from kinema.data.sampler import NO_ROOM, ClipRequest
 from kinema.data.store import ClipStore, Windows
 
@@ -99,19 +101,42 @@ class ClipDataset(Dataset[Clip]):
         Raises:
             DataError: more videos than allowed could not be read, or none.
         """
-        row, asked = request.video, request
+        asked = request
         while True:
+            row = asked.video
             if row not in self.failures:
                 try:
-                    windows = self.store.read(row, asked.windows, motion=self._motion)
+                    windows = self.store.read(
+                        row,
+                        asked.windows,
+                        motion=self._motion,
+                        keyframe=asked.keyframe,
+                        motion_starts=asked.motion_starts,
+                        motion_frames=asked.motion_frames,
+                    )
                     found = None if asked.elsewhere is None else asked.elsewhere != NO_ROOM
                     return Clip(windows, row, self._sources[row], self._labels[row], found)
                 except VideoError as error:
                     self._fail(row, error.message)
-            row = self._rows[(self._rows.index(row) + 1) % len(self._rows)]
-            room = max(0, self.store.frames[row] - self.store.spec.span)
-            starts = tuple(min(start, room) for start in request.starts)
-            asked = ClipRequest(row, starts, None if request.elsewhere is None else NO_ROOM)
+            asked = self._moved(request, self._rows[(self._rows.index(row) + 1) % len(self._rows)])
+
+    def _moved(self, request: ClipRequest, row: int) -> ClipRequest:
+        """The same request of another video: earlier where that is shorter, all windows and motion clips together."""
+        frames = self.store.frames[row]
+        starts = tuple(min(start, max(0, frames - self.store.spec.span)) for start in request.starts)
+        earlier = request.starts[0] - starts[0]
+        motion_starts = tuple(
+            first - earlier if first > earlier and first - earlier + request.motion_frames <= frames else NOWHERE
+            for first in request.motion_starts
+        )
+        keyframe = request.keyframe
+        if keyframe is not None:
+            known = [number for number in self.store.manifest.videos[row].keyframes if number < frames]
+            keyframe = nearest_keyframe(known or [starts[0]], keyframe - earlier)
+        elsewhere = None if request.elsewhere is None else NO_ROOM
+        return replace(
+            request, video=row, starts=starts, elsewhere=elsewhere, keyframe=keyframe, motion_starts=motion_starts
+        )
 
     def _fail(self, row: int, reason: str) -> None:
         self.failures[row] = reason
@@ -151,24 +176,40 @@ def collate(clips: Sequence[Clip]) -> RawClips:
     """Clips as one batch, padded with zeros at the bottom and right to the largest of them.
 
     Args:
-        clips: with equal numbers of windows and frames; of any size.
+        clips: with equal numbers of windows and frames and equal companions; of any size.
     """
-    frames, extent = _padded([clip.windows.frames for clip in clips])
-    fields = [clip.windows.motion for clip in clips if clip.windows.motion is not None]
-    masks = [clip.windows.motion_valid for clip in clips if clip.windows.motion_valid is not None]
+    windows = [clip.windows for clip in clips]
+    frames, extent = _padded([each.frames for each in windows])
+    stills = [each.keyframe[None, None] for each in windows if each.keyframe is not None]
+    motion, motion_valid, motion_extent = _padded_motion([(each.motion, each.motion_valid) for each in windows])
+    beside = _padded_motion([(each.motion_clips, each.motion_clips_valid) for each in windows])
     elsewhere = [clip.elsewhere for clip in clips if clip.elsewhere is not None]
-    motion, motion_extent = _padded(fields) if fields else (None, None)
     return RawClips(
         frames=frames,
         motion=motion,
-        motion_valid=_padded([mask[..., None] for mask in masks])[0][..., 0] if masks else None,
+        motion_valid=motion_valid,
         extent=extent,
-        motion_extent=motion_extent,
+        motion_extent=beside[2] if motion_extent is None else motion_extent,
+        keyframe=_padded(stills)[0][:, 0, 0] if stills else None,
+        motion_clips=beside[0],
+        motion_clips_valid=beside[1],
         index=torch.tensor([clip.index for clip in clips]),
         source=torch.tensor([clip.source for clip in clips]),
         label=torch.tensor([clip.label for clip in clips]),
         elsewhere=torch.tensor(elsewhere) if elsewhere else None,
     )
+
+
+def _padded_motion(
+    pairs: Sequence[tuple[NDArray[np.float32] | None, NDArray[np.bool_] | None]],
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Fields and masks, each joined to one, and each field's (h, w); None three times where there are none."""
+    fields = [field for field, _ in pairs if field is not None]
+    masks = [mask[..., None] for _, mask in pairs if mask is not None]
+    if not fields:
+        return None, None, None
+    motion, extent = _padded(fields)
+    return motion, _padded(masks)[0][..., 0], extent
 
 
 def _padded(arrays: Sequence[NDArray[np.generic]]) -> tuple[Tensor, Tensor]:

@@ -295,10 +295,14 @@ def step_motion(
     Returns:
         float32 [T, h, w, 2], (dx, dy) as a fraction of (width, height), and bool [T, h, w], where any frame told it.
     """
+    scale = np.asarray([stride / (SUBPIXEL * width), stride / (SUBPIXEL * height)], dtype=np.float32)
+    if stride == 1:  # nothing to add up
+        motion = field * scale
+        motion[~valid] = 0
+        return motion, valid
     steps = valid.shape[0] // stride
     fields = field.reshape(steps, stride, *field.shape[1:]).astype(np.float32)
     masks = valid.reshape(steps, stride, *valid.shape[1:])
     count = masks.sum(axis=1)
     total = (fields * masks[..., None]).sum(axis=1)
-    scale = np.asarray([stride / (SUBPIXEL * width), stride / (SUBPIXEL * height)], dtype=np.float32)
     return total / np.maximum(count, 1).astype(np.float32)[..., None] * scale, count > 0

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 
 from kinema.core.errors import ConfigError, DataError
-from kinema.core.records import ClipSpec
+from kinema.core.records import ClipSpec, Companions
 from kinema.core.seeds import generator_at
+from kinema.data.companions import check_room, place_keyframe, place_motion, window_room
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +35,17 @@ class ClipRequest:
         starts: the frame at which each of the V windows begins (the one before the clip).
         elsewhere: where a further window begins that lies away from all of them; ``NO_ROOM`` where the video has no
             room for one, None where none is asked for.
+        keyframe: the number of a keyframe to come along, or None.
+        motion_starts: the first frame of each motion clip to come along; -1 for one that the video has no room for.
+        motion_frames: frames of a motion clip.
     """
 
     video: int
     starts: tuple[int, ...]
     elsewhere: int | None = None
+    keyframe: int | None = None
+    motion_starts: tuple[int, ...] = ()
+    motion_frames: int = 0
 
     @property
     def windows(self) -> tuple[int, ...]:
@@ -62,11 +69,14 @@ class ClipSampler:
         clips_per_video: how often an epoch shows each video.
         elsewhere: whether each clip comes with a window elsewhere in its video, which begins at least a third of a
             clip's span away from all V windows. It changes no other draw.
+        companions: what comes along beside the first window of each clip. Every other draw stays what it is without.
+        keyframes: for each row, the numbers of its keyframes; needed where one comes along.
         rank: which of ``world`` processes this is.
         world: how many processes share a batch.
 
     Raises:
-        DataError: fewer than two videos: there is nothing to tell apart; or no video has room for a window elsewhere.
+        DataError: fewer than two videos: there is nothing to tell apart; no video has room for a window elsewhere; or
+            all are too short for the companions.
         ConfigError: a setting out of range.
     """
 
@@ -81,6 +91,8 @@ class ClipSampler:
         temporal: float = 0.0,
         clips_per_video: int = 1,
         elsewhere: bool = False,
+        companions: Companions | None = None,
+        keyframes: Mapping[int, Sequence[int]] | None = None,
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -100,10 +112,14 @@ class ClipSampler:
             )
         self.batch_size = batch_size
         self._videos = sorted(frames)
-        self._room = [max(0, frames[video] - spec.span) + 1 for video in self._videos]
+        self._frames, self._spec = frames, spec
+        self._companions, self._keyframes = companions, keyframes or {}
+        if companions is not None and companions.motion_frames:
+            check_room(frames, spec, companions)
+        self._room = [window_room(frames[video], spec, companions) for video in self._videos]
         self._apart = math.ceil(spec.span / 3)
         if elsewhere:
-            self._check_room(spec)
+            self._check_apart()
         self._elsewhere = elsewhere
         self._seed = seed
         self._variants = variants
@@ -129,15 +145,15 @@ class ClipSampler:
         apart = torch.rand(slots, dtype=torch.float64, generator=generator) < self._temporal
         draws = torch.where(apart[:, None], draws, draws[:, :1])
         away = torch.rand(slots, dtype=torch.float64, generator=generator_at(self._seed, "elsewhere", epoch)).tolist()
+        further = generator_at(self._seed, "companions", epoch)
+        others = 0 if self._companions is None else 1 + self._companions.negatives
+        beside = torch.rand(slots, others, dtype=torch.float64, generator=further)
         for batch in range(first, self.batches_per_epoch):
             begin = batch * whole + self._rank * self.batch_size
-            requests = []
-            for slot in range(begin, begin + self.batch_size):
-                room = self._room[places[slot]]
-                starts = tuple(int(draw * room) for draw in draws[slot].tolist())
-                further = self._window_elsewhere(starts, room, away[slot]) if self._elsewhere else None
-                requests.append(ClipRequest(self._videos[places[slot]], starts, further))
-            yield requests
+            yield [
+                self._request(places[slot], draws[slot].tolist(), away[slot], beside[slot].tolist())
+                for slot in range(begin, begin + self.batch_size)
+            ]
 
     def _window_elsewhere(self, starts: tuple[int, ...], room: int, draw: float) -> int:
         """One of the starts far enough from ``starts``, every one as likely; NO_ROOM where there is none."""
@@ -147,12 +163,12 @@ class ClipSampler:
         free = far.nonzero()[:, 0]
         return int(free[int(draw * len(free))]) if len(free) else NO_ROOM
 
-    def _check_room(self, spec: ClipSpec) -> None:
+    def _check_apart(self) -> None:
         """Counts the videos in which no two windows lie apart."""
         short = sum(room <= self._apart for room in self._room)
         told = (
             f"{short} of {len(self._videos)} videos have no room for a window elsewhere: it begins at least "
-            f"{self._apart} frames from a clip's, which spans {spec.span}"
+            f"{self._apart} frames from a clip's, which spans {self._spec.span}"
         )
         if short == len(self._videos):
             raise DataError(
@@ -160,6 +176,22 @@ class ClipSampler:
             )
         if short:
             log.warning("%s. Their clips go without that negative.", told)
+
+    def _request(self, place: int, draws: Sequence[float], away: float, beside: Sequence[float]) -> ClipRequest:
+        video, wanted, spec, room = self._videos[place], self._companions, self._spec, self._room[place]
+        starts, frames = tuple(int(draw * room) for draw in draws), self._frames[video]
+        elsewhere = self._window_elsewhere(starts, room, away) if self._elsewhere else None
+        if wanted is None:
+            return ClipRequest(video, starts, elsewhere)
+        known = self._keyframes.get(video, ())
+        return ClipRequest(
+            video,
+            starts,
+            elsewhere,
+            place_keyframe(wanted, starts[0], frames, spec, known, beside[0]) if wanted.keyframe else None,
+            place_motion(wanted, starts[0], frames, spec, beside[1:]) if wanted.motion_frames else (),
+            wanted.motion_frames,
+        )
 
 
 def evaluation_windows(frames: int, spec: ClipSpec, preset: Literal["coclr", "vcop"] = "coclr") -> tuple[int, ...]:

@@ -26,24 +26,32 @@ from kinema.data.store_files import UNKNOWN, StoredVideos, build_store
 
 log = logging.getLogger(__name__)
 
-_Cut = tuple[NDArray[np.uint8], list[NDArray[np.int16]], tuple[int, int]]
-"""Frames of all windows, the motion of every frame of each, and the source's (height, width)."""
+_Cut = tuple[NDArray[np.uint8], NDArray[np.uint8] | None, list[NDArray[np.int16]], tuple[int, int]]
+"""Frames of all windows, the keyframe, the motion of each stretch, and the source's (height, width)."""
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of one video.
+    """Windows of one video, and what comes along.
 
     Args:
         frames: uint8 [V, T+1, H, W, 3].
         motion: float32 [V, T, h, w, 2] or None: (dx, dy) from the sampled frame before to this one, as a fraction of
             the frame's (width, height).
         motion_valid: bool [V, T, h, w] or None: where the stream told a motion.
+        keyframe: uint8 [H, W, 3] or None.
+        motion_clips: float32 [1 + N, M, h, w, 2] or None: (dx, dy) from the video's frame before to this one, as a
+            fraction of the frame's (width, height).
+        motion_clips_valid: bool [1 + N, M, h, w] or None: where the stream told a motion; nowhere in a motion clip that
+            the video has no room for.
     """
 
     frames: NDArray[np.uint8]
     motion: NDArray[np.float32] | None
     motion_valid: NDArray[np.bool_] | None
+    keyframe: NDArray[np.uint8] | None = None
+    motion_clips: NDArray[np.float32] | None = None
+    motion_clips_valid: NDArray[np.bool_] | None = None
 
 
 class ClipStore:
@@ -106,45 +114,77 @@ class ClipStore:
         """Whether windows come from the memory-mapped store."""
         return self._stored is not None
 
-    def read(self, video: int, starts: Sequence[int], *, motion: bool | None = None) -> Windows:
-        """Windows of one video.
+    def read(
+        self,
+        video: int,
+        starts: Sequence[int],
+        *,
+        motion: bool | None = None,
+        keyframe: int | None = None,
+        motion_starts: Sequence[int] = (),
+        motion_frames: int = 0,
+    ) -> Windows:
+        """Windows of one video, and what is to come along; one pass over the file where it is read from the file.
 
         Args:
             video: its row in the manifest, one of ``frames``.
             starts: the frame at which each window begins: the one before its clip.
             motion: False spares the time of reading the motion that the store has.
+            keyframe: the number of a frame to come along.
+            motion_starts: the first frame of each motion clip to come along; -1 for one that the video has no room for.
+            motion_frames: frames of a motion clip.
 
         Raises:
             VideoError: frames that the manifest promises cannot be decoded.
-            ConfigError: the row cannot be read, or a start lies outside the video.
+            ConfigError: the row cannot be read, or something asked for lies outside the video.
+            DataError: motion clips are asked of a store without motion.
         """
+        placed = [range(first, first + motion_frames) for first in motion_starts if first >= 0]
+        self._check(video, starts, keyframe, placed)
+        if motion_starts and not self.motion:
+            raise DataError("Motion clips are asked of a store that was opened without motion.")
+        moving, span = self.motion and motion is not False, self.spec.span
+        stretches = [range(start + 1, start + span) for start in starts] if moving else []
+        read = self._from_files if self._stored is None else self._from_store
+        frames, still, fields, size = read(video, starts, keyframe, [*stretches, *placed])
+        whole = _steps(fields[: len(stretches)], self.spec.stride, size)
+        if not motion_starts:
+            return Windows(frames, *whole, still)
+        grid = motion_grid(size[0], size[1], self.spec.short_side)[:2]
+        clips = np.zeros((len(motion_starts), motion_frames, *grid, 2), dtype=np.float32)
+        valid = np.zeros(clips.shape[:-1], dtype=np.bool_)
+        there = [number for number, first in enumerate(motion_starts) if first >= 0]
+        if there:
+            clips[there], valid[there] = _steps(fields[len(stretches) :], 1, size)
+        return Windows(frames, *whole, still, clips, valid)
+
+    def _check(self, video: int, starts: Sequence[int], keyframe: int | None, placed: Sequence[range]) -> None:
         if video not in self.frames:
             raise ConfigError(f"Row {video} of the manifest cannot be read; {len(self.frames)} rows can.")
-        last = self.frames[video] - 1
-        if not starts or min(starts) < 0 or max(starts) > max(0, last + 1 - self.spec.span):
+        frames, name = self.frames[video], self.manifest.videos[video].path
+        if not starts or min(starts) < 0 or max(starts) > max(0, frames - self.spec.span):
             raise ConfigError(
-                f"Windows at {list(starts)} do not fit '{self.manifest.videos[video].path}' of {last + 1} frames; "
-                f"a window spans {self.spec.span}."
+                f"Windows at {list(starts)} do not fit '{name}' of {frames} frames; a window spans {self.spec.span}."
             )
-        moving = self.motion and motion is not False
-        frames, fields, source_size = (self._from_files if self._stored is None else self._from_store)(
-            video, starts, moving
-        )
-        if not moving:
-            return Windows(frames, None, None)
-        steps = [step_motion(f, f[..., 0] != UNKNOWN, self.spec.stride, *source_size) for f in fields]
-        return Windows(frames, np.stack([m for m, _ in steps]), np.stack([valid for _, valid in steps]))
+        if keyframe is not None and not 0 <= keyframe < frames:
+            raise ConfigError(f"'{name}' has {frames} frames, and frame {keyframe} is asked for as its keyframe.")
+        if any(stretch.start < 1 or stretch.stop > frames or not stretch for stretch in placed):
+            told = [(stretch.start, stretch.stop - 1) for stretch in placed]
+            raise ConfigError(f"Motion clips from frame to frame {told} do not fit '{name}' of {frames} frames.")
 
-    def _from_store(self, row: int, starts: Sequence[int], moving: bool) -> _Cut:
+    def _from_store(self, row: int, starts: Sequence[int], keyframe: int | None, stretches: Sequence[range]) -> _Cut:
         assert self._stored is not None
         entry = self._stored.entries[row]
         if entry.failed:
             raise VideoError(f"'{self.manifest.videos[row].path}' could not be decoded: {entry.failed}.")
         rgb = self._stored.rgb(entry)
         frames = np.array([self._window(row, rgb, start) for start in starts])
-        field = self._stored.motion(entry) if moving else None
-        cut = [] if field is None else [self._filled(field[start + 1 : start + self.spec.span]) for start in starts]
-        return frames, cut, entry.source_size
+        last = max([min(stretch.stop, self.frames[row]) - 1 for stretch in stretches] + [keyframe or 0])
+        if last >= len(rgb):
+            raise self._ends_early(row, len(rgb))
+        field = self._stored.motion(entry) if stretches else None
+        cut = [] if field is None else [_filled(field[part.start : part.stop], len(part)) for part in stretches]
+        return frames, None if keyframe is None else rgb[keyframe], cut, entry.source_size
 
     def _window(self, row: int, rgb: NDArray[np.uint8], start: int) -> NDArray[np.uint8]:
         """The frames of one window, a view of the store where it can be."""
@@ -156,33 +196,31 @@ class ClipStore:
             raise self._ends_early(row, len(rgb))
         return rgb[numbers]
 
-    def _from_files(self, row: int, starts: Sequence[int], moving: bool) -> _Cut:
-        last, span = self.frames[row] - 1, self.spec.span
+    def _from_files(self, row: int, starts: Sequence[int], keyframe: int | None, stretches: Sequence[range]) -> _Cut:
         numbers = [self._numbers(row, start).tolist() for start in starts]
-        steps = [range(start + 1, min(start + span, last + 1)) for start in starts] if moving else []
+        pixels = {number for window in numbers for number in window}
+        if keyframe is not None:
+            pixels.add(keyframe)
+        steps = [range(stretch.start, min(stretch.stop, self.frames[row])) for stretch in stretches]
+        moving = {number for stretch in steps for number in stretch}
         found = decode_pieces(
             self.manifest.file(row),
-            pixels={number for window in numbers for number in window},
-            motion={number for window in steps for number in window},
+            pixels=pixels,
+            motion=moving,
             short_side=self.spec.short_side,
             seek=self.manifest.videos[row].health == "ok",
         )
-        missing = [number for window in numbers for number in window if number not in found.pixels]
-        missing += [number for window in steps for number in window if number not in found.motion]
+        missing = (pixels - set(found.pixels)) | (moving - set(found.motion))
         if missing:
             raise self._ends_early(row, min(missing))
         frames = np.stack([np.stack([found.pixels[number] for number in window]) for window in numbers])
-        fields = [np.stack([_marked(*found.motion[number]) for number in window]) for window in steps]
-        return frames, [self._filled(field) for field in fields], found.source_size
+        fields = [np.stack([_marked(*found.motion[number]) for number in stretch]) for stretch in steps]
+        cut = [_filled(field, len(stretch)) for field, stretch in zip(fields, stretches, strict=True)]
+        return frames, None if keyframe is None else found.pixels[keyframe], cut, found.source_size
 
     def _numbers(self, row: int, start: int) -> NDArray[np.int64]:
         """The frames of a window; a video shorter than it holds its last one."""
         return np.minimum(start + np.arange(0, self.spec.span, self.spec.stride), self.frames[row] - 1)
-
-    def _filled(self, field: NDArray[np.int16]) -> NDArray[np.int16]:
-        """Motion of every frame of a window after the first: nothing moves where the last frame is held."""
-        held = np.zeros((self.spec.span - 1 - len(field), *field.shape[1:]), dtype=np.int16)
-        return np.concatenate([field, held]) if len(held) else field
 
     def _ends_early(self, row: int, at: int) -> VideoError:
         video = self.manifest.videos[row]
@@ -190,6 +228,22 @@ class ClipStore:
             f"'{video.path}' has {video.frames} frames by the manifest, but decodes only to frame {at}.",
             "Scan the folder again.",
         )
+
+
+def _filled(field: NDArray[np.int16], length: int) -> NDArray[np.int16]:
+    """Motion of every frame of a stretch: nothing moves where the video's last frame is held."""
+    held = np.zeros((length - len(field), *field.shape[1:]), dtype=np.int16)
+    return np.concatenate([field, held]) if len(held) else field
+
+
+def _steps(
+    fields: Sequence[NDArray[np.int16]], stride: int, size: tuple[int, int]
+) -> tuple[NDArray[np.float32] | None, NDArray[np.bool_] | None]:
+    """The motion between sampled frames of several stretches, and where the stream told it; None for no stretch."""
+    if not fields:
+        return None, None
+    steps = [step_motion(field, field[..., 0] != UNKNOWN, stride, *size) for field in fields]
+    return np.stack([motion for motion, _ in steps]), np.stack([valid for _, valid in steps])
 
 
 def _marked(field: NDArray[np.int16], valid: NDArray[np.bool_]) -> NDArray[np.int16]:

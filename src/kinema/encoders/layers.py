@@ -45,12 +45,34 @@ class VideoEncoder(nn.Module, ABC):
         Raises:
             ShapeError: ``x`` is not [B, C, T, H, W] with the encoder's channels.
         """
+        return self._features(self._checked(x))
+
+    def levels(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The last two levels of a network whose parts follow one another, as :meth:`stages` has them.
+
+        Returns:
+            The map before the last part that makes it smaller, float [B, c, t', h', w'], and the feature map,
+            [B, dim, t, h, w].
+
+        Raises:
+            ShapeError: ``x`` is not [B, C, T, H, W] with the encoder's channels.
+        """
+        before = x = self._checked(x)
+        for child in self.children():
+            for part in child if isinstance(child, nn.Sequential) else (child,):
+                after = part(x)
+                if after.shape[2:] != x.shape[2:]:
+                    before = x
+                x = after
+        return before, x
+
+    def _checked(self, x: Tensor) -> Tensor:
         if x.dim() != 5 or x.shape[1] != self.channels:
             raise ShapeError(
                 f"{type(self).__name__} was given {tuple(x.shape)}; expected [B, {self.channels}, T, H, W].",
                 "Encoders are built for one number of channels: 3 for rgb and residual, 2 for motion.",
             )
-        return self._features(x.contiguous(memory_format=torch.channels_last_3d))
+        return x.contiguous(memory_format=torch.channels_last_3d)
 
     def forward(self, x: Tensor) -> Tensor:
         """The mean of the feature map over time and space, float [B, C, T, H, W] to [B, dim]."""

@@ -1,6 +1,7 @@
 """One paper, one file. Each is a plain module that keeps the contract of ``kinema.core.protocols.Method``."""
 
 from kinema.methods.be import BE, BEConfig, BERegulariser, BERegulariserConfig, BETriplet
+from kinema.methods.cmd import CMD, CMDConfig
 from kinema.methods.cpr import CPR, CPRBank, CPRBankConfig, CPRConfig
 from kinema.methods.dsm import DSM, DSMConfig, DSMTriplets
 from kinema.methods.joined import Joined, JoinedConfig
@@ -10,12 +11,14 @@ from kinema.methods.supervised import Supervised, SupervisedConfig
 
 __all__ = [
     "BE",
+    "CMD",
     "CPR",
     "DSM",
     "BEConfig",
     "BERegulariser",
     "BERegulariserConfig",
     "BETriplet",
+    "CMDConfig",
     "CPRBank",
     "CPRBankConfig",
     "CPRConfig",

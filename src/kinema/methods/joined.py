@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from kinema.core.errors import ConfigError
 from kinema.core.protocols import Method, MethodConfig
-from kinema.core.records import ClipBatch, Losses, TrainingContext
+from kinema.core.records import ClipBatch, Companions, Losses, TrainingContext
 from kinema.encoders import EncoderConfig
 
 
@@ -89,6 +89,7 @@ class Joined(Method):
         self.reads_labels = any(part.reads_labels for part in parts)
         self.takes_negatives = any(part.takes_negatives for part in parts)
         self.disturbances = tuple(dict.fromkeys(each for part in parts for each in part.disturbances))
+        self.companions = _one({part.companions for part in parts if part.companions is not None})
 
     def _named(self) -> list[tuple[str, Method]]:
         return list(zip(self.names, self.parts, strict=True))  # type: ignore[arg-type]
@@ -133,6 +134,12 @@ class Joined(Method):
         """Hands them to every part."""
         for _, part in self._named():
             part.refresh(features)
+
+
+def _one(companions: set[Companions]) -> Companions | None:
+    if len(companions) > 1:
+        raise ConfigError("Joined methods want different companions of a clip.", "Give them the same settings.")
+    return next(iter(companions), None)
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:

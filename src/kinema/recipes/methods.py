@@ -9,6 +9,7 @@ from kinema.core.errors import UsageError
 from kinema.methods import (
     BEConfig,
     BERegulariserConfig,
+    CMDConfig,
     CPRBankConfig,
     CPRConfig,
     DSMConfig,
@@ -77,6 +78,12 @@ METHODS: dict[str, MethodEntry] = {
         "Wang et al. 2021, arXiv 2009.05757",
         VIDEO,
         "a positive whose scene is bent, a negative whose motion is broken; InfoNCE or triplets",
+    ),
+    "cmd": MethodEntry(
+        CMDConfig,
+        "Huang et al. 2021, arXiv 2104.00862",
+        ("rgb", "residual"),
+        "a clip finds the keyframe of its video and foretells the motion vectors that follow it",
     ),
     "supervised": MethodEntry(
         SupervisedConfig, "cross entropy, no paper", VIDEO, "the reference that is told the labels"

@@ -8,8 +8,8 @@ from typing import Any
 
 from kinema.core.errors import UsageError
 from kinema.core.records import ClipSpec
-from kinema.encoders import EncoderConfig, HeadConfig
-from kinema.methods import BEConfig, BERegulariserConfig, CPRConfig, DSMConfig, MoCoConfig
+from kinema.encoders import EncoderConfig, HeadConfig, PredictorConfig
+from kinema.methods import BEConfig, BERegulariserConfig, CMDConfig, CPRConfig, DSMConfig, MoCoConfig
 from kinema.recipes.methods import method_entry
 from kinema.recipes.plan import Plan, Schedule
 from kinema.training.settings import OptimiserConfig
@@ -29,6 +29,8 @@ def small(method: str) -> Plan:
     and the key network follows within two steps, for a later one keeps InfoNCE from starting. Colours are changed more,
     because a place and clothes are learnt sooner than a motion, and nothing is blurred, because 64 pixels hold little
     to spare. A clip spans a second, as the papers' 32 frames do: half of that is too little of a motion to know it by.
+    CMD's motion clips are half as large and its guiding networks slim, so that a step costs not much
+    more than one of SimCLR.
     """
     config: Any = method_entry(method).config()
     brief: dict[str, Any] = {"head": HeadConfig(norm=True), "temperature": 0.1}
@@ -36,6 +38,9 @@ def small(method: str) -> Plan:
         brief |= {"queue": 512, "momentum": 0.5}
     if isinstance(config, WITH_A_QUEUE):
         brief |= {"negatives_from": "batch"}
+    if isinstance(config, CMDConfig):
+        predictor = PredictorConfig(width=64, heads=4, encoder=1, decoder=1)
+        brief |= {"grid": 4, "shrink": 2, "width": 8, "predictor": predictor}
     known = {name: value for name, value in brief.items() if name in type(config).__dataclass_fields__}
     return Plan(
         replace(config, **known),
@@ -53,12 +58,14 @@ def paper(method: str) -> Plan:
     """The setting of CoCLR and CPR on UCF101 (CPR, sect. 4.1): S3D, 32 frames of 128 pixels, 400 epochs, two cycles.
 
     Batch 32 (16 a GPU on two), Adam with lr 1e-3 and weight decay 1e-5, K = 2048, n = 7, r = .5, k = 5. The authors
-    drop the rate at epochs 300 and 350 of 400; here every phase drops it at 3/4 and 7/8 of its length. BE and DSM have
-    their own. Needs a GPU; not run here.
+    drop the rate at epochs 300 and 350 of 400; here every phase drops it at 3/4 and 7/8 of its length. BE, DSM and CMD
+    have their own. Needs a GPU; not run here.
     """
     config: Any = method_entry(method).config()
     if isinstance(config, BEConfig | BERegulariserConfig | DSMConfig):
         return _scene_paper(config)
+    if isinstance(config, CMDConfig):
+        return _cmd_paper(config)
     cpr = isinstance(config, CPRConfig)
     if isinstance(config, CPRConfig):
         config = replace(config, stages=7, keep=0.5, k=5, queue=2048, momentum=0.999)
@@ -85,7 +92,7 @@ def _scene_paper(config: BEConfig | BERegulariserConfig | DSMConfig) -> Plan:
 
     BE: 16 frames, every fourth, of 112 pixels, jitter .5, .5, .25 and .5; SGD, rate .003, times .1 at 120, 160 and 200
     of 200 epochs. DSM: 32 frames, every fourth, 100 epochs; where its drops lie is not known, so as BE's, by their
-    share. Both papers' network is I3D; C3D, their second, is the nearest here. K and the batch are CoCLR's.
+    share. The network is I3D. K and the batch are CoCLR's.
     """
     dsm = isinstance(config, DSMConfig)
     if not isinstance(config, BERegulariserConfig):
@@ -96,11 +103,29 @@ def _scene_paper(config: BEConfig | BERegulariserConfig | DSMConfig) -> Plan:
         epochs=100 if dsm else 200,
         optimiser=OptimiserConfig("sgd", lr=3e-3, weight_decay=1e-4, schedule="steps", drops=drops, warmup_epochs=0),
         clip=ClipSpec(frames=32 if dsm else 16, stride=4, size=112, short_side=128),
-        encoder=EncoderConfig("c3d"),
+        encoder=EncoderConfig("i3d"),
         transform=TransformConfig(jitter=(0.5, 0.5, 0.25, 0.5)),
         batch_size=32,
         temporal=0.0,
         short_videos="repeat",
+        workers=8,
+        cache_gib=64.0,
+        precision="16-mixed",
+    )
+
+
+def _cmd_paper(config: CMDConfig) -> Plan:
+    """The setting of CMD on UCF101: C3D, 16 frames of 112 pixels, 120 epochs of SGD at 5e-4 a clip of the batch.
+
+    The videos are to be encoded with a keyframe every 12 frames. Needs a GPU; not run here.
+    """
+    return Plan(
+        replace(config, head=HeadConfig(layers=2, out=512, norm=True), predictor=PredictorConfig(dropout=0.1)),
+        epochs=120,
+        optimiser=OptimiserConfig("sgd", lr=5e-4 * 32, weight_decay=1e-3, warmup_epochs=5, clip_norm=15.0),
+        clip=ClipSpec(frames=16, stride=4, size=112, short_side=128),
+        encoder=EncoderConfig("c3d"),
+        batch_size=32,
         workers=8,
         cache_gib=64.0,
         precision="16-mixed",

@@ -17,6 +17,7 @@ NAMES = {
     "cpr-bank": "CPR with memory banks",
     "be": "BE (background erasing)",
     "dsm": "DSM (scene and motion apart)",
+    "cmd": "CMD (context and motion)",
     "supervised": "Supervised (told the labels)",
 }
 SHORT = {"random": "Untrained", "coclr": "CoCLR", "supervised": "Supervised", "moco": "MoCo", "cpr-bank": "CPR bank"}

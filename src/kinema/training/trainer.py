@@ -149,6 +149,8 @@ def _train_phase(job: Job, phase: Phase) -> None:
         temporal=recipe.temporal,
         clips_per_video=recipe.clips_per_video,
         elsewhere=transform.elsewhere,
+        companions=method.companions,
+        keyframes={row: job.store.manifest.videos[row].keyframes for row in job.store.frames},
     )
     moving = "motion" in transform.reads
     ledger = job.run.path / "failures.jsonl"

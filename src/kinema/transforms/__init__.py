@@ -9,7 +9,7 @@ from kinema.transforms.elsewhere import Elsewhere
 from kinema.transforms.geometry import Geometry, axis_matrix, centre_square, draw_geometry, resample, ten_crops
 from kinema.transforms.local_warp import LocalWarp
 from kinema.transforms.log_mel import log_mel, mel_filters
-from kinema.transforms.motion import MOTION_LIMIT, MOTION_UNIT, motion_view
+from kinema.transforms.motion import MOTION_LIMIT, MOTION_UNIT, motion_clips_view, motion_view
 from kinema.transforms.static_frame import StaticFrame, mixed
 from kinema.transforms.views import RESIDUAL_UNIT, RGB_MEAN, RGB_STD, ViewTransform
 
@@ -38,6 +38,7 @@ __all__ = [
     "log_mel",
     "mel_filters",
     "mixed",
+    "motion_clips_view",
     "motion_view",
     "resample",
     "ten_crops",

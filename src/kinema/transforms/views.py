@@ -11,8 +11,10 @@ The views, float [B, C, T, size, size] in ``channels_last_3d`` order:
     residual  (x_t − x_{t−1}) / RESIDUAL_UNIT, the frame before the clip giving x_{−1}; C = 3
     motion    displacements a sampled frame in units of MOTION_UNIT of the view's side; C = 2, (dx, dy)
 
-Colours act on rgb and residual, the blur on both, the geometry on all three. Departure from the usual order of crop,
-jitter, grey, blur: the blur is part of the resampling (see ``blur``) and so comes before the colours are clamped.
+Colours act on rgb and residual, the blur on both, the geometry on all three. What comes along beside the clips, a
+keyframe and motion clips, has the geometry of the first variant; the keyframe has colours and a blur of its own, drawn
+after those of the clips. Departure from the usual order of crop, jitter, grey, blur: the blur is part of the resampling
+(see ``blur``) and so comes before the colours are clamped.
 """
 
 from __future__ import annotations
@@ -23,13 +25,13 @@ import torch
 from torch import Tensor
 
 from kinema.core.errors import ConfigError, DataError, ShapeError
-from kinema.core.records import VIEWS, ClipBatch, ClipSpec, RawClips
+from kinema.core.records import VIEWS, ClipBatch, ClipSpec, Companions, RawClips
 from kinema.transforms.blur import draw_sigma, gaussian_matrix
 from kinema.transforms.colour import Colour, colour_matrix, contrast_offset, draw_colour
 from kinema.transforms.config import TransformConfig
 from kinema.transforms.disturb import Disturbed, disturbed, needed_views, only
 from kinema.transforms.geometry import Geometry, centre_square, draw_geometry, resample, ten_crops
-from kinema.transforms.motion import motion_view
+from kinema.transforms.motion import motion_clips_view, motion_view
 
 RGB_MEAN = 0.45
 """The value that rgb is centred on, colours being in [0, 1]; one for all channels (as in SlowFast)."""
@@ -48,12 +50,19 @@ class ViewTransform:
         spec: frames and size of a clip.
         views: what to compute, of 'rgb', 'residual' and 'motion'; nothing else is.
         config: strength of the augmentation, and the disturbances; evaluation does not read it.
+        companions: says how large motion clips are shown that come along; as large as the views by default.
 
     Raises:
-        ConfigError: no view, an unknown one, or one named twice.
+        ConfigError: no view, an unknown one, or one named twice; a size that ``companions.shrink`` does not divide.
     """
 
-    def __init__(self, spec: ClipSpec, views: tuple[str, ...], config: TransformConfig | None = None) -> None:
+    def __init__(
+        self,
+        spec: ClipSpec,
+        views: tuple[str, ...],
+        config: TransformConfig | None = None,
+        companions: Companions | None = None,
+    ) -> None:
         if not views or len(set(views)) != len(views) or not set(views) <= set(VIEWS):
             raise ConfigError(f"The views asked for are {views}; name one or more of {', '.join(VIEWS)}, each once.")
         self.spec = spec
@@ -63,6 +72,13 @@ class ViewTransform:
         """The views that training computes: those asked for, and what the disturbances must see beside them."""
         self.elsewhere = any(each.elsewhere for each in self.config.disturb)
         """Whether training wants a window elsewhere in each video, after those of the variants."""
+        shown = companions if companions is not None and companions.motion_frames else None
+        self.needs_motion = "motion" in self.reads or shown is not None
+        """Whether training needs the motion of the stream, in a view or beside the clips."""
+        shrink = 1 if shown is None else shown.shrink
+        if spec.size % shrink:
+            raise ConfigError(f"clip.size is {spec.size}, which companions.shrink {shrink} does not divide.")
+        self._motion_size = spec.size // shrink
 
     def train(self, raw: RawClips, generator: torch.Generator, *, labels: bool = False) -> ClipBatch:
         """Augmented views: each of the V variants of a clip with its own draws.
@@ -73,7 +89,8 @@ class ViewTransform:
             labels: whether the labels travel along, for methods that declare that they read them.
 
         Returns:
-            V variants on the device of ``raw``, and the negatives that disturbances make.
+            V variants on the device of ``raw``, the negatives that disturbances make, and what comes along with the
+            clips.
 
         Raises:
             DataError: the motion view is asked for, or a disturbance needs it, and the clips have none.
@@ -84,9 +101,10 @@ class ViewTransform:
         if generator.device.type != "cpu":
             raise ShapeError(f"The generator of the transforms is on '{generator.device}'; give one on the CPU.")
         b, windows = raw.frames.shape[:2]
-        made = []
+        made, shown = [], []
         for v in range(windows):
             geometry = draw_geometry(self.config, raw.extent, generator)
+            shown.append(geometry)
             plain = torch.rand(b, generator=generator) < (self.config.plain_second if v == 1 else 0.0)
             colour = draw_colour(self.config, b, generator, plain)
             sigma = draw_sigma(self.config.blur_p, self.config.blur_sigma, b, generator) * ~plain
@@ -94,7 +112,10 @@ class ViewTransform:
                 made.append(self._variant(raw, v, geometry, colour, sigma, self.reads))
         elsewhere = None if raw.elsewhere is None else (made.pop(), raw.elsewhere)
         with _float32(raw):
-            return self._batch(raw, disturbed(self.config.disturb, made, elsewhere, generator), labels)
+            after = disturbed(self.config.disturb, made, elsewhere, generator)
+            colour = draw_colour(self.config, b, generator, torch.zeros(b, dtype=torch.bool))
+            sigma = draw_sigma(self.config.blur_p, self.config.blur_sigma, b, generator)
+            return self._batch(raw, after, labels, self._companions(raw, shown[0], colour, sigma))
 
     def evaluate(self, raw: RawClips, *, labels: bool = False) -> ClipBatch:
         """Views as they are measured: the largest centred square of the picture, nothing else changed.
@@ -114,7 +135,7 @@ class ViewTransform:
         geometry = centre_square(raw.extent)
         with _float32(raw):
             made = [self._variant(raw, v, geometry, None, None, self.views) for v in range(raw.frames.shape[1])]
-        return self._batch(raw, Disturbed(tuple(made)), labels)
+            return self._batch(raw, Disturbed(tuple(made)), labels, self._companions(raw, geometry, None, None))
 
     def ten_crops(self, raw: RawClips, *, mirrored: bool = True) -> Iterator[ClipBatch]:
         """The views of ten-crop testing, one crop at a time; see :func:`kinema.transforms.geometry.ten_crops`.
@@ -134,14 +155,14 @@ class ViewTransform:
         for geometry in crops if mirrored else crops[: len(crops) // 2]:
             with _float32(raw):
                 made = [self._variant(raw, v, geometry, None, None, self.views) for v in range(raw.frames.shape[1])]
-            yield self._batch(raw, Disturbed(tuple(made)), False)
+            yield self._batch(raw, Disturbed(tuple(made)), False, {})
 
-    def _batch(self, raw: RawClips, made: Disturbed, labels: bool) -> ClipBatch:
+    def _batch(self, raw: RawClips, made: Disturbed, labels: bool, companions: dict[str, Tensor]) -> ClipBatch:
         variants, negatives = (
             tuple(only(each, self.views) for each in group) for group in (made.variants, made.negatives)
         )
         label = raw.label if labels else None
-        return ClipBatch(variants, raw.index, raw.source, label, negatives, made.valid)
+        return ClipBatch(variants, raw.index, raw.source, label, negatives, made.valid, **companions)
 
     def _check(self, raw: RawClips, views: tuple[str, ...]) -> None:
         frames = raw.frames.shape[2]
@@ -162,7 +183,7 @@ class ViewTransform:
             )
         for name, extent, grid in (
             ("extent", raw.extent, raw.frames),
-            ("motion_extent", raw.motion_extent, raw.motion),
+            ("motion_extent", raw.motion_extent, raw.motion if raw.motion_clips is None else raw.motion_clips),
         ):
             if extent is not None and grid is not None:
                 _check_extent(name, extent, grid)
@@ -176,17 +197,13 @@ class ViewTransform:
         sigma: Tensor | None,
         wanted: tuple[str, ...],
     ) -> dict[str, Tensor]:
-        device, size = raw.frames.device, self.spec.size
-        geometry = geometry.to(device)
+        size = self.spec.size
+        geometry = geometry.to(raw.frames.device)
         views: dict[str, Tensor] = {}
         if "rgb" in wanted or "residual" in wanted:
             lead = "residual" in wanted
             pixels = raw.frames[:, v, 0 if lead else 1 :]
-            rows, columns = geometry.matrices(raw.extent, pixels.shape[2], pixels.shape[3], size)
-            if sigma is not None:
-                blur = gaussian_matrix(sigma.to(device), size)
-                rows, columns = blur @ rows, blur @ columns
-            x = _coloured(pixels, rows, columns, None if colour is None else colour.to(device), self.spec.frames)
+            x = _shown(pixels, raw.extent, geometry, colour, sigma, self.spec)
             if lead:
                 change = (x[:, 1:] - x[:, :-1]).mul_(RGB_STD / RESIDUAL_UNIT)
                 views["residual"] = change.permute(0, 4, 1, 2, 3)
@@ -199,10 +216,38 @@ class ViewTransform:
             views["motion"] = motion_view(raw.motion[:, v], raw.motion_valid[:, v], raw.motion_extent, geometry, size)
         return views
 
+    def _companions(
+        self, raw: RawClips, geometry: Geometry, colour: Colour | None, sigma: Tensor | None
+    ) -> dict[str, Tensor]:
+        """What comes along beside the clips, by its name in the batch."""
+        geometry = geometry.to(raw.frames.device)
+        found: dict[str, Tensor] = {}
+        if raw.keyframe is not None:
+            still = _shown(raw.keyframe[:, None], raw.extent, geometry, colour, sigma, self.spec)
+            found["keyframe"] = still[:, 0].permute(0, 3, 1, 2)
+        if raw.motion_clips is not None:
+            assert raw.motion_clips_valid is not None
+            assert raw.motion_extent is not None
+            found["motion_clips"], found["motion_clips_valid"] = motion_clips_view(
+                raw.motion_clips, raw.motion_clips_valid, raw.motion_extent, geometry, self._motion_size
+            )
+        return found
+
 
 def _float32(raw: RawClips) -> torch.autocast:
     """Switches mixed precision off: eight bits of mantissa would drown the residual in rounding."""
     return torch.autocast(raw.frames.device.type, enabled=False)
+
+
+def _shown(
+    pixels: Tensor, extent: Tensor, geometry: Geometry, colour: Colour | None, sigma: Tensor | None, spec: ClipSpec
+) -> Tensor:
+    """Frames as a view shows them, uint8 [N, T, H, W, 3] to float [N, T, S, S, 3]."""
+    rows, columns = geometry.matrices(extent, pixels.shape[2], pixels.shape[3], spec.size)
+    if sigma is not None:
+        blur = gaussian_matrix(sigma.to(pixels.device), spec.size)
+        rows, columns = blur @ rows, blur @ columns
+    return _coloured(pixels, rows, columns, None if colour is None else colour.to(pixels.device), spec.frames)
 
 
 def _coloured(pixels: Tensor, rows: Tensor, columns: Tensor, colour: Colour | None, frames: int) -> Tensor:

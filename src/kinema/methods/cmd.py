@@ -1,0 +1,250 @@
+"""CMD: context and motion decoupled: what a clip shows from a keyframe, how it goes on from the motion vectors.
+
+Huang, Liu, Wang, Pan, Xu, Jin, "Self-supervised video representation learning by context and motion decoupling",
+CVPR 2021, arXiv 2104.00862. Both teachers lie in the compressed stream and cost hardly any decoding.
+
+    context matching    a clip recognises the keyframe of its video among those of the batch
+    motion prediction   a clip foretells the motion shortly after it, cell by cell, among the true motion of all cells,
+                        of all clips, and of other moments of its own video, which share its scene
+
+Legend: B clips, N hard negatives (motion clips of other moments), P positions of the motion map, d dimensions;
+v clip features, c their keyframes', m̂ predicted and m true motion features.
+
+Departures from the authors' code:
+- The motion clips' magnitude is scaled with the crop, and a flip negates dx. It does neither.
+- Where the stream tells no motion (a keyframe) a motion clip takes what it tells at its other frames; zeros would give
+  a moment away by its place between keyframes. A motion clip that a video has no room for is left out of the loss.
+- Keyframes of the same recording's other clips are no negatives (``siblings='ignored'``).
+- Motion maps are in units of the view (``kinema.transforms.MOTION_UNIT``) and not in tens of pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kinema.core.errors import ConfigError, ShapeError
+from kinema.core.ops import all_gather_rows, rank_slice
+from kinema.core.protocols import Method
+from kinema.core.records import ClipBatch, Companions, Losses, TrainingContext
+from kinema.encoders import EncoderConfig, HeadConfig, Predictor, PredictorConfig, ProjectionHead, ResNet10, Tower, fuse
+from kinema.encoders.layers import norm_factory
+from kinema.objectives import multi_positive_nce
+
+MOTION_NETS: Mapping[int, tuple[tuple[int, ...], int]] = {
+    1: ((1, 2, 2, 2), 7),
+    2: ((1, 2, 2, 1), 3),
+    4: ((1, 2, 1, 1), 3),
+}
+"""Strides and stem of the network for motion, by ``shrink``: a cell of its map is always 16 pixels of the clip."""
+
+
+@dataclass(frozen=True)
+class CMDConfig:
+    """CMD's settings; the defaults are the paper's but for dropout and the head.
+
+    Args:
+        view: the view that is learnt.
+        context_weight: weight of context matching; at 0 its networks are not built and keyframes not read.
+        motion_weight: weight of motion prediction; at 0 its networks are not built and motion clips not read.
+        temperature: τ of both.
+        motion_frames: frames of a motion clip.
+        ahead: frames from the clip's last to the first of the motion that is foretold.
+        negatives: N.
+        reach: frames before and after the clip among which its keyframe may lie.
+        siblings: whether keyframes of the same recording count as negatives (the paper) or are left out.
+        grid: rows and columns of the motion map, P = grid²; 7 is a sixteenth of the paper's 112 pixels.
+        shrink: pixels of the clip, each way, for one of a motion clip: 1, 2 or 4. The network for motion goes down in
+            fewer steps then, to the same map, and begins with a smaller kernel.
+        width: channels of the first stage of the networks for keyframes and for motion.
+        predictor: the transformer from what the clip shows to what comes next.
+        head: the head of the tower and of the three other features that are compared.
+    """
+
+    view: str = "rgb"
+    context_weight: float = 1.0
+    motion_weight: float = 1.0
+    temperature: float = 0.1
+    motion_frames: int = 8
+    ahead: int = 3
+    negatives: int = 3
+    reach: int = 5
+    siblings: Literal["ignored", "negatives"] = "ignored"
+    grid: int = 7
+    shrink: Literal[1, 2, 4] = 1
+    width: int = 64
+    predictor: PredictorConfig = field(default_factory=PredictorConfig)
+    head: HeadConfig = field(default_factory=lambda: HeadConfig(layers=2, norm=True))
+
+    def __post_init__(self) -> None:
+        if self.temperature <= 0:
+            raise ConfigError(f"method.temperature is {self.temperature}; it must be above 0.")
+        weights = (self.context_weight, self.motion_weight)
+        if min(weights) < 0 or max(weights) == 0:
+            raise ConfigError(
+                f"method.context_weight is {weights[0]} and method.motion_weight {weights[1]}; neither may be "
+                "negative, and one of them must be above 0."
+            )
+        if self.shrink not in MOTION_NETS:
+            raise ConfigError(f"method.shrink is {self.shrink}; it is one of 1, 2 and 4.")
+        for name, least in (("motion_frames", 1), ("ahead", 1), ("negatives", 0), ("reach", 0), ("grid", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"method.{name} is {getattr(self, name)}; it must be at least {least}.")
+
+    def build(self, encoder: EncoderConfig, context: TrainingContext) -> CMD:  # noqa: ARG002 - the contract
+        """The method, freshly initialised."""
+        return CMD(self, encoder)
+
+
+class CMD(Method):
+    """One variant in, one tower out; beside it the networks that only guide: gradients flow through the keys too."""
+
+    variants = 1
+
+    def __init__(self, config: CMDConfig, encoder: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.view = config.view
+        self.views = self.trains = (config.view,)
+        frames = config.motion_frames if config.motion_weight else 0
+        still = config.context_weight > 0
+        self.companions = Companions(
+            frames, config.ahead, config.negatives, keyframe=still, reach=config.reach, shrink=config.shrink
+        )
+        self.tower = Tower(config.view, encoder, config.head)
+        dim, norm = int(self.tower.encoder.dim), norm_factory(encoder.norm)
+
+        def head(width: int) -> ProjectionHead:
+            return ProjectionHead(width, dim, config.head.out, config.head.layers, config.head.norm)
+
+        if still:
+            self.keyframe_net = ResNet10(3, config.width, norm, time=1)
+            self.keyframe_head = head(self.keyframe_net.dim)
+        else:
+            self.tower.head.requires_grad_(False)
+        if config.motion_weight:
+            steps, stem = MOTION_NETS[config.shrink]
+            self.motion_net = ResNet10(2, config.width, norm, steps=steps, stem=stem)
+            self.motion_head = head(self.motion_net.dim)
+            self.predictor = Predictor(dim, config.grid**2, config.predictor)
+            self.predicted_head = head(config.predictor.width)
+
+    def towers(self) -> Mapping[str, Tower]:
+        """The one tower, under its view."""
+        return {self.view: self.tower}
+
+    def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:
+        """The weighted sum of context matching and motion prediction."""
+        cfg = self.config
+        before, last = self.tower.encoder.levels(batch.view(0, self.view))
+        embeddings = last.mean(dim=(2, 3, 4))
+        total, terms = embeddings.new_zeros(()), {}
+        if cfg.context_weight:
+            v = embeddings = self.tower.head(embeddings)
+            c = self.keyframe_head(self.keyframe_net(batch.companion("keyframe")[:, :, None]))
+            terms["context"] = context_matching(v, c, batch.source, cfg.temperature, cfg.siblings)
+            total = total + cfg.context_weight * terms["context"]
+        if cfg.motion_weight:
+            there = batch.companion("motion_clips_valid")
+            predicted = self.predictor(fuse(before, last), generator)
+            m_hat = self.predicted_head(predicted.flatten(0, 1)).view(*predicted.shape[:2], -1)
+            m = self.true_motion(batch.companion("motion_clips"), there)
+            terms["motion"] = motion_prediction(m_hat, m, there, cfg.temperature)
+            total = total + cfg.motion_weight * terms["motion"]
+            terms["motion_clips_missing"] = (~there).sum().float()
+        logged = {name: value.detach() for name, value in terms.items()}
+        return Losses(total, terms=logged, embeddings=embeddings.detach())
+
+    def true_motion(self, clips: Tensor, there: Tensor) -> Tensor:
+        """What the motion network makes of every position of every motion clip.
+
+        Args:
+            clips: float [B, 1 + N, 2, M, s, s].
+            there: bool [B, 1 + N]; those that are not are never shown to the network, and 0 in the result.
+
+        Returns:
+            Float [B, 1 + N, P, d], of unit length.
+
+        Raises:
+            ShapeError: the map of such clips has fewer rows or columns than ``grid``.
+        """
+        grid, flat = self.config.grid, clips.flatten(0, 1)
+        shown = there.flatten() if there.any() else torch.ones_like(there).flatten()
+        maps = self.motion_net.feature_map(flat if shown.all() else flat[shown]).mean(dim=2)
+        if min(maps.shape[2:]) < grid:
+            raise ShapeError(
+                f"Motion clips of {clips.shape[4]} x {clips.shape[5]} pixels give a map of "
+                f"{maps.shape[2]} x {maps.shape[3]}; method.grid is {grid}.",
+                f"Set method.grid to {min(maps.shape[2:])} or less, or clip.size to {16 * grid} or more.",
+            )
+        cells = F.adaptive_avg_pool2d(maps, grid).flatten(2).transpose(1, 2)
+        features = self.motion_head(cells.flatten(0, 1)).view(*cells.shape[:2], -1)
+        if not shown.all():
+            features = features.new_zeros(len(flat), *features.shape[1:]).index_put((shown,), features)
+        found: Tensor = features.view(*there.shape, *features.shape[1:])
+        return found
+
+
+def context_matching(v: Tensor, c: Tensor, source: Tensor, temperature: float, siblings: str = "ignored") -> Tensor:
+    """InfoNCE from each clip to its keyframe among those of the batch, over all ranks; not the other way.
+
+    Args:
+        v: float [B, d], clips, of unit length.
+        c: float [B, d], their keyframes, of unit length.
+        source: int64 [B], the recordings.
+        temperature: τ.
+        siblings: 'ignored' leaves the keyframes of a recording's other clips out of the negatives.
+
+    Returns:
+        A scalar; log B where all are equally alike.
+
+    Raises:
+        ShapeError: the two are not of one shape.
+    """
+    _check_features("context_matching", v, c.shape == v.shape, c)
+    keys, sources = all_gather_rows(c), all_gather_rows(source)
+    own = torch.arange(len(v), device=v.device) + rank_slice(len(v)).start
+    positives = torch.zeros(len(v), len(keys), dtype=torch.bool, device=v.device).scatter(1, own[:, None], True)
+    candidates = source[:, None] != sources if siblings == "ignored" else torch.ones_like(positives)
+    return multi_positive_nce(v @ keys.T / temperature, positives, candidates)
+
+
+def motion_prediction(m_hat: Tensor, m: Tensor, there: Tensor, temperature: float) -> Tensor:
+    """InfoNCE from each predicted position to the true one, among all positions of all motion clips of all ranks.
+
+    Args:
+        m_hat: float [B, P, d], predicted, of unit length.
+        m: float [B, 1 + N, P, d], true, of unit length: the target and N hard negatives.
+        there: bool [B, 1 + N], which motion clips there are; the others are no keys, and a clip without a target says
+            nothing.
+        temperature: τ.
+
+    Returns:
+        A scalar; log((1 + N) B P) where all are equally alike and all are there.
+
+    Raises:
+        ShapeError: the shapes do not fit together.
+    """
+    b, p, d = m_hat.shape
+    _check_features("motion_prediction", m_hat, m.shape == (*there.shape, p, d) and len(there) == b, m)
+    keys, counted = all_gather_rows(m), all_gather_rows(there)
+    clip = torch.arange(b, device=m.device) + rank_slice(b).start
+    own = (clip * there.shape[1] * p)[:, None] + torch.arange(p, device=m.device)
+    logits = m_hat.flatten(0, 1) @ keys.flatten(0, 2).T / temperature
+    target = there[:, :1].repeat_interleave(p, dim=0)
+    positives = torch.zeros_like(logits, dtype=torch.bool).scatter(1, own.view(-1, 1), target)
+    candidates = counted.flatten().repeat_interleave(p).expand_as(positives)
+    return multi_positive_nce(logits, positives, candidates)
+
+
+def _check_features(name: str, queries: Tensor, fits: bool, keys: Tensor) -> None:
+    if not fits:
+        raise ShapeError(
+            f"{name} was given queries {tuple(queries.shape)} and keys {tuple(keys.shape)}, which do not fit together.",
+            "A tower that comes from another method must have a head of the same method.head.out.",
+        )
