@@ -1,6 +1,8 @@
 """A dry run against the run that it speaks of: its steps, its bytes, its errors; and nothing is left behind."""
 
 import json
+import os
+import signal
 from dataclasses import replace
 
 import pytest
@@ -192,6 +194,14 @@ def test_a_step_that_the_memory_cannot_hold_is_refused_before_it_is_made(tried, 
     with pytest.raises(TrainingError, match=r"phase 'simclr-rgb' needs about .* GB, and 0\.0 GB of memory are") as told:
         tried(tiny_plan("simclr"))
     assert "batch_size below" in told.value.hint
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_can_be_stopped(tried, tmp_path, monkeypatch, number):
+    monkeypatch.setattr(trial._TrialModule, "_check_room", lambda self, raw: os.kill(os.getpid(), number))
+    with pytest.raises(KeyboardInterrupt):
+        tried(tiny_plan("simclr"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_activations_grow_with_the_batch(tried):

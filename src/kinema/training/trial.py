@@ -32,7 +32,7 @@ STEPS = 2
 """The first warms up, the second is timed."""
 
 WORK_SPACE = 1.5
-"""What a step on a processor takes at its peak, by what it keeps for the backward pass; seen with S3D: 1.5 to 1.8."""
+"""What a step on a processor takes at its peak, by what it keeps for the backward pass: 1.6 was seen with S3D."""
 
 PEAK = "the peak of what was allocated on the GPU"
 SAVED = "tensors kept from the forward to the backward pass; short-lived work space comes on top"
@@ -192,8 +192,8 @@ class _TrialModule(PhaseModule):
         needed = int(WORK_SPACE * saved.bytes * len(raw.index) / 2)
         if needed > free:
             raise TrainingError(
-                f"A step of the phase '{self.phase.name}' needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB of "
-                "memory are free.",
+                f"A step of the phase '{self.phase.name}' needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB "
+                "of memory are free.",
                 f"Try a batch_size below {max(2, len(raw.index) * free // max(needed, 1))}, a smaller clip.size or a "
                 "smaller encoder.",
             )
