@@ -26,7 +26,7 @@ from kinema.exporting.onnx_file import make_onnx, open_onnx
 from kinema.exporting.program import Function, clip_shape
 from kinema.model import Model
 
-ENCODERS = ("slim", "c3d", "r3d18", "r2plus1d18", "s3d")
+ENCODERS = ("slim", "c3d", "r3d18", "r3d26", "r3d34", "r2plus1d18", "r2plus1d26", "s3d", "i3d")
 
 
 def model_of(name: str, clip: ClipSpec) -> Model:

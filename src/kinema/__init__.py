@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kinema.core.errors import KinemaError
     from kinema.core.records import ClipSpec, Result
     from kinema.data.manifest import Manifest
+    from kinema.estimating import dry_run
     from kinema.model import Model
 
 _HOMES = {
@@ -20,6 +21,7 @@ _HOMES = {
     "Manifest": "kinema.data.manifest",
     "Model": "kinema.model",
     "Result": "kinema.core.records",
+    "dry_run": "kinema.estimating",
     "evaluate": "kinema.api",
     "export": "kinema.api",
     "load": "kinema.api",
@@ -34,6 +36,7 @@ __all__ = [
     "Manifest",
     "Model",
     "Result",
+    "dry_run",
     "evaluate",
     "export",
     "load",

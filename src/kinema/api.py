@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from rich.console import Console
 
-from kinema.core.errors import CheckpointError, RunError, UsageError
+from kinema.core.errors import RunError, UsageError
 from kinema.core.protocols import Method
 from kinema.core.records import Result, TrainingContext
 from kinema.data import ClipStore, Manifest, exports_motion, open_data
@@ -29,20 +29,18 @@ from kinema.measure.request import Request
 from kinema.measure.run import MEASURES
 from kinema.methods import CPRConfig
 from kinema.model import Model
-from kinema.recipes.changes import changed
-from kinema.recipes.compose import composed
 from kinema.recipes.json import phase_identity, recipe_from_plain, recipe_to_plain
-from kinema.recipes.methods import method_entry, method_name
+from kinema.recipes.methods import method_name
 from kinema.recipes.plan import Plan
-from kinema.recipes.presets import preset as preset_plan
 from kinema.reporting import Report, collect, with_strips, write_json, write_markdown, write_page
+from kinema.settled import buildable, check_resume, settled
 from kinema.steps import Steps as Steps
 from kinema.training.checkpoints import read_tower
 from kinema.training.loggers import check_logger
 from kinema.training.phase import transform_of
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Phase, Recipe
-from kinema.training.trainer import Job, Trained, build_method, check_memory, check_weights, train
+from kinema.training.trainer import Job, Trained, build_method, check_memory, train
 
 Data = str | Path | Manifest
 Progress = Callable[[int, int], None]
@@ -114,16 +112,11 @@ def pretrain(
     if resume:
         run = RunFolder.open(Path(out))
         recipe = recipe_from_plain(run.read("recipe.json"), f"'{run.path / 'recipe.json'}'")
-        _check_resume(run, manifest, method, settings)
+        check_resume(run, manifest, method, settings)
+        context = buildable(recipe, manifest)
     else:
         run = RunFolder.free(Path(out))
-        recipe = _recipe(method, preset, manifest, settings, console)
-    context = TrainingContext(videos=len(manifest), classes=len(manifest.classes()))
-    for phase in recipe.phases:
-        # whatever cannot be built says so before anything is written
-        transform_of(build_method(recipe, phase, context), recipe, phase)
-    if not resume:
-        check_weights(recipe, context)
+        recipe, context = settled(method, manifest, preset, settings, console)
     store = open_store(manifest, recipe, cache=cache, console=console)
     for phase in recipe.phases:
         check_memory(phase, recipe, len(store.frames))
@@ -365,7 +358,7 @@ def model_store(
             manifest,
             model.clip,
             motion=model.view == "motion" or _tells_motion(manifest),
-            cache=Path(cache) if cache is not None else cache_folder(),
+            cache=cache_folder(cache),
             progress=progress,
         )
 
@@ -382,17 +375,25 @@ def encoder_name(phase: Phase) -> str:
     return "+".join(["infonce" if name == "moco" else name, *(method_name(other) for other in beside)])
 
 
-def cache_folder() -> Path:
-    """Where decoded videos are kept: $KINEMA_CACHE, or 'kinema' in the user's cache folder."""
-    named = os.environ.get("KINEMA_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(named) if named else Path(base) / "kinema"
+def cache_folder(named: str | Path | None = None) -> Path:
+    """Where decoded videos are kept: what was named, $KINEMA_CACHE, or 'kinema' in the user's cache folder."""
+    if named is None and not os.environ.get("KINEMA_CACHE"):
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kinema"
+    return Path(named if named is not None else os.environ["KINEMA_CACHE"])
 
 
 def open_store(
-    manifest: Manifest, recipe: Recipe, *, cache: str | Path | None = None, console: Console | None = None
+    manifest: Manifest,
+    recipe: Recipe,
+    *,
+    cache: str | Path | None = None,
+    console: Console | None = None,
+    keep: bool = True,
 ) -> ClipStore:
-    """The clips of a manifest as a recipe wants them, decoded once; with motion where a phase or the view needs it."""
+    """The clips of a manifest as a recipe wants them, decoded once; with motion where a phase or the view needs it.
+
+    Without ``keep`` no cache is made, and clips are read from the files.
+    """
     context = TrainingContext(len(manifest), 2)
     transforms = [transform_of(build_method(recipe, p, context), recipe, p) for p in recipe.phases]
     motion = any(transform.needs_motion for transform in transforms)
@@ -401,7 +402,7 @@ def open_store(
             manifest,
             recipe.clip,
             motion=motion or _tells_motion(manifest),
-            cache=Path(cache) if cache is not None else cache_folder(),
+            cache=cache_folder(cache) if keep else None,
             cache_bytes=int(recipe.cache_gib * 2**30),
             short_videos=recipe.short_videos,
             progress=progress,
@@ -421,35 +422,6 @@ def _told(data: Data) -> str:
     return str(data.root) if isinstance(data, Manifest) else str(data)
 
 
-def _recipe(
-    method: str | Recipe | Plan, preset: str, manifest: Manifest, settings: Mapping[str, Any], console: Console | None
-) -> Recipe:
-    if isinstance(method, Recipe):
-        if settings:
-            raise UsageError(f"A recipe is used as it is; {', '.join(settings)} cannot be set beside it.")
-        return method
-    if isinstance(method, str) and not method_entry(method).alone:
-        raise UsageError(
-            f"'{method}' learns nothing by itself: a constant would satisfy it.",
-            f"Put it beside another method: kinema pretrain moco VIDEOS --out RUN --beside {method}",
-        )
-    given = dict(settings)
-    named = {name: given.pop(name) for name in ("transforms", "base", "beside") if name in given}
-    plan = changed(preset_plan(preset, method) if isinstance(method, str) else method, given)
-    plan = composed(plan, preset, **named, keep_temporal="temporal" in given)
-    chosen = settings.get("method_settings", {}).get("guide")
-    if isinstance(plan.method, CPRConfig) and plan.method.guide == "motion" and chosen is None:
-        silent = sorted({v.codec for v in manifest.videos if not exports_motion(v.codec)})
-        if silent and isinstance(method, str):
-            if console is not None:
-                told = (
-                    f"Motion vectors cannot be read from {', '.join(silent)}; the residual (frame difference) guides."
-                )
-                console.print(told, highlight=False)
-            plan = replace(plan, method=replace(plan.method, guide="residual"))
-    return plan.recipe()
-
-
 def _phase_for(folder: RunFolder, recipe: Recipe, view: str, *, finished: bool) -> Phase:
     context = TrainingContext(int(folder.read("environment.json").get("videos", 2)), 2)
     training = [phase for phase in recipe.phases if view in build_method(recipe, phase, context).trains]
@@ -464,23 +436,3 @@ def _phase_for(folder: RunFolder, recipe: Recipe, view: str, *, finished: bool) 
         f"The run '{folder.path}' has not finished a phase that trains '{view}'.",
         "Go on with it: the command that began it, with --resume.",
     )
-
-
-def _check_resume(run: RunFolder, manifest: Manifest, method: str | Recipe | Plan, settings: Mapping[str, Any]) -> None:
-    recipe, told = run.read("recipe.json"), run.read("environment.json")
-    if isinstance(method, str) and recipe.get("name") != method:
-        raise CheckpointError(
-            f"The run '{run.path}' was begun with the method '{recipe.get('name')}', not '{method}'.",
-            "Resume it with its own method, or train into a new folder.",
-        )
-    if settings:
-        raise UsageError(
-            f"A run goes on with its own settings; {', '.join(settings)} cannot be changed.",
-            "Leave the settings out beside --resume, or train into a new folder.",
-        )
-    if told.get("manifest_digest") != manifest.digest:
-        raise CheckpointError(
-            f"The videos have changed since the run '{run.path}' was begun ({told.get('videos')} then, "
-            f"{len(manifest)} now, or other files, labels or sizes).",
-            "Resume with the data as it was, or train into a new folder.",
-        )

@@ -272,7 +272,6 @@ def _motion(given: list[str]) -> int:
 
 def _pretrain(given: list[str]) -> int:
     from kinema.recipes.methods import METHODS
-    from kinema.recipes.presets import preset as preset_plan
 
     if not given or given[0].startswith("-"):
         listed = "\n".join(f"  {name:12} {m.summary}" for name, m in METHODS.items())
@@ -281,14 +280,31 @@ def _pretrain(given: list[str]) -> int:
         return 0 if given and given[0] in ("-h", "--help") else 2
     name, rest = given[0], given[1:]
     chosen = next((rest[i + 1] for i, word in enumerate(rest[:-1]) if word == "--preset"), "small")
+    asked, settings = _pretraining(name, chosen, rest)
+    if asked.dry_run:
+        return _dry_run(name, asked, settings)
+    from kinema import api
+
+    done = api.pretrain(name, asked.data, asked.out, resume=asked.resume, **settings)
+    told = {"run": asked.out, "method": name, "epochs": done.epochs, "steps": done.steps, "seconds": done.seconds}
+    if asked.json:
+        _print_json({**told, "loss": done.loss})
+    else:
+        print(f"Done: {asked.out} ({done.epochs} epochs, {done.steps} steps, {done.seconds:.0f} s)")
+        print(f"Next: kinema evaluate retrieval {asked.out} {asked.data}")
+    return 0
+
+
+def _pretraining(name: str, chosen: str, rest: list[str]) -> tuple[Any, dict[str, Any]]:
+    """What was asked of 'pretrain', and the arguments of ``api.pretrain`` that say how."""
+    from dataclasses import replace
+
+    from kinema.recipes.presets import preset as preset_plan
+
     plan = preset_plan(chosen, name)
     parser = _pretrain_parser(name, chosen, plan)
     fields = [field for field in type(plan).__dataclass_fields__ if field not in ON_TOP]
     asked = parser.instantiate(_parse(parser, rest))
-    from dataclasses import replace
-
-    from kinema import api
-
     wanted = replace(plan, **{field: getattr(asked, field) for field in fields})
     settings = {f: getattr(wanted, f) for f in fields if getattr(wanted, f) != getattr(plan, f)}
     if settings.pop("method", None) is not None:
@@ -296,25 +312,23 @@ def _pretrain(given: list[str]) -> int:
         changed = {f: getattr(values, f) for f in values.__dataclass_fields__}
         settings["method_settings"] = {f: v for f, v in changed.items() if v != getattr(plan.method, f)}
     settings |= {option: getattr(asked, option) for option in ON_TOP if getattr(asked, option)}
-    done = api.pretrain(
-        name,
-        asked.data,
-        asked.out,
-        preset=chosen,
-        resume=asked.resume,
-        where=_pairs(asked.where, "--where"),
-        cache=asked.cache,
-        device=asked.device,
-        logger=asked.logger,
-        console=_console(),
-        **settings,
-    )
-    told = {"run": asked.out, "method": name, "epochs": done.epochs, "steps": done.steps, "seconds": done.seconds}
+    settings |= {"preset": chosen, "where": _pairs(asked.where, "--where"), "cache": asked.cache}
+    settings |= {"device": asked.device, "logger": asked.logger, "console": _console()}
+    return asked, settings
+
+
+def _dry_run(name: str, asked: Any, settings: dict[str, Any]) -> int:
+    if asked.resume:
+        raise UsageError("A dry run begins nothing, so there is nothing to go on with.", "Leave out --resume.")
+    from rich.console import Console
+
+    from kinema.estimating import dry_run, table
+
+    estimate = dry_run(name, asked.data, asked.out, **settings)
     if asked.json:
-        _print_json({**told, "loss": done.loss})
+        _print_json(estimate.plain())
     else:
-        print(f"Done: {asked.out} ({done.epochs} epochs, {done.steps} steps, {done.seconds:.0f} s)")
-        print(f"Next: kinema evaluate retrieval {asked.out} {asked.data}")
+        Console().print(table(estimate), highlight=False)
     return 0
 
 
@@ -326,6 +340,7 @@ def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
     parser.add_argument("data", type=str, help="a folder of videos, a manifest, or NAME:PATH")
     parser.add_argument("--out", type=str, required=True, help="the run's folder")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    parser.add_argument("--dry_run", action="store_true", help="only say what it would take; nothing is written")
     parser.add_argument("--config", action="config", help="a YAML or JSON file of the settings below")
     parser.add_argument("--preset", type=str, default=chosen, help="small (CPU) or paper (GPU)")
     parser.add_argument("--where", type=str, nargs="+", default=None, help="train on videos with KEY=VALUE")

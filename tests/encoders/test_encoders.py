@@ -5,19 +5,25 @@ from itertools import pairwise
 
 import pytest
 import torch
+from lived_towers import live
+from oracles import backbones
 
 from kinema.core.errors import ConfigError, ShapeError
 from kinema.core.protocols import Encoder
 from kinema.encoders import EncoderConfig, build_encoder
 
-NAMES = ("slim", "c3d", "r3d18", "r2plus1d18", "s3d")
+NAMES = ("slim", "c3d", "r3d18", "r3d26", "r3d34", "r2plus1d18", "r2plus1d26", "s3d", "i3d")
 # Feature maps of a clip of 8 frames of 64x64.
 MAPS = {
     "slim": (128, 4, 4, 4),
     "c3d": (512, 1, 4, 4),
     "r3d18": (512, 1, 4, 4),
+    "r3d26": (2048, 1, 2, 2),
+    "r3d34": (512, 1, 2, 2),
     "r2plus1d18": (512, 1, 4, 4),
+    "r2plus1d26": (2048, 1, 2, 2),
     "s3d": (1024, 1, 2, 2),
+    "i3d": (1024, 1, 2, 2),
 }
 
 
@@ -65,6 +71,63 @@ def test_s3d_has_the_papers_parameters():
     assert parameters(build_encoder(EncoderConfig(name="s3d"))) == 8_320_048 - (1024 * 400 + 400)
 
 
+def test_i3d_has_the_papers_parameters():
+    """DeepMind's has 12,689,984 with its classifier of 1024 x 400 + 400 (in the zoo of OpenVINO: 12.69 million); its
+    norms have no factor. PyTorch's ports, whose norms have one, have 12,697,264.
+    """
+    net = build_encoder(EncoderConfig(name="i3d"))
+    factors = sum(m.weight.numel() for m in net.modules() if isinstance(m, torch.nn.BatchNorm3d))
+    assert parameters(net) == 12_697_264 - (1024 * 400 + 400)
+    assert parameters(net) - factors == 12_689_984 - (1024 * 400 + 400)
+
+
+def test_bottleneck_networks_have_their_parameters():
+    """Counted by hand: the stem, then for each stage two blocks of 1, 27 and 1 taps and one shortcut."""
+    widths, taken = (64, 128, 256, 512), (64, 256, 512, 1024)
+    norms = [64] + [size for width in widths for size in (2 * width, 4 * width, 4 * width, 2 * width, 4 * width)]
+    ends = sum(
+        before * width + 4 * width * width + 4 * before * width for before, width in zip(taken, widths, strict=True)
+    )
+    ends += sum(8 * width * width for width in widths)
+    full = 3 * 64 * 3 * 49 + ends + sum(2 * 27 * width * width for width in widths) + 2 * sum(norms)
+    assert parameters(build_encoder(EncoderConfig(name="r3d26"))) == full == 26_498_752
+    middle = {width: 27 * width * width // (12 * width) for width in widths}
+    stem = 3 * 83 * 49 + 83 * 64 * 3
+    pairs = sum(2 * (9 * width * m + 3 * m * width) for width, m in middle.items())
+    split = stem + ends + pairs + 2 * (sum(norms) + 83 + 2 * sum(middle.values()))
+    assert parameters(build_encoder(EncoderConfig(name="r2plus1d26"))) == split == 26_507_471
+
+
+def test_r3d34_has_its_parameters():
+    """Hara et al. 2018, table 2: a stem of 7x7x7, and 3, 4, 6, 3 blocks of two convolutions of 27 taps."""
+    stages = ((64, 64, 3), (64, 128, 4), (128, 256, 6), (256, 512, 3))
+    count = 3 * 64 * 343 + 2 * 64
+    for before, width, depth in stages:
+        count += 27 * width * (before + (2 * depth - 1) * width) + 2 * depth * 2 * width
+        count += before * width + 2 * width if before != width else 0
+    assert parameters(build_encoder(EncoderConfig(name="r3d34"))) == count == 63_513_536
+
+
+@pytest.mark.parametrize("name", backbones.NETWORKS)
+def test_networks_equal_their_restatement(name):
+    net = live(build_encoder(EncoderConfig(name=name)), 3)
+    x = clips(2, size=48)
+    with torch.no_grad():
+        expected, count = backbones.feature_map(name, net, x)
+        found = net.feature_map(x)
+    assert count == parameters(net)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    assert found.std() > 0.1
+
+
+@pytest.mark.parametrize("name", ["r3d26", "r2plus1d26"])
+def test_a_bottleneck_begins_as_its_shortcut(name):
+    net = build_encoder(EncoderConfig(name=name)).eval()
+    x = torch.rand(2, 256, 2, 4, 4)
+    with torch.no_grad():
+        assert torch.equal(net.blocks[1](x), x)
+
+
 def test_c3d_has_the_papers_parameters():
     """Tran et al. 2015, figure 3: eight 3x3x3 convolutions with bias; and two for each channel of a BatchNorm."""
     widths = (3, 64, 128, 256, 256, 512, 512, 512, 512)
@@ -88,10 +151,12 @@ def test_width_is_the_slim_networks():
         EncoderConfig(width=0)
 
 
-@pytest.mark.parametrize(("name", "width"), [("slim", 8), ("slim", 5), ("c3d", 16)])
+@pytest.mark.parametrize(
+    ("name", "width"), [("slim", 8), ("slim", 5), ("c3d", 16), ("r3d26", 16), ("r2plus1d26", 16), ("i3d", 16)]
+)
 def test_group_norm_hides_batch_mates(name, width):
     net = build_encoder(EncoderConfig(name=name, width=width, norm="group"))
-    x = clips(3, size=32)
+    x = clips(3, size=32 if name in ("slim", "c3d") else 64)
     with torch.no_grad():
         assert torch.allclose(net(x)[:1], net(x[:1]), atol=1e-5)
         batch = build_encoder(EncoderConfig(name=name, width=width))
@@ -120,8 +185,9 @@ def test_the_order_of_frames_matters():
         assert not torch.allclose(net(x), net(x.flip(2)), atol=1e-4)
 
 
-def test_channels_lie_last_and_stay_so_in_a_copy():
-    net = build_encoder(EncoderConfig(width=8))
+@pytest.mark.parametrize("name", ["slim", "r3d26", "r2plus1d26", "i3d"])
+def test_channels_lie_last_and_stay_so_in_a_copy(name):
+    net = build_encoder(EncoderConfig(name, width=8 if name == "slim" else 16))
     for each in (net, copy.deepcopy(net)):
         convolutions = [m for m in each.modules() if isinstance(m, torch.nn.Conv3d)]
         assert all(m.weight.is_contiguous(memory_format=torch.channels_last_3d) for m in convolutions)

@@ -144,6 +144,10 @@ def test_only_texts_that_are_places_change():
         ("r3d18", "residual", "batch", HeadConfig(norm=True)),
         ("r2plus1d18", "motion", "group", HeadConfig()),
         ("s3d", "rgb", "batch", HeadConfig(norm=True)),
+        ("r3d26", "motion", "batch", HeadConfig()),
+        ("r3d34", "rgb", "batch", HeadConfig()),
+        ("r2plus1d26", "rgb", "group", HeadConfig()),
+        ("i3d", "residual", "batch", HeadConfig()),
     ],
 )
 def test_every_encoder_comes_back_as_it_was(name, view, norm, head, tmp_path):

@@ -11,15 +11,18 @@ from cattrs.gen import make_dict_unstructure_fn
 from kinema.core.errors import ConfigError
 from kinema.core.records import ClipSpec
 from kinema.encoders.c3d import C3D
+from kinema.encoders.i3d import I3D
 from kinema.encoders.layers import VideoEncoder, norm_factory
-from kinema.encoders.r2plus1d import R2Plus1D18
-from kinema.encoders.r3d import R3D18
+from kinema.encoders.r2plus1d import R2Plus1D18, R2Plus1D26
+from kinema.encoders.r3d import R3D18, R3D26, R3D34
 from kinema.encoders.s3d import S3D
 from kinema.encoders.slim import Slim
 from kinema.encoders.vit import VideoMAE, VJepa2
 from kinema.encoders.vit_config import VITS, VitConfig
 
-EncoderName = Literal["slim", "c3d", "r3d18", "r2plus1d18", "s3d", "videomae", "vjepa2"]
+EncoderName = Literal[
+    "slim", "c3d", "r3d18", "r3d26", "r3d34", "r2plus1d18", "r2plus1d26", "s3d", "i3d", "videomae", "vjepa2"
+]
 NormName = Literal["batch", "group"]
 SLIM_WIDTH = 16
 
@@ -29,8 +32,8 @@ class EncoderConfig:
     """Which network, and its few settings.
 
     Args:
-        name: 'slim' for processors, or the papers' 'c3d', 'r3d18', 'r2plus1d18', 's3d'; or a transformer, 'videomae' or
-            'vjepa2', which needs the extra kinema[transformers].
+        name: 'slim' for processors, or the papers' 'c3d', 'r3d18', 'r3d26', 'r3d34', 'r2plus1d18', 'r2plus1d26',
+            's3d', 'i3d'; or a transformer, 'videomae' or 'vjepa2', which needs the extra kinema[transformers].
         width: channels of the first stage of 'slim', which gives out 8 times as many; the papers' networks have
             their own widths and take no other.
         norm: 'batch' as in the papers, or 'group', under which a clip's feature never depends on its batch-mates; of
@@ -97,7 +100,7 @@ def build_encoder(config: EncoderConfig, channels: int = 3, *, rgb: bool = True)
         ConfigError: ``channels`` is below 1.
         MissingExtraError: a transformer without the extra kinema[transformers].
     """
-    norm = norm_factory(config.norm, eps=1e-3 if config.name == "s3d" else 1e-5)
+    norm = norm_factory(config.norm, eps=1e-3 if config.name in ("s3d", "i3d") else 1e-5)
     match config.name:
         case "slim":
             return Slim(channels, config.width, norm)
@@ -105,10 +108,18 @@ def build_encoder(config: EncoderConfig, channels: int = 3, *, rgb: bool = True)
             return C3D(channels, norm)
         case "r3d18":
             return R3D18(channels, norm)
+        case "r3d26":
+            return R3D26(channels, norm)
+        case "r3d34":
+            return R3D34(channels, norm)
         case "r2plus1d18":
             return R2Plus1D18(channels, norm)
+        case "r2plus1d26":
+            return R2Plus1D26(channels, norm)
         case "s3d":
             return S3D(channels, norm)
+        case "i3d":
+            return I3D(channels, norm)
         case "videomae":
             return VideoMAE(channels, config.vit, colours=rgb and channels == 3)
         case "vjepa2":

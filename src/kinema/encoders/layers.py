@@ -156,14 +156,58 @@ class ResidualBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.main = nn.Sequential(first, norm(out), nn.ReLU(inplace=True), second, norm(out))
-        self.shortcut: nn.Module = nn.Identity()
-        if channels != out or stride != (1, 1):
-            steps = (stride[0], stride[1], stride[1])
-            self.shortcut = nn.Sequential(nn.Conv3d(channels, out, 1, steps, bias=False), norm(out))
+        self.shortcut = _shortcut(channels, out, stride, norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """Float [B, C, T, H, W] to [B, out, T', H', W']."""
         return torch.relu_(self.main(x) + self.shortcut(x))
+
+
+class Bottleneck(nn.Module):
+    """A convolution between two of 1x1x1, beside a shortcut: the block of the deeper networks (He et al. 2016).
+
+    It gives out four times ``width`` channels, and begins as its shortcut: the factor of its last norm starts at 0.
+
+    Args:
+        middle: the convolution in time and space, from ``width`` to ``width`` channels, which carries the stride.
+        channels: channels taken in.
+        width: channels inside.
+        stride: (temporal stride, spatial stride) of ``middle``, for the shortcut.
+        norm: makes the normalisations.
+    """
+
+    EXPANSION = 4
+
+    def __init__(
+        self, middle: nn.Module, channels: int, width: int, stride: tuple[int, int], norm: NormFactory
+    ) -> None:
+        super().__init__()
+        out = self.EXPANSION * width
+        last = norm(out)
+        nn.init.zeros_(last.weight)  # type: ignore[arg-type]
+        self.main = nn.Sequential(
+            nn.Conv3d(channels, width, 1, bias=False),
+            norm(width),
+            nn.ReLU(inplace=True),
+            middle,
+            norm(width),
+            nn.ReLU(inplace=True),
+            nn.Conv3d(width, out, 1, bias=False),
+            last,
+        )
+        self.shortcut = _shortcut(channels, out, stride, norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Float [B, C, T, H, W] to [B, 4 width, T', H', W']."""
+        return torch.relu_(self.main(x) + self.shortcut(x))
+
+
+def _shortcut(channels: int, out: int, stride: tuple[int, int], norm: NormFactory) -> nn.Module:
+    """What stands beside a block: its input, brought to the block's shape where that differs."""
+    if channels == out and stride == (1, 1):
+        return nn.Identity()
+    steps = (stride[0], stride[1], stride[1])
+    return nn.Sequential(nn.Conv3d(channels, out, 1, steps, bias=False), norm(out))
 
 
 def initialise(net: nn.Module) -> None:

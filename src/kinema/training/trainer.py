@@ -123,13 +123,20 @@ def train(job: Job) -> Trained:
         error = failure.message
         raise
     except torch.cuda.OutOfMemoryError as failure:
-        error = str(failure).splitlines()[0]
-        raise TrainingError(
-            f"The GPU's memory is full: {error}", "Try a smaller batch_size, clip.size or precision 16-mixed."
-        ) from failure
+        full = out_of_memory(failure)
+        error = full.message
+        raise full from failure
     finally:
         run.update_status(state=state, error=error, seconds=earlier + time.monotonic() - began)
     return Trained(sum(phase.epochs for phase in job.recipe.phases), steps, seconds, loss)
+
+
+def out_of_memory(failure: torch.cuda.OutOfMemoryError) -> TrainingError:
+    """What is said where a GPU's memory is full."""
+    return TrainingError(
+        f"The GPU's memory is full: {str(failure).splitlines()[0]}",
+        "Try a smaller batch_size, clip.size or precision 16-mixed.",
+    )
 
 
 def _train_phase(job: Job, phase: Phase) -> None:
@@ -139,24 +146,9 @@ def _train_phase(job: Job, phase: Phase) -> None:
     method.start({view: read_tower(tower_of(name, view, recipe, job.run)) for view, name in phase.start.items()})
     if not (folder / "checkpoint.pt").exists():  # what is resumed has its weights, wherever the file is now
         start_from_weights(method, recipe, phase)
-    transform = transform_of(method, recipe, phase)
-    sampler = ClipSampler(
-        job.store.frames,
-        recipe.clip,
-        batch_size=recipe.batch_size,
-        seed=seed_at(recipe.seed, "sample", phase.name),
-        variants=method.variants,
-        temporal=recipe.temporal,
-        clips_per_video=recipe.clips_per_video,
-        elsewhere=transform.elsewhere,
-        companions=method.companions,
-        keyframes={row: job.store.manifest.videos[row].keyframes for row in job.store.frames},
-    )
-    moving = "motion" in transform.reads
-    ledger = job.run.path / "failures.jsonl"
-    dataset = ClipDataset(job.store, failures_allowed=recipe.failure_budget, ledger=ledger, motion=moving)
+    sampler, dataset = phase_clips(recipe, phase, method, job.store, job.run.path / "failures.jsonl")
     title = f"{recipe.number(phase)} of {len(recipe.phases)} · {phase.name}"
-    with PhaseDisplay(title, phase.epochs, job.console) as display, _stop_on_signal() as stop, _quiet():
+    with PhaseDisplay(title, phase.epochs, job.console) as display, _stop_on_signal() as stop, quiet_lightning():
         around = Surroundings(
             folder=folder,
             identity={**job.identity(phase), "data": job.digest},
@@ -181,25 +173,42 @@ def _train_phase(job: Job, phase: Phase) -> None:
     write_json(folder / "phase.json", _told(job, phase, module))
 
 
+def phase_clips(
+    recipe: Recipe, phase: Phase, method: Method, store: ClipStore, ledger: Path | None
+) -> tuple[ClipSampler, ClipDataset]:
+    """Which clips a phase sees, and what reads them.
+
+    Args:
+        recipe: the batch, the windows and the seed.
+        phase: one of its phases.
+        method: the phase's, which says of how many variants a clip is and whether it needs motion.
+        store: the clips.
+        ledger: where broken videos are listed; None for nowhere.
+    """
+    transform = transform_of(method, recipe, phase)
+    sampler = ClipSampler(
+        store.frames,
+        recipe.clip,
+        batch_size=recipe.batch_size,
+        seed=seed_at(recipe.seed, "sample", phase.name),
+        variants=method.variants,
+        temporal=recipe.temporal,
+        clips_per_video=recipe.clips_per_video,
+        elsewhere=transform.elsewhere,
+        companions=method.companions,
+        keyframes={row: store.manifest.videos[row].keyframes for row in store.frames},
+    )
+    moving = "motion" in transform.reads
+    dataset = ClipDataset(store, failures_allowed=recipe.failure_budget, ledger=ledger, motion=moving)
+    return sampler, dataset
+
+
 def _fit(job: Job, phase: Phase, module: PhaseModule) -> None:
     """Lets Lightning run the epochs that are left."""
-    import pytorch_lightning as pl
     from pytorch_lightning.utilities.exceptions import SIGTERMException
 
     logger = open_logger(job.logger, job.run.path, phase.name)
-    trainer = pl.Trainer(
-        accelerator=job.accelerator,
-        devices=1,
-        precision=job.recipe.precision,
-        max_epochs=phase.epochs - module.progress.epoch,
-        logger=logger,
-        reload_dataloaders_every_n_epochs=1,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-    )
+    trainer = make_trainer(job.accelerator, job.recipe.precision, phase.epochs - module.progress.epoch, logger)
     try:
         trainer.fit(module)
     except SIGTERMException as stopped:  # Lightning's own, where the signal came with an epoch's last batch
@@ -209,6 +218,43 @@ def _fit(job: Job, phase: Phase, module: PhaseModule) -> None:
         ) from stopped
     finally:
         close_logger(logger)
+
+
+def make_trainer(accelerator: str, precision: str, epochs: int, logger: Any) -> Any:
+    """Lightning's trainer, which is asked for a device and a precision, and not to remember anything.
+
+    Args:
+        accelerator: 'auto', 'cpu' or 'gpu'.
+        precision: Lightning's name.
+        epochs: how many it is to run.
+        logger: Lightning's logger, or False.
+
+    Raises:
+        ConfigError: this machine has no such device, or there is no such precision.
+    """
+    import pytorch_lightning as pl
+    from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+    try:
+        return pl.Trainer(
+            accelerator=accelerator,
+            devices=1,
+            precision=precision,
+            max_epochs=epochs,
+            logger=logger,
+            reload_dataloaders_every_n_epochs=1,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
+    except (MisconfigurationException, ValueError) as error:
+        reason = " ".join(str(error).split()).rstrip(".!")
+        raise ConfigError(
+            f"Nothing can be trained with device '{accelerator}' and precision '{precision}' here: {reason}.",
+            "Choose device 'auto' or 'cpu', and precision '32-true', '16-mixed' or 'bf16-mixed'.",
+        ) from error
 
 
 def _told(job: Job, phase: Phase, module: PhaseModule) -> dict[str, Any]:
@@ -356,7 +402,7 @@ def _stop_on_signal() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_lightning() -> Iterator[None]:
     """Keeps Lightning's advice about settings that are deliberate here off the user's terminal."""
     levels = {name: logging.getLogger(name).level for name in ("pytorch_lightning", "lightning.pytorch")}
     for name in levels:

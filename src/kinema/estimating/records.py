@@ -1,0 +1,189 @@
+"""What is said of a pretraining before it is begun."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kinema.training.trial import PEAK, SAVED, Trial
+
+
+@dataclass(frozen=True)
+class PhaseEstimate:
+    """One phase.
+
+    Args:
+        name: the phase's.
+        method: the method's name.
+        trains: the views whose towers are learnt.
+        parameters: of all its networks, frozen ones and momentum copies among them.
+        trained: how many of these are learnt.
+        epochs: of the phase.
+        steps_per_epoch: batches of an epoch.
+        trial: what came of trying it.
+        read_seconds: reading one batch, from where the run will read.
+        waits: whether the run reads in the training process, and a step waits for its clips.
+        readers: processes that read beside the training; 1 where there are none.
+        alike: the earlier phase of equal settings that was tried in place of this one; empty where it was tried itself.
+        random: views whose tower comes from an earlier phase, and was a random one here.
+        filled: random unit vectors that its memories were filled with.
+    """
+
+    name: str
+    method: str
+    trains: tuple[str, ...]
+    parameters: int
+    trained: int
+    epochs: int
+    steps_per_epoch: int
+    trial: Trial
+    read_seconds: float
+    waits: bool
+    readers: int = 1
+    alike: str = ""
+    random: tuple[str, ...] = ()
+    filled: int = 0
+
+    @property
+    def steps(self) -> int:
+        """Batches of the whole phase."""
+        return self.epochs * self.steps_per_epoch
+
+    @property
+    def seconds(self) -> float:
+        """The whole phase, every step counted as one that learns."""
+        step = self.trial.seconds
+        if self.waits:
+            return self.steps * (step + self.read_seconds)
+        return self.steps * max(step, self.read_seconds / self.readers)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "name": self.name,
+            "method": self.method,
+            "trains": list(self.trains),
+            "parameters": self.parameters,
+            "trained_parameters": self.trained,
+            "epochs": self.epochs,
+            "steps_per_epoch": self.steps_per_epoch,
+            "steps": self.steps,
+            "memory": self.trial.memory.plain(),
+            "step_seconds": self.trial.seconds,
+            "read_seconds": self.read_seconds,
+            "seconds": self.seconds,
+            "learnt": self.trial.learnt,
+            "tried_as": self.alike or self.name,
+            "random_start": list(self.random),
+            "filled": self.filled,
+        }
+
+
+@dataclass(frozen=True)
+class CacheEstimate:
+    """The decoded videos.
+
+    Args:
+        path: the folder in which they lie or would lie.
+        bytes: what they take.
+        limit: what they may take; above it clips are read from the files.
+        there: whether they were decoded before.
+        seconds: decoding them all, 0 where that is not done.
+    """
+
+    path: Path
+    bytes: int
+    limit: int
+    there: bool
+    seconds: float
+
+    @property
+    def state(self) -> str:
+        """'there', 'to be made' or 'too large'."""
+        return "too large" if self.bytes > self.limit else "there" if self.there else "to be made"
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON values."""
+        told = {"path": str(self.path), "bytes": self.bytes, "limit_bytes": self.limit}
+        return {**told, "state": self.state, "seconds": self.seconds}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A pretraining.
+
+    Args:
+        method: what was asked for.
+        data: on what.
+        videos: how many can be read.
+        batch_size: clips a step.
+        precision: Lightning's name.
+        phases: in order.
+        cache: the decoded videos.
+    """
+
+    method: str
+    data: str
+    videos: int
+    batch_size: int
+    precision: str
+    phases: tuple[PhaseEstimate, ...]
+    cache: CacheEstimate
+
+    @property
+    def device(self) -> str:
+        """Where the steps were made."""
+        return self.phases[0].trial.device
+
+    @property
+    def steps(self) -> int:
+        """Of all phases."""
+        return sum(phase.steps for phase in self.phases)
+
+    @property
+    def seconds(self) -> float:
+        """Decoding, and all phases."""
+        return self.cache.seconds + sum(phase.seconds for phase in self.phases)
+
+    @property
+    def measured_by(self) -> str:
+        """How activations were measured."""
+        return PEAK if self.device.startswith("cuda") else SAVED
+
+    def notes(self) -> list[str]:
+        """What a reader must know to take the figures for what they are."""
+        told = [f"Activations: {self.measured_by}."]
+        told.append(
+            "Time: the second of two steps times their number, and reading; every step is taken for one that learns. "
+            "Checkpoints and what is measured between epochs come on top."
+        )
+        for phase in self.phases:
+            if phase.random and not phase.alike:
+                views = " and ".join(phase.random)
+                told.append(f"{phase.name}: an earlier phase's tower for {views} was a random one here.")
+            if phase.filled and not phase.alike:
+                told.append(f"{phase.name}: its memory was filled with {phase.filled} random unit vectors a view.")
+            if phase.alike:
+                told.append(f"{phase.name}: has the settings of {phase.alike}, whose figures stand for it.")
+            if not phase.trial.learnt:
+                told.append(f"{phase.name}: the steps only filled a memory; one that learns takes longer.")
+        return told
+
+    def plain(self) -> dict[str, Any]:
+        """All of it as JSON values; bytes and seconds."""
+        return {
+            "method": self.method,
+            "data": self.data,
+            "videos": self.videos,
+            "batch_size": self.batch_size,
+            "precision": self.precision,
+            "device": self.device,
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "memory": max(phase.trial.memory.total for phase in self.phases),
+            "activations_measured_by": self.measured_by,
+            "cache": self.cache.plain(),
+            "phases": [phase.plain() for phase in self.phases],
+            "notes": self.notes(),
+        }

@@ -1,0 +1,75 @@
+"""An estimate for a person."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+
+from kinema.estimating.records import CacheEstimate, Estimate, PhaseEstimate
+
+CACHE = {
+    "there": "decoded before",
+    "to be made": "to be decoded once",
+    "too large": "more than --cache-gib allows, so clips are read from the files",
+}
+
+
+def table(estimate: Estimate) -> Group:
+    """The phases, their memory, and the whole."""
+    where = f"{estimate.videos} videos, batches of {estimate.batch_size}, {estimate.device}, {estimate.precision}"
+    told = _table(f"{estimate.method} on {estimate.data}: {where}", "phase", "trains", "trained", "of parameters")
+    for name in ("steps", "a step", "in all"):
+        told.add_column(name, justify="right")
+    memory = _table("Memory", "phase", "parameters", "gradients", "optimiser", "buffers", "activations", "in all")
+    for phase in estimate.phases:
+        told.add_row(*_row(phase))
+        memory.add_row(escape(phase.name), *map(size, phase.trial.memory.plain().values()))
+    whole = Table(box=None, show_header=False, pad_edge=False)
+    whole.add_row("decoded videos", _cache(estimate.cache))
+    whole.add_row("the whole", f"{estimate.steps} steps, about {duration(estimate.seconds)}")
+    whole.add_row("nothing was written", "")
+    notes = Table(box=None, show_header=False, pad_edge=False)
+    for note in estimate.notes():
+        notes.add_row("·", escape(note))
+    return Group(told, memory, whole, "", notes)
+
+
+def _table(title: str, *columns: str) -> Table:
+    """A table whose first two columns are words."""
+    made = Table(box=box.SIMPLE, title=escape(title), title_justify="left", title_style="bold", pad_edge=False)
+    for number, name in enumerate(columns):
+        made.add_column(name, justify="left" if number == 0 or name == "trains" else "right", overflow="fold")
+    return made
+
+
+def _row(phase: PhaseEstimate) -> tuple[str, ...]:
+    steps = f"{phase.epochs} x {phase.steps_per_epoch} = {phase.steps}"
+    parameters = (f"{phase.trained:,}", f"{phase.parameters:,}")
+    times = (duration(phase.trial.seconds), duration(phase.seconds))
+    return (escape(phase.name), ", ".join(phase.trains), *parameters, steps, *times)
+
+
+def _cache(cache: CacheEstimate) -> str:
+    told = f"{size(cache.bytes)}, {CACHE[cache.state]}"
+    return f"{told}, about {duration(cache.seconds)}" if cache.state == "to be made" else told
+
+
+def size(count: float) -> str:
+    """Bytes for a person: '1.2 GB'."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person: '1.2 h'."""
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    for unit, length, most in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 48 * 3600)):
+        if seconds < most:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds / 86400:.3g} days"

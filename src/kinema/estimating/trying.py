@@ -1,0 +1,162 @@
+"""Tries out every phase of a pretraining on real clips, and says what the whole of it would take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from kinema import api
+from kinema.core.protocols import Method
+from kinema.core.records import TrainingContext
+from kinema.data import ClipStore, Manifest, open_data
+from kinema.data.store_files import store_key
+from kinema.estimating.measuring import decoding_seconds, fill_memories, read_batch
+from kinema.estimating.records import CacheEstimate, Estimate, PhaseEstimate
+from kinema.measure.parts import training_videos
+from kinema.recipes.methods import method_name
+from kinema.recipes.plan import Plan
+from kinema.settled import settled
+from kinema.steps import Steps
+from kinema.training.checkpoints import read_tower
+from kinema.training.loggers import check_logger
+from kinema.training.run_folder import RunFolder
+from kinema.training.settings import Phase, Recipe
+from kinema.training.trainer import build_method, check_memory, phase_clips, start_from_weights, tower_of
+from kinema.training.trial import STEPS, try_phase
+
+
+def dry_run(
+    method: str | Recipe | Plan,
+    data: str | Path | Manifest,
+    out: str | Path | None = None,
+    *,
+    preset: str = "small",
+    where: Mapping[str, str] | None = None,
+    cache: str | Path | None = None,
+    device: str = "auto",
+    logger: str = "tensorboard",
+    console: Console | None = None,
+    **settings: Any,
+) -> Estimate:
+    """What :func:`kinema.pretrain` with the same arguments would take; no run, no cache and no file is written.
+
+    The videos are looked at, or their manifest is read; then each phase makes two steps on one batch of real clips,
+    read from the files. A tower that an earlier phase would have learnt is a random one, and memories are filled with
+    random unit vectors, so that the steps learn. Phases of equal settings are tried once.
+
+    Args:
+        method: a method's name; or a plan or recipe of your own.
+        data: a folder of videos, a known data set as NAME:PATH, a manifest, or a manifest's file.
+        out: the run's folder, which is refused where the run would be; it is not made.
+        preset: the plan that a named method starts from.
+        where: train only on videos with these values.
+        cache: where decoded videos are kept; see :func:`kinema.api.cache_folder`.
+        device: 'auto', 'cpu' or 'gpu'.
+        logger: refused where the run would refuse it.
+        console: where progress is shown; None for silence.
+        **settings: as for :func:`kinema.pretrain`.
+
+    Raises:
+        KinemaError: whatever would stop the run before or in its first steps, with what to do.
+    """
+    check_logger(logger)
+    manifest = training_videos(data if isinstance(data, Manifest) else open_data(data), where)
+    run = RunFolder(Path("run")) if out is None else RunFolder.free(Path(out))
+    recipe, context = settled(method, manifest, preset, settings, console)
+    store = api.open_store(manifest, recipe, keep=False)
+    for phase in recipe.phases:
+        check_memory(phase, recipe, len(store.frames))
+    trying = _Trying(recipe, context, store, run, device)
+    with Steps("trying the phases", console) as shown:
+        phases = trying.all(shown)
+    place = api.cache_folder(cache) / store_key(manifest, sorted(store.frames), recipe.clip.short_side, store.motion)
+    there = (place / "index.json").is_file()
+    seconds = 0.0 if there or not trying.cached else decoding_seconds(store)
+    told = str(data.root) if isinstance(data, Manifest) else str(data)
+    kept = CacheEstimate(place, store.bytes, trying.limit, there, seconds)
+    return Estimate(recipe.name, told, len(store.frames), recipe.batch_size, recipe.precision, phases, kept)
+
+
+class _Trying:
+    """Tries the phases of a recipe, one after the other.
+
+    Args:
+        recipe: the run's.
+        context: what its methods may know of the videos.
+        store: reads from the files.
+        run: the run that would be, from whose place the folders of other runs are found.
+        device: 'auto', 'cpu' or 'gpu'.
+    """
+
+    def __init__(self, recipe: Recipe, context: TrainingContext, store: ClipStore, run: RunFolder, device: str) -> None:
+        self.recipe, self.context, self.store, self.run, self.device = recipe, context, store, run, device
+        self.limit = int(recipe.cache_gib * 2**30)
+        self.cached = store.bytes <= self.limit
+
+    def all(self, shown: Callable[[int, int], None]) -> tuple[PhaseEstimate, ...]:
+        """Every phase; those with the settings of one before take over its figures."""
+        found: list[PhaseEstimate] = []
+        tried: list[Phase] = []
+        different = [p for n, p in enumerate(self.recipe.phases) if not _alike(p, self.recipe.phases[:n])]
+        done, whole = 0, len(different) * (1 + STEPS)
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            shown(done, whole)
+
+        shown(0, whole)
+        for phase in self.recipe.phases:
+            if like := _alike(phase, tried):
+                first = next(each for each in found if each.name == like.name)
+                found.append(replace(first, name=phase.name, epochs=phase.epochs, alike=like.name))
+            else:
+                tried.append(phase)
+                found.append(self._phase(phase, step))
+        return tuple(found)
+
+    def _phase(self, phase: Phase, step: Callable[[], None]) -> PhaseEstimate:
+        recipe = self.recipe
+        method = build_method(recipe, phase, self.context)
+        random = self._start(method, phase)
+        filled = fill_memories(method, self.store, recipe.seed)
+        sampler, dataset = phase_clips(recipe, phase, method, self.store, None)
+        raw, files, decoded = read_batch(dataset, next(iter(sampler.batches(0))))
+        step()
+        batches = sampler.batches_per_epoch
+        trial = try_phase(method, recipe, phase, raw, batches=batches, accelerator=self.device, progress=step)
+        return PhaseEstimate(
+            name=phase.name,
+            method=method_name(phase.method),
+            trains=tuple(method.trains),
+            parameters=sum(p.numel() for p in method.parameters()),
+            trained=sum(p.numel() for p in method.parameters() if p.requires_grad),
+            epochs=phase.epochs,
+            steps_per_epoch=batches,
+            trial=trial,
+            read_seconds=decoded if self.cached else files,
+            waits=recipe.workers == 0,
+            readers=max(1, recipe.workers),
+            random=random,
+            filled=filled,
+        )
+
+    def _start(self, method: Method, phase: Phase) -> tuple[str, ...]:
+        """Loads what there is to start from; the views whose tower an earlier phase would have learnt stay random."""
+        earlier = {each.name for each in self.recipe.phases}
+        there = {view: source for view, source in phase.start.items() if source not in earlier}
+        if there:
+            recipe, run = self.recipe, self.run
+            method.start({v: read_tower(tower_of(source, v, recipe, run)) for v, source in there.items()})
+        start_from_weights(method, self.recipe, phase)
+        return tuple(view for view in phase.start if view not in there)
+
+
+def _alike(phase: Phase, others: list[Phase] | tuple[Phase, ...]) -> Phase | None:
+    """The first of the others that takes what the phase takes."""
+    same = (each for each in others if (each.method, each.optimiser) == (phase.method, phase.optimiser))
+    return next(same, None)
