@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -89,6 +90,7 @@ class Joined(Method):
         self.reads_labels = any(part.reads_labels for part in parts)
         self.takes_negatives = any(part.takes_negatives for part in parts)
         self.disturbances = tuple(dict.fromkeys(each for part in parts for each in part.disturbances))
+        self.companions = _one([getattr(part, "companions", None) for part in parts])
 
     def _named(self) -> list[tuple[str, Method]]:
         return list(zip(self.names, self.parts, strict=True))  # type: ignore[arg-type]
@@ -133,6 +135,17 @@ class Joined(Method):
         """Hands them to every part."""
         for _, part in self._named():
             part.refresh(features)
+
+
+def _one(wanted: Sequence[Any]) -> Any:
+    """What the parts want beside their clip: one thing, or None."""
+    distinct = list(dict.fromkeys(each for each in wanted if each is not None))
+    if len(distinct) > 1:
+        raise ConfigError(
+            f"Joined methods want different things beside a clip: {' and '.join(map(str, distinct))}.",
+            "Give them the same settings of what comes with a clip.",
+        )
+    return distinct[0] if distinct else None
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:
