@@ -9,7 +9,7 @@ from debug_size import BATCH, build, fill, generator, make_batch, make_config, m
 from kinema.core.errors import ConfigError
 from kinema.core.protocols import Method
 from kinema.encoders import HeadConfig
-from kinema.methods import JoinedConfig
+from kinema.methods import Joined, JoinedConfig
 from kinema.recipes.methods import METHODS
 
 BASES = [name for name, entry in METHODS.items() if entry.alone]
@@ -104,6 +104,19 @@ def test_labels_go_to_those_who_read_them():
     simclr.loss = lambda batch, draw: seen.append(batch.label) or loss(batch, draw)
     method.loss(make_batch(method, 0), generator(0))
     assert seen == [None]
+
+
+def test_what_comes_with_a_clip_is_what_one_part_wants():
+    config = JoinedConfig(make_config("moco"), (make_config("simclr"),))
+    for wanted, expected in (((None, None), None), ((None, "keyframe"), "keyframe"), (("a", "a"), "a")):
+        parts = [make_method(name) for name in ("moco", "simclr")]
+        for part, each in zip(parts, wanted, strict=True):
+            part.companions = each
+        assert Joined(config, parts).companions == expected
+    parts = [make_method(name) for name in ("moco", "simclr")]
+    parts[0].companions, parts[1].companions = "a", "b"
+    with pytest.raises(ConfigError, match="different things beside a clip: a and b"):
+        Joined(config, parts)
 
 
 def test_features_are_asked_for_where_a_part_wants_them():

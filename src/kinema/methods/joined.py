@@ -89,7 +89,7 @@ class Joined(Method):
         self.reads_labels = any(part.reads_labels for part in parts)
         self.takes_negatives = any(part.takes_negatives for part in parts)
         self.disturbances = tuple(dict.fromkeys(each for part in parts for each in part.disturbances))
-        self.companions = _one({part.companions for part in parts if part.companions is not None})
+        self.companions = _one([part.companions for part in parts])
 
     def _named(self) -> list[tuple[str, Method]]:
         return list(zip(self.names, self.parts, strict=True))  # type: ignore[arg-type]
@@ -136,10 +136,15 @@ class Joined(Method):
             part.refresh(features)
 
 
-def _one(companions: set[Companions]) -> Companions | None:
-    if len(companions) > 1:
-        raise ConfigError("Joined methods want different companions of a clip.", "Give them the same settings.")
-    return next(iter(companions), None)
+def _one(wanted: Sequence[Companions | None]) -> Companions | None:
+    """What the parts want beside their clip: one thing, or None."""
+    distinct = list(dict.fromkeys(each for each in wanted if each is not None))
+    if len(distinct) > 1:
+        raise ConfigError(
+            f"Joined methods want different things beside a clip: {' and '.join(map(str, distinct))}.",
+            "Give them the same settings of what comes with a clip.",
+        )
+    return distinct[0] if distinct else None
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:

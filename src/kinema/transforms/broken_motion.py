@@ -127,10 +127,11 @@ def _knots(clips: int, strength: float, generator: torch.Generator) -> Tensor:
 
 def _reordered(name: str, x: Tensor, order: Tensor) -> Tensor:
     """One view with its frames in another order, float [B, C, T, S, S]; ``order`` int64 [B, T] begins with 0."""
-    whole = order[:, None, :, None, None].expand(-1, x.shape[1], -1, *x.shape[3:])
+    clip = torch.arange(len(x), device=x.device)[:, None]
     if name == "rgb":
-        return x.gather(2, whole)
-    since = (x.cumsum(2) - x[:, :, :1]).gather(2, whole)  # since the first frame, at each frame of the new order
+        return x.transpose(1, 2)[clip, order].transpose(1, 2)
+    since = x.cumsum(2) - x[:, :, :1]
+    since = since.transpose(1, 2)[clip, order].transpose(1, 2)  # since the first frame, at each frame of the new order
     steps = torch.cat([x[:, :, :1], since.diff(dim=2)], dim=2)
     unchanged = (order == torch.arange(x.shape[2], device=x.device)).all(1)[:, None, None, None, None]
     steps = torch.where(unchanged, x, steps)
@@ -168,9 +169,9 @@ def _carried(motion: Tensor) -> Tensor:
     """
     since = (motion.cumsum(2) - motion[:, :, :1]) * MOTION_UNIT
     flat = since.transpose(1, 2).flatten(0, 1)
-    length = torch.linalg.vector_norm(flat, dim=1, keepdim=True)
+    length = torch.hypot(flat[:, :1], flat[:, 1:])
     cells = adaptive_avg_pool2d(torch.cat([length * flat, length], dim=1), CELLS)
     mean = cells[:, :2] / cells[:, 2:].clamp_min(1e-6)
-    bent = mean / (1 + torch.linalg.vector_norm(mean, dim=1, keepdim=True) / FURTHEST)
+    bent = mean / (1 + torch.hypot(mean[:, :1], mean[:, 1:]) / FURTHEST)
     smooth = interpolate(bent, size=motion.shape[3:], mode="bilinear", align_corners=False)
     return smooth.view(len(motion), -1, *smooth.shape[1:]).transpose(1, 2)

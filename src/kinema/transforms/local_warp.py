@@ -86,8 +86,9 @@ class LocalWarp:
         looks = self.draw(len(first), first.shape[-1], generator).to(first)
         made = {name: _looked_up(x, looks) for name, x in variant.items()}
         if "motion" in made:
-            moved = torch.einsum("byxij,bjtyx->bityx", _stretch(looks), made["motion"])
-            made["motion"] = moved.clamp(-MOTION_LIMIT, MOTION_LIMIT).contiguous(memory_format=torch.channels_last_3d)
+            rows, motion = _stretch(looks), made["motion"]
+            moved = torch.stack([a[:, None] * motion[:, 0] + b[:, None] * motion[:, 1] for a, b in rows], dim=1)
+            made["motion"] = moved.clamp_(-MOTION_LIMIT, MOTION_LIMIT).contiguous(memory_format=torch.channels_last_3d)
         return made
 
 
@@ -132,11 +133,10 @@ def _looked_up(x: Tensor, looks: Tensor) -> Tensor:
     return out.view(x.shape).contiguous(memory_format=torch.channels_last_3d)
 
 
-def _stretch(looks: Tensor) -> Tensor:
-    """What the warp does to short vectors, float [B, S, S, 2, 2]: the inverse of the derivative of ``looks``."""
+def _stretch(looks: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """What the warp does to short vectors, by rows, float [B, S, S] each: the inverse of the slope of ``looks``."""
     size = looks.shape[1]
     down, right = torch.gradient(looks, spacing=1 / size, dim=(1, 2))
     (a, c), (b, d) = right.unbind(-1), down.unbind(-1)
-    adjugate = torch.stack([torch.stack([d, -b], -1), torch.stack([-c, a], -1)], -2)
-    determinant: Tensor = a * d - b * c
-    return adjugate / determinant.clamp_min(0.1)[..., None, None]
+    determinant = (a * d - b * c).clamp_min(0.1)
+    return (d / determinant, -b / determinant), (-c / determinant, a / determinant)

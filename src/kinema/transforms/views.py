@@ -112,10 +112,8 @@ class ViewTransform:
                 made.append(self._variant(raw, v, geometry, colour, sigma, self.reads))
         elsewhere = None if raw.elsewhere is None else (made.pop(), raw.elsewhere)
         with _float32(raw):
-            after = disturbed(self.config.disturb, made, elsewhere, generator)
-            colour = draw_colour(self.config, b, generator, torch.zeros(b, dtype=torch.bool))
-            sigma = draw_sigma(self.config.blur_p, self.config.blur_sigma, b, generator)
-            return self._batch(raw, after, labels, self._companions(raw, shown[0], colour, sigma))
+            beside = self._companions(raw, shown[0], generator)
+            return self._batch(raw, disturbed(self.config.disturb, made, elsewhere, generator), labels, beside)
 
     def evaluate(self, raw: RawClips, *, labels: bool = False) -> ClipBatch:
         """Views as they are measured: the largest centred square of the picture, nothing else changed.
@@ -135,7 +133,7 @@ class ViewTransform:
         geometry = centre_square(raw.extent)
         with _float32(raw):
             made = [self._variant(raw, v, geometry, None, None, self.views) for v in range(raw.frames.shape[1])]
-            return self._batch(raw, Disturbed(tuple(made)), labels, self._companions(raw, geometry, None, None))
+            return self._batch(raw, Disturbed(tuple(made)), labels, self._companions(raw, geometry, None))
 
     def ten_crops(self, raw: RawClips, *, mirrored: bool = True) -> Iterator[ClipBatch]:
         """The views of ten-crop testing, one crop at a time; see :func:`kinema.transforms.geometry.ten_crops`.
@@ -216,13 +214,16 @@ class ViewTransform:
             views["motion"] = motion_view(raw.motion[:, v], raw.motion_valid[:, v], raw.motion_extent, geometry, size)
         return views
 
-    def _companions(
-        self, raw: RawClips, geometry: Geometry, colour: Colour | None, sigma: Tensor | None
-    ) -> dict[str, Tensor]:
-        """What comes along beside the clips, by its name in the batch."""
+    def _companions(self, raw: RawClips, geometry: Geometry, generator: torch.Generator | None) -> dict[str, Tensor]:
+        """What comes along beside the clips, by its name in the batch; a keyframe draws colours and blur of its own."""
         geometry = geometry.to(raw.frames.device)
         found: dict[str, Tensor] = {}
         if raw.keyframe is not None:
+            colour, sigma = None, None
+            if generator is not None:
+                b = len(raw)
+                colour = draw_colour(self.config, b, generator, torch.zeros(b, dtype=torch.bool))
+                sigma = draw_sigma(self.config.blur_p, self.config.blur_sigma, b, generator)
             still = _shown(raw.keyframe[:, None], raw.extent, geometry, colour, sigma, self.spec)
             found["keyframe"] = still[:, 0].permute(0, 3, 1, 2)
         if raw.motion_clips is not None:
