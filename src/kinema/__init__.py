@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from kinema.api import evaluate, export, load, pretrain, report, scan
+    from kinema.api_search import cluster, dedupe, embed, search
     from kinema.core.errors import KinemaError
     from kinema.core.records import ClipSpec, Result
     from kinema.data.manifest import Manifest
@@ -20,12 +21,16 @@ _HOMES = {
     "Manifest": "kinema.data.manifest",
     "Model": "kinema.model",
     "Result": "kinema.core.records",
+    "cluster": "kinema.api_search",
+    "dedupe": "kinema.api_search",
+    "embed": "kinema.api_search",
     "evaluate": "kinema.api",
     "export": "kinema.api",
     "load": "kinema.api",
     "pretrain": "kinema.api",
     "report": "kinema.api",
     "scan": "kinema.api",
+    "search": "kinema.api_search",
 }
 
 __all__ = [
@@ -34,12 +39,16 @@ __all__ = [
     "Manifest",
     "Model",
     "Result",
+    "cluster",
+    "dedupe",
+    "embed",
     "evaluate",
     "export",
     "load",
     "pretrain",
     "report",
     "scan",
+    "search",
 ]
 
 
