@@ -1,5 +1,7 @@
 """Searches are exact, hits are apart, and whatever is asked in whatever words is answered or refused in ours."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,8 +9,10 @@ from searching_tables import model_of, vectors_of
 
 import kinema
 from kinema.core.errors import DataError, KinemaError, UsageError
+from kinema.data.decoding import decode
 from kinema.searching import find as finding
 from kinema.searching import place
+from kinema.searching import query as query_room
 from kinema.searching.filters import condition
 from kinema.searching.find import grouped
 from kinema.searching.index import has_index, nearest, renew_index
@@ -155,6 +159,22 @@ def test_a_stretch_finds_itself_and_others_leave_it_out(search, tiny_folder):
     assert "down/down1.mp4" not in {hit.video for hit in search(f"{file}@0.4-0.6", others=True, k=50).hits}
 
 
+def test_a_video_of_the_table_is_not_looked_at_again_unless_it_changed(
+    search, tiny_folder, ready, tmp_path, monkeypatch
+):
+    file, copy = tiny_folder / "down/down1.mp4", tmp_path / "copy.mp4"
+    copy.write_bytes(file.read_bytes())
+    scans, scan = [], query_room.scan
+    monkeypatch.setattr(query_room, "scan", lambda *a, **told: (scans.append(a), scan(*a, **told))[1])
+    asked = [search(where, over="videos", k=3) for where in (file, copy)]
+    assert len(scans) == 1
+    assert [hit.plain() for hit in asked[0].hits] == [hit.plain() for hit in asked[1].hits]
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + 10**9))
+    search(file)
+    os.utime(file, ns=(0, file.stat().st_mtime_ns - 10**9))
+    assert len(scans) == 2
+
+
 def test_a_stretch_shorter_than_a_clip_is_widened_and_said(search, tiny_folder):
     found = search(f"{tiny_folder}/left/left0.mp4@0.4-0.44")
     assert found.query.endswith("@0.32-0.52")
@@ -199,12 +219,13 @@ def test_queries_that_are_no_video(search, tiny_folder, tmp_path):
 
 
 def test_a_picture_asks_the_rgb_view_alone(search, tiny_folder, tmp_path, model):
-    frames = kinema.data.decoding.decode(tiny_folder / "down/down1.mp4", short_side=None, motion=False).frames
+    frames = decode(tiny_folder / "down/down1.mp4", short_side=None, motion=False).frames
     Image.fromarray(frames[12]).save(tmp_path / "a.png")
     found = search(tmp_path / "a.png", k=3)
-    held = np.repeat(frames[12:13], 5, axis=0)
-    still = model.encode(np.stack([np.asarray(Image.fromarray(f).resize((16, 16), Image.BILINEAR)) for f in held]))
-    assert float(read_query(model, tmp_path / "a.png", device="cpu").vector @ still) > 0.999
+    small = decode(tmp_path / "a.png", short_side=16, motion=False).frames
+    query = read_query(model, tmp_path / "a.png", device="cpu").vector
+    np.testing.assert_allclose(query, model.encode(np.repeat(small, 5, axis=0)), atol=1e-6)
+    assert float(query @ model.encode(tiny_folder / "down/down1.mp4")) < 0.9999
     assert found.hits
     with pytest.raises(UsageError, match="has no stretch of time"):
         search(f"{tmp_path}/a.png@0-1")

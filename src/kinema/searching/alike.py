@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from kinema.core.errors import DataError, UsageError
 from kinema.searching import place
+from kinema.searching.schema import vectors_in
 
 MANY, MOST = 200_000, 100_000
 """Windows above which comparing all with all takes too long; pairs of videos above which nobody would look at them."""
@@ -66,10 +67,8 @@ def alike(uri: str, *, least: float = 0.95) -> tuple[Alike, ...]:
             )
         query = table.search().where("kind = 'window'").select(["video", "start", "end", "vector"])
         held = query.to_arrow().sort_by([("video", "ascending"), ("start", "ascending")])
-    column = held["vector"].combine_chunks()
-    vectors = column.flatten().to_numpy().reshape(len(column), -1)
     names, starts, ends = (held[name].to_pylist() for name in ("video", "start", "end"))
-    best = _nearest_pairs(vectors, names, least)
+    best = _nearest_pairs(vectors_in(held), names, least)
     found = [Alike(a, starts[i], ends[i], b, starts[j], ends[j], score) for (a, b), (score, i, j) in best.items()]
     return tuple(sorted(found, key=lambda pair: (-pair.score, pair.a, pair.b)))
 

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from kinema.searching import names, place
 from kinema.searching.ahead import ahead
 from kinema.searching.changes import Changes, changes, check_root, known_videos, root_of_table
 from kinema.searching.encode import Shots, clip_starts, encode_shots, middle
-from kinema.searching.index import Index, IndexKind, renew_index
+from kinema.searching.index import Index, IndexKind, renew_index, tidy
 from kinema.searching.reading import Chunk, read_clips
 from kinema.searching.schema import (
     Making,
@@ -203,7 +202,7 @@ class _Embedding:
         if not self.table.count_rows():
             raise DataError(*_nothing(found))
         names.forget(place.connect(self.job.uri))
-        self.table.optimize(cleanup_older_than=timedelta(days=1))
+        tidy(self.table)
         index = renew_index(self.table, self.job.index)
         added = len([row for row in found.new if self._video(row).path not in found.failed])
         return Embedded(

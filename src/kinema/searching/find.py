@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import UsageError
+from kinema.data.files import status
+from kinema.data.manifest import Video
 from kinema.model import Model
 from kinema.searching import place
-from kinema.searching.changes import root_of_table
+from kinema.searching.changes import root_of_table, shown
 from kinema.searching.filters import condition
 from kinema.searching.index import EXACT_ROWS, has_index, nearest
 from kinema.searching.query import read_query
-from kinema.searching.schema import Making, check_made_by, making_of
+from kinema.searching.schema import Making, check_made_by, making_of, quoted, vectors_in
 
 MOST = 16_384
 """Rows that are looked at to find hits that are apart from one another; no more hits can be asked for."""
@@ -127,9 +129,9 @@ def find(
         wanted = condition(table, where, over[:-1])
         rows, root = table.count_rows(), root_of_table(table)
         exactly = exact if exact is not None else rows < EXACT_ROWS or not has_index(table)
-    query = read_query(model, asked, device=device)
+    query = read_query(model, asked, known=lambda file: _known(table, file, root), device=device)
     own = _below(query.file, root) if others else None
-    wanted += "" if own is None else " AND video <> '{}'".format(own.replace("'", "''"))
+    wanted += "" if own is None else f" AND video <> {quoted(own)}"
     with place.telling(uri):
         hits, all_seen = _apart(table, query.vector, k, wanted, exact=exactly)
     notes = [query.note] if query.note else []
@@ -143,7 +145,7 @@ def _apart(table: Any, vector: NDArray[np.float32], k: int, where: str, *, exact
     limit = min(MOST, max(64, 4 * k))
     while True:
         rows = nearest(table, vector, limit, exact=exact, where=where, columns=_COLUMNS)
-        held = [row | {"vector": each} for row, each in zip(_plain(rows), _vectors(rows), strict=True)]
+        held = [row | {"vector": each} for row, each in zip(_plain(rows), vectors_in(rows), strict=True)]
         chosen = grouped(held, k)
         if len(chosen) == k or rows.num_rows < limit or limit == MOST:
             hits = tuple(_hit(row) for row in chosen)
@@ -176,12 +178,6 @@ def grouped(rows: Sequence[Mapping[str, Any]], k: int, alike: float = ALIKE) -> 
     return chosen
 
 
-def _vectors(rows: Any) -> NDArray[np.float32]:
-    column = rows["vector"].combine_chunks()
-    found: NDArray[np.float32] = column.flatten().to_numpy().reshape(len(column), -1)
-    return found
-
-
 def _plain(rows: Any) -> list[dict[str, Any]]:
     told: list[dict[str, Any]] = rows.drop_columns(["vector"]).to_pylist()
     return told
@@ -191,6 +187,19 @@ def _hit(row: Mapping[str, Any]) -> Hit:
     score = min(1.0, max(-1.0, 1.0 - row["_distance"]))
     kept = {name: row[name] for name in ("video", "start", "end", "label", "cluster", "cluster_name", "thumbnail")}
     return Hit(score=score, **kept)
+
+
+def _known(table: Any, file: Path, root: Path) -> Video | None:
+    """What the table knows of a file that is as it was when it was embedded; None of others."""
+    name = _below(file, root)
+    if name is None or shown(name) != name:
+        return None
+    columns = ["size", "mtime_ns", "health", "codec", "fps", "duration", "frames"]
+    rows = table.search().where(f"kind = 'video' AND video = {quoted(name)}").select(columns).limit(1).to_arrow()
+    told = rows.to_pylist()
+    if not told or (told[0]["size"], told[0]["mtime_ns"]) != status(file):
+        return None
+    return Video(path=name, **told[0])
 
 
 def _below(file: Path, root: Path) -> str | None:

@@ -8,6 +8,7 @@ both times and are in either of the two, more than half are in both. A name with
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 
 from kinema.core.errors import DataError, UsageError
 from kinema.searching import place
-from kinema.searching.index import renew_index
+from kinema.searching.index import renew_index, tidy
 from kinema.searching.lock import writing
+from kinema.searching.schema import vectors_in
 
 NOISE = -1
 MANY_FOR_HDBSCAN, MANY_FOR_KMEANS = 30_000, 50_000
@@ -138,6 +140,7 @@ def cluster_table(
         kept, dropped = follow(rows.about["cluster"], rows.about["cluster_name"], numbers.tolist())
         with place.telling(uri):
             _write(table, rows, numbers, kept, over)
+            tidy(table)
             renew_index(table, "auto")
             found = _describe(table, over[:-1])
     return _clusters(found, began, kept=tuple(sorted(kept.values())), dropped=dropped)
@@ -173,7 +176,7 @@ def name_clusters(uri: str, names: Mapping[int, str]) -> Clusters:
         with place.telling(uri):
             for number, name in names.items():
                 table.update(where=f"cluster = {int(number)}", values={"cluster_name": name or None})
-            renew_index(table, "auto")
+            tidy(table)
             found = _describe(table, _kind(table))
     return _clusters(found, began)
 
@@ -209,9 +212,7 @@ def follow(
 
 def _read(table: Any, kind: str) -> _Rows:
     held = table.search().where(f"kind = '{kind}'").select([*_COLUMNS, "vector"]).to_arrow().sort_by("id")
-    column = held["vector"].combine_chunks()
-    vectors = column.flatten().to_numpy().reshape(len(column), -1)
-    return _Rows({name: held[name].to_pylist() for name in _COLUMNS}, vectors)
+    return _Rows({name: held[name].to_pylist() for name in _COLUMNS}, vectors_in(held))
 
 
 def _fitted(vectors: NDArray[np.float32], way: str, k: int, least: int, seed: int) -> NDArray[np.int64]:
@@ -222,7 +223,11 @@ def _fitted(vectors: NDArray[np.float32], way: str, k: int, least: int, seed: in
         if k > rows:
             raise DataError(f"There are {rows} rows to make {k} clusters of.", "Choose a smaller k, or over windows.")
         kind = KMeans if rows <= MANY_FOR_KMEANS else MiniBatchKMeans
-        return np.asarray(kind(n_clusters=k, n_init=5, random_state=seed).fit_predict(vectors), dtype=np.int64)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # fewer distinct rows than clusters: some clusters are empty, and so not told
+            return np.asarray(kind(n_clusters=k, n_init=5, random_state=seed).fit_predict(vectors), dtype=np.int64)
     from sklearn.cluster import HDBSCAN
 
     if rows > MANY_FOR_HDBSCAN:

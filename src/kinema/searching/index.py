@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 from kinema.core.errors import DataError, UsageError
@@ -47,8 +48,13 @@ def has_index(table: Any) -> str:
     return {"IvfPq": "ivf-pq", "IvfHnswSq": "hnsw"}.get(kinds[0], kinds[0]) if kinds else ""
 
 
+def tidy(table: Any) -> None:
+    """Joins small files, brings indexes up to date, and lets go of versions that nobody has read for a day."""
+    table.optimize(cleanup_older_than=timedelta(days=1))
+
+
 def renew_index(table: Any, kind: IndexKind, *, exact_rows: int = EXACT_ROWS) -> Index | None:
-    """Gives a large table an index, brings the one it has up to date, or takes it away.
+    """Gives a large table an index, keeps the one it has, or takes it away.
 
     Args:
         table: of LanceDB.

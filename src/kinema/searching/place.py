@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from kinema.core.errors import DataError, KinemaError, MissingExtraError, StorageError, UsageError
 
@@ -38,10 +37,10 @@ def folder_of(uri: str) -> Path | None:
     """
     if not _SCHEME.match(uri):
         return Path(uri)
-    parts = urlsplit(uri)
-    if parts.scheme == "file":
-        return Path(unquote(parts.path))
-    if parts.scheme in ("db", "memory"):
+    scheme = uri.partition("://")[0].lower()
+    if scheme == "file":
+        return Path(uri[len("file://") :])  # LanceDB takes it as it is written, too
+    if scheme in ("db", "memory"):
         raise UsageError(
             f"'{uri}' is not a place that kinema keeps a table in.",
             "Name a folder, or object storage: s3://BUCKET/PATH, gs://BUCKET/PATH, az://CONTAINER/PATH.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,12 +49,24 @@ class Query:
         return str(self.file) if self.start is None else f"{self.file}@{self.start:.2f}-{self.end:.2f}"
 
 
-def read_query(model: Model, asked: str | Path, *, device: str | None = None, batch_size: int = 32) -> Query:
+Known = Callable[[Path], Video | None]
+"""What is known of a file already; None where it has to be looked at."""
+
+
+def read_query(
+    model: Model,
+    asked: str | Path,
+    *,
+    known: Known | None = None,
+    device: str | None = None,
+    batch_size: int = 32,
+) -> Query:
     """Reads and encodes what is asked, in the way in which a table's rows are made.
 
     Args:
         model: the encoder that made the table.
         asked: a video, VIDEO@START-END in seconds, or a picture. A file that is called so, '@' and all, comes first.
+        known: spares looking at files that are known.
         device: where to compute.
         batch_size: clips at a time.
 
@@ -71,7 +83,7 @@ def read_query(model: Model, asked: str | Path, *, device: str | None = None, ba
         raise UsageError(f"'{file}' is a folder; a query is one video or picture.", "Name one file of it.")
     if file.suffix.lower() in PICTURES and "%" not in file.name:
         return _picture(model, file, stretch, device)
-    video = scan([file], workers=1).videos[0]
+    video = (known(file) if known is not None else None) or scan([file], workers=1).videos[0]
     if video.health == "unreadable" or video.frames < 1:
         raise DataError(f"The query '{file}' cannot be read: {video.reason or 'it has no frames'}.")
     window, note = _window(model, file, video, stretch)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from kinema.core.errors import DataError, StorageError
 from kinema.data.manifest import Video
@@ -238,6 +239,13 @@ def arrow(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
         else:
             columns.append(pa.array(values, item.type))
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def vectors_in(rows: pa.Table) -> NDArray[np.float32]:
+    """The column of vectors, float32 [rows, d]."""
+    column = rows["vector"].combine_chunks()
+    flat: NDArray[np.float32] = column.flatten().to_numpy()
+    return flat.reshape(len(rows), column.type.list_size)
 
 
 def quoted(text: str) -> str:
