@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from kinema.api import evaluate, export, load, pretrain, report, scan
+    from kinema.api_search import cluster, dedupe, embed, search
     from kinema.core.errors import KinemaError
     from kinema.core.records import ClipSpec, Result
     from kinema.data.manifest import Manifest
@@ -21,13 +22,17 @@ _HOMES = {
     "Manifest": "kinema.data.manifest",
     "Model": "kinema.model",
     "Result": "kinema.core.records",
+    "cluster": "kinema.api_search",
+    "dedupe": "kinema.api_search",
     "dry_run": "kinema.estimating",
+    "embed": "kinema.api_search",
     "evaluate": "kinema.api",
     "export": "kinema.api",
     "load": "kinema.api",
     "pretrain": "kinema.api",
     "report": "kinema.api",
     "scan": "kinema.api",
+    "search": "kinema.api_search",
 }
 
 __all__ = [
@@ -36,13 +41,17 @@ __all__ = [
     "Manifest",
     "Model",
     "Result",
+    "cluster",
+    "dedupe",
     "dry_run",
+    "embed",
     "evaluate",
     "export",
     "load",
     "pretrain",
     "report",
     "scan",
+    "search",
 ]
 
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kinema.core.errors import KinemaError, UsageError
+from kinema.terminal import make_parser
+from kinema.terminal import parse as _parse
+from kinema.terminal import print_json as _print_json
+from kinema.terminal import stderr_console as _console
 
 if TYPE_CHECKING:
-    from jsonargparse import ArgumentParser, Namespace
+    from jsonargparse import ArgumentParser
 
 VERBS = {
     "demo": "the whole job on the data set that ships: build, pretrain, evaluate, report",
@@ -26,6 +30,10 @@ VERBS = {
     "pretrain": "train an encoder on videos, without a label: kinema pretrain METHOD DATA --out RUN",
     "evaluate": "measure an encoder: kinema evaluate PROTOCOL RUN DATA",
     "report": "one page: did it help?",
+    "embed": "write the embeddings of videos into a table to be searched: kinema embed RUN VIDEOS",
+    "search": "find what is like a video, a stretch of one, or a picture: kinema search RUN clip.mp4@12.5-15",
+    "cluster": "sort a table of embeddings into clusters, and name them: kinema cluster RUN --name 3=cartwheel",
+    "dedupe": "find footage that a table holds twice: the encoder proposes, 'duplicates' compares",
     "export": "write a trained encoder for others: kinema export RUN --format onnx -o FILE",
     "methods": "what there is to pretrain with, a line each",
 }
@@ -36,6 +44,8 @@ ON_TOP = {
     "beside": "methods whose losses are added: be-regulariser, …",
 }
 """Options of pretrain that put something on top of a method, by name."""
+ELSEWHERE = dict.fromkeys(("embed", "search", "cluster", "dedupe"), "kinema.cli_search")
+"""The verbs that another module holds."""
 
 HELP = """usage: kinema VERB ...
 
@@ -89,6 +99,11 @@ def _run(given: list[str]) -> int:
         return 0
     if given[0] not in VERBS:
         raise UsageError(f"There is no verb '{given[0]}'.", f"Choose one of: {', '.join(VERBS)}.")
+    if given[0] in ELSEWHERE:
+        import importlib
+
+        status: int = getattr(importlib.import_module(ELSEWHERE[given[0]]), given[0])(_parser(given[0]), given[1:])
+        return status
     verb: Callable[[list[str]], int] = globals()[f"_{given[0]}"]
     return verb(given[1:])
 
@@ -103,34 +118,7 @@ def _print_error(error: KinemaError, as_json: bool) -> None:
 
 def _parser(verb: str, more: str = "") -> ArgumentParser:
     """A parser whose complaints are ours."""
-    from jsonargparse import ArgumentParser
-
-    class Parser(ArgumentParser):
-        def error(self, message: str, ex: Exception | None = None) -> NoReturn:  # noqa: ARG002 - the base's signature
-            raise UsageError(" ".join(str(message).split()), f"See: {self.prog} --help")
-
-    parser = Parser(prog=f"kinema {verb}", description=f"{VERBS[verb.split()[0]]}. {more}".strip(), exit_on_error=False)
-    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    return parser
-
-
-def _parse(parser: ArgumentParser, given: list[str]) -> Namespace:
-    from jsonargparse import ArgumentError
-
-    try:
-        return parser.parse_args(given)
-    except ArgumentError as error:
-        raise UsageError(" ".join(str(error).split()), f"See: {parser.prog} --help") from error
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(stderr=True)
-
-
-def _print_json(value: Mapping[str, Any]) -> None:
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    return make_parser(verb, f"{VERBS[verb.split()[0]]}. {more}".strip())
 
 
 def _pairs(given: list[str] | None, option: str) -> dict[str, str] | None:

@@ -218,6 +218,19 @@ class Model:
         return self._mean(batches(), len(videos), device, progress).encoded
 
     @torch.inference_mode()
+    def encode_clips(self, raw: RawClips, *, device: str | None = None) -> Tensor:
+        """What the encoder gives of clips, float32 [B V, dim] on the CPU, clip by clip; not normalised.
+
+        Args:
+            raw: B clips in V windows, decoded with this model's ``clip``.
+            device: where to compute; a GPU where there is one, by default.
+        """
+        where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        x = self._transform.evaluate(raw.to(where).split_variants()).view(0, self.view)
+        features: Tensor = self.tower.to(where).encoder(x)
+        return features.float().cpu()
+
+    @torch.inference_mode()
     def _mean(
         self, batches: Iterator[tuple[Tensor, RawClips]], videos: int, device: str | None, progress: Progress | None
     ) -> Features:

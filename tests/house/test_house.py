@@ -21,6 +21,7 @@ TARGETS = ("demo", "test", "test-slow", "check", "format", "bench", "docs", "cle
 DISTRIBUTION_OF = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
+    "faiss": "faiss-cpu",
     "ot": "pot",
     "pybullet_data": "pybullet",
     "pytorch_lightning": "pytorch-lightning",
@@ -160,9 +161,9 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("src", ("mocap", "onnx", "transformers")),
-        ("tests", ("mocap", "onnx", "test", "transformers")),
-        ("benchmarks", ("mocap", "onnx", "test", "peers")),
+        ("src", ("mocap", "onnx", "search", "transformers")),
+        ("tests", ("mocap", "onnx", "search", "test", "transformers")),
+        ("benchmarks", ("mocap", "onnx", "search", "test", "peers")),
     ],
 )
 def test_every_package_that_is_imported_is_declared(folder, extras):
@@ -180,6 +181,5 @@ def test_every_direct_dependency_is_pinned():
             name, _, version = line.partition("==")
             pins[name.lower().replace("_", "-")] = version
     assert all(pins.values())
-    assert (
-        declared("mocap", "onnx", "test", "peers", "docs", "transformers", "wandb", "mlflow", "dev") - {"kinema"}
-    ) - set(pins) == set()
+    extras = ("mocap", "onnx", "search", "test", "peers", "docs", "transformers", "wandb", "mlflow", "dev")
+    assert (declared(*extras) - {"kinema"}) - set(pins) == set()

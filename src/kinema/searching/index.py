@@ -1,0 +1,134 @@
+"""Nearest rows of a large table without looking at all of them, and how many of them are found.
+
+Below ``EXACT_ROWS`` every search looks at every row, and is exact. Above, an index proposes candidates, which are then
+compared by their whole vectors; its recall is measured on rows of the table itself, against the exact search.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from kinema.core.errors import DataError, UsageError
+
+EXACT_ROWS = 100_000
+"""Tables below this are searched exactly."""
+
+IndexKind = Literal["auto", "ivf-pq", "hnsw", "none"]
+SAMPLE, NEAREST, CANDIDATES, LEAST = 100, 10, 20, 1000
+"""Queries by which recall is measured, and how many of the nearest; candidates compared for each row that is wanted;
+the rows that an index needs to be trained."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """What searches a large table.
+
+    Args:
+        kind: 'ivf-pq' or 'hnsw'.
+        recall: of the ten nearest by exact search, the share that it finds, on the average of ``queries`` rows.
+        queries: rows of the table that were asked for.
+    """
+
+    kind: str
+    recall: float
+    queries: int
+
+    def plain(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        return {"kind": self.kind, "recall@10": self.recall, "queries": self.queries}
+
+
+def has_index(table: Any) -> str:
+    """The kind of index that a table has; empty where it has none."""
+    kinds = [each.index_type for each in table.list_indices() if list(each.columns) == ["vector"]]
+    return {"IvfPq": "ivf-pq", "IvfHnswSq": "hnsw"}.get(kinds[0], kinds[0]) if kinds else ""
+
+
+def tidy(table: Any) -> None:
+    """Joins small files, brings indexes up to date, and lets go of versions that nobody has read for a day."""
+    table.optimize(cleanup_older_than=timedelta(days=1))
+
+
+def renew_index(table: Any, kind: IndexKind, *, exact_rows: int = EXACT_ROWS) -> Index | None:
+    """Gives a large table an index, keeps the one it has, or takes it away.
+
+    Args:
+        table: of LanceDB.
+        kind: 'auto' is 'ivf-pq' from ``exact_rows`` on, unless there is another, and none below; 'ivf-pq' and 'hnsw'
+            make one whatever the size; 'none' takes it away.
+        exact_rows: where 'auto' begins.
+
+    Returns:
+        The index and its recall; None where there is none.
+
+    Raises:
+        UsageError: there is no such kind.
+        DataError: too few rows for the index that was asked for.
+    """
+    if kind not in ("auto", "ivf-pq", "hnsw", "none"):
+        raise UsageError(f"There is no index '{kind}'.", "Choose one of: auto, ivf-pq, hnsw, none.")
+    there, rows = has_index(table), table.count_rows()
+    wanted = kind if kind != "auto" else (there or "ivf-pq") if rows >= exact_rows else "none"
+    if wanted == "none":
+        for each in table.list_indices():
+            table.drop_index(each.name)
+        return None
+    if rows < LEAST:
+        raise DataError(f"An index needs {LEAST} rows, and the table has {rows}.", "Search it exactly: --index none.")
+    if there != wanted:
+        _build(table, wanted, rows)
+    recall, queries = _recall(table)
+    return Index(wanted, recall, queries)
+
+
+def _build(table: Any, kind: str, rows: int) -> None:
+    from lancedb.index import Bitmap, HnswSq, IvfPq
+
+    if kind == "hnsw":
+        config: Any = HnswSq(distance_type="cosine")
+    else:
+        dim = table.schema.field("vector").type.list_size
+        parts = max(part for part in range(1, max(1, dim // 4) + 1) if dim % part == 0)
+        config = IvfPq(distance_type="cosine", num_partitions=max(1, math.isqrt(rows)), num_sub_vectors=parts)
+    table.create_index("vector", config=config, replace=True)
+    table.create_index("kind", config=Bitmap(), replace=True)
+
+
+def nearest(table: Any, vector: Any, limit: int, *, exact: bool, where: str, columns: list[str]) -> Any:
+    """The nearest rows by cosine, the nearest first, as an Arrow table with '_distance', which is 1 - cosine.
+
+    Args:
+        table: of LanceDB.
+        vector: float32 [d].
+        limit: how many.
+        exact: whether to look at every row.
+        where: which rows count, in SQL.
+        columns: what to tell of them.
+    """
+    query = table.search(vector, vector_column_name="vector").distance_type("cosine").where(where, prefilter=True)
+    query = query.select([*columns, "_distance"]).limit(limit)
+    if exact:
+        return query.bypass_vector_index().to_arrow()
+    probes = max(20, math.isqrt(table.count_rows()) // 10)
+    return query.nprobes(probes).refine_factor(CANDIDATES).to_arrow()
+
+
+def _recall(table: Any) -> tuple[float, int]:
+    """Of the ten nearest of some windows of the table, the share that its index finds."""
+    windows = table.count_rows("kind = 'window'")
+    draw = random.Random(0)
+    found, asked = 0, 0
+    for at in sorted(draw.sample(range(windows), min(SAMPLE, windows))):
+        row = table.search().where("kind = 'window'").select(["vector"]).offset(at).limit(1).to_arrow()
+        vector = row["vector"][0].values.to_numpy()
+        told: dict[str, Any] = {"where": "kind = 'window'", "columns": ["id"]}
+        exact, quick = (
+            set(nearest(table, vector, NEAREST, exact=way, **told)["id"].to_pylist()) for way in (True, False)
+        )
+        found += len(exact & quick)
+        asked += len(exact)
+    return found / max(1, asked), min(SAMPLE, windows)

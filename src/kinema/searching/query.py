@@ -1,0 +1,156 @@
+"""What is asked: a video, a stretch of one (``clip.mp4@12.5-15``), or a picture, held still for a clip's length."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from kinema.core.errors import DataError, UsageError
+from kinema.data.files import exists
+from kinema.data.manifest import Video
+from kinema.data.scanning import scan
+from kinema.model import Model
+from kinema.searching.encode import clip_starts, mean_of, unit
+from kinema.searching.reading import Chunk, read_clips, still_clip
+from kinema.searching.windows import rate_of
+
+PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+"""File names that end in one of these are still pictures."""
+
+_RANGE = re.compile(r"(.+)@([^@]*)", re.DOTALL)
+_SECONDS = re.compile(r"(\d{1,7}(?:\.\d{1,6})?)-(\d{1,7}(?:\.\d{1,6})?)")
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked, once it is read.
+
+    Args:
+        file: the video or picture.
+        start: seconds from the first frame, of a stretch.
+        end: the same of its end; both None for a whole video and for a picture.
+        vector: float32 [d], of unit length.
+        note: what a person should know of it: that a stretch was widened; empty otherwise.
+    """
+
+    file: Path
+    start: float | None
+    end: float | None
+    vector: NDArray[np.float32]
+    note: str = ""
+
+    def __str__(self) -> str:
+        return str(self.file) if self.start is None else f"{self.file}@{self.start:.2f}-{self.end:.2f}"
+
+
+Known = Callable[[Path], Video | None]
+"""What is known of a file already; None where it has to be looked at."""
+
+
+def read_query(
+    model: Model,
+    asked: str | Path,
+    *,
+    known: Known | None = None,
+    device: str | None = None,
+    batch_size: int = 32,
+) -> Query:
+    """Reads and encodes what is asked, in the way in which a table's rows are made.
+
+    Args:
+        model: the encoder that made the table.
+        asked: a video, VIDEO@START-END in seconds, or a picture. A file that is called so, '@' and all, comes first.
+        known: spares looking at files that are known.
+        device: where to compute.
+        batch_size: clips at a time.
+
+    Raises:
+        UsageError: it cannot be understood, or is a picture and the encoder sees motion.
+        DataError: it is not there or cannot be read.
+    """
+    file, stretch = _parts(asked)
+    if not exists(file):
+        raise DataError(
+            f"There is no '{file}' to search with.", "The query is a video, VIDEO@START-END in seconds, or a picture."
+        )
+    if file.is_dir():
+        raise UsageError(f"'{file}' is a folder; a query is one video or picture.", "Name one file of it.")
+    if file.suffix.lower() in PICTURES and "%" not in file.name:
+        return _picture(model, file, stretch, device)
+    video = (known(file) if known is not None else None) or scan([file], workers=1).videos[0]
+    if video.health == "unreadable" or video.frames < 1:
+        raise DataError(f"The query '{file}' cannot be read: {video.reason or 'it has no frames'}.")
+    window, note = _window(model, file, video, stretch)
+    chunks: Iterator[Chunk] = read_clips(
+        file,
+        video.frames,
+        model.clip,
+        clip_starts([window], model.clip),
+        motion=model.view == "motion",
+        seek=video.health == "ok",
+        chunk=batch_size,
+    )
+    features: dict[int, torch.Tensor] = {}
+    for chunk in chunks:
+        if chunk.raw is not None:
+            features |= dict(zip(chunk.starts, model.encode_clips(chunk.raw, device=device), strict=True))
+    vector = unit(mean_of(features, sorted(features))[None], str(file))[0]
+    if stretch is None:
+        return Query(file, None, None, vector)
+    fps = rate_of(video)
+    return Query(file, window[0] / fps, sum(window) / fps, vector, note)
+
+
+def _parts(asked: str | Path) -> tuple[Path, tuple[float, float] | None]:
+    """The file, and the stretch of it."""
+    text = str(asked)
+    if not text or "\0" in text:
+        raise UsageError(f"The query is {text!r}.", "Name a video, VIDEO@START-END in seconds, or a picture.")
+    split = _RANGE.fullmatch(text)
+    if isinstance(asked, Path) or exists(Path(text)) or split is None:
+        return Path(text), None
+    found = _SECONDS.fullmatch(split[2])
+    if found is None:
+        if not exists(Path(split[1])):
+            return Path(text), None
+        raise UsageError(f"'{split[2]}' is no stretch of '{split[1]}'.", "Write it in seconds: clip.mp4@12.5-15")
+    start, end = float(found[1]), float(found[2])
+    if end <= start:
+        raise UsageError(f"The stretch {split[2]} of '{split[1]}' ends before it begins.", "Write clip.mp4@12.5-15")
+    return Path(split[1]), (start, end)
+
+
+def _window(model: Model, file: Path, video: Video, stretch: tuple[float, float] | None) -> tuple[tuple[int, int], str]:
+    """(first frame, frames) of what is asked, at least a clip where the video has one; and what to tell of it."""
+    if stretch is None:
+        return (0, video.frames), ""
+    fps, span = rate_of(video), model.clip.span
+    first, last = round(stretch[0] * fps), min(video.frames, round(stretch[1] * fps))
+    if first >= video.frames:
+        raise UsageError(
+            f"The stretch from {stretch[0]:g} s on is not in '{file}', which lasts {video.frames / fps:.2f} s."
+        )
+    if last - first >= min(span, video.frames):
+        return (first, last - first), ""
+    wide = min(span, video.frames)
+    begin = max(0, min(video.frames - wide, (first + last - wide) // 2))
+    told = f"The stretch is shorter than a clip of this encoder ({span / fps:.2f} s) and was widened to one."
+    return (begin, wide), told
+
+
+def _picture(model: Model, file: Path, stretch: tuple[float, float] | None, device: str | None) -> Query:
+    if model.view != "rgb":
+        raise UsageError(
+            f"'{file}' is a still picture, and this encoder sees '{model.view}', of which a picture has none.",
+            "Ask with a video, or with the encoder of the view 'rgb'.",
+        )
+    if stretch is not None:
+        raise UsageError(f"'{file}' is a still picture; it has no stretch of time.", "Leave the '@…' away.")
+    features = model.encode_clips(still_clip(file, model.clip), device=device)
+    return Query(file, None, None, unit(features.double(), str(file))[0])

@@ -1,0 +1,133 @@
+"""How a video is cut into windows, and a window into the clips that its embedding is the mean of.
+
+A window is a stretch of a video, a clip is what the encoder sees at once. By default a window is one clip, and windows
+follow one another as :func:`kinema.data.evaluation_windows` says, so that their mean is what ``Model.encode`` gives of
+the whole video. A longer window is the mean of the clips that the same rule lays within it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinema.core.errors import UsageError
+from kinema.core.records import ClipSpec
+from kinema.data.manifest import Video
+from kinema.data.sampler import evaluation_windows
+
+_LENGTH = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(s|f)?")
+USUAL_RATE = 25.0
+"""Frames a second where a file tells neither times nor a rate."""
+
+
+@dataclass(frozen=True)
+class Length:
+    """A stretch of time: so many seconds, or so many frames."""
+
+    value: float
+    unit: Literal["s", "f"]
+
+    @classmethod
+    def parse(cls, told: str | float, what: str) -> Length:
+        """'2s' or 2 are seconds, '16f' frames.
+
+        Args:
+            told: the length.
+            what: the option's name, for the error.
+
+        Raises:
+            UsageError: it is no length, or not above zero; frames are whole.
+        """
+        found = _LENGTH.fullmatch(str(told).strip())
+        unit = (found[2] or "s") if found else ""
+        if not found or float(found[1]) <= 0 or (unit == "f" and float(found[1]) != int(float(found[1]))):
+            raise UsageError(f"{what} is '{told}'.", "Give seconds or frames, for instance 2s, 0.5s or 16f.")
+        return cls(float(found[1]), "s" if unit == "s" else "f")
+
+    def frames(self, fps: float) -> int:
+        """As whole frames, at least one."""
+        return max(1, round(self.value * fps)) if self.unit == "s" else int(self.value)
+
+    def __str__(self) -> str:
+        return f"{self.value:g}{self.unit}"
+
+
+@dataclass(frozen=True)
+class WindowSpec:
+    """How videos are cut.
+
+    Args:
+        length: of a window; None for one clip.
+        stride: from one window to the next; None for half a window (15/32 of a clip, where a window is one).
+    """
+
+    length: Length | None = None
+    stride: Length | None = None
+
+    def check(self, clip: ClipSpec) -> None:
+        """Raises a UsageError where a window would be shorter than a clip in every video."""
+        if self.length is not None and self.length.unit == "f" and self.length.value < clip.span:
+            raise UsageError(
+                f"A window of {self.length.value:g} frames is shorter than a clip of this encoder, "
+                f"which spans {clip.span} frames.",
+                f"Choose a length of {clip.span}f or more, or leave it away.",
+            )
+
+    def cut(self, frames: int, fps: float, clip: ClipSpec) -> tuple[tuple[int, int], ...]:
+        """The windows of a video as (first frame, frames), the last one flush with its end.
+
+        A length in seconds that is less than a clip at this rate is taken as one clip. A video no longer than a window
+        is one window.
+
+        Args:
+            frames: of the video, at least one.
+            fps: its frames a second.
+            clip: what the encoder sees at once.
+        """
+        length = clip.span if self.length is None else max(clip.span, self.length.frames(fps))
+        room = frames - length
+        if room <= 0:
+            return ((0, frames),)
+        if self.stride is not None:
+            hop = self.stride.frames(fps)
+        elif self.length is None:
+            return tuple((start, length) for start in evaluation_windows(frames, clip))
+        else:
+            hop = max(1, length // 2)
+        return tuple((start, length) for start in (*range(0, room, hop), room))
+
+
+def clips_of(window: tuple[int, int], clip: ClipSpec) -> tuple[int, ...]:
+    """Where the clips of a window (first frame, frames) begin."""
+    first, frames = window
+    return tuple(first + start for start in evaluation_windows(frames, clip))
+
+
+def rate_of(video: Video) -> float:
+    """Frames a second; by the duration, or 25, where the file does not say."""
+    if video.fps > 0 and math.isfinite(video.fps):
+        return video.fps
+    return video.frames / video.duration if video.frames > 0 and video.duration > 0 else USUAL_RATE
+
+
+def seconds_of(window: tuple[int, int], times: Sequence[float], fps: float) -> tuple[float, float]:
+    """When a window begins and ends, in seconds from the video's first frame.
+
+    Args:
+        window: (first frame, frames).
+        times: when each frame of the video is shown, in seconds; NaN where it does not say.
+        fps: what stands in where it does not say.
+    """
+    first, last = window[0], window[0] + window[1] - 1
+    shown: NDArray[np.float64] = np.asarray([times[0], times[first], times[last], times[max(0, last - 1)]])
+    if not np.isfinite(shown).all() or not shown[0] <= shown[1] <= shown[2]:
+        return round(first / fps, 6), round((last + 1) / fps, 6)
+    gap = shown[2] - shown[3]
+    end = float(shown[2] - shown[0] + (gap if gap > 0 else 1 / fps))
+    return round(float(shown[1] - shown[0]), 6), round(end, 6)

@@ -1,0 +1,56 @@
+"""What all verbs of the command line share: a parser whose complaints are ours, and where output goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from kinema.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser, Namespace
+
+
+def make_parser(verb: str, about: str) -> ArgumentParser:
+    """A parser of a verb's arguments, with --json.
+
+    Args:
+        verb: the verb.
+        about: what it does, for --help.
+    """
+    from jsonargparse import ArgumentParser
+
+    class Parser(ArgumentParser):
+        def error(self, message: str, ex: Exception | None = None) -> NoReturn:  # noqa: ARG002 - the base's signature
+            raise UsageError(" ".join(str(message).split()), f"See: {self.prog} --help")
+
+    parser = Parser(prog=f"kinema {verb}", description=about, exit_on_error=False)
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    return parser
+
+
+def parse(parser: ArgumentParser, given: list[str]) -> Namespace:
+    """The arguments.
+
+    Raises:
+        UsageError: they cannot be understood.
+    """
+    from jsonargparse import ArgumentError
+
+    try:
+        return parser.parse_args(given)
+    except ArgumentError as error:
+        raise UsageError(" ".join(str(error).split()), f"See: {parser.prog} --help") from error
+
+
+def stderr_console() -> Any:
+    """Where progress is shown."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON object, on a line of standard output."""
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False))

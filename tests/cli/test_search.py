@@ -1,0 +1,110 @@
+"""The verbs of search as a user meets them."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from searching_tables import model_of
+
+import kinema
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, tiny_folder):
+    pytest.importorskip("lancedb", reason="the extra kinema[search] is not installed")
+    folder = tmp_path_factory.mktemp("search")
+    kinema.export(model_of(), folder / "run", licence="CC0")
+    shutil.copytree(tiny_folder, folder / "videos")
+    (folder / "videos/left/broken.mp4").write_bytes(b"no video")
+    shutil.copy(folder / "videos/down/down0.mp4", folder / "videos/down/copy.mp4")
+    return folder
+
+
+def test_the_verbs_in_turn(call, place, monkeypatch):
+    monkeypatch.chdir(place)
+    status, out, err = call("embed", "run", "videos", "--json", "--device", "cpu")
+    told = json.loads(out)
+    assert status == 0
+    assert told["failed"] == [{"path": "left/broken.mp4", "reason": told["failed"][0]["reason"]}]
+    assert "1 videos could not be embedded" in err
+    assert "left/broken.mp4" in err
+    keys = "table videos windows added changed updated deleted unchanged held seconds failed index"
+    assert told.keys() == set(keys.split())
+    assert (told["videos"], told["added"], told["index"]) == (13, 13, None)
+    status, out, _ = call("embed", "run", "videos")
+    assert status == 0
+    assert "13 as they were" in out
+
+    query = "videos/left/left0.mp4@0.2-0.6"
+    status, out, err = call("search", "run", query, "-k", "3", "--json", "--where", "label = 'left'")
+    told = json.loads(out)
+    assert (status, err) == (0, "")
+    assert told.keys() == {"query", "hits", "seconds"}
+    assert told["query"] == "videos/left/left0.mp4@0.20-0.60"
+    assert 1 <= len(told["hits"]) <= 3
+    assert all(hit.keys() == {"video", "start", "end", "score"} for hit in told["hits"])
+    status, out, _ = call("search", "run", query, "-o", "sheet.html", "--exact", "--others")
+    assert status == 0
+    assert "The page: sheet.html" in out
+    assert "left/left0.mp4" not in out
+    assert (place / "sheet.html").read_text().startswith("<!doctype html>")
+
+    status, out, _ = call("cluster", "run", "-k", "2", "--json")
+    told = json.loads(out)
+    assert told.keys() == {"clusters", "noise", "unclustered", "seconds", "kept", "dropped"}
+    assert sum(each["size"] for each in told["clusters"]) == 13
+    status, out, _ = call("cluster", "run", "--name", "1=cart wheel", "0=[b]bold[/b]")
+    assert status == 0
+    assert "cart wheel" in out
+    assert "[b]bold[/b]" in out
+    status, out, err = call("cluster", "run", "-k", "13")
+    assert "are dropped: [b]bold[/b], cart wheel" in err
+
+    status, out, _ = call("dedupe", "run", "--json", "--score", "0.9999")
+    told = json.loads(out)
+    assert status == 0
+    assert ("down/copy.mp4", "down/down0.mp4") in {(pair["a"], pair["b"]) for pair in told["alike"]}
+    assert [(pair["a"], pair["b"], pair["identical"]) for pair in told["pairs"]] == [
+        ("down/copy.mp4", "down/down0.mp4", True)
+    ]
+    status, out, _ = call("dedupe", "run", "--score", "0.9999", "-o", "pairs.csv")
+    assert "nearly the same to the encoder" in out
+    assert "down/copy.mp4" in (place / "pairs.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "kind", "named"),
+    [
+        (["search", "run", "nowhere.mp4"], 1, "data", "nowhere.mp4"),
+        (["search", "run", "videos/left/left0.mp4", "--where", "x y"], 2, "usage", "--where"),
+        (["search", "run", "videos/left/left0.mp4", "-o", "sheet.pdf"], 2, "usage", "sheet.pdf"),
+        (["search", "run", "videos/left/left0.mp4", "--table", "empty"], 1, "data", "empty"),
+        (["search", "nowhere", "videos/left/left0.mp4"], 1, "data", "nowhere"),
+        (["embed", "nowhere", "videos"], 1, "run", "nowhere"),
+        (["embed", "run", "nowhere"], 2, "usage", "nowhere"),
+        (["embed", "run", "videos", "--length", "soon"], 2, "usage", "soon"),
+        (["embed", "run", "videos", "--length", "2f", "-o", "new"], 2, "usage", "spans 5 frames"),
+        (["cluster", "run", "--name", "cartwheel"], 2, "usage", "cartwheel"),
+        (["dedupe", "run", "--score", "7"], 2, "usage", "7"),
+    ],
+)
+def test_errors_are_ours(call, place, monkeypatch, arguments, status, kind, named):
+    monkeypatch.chdir(place)
+    if not (place / "run/index").exists():
+        kinema.embed("run", "videos", device="cpu")
+    left, out, err = call(*arguments, "--json")
+    error = json.loads(out)["error"]
+    assert (left, error["kind"]) == (status, kind)
+    assert named in error["message"]
+    assert "Traceback" not in err
+
+
+def test_without_the_extra_the_error_names_it(tmp_path, tiny_folder):
+    code = "import sys\nsys.modules['lancedb'] = None\nfrom kinema.cli import main\nmain(sys.argv[1:])"
+    given = ["search", tmp_path, tiny_folder / "left/left0.mp4", "--json"]
+    run = subprocess.run([sys.executable, "-c", code, *given], capture_output=True, text=True, timeout=120, check=False)
+    error = json.loads(run.stdout)["error"]
+    assert (run.returncode, error["kind"]) == (1, "missing_extra")
+    assert "kinema[search]" in error["hint"]
