@@ -40,6 +40,7 @@ from kinema.measure.labels import class_names, label_numbers, source_numbers
 from kinema.measure.parts import SPLIT_SEED
 from kinema.model import Model
 from kinema.recipes.changes import changed
+from kinema.recipes.compose import composed
 from kinema.recipes.plan import Plan
 from kinema.recipes.presets import small
 from kinema.steps import Steps
@@ -59,7 +60,7 @@ def plan(row: str, epochs: int, seed: int) -> Plan:
     name, _, base = row.partition("+")
     made = replace(small(name.partition("-")[0]), epochs=epochs, seed=seed)
     if base:
-        made = changed(made, {"base": small(base).method})
+        made = composed(made, "small", base=base)
     if name == "cmd-context":
         made = changed(made, {"method": {"motion_weight": 0.0}})
     if name == "cmd-motion":
