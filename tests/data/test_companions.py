@@ -250,3 +250,28 @@ def test_a_broken_video_is_replaced_with_its_company(make_video, spec, tmp_path)
         np.testing.assert_array_equal(getattr(clip.windows, name), getattr(expected, name))
     assert expected.motion_clips_valid[1].any()
     assert set(data.failures) == {0}
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["asl_letters24", "grid_s1_av"])
+def test_on_real_files_company_is_what_the_streams_own_readers_give(shared_data, name):
+    files = sorted((shared_data / name).rglob("*.mp4"))[:40:10]
+    if not files:
+        pytest.skip(f"{name} holds no .mp4 here")
+    manifest = scan(files)
+    store = ClipStore(manifest, ClipSpec(4, 2, 64, 72), motion=True, cache=None)
+    wanted = Companions(motion_frames=6, negatives=2)
+    keys = {row: manifest.videos[row].keyframes for row in store.frames}
+    sampler = ClipSampler(store.frames, store.spec, batch_size=4, seed=0, companions=wanted, keyframes=keys)
+    for request in next(sampler.batches(0)):
+        file = manifest.file(request.video)
+        windows = ClipDataset(store)[request].windows
+        pictures, numbers = keyframes(file, short_side=72)
+        np.testing.assert_array_equal(windows.keyframe, pictures[numbers.tolist().index(request.keyframe)])
+        field = decode(file, short_side=72, motion=True)
+        for place, first in enumerate(request.motion_starts):
+            told = field.motion_valid[first : first + 6]
+            np.testing.assert_array_equal(windows.motion_clips_valid[place], told)
+            pixels = windows.motion_clips[place] * 16 * np.asarray(field.source_size[::-1])
+            np.testing.assert_allclose(pixels[told], field.motion[first : first + 6][told], atol=1e-3)
+        assert windows.motion_clips_valid.any()

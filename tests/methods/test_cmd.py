@@ -173,6 +173,17 @@ def test_what_is_dropped_is_drawn_from_the_generator():
     assert not torch.equal(first, other)
 
 
+@pytest.mark.parametrize("norm", ["group", "batch"])
+def test_mixed_precision_gives_nearly_the_same_loss(norm):
+    method = make_method("cmd", norm=norm, shrink=2)
+    batch = make_batch(method, 0)
+    whole = method.loss(batch, generator(0)).total
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = method.loss(batch, generator(0)).total
+    mixed.backward()
+    torch.testing.assert_close(mixed.detach().float(), whole.detach(), atol=0.1, rtol=0)
+
+
 def test_a_grid_finer_than_the_motion_map_is_refused():
     method = make_method("cmd", grid=3)
     with pytest.raises(ShapeError, match=r"32 x 32 pixels give a map of 2 x 2; method.grid is 3") as caught:
