@@ -122,6 +122,17 @@ def test_companions_that_cannot_be_are_refused(settings):
         Companions(motion_frames=0, keyframe=False)
 
 
+def test_one_batch_may_serve_several_methods():
+    motion, still = Companions(keyframe=False, shrink=2), Companions(motion_frames=0, reach=9)
+    assert (
+        Companions.united([None, motion, still]) == Companions.united([still, motion]) == Companions(reach=9, shrink=2)
+    )
+    assert Companions.united([motion, None]) == Companions(keyframe=False, shrink=2, reach=0)
+    assert Companions.united([None, None]) is None
+    with pytest.raises(ConfigError, match="different motion clips"):
+        Companions.united([motion, Companions(negatives=1)])
+
+
 @pytest.fixture(scope="module")
 def manifest(class_folder):
     return scan(class_folder)
