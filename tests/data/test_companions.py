@@ -254,8 +254,8 @@ def test_a_broken_video_is_replaced_with_its_company(make_video, spec, tmp_path)
     manifest = scan(tmp_path)
     (tmp_path / "a.mp4").write_bytes(b"gone bad")
     data = ClipDataset(ClipStore(manifest, spec, motion=True, cache=None), failures_allowed=0.7)
-    clip = data[ClipRequest(0, (40,), 48, (51, 20, 5), 4)]  # b's last window begins at 21: all is 19 frames earlier
-    expected = data.store.read(1, (21,), keyframe=24, motion_starts=(NOWHERE, 1, NOWHERE), motion_frames=4)
+    clip = data[ClipRequest(0, (40,), 36, (51, 20, 5), 4)]  # b's last window begins at 21: all is 19 frames earlier
+    expected = data.store.read(1, (21,), keyframe=12, motion_starts=(NOWHERE, 1, NOWHERE), motion_frames=4)
     assert clip.index == 1
     for name in ("frames", "keyframe", "motion_clips", "motion_clips_valid"):
         np.testing.assert_array_equal(getattr(clip.windows, name), getattr(expected, name))

@@ -137,6 +137,18 @@ def test_a_motion_clip_that_is_missing_is_never_looked_at():
     losses.total.backward()
 
 
+def test_what_is_there_keeps_its_place_where_something_is_missing():
+    method = make_method("cmd")
+    batch = make_batch(method, 0)
+    there = batch.motion_clips_valid
+    with torch.no_grad():
+        some = method.true_motion(batch.motion_clips, there)
+        whole = method.true_motion(batch.motion_clips, torch.ones_like(there))
+    torch.testing.assert_close(some[there], whole[there], atol=1e-5, rtol=1e-5)
+    assert (some[~there] == 0).all()
+    assert (whole[0, 0] - whole[0, 1]).abs().max() > 0.01
+
+
 def test_what_follows_a_clip_is_told_by_its_order():
     """The clip reversed, or its keyframe exchanged, makes another loss: neither task is blind."""
     method = make_method("cmd")
