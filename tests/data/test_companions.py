@@ -122,6 +122,17 @@ def test_companions_that_cannot_be_are_refused(settings):
         Companions(motion_frames=0, keyframe=False)
 
 
+def test_one_batch_may_serve_several_methods():
+    motion, still = Companions(keyframe=False, shrink=2), Companions(motion_frames=0, reach=9)
+    assert (
+        Companions.united([None, motion, still]) == Companions.united([still, motion]) == Companions(reach=9, shrink=2)
+    )
+    assert Companions.united([motion, None]) == Companions(keyframe=False, shrink=2, reach=0)
+    assert Companions.united([None, None]) is None
+    with pytest.raises(ConfigError, match="different motion clips"):
+        Companions.united([motion, Companions(negatives=1)])
+
+
 @pytest.fixture(scope="module")
 def manifest(class_folder):
     return scan(class_folder)
@@ -243,10 +254,35 @@ def test_a_broken_video_is_replaced_with_its_company(make_video, spec, tmp_path)
     manifest = scan(tmp_path)
     (tmp_path / "a.mp4").write_bytes(b"gone bad")
     data = ClipDataset(ClipStore(manifest, spec, motion=True, cache=None), failures_allowed=0.7)
-    clip = data[ClipRequest(0, (40,), 48, (51, 20, 5), 4)]  # b's last window begins at 21: all is 19 frames earlier
-    expected = data.store.read(1, (21,), keyframe=24, motion_starts=(NOWHERE, 1, NOWHERE), motion_frames=4)
+    clip = data[ClipRequest(0, (40,), 36, (51, 20, 5), 4)]  # b's last window begins at 21: all is 19 frames earlier
+    expected = data.store.read(1, (21,), keyframe=12, motion_starts=(NOWHERE, 1, NOWHERE), motion_frames=4)
     assert clip.index == 1
     for name in ("frames", "keyframe", "motion_clips", "motion_clips_valid"):
         np.testing.assert_array_equal(getattr(clip.windows, name), getattr(expected, name))
     assert expected.motion_clips_valid[1].any()
     assert set(data.failures) == {0}
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["asl_letters24", "grid_s1_av"])
+def test_on_real_files_company_is_what_the_streams_own_readers_give(shared_data, name):
+    files = sorted((shared_data / name).rglob("*.mp4"))[:40:10]
+    if not files:
+        pytest.skip(f"{name} holds no .mp4 here")
+    manifest = scan(files)
+    store = ClipStore(manifest, ClipSpec(4, 2, 64, 72), motion=True, cache=None)
+    wanted = Companions(motion_frames=6, negatives=2)
+    keys = {row: manifest.videos[row].keyframes for row in store.frames}
+    sampler = ClipSampler(store.frames, store.spec, batch_size=4, seed=0, companions=wanted, keyframes=keys)
+    for request in next(sampler.batches(0)):
+        file = manifest.file(request.video)
+        windows = ClipDataset(store)[request].windows
+        pictures, numbers = keyframes(file, short_side=72)
+        np.testing.assert_array_equal(windows.keyframe, pictures[numbers.tolist().index(request.keyframe)])
+        field = decode(file, short_side=72, motion=True)
+        for place, first in enumerate(request.motion_starts):
+            told = field.motion_valid[first : first + 6]
+            np.testing.assert_array_equal(windows.motion_clips_valid[place], told)
+            pixels = windows.motion_clips[place] * 16 * np.asarray(field.source_size[::-1])
+            np.testing.assert_allclose(pixels[told], field.motion[first : first + 6][told], atol=1e-3)
+        assert windows.motion_clips_valid.any()

@@ -137,6 +137,18 @@ def test_a_motion_clip_that_is_missing_is_never_looked_at():
     losses.total.backward()
 
 
+def test_what_is_there_keeps_its_place_where_something_is_missing():
+    method = make_method("cmd")
+    batch = make_batch(method, 0)
+    there = batch.motion_clips_valid
+    with torch.no_grad():
+        some = method.true_motion(batch.motion_clips, there)
+        whole = method.true_motion(batch.motion_clips, torch.ones_like(there))
+    torch.testing.assert_close(some[there], whole[there], atol=1e-5, rtol=1e-5)
+    assert (some[~there] == 0).all()
+    assert (whole[0, 0] - whole[0, 1]).abs().max() > 0.01
+
+
 def test_what_follows_a_clip_is_told_by_its_order():
     """The clip reversed, or its keyframe exchanged, makes another loss: neither task is blind."""
     method = make_method("cmd")
@@ -171,6 +183,17 @@ def test_what_is_dropped_is_drawn_from_the_generator():
     first, again, other = (method.loss(batch, generator(step)).total for step in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("norm", ["group", "batch"])
+def test_mixed_precision_gives_nearly_the_same_loss(norm):
+    method = make_method("cmd", norm=norm, shrink=2)
+    batch = make_batch(method, 0)
+    whole = method.loss(batch, generator(0)).total
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = method.loss(batch, generator(0)).total
+    mixed.backward()
+    torch.testing.assert_close(mixed.detach().float(), whole.detach(), atol=0.1, rtol=0)
 
 
 def test_a_grid_finer_than_the_motion_map_is_refused():

@@ -7,8 +7,8 @@ M frames each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -94,6 +94,25 @@ class Companions:
     def after(self) -> int:
         """Frames that a video must have after a clip for the target to fit."""
         return self.ahead + self.motion_frames - 1 if self.motion_frames else 0
+
+    @staticmethod
+    def united(wanted: Iterable[Companions | None]) -> Companions | None:
+        """What serves several methods that see the same batch; None where none of them wants anything.
+
+        Raises:
+            ConfigError: two of them want different motion clips.
+        """
+        some = [each for each in wanted if each is not None]
+        moving = [each for each in some if each.motion_frames]
+        if len({(each.motion_frames, each.ahead, each.negatives, each.shrink) for each in moving}) > 1:
+            raise ConfigError(
+                f"Methods that share a batch want different motion clips: {moving}.",
+                "Set motion_frames, ahead, negatives and shrink alike.",
+            )
+        if not some:
+            return None
+        still = [each.reach for each in some if each.keyframe]
+        return replace((moving or some)[0], keyframe=bool(still), reach=max(still, default=0))
 
 
 @dataclass(frozen=True)
