@@ -89,7 +89,7 @@ class Joined(Method):
         self.reads_labels = any(part.reads_labels for part in parts)
         self.takes_negatives = any(part.takes_negatives for part in parts)
         self.disturbances = tuple(dict.fromkeys(each for part in parts for each in part.disturbances))
-        self.companions = _one([part.companions for part in parts])
+        self.companions = Companions.united(part.companions for part in parts)
 
     def _named(self) -> list[tuple[str, Method]]:
         return list(zip(self.names, self.parts, strict=True))  # type: ignore[arg-type]
@@ -134,17 +134,6 @@ class Joined(Method):
         """Hands them to every part."""
         for _, part in self._named():
             part.refresh(features)
-
-
-def _one(wanted: Sequence[Companions | None]) -> Companions | None:
-    """What the parts want beside their clip: one thing, or None."""
-    distinct = list(dict.fromkeys(each for each in wanted if each is not None))
-    if len(distinct) > 1:
-        raise ConfigError(
-            f"Joined methods want different things beside a clip: {' and '.join(map(str, distinct))}.",
-            "Give them the same settings of what comes with a clip.",
-        )
-    return distinct[0] if distinct else None
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:
