@@ -60,7 +60,7 @@ def stand_in(name):
 
 
 @each
-@pytest.mark.parametrize("method_name", METHODS)
+@pytest.mark.parametrize("method_name", [name for name, entry in METHODS.items() if entry.alone])
 def test_every_method_learns_with_one(name, method_name):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -71,7 +71,8 @@ def test_every_method_learns_with_one(name, method_name):
     assert torch.equal(first.total, second.total)
     assert torch.isfinite(first.total)
     after = snapshot(method)
-    assert [key for key in before if not torch.equal(before[key], after[key])] == []
+    moved = [key for key in before if not torch.equal(before[key], after[key])]
+    assert [key for key in moved if not key.endswith(("running_mean", "running_var", "num_batches_tracked"))] == []
     first.total.backward()
     for view in method.trains:
         encoder = method.towers()[view].encoder

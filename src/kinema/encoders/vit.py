@@ -67,6 +67,15 @@ class Vit(VideoEncoder):
     def _run(self, tokens: Tensor, grid: Triple) -> Tensor:
         """The tokens [B, t h w, dim] of a grid after the last block."""
 
+    def levels(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The feature map twice, [B, dim, t, h, w]: a transformer's maps are of one size from first to last.
+
+        Raises:
+            ShapeError: ``x`` is not [B, C, T, H, W] with the encoder's channels, or patches do not divide it.
+        """
+        last = self.feature_map(x)
+        return last, last
+
     def _features(self, x: Tensor) -> Tensor:
         c, shape = self.config, tuple(x.shape[2:])
         if min(shape) < 1 or shape[0] % c.tubelet or shape[1] % c.patch or shape[2] % c.patch:
