@@ -224,7 +224,10 @@ def test_another_folder_is_refused_and_a_moved_one_is_not(embed, table, videos, 
     assert found.root == (tmp_path / "moved").resolve()
 
 
-@pytest.mark.parametrize("moment", ["after a commit", "within a commit", "between", "before tidying"])
+SLOWLY = [pytest.param(moment, marks=pytest.mark.slow) for moment in ("after a commit", "between", "before tidying")]
+
+
+@pytest.mark.parametrize("moment", ["within a commit", *SLOWLY])
 def test_killed_and_gone_on_with_the_table_equals_an_uninterrupted_one(run, videos, moment, lancedb, tmp_path):
     stop = subprocess.run([sys.executable, KILLED, run, videos, moment], capture_output=True, text=True, timeout=120)
     assert stop.returncode == -signal.SIGKILL, stop.stderr
@@ -266,6 +269,7 @@ def test_two_at_once_are_kept_apart(embed, table, videos, tmp_path, make_tiny_vi
     assert embed(videos).added == 1
 
 
+@pytest.mark.slow
 def test_two_processes_at_once(run, videos, lancedb):
     code = "import sys, kinema\ntry:\n    kinema.embed(*sys.argv[1:], device='cpu')\nexcept kinema.KinemaError as e:\n"
     code += "    print(e.message)\n    sys.exit(3)"

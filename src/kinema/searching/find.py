@@ -129,7 +129,7 @@ def find(
         wanted = condition(table, where, over[:-1])
         rows, root = table.count_rows(), root_of_table(table)
         exactly = exact if exact is not None else rows < EXACT_ROWS or not has_index(table)
-    query = read_query(model, asked, known=lambda file: _known(table, file, root), device=device)
+    query = read_query(model, asked, known=lambda file: _known(table, uri, file, root), device=device)
     own = _below(query.file, root) if others else None
     wanted += "" if own is None else f" AND video <> {quoted(own)}"
     with place.telling(uri):
@@ -189,13 +189,14 @@ def _hit(row: Mapping[str, Any]) -> Hit:
     return Hit(score=score, **kept)
 
 
-def _known(table: Any, file: Path, root: Path) -> Video | None:
+def _known(table: Any, uri: str, file: Path, root: Path) -> Video | None:
     """What the table knows of a file that is as it was when it was embedded; None of others."""
     name = _below(file, root)
     if name is None or shown(name) != name:
         return None
     columns = ["size", "mtime_ns", "health", "codec", "fps", "duration", "frames"]
-    rows = table.search().where(f"kind = 'video' AND video = {quoted(name)}").select(columns).limit(1).to_arrow()
+    with place.telling(uri):
+        rows = table.search().where(f"kind = 'video' AND video = {quoted(name)}").select(columns).limit(1).to_arrow()
     told = rows.to_pylist()
     if not told or (told[0]["size"], told[0]["mtime_ns"]) != status(file):
         return None

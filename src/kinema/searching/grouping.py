@@ -176,7 +176,6 @@ def name_clusters(uri: str, names: Mapping[int, str]) -> Clusters:
         with place.telling(uri):
             for number, name in names.items():
                 table.update(where=f"cluster = {int(number)}", values={"cluster_name": name or None})
-            tidy(table)
             found = _describe(table, _kind(table))
     return _clusters(found, began)
 

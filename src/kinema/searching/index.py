@@ -6,7 +6,6 @@ compared by their whole vectors; its recall is measured on rows of the table its
 
 from __future__ import annotations
 
-import math
 import random
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +17,9 @@ EXACT_ROWS = 100_000
 """Tables below this are searched exactly."""
 
 IndexKind = Literal["auto", "ivf-pq", "hnsw", "none"]
+PARTITION, PROBES = 8192, 20
+"""Rows of a partition of the index, which LanceDB takes too; partitions that are looked into at least."""
+
 SAMPLE, NEAREST, CANDIDATES, LEAST = 100, 10, 20, 1000
 """Queries by which recall is measured, and how many of the nearest; candidates compared for each row that is wanted;
 the rows that an index needs to be trained."""
@@ -85,6 +87,10 @@ def renew_index(table: Any, kind: IndexKind, *, exact_rows: int = EXACT_ROWS) ->
     return Index(wanted, recall, queries)
 
 
+def _partitions(rows: int) -> int:
+    return max(1, rows // PARTITION)
+
+
 def _build(table: Any, kind: str, rows: int) -> None:
     from lancedb.index import Bitmap, HnswSq, IvfPq
 
@@ -92,8 +98,8 @@ def _build(table: Any, kind: str, rows: int) -> None:
         config: Any = HnswSq(distance_type="cosine")
     else:
         dim = table.schema.field("vector").type.list_size
-        parts = max(part for part in range(1, max(1, dim // 4) + 1) if dim % part == 0)
-        config = IvfPq(distance_type="cosine", num_partitions=max(1, math.isqrt(rows)), num_sub_vectors=parts)
+        parts = max(part for part in range(1, max(1, dim // 16) + 1) if dim % part == 0)
+        config = IvfPq(distance_type="cosine", num_partitions=_partitions(rows), num_sub_vectors=parts)
     table.create_index("vector", config=config, replace=True)
     table.create_index("kind", config=Bitmap(), replace=True)
 
@@ -113,7 +119,7 @@ def nearest(table: Any, vector: Any, limit: int, *, exact: bool, where: str, col
     query = query.select([*columns, "_distance"]).limit(limit)
     if exact:
         return query.bypass_vector_index().to_arrow()
-    probes = max(20, math.isqrt(table.count_rows()) // 10)
+    probes = max(PROBES, _partitions(table.count_rows()) // 10)
     return query.nprobes(probes).refine_factor(CANDIDATES).to_arrow()
 
 
