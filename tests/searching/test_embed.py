@@ -321,7 +321,7 @@ def test_a_damaged_table_is_an_error_of_ours(embed, videos, tmp_path):
         kinema.search(model_of(), videos / "left/l0.mp4", table=tmp_path / "index", device="cpu")
 
 
-def test_a_full_or_forbidden_place_is_an_error_of_ours(model, videos, tmp_path):
+def test_a_full_or_forbidden_place_is_an_error_of_ours(model, videos, tmp_path, lancedb):
     (tmp_path / "file").write_text("x")
     with pytest.raises(StorageError, match="could not be written"):
         kinema.embed(model, videos, out=tmp_path / "file/index", device="cpu")
