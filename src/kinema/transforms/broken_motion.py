@@ -126,15 +126,18 @@ def _knots(clips: int, strength: float, generator: torch.Generator) -> Tensor:
 
 
 def _reordered(name: str, x: Tensor, order: Tensor) -> Tensor:
-    """One view with its frames in another order, float [B, C, T, S, S]; ``order`` int64 [B, T] begins with 0."""
+    """One view with its frames in another order, float [B, C, T, S, S]; ``order`` int64 [B, T] begins with 0.
+
+    Frames are moved as they lie in memory, [B, T, S, S, C], each in one piece.
+    """
     clip = torch.arange(len(x), device=x.device)[:, None]
+    frames = x.permute(0, 2, 3, 4, 1)
     if name == "rgb":
-        return x.transpose(1, 2)[clip, order].transpose(1, 2)
-    since = x.cumsum(2) - x[:, :, :1]
-    since = since.transpose(1, 2)[clip, order].transpose(1, 2)  # since the first frame, at each frame of the new order
-    steps = torch.cat([x[:, :, :1], since.diff(dim=2)], dim=2)
-    unchanged = (order == torch.arange(x.shape[2], device=x.device)).all(1)[:, None, None, None, None]
-    steps = torch.where(unchanged, x, steps)
+        return frames[clip, order].permute(0, 4, 1, 2, 3)
+    since = (frames.cumsum(1) - frames[:, :1])[clip, order]  # since the first frame, at each frame of the new order
+    steps = torch.cat([frames[:, :1], since.diff(dim=1)], dim=1)
+    unchanged = (order == torch.arange(frames.shape[1], device=x.device)).all(1)[:, None, None, None, None]
+    steps = torch.where(unchanged, frames, steps).permute(0, 4, 1, 2, 3)
     return steps.clamp(-MOTION_LIMIT, MOTION_LIMIT) if name == "motion" else steps
 
 

@@ -127,10 +127,16 @@ def _spline(size: int) -> Tensor:
 
 
 def _looked_up(x: Tensor, looks: Tensor) -> Tensor:
-    """Float [B, C, T, S, S] resampled where ``looks`` says, the same in every frame; the border goes on outside."""
-    flat = x.contiguous().flatten(1, 2)
-    out: Tensor = grid_sample(flat, 2 * looks - 1, mode="bilinear", padding_mode="border", align_corners=False)
-    return out.view(x.shape).contiguous(memory_format=torch.channels_last_3d)
+    """Float [B, C, T, S, S] resampled where ``looks`` says, the same in every frame; the border goes on outside.
+
+    Every frame is a picture of its own, with its channels last as they lie in memory: so nothing is copied.
+    """
+    b, c, frames, size, _ = x.shape
+    pictures = x.transpose(1, 2).reshape(b * frames, c, size, size)
+    grid = (2 * looks - 1)[:, None].expand(b, frames, size, size, 2).reshape(b * frames, size, size, 2)
+    out: Tensor = grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    out = out.view(b, frames, c, size, size).transpose(1, 2)
+    return out.contiguous(memory_format=torch.channels_last_3d)
 
 
 def _stretch(looks: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
