@@ -117,7 +117,8 @@ def companions_picture(folder: Path) -> Image.Image:
     name, number = COMPANY
     store = ClipStore(scan([sorted((folder / "train" / name).glob("*.mp4"))[number]]), spec, motion=True, cache=None)
     start, keyframe, (target, other) = 3, 12, (30, 8)  # the clip ends at frame 27
-    raw = collate([ClipDataset(store)[ClipRequest(0, (start,), keyframe, (target, other), 8)]])
+    wanted = ClipRequest(0, (start,), keyframe=keyframe, motion_starts=(target, other), motion_frames=8)
+    raw = collate([ClipDataset(store)[wanted]])
     batch = ViewTransform(spec, ("rgb",)).evaluate(raw)
     assert batch.keyframe is not None
     assert batch.motion_clips is not None

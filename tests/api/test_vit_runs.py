@@ -208,6 +208,7 @@ def test_a_run_and_its_export_are_read_strictly(name, tiny_manifest, tiny_cache,
     assert all(torch.equal(value, ours.state_dict()[key]) for key, value in model.tower.encoder.state_dict().items())
 
 
+@pytest.mark.slow
 @each
 @pytest.mark.parametrize("format", ["program", "onnx"])
 def test_it_leaves_as_a_graph_that_computes_the_same(name, format, tmp_path):

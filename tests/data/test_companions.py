@@ -219,7 +219,10 @@ def test_a_file_that_ends_before_its_motion_clip_is_named(manifest, spec, tmp_pa
 def test_clips_of_two_sizes_are_padded_together(manifest, spec):
     data = ClipDataset(ClipStore(manifest, spec, motion=True, cache=None), motion=False)
     sizes = {v.width: n for n, v in enumerate(manifest.videos)}
-    requests = [ClipRequest(row, (0,), 12, (12, NOWHERE), 5) for row in (sizes[96], sizes[64])]
+    requests = [
+        ClipRequest(row, (0,), keyframe=12, motion_starts=(12, NOWHERE), motion_frames=5)
+        for row in (sizes[96], sizes[64])
+    ]
     clips = [data[request] for request in requests]
     raw = collate(clips)
     assert raw.keyframe.shape == raw.frames.shape[:1] + raw.frames.shape[3:]
@@ -237,7 +240,7 @@ def test_clips_of_two_sizes_are_padded_together(manifest, spec):
 
 def test_records_that_contradict_themselves_are_refused(manifest, spec):
     data = ClipDataset(ClipStore(manifest, spec, motion=True, cache=None))
-    raw = collate([data[ClipRequest(0, (0,), 0, (12,), 5)]])
+    raw = collate([data[ClipRequest(0, (0,), keyframe=0, motion_starts=(12,), motion_frames=5)]])
     for changes, message in (
         ({"keyframe": raw.keyframe[:, 1:]}, r"RawClips.keyframe"),
         ({"motion_clips": None}, "together|with motion_clips_valid"),
@@ -254,7 +257,8 @@ def test_a_broken_video_is_replaced_with_its_company(make_video, spec, tmp_path)
     manifest = scan(tmp_path)
     (tmp_path / "a.mp4").write_bytes(b"gone bad")
     data = ClipDataset(ClipStore(manifest, spec, motion=True, cache=None), failures_allowed=0.7)
-    clip = data[ClipRequest(0, (40,), 36, (51, 20, 5), 4)]  # b's last window begins at 21: all is 19 frames earlier
+    # b's last window begins at 21: all is 19 frames earlier
+    clip = data[ClipRequest(0, (40,), keyframe=36, motion_starts=(51, 20, 5), motion_frames=4)]
     expected = data.store.read(1, (21,), keyframe=12, motion_starts=(NOWHERE, 1, NOWHERE), motion_frames=4)
     assert clip.index == 1
     for name in ("frames", "keyframe", "motion_clips", "motion_clips_valid"):

@@ -101,6 +101,8 @@ def test_the_whole_is_steps_times_seconds_and_reading(tried):
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_makes_a_step_that_learns(tried, name):
     plan = tiny_plan(name, clips_per_video=4)
+    if name == "cmd":  # clips of 16 pixels have no map of seven by seven
+        plan = replace(plan, method=replace(plan.method, grid=1))
     for phase in tried(plan).phases:
         assert phase.trial.learnt, phase.name
         has_memory = hasattr(METHODS[name].config(), "queue") or name == "cpr-bank"

@@ -8,6 +8,7 @@ from debug_size import BATCH, build, fill, generator, make_batch, make_config, m
 
 from kinema.core.errors import ConfigError
 from kinema.core.protocols import Method
+from kinema.core.records import Companions
 from kinema.encoders import HeadConfig
 from kinema.methods import Joined, JoinedConfig
 from kinema.recipes.methods import METHODS
@@ -108,14 +109,17 @@ def test_labels_go_to_those_who_read_them():
 
 def test_what_comes_with_a_clip_is_what_one_part_wants():
     config = JoinedConfig(make_config("moco"), (make_config("simclr"),))
-    for wanted, expected in (((None, None), None), ((None, "keyframe"), "keyframe"), (("a", "a"), "a")):
+    still, moving = Companions(motion_frames=0, reach=9), Companions(keyframe=False, reach=0)
+    both = Companions(reach=9)
+    cases = (((None, None), None), ((None, still), still), ((still, still), still), ((still, moving), both))
+    for wanted, expected in cases:
         parts = [make_method(name) for name in ("moco", "simclr")]
         for part, each in zip(parts, wanted, strict=True):
             part.companions = each
         assert Joined(config, parts).companions == expected
     parts = [make_method(name) for name in ("moco", "simclr")]
-    parts[0].companions, parts[1].companions = "a", "b"
-    with pytest.raises(ConfigError, match="different things beside a clip: a and b"):
+    parts[0].companions, parts[1].companions = moving, Companions(motion_frames=4)
+    with pytest.raises(ConfigError, match="different motion clips"):
         Joined(config, parts)
 
 
