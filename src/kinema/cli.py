@@ -489,8 +489,8 @@ def _demo(given: list[str]) -> int:
 def _show(report: Any, page: Any) -> None:
     from rich.console import Console
 
-    from kinema.reporting import table
+    from kinema.reporting import table, words
 
     console = Console()
-    console.print(table(report))
+    console.print(table(report), words(report))
     console.print(f"The page: {page}", highlight=False)

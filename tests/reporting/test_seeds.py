@@ -9,7 +9,7 @@ import statistics
 import pytest
 from rich.console import Console
 
-from kinema.reporting import collect, markdown, page, read_json, recipes, table, write_json
+from kinema.reporting import collect, markdown, page, read_json, recipes, table, words, write_json
 from kinema.reporting.confusion import confusion
 from kinema.reporting.curves import curves
 from kinema.reporting.estimates import STUDENT
@@ -149,3 +149,19 @@ def test_the_confusions_of_seeds_are_added_up(maker):
     told = confusion(collect(runs))
     assert "7 of 8 videos of jump are taken for jump" in told
     assert "(2 seeds together)" in told
+
+
+def test_eighty_columns_hold_the_whole_table_and_every_word(maker):
+    runs = [maker.run(f"seed{seed}", seed=seed) for seed in range(3)]
+    metrics = {f"r@{k}": 0.5 for k in (1, 5, 10, 20, 50)}
+    for run, value in zip(runs, VALUES, strict=True):
+        maker.result(run, "cpr", value, metrics={**metrics, "r@1": value})
+        maker.result(run, "infonce", value, metrics={**metrics, "r@1": value}, view="motion")
+    report, console = collect(runs), Console(width=80, file=io.StringIO())
+    console.print(table(report), words(report))
+    lines = console.file.getvalue().splitlines()
+    head = next(line for line in lines if "encoder" in line)
+    assert [name in head for name in ("R@1 %", "R@10 %", "view", "seeds")] == [True] * 4
+    shown = " ".join(" ".join(lines).split())
+    assert " ".join(report.headline.sentence.split()) in shown
+    assert " ".join(report.advice.sentence.split()) in shown

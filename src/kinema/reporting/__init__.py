@@ -5,7 +5,7 @@ from kinema.reporting.markdown import markdown, write_markdown
 from kinema.reporting.page import page, write_page
 from kinema.reporting.report import Report, read_json, write_json
 from kinema.reporting.strips import with_strips
-from kinema.reporting.terminal import recipes, rows, table
+from kinema.reporting.terminal import recipes, rows, table, words
 
 __all__ = [
     "Report",
@@ -17,6 +17,7 @@ __all__ = [
     "rows",
     "table",
     "with_strips",
+    "words",
     "write_json",
     "write_markdown",
     "write_page",

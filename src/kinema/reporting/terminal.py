@@ -7,6 +7,7 @@ from typing import Any
 from rich import box
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from kinema.reporting.pooled import Group
 from kinema.reporting.report import Report, blocks
@@ -66,18 +67,25 @@ def recipes(report: Report) -> list[dict[str, Any]]:
     ]
 
 
+NARROW = 3
+"""Metrics that a terminal of eighty columns has room for beside views and seeds; the page has them all."""
+
+
+def words(report: Report) -> Text:
+    """What the figures say, and which encoder to keep."""
+    said = (report.headline.sentence, report.advice.sentence)
+    return Text("\n".join(text for text in said if text))
+
+
 def table(report: Report) -> Table:
     """The retrieval results as a table, a line a recipe; other presets and other data stand below, under a head."""
     told = Table(
         box=box.SIMPLE,
         title_justify="left",
-        caption_justify="left",
         title_style="bold",
-        caption_style="",
         pad_edge=False,
     )
-    said = [report.headline.sentence, report.advice.sentence]
-    told.title, told.caption = escape(report.headline.short), escape("\n".join(text for text in said if text))
+    told.title = escape(report.headline.short)
     measured = blocks([group for group in report.groups if group.protocol == "retrieval"])
     if not measured:
         told.add_column("not evaluated")
@@ -86,12 +94,14 @@ def table(report: Report) -> Table:
         return told
     every = [group for block in measured for group in block]
     metrics = sorted({name for group in every for name in group.main.metrics}, key=natural)
-    columns = [("encoder", "left"), *((f"{metric_name(name)} %", "right") for name in metrics), ("95\u00a0%", "right")]
     several = (
         len({group.view for group in every}) > 1,
         any(len(group.seeds) > 1 for group in every),
         len({(group.settings, group.encoder, group.view) for group in every}) < len(every),
     )
+    if several[0] and several[1]:
+        del metrics[NARROW:]
+    columns = [("encoder", "left"), *((f"{metric_name(name)} %", "right") for name in metrics), ("95\u00a0%", "right")]
     columns += [("view", "left")] if several[0] else []
     columns += [("seeds", "right")] if several[1] else []
     for name, justify in columns:
