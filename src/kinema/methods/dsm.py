@@ -31,17 +31,14 @@ from typing import Literal
 
 import torch
 
-from kinema.core.ops import all_gather_rows, rank_slice, update_ema
+from kinema.core.ops import all_gather_rows, rank_slice
 from kinema.core.protocols import Disturbance, Method
 from kinema.core.records import ClipBatch, Losses, TrainingContext
 from kinema.encoders import EncoderConfig, HeadConfig, Tower
-from kinema.mining import FeatureQueue
+from kinema.methods.queue_contrast import QueueContrast
 from kinema.objectives import (
     check_contrast,
     check_margin,
-    instance_masks,
-    multi_positive_nce,
-    own_negatives,
     own_triplets,
 )
 from kinema.objectives.instance import NegativesFrom, Siblings
@@ -97,59 +94,12 @@ class DSMConfig:
         return DSM(self, encoder) if self.form == "contrast" else DSMTriplets(self, encoder)
 
 
-class DSM(Method):
+class DSM(QueueContrast):
     """InfoNCE of the clip against its bent variant, the others' keys, and itself with its motion broken."""
 
-    takes_negatives = True
-
     def __init__(self, config: DSMConfig, encoder: EncoderConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.view = config.view
-        self.views = self.trains = (config.view,)
+        super().__init__(config, encoder)
         self.disturbances = config.disturbances
-        self.f_q = Tower(config.view, encoder, config.head)
-        self.f_k = self.f_q.frozen_copy()
-        self.queue = FeatureQueue(config.queue, config.head.out, (config.view,))
-
-    def towers(self) -> Mapping[str, Tower]:
-        """The query tower, under its view."""
-        return {self.view: self.f_q}
-
-    def started(self) -> None:
-        """The momentum tower starts where the query tower does."""
-        self.f_k.load_state_dict(self.f_q.state_dict())
-
-    def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - the contract
-        """InfoNCE over [q·k, q·others, q·n] / τ; not ready until the queue is full, if it gives negatives."""
-        cfg = self.config
-        with torch.no_grad():
-            k = self.f_k(batch.view(1, self.view))
-            n = [self.f_k(x) for x in batch.negatives_in(self.view)]
-        pending = {"k": all_gather_rows(k), "source": all_gather_rows(batch.source)}
-        pending["index"] = all_gather_rows(batch.index)
-        if not self.queue.full and cfg.negatives_from != "batch":
-            return Losses(k.new_zeros(()), pending=pending, embeddings=k, ready=False)
-
-        q = self.f_q(batch.view(0, self.view))
-        positives, candidates = instance_masks(
-            batch.source,
-            pending["source"],
-            self.queue.source,
-            siblings=cfg.siblings,
-            negatives_from=cfg.negatives_from,
-        )
-        keys = torch.cat([pending["k"], self.queue.features(self.view)])
-        own = own_negatives(q, n, batch.negatives_valid)
-        total = multi_positive_nce(q @ keys.T / cfg.temperature, positives, candidates, own / cfg.temperature)
-        return Losses(total, terms={"info_nce": total.detach()}, pending=pending, embeddings=q.detach())
-
-    def commit(self, losses: Losses) -> None:
-        """Moves f_k towards f_q and pushes the keys."""
-        if losses.ready:
-            update_ema(self.f_k, self.f_q, self.config.momentum)
-        pending = losses.pending
-        self.queue.push({self.view: pending["k"]}, pending["source"], pending["index"])
 
 
 class DSMTriplets(Method):
