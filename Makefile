@@ -9,7 +9,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 DIR ?= kinema-demo
-THREADS ?= 2
+WORKERS ?= 2
 # Left out are what the others import, and the two that want a folder of videos as an argument.
 BENCH ?= $(filter-out %/record.py %/sets.py %/footage.py %/untouched_files.py %/soak.py, \
 	$(sort $(wildcard benchmarks/*.py benchmarks/data/*.py)))
@@ -23,7 +23,9 @@ PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --quiet \
 INPUTS := pyproject.toml constraints.txt
 RUN_READY := $(VENV)/.ready-run
 DEV_READY := $(VENV)/.ready-dev
-test test-slow: export OMP_NUM_THREADS ?= $(THREADS)
+# As many processes as WORKERS, a file's tests in one of them; a thread each, so that they don't stand in one another's way.
+test test-slow: export OMP_NUM_THREADS ?= 1
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: help demo test test-slow check format bench docs clean
 
@@ -33,11 +35,11 @@ help: ## What there is to make
 demo: $(RUN_READY) ## The whole job on the data set that ships, into kinema-demo (DIR=… for another folder)
 	$(BIN)/kinema demo "$(DIR)"
 
-test: $(DEV_READY) ## The fast tests (PYTEST_ARGS='tests/mining -x' to narrow them)
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+test: $(DEV_READY) ## The fast tests (PYTEST_ARGS='tests/mining -x' to narrow them, WORKERS=… at a time)
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 test-slow: $(DEV_READY) ## The tests that take minutes
-	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+	$(PYTEST) -m slow $(PYTEST_ARGS)
 
 check: $(DEV_READY) ## Lint, formatting and types; changes nothing
 	$(BIN)/ruff check .

@@ -101,6 +101,24 @@ def test_the_same_command_does_not_train_again_and_other_settings_do(measure, tm
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_a_result_of_other_settings_stands_beside_the_first(measure, run, tmp_path):
+    home = run / "evaluations"
+    measure(out=tmp_path)
+    before = set(home.glob("finetune-100_*.json"))
+    (other,) = measure(out=tmp_path, fit=replace(FIT, dropout=0.4))
+    (new,) = set(home.glob("finetune-100_*.json")) - before
+    assert json.loads(new.read_text())["details"]["fit"] == other.details["fit"]
+    assert "dropout 0.4" in other.details["fit"]
+    measure(out=tmp_path, fit=replace(FIT, dropout=0.4))
+    assert set(home.glob("finetune-100_*.json")) == {*before, new}
+
+
+def test_what_was_changed_is_told_by_its_dotted_name():
+    assert FitConfig().changes == ""
+    changed = replace(FitConfig(), epochs=2, optimiser=replace(FitConfig().optimiser, lr=0.5))
+    assert changed.changes == "epochs 2, optimiser.lr 0.5"
+
+
 def test_the_test_has_no_say_in_what_is_learnt(measure, split, tmp_path):
     """With other test videos, and with wrong labels on them, every weight and the epoch that is kept stay the same."""
     measure(out=tmp_path / "a")

@@ -111,6 +111,7 @@ def _about(sides: Sides, selection: str, fitted: Fitted, config: FitConfig) -> d
         "validation_accuracy": fitted.validation,
         "windows": WINDOWS["coclr"],
         "crops": config.crops,
+        "fit": config.changes,
         "classifier": fitted.run.path.name,
         "training_seconds": fitted.seconds,
     }

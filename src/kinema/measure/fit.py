@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +34,16 @@ from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import OptimiserConfig, Phase, Recipe
 from kinema.training.trainer import Job, build_method, train
 from kinema.transforms import TransformConfig, ViewTransform
+
+
+def _leaves(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Settings within settings, by their dotted names."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{inner}", leaf) for inner, leaf in _leaves(value))
+        else:
+            yield name, value
+
 
 START = "start"
 """The folder, in the run's, of the weights that training starts from."""
@@ -76,6 +86,12 @@ class FitConfig:
             raise ConfigError(f"fit.epochs is {self.epochs}; it must be at least 1.")
         if self.min_steps < 0:
             raise ConfigError(f"fit.min_steps is {self.min_steps}; it must not be negative.")
+
+    @property
+    def changes(self) -> str:
+        """The settings that are not the usual ones, 'dropout 0.3, optimiser.lr 0.01'; empty where all are."""
+        usual, own = (dict(_leaves(asdict(config))) for config in (FitConfig(), self))
+        return ", ".join(f"{name} {value}" for name, value in own.items() if value != usual[name])
 
     def epochs_over(self, videos: int) -> int:
         """Passes over so many training videos: ``epochs``, or as many as ``min_steps`` takes."""

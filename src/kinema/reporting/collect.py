@@ -171,6 +171,7 @@ def _windows(details: dict[str, Any]) -> str:
     if details.get("crops"):
         told.append(f"classifier trained for {details.get('epochs')} epochs, tested on {details['crops']} crop")
         told[-1] += "s" * (details["crops"] == "ten")
+        told += [f"changed: {details['fit']}"] if details.get("fit") else []
     return "; ".join(told)
 
 

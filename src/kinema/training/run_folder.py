@@ -157,7 +157,7 @@ class RunFolder:
 
 def _identity(result: Result) -> tuple[str, ...]:
     """What was measured, by which protocol, on which selections; the data aside."""
-    told = (str(result.details.get(key) or "") for key in ("selection", "against"))
+    told = (str(result.details.get(key) or "") for key in ("selection", "against", "fit"))
     return (result.protocol, result.preset, result.encoder, result.view, *told)
 
 
