@@ -15,6 +15,8 @@ body { max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 ol { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: 1rem; padding: 0; }
 li { list-style: none; }
 figure { margin: 0; }
+h1 { font-size: 1.4rem; font-weight: 400; line-height: 1.3; overflow-wrap: anywhere; }
+h1 em { font-style: normal; font-weight: 600; }
 img { width: 100%; border-radius: .3rem; }
 figcaption, .note { font-size: .875rem; overflow-wrap: anywhere; }
 """
@@ -35,7 +37,8 @@ def sheet(found: Found) -> str:
     )
     items = [tag("li", _hit(hit, number)) for number, hit in enumerate(found.hits, 1)]
     notes = [tag("p", note, class_="note") for note in found.notes]
-    body = tag("body", tag("h1", found.query), tag("p", told), notes, tag("ol", items))
+    head_line = tag("h1", "Like ", tag("em", found.query.replace("\\", "/").rpartition("/")[2]))
+    body = tag("body", head_line, tag("p", found.query, class_="note"), tag("p", told), notes, tag("ol", items))
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
