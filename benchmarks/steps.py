@@ -1,6 +1,9 @@
-"""What a step is made of: reading, transforms, the method's own arithmetic, and the networks, for every method.
+"""What a step is made of: reading, augmentation, disturbances, the method's own arithmetic, and the networks.
 
     python benchmarks/steps.py VIDEOS [--steps 12]
+
+What disturbances cost is what the transforms take beyond the same without them, and without the views that only they
+see.
 
 VIDEOS is a folder or a manifest (Mocap-15, for instance). Each method takes steps of the preset small on the same data,
 all methods in turns, round by round, so that a noisy machine disturbs them alike. The method's own arithmetic is timed
@@ -15,7 +18,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,7 @@ from kinema.recipes.compose import composed
 from kinema.recipes.presets import small
 from kinema.training.phase import make_optimiser, transform_of
 from kinema.training.trainer import build_method, phase_clips
+from kinema.transforms import ViewTransform
 
 console = Console(stderr=True)
 ROWS = ("supervised", "moco", "simclr", "be", "dsm", "cmd", "cpr", "cpr+be", "cpr+dsm")
@@ -49,9 +53,10 @@ class Subject:
     method: Method
     read: Callable[[int], Any]
     change: Callable[[Any, torch.Generator], Any]
+    plainly: Callable[[Any, torch.Generator], Any] | None
     optimiser: torch.optim.Optimizer
     taken: dict[str, list[float]] = field(
-        default_factory=lambda: {"read": [], "transform": [], "method": [], "step": []}
+        default_factory=lambda: {"read": [], "transform": [], "disturbances": [], "method": [], "step": []}
     )
 
 
@@ -70,6 +75,7 @@ def subject(row: str, data: Any, store: ClipStore) -> Subject:
         method,
         lambda number: collate([clips[request] for request in requests[number % len(requests)]]),
         lambda raw, draw: transform.train(raw, draw, labels=method.reads_labels),
+        undisturbed(transform, method) if transform.config.disturb else None,
         make_optimiser(method, phase.optimiser),
     )
     number = 0
@@ -77,6 +83,20 @@ def subject(row: str, data: Any, store: ClipStore) -> Subject:
         method.commit(losses)
         number += 1
     return made
+
+
+def undisturbed(transform: ViewTransform, method: Method) -> Callable[[Any, torch.Generator], Any]:
+    """The same without the disturbances, the views that only they see, and the window elsewhere."""
+    plain = ViewTransform(transform.spec, method.views, replace(transform.config, disturb=()), method.companions)
+
+    def change(raw: Any, draw: torch.Generator) -> Any:
+        if transform.elsewhere:
+            moving = () if raw.motion is None else ("motion", "motion_valid")
+            cut = {name: getattr(raw, name)[:, :-1] for name in ("frames", *moving)}
+            raw = replace(raw, elsewhere=None, **cut)
+        return plain.train(raw, draw, labels=method.reads_labels)
+
+    return change
 
 
 def loss_of(made: Subject, number: int) -> Any:
@@ -105,8 +125,14 @@ def step(made: Subject, number: int) -> None:
     began = time.perf_counter()
     made.method.commit(losses)
     own += time.perf_counter() - began
-    parts = {"read": marks[1] - marks[0], "transform": marks[2] - marks[1], "method": own}
-    for name, seconds in {**parts, "step": marks[3] - marks[0] + time.perf_counter() - began}.items():
+    whole = marks[3] - marks[0] + time.perf_counter() - began
+    changing = plain = marks[2] - marks[1]
+    if made.plainly is not None:
+        began = time.perf_counter()
+        made.plainly(raw, generator_at(0, "augment", number))
+        plain = time.perf_counter() - began
+    parts = {"read": marks[1] - marks[0], "transform": plain, "disturbances": changing - plain, "method": own}
+    for name, seconds in {**parts, "step": whole}.items():
         made.taken[name].append(seconds)
 
 
@@ -173,9 +199,9 @@ def patched(method: Method, change: Callable[[Callable[..., Any]], Callable[...,
 
 def table(found: dict[str, dict[str, float]]) -> Table:
     """Milliseconds of a step and the shares of its parts."""
-    told = Table("method", "step, ms", "reading", "transforms", "the method's own", "networks")
+    told = Table("method", "step, ms", "reading", "augmentation", "disturbances", "the method's own", "networks")
     for row, parts in found.items():
-        shares = [parts[name] / parts["step"] for name in ("read", "transform", "method")]
+        shares = [parts[name] / parts["step"] for name in ("read", "transform", "disturbances", "method")]
         told.add_row(row, f"{1000 * parts['step']:.0f}", *(f"{100 * s:.1f} %" for s in (*shares, 1 - sum(shares))))
     return told
 

@@ -154,9 +154,10 @@ def _warped(variant: Mapping[str, Tensor], knots: Tensor) -> dict[str, Tensor]:
     flat = rgb.transpose(1, 2).reshape(b * frames, c, size, size)
     out = grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=False)
     out = out.view(b, frames, c, size, size).transpose(1, 2)
-    out = torch.cat([rgb[:, :, :1], out[:, :, 1:]], dim=2)
-    moved = torch.cat([motion[:, :, :1], motion[:, :, 1:] + further.diff(dim=2) / MOTION_UNIT], dim=2)
-    made = {"rgb": out, "motion": moved.clamp(-MOTION_LIMIT, MOTION_LIMIT)}
+    out[:, :, 0] = rgb[:, :, 0]
+    moved = motion.clone()
+    moved[:, :, 1:] += further.diff(dim=2) / MOTION_UNIT
+    made = {"rgb": out, "motion": moved.clamp_(-MOTION_LIMIT, MOTION_LIMIT)}
     if "residual" in variant:
         steps = out.diff(dim=2) * (RGB_STD / RESIDUAL_UNIT)
         made["residual"] = torch.cat([variant["residual"][:, :, :1], steps], dim=2)
@@ -170,11 +171,12 @@ def _carried(motion: Tensor) -> Tensor:
     what stands still does not, bent to stay below ``FURTHEST``, and linear between cells: a warp along it tears
     nothing.
     """
+    size, motion = motion.shape[3:], motion[..., ::2, ::2]  # every other pixel tells a cell's average well enough
     since = (motion.cumsum(2) - motion[:, :, :1]) * MOTION_UNIT
     flat = since.transpose(1, 2).flatten(0, 1)
     length = torch.hypot(flat[:, :1], flat[:, 1:])
     cells = adaptive_avg_pool2d(torch.cat([length * flat, length], dim=1), CELLS)
     mean = cells[:, :2] / cells[:, 2:].clamp_min(1e-6)
     bent = mean / (1 + torch.hypot(mean[:, :1], mean[:, 1:]) / FURTHEST)
-    smooth = interpolate(bent, size=motion.shape[3:], mode="bilinear", align_corners=False)
+    smooth = interpolate(bent, size=size, mode="bilinear", align_corners=False)
     return smooth.view(len(motion), -1, *smooth.shape[1:]).transpose(1, 2)
