@@ -1,5 +1,6 @@
 """Small models for search, and what a table holds, to be compared."""
 
+import numpy as np
 from lived_towers import lived_tower
 
 from kinema.core.records import ClipSpec
@@ -10,6 +11,12 @@ CLIP = ClipSpec(frames=4, stride=1, size=16, short_side=16)
 
 def model_of(view="rgb", seed=0, clip=CLIP, name="made"):
     return Model(lived_tower("slim", view, seed=seed), view, clip, name=name)
+
+
+def from_centre(features, centre):
+    """Features as a table keeps them: from its centre, of unit length."""
+    moved = np.asarray(features, dtype=np.float64) - centre.numpy()
+    return moved / np.linalg.norm(moved, axis=-1, keepdims=True)
 
 
 def rows_by_id(table, *columns):

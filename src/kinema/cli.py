@@ -330,7 +330,7 @@ def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     parser.add_argument("--dry_run", action="store_true", help="only say what it would take; nothing is written")
     parser.add_argument("--config", action="config", help="a YAML or JSON file of the settings below")
-    parser.add_argument("--preset", type=str, default=chosen, help="small (CPU) or paper (GPU)")
+    parser.add_argument("--preset", type=str, default=chosen, help="small (CPU), paper or paper-kinetics (GPU)")
     parser.add_argument("--where", type=str, nargs="+", default=None, help="train on videos with KEY=VALUE")
     parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are kept")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or gpu")

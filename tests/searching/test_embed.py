@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from searching_tables import model_of, rows_by_id, vectors_of
+from searching_tables import from_centre, model_of, rows_by_id, vectors_of
 
 import kinema
 from kinema import api_search
@@ -18,9 +18,11 @@ from kinema.core.errors import DataError, StorageError, UsageError
 from kinema.data.decoding import decode
 from kinema.data.manifest import Manifest
 from kinema.data.scanning import scan
+from kinema.searching import centre as centring
 from kinema.searching import embed as embedding
 from kinema.searching import place
 from kinema.searching.lock import writing
+from kinema.searching.schema import centre_of
 
 KILLED = Path(__file__).with_name("killed_embed.py")
 
@@ -44,7 +46,8 @@ def test_rows_are_what_encode_gives_and_what_the_manifest_says(embed, table, vid
     done = embed(videos)
     assert (done.videos, done.added, done.failed) == (6, 6, {})
     whole, rows = vectors_of(table(), "kind = 'video'")
-    np.testing.assert_allclose(whole, model.encode([videos / row["video"] for row in rows]), atol=1e-6)
+    given = model.encode([videos / row["video"] for row in rows], normalize=False)
+    np.testing.assert_allclose(whole, from_centre(given, centre_of(table())), atol=1e-5)
     windows, rows = vectors_of(table())
     assert len(rows) == done.windows == table().count_rows() - 6
     np.testing.assert_allclose(np.linalg.norm(windows, axis=1), 1, atol=1e-6)
@@ -65,8 +68,40 @@ def test_longer_windows_are_means_of_their_clips(embed, table, videos, model):
     assert [frame for frame, _, _ in rows] == [0, 5, 10, 15]
     frames = decode(videos / "left/l2.mp4", short_side=16, motion=False).frames
     for frame, vector, row in rows:
-        np.testing.assert_allclose(vector, model.encode(frames[frame : frame + 15]), atol=1e-6)
+        given = model.encode(frames[frame : frame + 15], normalize=False)
+        np.testing.assert_allclose(vector, from_centre(given, centre_of(table())), atol=1e-5)
         assert row["end"] - row["start"] == pytest.approx(0.6)
+
+
+def test_the_centre_is_the_mean_of_clips_and_stays(embed, table, videos, model, make_tiny_video):
+    """Every clip of these six videos has a part in it; what comes later has none, until the table is made anew."""
+    embed(videos)
+    first = centre_of(table())
+    clips = [
+        model.encode(decode(file, short_side=16, motion=False).frames[start : start + 5], normalize=False)
+        for file in sorted(videos.rglob("*.mp4"))
+        for start in range(len(decode(file, short_side=16, motion=False).frames) - 4)
+    ]
+    assert len(clips) < centring.MOST
+    np.testing.assert_allclose(first.numpy(), np.mean(clips, axis=0, dtype=np.float64), atol=1e-5)
+    vectors, _ = vectors_of(table())
+    assert abs(vectors.mean()) < 0.02
+    make_tiny_video(videos / "new.mp4", (3, 0), seed=77)
+    embed(videos)
+    assert centre_of(table()).equal(first)
+    embed(videos, replace=True)
+    assert not centre_of(table()).equal(first)
+
+
+def test_a_handful_of_clips_has_no_centre(embed, table, videos, model):
+    (one, *others) = sorted(videos.rglob("*.mp4"))
+    for file in others:
+        file.unlink()
+    embed(videos)
+    assert 0 < len(vectors_of(table())[1]) < centring.FEWEST
+    assert centre_of(table()) is None
+    whole, _ = vectors_of(table(), "kind = 'video'")
+    np.testing.assert_allclose(whole[0], model.encode(one), atol=1e-6)
 
 
 def test_only_what_changed_is_encoded(embed, table, videos, monkeypatch, make_tiny_video):

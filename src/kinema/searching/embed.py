@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from kinema.core.errors import DataError, UsageError, VideoError
 from kinema.data.manifest import Manifest, Video
 from kinema.model import Model
 from kinema.searching import names, place
 from kinema.searching.ahead import ahead
+from kinema.searching.centre import find_centre
 from kinema.searching.changes import Changes, changes, check_root, known_videos, root_of_table
 from kinema.searching.encode import Shots, clip_starts, encode_shots, middle
 from kinema.searching.index import Index, IndexKind, renew_index, tidy
@@ -29,6 +32,7 @@ from kinema.searching.schema import (
     Making,
     arrow,
     attribute_columns,
+    centre_of,
     check_made_by,
     making_of,
     manifest_columns,
@@ -129,6 +133,9 @@ def embed_table(job: Job) -> Embedded:
     began = time.monotonic()
     with place.telling(job.uri):
         embedding = _Embedding(job)
+    centre = embedding.new_centre()
+    with place.telling(job.uri):
+        embedding.open(centre)
         found, gone = embedding.prepare()
     failed = len(found.failed)
     embedding.encode(found)
@@ -141,22 +148,42 @@ class _Embedding:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        table = place.open_table(job.uri)
-        if table is not None and job.replace:
-            names.set_aside(place.connect(job.uri), table)
-        self.making = self._making(None if job.replace else table)
+        self.there = place.open_table(job.uri)
+        self.anew = self.there is None or job.replace
+        self.making = self._making(None if self.anew else self.there)
         self.columns = attribute_columns(key for video in job.manifest.videos for key in video.attributes)
-        if table is None or job.replace:
-            self.table = self._create("overwrite" if table is not None else "create")
+        self.held = 0
+
+    def new_centre(self) -> Tensor | None:
+        """The centre of a table that is to be made; None for one that has its own."""
+        if not self.anew:
+            return None
+        job, steps = self.job, self.job.steps
+        with steps("finding the centre") if steps is not None else _silence() as told:
+            return find_centre(
+                job.model, job.manifest, self.making.windows, workers=job.workers, device=job.device, told=told
+            )
+
+    def open(self, centre: Tensor | None) -> None:
+        """Makes the table, or readies the one that is there.
+
+        Args:
+            centre: of a new table.
+        """
+        connection = place.connect(self.job.uri)
+        if self.anew:
+            if self.there is not None:
+                names.set_aside(connection, self.there)
+            self.table = self._create("create" if self.there is None else "overwrite", centre)
         else:
-            self.table = table
-            missing = [name for name in self.columns.values() if name not in table.schema.names]
+            self.table = self.there
+            missing = [name for name in self.columns.values() if name not in self.table.schema.names]
             if missing:
                 import pyarrow as pa
 
-                table.add_columns(pa.schema([pa.field(name, pa.string()) for name in missing]))
-        self.carried = names.set_aside_names(place.connect(job.uri))
-        self.held = 0
+                self.table.add_columns(pa.schema([pa.field(name, pa.string()) for name in missing]))
+        self.centre = centre_of(self.table)
+        self.carried = names.set_aside_names(connection)
 
     def _making(self, table: Any | None) -> Making:
         job, windows = self.job, WindowSpec(self.job.length, self.job.stride)
@@ -169,8 +196,8 @@ class _Embedding:
         check_made_by(made, Making.of(job.model, windows), job.uri)
         return made
 
-    def _create(self, mode: str) -> Any:
-        schema = schema_of(self.making, self.columns.values())
+    def _create(self, mode: str, centre: Tensor | None) -> Any:
+        schema = schema_of(self.making, self.columns.values(), centre)
         at = schema.get_field_index("video")
         root = str(self.job.manifest.root.resolve()).encode("utf-8", "backslashreplace")
         schema = schema.set(at, schema.field(at).with_metadata({"root": root}))
@@ -263,7 +290,7 @@ class _Embedding:
             video = self._video(row)
             told: dict[str, Any] = {"fps": rate_of(video), "frames": video.frames, "name": video.path}
             try:
-                shots = encode_shots(model, cut, chunks, device=self.job.device, **told)
+                shots = encode_shots(model, cut, chunks, centre=self.centre, device=self.job.device, **told)
             except (VideoError, DataError) as error:
                 yield row, error.message.rstrip(".")
             else:

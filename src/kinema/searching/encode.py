@@ -71,6 +71,7 @@ def encode_shots(
     fps: float,
     frames: int,
     name: str,
+    centre: Tensor | None = None,
     device: str | None = None,
 ) -> Shots:
     """Encodes the clips of a video as they come, and averages them window by window.
@@ -82,6 +83,7 @@ def encode_shots(
         fps: what tells the time where the file does not.
         frames: of the video.
         name: of the video, for errors.
+        centre: the table's, see :mod:`kinema.searching.centre`; None for none.
         device: where to compute.
 
     Raises:
@@ -97,7 +99,7 @@ def encode_shots(
             features |= dict(zip(chunk.starts, model.encode_clips(chunk.raw, device=device), strict=True))
     stacked = torch.stack([mean_of(features, clips_of(window, model.clip)) for window in windows])
     whole = mean_of(features, sorted(features))
-    vectors = unit(torch.cat([stacked, whole[None]]), name)
+    vectors = unit(torch.cat([stacked, whole[None]]), name, centre)
     cuts = (*windows, (0, frames))
     pictures[middle(cuts[-1])] = pictures.get(middle(cuts[-1]), pictures[middle(windows[len(windows) // 2])])
     shots = [
@@ -112,12 +114,13 @@ def mean_of(features: Mapping[int, Tensor], starts: Sequence[int]) -> Tensor:
     return torch.stack([features[start] for start in starts]).double().mean(0)
 
 
-def unit(vectors: Tensor, name: str) -> NDArray[np.float32]:
-    """Vectors of unit length, float32.
+def unit(vectors: Tensor, name: str, centre: Tensor | None = None) -> NDArray[np.float32]:
+    """Vectors from the centre, float [N, d], of unit length, float32.
 
     Raises:
         VideoError: one is not finite, or is nought, and so has no direction; names the video.
     """
+    vectors = vectors if centre is None else vectors.double() - centre
     if not bool(torch.isfinite(vectors).all()) or not bool((vectors.norm(dim=-1) > 0).all()):
         raise VideoError(
             f"'{name}': the encoder gives an embedding that is nought or not finite, which nothing can be near to.",

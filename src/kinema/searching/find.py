@@ -20,7 +20,7 @@ from kinema.searching.changes import root_of_table, shown
 from kinema.searching.filters import condition
 from kinema.searching.index import EXACT_ROWS, has_index, nearest
 from kinema.searching.query import read_query
-from kinema.searching.schema import Making, check_made_by, making_of, quoted, vectors_in
+from kinema.searching.schema import Making, centre_of, check_made_by, making_of, quoted, vectors_in
 
 MOST = 16_384
 """Rows that are looked at to find hits that are apart from one another; no more hits can be asked for."""
@@ -129,7 +129,8 @@ def find(
         wanted = condition(table, where, over[:-1])
         rows, root = table.count_rows(), root_of_table(table)
         exactly = exact if exact is not None else rows < EXACT_ROWS or not has_index(table)
-    query = read_query(model, asked, known=lambda file: _known(table, uri, file, root), device=device)
+        centre = centre_of(table)
+    query = read_query(model, asked, known=lambda file: _known(table, uri, file, root), centre=centre, device=device)
     own = _below(query.file, root) if others else None
     wanted += "" if own is None else f" AND video <> {quoted(own)}"
     with place.telling(uri):

@@ -58,6 +58,7 @@ def read_query(
     asked: str | Path,
     *,
     known: Known | None = None,
+    centre: torch.Tensor | None = None,
     device: str | None = None,
     batch_size: int = 32,
 ) -> Query:
@@ -67,6 +68,7 @@ def read_query(
         model: the encoder that made the table.
         asked: a video, VIDEO@START-END in seconds, or a picture. A file that is called so, '@' and all, comes first.
         known: spares looking at files that are known.
+        centre: the table's; None for none.
         device: where to compute.
         batch_size: clips at a time.
 
@@ -82,7 +84,7 @@ def read_query(
     if file.is_dir():
         raise UsageError(f"'{file}' is a folder; a query is one video or picture.", "Name one file of it.")
     if file.suffix.lower() in PICTURES and "%" not in file.name:
-        return _picture(model, file, stretch, device)
+        return _picture(model, file, stretch, centre, device)
     video = (known(file) if known is not None else None) or scan([file], workers=1).videos[0]
     if video.health == "unreadable" or video.frames < 1:
         raise DataError(f"The query '{file}' cannot be read: {video.reason or 'it has no frames'}.")
@@ -100,7 +102,7 @@ def read_query(
     for chunk in chunks:
         if chunk.raw is not None:
             features |= dict(zip(chunk.starts, model.encode_clips(chunk.raw, device=device), strict=True))
-    vector = unit(mean_of(features, sorted(features))[None], str(file))[0]
+    vector = unit(mean_of(features, sorted(features))[None], str(file), centre)[0]
     if stretch is None:
         return Query(file, None, None, vector)
     fps = rate_of(video)
@@ -144,7 +146,9 @@ def _window(model: Model, file: Path, video: Video, stretch: tuple[float, float]
     return (begin, wide), told
 
 
-def _picture(model: Model, file: Path, stretch: tuple[float, float] | None, device: str | None) -> Query:
+def _picture(
+    model: Model, file: Path, stretch: tuple[float, float] | None, centre: torch.Tensor | None, device: str | None
+) -> Query:
     if model.view != "rgb":
         raise UsageError(
             f"'{file}' is a still picture, and this encoder sees '{model.view}', of which a picture has none.",
@@ -153,4 +157,4 @@ def _picture(model: Model, file: Path, stretch: tuple[float, float] | None, devi
     if stretch is not None:
         raise UsageError(f"'{file}' is a still picture; it has no stretch of time.", "Leave the '@…' away.")
     features = model.encode_clips(still_clip(file, model.clip), device=device)
-    return Query(file, None, None, unit(features.double(), str(file))[0])
+    return Query(file, None, None, unit(features.double(), str(file), centre)[0])

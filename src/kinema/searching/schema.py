@@ -16,7 +16,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from kinema.core.errors import DataError, StorageError
 from kinema.data.manifest import Video
@@ -26,6 +28,7 @@ from kinema.searching.reading import THUMBNAIL
 from kinema.searching.windows import Length, WindowSpec
 
 FORMAT = 1
+_CENTRE = b"kinema centre"
 _FIELDS = {
     "label": pa.string(),
     "source": pa.string(),
@@ -179,17 +182,27 @@ def told_columns(schema: pa.Schema) -> tuple[str, ...]:
     return tuple(name for name in schema.names if name not in _OWN and name != "vector")
 
 
-def schema_of(making: Making, attributes: Iterable[str]) -> pa.Schema:
+def centre_of(table: Any) -> Tensor | None:
+    """What is subtracted from the features of a table's encoder, float64 [d]; None for nothing."""
+    kept = (table.schema.metadata or {}).get(_CENTRE)
+    return None if kept is None else torch.tensor(json.loads(kept), dtype=torch.float64)
+
+
+def schema_of(making: Making, attributes: Iterable[str], centre: Tensor | None = None) -> pa.Schema:
     """The columns of a new table.
 
     Args:
         making: how it is made; kept in the schema.
         attributes: columns of attributes.
+        centre: float64 [d]; kept in the schema.
     """
     own = [pa.field(name, kind) for name, kind in _OWN.items()]
     own.insert(8, pa.field("vector", pa.list_(pa.float32(), making.dim)))
     extra = [pa.field(name, pa.string()) for name in attributes]
-    return pa.schema([*own, *extra], metadata={"kinema": json.dumps(asdict(making))})
+    metadata = {b"kinema": json.dumps(asdict(making)).encode()}
+    if centre is not None:
+        metadata[_CENTRE] = json.dumps(centre.tolist()).encode()
+    return pa.schema([*own, *extra], metadata=metadata)
 
 
 def facts_of(video: Video) -> str:

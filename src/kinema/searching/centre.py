@@ -1,0 +1,96 @@
+"""Where the embeddings of an archive lie on average, which is subtracted before two of them are compared.
+
+Features that come out of a rectifier all point about the same way: between any two videos the cosine is then .9 and
+more, and says little. From the mean they point apart (as in the preset 'coclr' of retrieval, Han et al. 2020). A table
+keeps the centre that it began with, so that what is added later can be compared with what was there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kinema.core.errors import DataError, VideoError
+from kinema.data.manifest import Manifest
+from kinema.model import Model
+from kinema.searching.ahead import ahead
+from kinema.searching.encode import clip_starts
+from kinema.searching.reading import Chunk, read_clips
+from kinema.searching.windows import WindowSpec, rate_of
+from kinema.steps import Progress
+
+MOST, FEWEST = 200, 32
+"""Clips that the centre is the mean of; of fewer than the second it would be what they show, and there is none."""
+
+
+def find_centre(
+    model: Model,
+    manifest: Manifest,
+    windows: WindowSpec,
+    *,
+    workers: int,
+    device: str | None,
+    told: Progress,
+) -> Tensor | None:
+    """The mean feature of some clips, spread over all videos and over each of them.
+
+    Args:
+        model: the encoder.
+        manifest: the videos.
+        windows: how they are cut.
+        workers: threads that read.
+        device: where to compute.
+        told: hears how many clips are done, of how many.
+
+    Returns:
+        Float64 [dim]; None where there are fewer than ``FEWEST`` clips that can be read.
+    """
+    places = _places(model, manifest, windows)
+    if len(places) < FEWEST:
+        return None
+
+    def reading(row: int, start: int) -> Callable[[], Iterator[Chunk]]:
+        video = manifest.videos[row]
+        return lambda: read_clips(
+            manifest.file(row),
+            video.frames,
+            model.clip,
+            [start],
+            motion=model.view == "motion",
+            seek=video.health == "ok",
+        )
+
+    features: list[Tensor] = []
+    told(0, len(places))
+    for done, chunks in enumerate(ahead([reading(*place) for place in places], workers=workers), 1):
+        with contextlib.suppress(VideoError, DataError):  # they are named where the video is embedded
+            features += [model.encode_clips(c.raw, device=device)[0] for c in chunks if c.raw is not None]
+        told(done, len(places))
+    if len(features) < FEWEST:
+        return None
+    centre = torch.stack(features).double().mean(0)
+    return centre if bool(torch.isfinite(centre).all()) else None
+
+
+def _places(model: Model, manifest: Manifest, windows: WindowSpec) -> list[tuple[int, int]]:
+    """(row, first frame) of the clips: the same for the same videos, whoever asks and whenever."""
+    readable = [row for row, video in enumerate(manifest.videos) if video.health != "unreadable" and video.frames > 0]
+    rows = _spread(readable, MOST)
+    places = []
+    for row in rows:
+        video = manifest.videos[row]
+        starts = clip_starts(windows.cut(video.frames, rate_of(video), model.clip), model.clip)
+        # A damaged file is read from its beginning, so only that is asked of it.
+        chosen = _spread(starts, max(1, MOST // len(rows))) if video.health == "ok" else starts[:1]
+        places += [(row, start) for start in chosen]
+    return places
+
+
+def _spread(items: Sequence[int], most: int) -> list[int]:
+    """So many of them, evenly along the sequence, each in the middle of its part."""
+    count = min(most, len(items))
+    return [items[int(at)] for at in (np.arange(count) + 0.5) * len(items) / max(1, count)]
