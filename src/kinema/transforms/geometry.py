@@ -107,8 +107,8 @@ def resample(x: Tensor, rows: Tensor, columns: Tensor, channels: Tensor | None =
         channels = torch.eye(c, device=x.device, dtype=x.dtype).expand(n, c, c)
     d, p = channels.shape[1], columns.shape[1]
     both = torch.einsum("npw,ndc->nwcpd", columns, channels).reshape(n, w * c, p * d)
-    down = torch.matmul(rows[:, None], x.reshape(n, t, h, w * c))
-    return torch.bmm(down.view(n, t * rows.shape[1], w * c), both).view(n, t, rows.shape[1], p, d)
+    across = torch.bmm(x.reshape(n, t * h, w * c), both).view(n, t, h, p * d)
+    return torch.matmul(rows[:, None], across).view(n, t, rows.shape[1], p, d)
 
 
 def draw_geometry(config: TransformConfig, extent: Tensor, generator: torch.Generator) -> Geometry:
