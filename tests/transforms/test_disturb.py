@@ -70,7 +70,7 @@ def test_the_changes_are_those_of_the_disturbances():
     made = transform(StaticFrame(0.5), LocalWarp(), BrokenMotion(), views=ALL).train(raw, seeded(4))
     query = StaticFrame(0.5).apply(plain.variants[0], state)
     key = LocalWarp().apply(plain.variants[1], state)
-    negative = BrokenMotion().apply(query, state)
+    negative = BrokenMotion().apply(key, state)
     for ours, expected in ((made.variants[0], query), (made.variants[1], key), (made.negatives[0], negative)):
         assert same(ours, expected)
         assert all(x.is_contiguous(memory_format=torch.channels_last_3d) for x in ours.values())

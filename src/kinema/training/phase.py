@@ -304,13 +304,13 @@ def transform_of(method: Method, recipe: Recipe, phase: Phase) -> ViewTransform:
             compares with none.
     """
     disturb = tuple(dict.fromkeys((*method.disturbances, *phase.disturb, *recipe.transform.disturb)))
-    check_variants(disturb, method.variants)
     making = [type(each).__name__ for each in disturb if each.negative]
     if making and not method.takes_negatives:
         raise ConfigError(
             f"{making[0]} makes a negative of each clip, and {type(method).__name__} compares with no negatives.",
             "Leave it out, or choose a contrastive method: moco, simclr, cpr, be or dsm.",
         )
+    check_variants(disturb, method.variants)
     return ViewTransform(recipe.clip, method.views, replace(recipe.transform, disturb=disturb), method.companions)
 
 

@@ -52,12 +52,14 @@ class BrokenMotion:
         kinds: what may be done to a clip; each takes one of them, all as likely. 'warp' needs motion vectors.
         strength: the largest σ, the share of its displacement by which 'warp' carries a place further or holds it back;
             the smallest is half of it.
-        variant: which variant it is made of, as those before it have left it; 0 is the query.
+        variant: which variant it is made of, as those before it have left it; 1 is the key, whose crop and colours the
+            negative then shares: they cannot tell it from the positive. Made of the query (0) it is nearer to it than
+            the positive is in all but the motion, and short trainings don't get past that.
     """
 
     kinds: tuple[Kind, ...] = get_args(Kind)
     strength: float = 1.0
-    variant: int = 0
+    variant: int = 1
 
     def __post_init__(self) -> None:
         if not self.kinds or len(set(self.kinds)) != len(self.kinds) or not set(self.kinds) <= set(get_args(Kind)):
