@@ -90,6 +90,8 @@ def bars(cells: Cells, name: str, parts: Sequence[str]) -> str:
         f'font-size="11" role="img"><title>Retrieval R@1, {name}</title>',
         f'<rect width="{width}" height="{base + 40}" fill="#fff"/>',
     ]
+    told = "asl_letters24" if name == "asl" else f"Mocap-15, bias {name.removeprefix('bias')}"
+    out.append(f'<text x="{width - 10}" y="17" text-anchor="end">R@1 in %, {told}</text>')
     for tick in range(0, 101, 20):
         out.append(f'<path d="M{left} {y(tick / 100):.1f}H{width - 10}" stroke="#ddd"/>')
         out.append(f'<text x="{left - 6}" y="{y(tick / 100) + 4:.1f}" text-anchor="end">{tick}</text>')
