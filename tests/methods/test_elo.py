@@ -184,3 +184,11 @@ def test_grey_has_no_colours():
 def test_settings_that_cannot_be_are_refused(changes, said):
     with pytest.raises(ConfigError, match=said):
         make_config("elo", **changes)
+
+
+def test_a_network_starts_the_same_whichever_other_parts_there_are():
+    whole, alone = make_method("elo").state_dict(), only("rgb.order", "rgb.prediction").state_dict()
+    assert set(alone) < set(whole)
+    assert all(torch.equal(value, whole[key]) for key, value in alone.items())
+    other = make_method("elo", seed=1).state_dict()
+    assert not torch.equal(other["tower_rgb.encoder.stem.0.weight"], whole["tower_rgb.encoder.stem.0.weight"])

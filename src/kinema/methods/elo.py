@@ -26,7 +26,8 @@ A reconstruction where the paper could not be had (weights, tasks and distillati
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import sqrt
 
@@ -38,6 +39,7 @@ from kinema.core.errors import ConfigError, ShapeError
 from kinema.core.ops import rank_slice, world_size
 from kinema.core.protocols import Method
 from kinema.core.records import VIEWS, ClipBatch, Losses, TrainingContext
+from kinema.core.seeds import seed_at
 from kinema.encoders import CoarseDecoder, EncoderConfig, HeadConfig, Tower, coarse
 from kinema.objectives import check_margin, max_margin
 
@@ -131,7 +133,7 @@ class ELoConfig:
         if strange is not None or self.view not in VIEWS:
             what = f"method.others names '{strange}'" if strange is not None else f"method.view is '{self.view}'"
             raise ConfigError(f"{what}, which is no modality.", f"Choose from: {', '.join(known)}.")
-        parts = {part.name for part in self.parts}
+        parts = {part.name for part in self.every_part}
         unknown = [name for name in self.weights if name not in parts]
         if unknown:
             raise ConfigError(
@@ -147,14 +149,14 @@ class ELoConfig:
             )
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def every_part(self) -> tuple[Part, ...]:
         """Every part there is for these modalities, whatever its weight."""
         return parts_of(self.view, self.others)
 
     @property
     def active(self) -> tuple[Part, ...]:
         """The parts with a weight above 0."""
-        return tuple(part for part in self.parts if self.weight(part.name) > 0)
+        return tuple(part for part in self.every_part if self.weight(part.name) > 0)
 
     def weight(self, name: str) -> float:
         """λ of a part."""
@@ -177,22 +179,28 @@ class ELo(Method):
 
     def __init__(self, config: ELoConfig, encoder: EncoderConfig) -> None:
         super().__init__()
-        self.config, self.parts, self.view = config, config.active, config.view
-        taught = {m for part in self.parts for m in part.teaches}
-        asked = {m for part in self.parts for m in (*part.teaches, part.first)}
-        targets = {part.second for part in self.parts if part.task == "transfer"}
+        self.config, self.active, self.view = config, config.active, config.view
+        taught = {m for part in self.active for m in part.teaches}
+        asked = {m for part in self.active for m in (*part.teaches, part.first)}
+        targets = {part.second for part in self.active if part.task == "transfer"}
         every = (*dict.fromkeys(m for m in config.others if m != config.view), config.view)  # teachers first
         self.modalities = tuple(m for m in every if m in asked)
         self.shown = tuple(m for m in every if m in asked | targets)
         self.views = tuple(dict.fromkeys(_view_of(m) for m in reversed(self.shown)))
         self.trains = tuple(m for m in reversed(self.modalities) if m in VIEWS and m in taught)
-        projected = {m for part in self.parts if part.task == "contrast" for m in part.teaches}
+        projected = {m for part in self.active if part.task == "contrast" for m in part.teaches}
+        self.projects = config.view in projected
+        start = int(torch.randint(2**62, ()))
         for m in self.modalities:
-            tower = Tower(_view_of(m), encoder, config.head)
+            with _start(start, m):
+                tower = Tower(_view_of(m), encoder, config.head)
             tower.head.requires_grad_(m in projected)
             setattr(self, f"tower_{m}", tower.requires_grad_(False) if m not in taught else tower)
-        self.projects = config.view in projected
-        self.heads = nn.ModuleDict({part.key: self._head(part) for part in self.parts if part.task != "contrast"})
+        self.heads = nn.ModuleDict()
+        for part in self.active:
+            if part.task != "contrast":
+                with _start(start, part.name):
+                    self.heads[part.key] = self._head(part)
 
     def _tower(self, m: str) -> Tower:
         tower: Tower = getattr(self, f"tower_{m}")
@@ -220,7 +228,7 @@ class ELo(Method):
         shown = {m: self._shown(batch, m) for m in self.shown}
         draw = torch.rand(len(batch) * world_size(), PIECES, generator=generator)[rank_slice(len(batch))]
         seen = {m: self._seen(m, shown[m], draw) for m in self.modalities}
-        terms = {part.name: self._term(part, seen, shown, batch.source) for part in self.parts}
+        terms = {part.name: self._term(part, seen, shown, batch.source) for part in self.active}
         total = torch.stack([self.config.weight(name) * value for name, value in terms.items()]).sum()
         return Losses(
             total,
@@ -243,12 +251,10 @@ class ELo(Method):
 
         BatchNorm then sees real and changed clips in one batch, and its statistics cannot tell them apart.
         """
-        wanted = {name for part in self.parts for name in _asked(part, m)}
-        whole = {"whole": lambda: x, "shuffled": lambda: reordered(x, draw), "backwards": lambda: backwards(m, x)}
-        halves = {"first": lambda: half(x, 0), "second": lambda: half(x, 1)}
+        wanted = {name for part in self.active for name in _asked(part, m)}
         found: dict[str, Tensor] = {}
-        for group in (whole, halves):
-            made = {name: make() for name, make in group.items() if name in wanted}
+        for group in (("whole", "shuffled", "backwards"), ("first", "second")):
+            made = {name: _changed(name, m, x, draw) for name in group if name in wanted}
             if made:
                 features = self._tower(m).encoder(torch.cat(list(made.values())))
                 found |= zip(made, features.chunk(len(made)), strict=True)
@@ -288,6 +294,14 @@ class ELo(Method):
         features = own["whole" if "whole" in own else "first"].detach()
         projected: Tensor = self._tower(self.view).head(features) if self.projects else features
         return projected
+
+
+@contextmanager
+def _start(seed: int, name: str) -> Iterator[None]:
+    """Random values by name: a network starts the same whichever other parts there are, so that weights compare."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_at(seed, name))
+        yield
 
 
 def grey(rgb: Tensor) -> Tensor:
@@ -341,6 +355,19 @@ def distance(teacher: Tensor, student: Tensor) -> Tensor:
     """‖teacher − student‖₂ / √dim, the mean over clips, float [B, dim] both."""
     norms: Tensor = torch.linalg.vector_norm(teacher - student, dim=1)
     return norms.mean() / sqrt(teacher.shape[1])
+
+
+def _changed(name: str, m: str, x: Tensor, draw: Tensor) -> Tensor:
+    """The clips of the modality ``m`` as one of the names of :data:`Seen` has them."""
+    match name:
+        case "shuffled":
+            return reordered(x, draw)
+        case "backwards":
+            return backwards(m, x)
+        case "first" | "second":
+            return half(x, int(name == "second"))
+        case _:
+            return x
 
 
 def _told_apart(yes: Tensor, no: Tensor) -> Tensor:
