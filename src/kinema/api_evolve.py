@@ -70,8 +70,7 @@ def evolve(
     config: EvolveConfig | None = None,
     workers: int = 2,
     engine: Engine = "processes",
-    preset: str = "small",
-    plan: Plan | None = None,
+    preset: str | Plan = "small",
     resume: bool = False,
     finish: bool = False,
     keep: bool = False,
@@ -83,8 +82,8 @@ def evolve(
 ) -> Evolved:
     """Searches for the weights of ELo's losses, without a label.
 
-    Each candidate is trained for a few epochs from the same start, and judged by how near the clusters of its features
-    are to Zipf's law (:func:`kinema.evaluation.zipf_fitness`). Candidates that crash or collapse cannot win.
+    Each candidate is trained briefly from the same start, and judged by :func:`kinema.evaluation.zipf_fitness`.
+    Candidates that crash or collapse cannot win.
 
     Args:
         data: a folder of videos, a known data set as NAME:PATH, a manifest, or a manifest's file.
@@ -92,8 +91,7 @@ def evolve(
         config: how it is searched.
         workers: candidates at a time; it changes no result.
         engine: 'processes' of this machine, or 'ray' (needs the extra kinema[ray]).
-        preset: the plan that candidates start from; 'small' or 'paper'.
-        plan: what candidates start from, in place of a preset.
+        preset: what candidates are trained by: 'small', 'paper', or a plan of your own.
         resume: go on with a search that was stopped, however it was; its settings must be given again.
         finish: train the best weights in full, into RUN in the folder.
         keep: keep the run of every candidate.
@@ -108,33 +106,47 @@ def evolve(
         RunError: the folder holds a search already, or something else.
         CheckpointError: the search to go on with was begun with other settings or videos.
         TrainingError: no candidate could be judged.
-        KinemaError: whatever else stops it.
     """
     config = config or EvolveConfig()
     check_engine(engine, workers, config.threads)
     manifest = api.training_videos(data if isinstance(data, Manifest) else open_data(data), where)
-    plan = changed(plan or preset_plan(preset, "elo"), settings)
-    names = _names(plan)
+    plan = changed(preset if isinstance(preset, Plan) else preset_plan(preset, "elo"), settings)
+    folder = _begun(Path(out), config, plan, manifest, resume)
+    api.open_store(manifest, plan.recipe(), cache=cache, console=console)  # decoded once, for all candidates
+    job = functools.partial(_job, plan, config, folder.path, api.cache_folder(cache), device, keep)
+    engine_of = functools.partial(mapped, engine, workers=workers, threads=config.threads)
+    with Steps("evolving", console) as told:
+        found = evolved(config, _names(plan), folder, job, engine_of, told)
+    made = Evolved(folder.path, best_of(found, folder.path), tuple(found), folder.path / "best.json")
+    chosen = _with(plan, made.weights)
+    _write(made, chosen, config)
+    return _finished(made, chosen, manifest, cache, device, console) if finish else made
+
+
+def _begun(out: Path, config: EvolveConfig, plan: Plan, manifest: Manifest, resume: bool) -> SearchFolder:
+    """The folder of the search, once all is refused that can be refused before a video is decoded."""
+    _names(plan)
     buildable(plan.recipe(), manifest)
     config.check_videos(sum(video.health != "unreadable" for video in manifest.videos))
     asked = {"search": config.plain(), "recipe": recipe_to_plain(plan.recipe()), "data": manifest.digest}
-    folder = SearchFolder.begun(Path(out), asked, resume=resume)
+    folder = SearchFolder.begun(out, asked, resume=resume)
     manifest.write(folder.path / "manifest.parquet")
-    api.open_store(manifest, plan.recipe(), cache=cache, console=console)  # decoded once, for all candidates
-    job = functools.partial(_job, plan, config, folder.path, api.cache_folder(cache), device, keep)
-    with Steps("evolving", console) as told:
-        found = evolved(config, names, folder, job, lambda jobs: mapped(engine, jobs, workers, config.threads), told)
-    best = best_of(found, folder.path)
-    made = Evolved(folder.path, best, tuple(found), folder.path / "best.json")
-    chosen = _with(plan, made.weights)
-    _write(made, chosen, config)
-    if not finish:
-        return made
-    run = folder.path / "run"
+    return folder
+
+
+def _finished(
+    made: Evolved,
+    chosen: Plan,
+    manifest: Manifest,
+    cache: str | Path | None,
+    device: str,
+    console: Console | None,
+) -> Evolved:
+    """The best weights trained in full, or gone on with."""
+    run = made.out / "run"
     again = (run / "recipe.json").exists()
-    done = api.pretrain(
-        "elo" if again else chosen, manifest, run, resume=again, cache=cache, device=device, console=console
-    )
+    plan = "elo" if again else chosen
+    done = api.pretrain(plan, manifest, run, resume=again, cache=cache, device=device, console=console)
     return replace(made, run=run, trained=done)
 
 

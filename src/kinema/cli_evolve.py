@@ -58,7 +58,7 @@ def evolve(parser: ArgumentParser, given: list[str]) -> int:
         asked.data,
         asked.out,
         config=config,
-        plan=replace(plan, **{name: getattr(asked, name) for name in hints}),
+        preset=replace(plan, **{name: getattr(asked, name) for name in hints}),
         where=pairs(asked.where, "--where"),
         console=stderr_console(),
         **passed,

@@ -31,7 +31,7 @@ def main(videos, out, cache, last):
             os.kill(os.getpid(), signal.SIGKILL)
 
     SearchFolder.add = deadly
-    evolve(videos, out, config=CONFIG, plan=plan(), workers=1, cache=cache, device="cpu")
+    evolve(videos, out, config=CONFIG, preset=plan(), workers=1, cache=cache, device="cpu")
 
 
 if __name__ == "__main__":

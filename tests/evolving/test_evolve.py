@@ -31,7 +31,7 @@ def judged(history):
 def searched(tiny_manifest, tiny_cache, tmp_path_factory):
     """One search without an interruption, by two workers."""
     out = tmp_path_factory.mktemp("evolve") / "whole"
-    return evolve(tiny_manifest, out, config=CONFIG, plan=PLAN, workers=2, cache=tiny_cache, device="cpu", keep=True)
+    return evolve(tiny_manifest, out, config=CONFIG, preset=PLAN, workers=2, cache=tiny_cache, device="cpu", keep=True)
 
 
 @pytest.mark.slow
@@ -44,7 +44,7 @@ def test_killed_and_resumed_by_one_worker_equals_uninterrupted_by_two(searched, 
     assert len(list((tmp_path / "s/candidates").glob("*.json"))) == 2
     assert not (tmp_path / "s/best.json").exists()
     again = evolve(
-        tiny_folder, tmp_path / "s", config=CONFIG, plan=PLAN, workers=1, resume=True, cache=tiny_cache, device="cpu"
+        tiny_folder, tmp_path / "s", config=CONFIG, preset=PLAN, workers=1, resume=True, cache=tiny_cache, device="cpu"
     )
     assert judged(again.history) == judged(searched.history)
     assert again.best.number == searched.best.number
@@ -98,7 +98,7 @@ def test_ray_finds_what_processes_find(searched, tiny_manifest, tiny_cache, tmp_
         tiny_manifest,
         tmp_path / "s",
         config=CONFIG,
-        plan=PLAN,
+        preset=PLAN,
         workers=2,
         engine="ray",
         cache=tiny_cache,
@@ -123,5 +123,5 @@ def test_weights_cannot_be_given_to_the_search_for_them(tiny_manifest, tmp_path)
     for method in ({"rest": 0.5}, {"weights": {"rgb.order": 1.0}}):
         plan = replace(PLAN, method=replace(PLAN.method, **method))
         with pytest.raises(UsageError, match="what is searched for"):
-            evolve(tiny_manifest, tmp_path / "s", config=CONFIG, plan=plan)
+            evolve(tiny_manifest, tmp_path / "s", config=CONFIG, preset=plan)
     assert not (tmp_path / "s").exists()
