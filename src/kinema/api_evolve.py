@@ -92,7 +92,8 @@ def evolve(
         workers: candidates at a time; it changes no result.
         engine: 'processes' of this machine, or 'ray' (needs the extra kinema[ray]).
         preset: what candidates are trained by: 'small', 'paper', or a plan of your own.
-        resume: go on with a search that was stopped, however it was; its settings must be given again.
+        resume: go on with a search that was stopped, however it was, or try more candidates; its settings must be
+            given again.
         finish: train the best weights in full, into RUN in the folder.
         keep: keep the run of every candidate.
         where: train only on videos with these values, as in :func:`kinema.api.pretrain`.
@@ -128,7 +129,8 @@ def _begun(out: Path, config: EvolveConfig, plan: Plan, manifest: Manifest, resu
     _names(plan)
     buildable(plan.recipe(), manifest)
     config.check_videos(sum(video.health != "unreadable" for video in manifest.videos))
-    asked = {"search": config.plain(), "recipe": recipe_to_plain(plan.recipe()), "data": manifest.digest}
+    search = {name: value for name, value in config.plain().items() if name != "candidates"}  # more may be tried later
+    asked = {"search": search, "recipe": recipe_to_plain(plan.recipe()), "data": manifest.digest}
     folder = SearchFolder.begun(out, asked, resume=resume)
     manifest.write(folder.path / "manifest.parquet")
     return folder

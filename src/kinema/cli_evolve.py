@@ -73,7 +73,7 @@ def _options(parser: ArgumentParser, chosen: str) -> None:
     parser.add_argument("--out", type=str, required=True, help="the folder of the search")
     parser.add_argument("--workers", type=int, default=2, help="candidates at a time; changes no result")
     parser.add_argument("--engine", type=str, default="processes", help="processes, or ray (needs kinema[ray])")
-    parser.add_argument("--resume", action="store_true", help="go on with a search that was stopped")
+    parser.add_argument("--resume", action="store_true", help="go on with a search that was stopped, or try more")
     parser.add_argument("--finish", action="store_true", help="train the best weights in full, into DIR/run")
     parser.add_argument("--keep", action="store_true", help="keep the run of every candidate, in DIR/runs")
     parser.add_argument("--config", action="config", help="a YAML or JSON file of the settings below")

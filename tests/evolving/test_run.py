@@ -54,6 +54,12 @@ def test_resumed_equals_uninterrupted(search, stopped, tmp_path):
     assert sum(again) == 15 - 8 - stopped
 
 
+def test_a_search_goes_on_with_more_candidates(tmp_path):
+    whole = run(tmp_path / "whole", quick.config())
+    assert run(tmp_path / "parts", quick.config(candidates=6)) == whole[:6]
+    assert run(tmp_path / "parts", quick.config(), resume=True) == whole
+
+
 def test_what_failed_cannot_win_and_says_why(tmp_path):
     found = run(tmp_path / "s", quick.config("random", candidates=40))
     failed = [each for each in found if each.fitness is None]

@@ -23,7 +23,7 @@ def table(found: Sequence[Candidate], best: Candidate, rows: int = 12) -> Table:
     made = Table("candidate", "generation", "fitness", "rank", "spread", "heaviest parts, or why it failed")
     ordered = sorted(found, key=lambda each: (each.fitness is None, each.fitness, each.number))
     for each in ordered[:rows]:
-        heavy = sorted(each.weights, key=lambda name: -each.weights[name])[:3]
+        heavy = sorted(each.weights, key=lambda name: -each.weights[name])[:2]
         told = escape_markup(each.reason) or ", ".join(f"{name} {each.weights[name]:.2f}" for name in heavy)
         figures = ["–" if x is None else f"{x:.{digits}f}" for x, digits in zip(_figures(each), (4, 1, 3), strict=True)]
         style = "bold" if each.number == best.number else None
