@@ -16,6 +16,7 @@ from kinema import api, cli
 from kinema.api_evolve import evolve, settings_file
 from kinema.core.errors import UsageError
 from kinema.evolving.run import EvolveConfig
+from kinema.recipes.changes import changed
 from kinema.recipes.presets import preset
 
 SCRIPT = Path(__file__).with_name("killed_evolve.py")
@@ -117,6 +118,8 @@ def test_the_settings_file_is_read_as_the_plan_it_was_made_of(tmp_path):
     _, settings = cli._pretraining("elo", "small", ["videos", "--out", "run", "--config", str(file)])
     assert settings["method_settings"] == {"weights": dict(chosen.method.weights), "rest": 0.0}
     assert not {"epochs", "clip", "transform", "encoder", "optimiser"} & set(settings)
+    assert changed(plan, {"method_settings": settings["method_settings"]}) == chosen
+    assert api.encoder_name(chosen.recipe().phases[0]) == "elo"
 
 
 def test_weights_cannot_be_given_to_the_search_for_them(tiny_manifest, tmp_path):
