@@ -7,7 +7,8 @@ Each row of views.png is one clip of Mocap-15 as an encoder sees it: RGB, the re
 motion vectors of the H.264 stream, hue for the direction and saturation for the speed. motion.png is what
 ``kinema motion`` draws, of clips that are large enough to see. be.png and dsm.png show what these methods do to a clip,
 frame by frame; the motion is broken with a fixed seed, and λ is at its largest. cmd.png is what CMD sees of one video:
-a clip and a keyframe, the motion after the clip, and the motion of another moment, a hard negative.
+a clip and a keyframe, the motion after the clip, and the motion of another moment, a hard negative. elo.png is a clip
+in the modalities of ELo, changed as its tasks change it, and the coarse cells that its decoders foretell.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from PIL import Image, ImageDraw
 from kinema.core.records import ClipSpec, RawClips
 from kinema.data import ClipDataset, ClipRequest, ClipStore, collate, decode, scan
 from kinema.data.motion_drawing import Drawer, add_speeds, full_speed
+from kinema.encoders import coarse
+from kinema.methods.elo import PIECES, backwards, grey, reordered
 from kinema.transforms import BrokenMotion, LocalWarp, ViewTransform, mixed
 
 HERE = Path(__file__).parent / "images"
@@ -139,6 +142,31 @@ def companions_picture(folder: Path) -> Image.Image:
     return sheet
 
 
+def elo_picture(video: Path) -> Image.Image:
+    """A clip as ELo's tasks see it."""
+    spec = ClipSpec(frames=8, stride=3, size=96, short_side=96)
+    data = ClipDataset(ClipStore(scan([video]), spec, motion=True, cache=None))
+    raw = collate([data[ClipRequest(0, (3,))]])
+    clip = ViewTransform(spec, ("rgb", "motion")).evaluate(raw).variants[0]
+    rgb, motion = clip["rgb"], clip["motion"]
+    draw = torch.rand(1, PIECES, generator=torch.Generator().manual_seed(2))
+    cells = coarse(rgb, 4, 8).view(1, 3, 4, 8, 8)
+    cells = cells.repeat_interleave(2, dim=2).repeat_interleave(12, dim=3).repeat_interleave(12, dim=4)
+    return told_rows(
+        {
+            "rgb": coloured(rgb[0]),
+            "what reconstruction foretells of it: the mean of each of 4 x 8 x 8 cells": coloured(cells[0]),
+            "grey, made of rgb": coloured(grey(rgb)[0]),
+            "order: its four pieces in another order": coloured(reordered(rgb, draw)[0]),
+            "direction: backwards": coloured(backwards("rgb", rgb)[0]),
+            "motion vectors": [motion_colours(2 * motion[0, :, t]) for t in range(8)],
+            "direction: backwards, what moved left moves right": [
+                motion_colours(2 * backwards("motion", motion)[0, :, t]) for t in range(8)
+            ],
+        }
+    )
+
+
 def coloured(rgb: torch.Tensor) -> list[np.ndarray]:
     """The rgb view as pictures, [3, T, H, W] to T of uint8 [H, W, 3]."""
     return list(((rgb * 0.225 + 0.45).clamp(0, 1) * 255).byte().permute(1, 2, 3, 0).numpy())
@@ -168,6 +196,7 @@ def main(folder: Path, large: Path) -> None:
     sheet.save(HERE / "views.png", optimize=True)
     motion_picture(large).save(HERE / "motion.png", optimize=True)
     companions_picture(folder).save(HERE / "cmd.png", optimize=True)
+    elo_picture(min((folder / "train" / "cartwheel").glob("*.mp4"))).save(HERE / "elo.png", optimize=True)
 
 
 if __name__ == "__main__":

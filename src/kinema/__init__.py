@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from kinema.api import evaluate, export, load, pretrain, report, scan
+    from kinema.api_evolve import evolve
     from kinema.api_search import cluster, dedupe, embed, search
     from kinema.core.errors import KinemaError
     from kinema.core.records import ClipSpec, Result
@@ -27,6 +28,7 @@ _HOMES = {
     "dry_run": "kinema.estimating",
     "embed": "kinema.api_search",
     "evaluate": "kinema.api",
+    "evolve": "kinema.api_evolve",
     "export": "kinema.api",
     "load": "kinema.api",
     "pretrain": "kinema.api",
@@ -46,6 +48,7 @@ __all__ = [
     "dry_run",
     "embed",
     "evaluate",
+    "evolve",
     "export",
     "load",
     "pretrain",

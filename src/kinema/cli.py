@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from kinema.core.errors import KinemaError, UsageError
 from kinema.terminal import make_parser
+from kinema.terminal import pairs as _pairs
 from kinema.terminal import parse as _parse
 from kinema.terminal import print_json as _print_json
 from kinema.terminal import stderr_console as _console
@@ -28,6 +29,7 @@ VERBS = {
     "duplicates": "find footage that is there twice, above all in train and in test: kinema duplicates DATA",
     "motion": "write a video's motion vectors as arrays, or draw them: kinema motion VIDEO -o FILE",
     "pretrain": "train an encoder on videos, without a label: kinema pretrain METHOD DATA --out RUN",
+    "evolve": "find the weights of elo's losses without a label: kinema evolve DATA --out DIR",
     "evaluate": "measure an encoder: kinema evaluate PROTOCOL RUN DATA",
     "report": "one page: did it help?",
     "embed": "write the embeddings of videos into a table to be searched: kinema embed RUN VIDEOS",
@@ -44,7 +46,9 @@ ON_TOP = {
     "beside": "methods whose losses are added: be-regulariser, …",
 }
 """Options of pretrain that put something on top of a method, by name."""
-ELSEWHERE = dict.fromkeys(("embed", "search", "cluster", "dedupe"), "kinema.cli_search")
+ELSEWHERE = dict.fromkeys(("embed", "search", "cluster", "dedupe"), "kinema.cli_search") | {
+    "evolve": "kinema.cli_evolve"
+}
 """The verbs that another module holds."""
 
 HELP = """usage: kinema VERB ...
@@ -119,16 +123,6 @@ def _print_error(error: KinemaError, as_json: bool) -> None:
 def _parser(verb: str, more: str = "") -> ArgumentParser:
     """A parser whose complaints are ours."""
     return make_parser(verb, f"{VERBS[verb.split()[0]]}. {more}".strip())
-
-
-def _pairs(given: list[str] | None, option: str) -> dict[str, str] | None:
-    """KEY=VALUE arguments as a mapping; None where there are none."""
-    if not given:
-        return None
-    wrong = [item for item in given if "=" not in item]
-    if wrong:
-        raise UsageError(f"{option} {wrong[0]}: expected KEY=VALUE, for instance {option} split=test.")
-    return dict(item.split("=", 1) for item in given)
 
 
 def _methods(given: list[str]) -> int:

@@ -44,6 +44,24 @@ def parse(parser: ArgumentParser, given: list[str]) -> Namespace:
         raise UsageError(" ".join(str(error).split()), f"See: {parser.prog} --help") from error
 
 
+def pairs(given: list[str] | None, option: str) -> dict[str, str] | None:
+    """KEY=VALUE arguments as a mapping; None where there are none.
+
+    Args:
+        given: the arguments.
+        option: whose they are, for the message.
+
+    Raises:
+        UsageError: one of them has no '='.
+    """
+    if not given:
+        return None
+    wrong = [item for item in given if "=" not in item]
+    if wrong:
+        raise UsageError(f"{option} {wrong[0]}: expected KEY=VALUE, for instance {option} split=test.")
+    return dict(item.split("=", 1) for item in given)
+
+
 def stderr_console() -> Any:
     """Where progress is shown."""
     from rich.console import Console

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.parametrize("name", EVERY)
 BESIDE_TOWERS = {
     "supervised": {"classifier"},
     "cmd": {"keyframe_net", "keyframe_head", "motion_net", "motion_head", "predictor", "predicted_head"},
+    "elo": {"heads", "tower_grey"},
 }
 """What a method learns outside of the towers that it trains; nothing, for those that are not named."""
 

@@ -161,8 +161,8 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("src", ("mocap", "onnx", "search", "transformers")),
-        ("tests", ("mocap", "onnx", "search", "test", "transformers")),
+        ("src", ("evolve", "mocap", "onnx", "ray", "search", "transformers")),
+        ("tests", ("evolve", "mocap", "onnx", "ray", "search", "test", "transformers")),
         ("benchmarks", ("mocap", "onnx", "search", "test", "peers")),
     ],
 )
@@ -181,5 +181,5 @@ def test_every_direct_dependency_is_pinned():
             name, _, version = line.partition("==")
             pins[name.lower().replace("_", "-")] = version
     assert all(pins.values())
-    extras = ("mocap", "onnx", "search", "test", "peers", "docs", "transformers", "wandb", "mlflow", "dev")
-    assert (declared(*extras) - {"kinema"}) - set(pins) == set()
+    extras = ("evolve", "mocap", "onnx", "ray", "search", "test", "peers", "docs", "transformers", "wandb", "mlflow")
+    assert (declared(*extras, "dev") - {"kinema"}) - set(pins) == set()

@@ -1,6 +1,7 @@
 """Encoders: networks from one view of a clip to a feature, and the heads that train them."""
 
 from kinema.encoders.build import EncoderConfig, build_encoder, tell_plainly
+from kinema.encoders.decoder import CoarseDecoder, coarse
 from kinema.encoders.heads import ProjectionHead
 from kinema.encoders.hugging_face import with_sizes_of
 from kinema.encoders.layers import VideoEncoder
@@ -11,6 +12,7 @@ from kinema.encoders.vit_config import VitConfig
 from kinema.encoders.weights import load_weights
 
 __all__ = [
+    "CoarseDecoder",
     "EncoderConfig",
     "HeadConfig",
     "Predictor",
@@ -21,6 +23,7 @@ __all__ = [
     "VideoEncoder",
     "VitConfig",
     "build_encoder",
+    "coarse",
     "fuse",
     "load_weights",
     "tell_plainly",

@@ -11,6 +11,7 @@ from kinema.evaluation.mining import MiningFigures, MiningMeter
 from kinema.evaluation.ranking import Ranking, rank
 from kinema.evaluation.retrieval import PRESETS, RetrievalFigures, RetrievalPreset, retrieve
 from kinema.evaluation.splits import few, hold_out
+from kinema.evaluation.zipf import ZipfFigures, worst_divergence, zipf_fitness
 
 __all__ = [
     "DRAWS",
@@ -28,6 +29,7 @@ __all__ = [
     "Ranking",
     "RetrievalFigures",
     "RetrievalPreset",
+    "ZipfFigures",
     "accuracy_of",
     "bootstrap_interval",
     "class_columns",
@@ -42,4 +44,6 @@ __all__ = [
     "retrieve_across",
     "training_classes",
     "vote",
+    "worst_divergence",
+    "zipf_fitness",
 ]

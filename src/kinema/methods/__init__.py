@@ -4,6 +4,7 @@ from kinema.methods.be import BE, BEConfig, BERegulariser, BERegulariserConfig, 
 from kinema.methods.cmd import CMD, CMDConfig
 from kinema.methods.cpr import CPR, CPRBank, CPRBankConfig, CPRConfig
 from kinema.methods.dsm import DSM, DSMConfig, DSMTriplets
+from kinema.methods.elo import ELo, ELoConfig
 from kinema.methods.joined import Joined, JoinedConfig
 from kinema.methods.moco import MoCo, MoCoConfig
 from kinema.methods.simclr import SimCLR, SimCLRConfig
@@ -24,6 +25,8 @@ __all__ = [
     "CPRConfig",
     "DSMConfig",
     "DSMTriplets",
+    "ELo",
+    "ELoConfig",
     "Joined",
     "JoinedConfig",
     "MoCo",

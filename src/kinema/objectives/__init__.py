@@ -2,6 +2,7 @@
 
 from kinema.objectives.info_nce import info_nce
 from kinema.objectives.instance import check_contrast, instance_masks
+from kinema.objectives.max_margin import max_margin
 from kinema.objectives.multi_positive_nce import multi_positive_nce
 from kinema.objectives.nt_xent import nt_xent
 from kinema.objectives.own_negatives import own_negatives
@@ -12,6 +13,7 @@ __all__ = [
     "check_margin",
     "info_nce",
     "instance_masks",
+    "max_margin",
     "multi_positive_nce",
     "nt_xent",
     "own_negatives",

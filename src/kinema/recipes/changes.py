@@ -27,14 +27,17 @@ def changed(plan: Plan, settings: Mapping[str, Any]) -> Plan:
 
 
 def _changed(part: Any, settings: Mapping[str, Any]) -> Any:
-    """A settings dataclass with some fields changed; a mapping changes the fields of a part of it."""
+    """A settings dataclass with some fields changed; a mapping changes the fields of a part of it.
+
+    A field that is a mapping itself, such as the weights of ELo's losses, takes the new one whole.
+    """
     fields = type(part).__dataclass_fields__
     unknown = [name for name in settings if name not in fields]
     if unknown:
         told = f"{type(part).__name__} has no setting '{unknown[0]}'."
         raise UsageError(told, f"Set one of: {', '.join(fields)}.")
     values = {
-        name: _changed(getattr(part, name), value) if isinstance(value, Mapping) else value
-        for name, value in settings.items()
+        name: _changed(former, value) if isinstance(value, Mapping) and not isinstance(former, Mapping) else value
+        for name, value, former in ((name, value, getattr(part, name)) for name, value in settings.items())
     }
     return replace(part, **values)

@@ -13,6 +13,7 @@ from kinema.methods import (
     CPRBankConfig,
     CPRConfig,
     DSMConfig,
+    ELoConfig,
     JoinedConfig,
     MoCoConfig,
     SimCLRConfig,
@@ -84,6 +85,12 @@ METHODS: dict[str, MethodEntry] = {
         "Huang et al. 2021, arXiv 2104.00862",
         ("rgb", "residual"),
         "a clip finds the keyframe of its video and foretells the motion vectors that follow it",
+    ),
+    "elo": MethodEntry(
+        ELoConfig,
+        "Piergiovanni et al. 2020, arXiv 2002.12177",
+        VIDEO,
+        "many tasks in several modalities, distilled into one network; 'kinema evolve' finds their weights",
     ),
     "supervised": MethodEntry(
         SupervisedConfig, "cross entropy, no paper", VIDEO, "the reference that is told the labels"

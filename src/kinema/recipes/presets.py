@@ -9,7 +9,7 @@ from typing import Any
 from kinema.core.errors import UsageError
 from kinema.core.records import ClipSpec
 from kinema.encoders import EncoderConfig, HeadConfig, PredictorConfig
-from kinema.methods import BEConfig, BERegulariserConfig, CMDConfig, CPRConfig, DSMConfig, MoCoConfig
+from kinema.methods import BEConfig, BERegulariserConfig, CMDConfig, CPRConfig, DSMConfig, ELoConfig, MoCoConfig
 from kinema.recipes.methods import method_entry
 from kinema.recipes.plan import Plan, Schedule
 from kinema.training.settings import OptimiserConfig
@@ -30,7 +30,7 @@ def small(method: str) -> Plan:
     because a place and clothes are learnt sooner than a motion, and nothing is blurred, because 64 pixels hold little
     to spare. A clip spans a second, as the papers' 32 frames do: half of that is too little of a motion to know it by.
     CMD's motion clips are half as large and its guiding networks slim, so that a step costs not much
-    more than one of SimCLR.
+    more than one of SimCLR. ELo has one modality beside its view, the motion.
     """
     config: Any = method_entry(method).config()
     brief: dict[str, Any] = {"head": HeadConfig(norm=True), "temperature": 0.1}
@@ -41,6 +41,8 @@ def small(method: str) -> Plan:
     if isinstance(config, CMDConfig):
         predictor = PredictorConfig(width=64, heads=4, encoder=1, decoder=1)
         brief |= {"grid": 4, "shrink": 2, "width": 8, "predictor": predictor}
+    if isinstance(config, ELoConfig):
+        brief |= {"others": ("motion",)}
     known = {name: value for name, value in brief.items() if name in type(config).__dataclass_fields__}
     return Plan(
         replace(config, **known),
@@ -59,7 +61,7 @@ def paper(method: str) -> Plan:
 
     Batch 32 (16 a GPU on two), Adam with lr 1e-3 and weight decay 1e-5, K = 2048, n = 7, r = .5, k = 5. The authors
     drop the rate at epochs 300 and 350 of 400; here every phase drops it at 3/4 and 7/8 of its length. BE, DSM and CMD
-    have their own. Needs a GPU; not run here.
+    have their own; ELo takes this one with an R(2+1)D, its authors' kind of network. Needs a GPU; not run here.
     """
     config: Any = method_entry(method).config()
     if isinstance(config, BEConfig | BERegulariserConfig | DSMConfig):
@@ -78,7 +80,7 @@ def paper(method: str) -> Plan:
         schedule=Schedule(infonce_negatives_from="queue", turns=4),
         optimiser=OptimiserConfig("adam", lr=1e-3, weight_decay=1e-5, schedule="steps", drops=drops, warmup_epochs=0),
         clip=ClipSpec(frames=32, stride=1, size=128, short_side=150),
-        encoder=EncoderConfig("s3d"),
+        encoder=EncoderConfig("r2plus1d26" if isinstance(config, ELoConfig) else "s3d"),
         transform=TransformConfig(area_min=0.2, plain_second=0.5),
         batch_size=32,
         workers=8,

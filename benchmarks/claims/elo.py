@@ -1,0 +1,233 @@
+"""Does the fitness without labels rank as labels would, and do evolved weights beat equal ones?
+
+    python benchmarks/claims/elo.py OUT                  Mocap-15 at bias 0; two searches, then three seeds
+    python benchmarks/claims/elo.py OUT --table          train nothing: print the tables, draw the chart
+
+First, candidates of a random search, trained briefly: the rank correlation of their fitness with retrieval R@1 and with
+a linear probe's accuracy on the part 'unbiased' of the test, beside that of what else is known without labels (the
+loss, the effective rank, the fitness under other temperatures). Then weights trained in full at one budget of epochs:
+those that CMA-ES found, the best of the random search (as many candidates), equal ones, and each task of the view
+alone, of which the best is chosen by the labels, to its advantage. Random initialisation stands beside them.
+
+The searches go on generation by generation and the table cell by cell; a command that was stopped goes on where it was,
+and --minutes stops it by itself between two of them. Figures go to results/claims-elo.json beside this folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import record
+from scipy.stats import spearmanr
+from table import spread
+from video import measure, trained
+
+from kinema import api
+from kinema.api_evolve import Evolved, evolve
+from kinema.data import Manifest
+from kinema.data.mocap import MocapConfig
+from kinema.demo import demo_data
+from kinema.evaluation import zipf_fitness
+from kinema.evolving.run import EvolveConfig, kept_weights
+from kinema.methods.elo import TASKS
+from kinema.recipes.plan import Plan
+from kinema.recipes.presets import small
+
+console = Console(stderr=True)
+NAME = "claims-elo"
+PART = "unbiased"
+SEARCHES = ("random", "cma")
+TEMPERATURES = (1.0, 0.3, 0.1, 0.03)
+SINGLE = tuple(f"rgb.{task}" for task in TASKS)
+ROWS = ("untrained", "equal", "random", "cma", *SINGLE)
+
+
+def searched(name: str, data: Manifest, arguments: argparse.Namespace, candidates: int) -> Evolved:
+    """A search with so many candidates, begun or gone on with; every candidate's run is kept."""
+    out = arguments.out / f"search-{name}"
+    return evolve(
+        data,
+        out,
+        config=EvolveConfig(
+            name,
+            candidates=candidates,
+            population=arguments.population,
+            epochs=arguments.candidate_epochs,
+            k=arguments.k,
+        ),
+        workers=arguments.workers,
+        resume=out.exists(),
+        keep=True,
+        cache=arguments.out / "cache",
+        device=arguments.device,
+        console=console,
+    )
+
+
+def candidate_cell(run: Path, data: Manifest, arguments: argparse.Namespace) -> dict[str, Any]:
+    """What labels say of a candidate, and its fitness under other temperatures."""
+    cache = arguments.out / "cache"
+    model = api.load(run)
+    told = measure(model, data, cache, arguments.device)
+    store = api.model_store(data.select({"split": "train"}), model, cache=cache, console=console)
+    features = model.features(store, device=None if arguments.device == "auto" else arguments.device).encoded
+    return told | {"zipf": {str(t): zipf_fitness(features, arguments.k, temperature=t).fitness for t in TEMPERATURES}}
+
+
+def weights_of(row: str, searches: Mapping[str, Evolved]) -> dict[str, float]:
+    """The weights of a row of the second table; 'untrained' has those of 'equal'."""
+    names = list(searches["random"].best.weights)
+    if row in searches:
+        return kept_weights(searches[row].best.weights)
+    if row in SINGLE:
+        return {name: float(name == row) for name in names}
+    return dict.fromkeys(names, 1.0)
+
+
+def full_cell(
+    row: str, seed: int, data: Manifest, found: Mapping[str, Evolved], args: argparse.Namespace
+) -> dict[str, Any]:
+    """Weights trained in full with one seed, and measured."""
+    plan: Plan = replace(small("elo"), epochs=args.epochs, seed=seed)
+    plan = replace(plan, method=replace(plan.method, weights=weights_of(row, found), rest=0.0))  # type: ignore[arg-type]
+    run, cache = args.out / f"seed{seed}" / ("equal" if row == "untrained" else row), args.out / "cache"
+    took = trained(run, plan.recipe(), data, args, cache)
+    return measure(api.load(run, untrained=row == "untrained"), data, cache, args.device) | took
+
+
+def work(data: Manifest, found: dict[str, Any], arguments: argparse.Namespace) -> Iterator[None]:
+    """One piece of work at a time: generations of the searches, then cells."""
+    searches: dict[str, Evolved] = {}
+    for name in SEARCHES:
+        done = 0
+        while done < arguments.candidates:
+            done = min(done + arguments.population, arguments.candidates)
+            searches[name] = searched(name, data, arguments, done)
+            yield
+        found["searches"][name] = [
+            {
+                key: getattr(each, key)
+                for key in ("number", "fitness", "hard", "rank", "spread", "loss", "reason", "seconds")
+            }
+            for each in searches[name].history
+        ]
+    for each in searches["random"].history:
+        key = f"candidate {each.number}"
+        if each.fitness is not None and key not in found["candidates"]:
+            run = arguments.out / "search-random" / "runs" / f"{each.number:04d}"
+            found["candidates"][key] = candidate_cell(run, data, arguments)
+            yield
+    for seed in arguments.seeds:
+        for row in arguments.rows:
+            if (key := f"{row} seed{seed}") not in found["cells"]:
+                found["cells"][key] = full_cell(row, seed, data, searches, arguments)
+                yield
+
+
+def correlations(found: Mapping[str, Any]) -> str:
+    """Spearman's ρ of what is known without labels with what labels say; the sign is turned so that 1 is right."""
+    tried = [
+        each for each in found["searches"].get("random", ()) if f"candidate {each['number']}" in found["candidates"]
+    ]
+    cells = [found["candidates"][f"candidate {each['number']}"] for each in tried]
+    if len(tried) < 3:
+        return ""
+    known = {f"fitness, τ = {t:g}": [-cell["zipf"][str(t)] for cell in cells] for t in TEMPERATURES}
+    known |= {"fitness, hard clusters": [-each["hard"] for each in tried], "loss": [-each["loss"] for each in tried]}
+    known |= {"effective rank": [each["rank"] for each in tried]}
+    lines = [f"| {len(tried)} candidates | ρ with R@1 | p | ρ with linear | p |", "|---|---|---|---|---|"]
+    for name, values in known.items():
+        told = [spearmanr(values, [cell[figure][PART] for cell in cells]) for figure in ("r@1", "linear")]
+        lines.append(f"| {name} | " + " | ".join(f"{x.statistic:.2f} | {x.pvalue:.3f}" for x in told) + " |")
+    return "\n".join(lines)
+
+
+def rows_table(found: Mapping[str, Any]) -> str:
+    """R@1 and linear accuracy of each row over its seeds."""
+    lines = ["| weights | seeds | R@1 | linear |", "|---|---|---|---|"]
+    for row in ROWS:
+        cells = [cell for key, cell in sorted(found["cells"].items()) if key.rsplit(" seed", 1)[0] == row]
+        if cells:
+            told = [spread([cell[figure][PART] for cell in cells]) for figure in ("r@1", "linear")]
+            lines.append(f"| {row} | {len(cells)} | " + " | ".join(told) + " |")
+    return "\n".join(lines)
+
+
+def scatter(found: Mapping[str, Any], file: Path) -> None:
+    """Fitness against R@1, a dot a candidate."""
+    pairs = [(cell["zipf"]["1.0"], cell["r@1"][PART]) for cell in found["candidates"].values()]
+    if len(pairs) < 3:
+        return
+    low, high = min(x for x, _ in pairs), max(x for x, _ in pairs)
+    wide, tall, left, top = 420, 260, 50, 20
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide + left + 30} {tall + top + 45}" '
+        'font-family="sans-serif" font-size="11" role="img"><title>Fitness and retrieval</title>',
+        f'<rect width="{wide + left + 30}" height="{tall + top + 45}" fill="#fff"/>',
+    ]
+    for tick in range(0, 101, 20):
+        y = top + tall * (1 - tick / 100)
+        out += [f'<path d="M{left} {y:.1f}H{left + wide}" stroke="#ddd"/>']
+        out += [f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{tick}</text>']
+    for x, y in pairs:
+        place = left + 10 + (wide - 20) * (x - low) / ((high - low) or 1.0)
+        out.append(f'<circle cx="{place:.1f}" cy="{top + tall * (1 - y):.1f}" r="4" fill="#00796b"/>')
+    middle = statistics.mean((left, left + wide))
+    told = f"fitness from {low:.3f} to {high:.3f} nats (less is better); upwards R@1, per cent"
+    out.append(f'<text x="{middle:.0f}" y="{top + tall + 25}" text-anchor="middle">{told}</text>')
+    file.write_text("\n".join([*out, "</svg>"]) + "\n", encoding="utf-8")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--candidates", type=int, default=33)
+    parser.add_argument("--population", type=int, default=11)
+    parser.add_argument("--candidate-epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--k", type=int, default=50)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--clips-per-class", type=int, default=60)
+    parser.add_argument("--test-per-class", type=int, default=16)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--device", default="auto", help="auto, cpu or gpu")
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--table", action="store_true", help="train nothing: print the tables, draw the chart")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments, began = parse(), time.monotonic()
+    found: dict[str, Any] = {"searches": {}, "candidates": {}, "cells": {}}
+    found |= {key: value for key, value in record.read(NAME).items() if key in found}
+    command = (
+        f"python benchmarks/claims/elo.py OUT --candidates {arguments.candidates} "
+        f"--candidate-epochs {arguments.candidate_epochs} --epochs {arguments.epochs} --k {arguments.k}"
+    )
+    if not arguments.table:
+        drawn = MocapConfig(
+            clips_per_class=arguments.clips_per_class, test_per_class=arguments.test_per_class, bias=0.0, seed=2
+        )
+        data = demo_data(arguments.out / "mocap", drawn, console)
+        for _ in work(data, found, arguments):
+            record.write(NAME, command, ("cma", "scikit-learn"), **found)
+            if time.monotonic() - began > arguments.minutes * 60:
+                break
+    scatter(found, record.RESULTS / "claims-elo.svg")
+    print(correlations(found), rows_table(found), sep="\n\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""One candidate: trained briefly from the common start, its features clustered, its fitness told.
+
+``python -m kinema.evolving.candidate THREADS`` answers a job a line; see :mod:`kinema.data.workers`. A job names the
+recipe, so it knows nothing of the search.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+Job = dict[str, Any]
+
+
+def judged(job: Job) -> Job:
+    """What came of a candidate: its fitness, or the reason why it has none; never an exception.
+
+    Args:
+        job: 'recipe', or 'refused' with the reason why it cannot be; 'manifest', 'cache', 'device', 'threads'; 'k',
+            's', 'temperature', 'seed', 'subset' of the fitness; 'folder' for what is written on the way; and 'keep',
+            where its run is to stay, or ''.
+    """
+    if job["refused"]:
+        return {"reason": job["refused"], "seconds": 0.0}
+    import torch
+
+    from kinema.core.errors import KinemaError
+
+    torch.set_num_threads(job["threads"])
+    began = time.monotonic()
+    Path(job["folder"]).mkdir(parents=True, exist_ok=True)
+    place = Path(tempfile.mkdtemp(dir=job["folder"]))
+    try:
+        answer = _trained_and_judged(job, place / "run")
+        if job["keep"] and not answer["reason"]:
+            shutil.rmtree(job["keep"], ignore_errors=True)
+            Path(job["keep"]).parent.mkdir(parents=True, exist_ok=True)
+            os.rename(place / "run", job["keep"])
+    except KinemaError as error:
+        answer = {"reason": f"{error.kind}: {error.message}"}
+    except Exception as error:
+        answer = {"reason": f"{type(error).__name__}: {error}"}
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    return {**answer, "seconds": time.monotonic() - began}
+
+
+def _trained_and_judged(job: Job, run: Path) -> Job:
+    from kinema import api
+    from kinema.data import Manifest
+    from kinema.evaluation import zipf_fitness
+    from kinema.recipes.json import recipe_from_plain
+
+    recipe, manifest = recipe_from_plain(job["recipe"]), Manifest.read(Path(job["manifest"]))
+    done = api.pretrain(recipe, manifest, run, cache=job["cache"], device=job["device"], logger="none")
+    store = chosen(api.open_store(manifest, recipe, cache=job["cache"]), job["subset"], job["seed"])
+    device = {"gpu": "cuda", "auto": None}.get(job["device"], job["device"])
+    features = api.load(run).features(store, device=device, failures_allowed=recipe.failure_budget).encoded
+    found = zipf_fitness(features, job["k"], job["s"], job["seed"], job["temperature"])
+    figures = {"rank": found.rank, "spread": found.spread, "loss": done.loss}
+    if found.collapsed:
+        return {**figures, "reason": found.collapsed}
+    return {**figures, "reason": "", "fitness": found.fitness, "hard": found.hard}
+
+
+def chosen(store: Any, subset: int, seed: int) -> Any:
+    """The store with ``subset`` of its videos, drawn by the seed: the same for every candidate."""
+    import torch
+
+    from kinema.core.seeds import generator_at
+
+    rows = sorted(store.frames)
+    if len(rows) <= subset:
+        return store
+    taken = torch.randperm(len(rows), generator=generator_at(seed, "evolve", "subset"))[:subset].tolist()
+    some = copy.copy(store)
+    some.frames = {rows[place]: store.frames[rows[place]] for place in taken}
+    return some
+
+
+def main(arguments: list[str]) -> None:
+    """Serves until standard input ends."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = arguments[0]  # before numpy and torch are loaded: sums must not depend on the machine
+    from kinema.data.workers import serve
+
+    serve(judged)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,123 @@
+"""What was tried: a file a candidate, written when it is judged, so that a search that was stopped goes on.
+
+DIR/evolve.json           what was asked: the search, its seed and budget, the fitness, the plan, the data's digest
+DIR/manifest.parquet      the videos
+DIR/candidates/0007.json  one candidate: its weights, its fitness or why it has none, what was measured beside it
+DIR/runs/0007/            its run, where they are kept
+DIR/history.json, .csv    all of them; DIR/chart.svg, how the search went; DIR/best.json, for ``pretrain --config``
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kinema.core.errors import CheckpointError, RunError
+from kinema.core.files import write_json
+from kinema.evolving.search import Tried
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One candidate as it was judged.
+
+    Args:
+        number: from 0, in the order in which they were proposed.
+        generation: from 0.
+        weights: λ by the names of parts.
+        fitness: less is better; None where it failed.
+        reason: why it failed: a crash, an error, a collapse; empty where it did not.
+        hard: the fitness of hard clusters, which knows no temperature; None where it failed.
+        rank: effective rank of the features; None where there were none.
+        spread: share of the features' mean square around their mean; None where there were none.
+        loss: of its training's last epoch.
+        seconds: how long it took.
+    """
+
+    number: int
+    generation: int
+    weights: Mapping[str, float]
+    fitness: float | None = None
+    reason: str = ""
+    hard: float | None = None
+    rank: float | None = None
+    spread: float | None = None
+    loss: float | None = None
+    seconds: float = 0.0
+
+    def scored(self, worst: float) -> float:
+        """The fitness that the search sees: what failed is a nat worse than the worst that can be."""
+        return self.fitness if self.fitness is not None else worst + 1.0
+
+    def tried(self, worst: float) -> Tried:
+        """What the search learns from it."""
+        return tuple(self.weights.values()), self.scored(worst)
+
+
+class SearchFolder:
+    """Reads and writes the folder of one search."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def begun(cls, path: Path, asked: Mapping[str, Any], *, resume: bool) -> SearchFolder:
+        """The folder of a new search, or of one that is gone on with.
+
+        Args:
+            path: the folder.
+            asked: what was asked, as plain values.
+            resume: whether it may be there already.
+
+        Raises:
+            RunError: it is there and was not to be resumed, or it is no search.
+            CheckpointError: it was begun with other settings or other videos, which are named.
+        """
+        folder, file = cls(path), path / "evolve.json"
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            if not file.is_file():
+                raise RunError(f"'{path}' exists and is no search; nothing was changed.", "Choose another --out.")
+            if not resume:
+                raise RunError(
+                    f"'{path}' holds a search already; nothing was changed.",
+                    "Choose another --out, or add --resume to go on with it.",
+                )
+            folder._check(json.loads(file.read_text(encoding="utf-8")), asked)
+            return folder
+        write_json(file, asked)
+        return folder
+
+    def _check(self, told: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+        plain = json.loads(json.dumps(asked))
+        other = [key for key in plain if told.get(key) != plain[key]]
+        if other:
+            key = other[0]
+            raise CheckpointError(
+                f"The search in '{self.path}' was begun with another {key}"
+                + ("." if isinstance(plain[key], dict) else f": {told.get(key)}, now {plain[key]}."),
+                "Go on with what it was begun with, or search into a new folder.",
+            )
+
+    def _file(self, number: int) -> Path:
+        return self.path / "candidates" / f"{number:04d}.json"
+
+    def add(self, candidate: Candidate) -> None:
+        """Keeps one candidate, atomically."""
+        write_json(self._file(candidate.number), asdict(candidate))
+
+    def read(self, number: int) -> Candidate | None:
+        """A candidate that was judged; None where it was not yet.
+
+        Raises:
+            RunError: its file is damaged.
+        """
+        file = self._file(number)
+        if not file.is_file():
+            return None
+        try:
+            return Candidate(**json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise RunError(f"'{file}' cannot be read: {error}.", "Remove it, and it is tried again.") from error
