@@ -29,7 +29,8 @@ class Encoder(Protocol):
     """A network from one view of a clip to a feature.
 
     ``channels`` is what it takes in, ``dim`` what it gives out. ``feature_map`` is [B, dim, t, h, w] before pooling;
-    calling the encoder gives its mean over t, h and w, [B, dim].
+    calling the encoder gives its mean over t, h and w, [B, dim]. An encoder of sound takes [B, 1, bands, times], and
+    its feature map is [B, dim, b, t].
     """
 
     channels: int
@@ -142,11 +143,16 @@ class Method(nn.Module):
         towers = self.towers()
         depths = [list(towers[view].encoder.stages()) for view in self.trains]  # type: ignore[operator, union-attr]
         known = {id(p) for stages in depths for stage in stages for p in stage}
-        merged = [[p for stages in depths for p in stages[depth]] for depth in range(len(depths[0]))]
+        deepest = max(len(stages) for stages in depths)
+        depths = [[()] * (deepest - len(stages)) + stages for stages in depths]  # networks end at one depth
+        merged = [[p for stages in depths for p in stages[depth]] for depth in range(deepest)]
         return [*merged, [p for p in self.parameters() if id(p) not in known]]
 
     def embed(self, x: Tensor) -> Tensor:
-        """Features of :attr:`view`, float [B, C, T, H, W] to [B, dim], before the head and not normalised."""
+        """Features of :attr:`view`, float [B, C, T, H, W] to [B, dim], before the head and not normalised.
+
+        The view 'sound' is [B, 1, bands, times].
+        """
         features: Tensor = self.towers()[self.view].encoder(x)  # type: ignore[operator]
         return features
 

@@ -311,7 +311,8 @@ def transform_of(method: Method, recipe: Recipe, phase: Phase) -> ViewTransform:
             f"{making[0]} makes a negative of each clip, and {type(method).__name__} compares with no negatives.",
             "Leave it out, or choose a contrastive method: moco, simclr, cpr, be or dsm.",
         )
-    return ViewTransform(recipe.clip, method.views, replace(recipe.transform, disturb=disturb), method.companions)
+    config = replace(recipe.transform, disturb=disturb)
+    return ViewTransform(recipe.clip, method.views, config, method.companions, recipe.sound)
 
 
 def make_optimiser(method: Method, config: OptimiserConfig) -> torch.optim.Optimizer:
