@@ -15,7 +15,7 @@ BATCH, VIDEOS, CLASSES, BANDS, TIMES = 8, 16, 3, 16, 24
 CLIP = ClipSpec(frames=4, stride=1, size=16, short_side=16)
 CONTEXT = TrainingContext(videos=VIDEOS, classes=CLASSES)
 SMALL = {"negatives_from": "both", "queue": VIDEOS, "head": HeadConfig(out=16), "stages": 3, "k": 2, "negatives": 6}
-SMALL |= {"keep": 0.5, "temperature": 0.2}
+SMALL |= {"clusters": 4, "keep": 0.5, "temperature": 0.2}
 SMALL |= {
     "grid": 2,
     "width": 4,
@@ -24,7 +24,8 @@ SMALL |= {
 }
 
 
-FORMS = {"be-triplet": ("be", {"form": "triplet"}), "dsm-triplets": ("dsm", {"form": "triplets"})}
+FORMS = {"xdc-mdc": ("xdc", {"form": "mdc"}), "xdc-cdc": ("xdc", {"form": "cdc"})}
+FORMS |= {"be-triplet": ("be", {"form": "triplet"}), "dsm-triplets": ("dsm", {"form": "triplets"})}
 """Methods in a form that is not their first."""
 
 EVERY = [*METHODS, *FORMS, "joined"]
@@ -103,8 +104,19 @@ def generator(step):
     return generator_at(7, "loss", step)
 
 
+def refreshed(method, step=0, optimiser=None):
+    """Random features of all videos, as they are handed over before an epoch; the optimiser forgets what is new."""
+    if method.refreshes():
+        draw = generator_at(7, "features", step)
+        dims = {view: method.towers()[view].encoder.dim for view in method.trains}
+        told = method.refresh({view: torch.randn(VIDEOS, dim, generator=draw) for view, dim in dims.items()})
+        for parameter in told.renewed if optimiser is not None else ():
+            optimiser.state.pop(parameter, None)
+
+
 def fill(method):
     """Steps without an optimiser until the memory is full; returns the next step's number."""
+    refreshed(method)
     for step in range(10):
         losses = method.loss(make_batch(method, step), generator(step))
         if losses.ready:
@@ -114,6 +126,8 @@ def fill(method):
 
 
 def train_step(method, optimiser, step):
+    if step % 3 == 0:
+        refreshed(method, step, optimiser)
     losses = method.loss(make_batch(method, step), generator(step))
     if losses.ready:
         optimiser.zero_grad(set_to_none=True)

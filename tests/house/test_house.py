@@ -161,7 +161,7 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("src", ("mocap", "onnx", "search", "transformers")),
+        ("src", ("faiss", "mocap", "onnx", "search", "transformers")),
         ("tests", ("mocap", "onnx", "search", "test", "transformers")),
         ("benchmarks", ("mocap", "onnx", "search", "test", "peers")),
     ],

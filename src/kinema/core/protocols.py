@@ -5,7 +5,7 @@ it than these:
 
     loss(batch, generator)   pure: twice with one generator state gives one value (BatchNorm statistics aside)
     commit(losses)           after the optimiser's step: moving averages, queues
-    refresh(features)        between epochs: pseudo-labels, memory banks
+    refresh(features)        before the first epoch and between epochs: pseudo-labels
     embed(x)                 what is used afterwards
 
 All state that is not a parameter is a registered, persistent buffer, so that one generic checkpoint resumes any
@@ -15,6 +15,7 @@ method exactly. ``tests/conformance`` holds every method to this.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -90,6 +91,19 @@ class Disturbance(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Refreshed:
+    """What a method did between two epochs.
+
+    Args:
+        figures: what can be told of it, by name, for the curves.
+        renewed: parameters that were drawn anew, of which the optimiser is to forget what it knew.
+    """
+
+    figures: Mapping[str, float] = field(default_factory=dict)
+    renewed: tuple[nn.Parameter, ...] = ()
+
+
 class Method(nn.Module):
     """The base of every method: the four verbs, two of them with a default that does nothing.
 
@@ -125,11 +139,15 @@ class Method(nn.Module):
     def commit(self, losses: Losses) -> None:
         """Takes over what a step leaves behind; called once after the optimiser's step (or the step left out)."""
 
-    def refresh(self, features: Mapping[str, Tensor]) -> None:
-        """Takes the features of the whole training set between two epochs."""
+    def refresh(self, features: Mapping[str, Tensor]) -> Refreshed | None:
+        """Takes the features of the whole training set, before the first epoch and between any two.
 
-    def refreshes(self) -> bool:
-        """Whether :meth:`refresh` wants those features; by default where a method defines it."""
+        Args:
+            features: by view, float [videos, dim] in manifest order; NaN for videos that cannot be read.
+        """
+
+    def refreshes(self, epoch: int = 0) -> bool:  # noqa: ARG002 - for subclasses
+        """Whether :meth:`refresh` wants those features after so many epochs; by default where a method defines it."""
         return type(self).refresh is not Method.refresh
 
     def started(self) -> None:

@@ -1,5 +1,6 @@
 """Objectives: losses as pure functions of tensors."""
 
+from kinema.objectives.cluster_ce import balanced_weights, cluster_cross_entropy
 from kinema.objectives.info_nce import info_nce
 from kinema.objectives.instance import check_contrast, instance_masks
 from kinema.objectives.multi_positive_nce import multi_positive_nce
@@ -8,8 +9,10 @@ from kinema.objectives.own_negatives import own_negatives
 from kinema.objectives.triplet import check_margin, own_triplets, triplet
 
 __all__ = [
+    "balanced_weights",
     "check_contrast",
     "check_margin",
+    "cluster_cross_entropy",
     "info_nce",
     "instance_masks",
     "multi_positive_nce",

@@ -17,6 +17,7 @@ from kinema.methods import (
     MoCoConfig,
     SimCLRConfig,
     SupervisedConfig,
+    XDCConfig,
 )
 
 
@@ -84,6 +85,12 @@ METHODS: dict[str, MethodEntry] = {
         "Huang et al. 2021, arXiv 2104.00862",
         ("rgb", "residual"),
         "a clip finds the keyframe of its video and foretells the motion vectors that follow it",
+    ),
+    "xdc": MethodEntry(
+        XDCConfig,
+        "Alwassel et al. 2020, arXiv 1911.12667",
+        (*VIDEO, "sound"),
+        "the clusters that one view finds supervise the other (rgb and sound); forms xdc, sdc, mdc and cdc",
     ),
     "supervised": MethodEntry(
         SupervisedConfig, "cross entropy, no paper", VIDEO, "the reference that is told the labels"

@@ -198,5 +198,5 @@ def infonce_of(cpr: CPRConfig, view: str, schedule: Schedule) -> MoCoConfig:
 
 def like(config: Any, other: Any, names: tuple[str, ...]) -> Any:
     """Settings with some fields taken from other settings, as far as both have them."""
-    known = [n for n in names if n in type(config).__dataclass_fields__ and n in type(other).__dataclass_fields__]
+    known = [name for name in names if name in type(config).__dataclass_fields__ and hasattr(other, name)]
     return replace(config, **{name: getattr(other, name) for name in known})
