@@ -182,9 +182,7 @@ class XDC(Method):
         cfg = self.config
         return cluster(rows, cfg.clusters, seed=seed, whiten=cfg.whiten, engine=cfg.engine)
 
-    def _draw_head(
-        self, view: str, found: Mapping[str, Clusters], length: float, number: int
-    ) -> list[nn.Parameter]:
+    def _draw_head(self, view: str, found: Mapping[str, Clusters], length: float, number: int) -> list[nn.Parameter]:
         """The outputs that are learnt at random, the others as the clusters' middles have it."""
         linear = self.towers()[view].head.layers[0]
         assert isinstance(linear, nn.Linear)
