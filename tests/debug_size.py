@@ -5,17 +5,17 @@ from dataclasses import fields, replace
 import torch
 
 from kinema.core.protocols import Method
-from kinema.core.records import VIEWS, ClipBatch, ClipSpec, TrainingContext
+from kinema.core.records import SOUND, VIEWS, ClipBatch, ClipSpec, TrainingContext
 from kinema.core.seeds import generator_at
 from kinema.encoders import EncoderConfig, HeadConfig, PredictorConfig
 from kinema.methods import JoinedConfig
 from kinema.recipes.methods import METHODS
 
-BATCH, VIDEOS, CLASSES = 8, 16, 3
+BATCH, VIDEOS, CLASSES, BANDS, TIMES = 8, 16, 3, 16, 24
 CLIP = ClipSpec(frames=4, stride=1, size=16, short_side=16)
 CONTEXT = TrainingContext(videos=VIDEOS, classes=CLASSES)
 SMALL = {"negatives_from": "both", "queue": VIDEOS, "head": HeadConfig(out=16), "stages": 3, "k": 2, "negatives": 6}
-SMALL |= {"keep": 0.5, "temperature": 0.2}
+SMALL |= {"clusters": 4, "keep": 0.5, "temperature": 0.2}
 SMALL |= {
     "grid": 2,
     "width": 4,
@@ -24,7 +24,8 @@ SMALL |= {
 }
 
 
-FORMS = {"be-triplet": ("be", {"form": "triplet"}), "dsm-triplets": ("dsm", {"form": "triplets"})}
+FORMS = {"xdc-mdc": ("xdc", {"form": "mdc"}), "xdc-cdc": ("xdc", {"form": "cdc"})}
+FORMS |= {"be-triplet": ("be", {"form": "triplet"}), "dsm-triplets": ("dsm", {"form": "triplets"})}
 """Methods in a form that is not their first."""
 
 EVERY = [*METHODS, *FORMS, "joined"]
@@ -59,7 +60,7 @@ def make_batch(method, step, *, rows=slice(0, BATCH), variants=None):
     draw = generator_at(7, "clips", step)
     made = []
     for _ in range(method.variants if variants is None else variants):
-        clips = {v: torch.randn(BATCH, c, CLIP.frames, CLIP.size, CLIP.size, generator=draw) for v, c in VIEWS.items()}
+        clips = {view: noise(view, draw) for view in VIEWS}
         made.append({view: clips[view][rows] for view in method.views})
     label = (index % CLASSES)[rows] if method.reads_labels else None
     beside = {name: x[rows] for name, x in companions(method, draw).items()}
@@ -67,12 +68,18 @@ def make_batch(method, step, *, rows=slice(0, BATCH), variants=None):
     return with_negatives(batch, method, step, rows)
 
 
+def noise(view, draw):
+    """Clips of a view, or what is heard of them."""
+    shape = (BANDS, TIMES) if view == SOUND else (CLIP.frames, CLIP.size, CLIP.size)
+    return torch.randn(BATCH, VIEWS[view], *shape, generator=draw)
+
+
 def with_negatives(batch, method, step, rows):
     """The negatives that the method's disturbances make, of noise; every third clip lacks one."""
     draw = generator_at(7, "negatives", step)
     made = []
     for _ in [each for each in method.disturbances if each.negative]:
-        clips = {v: torch.randn(BATCH, c, CLIP.frames, CLIP.size, CLIP.size, generator=draw) for v, c in VIEWS.items()}
+        clips = {view: noise(view, draw) for view in VIEWS if view != SOUND}
         made.append({view: clips[view][rows] for view in method.views})
     if not made:
         return batch
@@ -97,8 +104,19 @@ def generator(step):
     return generator_at(7, "loss", step)
 
 
+def refreshed(method, step=0, optimiser=None):
+    """Random features of all videos, as they are handed over before an epoch; the optimiser forgets what is new."""
+    if method.refreshes():
+        draw = generator_at(7, "features", step)
+        dims = {view: method.towers()[view].encoder.dim for view in method.trains}
+        told = method.refresh({view: torch.randn(VIDEOS, dim, generator=draw) for view, dim in dims.items()})
+        for parameter in told.renewed if optimiser is not None else ():
+            optimiser.state.pop(parameter, None)
+
+
 def fill(method):
     """Steps without an optimiser until the memory is full; returns the next step's number."""
+    refreshed(method)
     for step in range(10):
         losses = method.loss(make_batch(method, step), generator(step))
         if losses.ready:
@@ -108,6 +126,8 @@ def fill(method):
 
 
 def train_step(method, optimiser, step):
+    if step % 3 == 0:
+        refreshed(method, step, optimiser)
     losses = method.loss(make_batch(method, step), generator(step))
     if losses.ready:
         optimiser.zero_grad(set_to_none=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +17,9 @@ from rich.console import Console
 from kinema.core.errors import RunError, UsageError
 from kinema.core.protocols import Method
 from kinema.core.records import Result, TrainingContext
-from kinema.data import ClipStore, Manifest, exports_motion, open_data
+from kinema.data import ClipStore, Manifest, exports_motion, heard, open_data
 from kinema.data.decoding import decode
+from kinema.data.hearing import told_silent
 from kinema.data.layouts import root_of, scan_data
 from kinema.duplicates import duplicates as duplicates
 from kinema.evaluation import MiningMeter
@@ -33,7 +35,7 @@ from kinema.recipes.json import phase_identity, recipe_from_plain, recipe_to_pla
 from kinema.recipes.methods import method_name
 from kinema.recipes.plan import Plan
 from kinema.reporting import Report, collect, with_strips, write_json, write_markdown, write_page
-from kinema.settled import buildable, check_resume, settled
+from kinema.settled import audible, buildable, check_resume, settled
 from kinema.steps import Steps as Steps
 from kinema.training.checkpoints import read_tower
 from kinema.training.loggers import check_logger
@@ -41,6 +43,8 @@ from kinema.training.phase import transform_of
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Phase, Recipe
 from kinema.training.trainer import Job, Trained, build_method, check_memory, train
+
+log = logging.getLogger(__name__)
 
 Data = str | Path | Manifest
 Progress = Callable[[int, int], None]
@@ -112,25 +116,38 @@ def pretrain(
     if resume:
         run = RunFolder.open(Path(out))
         recipe = recipe_from_plain(run.read("recipe.json"), f"'{run.path / 'recipe.json'}'")
+        manifest, silent = audible(recipe, manifest)
         check_resume(run, manifest, method, settings)
         context = buildable(recipe, manifest)
     else:
         run = RunFolder.free(Path(out))
         recipe, context = settled(method, manifest, preset, settings, console)
+        manifest, silent = audible(recipe, manifest)
+    if silent:
+        log.warning("%s", told_silent(silent, len(manifest) + len(silent)))
     store = open_store(manifest, recipe, cache=cache, console=console)
     for phase in recipe.phases:
         check_memory(phase, recipe, len(store.frames))
     if not resume:
-        _begin(run, recipe, manifest, device, {"data": _told(data), "where": dict(where or {})})
+        _begin(run, recipe, manifest, device, {"data": _told(data), "where": dict(where or {})}, silent)
     return train(replace(_job(recipe, store, run, manifest, context, device, console), logger=logger))
 
 
-def _begin(run: RunFolder, recipe: Recipe, manifest: Manifest, device: str, told: dict[str, Any]) -> None:
+def _begin(
+    run: RunFolder,
+    recipe: Recipe,
+    manifest: Manifest,
+    device: str,
+    told: dict[str, Any],
+    silent: Mapping[str, str],
+) -> None:
     """Writes what a run is, the recipe last: a folder with a recipe is a run."""
     told |= {"manifest_digest": manifest.digest, "videos": len(manifest), "classes": len(manifest.classes())}
     run.create()
     run.write("environment.json", {**environment(recipe.seed, device), **told, "command": sys.argv})
     manifest.write(run.manifest_path)
+    if recipe.hears:
+        run.write("silent.json", {"videos": len(silent), "reasons": dict(silent)})
     run.write("recipe.json", recipe_to_plain(recipe))
 
 
@@ -164,13 +181,15 @@ def _mining_meter(manifest: Manifest) -> MiningMeter | None:
 
 
 def _training_features(trained: Method, recipe: Recipe, store: ClipStore) -> Mapping[str, torch.Tensor]:
-    """Features of all readable videos by view, for methods that refresh between epochs."""
+    """Features of all videos by view, in manifest order, NaN for those left out; for methods that refresh."""
     learnt = [p for p in trained.parameters() if p.requires_grad]
     found = {}
     for view in trained.trains:
         tower = trained.towers()[view]
-        model = Model(tower, view, recipe.clip, name=recipe.name)  # type: ignore[arg-type]
-        found[view] = model.features(store, failures_allowed=recipe.failure_budget).encoded.clone()
+        model = Model(tower, view, recipe.clip, name=recipe.name, sound=recipe.sound)  # type: ignore[arg-type]
+        encoded = model.features(store, failures_allowed=recipe.failure_budget).encoded
+        found[view] = encoded.new_full((len(store.manifest), model.dim), float("nan"))
+        found[view][sorted(store.frames)] = encoded
     for parameter in learnt:
         parameter.requires_grad_(True)
     return found
@@ -204,7 +223,8 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
         method.start({view: read_tower(file)})
     tower = method.towers()[view]
     name = "random" if untrained else encoder_name(phase)
-    return Model(tower, view, recipe.clip, name=name, run=folder.path, seed=recipe.seed)  # type: ignore[arg-type]
+    told: dict[str, Any] = {"run": folder.path, "seed": recipe.seed, "sound": recipe.sound}
+    return Model(tower, view, recipe.clip, name=name, **told)  # type: ignore[arg-type]
 
 
 def export(
@@ -283,12 +303,25 @@ def evaluate(
     presets = check(protocol, preset, {"views": views, "shares": shares, "draws": draws, "fit": fit})
     models, home = _models(protocol, model, view, views, untrained), None if out is None else Path(out)
     store = functools.partial(model_store, cache=cache, console=console)
-    asked = Request(models, _open(data), _told(data), presets, store, query, gallery, tuple(shares or ()), draws)
+    manifest, silent = _heard_by(models, _open(data))
+    asked = Request(models, manifest, _told(data), presets, store, query, gallery, tuple(shares or ()), draws)
     results = MEASURES[protocol](replace(asked, fit=fit, out=home, device=device, console=console))
+    if silent:
+        results = [replace(each, details={**each.details, "silent": dict(silent)}) for each in results]
     if (run := models[0].run) is not None:
         for result in results:
             RunFolder.open(run).add_result(result)
     return results
+
+
+def _heard_by(models: Sequence[Model], manifest: Manifest) -> tuple[Manifest, Mapping[str, str]]:
+    """The videos that models can be measured on, and why not the others: one that hears needs their sound."""
+    if all(each.hears is None for each in models):
+        return manifest, {}
+    chosen, silent = heard(manifest.usable())
+    if silent:
+        log.warning("%s", told_silent(silent, len(chosen) + len(silent)))
+    return chosen, silent
 
 
 def _models(
@@ -308,8 +341,9 @@ def _others(model: Model, untrained: bool) -> tuple[Model, ...]:
     """The encoder of another view that the model's run trained; none where there is none."""
     if model.run is None:
         return ()
-    recipe = recipe_from_plain(RunFolder.open(model.run).read("recipe.json"))
-    context = TrainingContext(2, 2)
+    folder = RunFolder.open(model.run)
+    recipe = recipe_from_plain(folder.read("recipe.json"))
+    context = TrainingContext(int(folder.read("environment.json").get("videos", 2)), 2)
     views = {view for phase in recipe.phases for view in build_method(recipe, phase, context).trains} - {model.view}
     return (load(model.run, view=min(views), untrained=untrained),) if views else ()
 
@@ -360,6 +394,7 @@ def model_store(
             motion=model.view == "motion" or _tells_motion(manifest),
             cache=cache_folder(cache),
             progress=progress,
+            sound=model.hears,
         )
 
 
@@ -406,6 +441,7 @@ def open_store(
             cache_bytes=int(recipe.cache_gib * 2**30),
             short_videos=recipe.short_videos,
             progress=progress,
+            sound=recipe.sound if any(transform.needs_sound for transform in transforms) else None,
         )
 
 

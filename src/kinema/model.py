@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from kinema.core.errors import DataError, ShapeError, UsageError
-from kinema.core.records import ClipSpec, RawClips
-from kinema.data import ClipDataset, ClipRequest, ClipStore, collate, evaluation_windows
+from kinema.core.records import SOUND, ClipSpec, RawClips, SoundSpec
+from kinema.data import ClipDataset, ClipRequest, ClipStore, collate, evaluation_windows, heard
 from kinema.data.scanning import scan
 from kinema.encoders import Tower
 from kinema.steps import Progress, Steps
@@ -51,6 +51,7 @@ class Model:
         run: the run's folder, None where there is none.
         seed: the run's seed.
         origin: for a model that was exported, what its file says of where it came from.
+        sound: what is heard of a clip, for the view 'sound'.
     """
 
     def __init__(
@@ -63,11 +64,18 @@ class Model:
         run: Path | None = None,
         seed: int = 0,
         origin: Mapping[str, Any] | None = None,
+        sound: SoundSpec | None = None,
     ) -> None:
         self.tower = tower.eval().requires_grad_(False)
+        self.sound = sound or SoundSpec()
         self.view, self.clip, self.name, self.run, self.seed = view, clip, name, run, seed
         self.origin = dict(origin or {})
-        self._transform = ViewTransform(clip, (view,))
+        self._transform = ViewTransform(clip, (view,), sound=self.sound)
+
+    @property
+    def hears(self) -> SoundSpec | None:
+        """What its clips must be heard of; None for a view that is seen."""
+        return self.sound if self.view == SOUND else None
 
     @property
     def dim(self) -> int:
@@ -90,8 +98,8 @@ class Model:
         """Embeddings of whole videos: float32 [N, dim] of several, [dim] of one that is given by itself.
 
         Args:
-            videos: paths of video files; or arrays, uint8 [frames, H, W, 3] in RGB (not for the view 'motion', which
-                is read from the stream). One of them, or any iterable: a list, a tuple, a generator.
+            videos: paths of video files; or arrays, uint8 [frames, H, W, 3] in RGB (not for the views 'motion' and
+                'sound', which are read from the file). One of them, or any iterable: a list, a tuple, a generator.
             windows: how a video is cut: overlapping windows ('coclr') or ten even ones ('vcop').
             batch_size: clips at a time.
             device: where to compute; a GPU where there is one, by default.
@@ -100,7 +108,8 @@ class Model:
 
         Raises:
             UsageError: paths and arrays are mixed, or something is neither.
-            DataError: a video cannot be read or is shorter than a clip; nothing is skipped.
+            DataError: a video cannot be read, is shorter than a clip, or has no sound for the view 'sound'; nothing is
+                skipped.
             ShapeError: an array is not uint8 [frames, H, W, 3], or has too few frames.
         """
         given, alone = listed(videos)
@@ -129,7 +138,10 @@ class Model:
         broken = [f"'{v.path}' ({v.reason})" for v in manifest.videos if v.health == "unreadable"]
         if broken:
             raise DataError(f"{len(broken)} of {len(distinct)} videos cannot be read: {', '.join(broken[:5])}.")
-        store = ClipStore(manifest, self.clip, motion=self.view == "motion", cache=None)
+        if self.hears is not None and (silent := heard(manifest)[1]):
+            named = ", ".join(f"'{path}' ({reason})" for path, reason in list(silent.items())[:5])
+            raise DataError(f"{len(silent)} of {len(distinct)} videos cannot be heard: {named}.", "Leave them out.")
+        store = ClipStore(manifest, self.clip, motion=self.view == "motion", cache=None, sound=self.hears)
         found = self.features(store, windows=windows, batch_size=batch_size, device=device, progress=progress)
         return found.encoded[[rows[path] for path in resolved]]
 
@@ -147,7 +159,8 @@ class Model:
         """Features of every readable video of a store, in the order of its rows.
 
         Args:
-            store: made with this model's clip, and with motion where the view is 'motion'.
+            store: made with this model's clip, with motion where the view is 'motion' and with sound (:attr:`hears`)
+                where it is 'sound'.
             windows: how a video is cut; or what says of its number of frames where the windows begin.
             batch_size: clips at a time.
             device: where to compute.
@@ -159,7 +172,9 @@ class Model:
         Raises:
             DataError: more of them could not be read.
         """
-        dataset = ClipDataset(store, failures_allowed=failures_allowed, motion=self.view == "motion")
+        dataset = ClipDataset(
+            store, failures_allowed=failures_allowed, motion=self.view == "motion", sound=self.view == SOUND
+        )
         rows = sorted(store.frames)
         wanted = [
             ClipRequest(row, windows(frames) if callable(windows) else evaluation_windows(frames, self.clip, windows))
@@ -192,9 +207,9 @@ class Model:
         device: str | None,
         progress: Progress | None,
     ) -> Tensor:
-        if self.view == "motion":
+        if self.view in ("motion", SOUND):
             raise UsageError(
-                "The view 'motion' is read from a video stream; arrays have none.", "Give the paths of the files."
+                f"The view '{self.view}' is read from a video file; arrays have none.", "Give the paths of the files."
             )
         for number, video in enumerate(videos):
             if video.dtype != np.uint8 or video.ndim != 4 or video.shape[-1] != 3 or len(video) < self.clip.span:

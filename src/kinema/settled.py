@@ -8,9 +8,9 @@ from typing import Any
 
 from rich.console import Console
 
-from kinema.core.errors import CheckpointError, UsageError
+from kinema.core.errors import CheckpointError, DataError, UsageError
 from kinema.core.records import TrainingContext
-from kinema.data import Manifest, exports_motion
+from kinema.data import Manifest, exports_motion, heard
 from kinema.methods import CPRConfig
 from kinema.recipes.changes import changed
 from kinema.recipes.compose import composed
@@ -43,9 +43,26 @@ def settled(
         KinemaError: the settings, the weights to start from and the videos contradict one another.
     """
     recipe = _recipe_of(method, preset, manifest, settings, console)
-    context = buildable(recipe, manifest)
+    context = buildable(recipe, audible(recipe, manifest)[0])
     check_weights(recipe, context)
     return recipe, context
+
+
+def audible(recipe: Recipe, manifest: Manifest) -> tuple[Manifest, Mapping[str, str]]:
+    """The videos that a recipe can be trained on: where a method hears, those with a sound; and why not the others.
+
+    Raises:
+        DataError: none can be heard, or only one.
+    """
+    if not recipe.hears:
+        return manifest, {}
+    chosen, silent = heard(manifest)
+    if len(chosen) < 2:
+        raise DataError(
+            f"Only one of the {len(manifest)} videos can be heard; telling videos apart needs at least 2.",
+            "`kinema scan` says which have a sound.",
+        )
+    return chosen, silent
 
 
 def buildable(recipe: Recipe, manifest: Manifest) -> TrainingContext:

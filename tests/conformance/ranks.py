@@ -7,7 +7,7 @@ import sys
 
 import torch
 import torch.distributed as dist
-from debug_size import BATCH, EVERY, fill, generator, make_batch, make_method, snapshot
+from debug_size import BATCH, EVERY, fill, generator, make_batch, make_method, refreshed, snapshot
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -33,6 +33,7 @@ def train(name, rank, world):
     if world == 1:
         first = fill(method)
     else:
+        refreshed(method)
         while not (losses := method.loss(make_batch(method, first, rows=rows), generator(first))).ready:
             method.commit(losses)
             first += 1

@@ -161,7 +161,7 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("src", ("evolve", "mocap", "onnx", "ray", "search", "transformers")),
+        ("src", ("evolve", "faiss", "mocap", "onnx", "ray", "search", "transformers")),
         ("tests", ("evolve", "mocap", "onnx", "ray", "search", "test", "transformers")),
         ("benchmarks", ("mocap", "onnx", "search", "test", "peers")),
     ],

@@ -12,12 +12,14 @@ from kinema.core.records import Companions
 from kinema.encoders import HeadConfig
 from kinema.methods import Joined, JoinedConfig
 from kinema.recipes.methods import METHODS
+from kinema.recipes.plan import like
 
 BASES = [name for name, entry in METHODS.items() if entry.alone]
 
 
 def joined(*names, weights=(), **changes):
     first, *others = (make_config(name, **changes) for name in names)
+    others = [like(each, first, ("head",)) for each in others]
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return build(JoinedConfig(first, tuple(others), weights))

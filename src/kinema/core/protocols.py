@@ -5,7 +5,7 @@ it than these:
 
     loss(batch, generator)   pure: twice with one generator state gives one value (BatchNorm statistics aside)
     commit(losses)           after the optimiser's step: moving averages, queues
-    refresh(features)        between epochs: pseudo-labels, memory banks
+    refresh(features)        before the first epoch and between epochs: pseudo-labels
     embed(x)                 what is used afterwards
 
 All state that is not a parameter is a registered, persistent buffer, so that one generic checkpoint resumes any
@@ -15,6 +15,7 @@ method exactly. ``tests/conformance`` holds every method to this.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -29,7 +30,8 @@ class Encoder(Protocol):
     """A network from one view of a clip to a feature.
 
     ``channels`` is what it takes in, ``dim`` what it gives out. ``feature_map`` is [B, dim, t, h, w] before pooling;
-    calling the encoder gives its mean over t, h and w, [B, dim].
+    calling the encoder gives its mean over t, h and w, [B, dim]. An encoder of sound takes [B, 1, bands, times], and
+    its feature map is [B, dim, b, t].
     """
 
     channels: int
@@ -89,6 +91,19 @@ class Disturbance(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Refreshed:
+    """What a method did between two epochs.
+
+    Args:
+        figures: what can be told of it, by name, for the curves.
+        renewed: parameters that were drawn anew, of which the optimiser is to forget what it knew.
+    """
+
+    figures: Mapping[str, float] = field(default_factory=dict)
+    renewed: tuple[nn.Parameter, ...] = ()
+
+
 class Method(nn.Module):
     """The base of every method: the four verbs, two of them with a default that does nothing.
 
@@ -124,11 +139,15 @@ class Method(nn.Module):
     def commit(self, losses: Losses) -> None:
         """Takes over what a step leaves behind; called once after the optimiser's step (or the step left out)."""
 
-    def refresh(self, features: Mapping[str, Tensor]) -> None:
-        """Takes the features of the whole training set between two epochs."""
+    def refresh(self, features: Mapping[str, Tensor]) -> Refreshed | None:
+        """Takes the features of the whole training set, before the first epoch and between any two.
 
-    def refreshes(self) -> bool:
-        """Whether :meth:`refresh` wants those features; by default where a method defines it."""
+        Args:
+            features: by view, float [videos, dim] in manifest order; NaN for videos that cannot be read.
+        """
+
+    def refreshes(self, epoch: int = 0) -> bool:  # noqa: ARG002 - for subclasses
+        """Whether :meth:`refresh` wants those features after so many epochs; by default where a method defines it."""
         return type(self).refresh is not Method.refresh
 
     def started(self) -> None:
@@ -142,11 +161,16 @@ class Method(nn.Module):
         towers = self.towers()
         depths = [list(towers[view].encoder.stages()) for view in self.trains]  # type: ignore[operator, union-attr]
         known = {id(p) for stages in depths for stage in stages for p in stage}
-        merged = [[p for stages in depths for p in stages[depth]] for depth in range(len(depths[0]))]
+        deepest = max(len(stages) for stages in depths)
+        depths = [[()] * (deepest - len(stages)) + stages for stages in depths]  # networks end at one depth
+        merged = [[p for stages in depths for p in stages[depth]] for depth in range(deepest)]
         return [*merged, [p for p in self.parameters() if id(p) not in known]]
 
     def embed(self, x: Tensor) -> Tensor:
-        """Features of :attr:`view`, float [B, C, T, H, W] to [B, dim], before the head and not normalised."""
+        """Features of :attr:`view`, float [B, C, T, H, W] to [B, dim], before the head and not normalised.
+
+        The view 'sound' is [B, 1, bands, times].
+        """
         features: Tensor = self.towers()[self.view].encoder(x)  # type: ignore[operator]
         return features
 

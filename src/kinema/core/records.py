@@ -2,7 +2,7 @@
 
 Axes: B clips of a batch, V variants (augmented or temporal) of a clip, T frames, C channels, H and W pixels,
 h and w cells of the motion grid, d dimensions of an embedding, k mined entries of a clip, N further motion clips of
-M frames each.
+M frames each, S samples of a sound.
 """
 
 from __future__ import annotations
@@ -16,8 +16,73 @@ from torch import Tensor
 
 from kinema.core.errors import ConfigError, ShapeError
 
-VIEWS: Mapping[str, int] = {"rgb": 3, "residual": 3, "motion": 2}
-"""The views a clip can be seen in, and their channels."""
+VIEWS: Mapping[str, int] = {"rgb": 3, "residual": 3, "motion": 2, "sound": 1}
+"""The views of a clip, and their channels: three in which it is seen, and the one in which it is heard."""
+
+SOUND = "sound"
+"""The view in which a clip is heard: a log-mel spectrogram, float [B, 1, bands, times]."""
+
+
+def view_axes(view: str) -> str:
+    """The axes of a view as messages name them: '[B, C, T, H, W]', or '[B, 1, bands, times]' of the sound."""
+    return "[B, 1, bands, times]" if view == SOUND else "[B, C, T, H, W]"
+
+
+@dataclass(frozen=True)
+class SoundSpec:
+    """What is heard of a clip: a stretch of its video's sound about the middle of its window, as a log-mel spectrogram.
+
+    Args:
+        rate: samples a second.
+        seconds: of the stretch.
+        bands: mel bands of the spectrogram (XDC: 40).
+        frames: its frames (XDC: 100); the hop from one to the next is the stretch divided by them.
+        window: seconds of the spectrum's window.
+        shift: seconds by which the stretch may lie earlier or later in training; so much more is read on both sides.
+    """
+
+    rate: int = 16000
+    seconds: float = 1.0
+    bands: int = 40
+    frames: int = 100
+    window: float = 0.025
+    shift: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("rate", "bands", "frames"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"sound.{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.seconds <= 0 or self.window <= 0 or self.shift < 0:
+            raise ConfigError(
+                f"sound.seconds={self.seconds}, window={self.window}, shift={self.shift}: the first two must be above "
+                "0, and the shift must not be negative."
+            )
+        if self.samples % self.frames:
+            raise ConfigError(
+                f"sound.frames is {self.frames}, which does not divide the {self.samples} samples of "
+                f"{self.seconds:g} s at {self.rate} Hz.",
+                "Choose seconds and frames so that the hop is a whole number of samples: 1 s and 100 frames.",
+            )
+
+    @property
+    def samples(self) -> int:
+        """Samples of the stretch that is heard."""
+        return round(self.rate * self.seconds)
+
+    @property
+    def hop(self) -> int:
+        """Samples from one frame of the spectrogram to the next."""
+        return self.samples // self.frames
+
+    @property
+    def margin(self) -> int:
+        """Samples that are read before and after the stretch, for it to be shifted."""
+        return round(self.rate * self.shift)
+
+    @property
+    def read(self) -> int:
+        """S, samples that are read of a clip: the stretch with its margins."""
+        return self.samples + 2 * self.margin
 
 
 @dataclass(frozen=True)
@@ -136,6 +201,9 @@ class RawClips:
             from one frame of the video to the next, in the unit of ``motion``.
         motion_clips_valid: bool [B, 1 + N, M, h, w] or None: where the stream told a motion; nowhere in a motion clip
             for which the video has no room.
+        sound: float [B, V, S] in [-1, 1] or None: the sound about the middle of each window, on the video's clock; see
+            :class:`SoundSpec`.
+        sound_valid: bool [B, V, S] or None: where the video's audio covers it; the rest is zero and no silence.
     """
 
     frames: Tensor
@@ -150,6 +218,8 @@ class RawClips:
     keyframe: Tensor | None = None
     motion_clips: Tensor | None = None
     motion_clips_valid: Tensor | None = None
+    sound: Tensor | None = None
+    sound_valid: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.frames.dim() != 6 or self.frames.shape[-1] != 3 or self.frames.dtype != torch.uint8:
@@ -170,6 +240,7 @@ class RawClips:
         if (self.motion is None and self.motion_clips is None) != (self.motion_extent is None):
             raise ShapeError("RawClips: motion_extent is given where motion or motion_clips are, and nowhere else.")
         self._check_companions()
+        self._check_sound()
         for name in ("extent", "index", "source", "label"):
             if getattr(self, name).shape[0] != b:
                 raise ShapeError(f"RawClips.{name} has {getattr(self, name).shape[0]} rows for {b} clips.")
@@ -194,6 +265,16 @@ class RawClips:
                 f"expected [{b}, 1 + N, M, h, w, 2] and the same without the last axis."
             )
 
+    def _check_sound(self) -> None:
+        if self.sound is None and self.sound_valid is None:
+            return
+        told = [None if x is None else tuple(x.shape) for x in (self.sound, self.sound_valid)]
+        if told[0] != told[1] or len(told[0] or ()) != 3 or told[0][:2] != tuple(self.frames.shape[:2]):  # type: ignore[index]
+            raise ShapeError(
+                f"RawClips.sound is {told[0]} and sound_valid {told[1]}; expected both of "
+                f"[{len(self)}, {self.frames.shape[1]}, S]."
+            )
+
     def __len__(self) -> int:
         return self.frames.shape[0]
 
@@ -204,7 +285,7 @@ class RawClips:
         for name in self.__dataclass_fields__:
             value = getattr(self, name)
             if value is not None:
-                stacked = name in ("frames", "motion", "motion_valid")
+                stacked = name in ("frames", "motion", "motion_valid", "sound", "sound_valid")
                 value = value.flatten(0, 1)[:, None] if stacked else value.repeat_interleave(v, dim=0)
             moved[name] = value
         return RawClips(**moved)
@@ -231,7 +312,7 @@ class ClipBatch:
     """What a method sees: variants of each clip, each in one or more views, all of one geometry.
 
     Args:
-        variants: V mappings from the view's name to float [B, C, T, H, W].
+        variants: V mappings from the view's name to float [B, C, T, H, W], for the view 'sound' [B, 1, bands, times].
         index: int64 [B], the video's row in the manifest.
         source: int64 [B], the recording's id; equal ids are siblings.
         label: int64 [B], only where the method declares that it reads labels; None otherwise.
@@ -261,9 +342,11 @@ class ClipBatch:
         for kind, group in (("variant", self.variants), ("negative", self.negatives)):
             for number, variant in enumerate(group):
                 for name, x in variant.items():
-                    if x.dim() != 5 or x.shape[0] != b:
+                    axes = view_axes(name)
+                    if x.dim() != axes.count(",") + 1 or x.shape[0] != b:
+                        expected = axes.replace("B", str(b), 1)
                         raise ShapeError(
-                            f"ClipBatch {kind} {number}, view '{name}' is {tuple(x.shape)}; expected [{b}, C, T, H, W]."
+                            f"ClipBatch {kind} {number}, view '{name}' is {tuple(x.shape)}; expected {expected}."
                         )
         valid = self.negatives_valid
         if valid is not None and (valid.dtype != torch.bool or valid.shape != (b, len(self.negatives))):
@@ -273,16 +356,16 @@ class ClipBatch:
             )
         if self.source.shape != self.index.shape:
             raise ShapeError(f"ClipBatch.source is {tuple(self.source.shape)} for index {tuple(self.index.shape)}.")
-        for name, axes in (("keyframe", 4), ("motion_clips", 6), ("motion_clips_valid", 2)):
+        for name, count in (("keyframe", 4), ("motion_clips", 6), ("motion_clips_valid", 2)):
             companion = getattr(self, name)
-            if companion is not None and (companion.dim() != axes or companion.shape[0] != b):
-                raise ShapeError(f"ClipBatch.{name} is {tuple(companion.shape)}; expected {axes} axes and {b} rows.")
+            if companion is not None and (companion.dim() != count or companion.shape[0] != b):
+                raise ShapeError(f"ClipBatch.{name} is {tuple(companion.shape)}; expected {count} axes and {b} rows.")
 
     def __len__(self) -> int:
         return self.index.shape[0]
 
     def view(self, variant: int, name: str) -> Tensor:
-        """One view of one variant, float [B, C, T, H, W].
+        """One view of one variant, float [B, C, T, H, W], or [B, 1, bands, times] of the sound.
 
         Raises:
             ShapeError: the batch holds no such variant or view; the message names those it has.

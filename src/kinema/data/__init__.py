@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kinema.data.audio import Audio, read_audio
     from kinema.data.clips import ClipDataset, collate
     from kinema.data.decoding import Decoded, decode
+    from kinema.data.hearing import heard
     from kinema.data.keyframe import keyframes, nearest_keyframe
     from kinema.data.layouts import apply_labels, open_data
     from kinema.data.manifest import Manifest, Video
@@ -37,6 +38,7 @@ _HOMES = {
     "decode": "decoding",
     "evaluation_windows": "sampler",
     "exports_motion": "motion",
+    "heard": "hearing",
     "keyframes": "keyframe",
     "motion_vectors": "motion_file",
     "nearest_keyframe": "keyframe",
@@ -61,6 +63,7 @@ __all__ = [
     "decode",
     "evaluation_windows",
     "exports_motion",
+    "heard",
     "keyframes",
     "motion_vectors",
     "nearest_keyframe",

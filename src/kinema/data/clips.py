@@ -45,7 +45,7 @@ class Clip:
     elsewhere: bool | None = None
 
     def still(self) -> Clip:
-        """One window in which nothing moves: the mean picture of all windows, held."""
+        """One window in which nothing moves: the mean picture of all windows, held, and without sound."""
         frames, motion, valid = self.windows.frames, self.windows.motion, self.windows.motion_valid
         mean = np.rint(frames.mean(axis=(0, 1), dtype=np.float64)).astype(np.uint8)
         held = Windows(
@@ -68,6 +68,7 @@ class ClipDataset(Dataset[Clip]):
         ledger: a file to which every broken video is added, a line of JSON each; the processes that load share it, and
             so count together, also what an earlier part of a resumed job found.
         motion: whether the clips are to have their motion; by default where the store has it.
+        sound: whether they are to have their sound; by default where the store has it.
     """
 
     def __init__(
@@ -77,9 +78,10 @@ class ClipDataset(Dataset[Clip]):
         failures_allowed: float = 0.01,
         ledger: Path | None = None,
         motion: bool | None = None,
+        sound: bool | None = None,
     ) -> None:
         self.store = store
-        self._motion = motion
+        self._motion, self._sound = motion, sound
         self._ledger = ledger
         self.failures: dict[int, str] = {}
         """Rows that could not be read, with the reason."""
@@ -113,6 +115,7 @@ class ClipDataset(Dataset[Clip]):
                         keyframe=asked.keyframe,
                         motion_starts=asked.motion_starts,
                         motion_frames=asked.motion_frames,
+                        sound=self._sound,
                     )
                     found = None if asked.elsewhere is None else asked.elsewhere != NO_ROOM
                     return Clip(windows, row, self._sources[row], self._labels[row], found)
@@ -184,6 +187,8 @@ def collate(clips: Sequence[Clip]) -> RawClips:
     motion, motion_valid, motion_extent = _padded_motion([(each.motion, each.motion_valid) for each in windows])
     beside = _padded_motion([(each.motion_clips, each.motion_clips_valid) for each in windows])
     elsewhere = [clip.elsewhere for clip in clips if clip.elsewhere is not None]
+    sounds = [each.sound for each in windows if each.sound is not None]
+    covered = [each.sound_valid for each in windows if each.sound_valid is not None]
     return RawClips(
         frames=frames,
         motion=motion,
@@ -197,6 +202,8 @@ def collate(clips: Sequence[Clip]) -> RawClips:
         source=torch.tensor([clip.source for clip in clips]),
         label=torch.tensor([clip.label for clip in clips]),
         elsewhere=torch.tensor(elsewhere) if elsewhere else None,
+        sound=torch.from_numpy(np.stack(sounds)) if sounds else None,
+        sound_valid=torch.from_numpy(np.stack(covered)) if covered else None,
     )
 
 

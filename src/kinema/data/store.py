@@ -1,4 +1,4 @@
-"""Every video decoded once: windows of frames and motion, from a memory-mapped store or straight from the files.
+"""Every video decoded once: windows of frames, motion and sound, from a memory-mapped store or from the files.
 
 Training reads each video many times, at a size far below that of the files. So the usable videos are decoded once at
 ``spec.short_side`` into flat files, and a window is a slice of a memory map. Where that would take more room than
@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import ConfigError, DataError, VideoError
-from kinema.core.records import ClipSpec
+from kinema.core.records import ClipSpec, SoundSpec
+from kinema.data.hearing import SCALE, UNHEARD, read_sound, sound_missing, whole_stretch, window_sample
 from kinema.data.manifest import Manifest, Video
 from kinema.data.motion import require_motion, step_motion
 from kinema.data.picture import motion_grid, output_size
@@ -44,6 +45,8 @@ class Windows:
             fraction of the frame's (width, height).
         motion_clips_valid: bool [1 + N, M, h, w] or None: where the stream told a motion; nowhere in a motion clip that
             the video has no room for.
+        sound: float32 [V, S] in [-1, 1] or None: about the middle of each window; see :class:`SoundSpec`.
+        sound_valid: bool [V, S] or None: where the audio covers it.
     """
 
     frames: NDArray[np.uint8]
@@ -52,6 +55,8 @@ class Windows:
     keyframe: NDArray[np.uint8] | None = None
     motion_clips: NDArray[np.float32] | None = None
     motion_clips_valid: NDArray[np.bool_] | None = None
+    sound: NDArray[np.float32] | None = None
+    sound_valid: NDArray[np.bool_] | None = None
 
 
 class ClipStore:
@@ -67,9 +72,11 @@ class ClipStore:
             warning, 'repeat' holds their last frame.
         workers: processes that decode when the cache is made.
         progress: is told (videos done, videos) meanwhile.
+        sound: what is heard of a clip; None for no sound.
 
     Raises:
-        DataError: no usable video; short videos with 'error'; a codec without motion vectors with ``motion``.
+        DataError: no usable video; short videos with 'error'; a codec without motion vectors with ``motion``; a video
+            that cannot be heard with ``sound``.
         StorageError: the cache could not be written.
     """
 
@@ -84,22 +91,33 @@ class ClipStore:
         short_videos: Literal["error", "skip", "repeat"] = "error",
         workers: int = 2,
         progress: Callable[[int, int], None] | None = None,
+        sound: SoundSpec | None = None,
     ) -> None:
         self.manifest = manifest
         self.spec = spec
         self.motion = motion
+        self.sound = sound
         self.frames: Mapping[int, int] = _readable(manifest, spec, short_videos)
         """For each row that can be read, how many frames the video has."""
         if motion:
             _require_motion(manifest, self.frames)
-        self.bytes = sum(_estimate(manifest.videos[row], spec, motion) for row in self.frames)
+        if sound is not None:
+            _require_sound(manifest, self.frames)
+        self.bytes = sum(_estimate(manifest.videos[row], spec, motion, sound) for row in self.frames)
         """What the decoded videos take, or would take."""
         self.failures: dict[int, str] = {}
         """Rows that could not be decoded when the cache was made, with the reason."""
         self._stored: StoredVideos | None = None
         if cache is not None and self.bytes <= cache_bytes:
             self._stored = build_store(
-                manifest, sorted(self.frames), spec.short_side, motion, cache, workers=workers, progress=progress
+                manifest,
+                sorted(self.frames),
+                spec.short_side,
+                motion,
+                cache,
+                workers=workers,
+                progress=progress,
+                sound=sound,
             )
             self.failures = {row: entry.failed for row, entry in self._stored.entries.items() if entry.failed}
         elif cache is not None:
@@ -123,6 +141,7 @@ class ClipStore:
         keyframe: int | None = None,
         motion_starts: Sequence[int] = (),
         motion_frames: int = 0,
+        sound: bool | None = None,
     ) -> Windows:
         """Windows of one video, and what is to come along; one pass over the file where it is read from the file.
 
@@ -133,6 +152,7 @@ class ClipStore:
             keyframe: the number of a frame to come along.
             motion_starts: the first frame of each motion clip to come along; -1 for one that the video has no room for.
             motion_frames: frames of a motion clip.
+            sound: False spares the time of reading the sound that the store has.
 
         Raises:
             VideoError: frames that the manifest promises cannot be decoded.
@@ -148,15 +168,31 @@ class ClipStore:
         read = self._from_files if self._stored is None else self._from_store
         frames, still, fields, size = read(video, starts, keyframe, [*stretches, *placed])
         whole = _steps(fields[: len(stretches)], self.spec.stride, size)
+        heard, covered = self._sounds(video, starts) if self.sound is not None and sound is not False else (None, None)
         if not motion_starts:
-            return Windows(frames, *whole, still)
+            return Windows(frames, *whole, still, sound=heard, sound_valid=covered)
         grid = motion_grid(size[0], size[1], self.spec.short_side)[:2]
         clips = np.zeros((len(motion_starts), motion_frames, *grid, 2), dtype=np.float32)
         valid = np.zeros(clips.shape[:-1], dtype=np.bool_)
         there = [number for number, first in enumerate(motion_starts) if first >= 0]
         if there:
             clips[there], valid[there] = _steps(fields[len(stretches) :], 1, size)
-        return Windows(frames, *whole, still, clips, valid)
+        return Windows(frames, *whole, still, clips, valid, heard, covered)
+
+    def _sounds(self, row: int, starts: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """The sound about the middle of each window, and where there is one."""
+        assert self.sound is not None
+        video, path, spec = self.manifest.videos[row], self.manifest.file(row), self.sound
+        places = [window_sample(path, video, start, self.spec.span, spec) for start in starts]
+        if self._stored is not None:
+            kept, first = self._stored.sound(self._stored.entries[row]), whole_stretch(video, spec)[0]
+            found = [kept[place - first : place - first + spec.read] for place in places]
+        else:
+            each = {place: read_sound(path, video, spec.rate, place, spec.read) for place in dict.fromkeys(places)}
+            found = [each[place] for place in places]
+        samples = np.stack(found)
+        valid: NDArray[np.bool_] = samples != UNHEARD
+        return np.where(valid, samples.astype(np.float32) / SCALE, np.float32(0)), valid
 
     def _check(self, video: int, starts: Sequence[int], keyframe: int | None, placed: Sequence[range]) -> None:
         if video not in self.frames:
@@ -293,7 +329,18 @@ def _require_motion(manifest: Manifest, rows: Mapping[int, int]) -> None:
         raise DataError(f"{len(without)} of {len(rows)} videos tell no motion. {without[0].message}", without[0].hint)
 
 
-def _estimate(video: Video, spec: ClipSpec, motion: bool) -> int:
+def _require_sound(manifest: Manifest, rows: Mapping[int, int]) -> None:
+    silent = [row for row in rows if sound_missing(manifest.videos[row])]
+    if silent:
+        video = manifest.videos[silent[0]]
+        raise DataError(
+            f"{len(silent)} of {len(rows)} videos cannot be heard: '{video.path}': {sound_missing(video)}.",
+            "Leave them out, as kinema.data.heard(manifest) does, or take another view than 'sound'.",
+        )
+
+
+def _estimate(video: Video, spec: ClipSpec, motion: bool, sound: SoundSpec | None) -> int:
     height, width = output_size(video.height, video.width, spec.short_side)
     rows, columns, _ = motion_grid(video.height, video.width, spec.short_side)
-    return video.frames * (height * width * 3 + (rows * columns * 4 if motion else 0))
+    samples = 0 if sound is None else whole_stretch(video, sound)[1]
+    return video.frames * (height * width * 3 + (rows * columns * 4 if motion else 0)) + 2 * samples

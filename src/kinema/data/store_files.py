@@ -3,6 +3,8 @@
     CACHE/<key>/index.json          one entry a video: in which file, from where, and its sizes
     CACHE/<key>/<n>.rgb             uint8 [N, H, W, 3] of one video after the other
     CACHE/<key>/<n>.motion          int16 [N, h, w, 2] likewise, sixteenths of a pixel, ``UNKNOWN`` where none is told
+    CACHE/<key>/<n>.sound           int16 [S] likewise, from :func:`kinema.data.hearing.whole_stretch` on, where the
+                                    store keeps the sound
 
 The key is a digest of all that the content depends on. The folder is made under another name and renamed when it is
 complete; a lock lets a second process wait for the first instead of doing the same work.
@@ -26,6 +28,8 @@ from numpy.typing import NDArray
 
 from kinema.core.errors import DataError
 from kinema.core.files import storage_error, write_json
+from kinema.core.records import SoundSpec
+from kinema.data.hearing import whole_stretch
 from kinema.data.manifest import Manifest
 from kinema.data.workers import Job, run_jobs
 
@@ -48,6 +52,8 @@ class Entry:
         rgb_at: byte at which its frames begin.
         motion_at: byte at which its motion begins.
         failed: why it could not be decoded; empty where it was.
+        sound_at: byte at which its sound begins.
+        samples: S of its sound, 0 without.
     """
 
     row: int
@@ -59,6 +65,8 @@ class Entry:
     rgb_at: int = 0
     motion_at: int = 0
     failed: str = ""
+    sound_at: int = 0
+    samples: int = 0
 
 
 class StoredVideos:
@@ -84,6 +92,10 @@ class StoredVideos:
             return None
         return self._slice(f"{entry.file}.motion", entry.motion_at, (entry.frames, *entry.cells, 2), np.int16)
 
+    def sound(self, entry: Entry) -> NDArray[np.int16]:
+        """The sound, int16 [S], a view of the map; empty in a store without."""
+        return self._slice(f"{entry.file}.sound", entry.sound_at, (entry.samples,), np.int16)
+
     def _slice(self, name: str, at: int, shape: tuple[int, ...], kind: Any) -> NDArray[Any]:
         if name not in self._maps:
             self._maps[name] = np.asarray(np.memmap(self._folder / name, dtype=np.uint8, mode="r"))
@@ -97,10 +109,14 @@ def _entry(item: Mapping[str, Any]) -> Entry:
     return Entry(**values)
 
 
-def store_key(manifest: Manifest, rows: Sequence[int], short_side: int, motion: bool) -> str:
-    """The name of a store's folder: a digest of the files, their state, the size and whether motion is kept."""
+def store_key(
+    manifest: Manifest, rows: Sequence[int], short_side: int, motion: bool, sound: SoundSpec | None = None
+) -> str:
+    """The name of a store's folder: a digest of the files, their state, the size and whether motion and sound are."""
     files = [(row, v.path, v.size, v.mtime_ns, v.health) for row in rows for v in (manifest.videos[row],)]
     content = [_FORMAT, str(manifest.root.resolve()), short_side, motion, files]
+    if sound is not None:
+        content.append(["sound", sound.rate, sound.read])
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
 
 
@@ -113,6 +129,7 @@ def build_store(
     *,
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
+    sound: SoundSpec | None = None,
 ) -> StoredVideos:
     """The store of these rows, made where it is not there yet.
 
@@ -124,12 +141,13 @@ def build_store(
         cache: the folder under which stores lie.
         workers: processes that decode.
         progress: is told (videos done, videos).
+        sound: the sound that is kept too: its rate, and how far it reaches beyond the video.
 
     Raises:
         StorageError: the disk is full, or the folder cannot be written; nothing half made is left.
         DataError: not one of the videos could be decoded.
     """
-    key = store_key(manifest, rows, short_side, motion)
+    key = store_key(manifest, rows, short_side, motion, sound)
     folder = cache / key
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -139,7 +157,7 @@ def build_store(
                 shutil.rmtree(part, ignore_errors=True)
                 part.mkdir()
                 try:
-                    _fill(part, manifest, rows, short_side, motion, workers, progress)
+                    _fill(part, manifest, rows, short_side, motion, workers, progress, sound)
                     os.replace(part, folder)
                 finally:
                     shutil.rmtree(part, ignore_errors=True)
@@ -156,9 +174,19 @@ def _fill(
     motion: bool,
     workers: int,
     progress: Callable[[int, int], None] | None,
+    sound: SoundSpec | None,
 ) -> None:
     jobs: list[Job] = [{"row": row, "path": str(manifest.file(row).absolute())} for row in rows]
-    arguments = [[str(part), str(n), str(short_side), str(int(motion))] for n in range(max(1, workers))]
+    for job in jobs if sound is not None else ():
+        assert sound is not None
+        video = manifest.videos[job["row"]]
+        first, samples = whole_stretch(video, sound)
+        told = {"path": video.path, "health": video.health, "duration": video.duration}
+        job["sound"] = {"rate": sound.rate, "first": first, "samples": samples, "video": told}
+    arguments = [
+        [str(part), str(n), str(short_side), str(int(motion)), str(int(sound is not None))]
+        for n in range(max(1, workers))
+    ]
 
     def crashed(job: Job, reason: str) -> Job:
         return asdict(Entry(row=job["row"], failed=reason))

@@ -1,19 +1,24 @@
-"""Decodes videos into a store's flat files: ``python -m kinema.data.store_worker FOLDER N SHORT_SIDE MOTION``."""
+"""Decodes videos into a store's flat files: ``python -m kinema.data.store_worker FOLDER N SHORT_SIDE MOTION SOUND``."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from contextlib import ExitStack
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO
 
 from kinema.core.errors import KinemaError
 from kinema.data.decoding import decode_chunks
+from kinema.data.hearing import read_sound
+from kinema.data.manifest import Video
 from kinema.data.store_files import UNKNOWN, Entry
 from kinema.data.workers import Job, serve
 
 
-def store_video(job: Job, number: int, short_side: int, motion: bool, rgb: IO[bytes], fields: IO[bytes]) -> Job:
+def store_video(
+    job: Job, number: int, short_side: int, motion: bool, rgb: IO[bytes], fields: IO[bytes], sounds: IO[bytes] | None
+) -> Job:
     """Appends one video to the open files; its :class:`Entry` as JSON values."""
     rgb_at, motion_at = rgb.seek(0, 2), fields.seek(0, 2)
     entry = Entry(row=job["row"], file=number, rgb_at=rgb_at, motion_at=motion_at)
@@ -39,6 +44,13 @@ def store_video(job: Job, number: int, short_side: int, motion: bool, rgb: IO[by
             )
         rgb.flush()
         fields.flush()
+        if sounds is not None:
+            at, wanted = sounds.seek(0, 2), job["sound"]
+            video, stretch = Video(**wanted["video"]), (wanted["rate"], wanted["first"], wanted["samples"])
+            sound = read_sound(Path(job["path"]), video, *stretch, whole=True)
+            sounds.write(sound.tobytes())
+            sounds.flush()
+            entry = replace(entry, sound_at=at, samples=len(sound))
     except KinemaError as error:
         return asdict(Entry(row=job["row"], failed=error.message))
     except OSError as error:
@@ -49,8 +61,10 @@ def store_video(job: Job, number: int, short_side: int, motion: bool, rgb: IO[by
 def main(arguments: list[str]) -> None:
     """Serves until standard input ends."""
     folder, number, short_side, motion = Path(arguments[0]), int(arguments[1]), int(arguments[2]), arguments[3] == "1"
-    with (folder / f"{number}.rgb").open("ab") as rgb, (folder / f"{number}.motion").open("ab") as fields:
-        serve(lambda job: store_video(job, number, short_side, motion, rgb, fields))
+    with ExitStack() as files:
+        rgb, fields = (files.enter_context((folder / f"{number}.{end}").open("ab")) for end in ("rgb", "motion"))
+        sounds = files.enter_context((folder / f"{number}.sound").open("ab")) if arguments[4] == "1" else None
+        serve(lambda job: store_video(job, number, short_side, motion, rgb, fields, sounds))
 
 
 if __name__ == "__main__":

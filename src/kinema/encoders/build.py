@@ -17,6 +17,7 @@ from kinema.encoders.r2plus1d import R2Plus1D18, R2Plus1D26
 from kinema.encoders.r3d import R3D18, R3D26, R3D34
 from kinema.encoders.s3d import S3D
 from kinema.encoders.slim import Slim
+from kinema.encoders.sound import SlimSound, SoundEncoder, SoundResNet18, flat_norm_factory
 from kinema.encoders.vit import VideoMAE, VJepa2
 from kinema.encoders.vit_config import VITS, VitConfig
 
@@ -24,6 +25,7 @@ EncoderName = Literal[
     "slim", "c3d", "r3d18", "r3d26", "r3d34", "r2plus1d18", "r2plus1d26", "s3d", "i3d", "videomae", "vjepa2"
 ]
 NormName = Literal["batch", "group"]
+SoundName = Literal["slim", "resnet18"]
 SLIM_WIDTH = 16
 
 
@@ -39,12 +41,15 @@ class EncoderConfig:
         norm: 'batch' as in the papers, or 'group', under which a clip's feature never depends on its batch-mates; of
             the convolutional networks alone.
         vit: the sizes of 'videomae' and 'vjepa2'; the others take none.
+        sound: the network of the view 'sound': 'slim', or XDC's 'resnet18'; told only where a method hears, or where it
+            is not the first.
     """
 
     name: EncoderName = "slim"
     width: int = SLIM_WIDTH
     norm: NormName = "batch"
     vit: VitConfig = field(default_factory=VitConfig)
+    sound: SoundName = "slim"
 
     def __post_init__(self) -> None:
         if self.name not in get_args(EncoderName):
@@ -53,6 +58,8 @@ class EncoderConfig:
             )
         if self.norm not in get_args(NormName):
             raise ConfigError(f"encoder.norm is '{self.norm}'.", "Choose 'batch' or 'group'.")
+        if self.sound not in get_args(SoundName):
+            raise ConfigError(f"encoder.sound is '{self.sound}'.", "Choose 'slim' or 'resnet18'.")
         if self.width < 1 or (self.name != "slim" and self.width != SLIM_WIDTH):
             raise ConfigError(
                 f"encoder.width is {self.width} with the encoder '{self.name}'.",
@@ -77,11 +84,15 @@ class EncoderConfig:
 
 
 def tell_plainly(converter: cattrs.Converter) -> cattrs.Converter:
-    """Has a converter leave a transformer's sizes out of the settings of other encoders; gives it back."""
+    """Has a converter leave out of an encoder's settings what only others have; gives it back.
+
+    A transformer's sizes are told of transformers, and the network for sound where it is not the usual one.
+    """
     whole = make_dict_unstructure_fn(EncoderConfig, converter)
 
     def plain(config: EncoderConfig) -> dict[str, Any]:
-        return {key: value for key, value in whole(config).items() if key != "vit" or config.name in VITS}
+        unsaid = {"vit": config.name not in VITS, "sound": config.sound == "slim"}
+        return {key: value for key, value in whole(config).items() if not unsaid.get(key, False)}
 
     converter.register_unstructure_hook(EncoderConfig, plain)
     return converter
@@ -124,3 +135,9 @@ def build_encoder(config: EncoderConfig, channels: int = 3, *, rgb: bool = True)
             return VideoMAE(channels, config.vit, colours=rgb and channels == 3)
         case "vjepa2":
             return VJepa2(channels, config.vit, colours=rgb and channels == 3)
+
+
+def build_sound_encoder(config: EncoderConfig) -> SoundEncoder:
+    """The encoder of the view 'sound' that ``config`` describes, freshly initialised from torch's global state."""
+    norm = flat_norm_factory(config.norm)
+    return SoundResNet18(norm) if config.sound == "resnet18" else SlimSound(config.width, norm)

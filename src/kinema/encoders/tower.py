@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from kinema.core.errors import ConfigError
-from kinema.core.records import VIEWS
-from kinema.encoders.build import EncoderConfig, build_encoder
+from kinema.core.records import SOUND, VIEWS
+from kinema.encoders.build import EncoderConfig, build_encoder, build_sound_encoder
 from kinema.encoders.heads import ProjectionHead
+from kinema.encoders.layers import VideoEncoder
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class HeadConfig:
 
 
 class Tower(nn.Module):
-    """float [B, C, T, H, W] of one view to L2-normalised projections [B, d].
+    """float [B, C, T, H, W] of one view, or [B, 1, bands, times] of the sound, to L2-normalised projections [B, d].
 
     ``encoder`` is what is used after training, ``head`` is dropped. ``view``, ``encoder_config`` and ``head_config``
     say what it was built from.
@@ -47,12 +48,15 @@ class Tower(nn.Module):
         if view not in VIEWS:
             raise ConfigError(f"There is no view '{view}'.", f"Choose one of: {', '.join(VIEWS)}.")
         self.view, self.encoder_config, self.head_config = view, encoder, head
-        self.encoder = build_encoder(encoder, channels=VIEWS[view], rgb=view == "rgb")
+        if view == SOUND:
+            self.encoder: VideoEncoder = build_sound_encoder(encoder)
+        else:
+            self.encoder = build_encoder(encoder, channels=VIEWS[view], rgb=view == "rgb")
         dim = self.encoder.dim
         self.head = ProjectionHead(dim, dim, out=head.out, layers=head.layers, norm=head.norm)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Float [B, C, T, H, W] to [B, d], rows of length one."""
+        """Float [B, C, T, H, W], or [B, 1, bands, times], to [B, d], rows of length one."""
         z: Tensor = self.head(self.encoder(x))
         return z
 

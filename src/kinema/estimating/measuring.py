@@ -71,6 +71,8 @@ def decoding_seconds(store: ClipStore) -> float:
 def fill_memories(method: Method, store: ClipStore, seed: int) -> int:
     """Fills a method's queues and banks with random unit vectors under the rows of real videos, so that a step learns.
 
+    A method that refreshes is given random features of all videos.
+
     Returns:
         How many vectors a view the largest holds; 0 where there is no memory.
     """
@@ -86,6 +88,10 @@ def fill_memories(method: Method, store: ClipStore, seed: int) -> int:
             index = torch.arange(memory.videos)
             memory.update(index, _features(memory, memory.videos, draws), sources[index])
             largest = max(largest, memory.videos)
+    if method.refreshes():
+        dims = {view: int(tower.encoder.dim) for view, tower in method.towers().items()}  # type: ignore[arg-type]
+        method.refresh({view: torch.randn(len(sources), dim, generator=draws) for view, dim in dims.items()})
+        largest = max(largest, len(sources))
     return largest
 
 

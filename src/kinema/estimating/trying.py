@@ -19,7 +19,7 @@ from kinema.estimating.records import CacheEstimate, Estimate, PhaseEstimate
 from kinema.measure.parts import training_videos
 from kinema.recipes.methods import method_name
 from kinema.recipes.plan import Plan
-from kinema.settled import settled
+from kinema.settled import audible, settled
 from kinema.steps import Steps
 from kinema.training.checkpoints import read_tower
 from kinema.training.loggers import check_logger
@@ -67,13 +67,15 @@ def dry_run(
     manifest = training_videos(data if isinstance(data, Manifest) else open_data(data), where)
     run = RunFolder(Path("run")) if out is None else RunFolder.free(Path(out))
     recipe, context = settled(method, manifest, preset, settings, console)
+    manifest, _ = audible(recipe, manifest)
     store = api.open_store(manifest, recipe, keep=False)
     for phase in recipe.phases:
         check_memory(phase, recipe, len(store.frames))
     trying = _Trying(recipe, context, store, run, device)
     with Steps("trying the phases", console) as shown:
         phases = trying.all(shown)
-    place = api.cache_folder(cache) / store_key(manifest, sorted(store.frames), recipe.clip.short_side, store.motion)
+    rows, side = sorted(store.frames), recipe.clip.short_side
+    place = api.cache_folder(cache) / store_key(manifest, rows, side, store.motion, store.sound)
     there = (place / "index.json").is_file()
     seconds = 0.0 if there or not trying.cached else decoding_seconds(store)
     told = str(data.root) if isinstance(data, Manifest) else str(data)

@@ -11,6 +11,7 @@ from kinema.exporting.settings import NOT_STATED, ModelSettings
 SEES = {
     "rgb": "the colours of a clip",
     "residual": "the difference of each frame from the one before",
+    "sound": "the sound of a clip as a log-mel spectrogram; a video without sound has no place here",
     "motion": "the motion vectors that the video's stream holds; it reads H.264, MPEG-1, -2 and -4 files only",
 }
 Rows = Sequence[Mapping[str, Any]]
@@ -39,14 +40,21 @@ def card(settings: ModelSettings, parameters: int) -> str:
 
 
 def _head(settings: ModelSettings, parameters: int) -> str:
-    clip = settings.clip
+    clip, sound = settings.clip, settings.sound
+    network = settings.encoder.sound if settings.view == "sound" else settings.encoder.name
+    heard = (
+        f"| of it is heard | {sound.seconds:g} s at {sound.rate} Hz, {sound.bands} bands by {sound.frames} frames |\n"
+        if settings.view == "sound"
+        else ""
+    )
     return (
-        f"# {settings.name} · {settings.view} · {settings.encoder.name}\n\n"
+        f"# {settings.name} · {settings.view} · {network}\n\n"
         f"An encoder of video, trained with kinema {settings.kinema}. It sees "
         f"{SEES[settings.view]}.\n\n"
         f"| | |\n|---|---|\n"
-        f"| network | {settings.encoder.name}, {parameters:,} parameters |\n"
+        f"| network | {network}, {parameters:,} parameters |\n"
         f"| a clip | {clip.frames} frames, {clip.stride} video frames apart, {clip.size} x {clip.size} pixels |\n"
+        f"{heard}"
         f"| seed | {settings.seed} |\n"
     )
 

@@ -69,7 +69,13 @@ def load_export(path: Path, *, view: str | None = None) -> Model:
         tower = Tower(settings.view, settings.encoder, settings.head)
     load_strictly(tower, _read_weights(path / WEIGHTS), f"the settings in '{path / SETTINGS}'")
     return Model(
-        tower, settings.view, settings.clip, name=settings.name, seed=settings.seed, origin=dict(settings.origin)
+        tower,
+        settings.view,
+        settings.clip,
+        name=settings.name,
+        seed=settings.seed,
+        origin=dict(settings.origin),
+        sound=settings.sound,
     )
 
 

@@ -1,4 +1,7 @@
-"""The model as an ONNX file: input 'clips' [batch, C, T, H, W], outputs 'features' [batch, dim] and 'projected'."""
+"""The model as an ONNX file: input 'clips' [batch, C, T, H, W], outputs 'features' [batch, dim] and 'projected'.
+
+Of the view 'sound' the input is [batch, 1, bands, times].
+"""
 
 from __future__ import annotations
 
@@ -92,14 +95,15 @@ class Affine(nn.Module):
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm3d) -> None:
+    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d) -> None:
         super().__init__()
         assert norm.running_mean is not None
         assert norm.running_var is not None
         mean, variance = norm.running_mean.double(), norm.running_var.double()
         scale = (variance + norm.eps).rsqrt() * (1.0 if norm.weight is None else norm.weight.double())
         shift = (0.0 if norm.bias is None else norm.bias.double()) - mean * scale
-        shape = (-1, 1, 1, 1) if isinstance(norm, nn.BatchNorm3d) else (-1,)
+        axes = {nn.BatchNorm1d: 0, nn.BatchNorm2d: 2, nn.BatchNorm3d: 3}[type(norm)]
+        shape = (-1, *[1] * axes)
         self.register_buffer("scale", scale.float().reshape(shape))
         self.register_buffer("shift", shift.float().reshape(shape))
 
@@ -111,7 +115,7 @@ class Affine(nn.Module):
 def without_batch_norm(net: nn.Module) -> nn.Module:
     """Puts an :class:`Affine` in the place of every BatchNorm, in the network itself."""
     for name, child in net.named_children():
-        if isinstance(child, nn.BatchNorm1d | nn.BatchNorm3d):
+        if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
             setattr(net, name, Affine(child))
         else:
             without_batch_norm(child)

@@ -18,13 +18,16 @@ import torch
 from torch import Tensor, nn
 
 from kinema.core.errors import ExportError
-from kinema.core.records import VIEWS
+from kinema.core.records import SOUND, VIEWS
 from kinema.exporting.agreement import BATCHES, Difference, measure, noise
 from kinema.model import Model
 
 
 class Function(nn.Module):
-    """What is exported: float [B, C, T, H, W] of the view to features [B, dim] and projections [B, d]."""
+    """What is exported: float [B, C, T, H, W] of the view to features [B, dim] and projections [B, d].
+
+    Of the view 'sound' it takes [B, 1, bands, times].
+    """
 
     def __init__(self, model: Model) -> None:
         super().__init__()
@@ -37,12 +40,14 @@ class Function(nn.Module):
         return features, self.head(features)
 
 
-def clip_shape(model: Model) -> tuple[int, int, int, int]:
-    """C, T, H, W of the clips that a model takes."""
+def clip_shape(model: Model) -> tuple[int, ...]:
+    """C, T, H, W of the clips that a model takes; 1, bands, times of the sound."""
+    if model.view == SOUND:
+        return (VIEWS[SOUND], model.sound.bands, model.sound.frames)
     return (VIEWS[model.view], model.clip.frames, model.clip.size, model.clip.size)
 
 
-def program_of(function: nn.Module, shape: tuple[int, int, int, int]) -> torch.export.ExportedProgram:
+def program_of(function: nn.Module, shape: tuple[int, ...]) -> torch.export.ExportedProgram:
     """The traced graph, with a batch of any size.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import kinema
 from kinema.core.config import from_plain, make_strict_converter, to_plain
 from kinema.core.errors import CheckpointError, ConfigError
-from kinema.core.records import ClipSpec
+from kinema.core.records import SOUND, ClipSpec, SoundSpec
 from kinema.encoders import EncoderConfig, HeadConfig, tell_plainly
 from kinema.model import Model
 
@@ -33,6 +33,7 @@ class ModelSettings:
         encoder: which network.
         head: which projection head.
         licence: the licence of the weights, in the words of who exported them.
+        sound: what is heard of a clip; told only of the view 'sound'.
         origin: where it came from, as :func:`kinema.exporting.origin.origin_of` tells it; nothing reads it to load.
     """
 
@@ -40,13 +41,14 @@ class ModelSettings:
     format: int
     kinema: str
     name: str
-    view: Literal["rgb", "residual", "motion"]
+    view: Literal["rgb", "residual", "motion", "sound"]
     seed: int
     clip: ClipSpec
     encoder: EncoderConfig
     head: HeadConfig
     licence: str = NOT_STATED
     origin: Mapping[str, Any] = field(default_factory=dict)
+    sound: SoundSpec = field(default_factory=SoundSpec)
 
 
 def settings_of(model: Model, *, licence: str, origin: Mapping[str, Any]) -> ModelSettings:
@@ -64,12 +66,15 @@ def settings_of(model: Model, *, licence: str, origin: Mapping[str, Any]) -> Mod
         head=tower.head_config,
         licence=licence,
         origin=origin,
+        sound=model.sound,
     )
 
 
 def settings_to_plain(settings: ModelSettings) -> dict[str, Any]:
     """The settings as JSON values."""
     plain: dict[str, Any] = to_plain(settings, tell_plainly(make_strict_converter()))
+    if settings.view != SOUND:
+        del plain["sound"]
     return plain
 
 

@@ -60,22 +60,26 @@ def measure_diagnostics(request: Request) -> list[Result]:
     metrics = _ranks_and_distances(whole, first, last, apart)
     other = request.models[1] if len(request.models) > 1 else None
     second = None if other is None else request.extract(other, videos).encoded
-    shared, metrics["still_r@1"] = _shared(whole.encoded, features("stills", still=True).encoded, second, videos)
+    stills = None if model.hears is not None else features("stills", still=True).encoded
+    shared, own = _shared(whole.encoded, stills, second, videos)
+    metrics |= {} if own is None else {"still_r@1": own}
     metrics |= {name: figure.share for name, figure in shared.items()}
     details = _details(shared, other, selection, int(apart.sum()))
     return [record(request, "diagnostics", request.preset, metrics, details, began=began, asked=(videos, videos))]
 
 
 def _shared(
-    encoded: Tensor, stills: Tensor, second: Tensor | None, videos: Manifest
-) -> tuple[dict[str, Shared], float]:
+    encoded: Tensor, stills: Tensor | None, second: Tensor | None, videos: Manifest
+) -> tuple[dict[str, Shared], float | None]:
     """The figures of neighbours: of stills, of a second view where there is one, of scenes where they are known.
 
-    The float is ``still_r@1``.
+    The float is ``still_r@1``. A sound has no stills.
     """
     sources = torch.tensor(videos.source_ids())
-    reliance, own = diagnostics.still_reliance(encoded, stills, sources)
-    shared = {"still_reliance": reliance}
+    shared: dict[str, Shared] = {}
+    own: float | None = None
+    if stills is not None:
+        shared["still_reliance"], own = diagnostics.still_reliance(encoded, stills, sources)
     if second is not None:
         shared["neighbour_overlap"] = diagnostics.neighbour_overlap(encoded, second, sources)
     scenes = [video.attributes.get(SCENE) for video in videos.videos]

@@ -152,6 +152,7 @@ def recipe_of(model: Model, config: FitConfig, frozen: bool, epochs: int) -> Rec
         clips_per_video=config.clips_per_video,
         seed=config.seed,
         collapse_rank=0.0,
+        sound=model.sound,
     )
 
 
@@ -306,8 +307,9 @@ def class_scores(
     """
     where = torch.device(device) if device else next(method.parameters()).device
     method.to(where).eval()
-    transform = ViewTransform(model.clip, (model.view,))
-    dataset = ClipDataset(store, failures_allowed=0.0, motion=model.view == "motion")
+    transform = ViewTransform(model.clip, (model.view,), sound=model.sound)
+    hears = model.hears is not None
+    dataset = ClipDataset(store, failures_allowed=0.0, motion=model.view == "motion", sound=hears)
     rows, found = sorted(store.frames), []
     for number, row in enumerate(rows):
         wanted = ClipRequest(row, evaluation_windows(store.frames[row], model.clip))

@@ -9,12 +9,14 @@ from kinema.methods.joined import Joined, JoinedConfig
 from kinema.methods.moco import MoCo, MoCoConfig
 from kinema.methods.simclr import SimCLR, SimCLRConfig
 from kinema.methods.supervised import Supervised, SupervisedConfig
+from kinema.methods.xdc import XDC, XDCConfig
 
 __all__ = [
     "BE",
     "CMD",
     "CPR",
     "DSM",
+    "XDC",
     "BEConfig",
     "BERegulariser",
     "BERegulariserConfig",
@@ -35,4 +37,5 @@ __all__ = [
     "SimCLRConfig",
     "Supervised",
     "SupervisedConfig",
+    "XDCConfig",
 ]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from kinema.core.errors import ConfigError
-from kinema.core.protocols import Method, MethodConfig
+from kinema.core.protocols import Method, MethodConfig, Refreshed
 from kinema.core.records import ClipBatch, Companions, Losses, TrainingContext
 from kinema.encoders import EncoderConfig
 
@@ -126,14 +126,15 @@ class Joined(Method):
             own = {key[len(name) + 1 :]: value for key, value in losses.pending.items() if key.startswith(f"{name}.")}
             part.commit(replace(losses, pending=own))
 
-    def refreshes(self) -> bool:
+    def refreshes(self, epoch: int = 0) -> bool:
         """Whether a part does."""
-        return any(part.refreshes() for _, part in self._named())
+        return any(part.refreshes(epoch) for _, part in self._named())
 
-    def refresh(self, features: Mapping[str, Tensor]) -> None:
-        """Hands them to every part."""
-        for _, part in self._named():
-            part.refresh(features)
+    def refresh(self, features: Mapping[str, Tensor]) -> Refreshed:
+        """Hands them to every part, and tells what each told under its name."""
+        told = {name: part.refresh(features) or Refreshed() for name, part in self._named()}
+        figures = {f"{name}.{key}": value for name, each in told.items() for key, value in each.figures.items()}
+        return Refreshed(figures, tuple(p for each in told.values() for p in each.renewed))
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:

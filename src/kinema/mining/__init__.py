@@ -2,6 +2,17 @@
 
 from kinema.mining.bank import MemoryBank
 from kinema.mining.cascade import cascade, cascade_sizes, stage_views
+from kinema.mining.pseudo_labels import Clusters, Engine, PseudoLabels, cluster
 from kinema.mining.queue import FeatureQueue
 
-__all__ = ["FeatureQueue", "MemoryBank", "cascade", "cascade_sizes", "stage_views"]
+__all__ = [
+    "Clusters",
+    "Engine",
+    "FeatureQueue",
+    "MemoryBank",
+    "PseudoLabels",
+    "cascade",
+    "cascade_sizes",
+    "cluster",
+    "stage_views",
+]

@@ -1,5 +1,6 @@
 """Objectives: losses as pure functions of tensors."""
 
+from kinema.objectives.cluster_ce import balanced_weights, cluster_cross_entropy
 from kinema.objectives.info_nce import info_nce
 from kinema.objectives.instance import check_contrast, instance_masks
 from kinema.objectives.max_margin import max_margin
@@ -9,8 +10,10 @@ from kinema.objectives.own_negatives import own_negatives
 from kinema.objectives.triplet import check_margin, own_triplets, triplet
 
 __all__ = [
+    "balanced_weights",
     "check_contrast",
     "check_margin",
+    "cluster_cross_entropy",
     "info_nce",
     "instance_masks",
     "max_margin",

@@ -8,7 +8,7 @@ from typing import Any
 
 from kinema.core.errors import UsageError
 from kinema.core.protocols import MethodConfig
-from kinema.methods import CPRBankConfig, CPRConfig, SupervisedConfig
+from kinema.methods import CPRBankConfig, CPRConfig, SupervisedConfig, XDCConfig
 from kinema.recipes.disturbances import transforms_named
 from kinema.recipes.methods import METHODS
 from kinema.recipes.plan import Plan, infonce_of, like
@@ -61,11 +61,11 @@ def _with_base(plan: Plan, preset: str, base: str | MethodConfig, keep_temporal:
     return replace(plan, base=fitted, temporal=plan.temporal if keep_temporal else named.temporal)
 
 
-NO_BASE = (CPRConfig, CPRBankConfig, SupervisedConfig)
+NO_BASE = (CPRConfig, CPRBankConfig, SupervisedConfig, XDCConfig)
 
 
 def _beside(plan: Plan, preset: str, name: str) -> MethodConfig:
-    known = [name for name, entry in METHODS.items() if entry.config not in (CPRConfig, CPRBankConfig)]
+    known = [name for name, entry in METHODS.items() if entry.config not in (CPRConfig, CPRBankConfig, XDCConfig)]
     if name not in known:
         raise UsageError(f"'{name}' cannot stand beside another method.", f"Choose from: {', '.join(known)}.")
     config: Any = preset_plan(preset, name).method

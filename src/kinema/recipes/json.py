@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import cattrs
+from cattrs.gen import make_dict_unstructure_fn
 
 from kinema.core.config import from_plain, make_strict_converter
 from kinema.core.errors import ConfigError
@@ -22,7 +23,18 @@ def _converter() -> cattrs.Converter:
     converter = tell_plainly(make_strict_converter())
     _tag(converter, MethodConfig, "a method", method_name, settings_kind)
     _tag(converter, Disturbance, "a disturbance", disturbance_name, disturbance_kind)
+    whole = make_dict_unstructure_fn(Recipe, converter)
+    converter.register_unstructure_hook(Recipe, lambda recipe: _told(recipe, whole(recipe)))
     return converter
+
+
+def _told(recipe: Recipe, plain: dict[str, Any]) -> dict[str, Any]:
+    """A recipe's settings of sound are told where a method hears, so that others are what they were without."""
+    if recipe.hears:
+        plain["encoder"]["sound"] = recipe.encoder.sound
+    else:
+        del plain["sound"], plain["transform"]["sound"]
+    return plain
 
 
 def _tag(
@@ -78,5 +90,5 @@ def phase_identity(recipe: Recipe, phase: Phase) -> dict[str, Any]:
     """What a checkpoint of the phase must agree with, as plain values."""
     plain = recipe_to_plain(recipe)
     keys = ("clip", "encoder", "transform", "batch_size", "clips_per_video", "temporal", "seed", "precision")
-    identity = {key: plain[key] for key in keys}
+    identity = {key: plain[key] for key in (*keys, "sound") if key in plain}
     return {**identity, "phase": plain["phases"][recipe.number(phase) - 1]}

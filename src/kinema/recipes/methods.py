@@ -18,6 +18,7 @@ from kinema.methods import (
     MoCoConfig,
     SimCLRConfig,
     SupervisedConfig,
+    XDCConfig,
 )
 
 
@@ -91,6 +92,12 @@ METHODS: dict[str, MethodEntry] = {
         "Piergiovanni et al. 2020, arXiv 2002.12177",
         VIDEO,
         "many tasks in several modalities, distilled into one network; 'kinema evolve' finds their weights",
+    ),
+    "xdc": MethodEntry(
+        XDCConfig,
+        "Alwassel et al. 2020, arXiv 1911.12667",
+        (*VIDEO, "sound"),
+        "the clusters that one view finds supervise the other (rgb and sound); forms xdc, sdc, mdc and cdc",
     ),
     "supervised": MethodEntry(
         SupervisedConfig, "cross entropy, no paper", VIDEO, "the reference that is told the labels"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from kinema.core.errors import ConfigError
 from kinema.core.protocols import MethodConfig
-from kinema.core.records import ClipSpec
+from kinema.core.records import ClipSpec, SoundSpec
 from kinema.encoders import EncoderConfig, with_sizes_of
 from kinema.methods import CPRBankConfig, CPRConfig, JoinedConfig, MoCoConfig
 from kinema.recipes.methods import leading, method_name
@@ -75,6 +75,7 @@ class Plan:
         beside_weights: of those losses; empty for 1 each.
         weights: a file of weights that encoders start from: torchvision's (.pth), or kinema's own; or a folder of
             transformers, whose config.json tells the sizes of 'videomae' and 'vjepa2'.
+        sound: what is heard of a clip, where the method hears.
     """
 
     method: MethodConfig
@@ -99,6 +100,7 @@ class Plan:
     beside: tuple[MethodConfig, ...] = ()
     beside_weights: tuple[float, ...] = ()
     weights: str = ""
+    sound: SoundSpec = field(default_factory=SoundSpec)
 
     def recipe(self) -> Recipe:
         """The phases worked out.
@@ -196,5 +198,5 @@ def infonce_of(cpr: CPRConfig, view: str, schedule: Schedule) -> MoCoConfig:
 
 def like(config: Any, other: Any, names: tuple[str, ...]) -> Any:
     """Settings with some fields taken from other settings, as far as both have them."""
-    known = [n for n in names if n in type(config).__dataclass_fields__ and n in type(other).__dataclass_fields__]
+    known = [name for name in names if name in type(config).__dataclass_fields__ and hasattr(other, name)]
     return replace(config, **{name: getattr(other, name) for name in known})

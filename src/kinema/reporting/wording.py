@@ -38,7 +38,7 @@ HOW_COMPARED = (
     "same and every answer was kept, or from the two figures’ own intervals. A lead is noise if that holds zero."
 )
 FROM_SCRATCH = "Supervised from scratch"
-VIEWS = {"rgb": "RGB", "residual": "residual", "motion": "motion vectors"}
+VIEWS = {"rgb": "RGB", "residual": "residual", "motion": "motion vectors", "sound": "sound"}
 BASELINES = ("infonce", "moco", "simclr")
 REFERENCES = ("random", "supervised", *BASELINES)
 DASH = "–"

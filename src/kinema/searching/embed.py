@@ -130,6 +130,10 @@ def embed_table(job: Job) -> Embedded:
     """
     if job.workers < 1 or job.batch_size < 1:
         raise UsageError(f"workers is {job.workers} and batch_size {job.batch_size}; each must be at least 1.")
+    if job.model.hears is not None:
+        raise UsageError(
+            "A table holds windows that are seen, and this encoder hears.", "Embed with the run's encoder of 'rgb'."
+        )
     began = time.monotonic()
     with place.telling(job.uri):
         embedding = _Embedding(job)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from kinema.core.errors import ConfigError, KinemaError, ShapeError
 from kinema.core.files import storage_error
-from kinema.core.protocols import Method
+from kinema.core.protocols import Method, Refreshed
 from kinema.core.records import RawClips
 from kinema.core.seeds import generator_at
 from kinema.training.checkpoints import Checkpoint, Progress
@@ -85,7 +85,7 @@ class Surroundings:
         identity: what a checkpoint must agree with.
         loader: the clips of an epoch from a batch on.
         batches: batches of an epoch.
-        features: the features of all videos, in manifest order; asked for only by methods that define ``refresh``.
+        features: the features of all videos, in manifest order; asked for only by methods that refresh.
         meter: measures what was mined; None where there are no labels.
         display: where a person sees it.
         stop: says whether the user asked to stop.
@@ -167,6 +167,11 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         self._timer = WaitTimer(self.around.loader(self.progress.epoch, self.progress.batch))
         return self._timer
 
+    def on_train_start(self) -> None:
+        """Lets a method that refreshes begin with the features of untrained, or inherited, networks."""
+        if self.progress.step == 0:
+            self._refresh(0)
+
     def on_train_epoch_start(self) -> None:
         """Sets the clock; time between epochs is not the training's."""
         self._last, self._waited = time.perf_counter(), self._timer.waited
@@ -222,7 +227,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
             )
 
     def on_train_epoch_end(self) -> None:
-        """Writes the epoch's figures, lets the method refresh, saves."""
+        """Writes the epoch's figures, lets the method refresh if there is another epoch, saves."""
         p = self.progress
         losses_seen = self._settle() or p.loss_count
         row = self._row("epoch", self._mean_loss() if losses_seen else None)
@@ -230,15 +235,27 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
             row |= self.around.meter.figures()
             self.around.meter.reset()
         row["effective_rank"] = self.collapse.look(p.step, judge=p.epoch > 0)
-        if self.method.refreshes():
-            self.method.refresh(self.around.features(self.method))
         if self.around.after_epoch is not None:
             row |= self.around.after_epoch(self.method, p.epoch)
         self._write(row)
         self._log(row)
+        if p.epoch + 1 < self.phase.epochs:
+            self._refresh(p.epoch + 1)
         p.epoch, p.batch, p.loss_sum, p.loss_count = p.epoch + 1, 0, 0.0, 0
         self.save()
         self.around.display.epoch(row)
+
+    def _refresh(self, epoch: int) -> None:
+        """Hands the method the features of all videos, and has the optimiser forget what was drawn anew."""
+        if not self.method.refreshes(epoch):
+            return
+        told = self.method.refresh(self.around.features(self.method)) or Refreshed()
+        for parameter in told.renewed:
+            self.optimiser.state.pop(parameter, None)
+        if told.figures:
+            row = {"phase": self.phase.name, "event": "refresh", "epoch": epoch, "step": self.progress.step}
+            self._write(row | dict(told.figures))
+            self._log(told.figures)
 
     # Figures
 
@@ -311,7 +328,8 @@ def transform_of(method: Method, recipe: Recipe, phase: Phase) -> ViewTransform:
             "Leave it out, or choose a contrastive method: moco, simclr, cpr, be or dsm.",
         )
     check_variants(disturb, method.variants)
-    return ViewTransform(recipe.clip, method.views, replace(recipe.transform, disturb=disturb), method.companions)
+    config = replace(recipe.transform, disturb=disturb)
+    return ViewTransform(recipe.clip, method.views, config, method.companions, recipe.sound)
 
 
 def make_optimiser(method: Method, config: OptimiserConfig) -> torch.optim.Optimizer:

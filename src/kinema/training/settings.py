@@ -9,7 +9,7 @@ from typing import Literal
 
 from kinema.core.errors import ConfigError
 from kinema.core.protocols import Disturbance, MethodConfig
-from kinema.core.records import ClipSpec
+from kinema.core.records import SOUND, ClipSpec, SoundSpec
 from kinema.encoders import EncoderConfig
 from kinema.transforms import TransformConfig
 
@@ -114,6 +114,7 @@ class Recipe:
         collapse_rank: effective rank of the projections below which training counts as collapsed.
         weights: a file that encoders start from in place of random values, where no phase has learnt one yet; see
             :mod:`kinema.encoders.weights`. Encoders of another number of channels than the file's start at random.
+        sound: what is heard of a clip, where a method hears; told in JSON only there.
     """
 
     name: str
@@ -134,6 +135,7 @@ class Recipe:
     checkpoint_seconds: float = 60.0
     collapse_rank: float = 1.2
     weights: str = ""
+    sound: SoundSpec = field(default_factory=SoundSpec)
 
     def __post_init__(self) -> None:
         if not self.phases:
@@ -166,11 +168,26 @@ class Recipe:
                     "or another batch_size.",
                 )
 
+    @property
+    def hears(self) -> bool:
+        """Whether a phase needs the sound of its clips."""
+        return any(SOUND in _views(part) for phase in self.phases for part in _parts(phase.method))
+
     def number(self, phase: Phase) -> int:
         """The phase's place, from 1."""
         return self.phases.index(phase) + 1
 
 
+def _parts(method: MethodConfig) -> tuple[MethodConfig, ...]:
+    """A method's settings, or those that are joined in it."""
+    return tuple(getattr(method, "parts", (method,)))
+
+
+def _views(method: MethodConfig) -> tuple[str, ...]:
+    """The views that a method's settings name: its view, its guide, or several."""
+    return (getattr(method, "view", ""), getattr(method, "guide", ""), *getattr(method, "views", ()))
+
+
 def _queues(method: MethodConfig) -> list[int]:
     """The sizes of the queues of a method, or of those that are joined in it."""
-    return [part.queue for part in getattr(method, "parts", (method,)) if hasattr(part, "queue")]
+    return [part.queue for part in _parts(method) if hasattr(part, "queue")]

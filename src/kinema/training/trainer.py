@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from kinema.core.errors import ConfigError, KinemaError, TrainingError
 from kinema.core.files import storage_error, write_json
 from kinema.core.protocols import Method, load_strictly
-from kinema.core.records import RawClips, TrainingContext
+from kinema.core.records import SOUND, RawClips, TrainingContext
 from kinema.core.seeds import seed_at
 from kinema.data import ClipDataset, ClipSampler, ClipStore, collate
 from kinema.encoders.weights import encoder_state
@@ -199,7 +199,9 @@ def phase_clips(
         keyframes={row: store.manifest.videos[row].keyframes for row in store.frames},
     )
     moving = "motion" in transform.reads
-    dataset = ClipDataset(store, failures_allowed=recipe.failure_budget, ledger=ledger, motion=moving)
+    dataset = ClipDataset(
+        store, failures_allowed=recipe.failure_budget, ledger=ledger, motion=moving, sound=transform.needs_sound
+    )
     return sampler, dataset
 
 
@@ -291,7 +293,7 @@ def start_from_weights(method: Method, recipe: Recipe, phase: Phase) -> bool:
     begun = False
     for view in method.trains if recipe.weights else ():
         encoder: Any = method.towers()[view].encoder
-        if view in phase.start:
+        if view in phase.start or view == SOUND:  # no file of weights for pictures is one for sound
             continue
         state = encoder_state(encoder, recipe.encoder, Path(recipe.weights))
         first = next(iter(encoder.state_dict()))  # the convolution that takes the view in

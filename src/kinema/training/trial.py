@@ -201,6 +201,9 @@ class _TrialModule(PhaseModule):
     def save(self) -> None:
         """Nothing is kept of a trial."""
 
+    def on_train_start(self) -> None:
+        """Whoever tries a phase has filled its memories."""
+
     def on_train_epoch_end(self) -> None:
         """An epoch of a trial has no figures."""
 

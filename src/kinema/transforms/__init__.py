@@ -10,6 +10,7 @@ from kinema.transforms.geometry import Geometry, axis_matrix, centre_square, dra
 from kinema.transforms.local_warp import LocalWarp
 from kinema.transforms.log_mel import log_mel, mel_filters
 from kinema.transforms.motion import MOTION_LIMIT, MOTION_UNIT, motion_clips_view, motion_view
+from kinema.transforms.sound import SOUND_MEAN, SOUND_STD, SoundAugment, draw_sound, sound_view
 from kinema.transforms.static_frame import StaticFrame, mixed
 from kinema.transforms.views import RESIDUAL_UNIT, RGB_MEAN, RGB_STD, ViewTransform
 
@@ -19,11 +20,14 @@ __all__ = [
     "RESIDUAL_UNIT",
     "RGB_MEAN",
     "RGB_STD",
+    "SOUND_MEAN",
+    "SOUND_STD",
     "BrokenMotion",
     "Colour",
     "Elsewhere",
     "Geometry",
     "LocalWarp",
+    "SoundAugment",
     "StaticFrame",
     "TransformConfig",
     "ViewTransform",
@@ -34,6 +38,7 @@ __all__ = [
     "contrast_offset",
     "draw_colour",
     "draw_geometry",
+    "draw_sound",
     "gaussian_matrix",
     "log_mel",
     "mel_filters",
@@ -41,5 +46,6 @@ __all__ = [
     "motion_clips_view",
     "motion_view",
     "resample",
+    "sound_view",
     "ten_crops",
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kinema.core.errors import ConfigError
 from kinema.core.protocols import Disturbance
+from kinema.transforms.sound import SoundAugment
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class TransformConfig:
         plain_second: probability that the second variant of a clip is only cropped and flipped, its colours and
             sharpness left alone (CoCLR's asymmetric half of the time).
         disturb: what is done after that to variants, and which negatives are made of them, in this order.
+        sound: how what is heard is changed, where a method hears; recipes of others do not tell it.
     """
 
     area_min: float = 0.2
@@ -41,6 +43,7 @@ class TransformConfig:
     blur_sigma: tuple[float, float] = (0.1, 2.0)
     plain_second: float = 0.0
     disturb: tuple[Disturbance, ...] = ()
+    sound: SoundAugment = field(default_factory=SoundAugment)
 
     def __post_init__(self) -> None:
         for name in ("flip", "jitter_p", "grey_p", "blur_p", "plain_second"):

@@ -11,6 +11,9 @@ The views, float [B, C, T, size, size] in ``channels_last_3d`` order:
     residual  (x_t − x_{t−1}) / RESIDUAL_UNIT, the frame before the clip giving x_{−1}; C = 3
     motion    displacements a sampled frame in units of MOTION_UNIT of the view's side; C = 2, (dx, dy)
 
+The fourth is heard and not seen, [B, 1, bands, frames]: 'sound' (``sound``). What it draws is drawn last of all, and
+no disturbance touches it.
+
 Colours act on rgb and residual, the blur on both, the geometry on all three. What comes along beside the clips, a
 keyframe and motion clips, has the geometry of the first variant; the keyframe has colours and a blur of its own, drawn
 after those of the clips. Departure from the usual order of crop, jitter, grey, blur: the blur is part of the resampling
@@ -25,13 +28,14 @@ import torch
 from torch import Tensor
 
 from kinema.core.errors import ConfigError, DataError, ShapeError
-from kinema.core.records import VIEWS, ClipBatch, ClipSpec, Companions, RawClips
+from kinema.core.records import SOUND, VIEWS, ClipBatch, ClipSpec, Companions, RawClips, SoundSpec
 from kinema.transforms.blur import draw_sigma, gaussian_matrix
 from kinema.transforms.colour import Colour, colour_matrix, contrast_offset, draw_colour
 from kinema.transforms.config import TransformConfig
 from kinema.transforms.disturb import Disturbed, disturbed, needed_views, only
 from kinema.transforms.geometry import Geometry, centre_square, draw_geometry, resample, ten_crops
 from kinema.transforms.motion import motion_clips_view, motion_view
+from kinema.transforms.sound import draw_sound, sound_view
 
 RGB_MEAN = 0.45
 """The value that rgb is centred on, colours being in [0, 1]; one for all channels (as in SlowFast)."""
@@ -48,12 +52,14 @@ class ViewTransform:
 
     Args:
         spec: frames and size of a clip.
-        views: what to compute, of 'rgb', 'residual' and 'motion'; nothing else is.
+        views: what to compute, of 'rgb', 'residual', 'motion' and 'sound'; nothing else is.
         config: strength of the augmentation, and the disturbances; evaluation does not read it.
         companions: says how large motion clips are shown that come along; as large as the views by default.
+        sound: what is heard of a clip, for the view 'sound'.
 
     Raises:
-        ConfigError: no view, an unknown one, or one named twice; a size that ``companions.shrink`` does not divide.
+        ConfigError: no view, an unknown one, or one named twice; a size that ``companions.shrink`` does not divide;
+            disturbances, which act on pictures, of what is only heard.
     """
 
     def __init__(
@@ -62,14 +68,24 @@ class ViewTransform:
         views: tuple[str, ...],
         config: TransformConfig | None = None,
         companions: Companions | None = None,
+        sound: SoundSpec | None = None,
     ) -> None:
         if not views or len(set(views)) != len(views) or not set(views) <= set(VIEWS):
             raise ConfigError(f"The views asked for are {views}; name one or more of {', '.join(VIEWS)}, each once.")
         self.spec = spec
+        self.sound = sound or SoundSpec()
         self.views = tuple(views)
         self.config = config or TransformConfig()
-        self.reads = tuple(dict.fromkeys((*self.views, *needed_views(self.config.disturb))))
-        """The views that training computes: those asked for, and what the disturbances must see beside them."""
+        self._seen = tuple(view for view in self.views if view != SOUND)
+        if self.config.disturb and not self._seen:
+            raise ConfigError(
+                f"{type(self.config.disturb[0]).__name__} disturbs pictures, and the only view is '{SOUND}'.",
+                "Leave transforms out, or take a view that is seen too.",
+            )
+        self.reads = tuple(dict.fromkeys((*self._seen, *needed_views(self.config.disturb))))
+        """The views that training sees: those asked for, and what the disturbances must see beside them."""
+        self.needs_sound = SOUND in self.views
+        """Whether the clips must come with their sound."""
         self.elsewhere = any(each.elsewhere for each in self.config.disturb)
         """Whether training wants a window elsewhere in each video, after those of the variants."""
         shown = companions if companions is not None and companions.motion_frames else None
@@ -113,7 +129,8 @@ class ViewTransform:
         elsewhere = None if raw.elsewhere is None else (made.pop(), raw.elsewhere)
         with _float32(raw):
             beside = self._companions(raw, shown[0], generator)
-            return self._batch(raw, disturbed(self.config.disturb, made, elsewhere, generator), labels, beside)
+            seen = disturbed(self.config.disturb, made, elsewhere, generator)
+            return self._batch(raw, seen, labels, beside, generator)
 
     def evaluate(self, raw: RawClips, *, labels: bool = False) -> ClipBatch:
         """Views as they are measured: the largest centred square of the picture, nothing else changed.
@@ -129,16 +146,17 @@ class ViewTransform:
             DataError: the motion view is asked for and the clips have none.
             ShapeError: the clips do not fit the specification.
         """
-        self._check(raw, self.views)
+        self._check(raw, self._seen)
         geometry = centre_square(raw.extent)
         with _float32(raw):
-            made = [self._variant(raw, v, geometry, None, None, self.views) for v in range(raw.frames.shape[1])]
+            made = [self._variant(raw, v, geometry, None, None, self._seen) for v in range(raw.frames.shape[1])]
             return self._batch(raw, Disturbed(tuple(made)), labels, self._companions(raw, geometry, None))
 
     def ten_crops(self, raw: RawClips, *, mirrored: bool = True) -> Iterator[ClipBatch]:
         """The views of ten-crop testing, one crop at a time; see :func:`kinema.transforms.geometry.ten_crops`.
 
-        The crops are as large as training's are before they are changed: ``clip.size`` of ``clip.short_side``.
+        The crops are as large as training's are before they are changed: ``clip.size`` of ``clip.short_side``. A sound
+        has no crops: it is heard once.
 
         Args:
             raw: B clips in V windows, on any device; the windows stay V variants.
@@ -148,21 +166,44 @@ class ViewTransform:
             DataError: the motion view is asked for and the clips have none.
             ShapeError: the clips do not fit the specification.
         """
-        self._check(raw, self.views)
+        self._check(raw, self._seen)
         crops = ten_crops(raw.extent, self.spec.size / self.spec.short_side)
-        for geometry in crops if mirrored else crops[: len(crops) // 2]:
+        crops = crops if self._seen else crops[:1]
+        for geometry in crops if mirrored or not self._seen else crops[: len(crops) // 2]:
             with _float32(raw):
-                made = [self._variant(raw, v, geometry, None, None, self.views) for v in range(raw.frames.shape[1])]
+                made = [self._variant(raw, v, geometry, None, None, self._seen) for v in range(raw.frames.shape[1])]
             yield self._batch(raw, Disturbed(tuple(made)), False, {})
 
-    def _batch(self, raw: RawClips, made: Disturbed, labels: bool, companions: dict[str, Tensor]) -> ClipBatch:
+    def _batch(
+        self,
+        raw: RawClips,
+        made: Disturbed,
+        labels: bool,
+        companions: dict[str, Tensor],
+        generator: torch.Generator | None = None,
+    ) -> ClipBatch:
         variants, negatives = (
-            tuple(only(each, self.views) for each in group) for group in (made.variants, made.negatives)
+            tuple(only(each, self._seen) for each in group) for group in (made.variants, made.negatives)
         )
+        if self.needs_sound:
+            variants = tuple({**seen, SOUND: self._heard(raw, v, generator)} for v, seen in enumerate(variants))
         label = raw.label if labels else None
         return ClipBatch(variants, raw.index, raw.source, label, negatives, made.valid, **companions)
 
+    def _heard(self, raw: RawClips, v: int, generator: torch.Generator | None) -> Tensor:
+        """The sound of a variant, augmented where there is a generator."""
+        assert raw.sound is not None
+        assert raw.sound_valid is not None
+        draws = None if generator is None else draw_sound(len(raw), generator)
+        config = None if generator is None else self.config.sound
+        return sound_view(raw.sound[:, v], raw.sound_valid[:, v], self.sound, config, draws)
+
     def _check(self, raw: RawClips, views: tuple[str, ...]) -> None:
+        if self.needs_sound and raw.sound is None:
+            raise DataError(
+                "The view 'sound' is asked for, and the clips come without their sound.",
+                "Open the clips with it: ClipStore(..., sound=SoundSpec()).",
+            )
         frames = raw.frames.shape[2]
         if frames != self.spec.frames + 1:
             raise ShapeError(

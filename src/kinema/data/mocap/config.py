@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from kinema.core.errors import ConfigError
 
@@ -62,6 +63,10 @@ class MocapConfig:
         gop: frames from one keyframe to the next.
         b_frames: B-frames between two others.
         crf: constant rate factor of x264: 0 keeps everything, 51 next to nothing.
+        sound: whether the videos can be heard: strikes, landings and swings of the motion, as AAC. It changes no frame.
+        sound_noise: standard deviation of the noise in the sound, full scale being 1.
+        sound_mismatch: probability that a training recording has the sound of another one, of another class. The test
+            set's sounds are always its own.
 
     Raises:
         ConfigError: a value that no set could have; the message names it.
@@ -91,6 +96,9 @@ class MocapConfig:
     gop: int = 12
     b_frames: int = 0
     crf: int = 23
+    sound: bool = False
+    sound_noise: float = 0.002
+    sound_mismatch: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("clips_per_class", "actors_train", "actors_test", "scenes_train", "scenes_test", "gop", "fps"):
@@ -108,12 +116,19 @@ class MocapConfig:
         self._within("speed_range", 0.0, 0.8)
         self._within("amplitude_range", 0.0, 0.5)
         self._within("joint_noise", 0.0, 30.0)
+        self._within("sound_noise", 0.0, 1.0)
+        self._within("sound_mismatch", 0.0, 1.0)
         if not set(self.parts) <= set(PARTS) or len(set(self.parts)) != len(self.parts) or not self.parts:
             raise ConfigError(f"mocap.parts is {list(self.parts)}; name one or more of {', '.join(PARTS)}, each once.")
         if self.size % 2:
             raise ConfigError(f"mocap.size is {self.size}; H.264 in yuv420p needs an even number of pixels.")
         if self.b_frames >= self.gop and self.b_frames:
             raise ConfigError(f"mocap.b_frames is {self.b_frames}, which does not fit into mocap.gop {self.gop}.")
+
+    def told(self) -> dict[str, Any]:
+        """The settings as ``dataset.json`` has them; of a set that cannot be heard, without those of the sound."""
+        told = asdict(self) | {"parts": list(self.parts)}
+        return {name: value for name, value in told.items() if self.sound or not name.startswith("sound")}
 
     def _within(self, name: str, low: float, high: float | None) -> None:
         value = getattr(self, name)

@@ -1,9 +1,10 @@
-"""Frames to H.264, and what a written file tells of itself."""
+"""Frames to H.264, sound to AAC, and what a written file tells of itself."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -12,24 +13,39 @@ from numpy.typing import NDArray
 
 from kinema.core.files import write_atomic
 from kinema.data.mocap.config import MocapConfig
+from kinema.data.mocap.sound import RATE
+
+BIT_RATE = 64_000
+"""Of the AAC, bits a second."""
+
+FRAME = 1024
+"""Samples of a frame of AAC."""
 
 
-def frames_digest(frames: NDArray[np.uint8]) -> str:
-    """32 hexadecimal digits that stand for the frames ``[F, H, W, 3]`` before they are encoded."""
+def frames_digest(frames: NDArray[np.uint8], sound: NDArray[np.float32] | None = None) -> str:
+    """32 hexadecimal digits that stand for the frames ``[F, H, W, 3]``, and a sound ``[S]``, before they are encoded.
+
+    A sound counts as its 16-bit samples.
+    """
     shape = np.array(frames.shape, dtype="<i8").tobytes()
-    return hashlib.blake2b(shape + np.ascontiguousarray(frames).tobytes(), digest_size=16).hexdigest()
+    heard = b"" if sound is None else np.rint(sound * 32767).astype("<i2").tobytes()
+    return hashlib.blake2b(shape + np.ascontiguousarray(frames).tobytes() + heard, digest_size=16).hexdigest()
 
 
-def write_video(path: Path, frames: NDArray[np.uint8], config: MocapConfig, note: str) -> None:
+def write_video(
+    path: Path, frames: NDArray[np.uint8], config: MocapConfig, note: str, sound: NDArray[np.float32] | None = None
+) -> None:
     """Writes an MP4 file atomically.
 
-    One thread, one reference frame, a keyframe every ``config.gop`` frames and nowhere else.
+    One thread, one reference frame, a keyframe every ``config.gop`` frames and nowhere else. Sound and picture begin
+    at one time.
 
     Args:
         path: the file.
         frames: uint8 [F, H, W, 3], RGB.
         config: size, rate and encoder settings.
         note: kept in the file's comment; :func:`read_note` gives it back.
+        sound: float32 [S] at ``RATE`` samples a second, mono; None for none.
 
     Raises:
         StorageError: the file cannot be written.
@@ -46,9 +62,17 @@ def write_video(path: Path, frames: NDArray[np.uint8], config: MocapConfig, note
         container.metadata["comment"] = note
         stream = container.add_stream("libx264", rate=config.fps, options=options)
         stream.width, stream.height, stream.pix_fmt = config.size, config.size, "yuv420p"
+        heard = None if sound is None else container.add_stream("aac", rate=RATE, layout="mono", bit_rate=BIT_RATE)
         for picture in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
+        if heard is not None and sound is not None:
+            for at in range(0, len(sound), FRAME):
+                part = np.ascontiguousarray(sound[None, at : at + FRAME])
+                frame = av.AudioFrame.from_ndarray(part, format="fltp", layout="mono")
+                frame.sample_rate, frame.pts, frame.time_base = RATE, at, Fraction(1, RATE)
+                container.mux(heard.encode(frame))
+            container.mux(heard.encode(None))
     write_atomic(path, lambda file: file.write(memory.getbuffer()))
 
 

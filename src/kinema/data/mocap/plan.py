@@ -38,6 +38,7 @@ class Recording:
         number: which recording of its class and split.
         actor: which person of the split.
         takes: one for training, one for every part for the test.
+        sounds_like: class and number, of the same split, of the recording whose sound it has; its own by default.
     """
 
     name: str
@@ -46,10 +47,17 @@ class Recording:
     number: int
     actor: int
     takes: tuple[Take, ...]
+    sounds_like: tuple[int, int] | None = None
 
     def generator(self, seed: int) -> np.random.Generator:
         """The random numbers of its performance and camera."""
         return np.random.Generator(np.random.PCG64(seed_at(seed, "mocap", self.split, self.label, self.number)))
+
+    def sound_generator(self, seed: int) -> np.random.Generator:
+        """The random numbers of its sound."""
+        return np.random.Generator(
+            np.random.PCG64(seed_at(seed, "mocap", "sound", self.split, self.label, self.number))
+        )
 
 
 def plan_recordings(config: MocapConfig) -> list[Recording]:
@@ -72,7 +80,18 @@ def _train(config: MocapConfig, label: int, number: int) -> Recording:
     anywhere, scene = int(rng.integers(len(CLASSES))), int(rng.integers(config.scenes_train))
     name = f"train-{CLASSES[label]}-{number:04d}"
     path = f"train/{CLASSES[label]}/{name}.mp4"
-    return Recording(name, "train", label, number, actor, (Take(path, "", label if telling else anywhere, scene),))
+    takes = (Take(path, "", label if telling else anywhere, scene),)
+    return Recording(name, "train", label, number, actor, takes, _sounds_like(config, label, number))
+
+
+def _sounds_like(config: MocapConfig, label: int, number: int) -> tuple[int, int] | None:
+    """Of whom a training recording has the sound: drawn at an address of its own, so that no other draw moves."""
+    if not config.sound or config.sound_mismatch == 0:
+        return None
+    rng = np.random.Generator(np.random.PCG64(seed_at(config.seed, "mocap", "mismatch", label, number)))
+    if rng.random() >= config.sound_mismatch:
+        return None
+    return (label + 1 + int(rng.integers(len(CLASSES) - 1))) % len(CLASSES), number
 
 
 def _test(config: MocapConfig, label: int, number: int) -> Recording:

@@ -16,6 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kinema.core.config import from_plain, make_strict_converter
 from kinema.core.errors import KinemaError
 from kinema.data.mocap.body import draw_actor, place_points
@@ -26,6 +29,7 @@ from kinema.data.mocap.performance import perform
 from kinema.data.mocap.plan import Recording, plan_recordings
 from kinema.data.mocap.renderer import Renderer, compose
 from kinema.data.mocap.scenes import Scene, paint_scene
+from kinema.data.mocap.sound import perform_sound
 
 
 class Studio:
@@ -39,6 +43,7 @@ class Studio:
 
     def __init__(self, out: Path, config: MocapConfig, renderer: Renderer) -> None:
         self._out, self._config, self._renderer = out, config, renderer
+        self._speakers = {(each.label, each.number): each for each in plan_recordings(config) if each.split == "train"}
         self._scene = lru_cache(maxsize=len(CLASSES) * (config.scenes_train + config.scenes_test))(self._paint)
 
     def _paint(self, split: str, family: int, number: int) -> Scene:
@@ -64,6 +69,8 @@ class Studio:
         actor = draw_actor(config.seed, recording.split, recording.actor, config.limb_contrast)
         motion = perform(CLASSES[recording.label], config, rng)
         shot = frame_shot(place_points(motion, actor), config, rng)
+        speaker = self._speakers[recording.sounds_like] if recording.sounds_like else recording
+        sound = self._sound(speaker) if config.sound else None
         drawing = None
         for take in recording.takes:
             scene = self._scene(recording.split, take.family, take.scene)
@@ -73,8 +80,8 @@ class Studio:
                 if drawing is None:
                     drawing = self._renderer.draw(motion, actor, shot)
                 frames = compose(drawing, scene, shot)
-                digest = frames_digest(frames)
-                write_video(path, frames, config, f"{take.path} {digest}")
+                digest = frames_digest(frames, sound)
+                write_video(path, frames, config, f"{take.path} {digest}", sound)
             yield {
                 "path": take.path,
                 "label": CLASSES[recording.label],
@@ -86,7 +93,15 @@ class Studio:
                 "camera": shot.name,
                 "recording": recording.name,
                 "digest": digest,
+                "sound": speaker.name,
             }
+
+    def _sound(self, recording: Recording) -> NDArray[np.float32]:
+        """What a recording sounds like."""
+        config = self._config
+        motion = perform(CLASSES[recording.label], config, recording.generator(config.seed))
+        points = place_points(motion, draw_actor(config.seed, recording.split, recording.actor, config.limb_contrast))
+        return perform_sound(points, config.fps, recording.sound_generator(config.seed), config.sound_noise)
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ from kinema.data.mocap.motions import motion_folder
 from kinema.data.mocap.plan import plan_recordings
 
 COLUMNS = ("path", "label", "source", "split", "part", "actor", "scene", "camera", "recording")
-"""The columns of ``labels.csv``."""
+"""The columns of ``labels.csv``; of a set that can be heard, ``sound`` too: the recording whose sound a video has."""
 
 _NAME = "mocap-15"
 
@@ -41,7 +41,8 @@ class MocapSummary:
     Args:
         videos: files that the set holds.
         seconds: how long it took.
-        digest: 32 hexadecimal digits that stand for every frame before encoding; equal settings give equal digests.
+        digest: 32 hexadecimal digits that stand for every frame, and every sound, before encoding; equal settings give
+            equal digests.
         out: the folder.
     """
 
@@ -90,7 +91,8 @@ def write_mocap(
             progress(len(rows), total)
     ordered = [rows[take.path] for recording in recordings for take in recording.takes]
     digest = hashlib.blake2b("\n".join(f"{r['path']} {r['digest']}" for r in ordered).encode(), digest_size=16)
-    write_text(out / "labels.csv", _table(ordered))
+    columns = (*COLUMNS, "sound") if config.sound else COLUMNS
+    write_text(out / "labels.csv", _table(ordered, columns))
     write_json(out / "dataset.json", card | {"state": "complete", "digest": digest.hexdigest()})
     return MocapSummary(total, time.perf_counter() - started, digest.hexdigest(), out)
 
@@ -104,7 +106,7 @@ def _card(config: MocapConfig, videos: int) -> dict[str, Any]:
     return {
         "name": _NAME,
         "state": "partial",
-        "settings": asdict(config) | {"parts": list(config.parts)},
+        "settings": config.told(),
         "seed": config.seed,
         "versions": {name: version(name) for name in ("kinema", "pybullet", "numpy", "av")},
         "classes": list(CLASSES),
@@ -206,9 +208,9 @@ def _listen(worker: subprocess.Popen[str], answers: queue.Queue[dict[str, str] |
     answers.put(worker.wait())
 
 
-def _table(rows: list[dict[str, str]]) -> str:
+def _table(rows: list[dict[str, str]], columns: tuple[str, ...]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

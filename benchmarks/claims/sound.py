@@ -1,0 +1,217 @@
+"""Do clusters of sound teach a network to see, and the other way round? SDC, MDC, CDC and XDC at one budget.
+
+    python benchmarks/claims/sound.py OUT                      Mocap-15 with sound, three seeds
+    python benchmarks/claims/sound.py OUT --grid grid_s1_av    real talking heads; whole sentences are held out
+
+The paper's claim is the order SDC < MDC < CDC < XDC. Every encoder sees the same videos for the same number of epochs
+with the same networks, clip, batch and optimiser (the preset small of xdc); "random" is XDC's networks before
+training. Figures, of the network that sees and of the one that hears: retrieval R@1 (preset coclr) and the linear
+probe's accuracy on stored features, for every thing that there are labels of; and whether a video in one view finds
+itself in the other (R@1, 5 and 10, both ways). In GRID a sentence is command, colour, preposition and letter: clips
+that share all four are on one side.
+
+The table fills itself in cell by cell, a run folder a cell under OUT, results/claims-sound.json beside this folder. A
+command that was stopped goes on where it was; --minutes stops it by itself between two cells.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import record
+from table import spread
+from video import trained
+
+from kinema import api
+from kinema.core.errors import DataError
+from kinema.data import Manifest
+from kinema.data.mocap import MocapConfig
+from kinema.demo import demo_data
+from kinema.evaluation import fit_linear, hold_out, retrieve, retrieve_across
+from kinema.measure.features import extractor
+from kinema.measure.labels import class_names, label_numbers, source_numbers
+from kinema.measure.parts import SPLIT_SEED, TEST_SHARE
+from kinema.model import Features, Model
+from kinema.recipes.changes import changed
+from kinema.recipes.presets import small
+from kinema.steps import Steps
+from kinema.training.settings import Recipe
+
+console = Console(stderr=True)
+NAME = "claims-sound"
+ROWS = ("random", "sdc", "mdc", "cdc", "xdc")
+VIEWS = ("rgb", "sound")
+SENTENCE = ("command", "color", "preposition", "letter")
+ASKED = {"mocap": ("class",), "grid": ("command", "color", "letter", "digit")}
+"""The things that there are labels of."""
+
+
+def recipe(row: str, arguments: argparse.Namespace, seed: int) -> Recipe:
+    """XDC's preset in the form of the row."""
+    form = "xdc" if row == "random" else row
+    made = replace(small("xdc"), epochs=arguments.epochs, seed=seed)
+    return changed(made, {"method": {"form": form, "clusters": arguments.clusters}}).recipe()
+
+
+def mocap(arguments: argparse.Namespace) -> Manifest:
+    """Mocap-15 with sound, of which a share of the training videos may sound like another class; one test part."""
+    most = arguments.limit or 60
+    config = MocapConfig(
+        clips_per_class=most,
+        test_per_class=min(16, most),
+        parts=("unbiased",),
+        seed=3,
+        sound=True,
+        sound_mismatch=arguments.mismatch,
+    )
+    data = demo_data(arguments.out / f"mocap-mismatch{arguments.mismatch:g}", config, console)
+    return replace(data, videos=tuple(replace(v, attributes={**v.attributes, "class": v.label}) for v in data.videos))
+
+
+def grid(arguments: argparse.Namespace) -> Manifest:
+    """GRID with what is said as attributes, and a quarter of its sentences held out."""
+    with (arguments.grid / "labels.csv").open(newline="") as file:
+        said = {row["clip"]: row for row in csv.DictReader(file)}
+    found = api.scan(arguments.grid / "clips_small", out=arguments.out / "grid.parquet").usable()
+    videos = []
+    for video in found.videos[:: max(1, len(found) // arguments.limit) if arguments.limit else 1]:
+        row = said[Path(video.path).stem]
+        told = {name: row[name] for name in (*SENTENCE, "digit")}
+        source = " ".join(row[name] for name in SENTENCE)
+        videos.append(replace(video, attributes=told, source=source, label=row["command"]))
+    data = replace(found, videos=tuple(videos))
+    held = hold_out(torch.tensor(data.label_ids()), torch.tensor(data.source_ids()), TEST_SHARE, SPLIT_SEED).tolist()
+    split = ("test" if out else "train" for out in held)
+    return replace(data, videos=tuple(replace(v, split=s) for v, s in zip(data.videos, split, strict=True)))
+
+
+def judged(seen: Mapping[str, Features], sides: Mapping[str, Manifest], asked: tuple[str, ...]) -> dict[str, Any]:
+    """R@1 and linear accuracy of one encoder for every thing asked of it."""
+    found: dict[str, Any] = {"r@1": {}, "linear": {}}
+    train, test = (seen[side].encoded for side in ("train", "test"))
+    for thing in asked:
+        known = {
+            side: replace(each, videos=tuple(replace(v, label=v.attributes[thing]) for v in each.videos))
+            for side, each in sides.items()
+        }
+        names = class_names(*known.values())
+        labels = {side: label_numbers(each, names) for side, each in known.items()}
+        sources = source_numbers(known["test"], known["train"])
+        how = {"query_sources": sources[0], "gallery_sources": sources[1]}
+        figures = retrieve(test, train, labels["test"], labels["train"], preset="coclr", **how)
+        own = source_numbers(known["train"])[0]
+        found["r@1"][thing] = figures.metrics["r@1"]
+        try:
+            probe = fit_linear(train, labels["train"], own, seed=SPLIT_SEED, names=names)
+            found["linear"][thing] = probe.judge(test, labels["test"]).metrics["accuracy"]
+        except DataError as error:
+            console.print(f"no linear probe for {thing}: {error.message}", highlight=False)
+    return found
+
+
+def cell(name: str, seed: int, row: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """One cell: trained, then measured in both views and across them."""
+    data = mocap(arguments) if name == "mocap" else grid(arguments)
+    sides = {side: data.select({"split": side}) for side in ("train", "test")}
+    form, cache = "xdc" if row == "random" else row, arguments.out / "cache"
+    run = arguments.out / name / f"seed{seed}" / form
+    took = trained(run, recipe(row, arguments, seed), sides["train"], arguments, cache)
+    extract = extractor(
+        windows="coclr",
+        open_store=lambda part, which: api.model_store(part, which, cache=cache, console=console),
+        progress=lambda title: Steps(title, console),
+        device=None if arguments.device == "auto" else arguments.device,
+    )
+    models: dict[str, Model] = {view: api.load(run, view=view, untrained=row == "random") for view in VIEWS}
+    seen = {view: {side: extract(models[view], each) for side, each in sides.items()} for view in VIEWS}
+    found: dict[str, Any] = {view: judged(seen[view], sides, ASKED[name]) for view in VIEWS}
+    test = source_numbers(sides["test"])[0]
+    across = retrieve_across(*(seen[view]["test"].projected for view in VIEWS), sources=test, seed=seed)
+    ways = ("rgb to sound", "sound to rgb")
+    found["across"] = {way: dict(figures.metrics) for way, figures in zip(ways, across, strict=True)}
+    found["across_chance"] = across[0].chance
+    return {**found, **took}
+
+
+def cells(arguments: argparse.Namespace) -> Iterator[tuple[str, int, str]]:
+    """Set, seed and row in the order in which they are wanted."""
+    name = "mocap" if arguments.grid is None else "grid"
+    yield from ((name, seed, row) for seed in arguments.seeds for row in arguments.rows)
+
+
+def tables(found: Mapping[str, Any]) -> str:
+    """A table a set: for each view R@1 and linear accuracy; and across the views."""
+    text = []
+    for name in sorted({key.split()[0] for key in found}):
+        heads = [f"{view} {figure} {t}" for view in VIEWS for figure in ("r@1", "linear") for t in ASKED[name]]
+        heads += [f"{way} r@{k}" for way in ("rgb to sound", "sound to rgb") for k in (1, 5, 10)]
+        text += [f"| {' | '.join([name, 'seeds', *heads])} |", "|" + "---|" * (len(heads) + 2)]
+        for row in ROWS:
+            those = [value for key, value in found.items() if key.split()[0] == name and key.split()[2] == row]
+            if not those:
+                continue
+            columns = [
+                [each[view][figure].get(thing) for each in those]
+                for view in VIEWS
+                for figure in ("r@1", "linear")
+                for thing in ASKED[name]
+            ]
+            columns += [
+                [each["across"][way].get(f"r@{k}") for each in those]
+                for way in ("rgb to sound", "sound to rgb")
+                for k in (1, 5, 10)
+            ]
+            shown = [spread([value for value in values if value is not None]) for values in columns]
+            text.append(f"| {' | '.join([row, str(len(those)), *shown])} |")
+        text.append("")
+    return "\n".join(text)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--grid", type=Path, help="the folder of grid_s1_av, in place of Mocap-15")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=[*ROWS])
+    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--clusters", type=int, default=32)
+    parser.add_argument("--mismatch", type=float, default=0.0, help="Mocap-15: share of sounds of another class")
+    parser.add_argument("--limit", type=int, default=0, help="fewer videos: of a class (Mocap-15) or in all (GRID)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or gpu")
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--name", default=NAME, help="of the file in results, for trials")
+    parser.add_argument("--table", action="store_true", help="train nothing: print the table")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments, began = parse(), time.monotonic()
+    found: dict[str, Any] = record.read(arguments.name).get("cells", {})
+    command = f"python benchmarks/claims/sound.py OUT --epochs {arguments.epochs} --clusters {arguments.clusters}"
+    for name, seed, row in () if arguments.table else cells(arguments):
+        key = f"{name} seed{seed} {row}"
+        if key in found:
+            continue
+        if time.monotonic() - began > arguments.minutes * 60:
+            break
+        found[key] = {**cell(name, seed, row, arguments), "device": record.machine()}
+        record.write(arguments.name, command, cells=found)
+        told = "  ".join(f"{v} {found[key][v]['r@1'][ASKED[name][0]]:.3f}" for v in VIEWS)
+        console.print(f"{key}: R@1 {told}", highlight=False)
+    print(tables(found))
+
+
+if __name__ == "__main__":
+    main()
