@@ -34,6 +34,7 @@ VERBS = {
     "search": "find what is like a video, a stretch of one, or a picture: kinema search RUN clip.mp4@12.5-15",
     "cluster": "sort a table of embeddings into clusters, and name them: kinema cluster RUN --name 3=cartwheel",
     "dedupe": "find footage that a table holds twice: the encoder proposes, 'duplicates' compares",
+    "serve": "a page on this machine that searches a table: bring a clip, see the hits, the map: kinema serve RUN",
     "export": "write a trained encoder for others: kinema export RUN --format onnx -o FILE",
     "methods": "what there is to pretrain with, a line each",
 }
@@ -44,7 +45,7 @@ ON_TOP = {
     "beside": "methods whose losses are added: be-regulariser, …",
 }
 """Options of pretrain that put something on top of a method, by name."""
-ELSEWHERE = dict.fromkeys(("embed", "search", "cluster", "dedupe"), "kinema.cli_search")
+ELSEWHERE = dict.fromkeys(("embed", "search", "cluster", "dedupe"), "kinema.cli_search") | {"serve": "kinema.cli_serve"}
 """The verbs that another module holds."""
 
 HELP = """usage: kinema VERB ...
