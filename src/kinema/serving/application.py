@@ -59,7 +59,7 @@ def build(
         redoc_url=None,
         lifespan=lifespan,
     )
-    made.state.archive = archive
+    made.state.archive, made.state.desk, made.state.inbox = archive, desk, inbox
     failures.install(made)
     made.include_router(routes(desk, Charts(archive), inbox, settings))
     _add_page(made)

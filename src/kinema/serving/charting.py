@@ -144,9 +144,11 @@ def plane(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
     parts = min(2, *vectors.shape)
     if len(vectors) > 1 and parts:
         fitted = PCA(n_components=parts, svd_solver="full" if vectors.shape[1] <= 1024 else "arpack", random_state=0)
-        placed[:, :parts] = fitted.fit_transform(vectors.astype(np.float64))
-        ratio = np.nan_to_num(fitted.explained_variance_ratio_)
-        share = float(min(1.0, ratio.sum()))
+        with np.errstate(invalid="ignore"):  # equal rows have no variance, of which nothing is a share
+            placed[:, :parts] = fitted.fit_transform(vectors.astype(np.float64))
+        share = float(min(1.0, np.nan_to_num(fitted.explained_variance_ratio_).sum()))
+    if not len(vectors):
+        return placed, share
     low, high = placed.min(axis=0), placed.max(axis=0)
     scale = float((high - low).max())
     unit: NDArray[np.float64] = (placed - (low + high) / 2) / (scale if scale > 0 else 1.0) + 0.5

@@ -90,6 +90,9 @@ def _videos(router: APIRouter, desk: Desk) -> None:
         contains: Annotated[str, Query(max_length=200, description="what the name must hold")] = "",
         offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
         limit: Annotated[int, Query(ge=1, le=PAGE)] = 60,
+        spread: Annotated[
+            bool, Query(description="evenly spaced ones in place of the first from the offset on")
+        ] = False,
     ) -> shapes.VideosShape:
         """Some of the videos, in order of their names."""
         now = await desk.read(archive.snapshot)
@@ -97,7 +100,8 @@ def _videos(router: APIRouter, desk: Desk) -> None:
         def listed() -> tuple[int, list[shapes.VideoShape]]:
             wanted = contains.casefold()
             rows = [at for at, path in enumerate(now.videos["video"].to_pylist()) if wanted in path.casefold()]
-            some = now.videos.take(rows[offset : offset + limit]).to_pylist()
+            chosen = rows[:: max(1, -(-len(rows) // limit))] if spread else rows[offset : offset + limit]
+            some = now.videos.take(chosen).to_pylist()
             return len(rows), [_video(row, now) for row in some]
 
         total, found = await desk.read(listed)

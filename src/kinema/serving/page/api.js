@@ -41,6 +41,7 @@ export const lasso = (version, polygon) => post("api/map/lasso", { version, poly
 export const video = (id) => ask(`api/videos/${id}`);
 export const videos = (contains, offset, limit, signal) =>
   ask(`api/videos?${new URLSearchParams({ contains, offset, limit })}`, { signal });
+export const someVideos = (limit) => ask(`api/videos?${new URLSearchParams({ limit, spread: true })}`);
 export const timeline = (id, asked) => ask(`api/videos/${id}/timeline${asked ? `?query=${encodeURIComponent(asked)}` : ""}`);
 
 export function upload(file, stretch) {

@@ -93,6 +93,8 @@ async function ask(how, file, busy) {
 function showQuery() {
   const { query } = state;
   by("asked").hidden = !query;
+  by("drop").classList.toggle("small", Boolean(query));
+  by("drop-title").textContent = query ? "Another:" : "Drop a clip here, or";
   const old = by("asked-preview").firstChild;
   if (old?.src?.startsWith("blob:")) URL.revokeObjectURL(old.src);
   by("asked-preview").replaceChildren();
@@ -213,9 +215,7 @@ async function open() {
   by("drop-note").textContent = `${archive.pictures ? "A video, or a still picture" : "A video"}, up to ${count(archive.upload_bytes / 2 ** 20)} MiB. It is deleted when it has been looked at.`;
   if (!archive.pictures) by("file").accept = by("file").accept.replace("image/*,", "");
   filters.show(archive);
-  const total = archive.videos;
-  const some = await Promise.all([0, 1, 2].map((n) => api.videos("", Math.floor((n * Math.max(0, total - 4)) / 2), 4)));
-  const first = [...new Map(some.flatMap((each) => each.videos).map((video) => [video.id, video])).values()];
+  const first = (await api.someVideos(15)).videos;
   const sides = first.filter((video) => video.width && video.height).map((video) => video.width / video.height).sort((a, b) => a - b);
   if (sides.length) document.documentElement.style.setProperty("--aspect", String(Math.max(0.75, Math.min(1.78, sides[sides.length >> 1]))));
   if (!state.query) {

@@ -73,7 +73,7 @@ export function clear(grid) {
 // about: { id, name, frame, start, end, score, label, cluster, cluster_name }; end is null for a whole video.
 export function card(about, { open, like }) {
   const hit = about.score !== undefined;
-  const name = lastPart(about.name);
+  const name = lastPart(about.name).replace(/\.\w{2,5}$/, "");
   const when = hit ? `${clock(about.start)} – ${clock(about.end)}` : clock(about.end ?? 0);
   const told = [about.label, about.cluster_name ?? (about.cluster >= 0 && about.cluster !== null ? `cluster ${about.cluster}` : null)];
   const picture = make("img", { src: api.thumbnail(about.id, about.frame), alt: "", loading: "lazy", decoding: "async" });

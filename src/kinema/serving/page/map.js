@@ -10,6 +10,7 @@ export class Chart {
     this.canvas = by("map");
     this.points = null;
     this.view = { x: 0.5, y: 0.5, scale: 1 };
+    this.whole = { x: 0.5, y: 0.5, wide: 1, tall: 1 };
     this.polygon = null;
     this.drawing = null;
     this.hits = new Set();
@@ -34,7 +35,17 @@ export class Chart {
     by("map-about").textContent = `Every dot is a ${kind}: ${many(total, kind)}${some}. What lies together is alike to the `
       + `encoder; the two directions hold ${Math.round(explained * 100)} % of what differs.`;
     this.paint();
-    this.draw();
+    this.box();
+  }
+
+  // The middle and the size of what is there, to which 'all of it' fits.
+  box() {
+    const { x, y } = this.points;
+    const ends = (values) => values.reduce(([low, high], each) => [Math.min(low, each), Math.max(high, each)], [1, 0]);
+    const [left, right] = ends(x);
+    const [top, bottom] = ends(y);
+    this.whole = { x: (left + right) / 2, y: (top + bottom) / 2, wide: Math.max(0.05, right - left), tall: Math.max(0.05, bottom - top) };
+    this.fit();
   }
 
   paint() {
@@ -64,7 +75,7 @@ export class Chart {
   }
 
   // From the unit square to the canvas and back.
-  get size() { return Math.min(this.canvas.clientWidth, this.canvas.clientHeight) * 0.94 * this.view.scale; }
+  get size() { return Math.min(this.canvas.clientWidth / this.whole.wide, this.canvas.clientHeight / this.whole.tall) * 0.92 * this.view.scale; }
   toScreen(x, y) {
     return [(x - this.view.x) * this.size + this.canvas.clientWidth / 2, (y - this.view.y) * this.size + this.canvas.clientHeight / 2];
   }
@@ -82,7 +93,7 @@ export class Chart {
     this.draw();
   }
 
-  fit() { this.view = { x: 0.5, y: 0.5, scale: 1 }; this.draw(); }
+  fit() { this.view = { x: this.whole.x, y: this.whole.y, scale: 1 }; this.draw(); }
   keep() { for (const axis of ["x", "y"]) this.view[axis] = Math.max(-0.5, Math.min(1.5, this.view[axis])); }
 
   pan(x, y) {
