@@ -161,9 +161,9 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("src", ("mocap", "onnx", "search", "transformers")),
-        ("tests", ("mocap", "onnx", "search", "test", "transformers")),
-        ("benchmarks", ("mocap", "onnx", "search", "test", "peers")),
+        ("src", ("mocap", "onnx", "search", "serve", "transformers")),
+        ("tests", ("mocap", "onnx", "search", "serve", "test", "transformers")),
+        ("benchmarks", ("mocap", "onnx", "search", "serve", "test", "peers")),
     ],
 )
 def test_every_package_that_is_imported_is_declared(folder, extras):
@@ -181,5 +181,5 @@ def test_every_direct_dependency_is_pinned():
             name, _, version = line.partition("==")
             pins[name.lower().replace("_", "-")] = version
     assert all(pins.values())
-    extras = ("mocap", "onnx", "search", "test", "peers", "docs", "transformers", "wandb", "mlflow", "dev")
+    extras = ("mocap", "onnx", "search", "serve", "test", "peers", "docs", "transformers", "wandb", "mlflow", "dev")
     assert (declared(*extras) - {"kinema"}) - set(pins) == set()

@@ -1,4 +1,4 @@
-"""What the server answers is what search says, and what the table holds; whatever is wrong is told as an error of ours."""
+"""What the server answers is what search says and the table holds; what is wrong is told as an error of ours."""
 
 import json
 import re
@@ -44,6 +44,8 @@ def test_videos_are_listed_found_and_spread(client):
     assert [video["name"] for video in told["videos"]] == ["left/left0.mp4", "left/left1.mp4", "left/left2.mp4"]
     told = client.get("/api/videos", params={"contains": "LEFT/", "limit": 3, "offset": 3}).json()
     assert [video["name"] for video in told["videos"]] == ["left/left3.mp4"]
+    assert client.get("/api/videos?contains=nobody").json() == {"total": 0, "videos": []}
+    assert client.get("/api/videos?offset=99").json() == {"total": 14, "videos": []}
     labels = {video["label"] for video in client.get("/api/videos?limit=4&spread=true").json()["videos"]}
     assert labels == {"down", "films", "left", "right"}
 
@@ -291,7 +293,7 @@ def test_a_hit_is_told_without_its_picture(client, named):
 def test_the_document_names_every_operation_and_loads_nothing(client):
     told = client.get("/openapi.json").json()
     assert {path for path in told["paths"] if not path.startswith("/api/")} == set()
-    assert len(told["paths"]) == 13
+    assert len(told["paths"]) == 14
     for page in ("/", "/docs"):
         text = client.get(page).text
         assert re.findall(r"""(?:src|href)=["'](?:https?:)?//""", text) == []

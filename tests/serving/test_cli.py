@@ -1,4 +1,4 @@
-"""``kinema serve``: starts, says where, serves, and ends when it is told to; what cannot be is refused before it starts."""
+"""``kinema serve``: starts, serves, and ends when it is told to; what cannot be is refused before it starts."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What strangers try, and what each gets: an error of ours, without a place on the disk, and a table that is as it was."""
+"""What strangers try, and what each gets: an error of ours without a place on the disk; the table stays as it was."""
 
 import json
 

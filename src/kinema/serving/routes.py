@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
@@ -101,7 +102,7 @@ def _videos(router: APIRouter, desk: Desk) -> None:
             wanted = contains.casefold()
             rows = [at for at, path in enumerate(now.videos["video"].to_pylist()) if wanted in path.casefold()]
             chosen = rows[:: max(1, -(-len(rows) // limit))] if spread else rows[offset : offset + limit]
-            some = now.videos.take(chosen).to_pylist()
+            some = now.videos.take(np.asarray(chosen, dtype=np.int64)).to_pylist()
             return len(rows), [_video(row, now) for row in some]
 
         total, found = await desk.read(listed)
