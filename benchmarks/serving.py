@@ -2,11 +2,11 @@
 
     python benchmarks/serving.py                  # 2,000 searches and 2,000 ranges, 200 at once
 
-A table of drawn videos is made by an encoder that learnt nothing (what it finds is not looked at), served by ``kinema``'s
-application in a process of its own on this machine's loopback, and asked by threads of this one. Every search has the
-name of an indexed window as its query, so it costs no encoding; every tenth range begins at the start of a file, as a
-player's first does. Counted are answers other than 200 or 206, those that are not what was asked for, and the time from
-the request to the last byte. Besides, the resident memory of the server before and after. Writes results/serving.json.
+A table of drawn videos is made by an encoder that learnt nothing, served in a process of its own on this machine's
+loopback, and asked by threads of this one. Every search has an indexed window as its query, so it costs no encoding,
+and must find that window first; every tenth range begins at the start of a file, as a player's first does, and must be
+these bytes. Counted are wrong answers, and the time from the request to the last byte. Besides, the resident memory of
+the server before and after. Writes results/serving.json.
 """
 
 from __future__ import annotations

@@ -43,6 +43,7 @@ def routes(desk: Desk, charts: Charts, inbox: Inbox, settings: Settings) -> APIR
     router = APIRouter(prefix="/api", responses=shapes.FAILURES)
     _about(router, desk, settings)
     _videos(router, desk)
+    _footage(router, desk)
     _queries(router, desk, inbox)
     _search(router, desk, charts)
     return router
@@ -133,6 +134,10 @@ def _videos(router: APIRouter, desk: Desk) -> None:
         asked = None if query is None else await desk.read(functools.partial(desk.find, query))
         told = await desk.read(lambda: archive.windows(video, None if asked is None else asked.vector))
         return shapes.TimelineShape(**({"score": None} | told))  # type: ignore[arg-type]
+
+
+def _footage(router: APIRouter, desk: Desk) -> None:
+    archive = desk.archive
 
     @router.get("/videos/{video}/thumbnail", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
     async def thumbnail(video: VideoId, frame: Annotated[int | None, Query(ge=0, le=10**12)] = None) -> Response:
