@@ -36,6 +36,7 @@ VERBS = {
     "search": "find what is like a video, a stretch of one, or a picture: kinema search RUN clip.mp4@12.5-15",
     "cluster": "sort a table of embeddings into clusters, and name them: kinema cluster RUN --name 3=cartwheel",
     "dedupe": "find footage that a table holds twice: the encoder proposes, 'duplicates' compares",
+    "serve": "a page on this machine that searches a table: bring a clip, see the hits, the map: kinema serve RUN",
     "export": "write a trained encoder for others: kinema export RUN --format onnx -o FILE",
     "methods": "what there is to pretrain with, a line each",
 }
@@ -47,7 +48,8 @@ ON_TOP = {
 }
 """Options of pretrain that put something on top of a method, by name."""
 ELSEWHERE = dict.fromkeys(("embed", "search", "cluster", "dedupe"), "kinema.cli_search") | {
-    "evolve": "kinema.cli_evolve"
+    "evolve": "kinema.cli_evolve",
+    "serve": "kinema.cli_serve",
 }
 """The verbs that another module holds."""
 

@@ -19,6 +19,7 @@ ALLOWED = {
     "exporting": {"core", "encoders", "model", "training"},
     "settled": {"core", "data", "methods", "recipes", "training"},
     "searching": {"core", "data", "model", "reporting", "steps"},
+    "serving": {"api", "core", "data", "model", "searching"},
 }
 MODULES = sorted(SOURCE.rglob("*.py"))
 
@@ -66,6 +67,10 @@ def test_recipes_import_neither_the_interfaces_nor_the_page():
     assert not edges().get("recipes", set()) & {"cli", "api", "reporting", "evaluation"}
 
 
+def test_serving_is_seen_by_its_verb_alone():
+    assert {room for room, targets in edges().items() if "serving" in targets} == {"cli_serve"}
+
+
 def test_no_two_rooms_import_each_other():
     graph, done = edges(), set()
 
@@ -87,7 +92,7 @@ def test_nothing_is_called_utils():
 
 @pytest.mark.parametrize("module", ["kinema", "kinema.cli"])
 def test_import_loads_no_torch(module):
-    heavy = ("torch", "pytorch_lightning", "av", "sklearn", "pyarrow", "lancedb")
+    heavy = ("torch", "pytorch_lightning", "av", "sklearn", "pyarrow", "lancedb", "fastapi")
     code = f"import sys, {module}; print(*[m for m in {heavy} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr

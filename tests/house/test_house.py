@@ -161,9 +161,9 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("src", ("evolve", "faiss", "mocap", "onnx", "ray", "search", "transformers")),
-        ("tests", ("evolve", "mocap", "onnx", "ray", "search", "test", "transformers")),
-        ("benchmarks", ("mocap", "onnx", "search", "test", "peers")),
+        ("src", ("evolve", "faiss", "mocap", "onnx", "ray", "search", "serve", "transformers")),
+        ("tests", ("evolve", "mocap", "onnx", "ray", "search", "serve", "test", "transformers")),
+        ("benchmarks", ("mocap", "onnx", "search", "serve", "test", "peers")),
     ],
 )
 def test_every_package_that_is_imported_is_declared(folder, extras):
@@ -181,5 +181,5 @@ def test_every_direct_dependency_is_pinned():
             name, _, version = line.partition("==")
             pins[name.lower().replace("_", "-")] = version
     assert all(pins.values())
-    extras = ("evolve", "mocap", "onnx", "ray", "search", "test", "peers", "docs", "transformers", "wandb", "mlflow")
-    assert (declared(*extras, "dev") - {"kinema"}) - set(pins) == set()
+    extras = ("evolve", "faiss", "mocap", "onnx", "ray", "search", "serve", "test", "peers", "docs", "transformers")
+    assert (declared(*extras, "wandb", "mlflow", "dev") - {"kinema"}) - set(pins) == set()

@@ -28,7 +28,7 @@ MOST = 16_384
 ALIKE = 0.99
 """Windows of one video of at least this cosine are one hit, wherever they lie."""
 
-_COLUMNS = ["video", "start", "end", "vector", "thumbnail", "label", "cluster", "cluster_name"]
+_COLUMNS = ["video", "start", "end", "frame", "vector", "thumbnail", "label", "cluster", "cluster_name"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Hit:
         label: its class, or None.
         cluster: the number of its cluster, or None.
         cluster_name: what a person called that, or None.
+        frame: its first frame.
         thumbnail: a small JPEG file of its middle frame.
     """
 
@@ -53,6 +54,7 @@ class Hit:
     label: str | None = None
     cluster: int | None = None
     cluster_name: str | None = None
+    frame: int = 0
     thumbnail: bytes = field(default=b"", repr=False)
 
     def plain(self) -> dict[str, Any]:
@@ -134,15 +136,23 @@ def find(
     own = _below(query.file, root) if others else None
     wanted += "" if own is None else f" AND video <> {quoted(own)}"
     with place.telling(uri):
-        hits, all_seen = _apart(table, query.vector, k, wanted, exact=exactly)
+        hits, all_seen = apart(table, query.vector, k, wanted, exact=exactly)
     notes = [query.note] if query.note else []
     if not all_seen:
         notes.append(f"The nearest {MOST} windows are {len(hits)} stretches; --over videos finds more videos.")
     return Found(str(query), hits, exactly, rows, root, tuple(notes), time.monotonic() - began)
 
 
-def _apart(table: Any, vector: NDArray[np.float32], k: int, where: str, *, exact: bool) -> tuple[tuple[Hit, ...], bool]:
-    """The k nearest hits that are apart, and whether there was no reason to look further."""
+def apart(table: Any, vector: NDArray[np.float32], k: int, where: str, *, exact: bool) -> tuple[tuple[Hit, ...], bool]:
+    """The k nearest hits that are apart, and whether there was no reason to look further.
+
+    Args:
+        table: of LanceDB.
+        vector: float32 [d], of unit length.
+        k: hits, at most ``MOST``.
+        where: which rows count, in SQL (:func:`kinema.searching.filters.condition`).
+        exact: whether every row is compared.
+    """
     limit = min(MOST, max(64, 4 * k))
     while True:
         rows = nearest(table, vector, limit, exact=exact, where=where, columns=_COLUMNS)
@@ -186,8 +196,7 @@ def _plain(rows: Any) -> list[dict[str, Any]]:
 
 def _hit(row: Mapping[str, Any]) -> Hit:
     score = min(1.0, max(-1.0, 1.0 - row["_distance"]))
-    kept = {name: row[name] for name in ("video", "start", "end", "label", "cluster", "cluster_name", "thumbnail")}
-    return Hit(score=score, **kept)
+    return Hit(score=score, **{name: row[name] for name in _COLUMNS if name != "vector"})
 
 
 def _known(table: Any, uri: str, file: Path, root: Path) -> Video | None:

@@ -59,6 +59,7 @@ def read_query(
     *,
     known: Known | None = None,
     centre: torch.Tensor | None = None,
+    stretch: tuple[float, float] | None = None,
     device: str | None = None,
     batch_size: int = 32,
 ) -> Query:
@@ -69,6 +70,7 @@ def read_query(
         asked: a video, VIDEO@START-END in seconds, or a picture. A file that is called so, '@' and all, comes first.
         known: spares looking at files that are known.
         centre: the table's; None for none.
+        stretch: of a video that is given as a path, (start, end) in seconds; the path is then taken as it is.
         device: where to compute.
         batch_size: clips at a time.
 
@@ -76,7 +78,7 @@ def read_query(
         UsageError: it cannot be understood, or is a picture and the encoder sees motion.
         DataError: it is not there or cannot be read.
     """
-    file, stretch = _parts(asked)
+    file, stretch = _parts(asked) if stretch is None else (Path(asked), stretch)
     if not exists(file):
         raise DataError(
             f"There is no '{file}' to search with.", "The query is a video, VIDEO@START-END in seconds, or a picture."

@@ -1,0 +1,54 @@
+"""Serving: a table of embeddings as a page and an API on this machine; reads only, and only what was indexed.
+
+``archive`` is the table with its model, opened once; ``guard`` says who may ask; ``footage`` gives bytes of indexed
+videos and of nothing else; ``uploads`` and ``checking`` look at what a person brings; ``routes`` and ``shapes`` are the
+API; ``page/`` is the page, which asks for nothing from outside.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kinema.core.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from kinema.model import Model
+    from kinema.serving.settings import Settings
+
+
+def app(
+    run: str | Path | Model,
+    *,
+    table: str | Path | None = None,
+    view: str | None = None,
+    settings: Settings | None = None,
+    device: str | None = None,
+) -> FastAPI:
+    """The page and the API of a table, to be served by itself or mounted in an application.
+
+    Args:
+        run: a run's folder, an exported folder, or the model that made the table.
+        table: where it is; RUN/index by default.
+        view: which view's encoder of a run; by default the one it is for.
+        settings: who may ask and for how much (:class:`kinema.serving.settings.Settings`); by default this machine
+            alone.
+        device: where queries are encoded; a GPU where there is one, by default.
+
+    Raises:
+        MissingExtraError: fastapi or lancedb is not installed.
+        UsageError: settings that would let strangers in.
+        DataError: there is no table, or it is another encoder's.
+    """
+    try:
+        import fastapi  # noqa: F401 - to say in our words that it is missing
+    except ImportError as error:
+        raise MissingExtraError("fastapi", "serve") from error
+    from kinema.serving.application import build
+
+    return build(run, table=table, view=view, settings=settings, device=device)
+
+
+__all__ = ["app"]

@@ -1,0 +1,283 @@
+"""A table and the encoder that made it, opened once; what is asked of them while others may renew the table.
+
+Weights are hashed when the server starts. Afterwards only the table's own word is compared, and only when it has a new
+version. A video is named by a digest of its path, so that no request ever holds a path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinema.data.manifest import Video
+from kinema.model import Model
+from kinema.searching import place
+from kinema.searching.changes import root_of_table
+from kinema.searching.filters import condition
+from kinema.searching.find import Hit, apart
+from kinema.searching.index import EXACT_ROWS, has_index
+from kinema.searching.schema import Making, check_made_by, making_of, quoted, told_columns, vectors_in
+from kinema.serving.failures import RefusedError, missing
+
+LOOK_AGAIN = 2.0
+"""Seconds for which a table is taken as it was, though somebody may have renewed it."""
+
+KEPT_THUMBNAILS = 4096
+_ABOUT = ["video", "label", "source", "split", "health", "codec", "width", "height", "fps", "duration", "frames"]
+_ABOUT += ["size", "mtime_ns", "cluster", "cluster_name"]
+Over = Literal["windows", "videos"]
+
+
+def video_id(path: str) -> str:
+    """The name of a video in requests."""
+    return hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a version of the table holds of its videos.
+
+    Args:
+        version: of LanceDB.
+        root: the folder that the videos lie below.
+        rows: windows and videos together.
+        windows: of them, windows.
+        exact: whether a search compares every row.
+        columns: what a condition may name, with 'text', 'number' or 'truth' for its kind.
+        videos: a row each, in order of their paths, as an Arrow table.
+        place: the row of each, by its name in requests.
+    """
+
+    version: int
+    root: Path
+    rows: int
+    windows: int
+    exact: bool
+    columns: Mapping[str, str]
+    videos: Any
+    place: Mapping[str, int]
+
+    def about(self, name: str) -> dict[str, Any]:
+        """What is known of a video.
+
+        Args:
+            name: its digest.
+
+        Raises:
+            RefusedError: 404, there is none.
+        """
+        at = self.place.get(name)
+        if at is None:
+            raise missing("video")
+        found: dict[str, Any] = self.videos.slice(at, 1).to_pylist()[0]
+        return found
+
+
+class Archive:
+    """A table, its encoder, and what the server remembers of both.
+
+    Args:
+        model: the encoder.
+        uri: where the table is.
+
+    Raises:
+        DataError: there is no table, or another encoder made it.
+        StorageError: it cannot be read.
+    """
+
+    def __init__(self, model: Model, uri: str) -> None:
+        self.model, self.uri = model, uri
+        self._table = place.need_table(uri)
+        with place.telling(uri):
+            self._ours = Making.of(model, making_of(self._table, uri).windows)
+        self._lock = threading.Lock()
+        self._looked = 0.0
+        self._snapshot: Snapshot | None = None
+        self._thumbnails: dict[tuple[int, str, int | None], bytes] = {}
+        self.snapshot()
+
+    @property
+    def table(self) -> Any:
+        """The table of LanceDB, for rooms that ask it more."""
+        return self._table
+
+    def snapshot(self) -> Snapshot:
+        """What the table holds now, give or take ``LOOK_AGAIN`` seconds.
+
+        Raises:
+            DataError: another encoder has made it anew.
+            StorageError: it cannot be read.
+        """
+        with self._lock, place.telling(self.uri):
+            now = time.monotonic()
+            if self._snapshot is not None and now - self._looked < LOOK_AGAIN:
+                return self._snapshot
+            self._table.checkout_latest()
+            if self._snapshot is None or self._table.version != self._snapshot.version:
+                made = making_of(self._table, self.uri)
+                check_made_by(made, replace(self._ours, length=made.length, stride=made.stride), self.uri)
+                self._snapshot = _taken(self._table)
+                self._thumbnails.clear()
+            self._looked = now
+            return self._snapshot
+
+    def search(
+        self,
+        vector: NDArray[np.float32],
+        *,
+        k: int,
+        over: Over = "windows",
+        where: str | None = None,
+        fields: Mapping[str, Sequence[Any]] | None = None,
+        only: str | None = None,
+        without: str | None = None,
+    ) -> tuple[tuple[Hit, ...], bool]:
+        """The nearest hits, and whether there was no reason to look further.
+
+        Args:
+            vector: float32 [d], of unit length.
+            k: hits.
+            over: what is compared.
+            where: the user's condition, in SQL.
+            fields: columns with the values of which one must be there; None stands for nothing told.
+            only: a further condition, in SQL of our own.
+            without: the path of a video that does not count.
+
+        Raises:
+            UsageError: the condition cannot be understood.
+            RefusedError: 400, there is no such column.
+            StorageError: the table cannot be read.
+        """
+        now = self.snapshot()
+        with place.telling(self.uri):
+            wanted = condition(self._table, where, over[:-1])
+            wanted += "".join(f" AND {chosen(now, name, values)}" for name, values in (fields or {}).items())
+            if without is not None:
+                wanted += f" AND video <> {quoted(without)}"
+            wanted += "" if only is None else f" AND {only}"
+            hits, all_seen = apart(self._table, vector, k, wanted, exact=now.exact)
+        self._keep({(video_id(hit.video), hit.frame if over == "windows" else None): hit.thumbnail for hit in hits})
+        return hits, all_seen
+
+    def vector(self, name: str, frame: int | None) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """The embedding of a window, or of a whole video, and its row.
+
+        Args:
+            name: of the video.
+            frame: the window's first frame; None for the whole.
+
+        Raises:
+            RefusedError: 404, there is none.
+        """
+        rows = self._rows(name, frame, ["video", "start", "end", "vector"])
+        told: dict[str, Any] = rows.drop_columns(["vector"]).to_pylist()[0]
+        return vectors_in(rows)[0], told
+
+    def thumbnail(self, name: str, frame: int | None) -> bytes:
+        """A small JPEG file of a window's, or a video's, middle frame.
+
+        Raises:
+            RefusedError: 404, there is none.
+        """
+        found = self._thumbnails.get((self.snapshot().version, name, frame))
+        if found is None:
+            found = self._rows(name, frame, ["thumbnail"])["thumbnail"][0].as_py()
+            self._keep({(name, frame): found})
+        return found
+
+    def windows(self, name: str, vector: NDArray[np.float32] | None) -> dict[str, list[Any]]:
+        """The windows of a video in order of time, as columns; 'score' is their cosine with a vector, if there is one.
+
+        Raises:
+            RefusedError: 404, there is no such video.
+        """
+        path = self.snapshot().about(name)["video"]
+        columns = ["frame", "start", "end", "cluster", *(["vector"] if vector is not None else [])]
+        with place.telling(self.uri):
+            query = self._table.search().where(f"kind = 'window' AND video = {quoted(path)}").select(columns)
+            rows = query.to_arrow().sort_by("frame")
+        told: dict[str, list[Any]] = rows.select(columns[:4]).to_pydict()
+        if vector is not None:
+            told["score"] = np.clip(vectors_in(rows) @ vector, -1, 1).astype(float).tolist()
+        return told
+
+    def known(self, name: str) -> Video:
+        """What is known of a video, for whoever reads it."""
+        about = self.snapshot().about(name)
+        kept = ("size", "mtime_ns", "health", "codec", "fps", "duration", "frames")
+        return Video(path=about["video"], **{key: about[key] for key in kept})
+
+    def _rows(self, name: str, frame: int | None, columns: list[str]) -> Any:
+        path = self.snapshot().about(name)["video"]
+        with place.telling(self.uri):
+            identity = quoted(f"{path}#{'' if frame is None else frame}")
+            rows = self._table.search().where(f"id = {identity}").select(columns).limit(1).to_arrow()
+        if not rows.num_rows:
+            raise missing("window of this video")
+        return rows
+
+    def _keep(self, found: Mapping[tuple[str, int | None], bytes]) -> None:
+        version = self.snapshot().version
+        with self._lock:
+            for (name, frame), picture in found.items():
+                self._thumbnails[version, name, frame] = picture
+            while len(self._thumbnails) > KEPT_THUMBNAILS:
+                del self._thumbnails[next(iter(self._thumbnails))]
+
+
+def chosen(now: Snapshot, name: str, values: Sequence[Any]) -> str:
+    """The condition that a column has one of some values.
+
+    Raises:
+        RefusedError: 400, there is no such column, or a value is of another kind.
+    """
+    kind = now.columns.get(name)
+    if kind is None:
+        raise RefusedError(400, "usage", f"There is no column '{name}'.", f"The columns are: {', '.join(now.columns)}.")
+    right = {"text": str, "number": int | float, "truth": bool}[kind]
+    parts = []
+    for value in values:
+        if value is not None and (not isinstance(value, right) or (kind == "number" and isinstance(value, bool))):
+            raise RefusedError(400, "usage", f"{name} is a {kind}, and {value!r:.80} is none.")
+        if isinstance(value, str) and ("\0" in value or value.encode("utf-8", "replace").decode() != value):
+            raise RefusedError(400, "usage", f"A value of {name} holds characters that no text has.")
+        told = quoted(value) if isinstance(value, str) else json.dumps(value)
+        parts.append(f"`{name}` IS NULL" if value is None else f"`{name}` = {told}")
+    return f"({' OR '.join(parts)})" if parts else "true"
+
+
+def _taken(table: Any) -> Snapshot:
+    """Reads what a version of the table holds."""
+    import pyarrow.types as kinds
+
+    schema, rows = table.schema, table.count_rows()
+    extra = list(told_columns(schema))
+    query = table.search().where("kind = 'video'").select([*_ABOUT, *extra])
+    videos = query.to_arrow().sort_by("video")
+    columns = {}
+    for field in schema:
+        if field.name in ("vector", "thumbnail", "facts", "model", "settings", "id", "mtime_ns"):
+            continue
+        if kinds.is_boolean(field.type):
+            columns[field.name] = "truth"
+        else:
+            columns[field.name] = "text" if kinds.is_string(field.type) else "number"
+    return Snapshot(
+        version=table.version,
+        root=root_of_table(table),
+        rows=rows,
+        windows=rows - videos.num_rows,
+        exact=rows < EXACT_ROWS or not has_index(table),
+        columns=columns,
+        videos=videos,
+        place={video_id(path): at for at, path in enumerate(videos["video"].to_pylist())},
+    )

@@ -1,0 +1,168 @@
+"""The archive as points of a plane: what lies together is alike, as far as two directions can show it.
+
+The plane is that of the first two principal components (scikit-learn's PCA), which is the same at every start and takes
+no more than a moment. Of more than ``MOST`` windows whole videos are drawn, and of more videos evenly spaced ones.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinema.searching import place
+from kinema.searching.schema import quoted, vectors_in
+from kinema.serving.archive import Archive, Over, video_id
+from kinema.serving.failures import RefusedError
+
+MOST = 20_000
+"""Points that are drawn at most; also what keeps the choice by a lasso, a list of rows, small enough to search by."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Points, a row of the table each.
+
+    Args:
+        version: of the table.
+        over: what a point is: 'windows' or 'videos'.
+        ids: of the rows.
+        place: float64 [N, 2], from 0 to 1.
+        columns: 'video' (names in requests), 'frame', 'start', 'end', 'label' and 'cluster' of each.
+        explained: how much of the variance the two directions hold.
+        total: rows there are, of which perhaps only some are drawn.
+    """
+
+    version: int
+    over: Over
+    ids: tuple[str, ...]
+    place: NDArray[np.float64]
+    columns: dict[str, list[Any]]
+    explained: float
+    total: int
+
+
+class Charts:
+    """The chart of a table's present version, made when it is first asked for.
+
+    Args:
+        archive: the table.
+    """
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._lock = threading.Lock()
+        self._kept: Chart | None = None
+
+    def now(self) -> Chart:
+        """The chart.
+
+        Raises:
+            StorageError: the table cannot be read.
+        """
+        with self._lock:
+            now = self._archive.snapshot()
+            if self._kept is None or self._kept.version != now.version:
+                over: Over = "windows" if now.windows <= MOST else "videos"
+                with place.telling(self._archive.uri):
+                    self._kept = _made(self._archive.table, now.version, over)
+            return self._kept
+
+    def inside(self, version: int, polygon: list[tuple[float, float]]) -> tuple[Over, list[str]]:
+        """What the points of the chart are, and the rows of those that lie within a lasso.
+
+        Args:
+            version: of the table whose chart was drawn.
+            polygon: corners, in the chart's units.
+
+        Raises:
+            RefusedError: 409, the table is another by now.
+        """
+        chart = self.now()
+        if version != chart.version:
+            raise RefusedError(
+                409, "changed", "The archive was renewed since the map was drawn.", "Draw the lasso again."
+            )
+        found = within(chart.place, np.asarray(polygon, dtype=np.float64))
+        return chart.over, [chart.ids[at] for at in np.flatnonzero(found).tolist()]
+
+    def within(self, version: int, polygon: list[tuple[float, float]], over: Over) -> str:
+        """The condition, in SQL, that a row lies within a lasso, or its video where points and rows differ in kind.
+
+        Args:
+            version: of the table whose chart was drawn.
+            polygon: corners, in the chart's units.
+            over: the rows that are searched.
+
+        Raises:
+            RefusedError: 409, the table is another by now.
+        """
+        drawn, ids = self.inside(version, polygon)
+        if drawn == over:
+            column, values = "id", ids
+        else:
+            column, values = "video", sorted({each.rpartition("#")[0] for each in ids})
+        return f"{column} IN ({', '.join(quoted(each) for each in values)})" if values else "false"
+
+
+def within(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which points lie within a polygon: those whose ray to the right crosses its edge an odd number of times.
+
+    Args:
+        points: [N, 2].
+        polygon: [M, 2], its corners; the last is joined to the first.
+
+    Returns:
+        bool [N].
+    """
+    x, y = points[:, 0], points[:, 1]
+    inside = np.zeros(len(points), dtype=bool)
+    for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
+        if y0 == y1:
+            continue
+        crosses = (y0 > y) != (y1 > y)
+        inside ^= crosses & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
+    return inside
+
+
+def plane(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
+    """Places rows in the unit square by their first two principal components; and the variance these hold, of 1.
+
+    Args:
+        vectors: [N, d].
+
+    Returns:
+        float64 [N, 2], both axes to one scale, the middle of what is there in the middle; and the share.
+    """
+    from sklearn.decomposition import PCA
+
+    placed = np.zeros((len(vectors), 2))
+    share = 0.0
+    parts = min(2, *vectors.shape)
+    if len(vectors) > 1 and parts:
+        fitted = PCA(n_components=parts, svd_solver="full" if vectors.shape[1] <= 1024 else "arpack", random_state=0)
+        with np.errstate(invalid="ignore"):  # equal rows have no variance, of which nothing is a share
+            placed[:, :parts] = fitted.fit_transform(vectors.astype(np.float64))
+        share = float(min(1.0, np.nan_to_num(fitted.explained_variance_ratio_).sum()))
+    if not len(vectors):
+        return placed, share
+    low, high = placed.min(axis=0), placed.max(axis=0)
+    scale = float((high - low).max())
+    unit: NDArray[np.float64] = (placed - (low + high) / 2) / (scale if scale > 0 else 1.0) + 0.5
+    return unit, share
+
+
+def _made(table: Any, version: int, over: Over) -> Chart:
+    columns = ["id", "video", "frame", "start", "end", "label", "cluster", "vector"]
+    rows = table.search().where(f"kind = '{over[:-1]}'").select(columns).to_arrow().sort_by("id")
+    total = rows.num_rows
+    if total > MOST:
+        rows = rows.take(np.linspace(0, total - 1, MOST).round().astype(np.int64))
+    where, share = plane(vectors_in(rows))
+    told = rows.select(columns[1:-1]).to_pydict()
+    names: dict[str, str] = {}
+    told["video"] = [names.setdefault(path, video_id(path)) for path in told["video"]]
+    return Chart(version, over, tuple(rows["id"].to_pylist()), where, told, share, total)

@@ -1,0 +1,72 @@
+"""Looks at one uploaded file: ``python -m kinema.serving.checking`` answers a line for each file that it is given.
+
+What is decoded here is a stranger's, so it happens in a process of its own, which may not take much memory or time and
+whose crash is an answer too. Only containers that hold their pictures themselves are opened: a playlist, which could
+name other files of this machine, or places elsewhere, is refused before anything of it is followed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import av
+import av.logging
+
+from kinema.core.errors import VideoError
+from kinema.data.probe import probe
+from kinema.data.reading import reason_of
+from kinema.data.workers import Job, serve
+
+MEMORY = 6 * 1024**3
+"""Bytes of address space; FFmpeg's threads reserve far more than they use."""
+
+LARGEST = 8192 * 4320
+"""Pixels of a picture."""
+
+CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,gif,h264,hevc,m4v,ogg,ivf,mxf,dv,"
+    "yuv4mpegpipe,rm,nut,image2,png_pipe,jpeg_pipe,bmp_pipe,webp_pipe,tiff_pipe"
+)
+
+
+def look(path: Path) -> Job:
+    """The facts of :func:`kinema.data.probe.probe`; 'unreadable' with a reason where it is no video.
+
+    Args:
+        path: the file.
+    """
+    av.logging.set_level(av.logging.PANIC)
+    try:
+        options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+        with av.open(str(path), metadata_errors="replace", options=options) as container:
+            streams = container.streams.video
+            pixels = max(
+                (s.codec_context.width * s.codec_context.height for s in streams if s.codec_context), default=0
+            )
+    except (av.FFmpegError, OSError, ValueError, UnicodeError, VideoError) as error:
+        return _refused(reason_of(error))
+    if not streams:
+        return _refused("it holds no pictures")
+    if pixels > LARGEST:
+        return _refused(f"its pictures have {pixels} pixels, more than {LARGEST}")
+    return probe(path)
+
+
+def _refused(reason: str) -> Job:
+    return {"health": "unreadable", "reason": reason}
+
+
+def _limit() -> None:
+    """Bounds the memory of this process, where the system can."""
+    try:
+        import resource
+    except ImportError:
+        return
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+if __name__ == "__main__":
+    _limit()
+    serve(lambda job: look(Path(job["file"])))

@@ -1,0 +1,309 @@
+"""The API: a question in, the table asked in a thread, JSON out."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from kinema.searching.find import MOST, Hit
+from kinema.serving import shapes
+from kinema.serving.archive import Snapshot, video_id
+from kinema.serving.asking import NAME, Asked, Desk
+from kinema.serving.charting import Chart, Charts
+from kinema.serving.failures import RefusedError
+from kinema.serving.footage import media_type, send_file
+from kinema.serving.guard import COOKIE, admits, session_of
+from kinema.serving.settings import Settings
+from kinema.serving.uploads import RECEIVING, Inbox
+
+MANY_VALUES, PAGE = 60, 500
+"""Values of a column that are offered for choice; videos that one answer lists."""
+
+_FRESH = "private, max-age=300"
+VideoId = Annotated[str, Path(pattern=shapes.VIDEO, description="a video's name in requests")]
+Moment = Annotated[float | None, Query(ge=0, le=1e7, allow_inf_nan=False)]
+
+
+def routes(desk: Desk, charts: Charts, inbox: Inbox, settings: Settings) -> APIRouter:
+    """All operations.
+
+    Args:
+        desk: where queries are encoded and kept.
+        charts: the map.
+        inbox: where clips are received.
+        settings: who may ask.
+    """
+    router = APIRouter(prefix="/api", responses=shapes.FAILURES)
+    _about(router, desk, settings)
+    _videos(router, desk)
+    _footage(router, desk)
+    _queries(router, desk, inbox)
+    _search(router, desk, charts)
+    return router
+
+
+def _about(router: APIRouter, desk: Desk, settings: Settings) -> None:
+    archive = desk.archive
+
+    @router.post("/session")
+    async def session(asked: shapes.SessionRequest, request: Request, response: Response) -> shapes.SessionShape:
+        """Gives a cookie for the token, which a browser's video element can bring."""
+        if settings.token is None:
+            return shapes.SessionShape(needed=False)
+        headers = request.headers.mutablecopy()
+        headers["authorization"] = f"Bearer {asked.token.encode('ascii', 'replace').decode()}"
+        if not admits(settings, headers):
+            raise RefusedError(
+                401, "token", "That is not the token.", "Give the token that the server was started with."
+            )
+        response.set_cookie(COOKIE, session_of(settings.token), httponly=True, samesite="strict", path="/")
+        return shapes.SessionShape(needed=True)
+
+    @router.get("/archive")
+    async def about() -> shapes.ArchiveShape:
+        """What the table holds, and what it can be filtered by."""
+        now = await desk.read(archive.snapshot)
+        return shapes.ArchiveShape(
+            videos=now.videos.num_rows,
+            windows=now.windows,
+            encoder=archive.model.name,
+            view=archive.model.view,
+            version=now.version,
+            exact=now.exact,
+            pictures=archive.model.view == "rgb",
+            upload_bytes=settings.upload_mib * 1024 * 1024,
+            columns=await desk.read(lambda: _columns(now)),
+            clusters=await desk.read(lambda: _clusters(archive.table)),
+        )
+
+
+def _videos(router: APIRouter, desk: Desk) -> None:
+    archive = desk.archive
+
+    @router.get("/videos")
+    async def videos(
+        contains: Annotated[str, Query(max_length=200, description="what the name must hold")] = "",
+        offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+        limit: Annotated[int, Query(ge=1, le=PAGE)] = 60,
+        spread: Annotated[
+            bool, Query(description="evenly spaced ones in place of the first from the offset on")
+        ] = False,
+    ) -> shapes.VideosShape:
+        """Some of the videos, in order of their names."""
+        now = await desk.read(archive.snapshot)
+
+        def listed() -> tuple[int, list[shapes.VideoShape]]:
+            wanted = contains.casefold()
+            rows = [at for at, path in enumerate(now.videos["video"].to_pylist()) if wanted in path.casefold()]
+            chosen = rows[:: max(1, -(-len(rows) // limit))] if spread else rows[offset : offset + limit]
+            some = now.videos.take(np.asarray(chosen, dtype=np.int64)).to_pylist()
+            return len(rows), [_video(row, now) for row in some]
+
+        total, found = await desk.read(listed)
+        return shapes.VideosShape(total=total, videos=found)
+
+    @router.get("/videos/all", response_class=StreamingResponse, responses={200: _lines("a video a line")})
+    async def all_videos() -> StreamingResponse:
+        """Every video, a line of JSON each, sent as it is read."""
+        now = await desk.read(archive.snapshot)
+
+        def lines() -> Iterator[str]:
+            for batch in now.videos.to_batches(max_chunksize=PAGE):
+                yield "".join(f"{_video(row, now).model_dump_json()}\n" for row in batch.to_pylist())
+
+        return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+    @router.get("/videos/{video}")
+    async def one_video(video: VideoId) -> shapes.VideoShape:
+        """What is known of a video."""
+        now = await desk.read(archive.snapshot)
+        return _video(now.about(video), now)
+
+    @router.get("/videos/{video}/timeline")
+    async def timeline(
+        video: VideoId, query: Annotated[str | None, Query(pattern=NAME, max_length=40)] = None
+    ) -> shapes.TimelineShape:
+        """A video's windows in order of time, with their likeness to a query and their clusters."""
+        asked = None if query is None else await desk.read(functools.partial(desk.find, query))
+        told = await desk.read(lambda: archive.windows(video, None if asked is None else asked.vector))
+        return shapes.TimelineShape(**({"score": None} | told))  # type: ignore[arg-type]
+
+
+def _footage(router: APIRouter, desk: Desk) -> None:
+    archive = desk.archive
+
+    @router.get("/videos/{video}/thumbnail", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
+    async def thumbnail(video: VideoId, frame: Annotated[int | None, Query(ge=0, le=10**12)] = None) -> Response:
+        """A small picture of a video, or of the window that begins at a frame."""
+        found = await desk.read(lambda: archive.thumbnail(video, frame))
+        return Response(found, media_type="image/jpeg", headers={"Cache-Control": _FRESH})
+
+    whole: dict[int | str, dict[str, Any]] = {
+        200: {"content": {"video/*": {}, "image/gif": {}, "application/octet-stream": {}}, "description": "all of it"},
+        206: {"content": {"video/*": {}, "image/gif": {}, "application/octet-stream": {}}, "description": "a range"},
+        416: shapes.FAILURES[404] | {"description": "the range lies behind the end"},
+    }
+
+    @router.get("/videos/{video}/file", response_class=Response, responses=whole)
+    @router.head("/videos/{video}/file", response_class=Response, responses=whole, include_in_schema=False)
+    async def file(video: VideoId, request: Request) -> Response:
+        """The video itself, or the range of bytes that is asked for."""
+        now = await desk.read(archive.snapshot)
+        name, headers = now.about(video)["video"], request.headers
+        wanted, unless, head = headers.get("range"), headers.get("if-range"), request.method == "HEAD"
+        return await desk.read(lambda: send_file(now.root, name, wanted=wanted, unless=unless, head=head))
+
+
+def _queries(router: APIRouter, desk: Desk, inbox: Inbox) -> None:
+    @router.post("/queries")
+    async def query(asked: shapes.QueryRequest) -> shapes.QueryShape:
+        """Makes a query of an indexed video, of a stretch in seconds, or of the window that begins at a frame."""
+        stretch = _stretch(asked.start, asked.end)
+        if stretch is not None and asked.frame is not None:
+            raise RefusedError(400, "usage", "A stretch and a frame were both given.", "Give one of them.")
+        return shapes.QueryShape.of(await desk.of_archive(asked.video, stretch, asked.frame))
+
+    body = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+    slow = {status: shapes.FAILURES[400] | {"description": told} for status, told in _UPLOAD_FAILURES.items()}
+
+    @router.post("/uploads", openapi_extra={"requestBody": body | {"required": True}}, responses=slow)
+    async def upload(
+        request: Request,
+        name: Annotated[str, Query(max_length=300, description="the file's name, for its ending")] = "clip",
+        start: Moment = None,
+        end: Moment = None,
+    ) -> shapes.QueryShape:
+        """Makes a query of a clip, which is the body of the request; the file is deleted when it has been encoded."""
+        return shapes.QueryShape.of(await inbox.take(request, name, _stretch(start, end)))
+
+
+_UPLOAD_FAILURES: dict[int | str, str] = {
+    408: f"the clip did not come within {RECEIVING:g} s",
+    415: "the clip cannot be read as video",
+    507: "the server's disk is full",
+}
+
+
+def _search(router: APIRouter, desk: Desk, charts: Charts) -> None:
+    archive = desk.archive
+
+    async def found(asked: shapes.SearchRequest) -> tuple[Asked, Snapshot, tuple[Hit, ...], bool]:
+        def ask() -> tuple[Asked, Snapshot, tuple[Hit, ...], bool]:
+            query, lasso = desk.find(asked.query), asked.lasso
+            hits, all_seen = archive.search(
+                query.vector,
+                k=asked.k,
+                over=asked.over,
+                where=asked.where or None,
+                fields=asked.fields,
+                only=None if lasso is None else charts.within(lasso.version, lasso.polygon, asked.over),
+                without=query.video if asked.others else None,
+            )
+            return query, archive.snapshot(), hits, all_seen
+
+        return await desk.read(ask)
+
+    @router.post("/search")
+    async def search(asked: shapes.SearchRequest) -> shapes.FoundShape:
+        """The nearest to a query."""
+        began = time.monotonic()
+        query, now, hits, all_seen = await found(asked)
+        notes = [query.note] if query.note else []
+        if not all_seen:
+            notes.append(f"The nearest {MOST} windows are {len(hits)} stretches; whole videos would be more.")
+        told = [shapes.HitShape.of(hit) for hit in hits]
+        seconds = time.monotonic() - began
+        return shapes.FoundShape(hits=told, rows=now.rows, exact=now.exact, notes=notes, seconds=seconds)
+
+    @router.post("/search/lines", response_class=StreamingResponse, responses={200: _lines("a find a line")})
+    async def search_lines(asked: shapes.SearchRequest) -> StreamingResponse:
+        """The nearest to a query, a line of JSON each: for many thousands of them."""
+        _, _, hits, _ = await found(asked)
+        lines = (f"{shapes.HitShape.of(hit).model_dump_json()}\n" for hit in hits)
+        return StreamingResponse(lines, media_type="application/x-ndjson")
+
+    @router.get("/map", response_model=shapes.MapShape)
+    async def chart() -> Response:
+        """The archive as points of a plane."""
+        return await desk.read(lambda: JSONResponse(_drawn(charts.now())))
+
+    @router.post("/map/lasso")
+    async def lasso(asked: shapes.Lasso) -> shapes.Chosen:
+        """How many points lie within a line that is drawn round them."""
+        over, inside = await desk.read(lambda: charts.inside(asked.version, asked.polygon))
+        return shapes.Chosen(over=over, count=len(inside))
+
+
+def _stretch(start: float | None, end: float | None) -> tuple[float, float] | None:
+    if start is None and end is None:
+        return None
+    if start is None or end is None or end <= start:
+        raise RefusedError(400, "usage", f"{start} to {end} s is no stretch.", "Give a start, and an end after it.")
+    return start, end
+
+
+def _video(row: dict[str, Any], now: Snapshot) -> shapes.VideoShape:
+    kept = ("label", "source", "split", "codec", "width", "height", "fps", "duration", "cluster", "cluster_name")
+    extra = {name: row[name] for name in row if name in now.columns and name not in _KNOWN}
+    told = {name: row[name] for name in kept}
+    path = row["video"]
+    return shapes.VideoShape(id=video_id(path), name=path, type=media_type(path), attributes=extra, **told)
+
+
+_KNOWN = {"video", "kind", "start", "end", "frame", "label", "source", "split", "health", "codec", "width", "height"}
+_KNOWN |= {"fps", "duration", "frames", "size", "audio", "cluster", "cluster_name"}
+
+
+def _columns(now: Snapshot) -> list[shapes.ColumnShape]:
+    found = []
+    for name, kind in now.columns.items():
+        counted: Counter[str | None] = Counter()
+        if kind == "text" and name in now.videos.column_names and name not in ("video", "health", "cluster_name"):
+            counted = Counter(now.videos[name].to_pylist())
+        few = 1 < len(counted) <= MANY_VALUES
+        values = sorted(counted, key=lambda value: (value is None, value or "")) if few else []
+        counts = [counted[value] for value in values]
+        found.append(shapes.ColumnShape(name=name, kind=kind, values=values, counts=counts))  # type: ignore[arg-type]
+    return found
+
+
+def _clusters(table: Any) -> list[shapes.ClusterShape]:
+    """The clusters, counted over what was clustered: videos, or windows where these were clustered alone."""
+    columns = ["kind", "cluster", "cluster_name"]
+    rows = table.search().where("cluster IS NOT NULL AND cluster >= 0").select(columns).to_arrow().to_pydict()
+    kind = "video" if "video" in rows["kind"] else "window"
+    counted: Counter[int] = Counter()
+    names: dict[int, str | None] = {}
+    for each, number, name in zip(rows["kind"], rows["cluster"], rows["cluster_name"], strict=True):
+        counted[number] += each == kind
+        names[number] = name
+    return [shapes.ClusterShape(cluster=n, name=names[n], size=counted[n]) for n in sorted(counted)]
+
+
+def _drawn(chart: Chart) -> dict[str, Any]:
+    """A chart as JSON values; each video's name stands once."""
+    videos = {name: at for at, name in enumerate(dict.fromkeys(chart.columns["video"]))}
+    paths = {video_id(path): path for path in {each.rpartition("#")[0] for each in chart.ids}}
+    return {
+        "version": chart.version,
+        "over": chart.over,
+        "explained": chart.explained,
+        "total": chart.total,
+        "x": chart.place[:, 0].round(5).tolist(),
+        "y": chart.place[:, 1].round(5).tolist(),
+        "video": [videos[name] for name in chart.columns["video"]],
+        "videos": list(videos),
+        "names": [paths[name] for name in videos],
+        **{name: chart.columns[name] for name in ("frame", "start", "cluster", "label")},
+    }
+
+
+def _lines(told: str) -> dict[str, Any]:
+    return {"description": told, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}}

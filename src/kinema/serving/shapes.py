@@ -1,0 +1,234 @@
+"""What requests and answers look like, as the OpenAPI document tells it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kinema.searching.find import MOST, Hit
+from kinema.serving.archive import video_id
+from kinema.serving.asking import NAME, Asked
+
+VIDEO = r"^[0-9a-f]{20}$"
+Seconds = Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]
+Corner = Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]
+
+
+class Shape(BaseModel):
+    """A record of JSON; what it does not know is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(Shape):
+    """What went wrong: a word for programs, and a sentence or two for people."""
+
+    kind: str
+    message: str
+    hint: str
+
+
+class Failure(Shape):
+    """The answer to what cannot be done."""
+
+    error: Problem
+
+
+class SessionRequest(Shape):
+    """The token, for a cookie that stands for it."""
+
+    token: str = Field(min_length=1, max_length=1000)
+
+
+class SessionShape(Shape):
+    """Whether a token is needed, and whether this one was right."""
+
+    needed: bool
+
+
+class ColumnShape(Shape):
+    """A column that a condition may name; with the values it has, where these are few."""
+
+    name: str
+    kind: Literal["text", "number", "truth"]
+    values: list[str | None]
+    counts: list[int]
+
+
+class ClusterShape(Shape):
+    """A cluster by its number, with the name that a person gave it."""
+
+    cluster: int
+    name: str | None
+    size: int
+
+
+class ArchiveShape(Shape):
+    """What the table holds."""
+
+    videos: int
+    windows: int
+    encoder: str
+    view: str
+    version: int
+    exact: bool
+    pictures: bool = Field(description="whether a still picture can be asked with")
+    upload_bytes: int
+    columns: list[ColumnShape]
+    clusters: list[ClusterShape]
+
+
+class VideoShape(Shape):
+    """One video."""
+
+    id: str
+    name: str
+    label: str | None
+    source: str | None
+    split: str | None
+    codec: str | None
+    width: int | None
+    height: int | None
+    fps: float | None
+    duration: float | None
+    cluster: int | None
+    cluster_name: str | None
+    type: str = Field(description="the file's type by its name's ending")
+    attributes: dict[str, str | None] = Field(description="further columns of labels.csv")
+
+
+class VideosShape(Shape):
+    """Some of the videos, in order of their names."""
+
+    total: int
+    videos: list[VideoShape]
+
+
+class TimelineShape(Shape):
+    """The windows of a video in order of time, as columns of one length."""
+
+    frame: list[int]
+    start: list[float]
+    end: list[float]
+    cluster: list[int | None]
+    score: list[float] | None
+
+
+class QueryRequest(Shape):
+    """An indexed video, a stretch of it, or the window that begins at a frame."""
+
+    video: str = Field(pattern=VIDEO)
+    start: Seconds | None = None
+    end: Seconds | None = None
+    frame: int | None = Field(default=None, ge=0, le=10**12)
+
+
+class QueryShape(Shape):
+    """A query that can be searched with by its name."""
+
+    query: str
+    about: str
+    video: str | None
+    start: float | None
+    end: float | None
+    note: str
+
+    @classmethod
+    def of(cls, asked: Asked) -> QueryShape:
+        """What is told of a query."""
+        video = None if asked.video is None else video_id(asked.video)
+        return cls(query=asked.name, about=asked.about, video=video, start=asked.start, end=asked.end, note=asked.note)
+
+
+class Lasso(Shape):
+    """A line drawn round points of the map."""
+
+    version: int = Field(ge=0, le=2**62, description="of the map on which it was drawn")
+    polygon: list[tuple[Corner, Corner]] = Field(min_length=3, max_length=2000)
+
+
+class SearchRequest(Shape):
+    """What to search with, and what counts."""
+
+    query: str = Field(pattern=NAME, max_length=40)
+    k: int = Field(default=24, ge=1, le=MOST)
+    over: Literal["windows", "videos"] = "windows"
+    others: bool = Field(default=False, description="leave the query's own video out")
+    where: str | None = Field(default=None, max_length=10_000, description="a condition on the columns, in SQL")
+    fields: dict[str, list[str | int | float | bool | None]] = Field(
+        default_factory=dict, max_length=50, description="columns with the values of which one must be there"
+    )
+    lasso: Lasso | None = None
+
+
+class HitShape(Shape):
+    """One find."""
+
+    video: str
+    name: str
+    frame: int
+    start: float
+    end: float
+    score: float
+    label: str | None
+    cluster: int | None
+    cluster_name: str | None
+
+    @classmethod
+    def of(cls, hit: Hit) -> HitShape:
+        """What is told of a find."""
+        kept = ("frame", "start", "end", "score", "label", "cluster", "cluster_name")
+        return cls(video=video_id(hit.video), name=hit.video, **{name: getattr(hit, name) for name in kept})
+
+
+class FoundShape(Shape):
+    """The finds, the nearest first."""
+
+    hits: list[HitShape]
+    rows: int
+    exact: bool
+    notes: list[str]
+    seconds: float
+
+
+class MapShape(Shape):
+    """The archive as points, as columns of one length; x and y from 0 to 1."""
+
+    version: int
+    over: Literal["windows", "videos"]
+    explained: float
+    total: int
+    x: list[float]
+    y: list[float]
+    video: list[int] = Field(description="places in 'videos'")
+    videos: list[str]
+    names: list[str]
+    frame: list[int]
+    start: list[float]
+    cluster: list[int | None]
+    label: list[str | None]
+
+
+class Chosen(Shape):
+    """How much a lasso holds."""
+
+    over: Literal["windows", "videos"]
+    count: int
+
+
+FAILURES: dict[int | str, dict[str, Any]] = {
+    status: {"model": Failure, "description": told}
+    for status, told in {
+        400: "the request cannot be understood",
+        401: "the token is missing or wrong",
+        403: "another site asks, or a link leads out of the indexed folder",
+        404: "there is no such thing",
+        409: "the archive has changed meanwhile",
+        413: "too much was brought or asked for",
+        421: "the server is not called so",
+        422: "the request or the clip is not as it must be",
+        503: "too many are waiting, or the table cannot be read",
+    }.items()
+}
+"""The answers that any operation may give beside its own."""

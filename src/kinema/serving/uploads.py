@@ -1,0 +1,118 @@
+"""A clip that a person brings: received piece by piece, looked at in a process of its own, encoded, and deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import anyio.to_thread
+from starlette.requests import ClientDisconnect, Request
+
+from kinema.data.files import EXTENSIONS
+from kinema.data.manifest import Video
+from kinema.data.workers import Job, run_jobs
+from kinema.searching.query import PICTURES
+from kinema.serving.asking import Asked, Desk
+from kinema.serving.failures import RefusedError
+
+RECEIVING, CHECKING = 300.0, 60.0
+"""Seconds that an upload may take to arrive, and to be looked at."""
+
+
+class Inbox:
+    """Where clips are received.
+
+    Args:
+        desk: where they are encoded.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk, self.limit = desk, desk.settings.upload_mib * 1024 * 1024
+        self._folder = tempfile.TemporaryDirectory(prefix="kinema-serve-")
+        self._turns = asyncio.Semaphore(desk.settings.uploads)
+        self._checkers = ThreadPoolExecutor(2, thread_name_prefix="kinema-checker")
+
+    async def take(self, request: Request, name: str, stretch: tuple[float, float] | None) -> Asked:
+        """Receives a clip and encodes it; the file is gone when this returns, whatever happens.
+
+        Args:
+            request: its body is the file.
+            name: what the person's machine calls it; only its ending and its last part are used.
+            stretch: (start, end) in seconds; None for all of it.
+
+        Raises:
+            RefusedError: 413, it is too large; 415, it is no video; 408, it took too long to come.
+        """
+        self._announced(request)
+        shown = name.replace("\\", "/").rpartition("/")[2].strip() or "clip"
+        ending = os.path.splitext(shown)[1].lower()
+        known = ending if ending in EXTENSIONS | PICTURES else ""
+        file = Path(self._folder.name) / f"{secrets.token_hex(16)}{known}"
+        async with self._turns:
+            try:
+                size = await self._receive(request, file)
+                if not size:
+                    raise RefusedError(415, "media", "The file is empty.", "Bring a video or a picture.")
+                loop = asyncio.get_running_loop()
+                facts = await loop.run_in_executor(self._checkers, _look, file)
+                if facts["health"] == "unreadable" or not facts.get("frames"):
+                    reason = str(facts.get("reason", "")).replace(str(file), "it") or "it has no frames"
+                    raise RefusedError(
+                        415, "media", f"'{shown}' cannot be read as video: {reason}.", "Bring another clip."
+                    )
+                return await self.desk.encode(file, _video(facts, shown), stretch, shown)
+            finally:
+                file.unlink(missing_ok=True)
+
+    def _announced(self, request: Request) -> None:
+        told = request.headers.get("content-length", "")
+        if told.isdecimal() and int(told) > self.limit:
+            raise self._too_large()
+
+    def _too_large(self) -> RefusedError:
+        return RefusedError(
+            413, "too_large", f"The clip has more than {self.limit // 1024**2} MiB.", "Bring a shorter one."
+        )
+
+    async def _receive(self, request: Request, file: Path) -> int:
+        """Writes the body into a file as it comes; how many bytes there were."""
+        size = 0
+        try:
+            async with asyncio.timeout(RECEIVING):
+                with file.open("xb") as out:
+                    async for piece in request.stream():
+                        size += len(piece)
+                        if size > self.limit:
+                            raise self._too_large()
+                        await anyio.to_thread.run_sync(out.write, piece)
+        except TimeoutError as error:
+            raise RefusedError(408, "slow", f"The clip did not arrive within {RECEIVING:g} s.") from error
+        except ClientDisconnect as error:
+            raise RefusedError(400, "usage", "The connection ended before the clip had come.") from error
+        except OSError as error:
+            told = error.strerror or "it cannot be written"
+            raise RefusedError(507, "storage", f"There is no room for the clip on the server: {told}.") from error
+        return size
+
+    def close(self) -> None:
+        """Takes away what is left."""
+        self._checkers.shutdown(wait=False, cancel_futures=True)
+        self._folder.cleanup()
+
+
+def _look(file: Path) -> Job:
+    """What the process that looks at a file says of it."""
+
+    def crashed(_: Job, reason: str) -> Job:
+        return {"health": "unreadable", "reason": reason}
+
+    jobs = run_jobs("kinema.serving.checking", [[]], [{"file": str(file)}], crashed, limit=CHECKING)
+    return next(answer for _, answer in list(jobs))
+
+
+def _video(facts: Job, name: str) -> Video:
+    return Video(**{**facts, "path": name, "keyframes": tuple(facts.get("keyframes", ()))})

@@ -1,0 +1,281 @@
+"""The page in a real browser: a clip is dropped, hits appear, the player opens at their second, the lasso chooses.
+
+Screenshots go to the folder that KINEMA_SCREENSHOTS names, or to pytest's own.
+"""
+
+import base64
+import contextlib
+import os
+import shutil
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+OPTIONS += ["--disable-component-update", "--disable-sync"]
+FOUND = "#status:has-text('hits among')"
+TOKEN = "a-token-of-some-letters"
+NAMES = "(buttons) => buttons.map((each) => each.getAttribute('aria-label'))"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (Debian: apt-get install chromium)"),
+]
+
+
+@contextlib.contextmanager
+def listening(app):
+    """An application behind a port of this machine."""
+    import uvicorn
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            server.should_exit = True
+            thread.join(20)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
+    with api.sync_playwright() as player:
+        made = player.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def url(serve):
+    with listening(serve()) as where:
+        yield where
+
+
+@pytest.fixture(scope="module")
+def shots(tmp_path_factory):
+    where = os.environ.get("KINEMA_SCREENSHOTS")
+    folder = Path(where) if where else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def visit(browser, url):
+    """Opens the page in a window of a size; what it complains of fails the test."""
+    complaints = []
+    with contextlib.ExitStack() as closing:
+
+        def go(size=(1360, 860), scheme="light", **more):
+            context = browser.new_context(
+                viewport=dict(zip(("width", "height"), size, strict=True)), color_scheme=scheme, **more
+            )
+            closing.callback(context.close)
+            page = context.new_page()
+            page.set_default_timeout(60_000)
+            page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("request", lambda asked: asked.url.startswith((url, "blob:")) or complaints.append(asked.url))
+            page.goto(url)
+            page.wait_for_selector("#hits .card")
+            return page
+
+        yield go
+    assert complaints == []
+
+
+def drop(page, file):
+    """Drops a file on the page as a person does."""
+    held = page.evaluate_handle(
+        """([name, told]) => {
+            const held = new DataTransfer();
+            const bytes = Uint8Array.from(atob(told), (letter) => letter.charCodeAt(0));
+            held.items.add(new File([bytes], name, { type: "video/mp4" }));
+            return held;
+        }""",
+        [file.name, base64.b64encode(file.read_bytes()).decode()],
+    )
+    for event in ("dragenter", "dragover", "drop"):
+        page.dispatch_event("main", event, {"dataTransfer": held})
+    page.wait_for_selector(FOUND)
+
+
+def overflow(page):
+    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+def until(told, limit=30.0):
+    """Waits for a condition."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        found = told()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not come to be")
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "scheme"),
+    [("light", (1360, 860), "light"), ("dark", (1360, 860), "dark"), ("phone", (390, 844), "light")],
+)
+def test_from_a_clip_to_its_hits_and_the_map(visit, footage, shots, name, size, scheme):
+    page = visit(size, scheme)
+    page.screenshot(path=shots / f"{name}-1-start.png")
+    assert overflow(page) == 0
+    drop(page, footage / "down/down1.mp4")
+    assert page.locator("#hits .card").count() == 24
+    assert page.locator("#hits .name").first.text_content() in ("down1", "film", "old")
+    assert page.locator("#asked-name").text_content() == "down1.mp4"
+    until(lambda: page.locator("#hits video.going").count())
+    page.screenshot(path=shots / f"{name}-2-hits.png")
+    assert overflow(page) == 0
+    page.locator("#hits .open").first.click()
+    page.wait_for_selector("#timeline-about:has-text('likeness')")
+    page.screenshot(path=shots / f"{name}-3-player.png")
+    assert page.evaluate(
+        "document.querySelector('#player').scrollWidth <= document.querySelector('#player').clientWidth"
+    )
+    page.keyboard.press("Escape")
+    page.click("#tab-map")
+    page.wait_for_selector("#map-legend li")
+    page.screenshot(path=shots / f"{name}-4-map.png", full_page=True)
+    assert overflow(page) == 0
+    page.click("#tab-videos")
+    page.wait_for_selector("#videos .card")
+    assert overflow(page) == 0
+
+
+def test_the_player_opens_at_the_hits_second(visit, footage):
+    page = visit()
+    drop(page, footage / "down/down1.mp4")
+    card = page.locator("#hits .card", has=page.locator(".name", has_text="film")).first
+    begins = float(card.locator(".when").text_content().split(" – ")[0].split(":")[1])
+    assert 3.8 <= begins <= 5
+    card.locator(".open").click()
+    now = until(lambda: page.evaluate("document.querySelector('#video').currentTime"))
+    assert begins - 0.1 <= now <= begins + 1.5
+    page.evaluate("document.querySelector('#video').pause()")
+    page.focus("#timeline")
+    before = page.evaluate("document.querySelector('#video').currentTime")
+    page.keyboard.press("ArrowLeft")
+    until(lambda: page.evaluate("document.querySelector('#video').currentTime") == pytest.approx(before - 1, abs=0.1))
+
+
+def test_the_lasso_chooses_what_is_searched(visit, footage):
+    page = visit()
+    drop(page, footage / "down/down1.mp4")
+    everything = page.locator("#hits .like").evaluate_all(NAMES)
+    page.click("#tab-map")
+    page.wait_for_selector("#map-legend li")
+    page.click("#lasso")
+    assert page.get_attribute("#lasso", "aria-pressed") == "true"
+    box = page.locator("#map").bounding_box()
+    x, y, wide, tall = box["x"], box["y"], box["width"] * 0.4, box["height"]
+    page.mouse.move(x + 15, y + 15)
+    page.mouse.down()
+    for right, down in ((wide, 15), (wide, tall - 15), (15, tall - 15), (15, 15)):
+        page.mouse.move(x + right, y + down, steps=4)
+    page.mouse.up()
+    page.wait_for_selector("#lasso-chip .chip")
+    told = page.locator("#lasso-chip .chip").text_content()
+    chosen = int(told.split(":")[1].split()[0].replace(",", ""))
+    total = int(page.locator("#map-about").text_content().split(":")[1].split()[0].replace(",", ""))
+    assert 0 < chosen < total
+    page.click("#tab-hits")
+    until(lambda: page.locator("#hits .like").evaluate_all(NAMES) != everything)
+    assert 0 < page.locator("#hits .card").count() <= chosen
+    page.keyboard.press("Escape")
+    until(lambda: page.locator("#hits .like").evaluate_all(NAMES) == everything)
+    page.wait_for_selector("#lasso-chip", state="hidden")
+
+
+def test_filters_and_the_condition(visit, footage):
+    page = visit()
+    drop(page, footage / "left/left1.mp4")
+    page.locator("#facets .chip", has_text="right").first.click()
+    until(
+        lambda: (
+            set(page.locator("#hits .told").all_text_contents())
+            and all(told.startswith("right") for told in page.locator("#hits .told").all_text_contents())
+        )
+    )
+    page.click("#clear")
+    page.fill("#where", "label = 'down'")
+    until(lambda: all(told.startswith("down") for told in page.locator("#hits .told").all_text_contents()))
+
+
+def test_a_clip_by_the_keyboard_alone(visit):
+    page = visit()
+    page.keyboard.press("/")
+    page.keyboard.type("left2")
+    until(lambda: page.locator("#videos .name").all_text_contents() == ["left2"])
+    page.locator("#videos .open").focus()
+    page.keyboard.press("s")
+    page.wait_for_selector(FOUND)
+    assert page.locator("#hits .name").first.text_content() == "left2"
+    page.locator("#hits .open").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#player[open]")
+    page.keyboard.press("p")
+    until(lambda: "left2" in page.text_content("#player-name"))
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#player", state="hidden")
+    page.keyboard.press("?")
+    page.wait_for_selector("#keys[open]")
+
+
+def test_everything_that_can_be_pressed_has_a_name(visit, footage):
+    page = visit()
+    drop(page, footage / "left/left1.mp4")
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select, textarea, canvas, video:not([aria-hidden])")]
+            .filter((each) => !(each.getAttribute("aria-label") || each.textContent.trim() || each.labels?.length
+                || each.id === "video"))
+            .map((each) => each.outerHTML)"""
+    )
+    assert nameless == []
+
+
+def test_a_video_that_no_browser_plays_says_so(visit, shots):
+    page = visit()
+    page.click("#tab-videos")
+    page.fill("#contains", "old.avi")
+    until(lambda: page.locator("#videos .name").all_text_contents() == ["old"])
+    page.locator("#videos .open").click()
+    page.wait_for_selector("#unplayable:has-text('cannot play this video (mpeg4 in avi)')")
+    assert page.locator("#still").is_visible()
+    until(lambda: page.evaluate("document.querySelector('#still').naturalWidth"))
+    page.screenshot(path=shots / "unplayable.png")
+
+
+def test_the_token_is_asked_for(browser, serve, shots):
+    context = browser.new_context()
+    with listening(serve(token=TOKEN)) as url:
+        page = context.new_page()
+        page.goto(url)
+        page.wait_for_selector("#token[open]")
+        page.fill("#token-text", "wrong")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#token-error:has-text('not the token')")
+        page.screenshot(path=shots / "token.png")
+        page.fill("#token-text", TOKEN)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#hits .card")
+        until(lambda: page.locator("#hits video.going").count())
+    context.close()
+
+
+def test_the_operations_are_listed(browser, url, shots):
+    page = browser.new_page()
+    page.goto(f"{url}docs")
+    page.wait_for_selector(".operation")
+    assert page.locator("#operations .operation").count() == 14
+    page.screenshot(path=shots / "docs.png")
+    page.close()

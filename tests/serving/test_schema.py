@@ -1,0 +1,40 @@
+"""Whatever the OpenAPI document allows or forbids, the server answers as the document says."""
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_server_keeps_to_its_document(serve):
+    schemathesis = pytest.importorskip("schemathesis", reason="the package schemathesis is not installed")
+    from hypothesis import HealthCheck, Phase, given, settings
+    from schemathesis.checks import load_all_checks
+    from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+    load_all_checks()
+    headers = {"Host": "127.0.0.1"}
+    schema = schemathesis.openapi.from_asgi("/openapi.json", serve(upload_mib=1), headers=headers)
+    few = settings(
+        max_examples=30,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    asked = set()
+    for result in schema.get_all_operations():
+        operation = result.ok()
+
+        @few
+        @given(case=operation.as_strategy())
+        def holds(case):
+            # A well-formed name of a video that there is not is answered with 404, as the document says too.
+            answer = case.call(headers=headers)
+            asked.add((case.operation.label, answer.status_code))
+            case.validate_response(answer, excluded_checks=[positive_data_acceptance])
+
+        holds()
+    assert len({label for label, _ in asked}) == 14
+    assert {status for _, status in asked} >= {200, 404, 422}
+    assert max(status for _, status in asked) < 500
