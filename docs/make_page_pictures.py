@@ -42,9 +42,8 @@ def opened(browser: Browser, url: str, clip: Path, scheme: str) -> Page:
 
 
 def keep(page: Page, name: str) -> None:
-    """What the window shows, in 256 colours."""
-    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    picture.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(HERE / name, optimize=True)
+    """What the window shows, as small a file as it can be without a loss."""
+    Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(HERE / name, optimize=True)
 
 
 def main() -> None:
@@ -62,7 +61,7 @@ def main() -> None:
         browser = player.chromium.launch(executable_path=chromium, args=OPTIONS)
         page = opened(browser, url, asked.clip, "light")
         keep(page, "serve-hits.png")
-        page.locator("#hits .open").nth(2).click()
+        page.locator("#hits .open").first.click()
         page.wait_for_selector("#timeline-about:has-text('likeness')")
         page.wait_for_timeout(1200)
         keep(page, "serve-player.png")

@@ -142,15 +142,14 @@ class Desk:
         """
         if stretch is None:
             return await self.read(lambda: self.find(name if frame is None else f"{name}@{frame}"))
-        about = await self.read(lambda: self.archive.snapshot().about(name))
-        root, video = self.archive.snapshot().root, await self.read(lambda: self.archive.known(name))
-        descriptor, found = await self.read(lambda: open_below(root, about["video"]))
+        root, video = await self.read(lambda: (self.archive.snapshot().root, self.archive.known(name)))
+        descriptor, found = await self.read(lambda: open_below(root, video.path))
         with open(descriptor, "rb"):
             if (found.st_size, found.st_mtime_ns) != (video.size, video.mtime_ns):
                 raise RefusedError(
                     409, "changed", "This video has changed since it was indexed.", "Run kinema embed again."
                 )
-            return await self.encode(root / about["video"], video, stretch, about["video"], about["video"])
+            return await self.encode(root / video.path, video, stretch, video.path, video.path)
 
     def find(self, name: str) -> Asked:
         """A query by its name.

@@ -11,12 +11,7 @@ export function group(number) {
   return number < GROUPS.length ? GROUPS[number] : `hsl(${(number * 137.5) % 360} 48% 52%)`;
 }
 
-// From what the panel is made of to the accent, by share from 0 to 1.
-export function likeness(share) {
-  const part = Math.round(Math.max(0, Math.min(1, share)) * 100);
-  return `color-mix(in oklab, var(--accent) ${part}%, var(--raised))`;
-}
-
+// One scale for likeness, by share from 0 to 1: pale to deep on light ground, dim to bright on dark.
 const STOPS = { light: [[226, 231, 229], [106, 180, 171], [10, 92, 86]], dark: [[38, 46, 48], [34, 116, 108], [112, 232, 215]] };
 
 export function shade(share) {
