@@ -8,7 +8,9 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from kinema.searching import place
 from kinema.searching.query import read_query
+from kinema.searching.schema import centre_of
 from kinema.serving import checking, uploads
 
 
@@ -36,13 +38,14 @@ def here(monkeypatch, inbox):
     assert all(not file.exists() for file in inbox[0])
 
 
-def test_a_clip_is_encoded_as_by_the_library_and_deleted(client, footage, model, here):
+def test_a_clip_is_encoded_as_by_the_library_and_deleted(client, footage, model, table, here):
     data = (footage / "left/left2.mp4").read_bytes()
     told = upload(client, data, name="C:\\clips\\..\\my clip.MP4").json()
     assert (told["about"], told["video"], told["start"]) == ("my clip.MP4", None, None)
-    hit = client.post("/api/search", json={"query": told["query"], "k": 1}).json()["hits"][0]
-    assert hit["name"] == "left/left2.mp4"
-    ours = read_query(model, footage / "left/left2.mp4", device="cpu").vector
+    hit = client.post("/api/search", json={"query": told["query"], "k": 1, "over": "videos"}).json()["hits"][0]
+    assert (hit["name"], hit["score"]) == ("left/left2.mp4", pytest.approx(1, abs=1e-5))
+    centre = centre_of(place.need_table(str(table)))
+    ours = read_query(model, footage / "left/left2.mp4", centre=centre, device="cpu").vector
     kept = client.app.state.desk.find(told["query"]).vector
     np.testing.assert_allclose(kept, ours, atol=1e-6)
     assert len(here) == 1
@@ -53,7 +56,8 @@ def test_a_stretch_of_a_clip(client, footage, here):
     data = (footage / "films/film.mp4").read_bytes()
     told = upload(client, data, name="film.mp4", start=4.0, end=4.9).json()
     assert (told["start"], told["end"]) == pytest.approx((4, 4.9), abs=0.05)
-    found = client.post("/api/search", json={"query": told["query"], "k": 1, "where": "label <> 'films'"}).json()
+    asked = {"query": told["query"], "k": 1, "where": "label <> 'films'", "over": "videos"}
+    found = client.post("/api/search", json=asked).json()
     assert found["hits"][0]["name"] == "down/down1.mp4"
     for start, end in ((2, 1), (50, 51)):
         assert upload(client, data, name="film.mp4", start=start, end=end).status_code == 400
