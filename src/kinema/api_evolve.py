@@ -16,7 +16,7 @@ from kinema.core.files import write_json, write_text
 from kinema.data import Manifest, open_data
 from kinema.evolving.candidate import Job
 from kinema.evolving.engines import Engine, check_engine, mapped
-from kinema.evolving.history import Candidate, SearchFolder
+from kinema.evolving.history import WORK, Candidate, SearchFolder
 from kinema.evolving.run import EvolveConfig, best_of, evolved, kept_weights
 from kinema.evolving.shown import as_csv, chart
 from kinema.methods import ELoConfig
@@ -118,6 +118,7 @@ def evolve(
     engine_of = functools.partial(mapped, engine, workers=workers, threads=config.threads)
     with Steps("evolving", console) as told:
         found = evolved(config, _names(plan), folder, job, engine_of, told)
+    folder.tidy()
     made = Evolved(folder.path, best_of(found, folder.path), tuple(found), folder.path / "best.json")
     chosen = _with(plan, made.weights)
     _write(made, chosen, config)
@@ -132,6 +133,7 @@ def _begun(out: Path, config: EvolveConfig, plan: Plan, manifest: Manifest, resu
     search = {name: value for name, value in config.plain().items() if name != "candidates"}  # more may be tried later
     asked = {"search": search, "recipe": recipe_to_plain(plan.recipe()), "data": manifest.digest}
     folder = SearchFolder.begun(out, asked, resume=resume)
+    folder.tidy()
     manifest.write(folder.path / "manifest.parquet")
     return folder
 
@@ -192,7 +194,7 @@ def _job(
         "manifest": str(home / "manifest.parquet"),
         "cache": str(cache.resolve()),
         "device": device,
-        "folder": str(home / "work"),
+        "folder": str(home / WORK),
         "keep": str(home / "runs" / f"{number:04d}") if keep else "",
     }
 

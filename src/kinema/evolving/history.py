@@ -10,6 +10,7 @@ DIR/history.json, .csv    all of them; DIR/chart.svg, how the search went; DIR/b
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from typing import Any
 from kinema.core.errors import CheckpointError, RunError
 from kinema.core.files import write_json
 from kinema.evolving.search import Tried
+
+WORK = "work"
+"""Where candidates that are being trained write."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,10 @@ class SearchFolder:
 
     def _file(self, number: int) -> Path:
         return self.path / "candidates" / f"{number:04d}.json"
+
+    def tidy(self) -> None:
+        """Removes what candidates that were cut short have left."""
+        shutil.rmtree(self.path / WORK, ignore_errors=True)
 
     def add(self, candidate: Candidate) -> None:
         """Keeps one candidate, atomically."""
