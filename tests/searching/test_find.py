@@ -112,12 +112,12 @@ def test_as_many_rows_are_looked_at_as_it_takes(make_table, tmp_path, monkeypatc
     names = ["long.mp4"] * 300 + [f"v{number}.mp4" for number in range(100)]
     table = make_table(tmp_path / "index", vectors, names)
     query = np.asarray([1, 0, 0, 0, 0, 0, 0, 0], np.float32)
-    hits, all_seen = finding._apart(table, query, 5, "kind = 'window'", exact=True)
+    hits, all_seen = finding.apart(table, query, 5, "kind = 'window'", exact=True)
     assert hits[0].video == "long.mp4"
     assert len({hit.video for hit in hits}) == 5
     assert all_seen
     monkeypatch.setattr(finding, "MOST", 128)
-    hits, all_seen = finding._apart(table, query, 5, "kind = 'window'", exact=True)
+    hits, all_seen = finding.apart(table, query, 5, "kind = 'window'", exact=True)
     assert (len(hits), all_seen) == (1, False)
 
 
