@@ -19,7 +19,9 @@ TIMING = ("clips_per_second", "data_wait")
 def tiny_plan(name="moco", *, method=None, **changes):
     """A plan for the tiny videos: 3 batches of 4 an epoch for every clip of a video, a queue of 8."""
     kind = METHODS[name].config
-    small = {"queue": 8, "head": HeadConfig(out=16), "stages": 3, "k": 2, "keep": 0.5, **(method or {})}
+    small = {"queue": 8, "head": HeadConfig(out=16), "stages": 3, "k": 2, "keep": 0.5, "clusters": 3}
+    small |= {"guide": "motion"} if name == "xdc" else {}  # the tiny videos have no sound
+    small |= method or {}
     plan = Plan(
         kind(**{key: value for key, value in small.items() if key in {item.name for item in fields(kind)}}),
         epochs=3,

@@ -105,7 +105,7 @@ def test_every_method_makes_a_step_that_learns(tried, name):
         plan = replace(plan, method=replace(plan.method, grid=1))
     for phase in tried(plan).phases:
         assert phase.trial.learnt, phase.name
-        has_memory = hasattr(METHODS[name].config(), "queue") or name == "cpr-bank"
+        has_memory = hasattr(METHODS[name].config(), "queue") or name in ("cpr-bank", "xdc")
         assert (phase.filled > 0) == has_memory
         assert phase.trained <= phase.parameters
 

@@ -90,7 +90,8 @@ def fill_memories(method: Method, store: ClipStore, seed: int) -> int:
             largest = max(largest, memory.videos)
     if method.refreshes():
         dims = {view: int(tower.encoder.dim) for view, tower in method.towers().items()}  # type: ignore[arg-type]
-        method.refresh({view: torch.randn(len(sources), dim, generator=draws) for view, dim in dims.items()})
+        drawn = {view: torch.randn(len(sources), dim, generator=draws) for view, dim in dims.items()}
+        method.refresh({view: F.normalize(each, dim=1) for view, each in drawn.items()})
         largest = max(largest, len(sources))
     return largest
 
