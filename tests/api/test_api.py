@@ -97,7 +97,7 @@ def test_encode_arrays(run, files):
     for bad in (videos[0].astype(np.float32), videos[0][:4], videos[0][..., :2]):
         with pytest.raises(ShapeError, match=r"Video 0 is .* at least 5 frames"):
             model.encode([bad])
-    with pytest.raises(UsageError, match="'motion' is read from a video stream"):
+    with pytest.raises(UsageError, match="'motion' is read from a video file"):
         api.load(run, view="motion").encode(videos)
 
 
