@@ -1,7 +1,6 @@
 """Runs whose backbone is a transformer: every method, every protocol, weights of others, and the ways out."""
 
 import json
-import os
 import shutil
 import signal
 from dataclasses import replace
@@ -11,6 +10,7 @@ import pytest
 import torch
 from debug_size import BATCH, CLIP, CONTEXT, fill, generator, make_batch, make_config, snapshot
 from safetensors.torch import load_file
+from signalled import signalled
 from tiny_runs import assert_same_run, tiny_plan, towers
 from tiny_vits import CONFIGS, NAMES, SIZES, as_rgb, as_theirs, library, pixels, their_model
 
@@ -178,7 +178,7 @@ def test_a_run_that_was_stopped_goes_on_without_its_weights(name, tiny_manifest,
 
     def stop(self, terms):
         if self.progress.step == 4:
-            os.kill(os.getpid(), signal.SIGINT)
+            signalled(signal.SIGINT)
         after(self, terms)
 
     monkeypatch.setattr(PhaseModule, "_after_step", stop)

@@ -1,13 +1,13 @@
 """The command line as a user meets it: help, JSON, exit status, and the whole job on tiny videos."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 
 import pytest
+from signalled import signalled
 from tiny_commands import SMALL
 
 import kinema
@@ -268,7 +268,7 @@ def test_ctrl_c_leaves_with_status_1_and_goes_on(call, tiny_folder, cache, tmp_p
 
     def send(self, terms):
         if self.progress.step == 4:
-            os.kill(os.getpid(), signal.SIGINT)
+            signalled(signal.SIGINT)
         after(self, terms)
 
     monkeypatch.setattr(phase.PhaseModule, "_after_step", send)

@@ -1,12 +1,12 @@
 """A dry run against the run that it speaks of: its steps, its bytes, its errors; and nothing is left behind."""
 
 import json
-import os
 import signal
 from dataclasses import replace
 
 import pytest
 import torch
+from signalled import signalled
 from tiny_commands import SMALL
 from tiny_runs import tiny_plan
 
@@ -200,7 +200,7 @@ def test_a_step_that_the_memory_cannot_hold_is_refused_before_it_is_made(tried, 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_can_be_stopped(tried, tmp_path, monkeypatch, number):
-    monkeypatch.setattr(trial._TrialModule, "_check_room", lambda self, raw: os.kill(os.getpid(), number))
+    monkeypatch.setattr(trial._TrialModule, "_check_room", lambda self, raw: signalled(number))
     with pytest.raises(KeyboardInterrupt):
         tried(tiny_plan("simclr"))
     assert not list(tmp_path.iterdir())

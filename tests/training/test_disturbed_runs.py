@@ -1,10 +1,10 @@
 """Disturbances in whole runs: on every base, resumed, and refused where they make no sense."""
 
-import os
 import signal
 from dataclasses import replace
 
 import pytest
+from signalled import signalled
 from tiny_runs import assert_same_run, rows, tiny_plan
 
 from kinema import api
@@ -40,7 +40,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_was_not(tiny_folder, tiny_cache
 
     def stop(self, terms):
         if self.progress.step == 4:
-            os.kill(os.getpid(), signal.SIGINT)
+            signalled(signal.SIGINT)
         after(self, terms)
 
     monkeypatch.setattr(PhaseModule, "_after_step", stop)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from signalled import signalled
 from tiny_runs import assert_same_run, rows, tiny_plan, towers
 
 from kinema import api
@@ -146,7 +147,7 @@ def signal_at(monkeypatch, step, number):
 
     def send(self, terms):
         if self.progress.step == step:
-            os.kill(os.getpid(), number)
+            signalled(number)
         after(self, terms)
 
     monkeypatch.setattr(phase.PhaseModule, "_after_step", send)
