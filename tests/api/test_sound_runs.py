@@ -145,3 +145,10 @@ def test_recipes_that_do_not_hear_are_told_as_before():
         assert told["encoder"]["sound"] == "slim"
         assert recipe_from_plain(json.loads(json.dumps(told))) == hearing
         assert phase_identity(hearing, hearing.phases[0])["sound"] == told["sound"]
+
+
+def test_elo_hears_through_its_other_modalities(folder, tmp_path):
+    made = plan("elo", others=("sound",), weights={"rgb-sound.alignment": 1.0, "sound.order": 1.0}, rest=0.0)
+    assert made.recipe().hears
+    api.pretrain(made, folder, tmp_path / "run", cache=tmp_path / "cache", device="cpu", logger="none")
+    assert json.loads((tmp_path / "run" / "silent.json").read_text())["videos"] == 2

@@ -154,6 +154,11 @@ class ELoConfig:
         return parts_of(self.view, self.others)
 
     @property
+    def views(self) -> tuple[str, ...]:
+        """The views that the modalities are made of: what is asked of the data, at most."""
+        return tuple(dict.fromkeys(_view_of(m) for m in (self.view, *self.others)))
+
+    @property
     def active(self) -> tuple[Part, ...]:
         """The parts with a weight above 0."""
         return tuple(part for part in self.every_part if self.weight(part.name) > 0)
