@@ -17,6 +17,8 @@ Departures from the authors' code:
   takes another window of the same video, which is BE's negative.
 - The key is warped, as in the paper's figure; in the release it is the query. One warp a clip, not one a batch.
 - n is made by the key network, without gradient, as k is; in the release it goes through the query's, with gradient.
+- n is made of the key's variant and shares its crop, colours and warp, so that the motion alone tells it from k; in
+  the release every clip has an augmentation of its own.
 - A clip that stands still has no n: there would be nothing to tell it from.
 - The other clip of the second triplet is the next one of the batch, in the release the one at its mirrored place; a
   clip of the same recording is left out.
