@@ -10,8 +10,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DIR ?= kinema-demo
 WORKERS ?= 2
-# Left out are what the others import, and the two that want a folder of videos as an argument.
-BENCH ?= $(filter-out %/record.py %/sets.py %/footage.py %/untouched_files.py %/soak.py, \
+# Left out are what the others import, and those that want a folder as an argument.
+BENCH ?= $(filter-out %/record.py %/sets.py %/footage.py %/film.py %/untouched_files.py %/soak.py \
+	%/labels.py %/steps.py, \
 	$(sort $(wildcard benchmarks/*.py benchmarks/data/*.py)))
 PYTEST_ARGS ?=
 TORCH_INDEX ?=

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
+import time
+from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,38 @@ def write(name: str, command: str, packages: tuple[str, ...] = (), **figures: An
     RESULTS.mkdir(exist_ok=True)
     told = {"command": command, "commit": source_version(), "versions": versions(*packages), "machine": machine()}
     write_json(RESULTS / f"{name}.json", told | figures)
+
+
+def filled(
+    name: str,
+    command: str,
+    wanted: Iterable[tuple[str, int, str]],
+    measure: Callable[[str, int, str], Mapping[str, Any]],
+    *,
+    minutes: float,
+    tell: Callable[[str, Mapping[str, Any]], None],
+) -> dict[str, Any]:
+    """The cells of a table by their keys, 'SET seedN ROW'; those of an earlier run are not measured again.
+
+    Args:
+        name: of the file, which is written after every cell.
+        command: what makes the figures again.
+        wanted: set, seed and row of each cell, in order; none to have what there is.
+        measure: gives a cell's figures; the device and the commit are added.
+        minutes: after so many no further cell is begun.
+        tell: hears of every new cell.
+    """
+    began, found = time.monotonic(), read(name).get("cells", {})
+    for where, seed, row in wanted:
+        key = f"{where} seed{seed} {row}"
+        if key in found:
+            continue
+        if time.monotonic() - began > minutes * 60:
+            break
+        found[key] = {**measure(where, seed, row), "device": machine(), "commit": source_version()}
+        write(name, command, cells=found)
+        tell(key, found[key])
+    return found
 
 
 def versions(*packages: str) -> dict[str, str]:

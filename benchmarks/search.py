@@ -19,10 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import record
 import torch
+from film import film
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -133,19 +133,6 @@ def searching(rows: int, count: int, kinds: list[str]) -> dict[str, Any]:
             told = timed(ours(table, exact=False), queries, truth) | {"build_seconds": building}
             found[f"kinema {kind}"] = told | {"recall@10, as embed tells it": made.recall if made else 1.0}
     return found
-
-
-def film(path: Path, frames: int, seed: int) -> None:
-    """A texture that moves, 160 x 120, as H.264."""
-    plane = np.random.default_rng(seed).integers(0, 256, (60, 400, 3), dtype=np.uint8).repeat(4, 0).repeat(4, 1)
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
-        for number in range(frames):
-            at = (2 * number) % 1400
-            picture = np.ascontiguousarray(plane[40:160, at : at + 160])
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        out.mux(stream.encode(None))
 
 
 def embedding(videos: int, frames: int) -> dict[str, float]:

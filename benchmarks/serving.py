@@ -28,26 +28,12 @@ from typing import Any
 import numpy as np
 import record
 import torch
+from film import film
 from rich.console import Console
 from rich.table import Table
 
 HOST, PIECE = "127.0.0.1", 65536
 Ask = Callable[[int], bool]
-
-
-def film(path: Path, frames: int, seed: int) -> None:
-    """A texture that moves, 160 x 120, as H.264."""
-    import av
-
-    plane = np.random.default_rng(seed).integers(0, 256, (60, 400, 3), dtype=np.uint8).repeat(4, 0).repeat(4, 1)
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
-        for number in range(frames):
-            at = (2 * number) % 1400
-            picture = np.ascontiguousarray(plane[40:160, at : at + 160])
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        out.mux(stream.encode(None))
 
 
 def serve(folder: Path, videos: int, frames: int, told: Any) -> None:

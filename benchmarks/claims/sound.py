@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -196,20 +195,22 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def told(key: str, figures: Mapping[str, Any]) -> None:
+    """A new cell, in a line."""
+    views = "  ".join(f"{v} {figures[v]['r@1'][ASKED[key.split()[0]][0]]:.3f}" for v in VIEWS)
+    console.print(f"{key}: R@1 {views}", highlight=False)
+
+
 def main() -> None:
-    arguments, began = parse(), time.monotonic()
-    found: dict[str, Any] = record.read(arguments.name).get("cells", {})
-    command = f"python benchmarks/claims/sound.py OUT --epochs {arguments.epochs} --clusters {arguments.clusters}"
-    for name, seed, row in () if arguments.table else cells(arguments):
-        key = f"{name} seed{seed} {row}"
-        if key in found:
-            continue
-        if time.monotonic() - began > arguments.minutes * 60:
-            break
-        found[key] = {**cell(name, seed, row, arguments), "device": record.machine()}
-        record.write(arguments.name, command, cells=found)
-        told = "  ".join(f"{v} {found[key][v]['r@1'][ASKED[name][0]]:.3f}" for v in VIEWS)
-        console.print(f"{key}: R@1 {told}", highlight=False)
+    arguments = parse()
+    found = record.filled(
+        arguments.name,
+        f"python benchmarks/claims/sound.py OUT --epochs {arguments.epochs} --clusters {arguments.clusters}",
+        () if arguments.table else cells(arguments),
+        lambda name, seed, row: cell(name, seed, row, arguments),
+        minutes=arguments.minutes,
+        tell=told,
+    )
     print(tables(found))
 
 

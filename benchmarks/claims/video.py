@@ -17,8 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -181,20 +180,22 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def told(key: str, figures: Mapping[str, Any]) -> None:
+    """A new cell, in a line."""
+    parts = "  ".join(f"{part} {value:.3f}" for part, value in figures["r@1"].items())
+    console.print(f"{key}: R@1 {parts}", highlight=False)
+
+
 def main() -> None:
-    arguments, began = parse(), time.monotonic()
-    found: dict[str, Any] = record.read(NAME).get("cells", {})
-    command = f"python benchmarks/claims/video.py OUT --epochs {arguments.epochs}"
-    for name, seed, row in () if arguments.table else cells(arguments):
-        key = f"{name} seed{seed} {row}"
-        if key in found:
-            continue
-        if time.monotonic() - began > arguments.minutes * 60:
-            break
-        found[key] = {**cell(name, seed, row, arguments), "device": record.machine()}
-        record.write(NAME, command, cells=found)
-        told = "  ".join(f"{part} {value:.3f}" for part, value in found[key]["r@1"].items())
-        console.print(f"{key}: R@1 {told}", highlight=False)
+    arguments = parse()
+    found = record.filled(
+        NAME,
+        f"python benchmarks/claims/video.py OUT --epochs {arguments.epochs}",
+        () if arguments.table else cells(arguments),
+        lambda name, seed, row: cell(name, seed, row, arguments),
+        minutes=arguments.minutes,
+        tell=told,
+    )
     charts(found, record.RESULTS)
     print(tables(found))
 
