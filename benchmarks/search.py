@@ -6,8 +6,9 @@
 Rows are unit vectors of 512 numbers, drawn about 1,000 directions, so that neighbours mean something; queries are drawn
 in the same way and are not in the table. Every way answers the same queries one at a time, after ten that warm it up;
 what exact search by plain torch says is the truth that recall@10 is measured by. FAISS is the peer: flat and HNSW.
-Embedding is compared with the bare encoder on clips that are in memory. Needs the extras kinema[search,peers]. Writes
-results/search.json.
+Embedding is compared with the bare encoder on clips that are in memory, for a slim network and one of the papers' size.
+Needs the extras kinema[search,peers]. Each size and each encoder is written into results/search.json when it is done;
+the others that are there stay.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,17 @@ from kinema.data.manifest import Video
 from kinema.encoders import EncoderConfig, HeadConfig, Tower
 from kinema.model import Model
 from kinema.searching import place
-from kinema.searching.encode import Shot, Shots
+from kinema.searching.ahead import ahead
+from kinema.searching.encode import Shot, Shots, clip_starts
 from kinema.searching.index import nearest, renew_index
+from kinema.searching.reading import Chunk, read_clips
 from kinema.searching.schema import Making, arrow, rows_of, schema_of
+from kinema.searching.windows import WindowSpec
+from kinema.training.run_folder import source_version
 
 DIM, NEAREST, CENTRES, WINDOWS = 512, 10, 1000, 50
 Answer = Callable[[NDArray[np.float32]], NDArray[np.int64]]
+console = Console(stderr=True)
 
 
 def drawn(rows: int, seed: int) -> NDArray[np.float32]:
@@ -82,7 +88,7 @@ def plain_torch(vectors: NDArray[np.float32]) -> Answer:
 
 
 def faiss_index(vectors: NDArray[np.float32], kind: str) -> Answer:
-    """FAISS over inner products; HNSW with 32 links, 200 candidates to build and 64 to search."""
+    """FAISS over inner products; HNSW with 32 links, 100 candidates to build and 64 to search."""
     import faiss
 
     faiss.omp_set_num_threads(torch.get_num_threads())
@@ -90,13 +96,14 @@ def faiss_index(vectors: NDArray[np.float32], kind: str) -> Answer:
         index = faiss.IndexFlatIP(DIM)
     else:
         index = faiss.IndexHNSWFlat(DIM, 32, faiss.METRIC_INNER_PRODUCT)
-        index.hnsw.efConstruction, index.hnsw.efSearch = 200, 64
+        index.hnsw.efConstruction, index.hnsw.efSearch = 100, 64
     index.add(vectors)
     return lambda query: index.search(query[None], NEAREST)[1][0]
 
 
 def timed(answer: Answer, queries: NDArray[np.float32], truth: list[set[int]]) -> dict[str, float]:
     """Milliseconds a query, and recall@10."""
+    console.print("asking", highlight=False)
     for query in queries[:10]:
         answer(query)
     seconds, found = [], 0
@@ -116,17 +123,20 @@ def searching(rows: int, count: int, kinds: list[str]) -> dict[str, Any]:
     truth = [set(exact(query).tolist()) for query in queries]
     found: dict[str, Any] = {"torch": timed(exact, queries, truth)}
     for kind in ("flat", "hnsw"):
+        console.print(f"building faiss {kind} of {rows} rows", highlight=False)
         began = time.perf_counter()
         peer = faiss_index(vectors, kind)
         building = time.perf_counter() - began
         found[f"faiss {kind}"] = timed(peer, queries, truth) | {"build_seconds": building}
         del peer
     with tempfile.TemporaryDirectory() as folder:
+        console.print(f"filling a table with {rows} rows", highlight=False)
         began = time.perf_counter()
         table = filled(Path(folder), vectors)
         building = time.perf_counter() - began
         found["kinema exact"] = timed(ours(table, exact=True), queries, truth) | {"build_seconds": building}
         for kind in kinds:
+            console.print(f"building kinema {kind} of {rows} rows", highlight=False)
             began = time.perf_counter()
             made = renew_index(table, kind)  # type: ignore[arg-type]
             building = time.perf_counter() - began
@@ -135,61 +145,97 @@ def searching(rows: int, count: int, kinds: list[str]) -> dict[str, Any]:
     return found
 
 
-def embedding(videos: int, frames: int) -> dict[str, float]:
-    """Clips a second of the bare encoder, and of an embedding from files to a table."""
-    torch.manual_seed(0)
-    clip = ClipSpec()
-    model = Model(Tower("rgb", EncoderConfig("slim"), HeadConfig()), "rgb", clip, name="random")
+ENCODERS: dict[str, tuple[EncoderConfig, ClipSpec]] = {
+    "slim": (EncoderConfig("slim"), ClipSpec()),
+    "r3d18": (EncoderConfig("r3d18"), ClipSpec(frames=16, stride=2, size=112, short_side=128)),
+}
+"""A network for two cores, and one of the papers' size."""
+
+
+def bare(model: Model, seconds: float = 10.0) -> float:
+    """Clips a second of an encoder that finds them in memory, in batches of 32."""
+    clip = model.clip
     shape = (32, 1, clip.frames + 1, clip.short_side, clip.short_side * 4 // 3, 3)
     zero, extent = torch.zeros(32, dtype=torch.int64), torch.tensor([shape[3:5]] * 32)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8)
     raw = RawClips(pixels, None, None, extent, None, zero, zero, zero - 1)
     model.encode_clips(raw)
-    began, turns = time.perf_counter(), 10
-    for _ in range(turns):
+    began, turns = time.perf_counter(), 0
+    while time.perf_counter() - began < seconds:
         model.encode_clips(raw)
-    bare = turns * 32 / (time.perf_counter() - began)
+        turns += 1
+    return turns * 32 / (time.perf_counter() - began)
+
+
+def only_read(model: Model, files: list[Path], frames: int) -> float:
+    """Clips a second that two threads read as an embedding does, with nobody to encode them."""
+
+    def reading(file: Path) -> Callable[[], Iterator[Chunk]]:
+        starts = clip_starts(WindowSpec().cut(frames, 25.0, model.clip), model.clip)
+        return lambda: read_clips(file, frames, model.clip, starts, motion=False)
+
+    began, clips = time.perf_counter(), 0
+    for chunks in ahead([reading(file) for file in files], workers=2):
+        clips += sum(len(chunk.starts) for chunk in chunks)
+    return clips / (time.perf_counter() - began)
+
+
+def embedding(name: str, videos: int, frames: int) -> dict[str, float]:
+    """Clips a second: of the bare encoder, of reading alone, and of an embedding from files to a table.
+
+    Where one machine does both with the same cores, no embedding is faster than "bound", one after the other.
+    """
+    torch.manual_seed(0)
+    encoder, clip = ENCODERS[name]
+    model = Model(Tower("rgb", encoder, HeadConfig()), "rgb", clip, name="random")
+    found = {"bare": bare(model)}
     with tempfile.TemporaryDirectory() as place_of:
         folder = Path(place_of) / "videos"
         folder.mkdir()
-        for number in range(videos):
-            film(folder / f"{number}.mp4", frames, number)
+        files = [folder / f"{number}.mp4" for number in range(videos)]
+        for number, file in enumerate(files):
+            film(file, frames, number)
+        found["reading"] = only_read(model, files, frames)
+        found["bound"] = 1 / (1 / found["bare"] + 1 / found["reading"])
         done = api_search.embed(model, folder, out=Path(place_of) / "index")
-    whole = done.windows / done.seconds
-    return {"bare_clips_per_second": bare, "embed_clips_per_second": whole, "share": whole / bare}
+    found["embedding"] = done.windows / done.seconds
+    found |= {"windows": done.windows, "share": found["embedding"] / found["bare"]}
+    console.print(f"{name}: " + ", ".join(f"{key} {value:.3g}" for key, value in found.items()), highlight=False)
+    return found
 
 
 def main() -> None:
     """Prints the tables and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs="+", default=[100_000])
+    parser.add_argument("--rows", type=int, nargs="*", default=[100_000])
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--kinds", nargs="*", default=["ivf-pq", "hnsw"], help="indexes of kinema to measure")
     parser.add_argument("--videos", type=int, default=20)
     parser.add_argument("--frames", type=int, default=500, help="of each video")
+    parser.add_argument("--encoders", nargs="*", choices=tuple(ENCODERS), default=list(ENCODERS))
     parser.add_argument("--dry", action="store_true", help="write no results")
     asked = parser.parse_args()
-    found = {str(rows): searching(rows, asked.queries, asked.kinds) for rows in asked.rows}
+    there = record.read("search")
+    results = {"searching": there.get("searching", {}), "embedding": there.get("embedding", {})}
+
+    def keep(what: str, name: str, told: dict[str, Any], settings: str) -> None:
+        command = f"python benchmarks/search.py {settings}"
+        results[what][name] = told | {"command": command, "commit": source_version()}
+        if not asked.dry:
+            record.write("search", command, packages=("lancedb", "faiss-cpu"), seeds=[1, 2], dim=DIM, **results)
+
     table = Table("rows", "way", "p50, ms", "p99, ms", "recall@10", "built in, s")
-    for rows, ways in found.items():
+    for rows in asked.rows:
+        settings = f"--rows {rows} --queries {asked.queries} --kinds {' '.join(asked.kinds)} --encoders"
+        ways = searching(rows, asked.queries, asked.kinds)
+        keep("searching", str(rows), {"ways": ways}, settings)
         for way, told in ways.items():
             figures = [f"{told[name]:.2f}" for name in ("p50_ms", "p99_ms")] + [f"{told['recall@10']:.3f}"]
-            table.add_row(rows, way, *figures, f"{told.get('build_seconds', 0):.1f}")
+            table.add_row(str(rows), way, *figures, f"{told.get('build_seconds', 0):.1f}")
+    for name in asked.encoders:
+        settings = f"--rows --encoders {name} --videos {asked.videos} --frames {asked.frames}"
+        keep("embedding", name, embedding(name, asked.videos, asked.frames), settings)
     Console().print(table)
-    speed = embedding(asked.videos, asked.frames)
-    print(", ".join(f"{name} {value:.2f}" for name, value in speed.items()))
-    if not asked.dry:
-        command = f"python benchmarks/search.py --rows {' '.join(map(str, asked.rows))} --queries {asked.queries}"
-        command += f" --kinds {' '.join(asked.kinds)} --videos {asked.videos} --frames {asked.frames}"
-        record.write(
-            "search",
-            command,
-            packages=("lancedb", "faiss-cpu"),
-            seeds=[1, 2],
-            dim=DIM,
-            searching=found,
-            embedding=speed,
-        )
 
 
 if __name__ == "__main__":
