@@ -1,6 +1,7 @@
 """The optimiser's groups: what is decayed, and how fast each stage learns."""
 
 import pytest
+import torch
 from debug_size import make_method
 
 from kinema.core.errors import ConfigError
@@ -57,3 +58,26 @@ def test_two_trained_views_share_their_stages_and_the_heads_learn_at_the_full_ra
 def test_layer_decay_out_of_range(value):
     with pytest.raises(ConfigError, match="layer_decay"):
         OptimiserConfig(layer_decay=value)
+
+
+def test_nesterov_steps_along_the_gradient_and_the_momentum_that_it_makes():
+    rate, momentum = 0.1, 0.9
+    method = make_method("supervised")
+    config = OptimiserConfig("sgd", lr=rate, momentum=momentum, weight_decay=0.0, nesterov=True)
+    optimiser = make_optimiser(method, config)
+    bias, before = method.classifier.bias, method.classifier.bias.detach().clone()
+    velocity = torch.zeros_like(bias)
+    for gradient in (torch.full_like(bias, 1.0), torch.full_like(bias, -0.5)):
+        for p in method.parameters():
+            p.grad = None
+        bias.grad = gradient.clone()
+        optimiser.step()
+        velocity = momentum * velocity + gradient
+        before = before - rate * (gradient + momentum * velocity)
+        torch.testing.assert_close(bias.detach(), before)
+
+
+@pytest.mark.parametrize("settings", [{"name": "adam"}, {"name": "sgd", "momentum": 0.0}])
+def test_nesterov_without_momentum_of_sgd_is_refused(settings):
+    with pytest.raises(ConfigError, match="nesterov"):
+        OptimiserConfig(nesterov=True, **settings)

@@ -138,7 +138,9 @@ def _cmd_paper(config: CMDConfig) -> Plan:
     return Plan(
         replace(config, head=HeadConfig(layers=2, out=512, norm=True), predictor=PredictorConfig(dropout=0.1)),
         epochs=120,
-        optimiser=OptimiserConfig("sgd", lr=5e-4 * 32, weight_decay=1e-3, warmup_epochs=5, clip_norm=15.0),
+        optimiser=OptimiserConfig(
+            "sgd", lr=5e-4 * 32, weight_decay=1e-3, warmup_epochs=5, clip_norm=15.0, nesterov=True
+        ),
         clip=ClipSpec(frames=16, stride=4, size=112, short_side=128),
         encoder=EncoderConfig("c3d"),
         batch_size=32,

@@ -345,6 +345,6 @@ def make_optimiser(method: Method, config: OptimiserConfig) -> torch.optim.Optim
         ):
             groups.append({"params": parameters, "weight_decay": decay, "share": share})
     if config.name == "sgd":
-        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
+        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov)
     kind = torch.optim.Adam if config.name == "adam" else torch.optim.AdamW
     return kind(groups, lr=config.lr)

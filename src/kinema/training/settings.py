@@ -29,6 +29,7 @@ class OptimiserConfig:
         clip_norm: the gradient's norm is clipped to this; 0 for no clipping.
         layer_decay: each stage of the network learns at this times the rate of the stage after it; the classifier or
             the heads, which come last, at ``lr``.
+        nesterov: whether SGD's momentum is Nesterov's.
     """
 
     name: Literal["adam", "adamw", "sgd"] = "adamw"
@@ -40,6 +41,7 @@ class OptimiserConfig:
     warmup_epochs: float = 1.0
     clip_norm: float = 0.0
     layer_decay: float = 1.0
+    nesterov: bool = False
 
     def __post_init__(self) -> None:
         if self.lr <= 0:
@@ -47,6 +49,12 @@ class OptimiserConfig:
         for name in ("weight_decay", "momentum", "warmup_epochs", "clip_norm"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"optimiser.{name} is {getattr(self, name)}; it must not be negative.")
+        if self.nesterov and (self.name != "sgd" or self.momentum == 0):
+            raise ConfigError(
+                f"optimiser.nesterov is set for '{self.name}' with momentum {self.momentum}; it is a form of SGD's "
+                "momentum.",
+                "Set optimiser.name to sgd and optimiser.momentum above 0, or leave nesterov out.",
+            )
         if not 0 < self.layer_decay <= 1:
             raise ConfigError(f"optimiser.layer_decay is {self.layer_decay}; it must lie above 0 and be at most 1.")
 
