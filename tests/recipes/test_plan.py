@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 
 from kinema.core.errors import ConfigError, UsageError
-from kinema.encoders import HeadConfig
+from kinema.core.records import TrainingContext
+from kinema.encoders import EncoderConfig, HeadConfig
 from kinema.methods import CPRBankConfig, CPRConfig, MoCoConfig, SimCLRConfig
 from kinema.recipes.methods import METHODS, method_name
 from kinema.recipes.plan import Plan, Schedule
 from kinema.recipes.presets import PRESETS, preset
+from kinema.training.phase import transform_of
 from kinema.training.settings import OptimiserConfig, Phase, Recipe
 
 
@@ -137,6 +139,8 @@ def test_every_preset_gives_every_method_a_recipe(name, method):
     recipe = preset(name, method).recipe()
     assert recipe.name == method
     assert recipe.phases
+    for phase in recipe.phases:
+        transform_of(phase.method.build(EncoderConfig("slim", width=4), TrainingContext(4096, 2)), recipe, phase)
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -150,6 +154,8 @@ def test_the_presets_of_be_and_dsm():
     assert (be.clip.frames, be.clip.stride, be.clip.size, be.epochs) == (16, 4, 112, 200)
     assert (be.optimiser.name, be.optimiser.lr, be.optimiser.drops) == ("sgd", 0.003, (120, 160, 200))
     assert (dsm.clip.frames, dsm.clip.stride, dsm.epochs) == (32, 4, 100)
+    assert [(each.degrees, each.variant) for each in be.transform.disturb] == [(10.0, 0), (10.0, 1)]
+    assert not dsm.transform.disturb
     assert be.method.negatives_from == dsm.method.negatives_from == "queue"
     large = preset("paper-kinetics", "be")
     assert (large.clip.size, large.epochs, large.method.queue, large.optimiser.drops) == (224, 50, 65_536, (30, 40))

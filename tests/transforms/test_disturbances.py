@@ -1,12 +1,14 @@
 """The theorems of BE and DSM, and each disturbance against loops."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from oracles import disturbances as oracle
 
 from kinema.core.errors import ConfigError, ShapeError
-from kinema.transforms import MOTION_LIMIT, MOTION_UNIT, BrokenMotion, LocalWarp, StaticFrame
+from kinema.transforms import MOTION_LIMIT, MOTION_UNIT, BrokenMotion, LocalWarp, Rotation, StaticFrame
 from kinema.transforms.broken_motion import FURTHEST, _carried, _knots, _orders
 from kinema.transforms.local_warp import CENTRE, JITTER, SHIFT
 from kinema.transforms.views import RESIDUAL_UNIT, RGB_STD
@@ -39,7 +41,7 @@ def held(variant, frame=0):
     return {**zero, "rgb": variant["rgb"][:, :, frame : frame + 1].expand_as(variant["rgb"]).contiguous()}
 
 
-EVERY = [StaticFrame(), LocalWarp(), LocalWarp("thin-plate"), BrokenMotion()]
+EVERY = [StaticFrame(), LocalWarp(), LocalWarp("thin-plate"), BrokenMotion(), Rotation()]
 
 
 @pytest.mark.parametrize("disturbance", EVERY, ids=lambda d: f"{type(d).__name__}-{getattr(d, 'kind', '')}")
@@ -185,6 +187,35 @@ def test_the_motion_view_says_how_the_warped_picture_moves():
         np.testing.assert_allclose(told, now - before, atol=1e-4)
         changed = max(changed, float(np.abs(now - before - step).max()))
     assert changed > 4e-4, "the warps changed no motion by more than the tolerance"
+
+
+# Turns
+
+
+def test_a_quarter_turn_turns_the_picture_clockwise_and_its_motion_with_it(monkeypatch):
+    monkeypatch.setattr(Rotation, "draw", lambda self, clips, generator: torch.full((clips,), math.pi / 2))
+    given = clips()
+    made = Rotation().apply(given, seeded())
+    for name in ("rgb", "residual"):
+        torch.testing.assert_close(made[name], given[name].rot90(-1, (3, 4)), atol=1e-4, rtol=1e-4)
+    x, y = given["motion"].rot90(-1, (3, 4)).unbind(1)
+    torch.testing.assert_close(made["motion"], torch.stack([-y, x], dim=1), atol=1e-3, rtol=1e-3)
+
+
+def test_turns_stay_within_the_degrees_either_way_and_none_is_the_identity():
+    turns = Rotation(10.0).draw(1000, seeded()) * 180 / math.pi
+    assert -10 <= turns.min() < -9.5
+    assert 9.5 < turns.max() <= 10
+    given = clips()
+    made = Rotation(0.0).apply(given, seeded())
+    for name in given:
+        torch.testing.assert_close(made[name], given[name], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("wrong", [{"degrees": -1.0}, {"degrees": 181.0}, {"variant": -1}])
+def test_turns_that_there_are_not(wrong):
+    with pytest.raises(ConfigError, match="rotation"):
+        Rotation(**wrong)
 
 
 def seen_at(q, warps):

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 
 from kinema.core.errors import UsageError
 from kinema.core.protocols import Disturbance
-from kinema.transforms import BrokenMotion, Elsewhere, LocalWarp, StaticFrame
+from kinema.transforms import BrokenMotion, Elsewhere, LocalWarp, Rotation, StaticFrame
 
 KINDS: dict[str, type] = {
     "static-frame": StaticFrame,
     "elsewhere": Elsewhere,
     "local-warp": LocalWarp,
     "broken-motion": BrokenMotion,
+    "rotation": Rotation,
 }
 
 TRANSFORMS: dict[str, tuple[Disturbance, ...]] = {

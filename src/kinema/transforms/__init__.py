@@ -10,6 +10,7 @@ from kinema.transforms.geometry import Geometry, axis_matrix, centre_square, dra
 from kinema.transforms.local_warp import LocalWarp
 from kinema.transforms.log_mel import log_mel, mel_filters
 from kinema.transforms.motion import MOTION_LIMIT, MOTION_UNIT, motion_clips_view, motion_view
+from kinema.transforms.rotation import Rotation
 from kinema.transforms.sound import SOUND_MEAN, SOUND_STD, SoundAugment, draw_sound, sound_view
 from kinema.transforms.static_frame import StaticFrame, mixed
 from kinema.transforms.views import RESIDUAL_UNIT, RGB_MEAN, RGB_STD, ViewTransform
@@ -27,6 +28,7 @@ __all__ = [
     "Elsewhere",
     "Geometry",
     "LocalWarp",
+    "Rotation",
     "SoundAugment",
     "StaticFrame",
     "TransformConfig",

@@ -22,10 +22,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample
 
 from kinema.core.errors import ConfigError
-from kinema.transforms.motion import MOTION_LIMIT
+from kinema.transforms.warping import pixel_places, warped
 
 CENTRE = (60 / 224, 140 / 224)
 """Between which fractions of the side a local warp is centred."""
@@ -68,28 +67,16 @@ class LocalWarp:
 
     def draw(self, clips: int, size: int, generator: torch.Generator) -> Tensor:
         """Where each pixel of the warped view looks, float [B, S, S, 2]: (x, y) in fractions of the side."""
-        middle = (torch.arange(size) + 0.5) / size
-        y, x = torch.meshgrid(middle, middle, indexing="ij")
-        places = torch.stack([x, y], dim=-1)
+        places = pixel_places(size)
         if self.kind == "local":
             return _local(places, torch.rand(clips, 1 + 4 * MOST, generator=generator), self.strength)
         jitter = 2 * torch.rand(clips, GRID * GRID, 2, generator=generator) - 1
         return places + (_spline(size) @ (self.strength * JITTER * jitter)).view(clips, size, size, 2)
 
     def apply(self, variant: Mapping[str, Tensor], generator: torch.Generator) -> Mapping[str, Tensor]:
-        """All views warped alike; the vectors of the motion view are turned and stretched with the picture.
-
-        To first order: a vector is taken through the derivative of the warp at its place, as if the warp were linear
-        along it, and is clamped to the limit of the view as before.
-        """
+        """All views warped alike (:func:`kinema.transforms.warping.warped`)."""
         first = next(iter(variant.values()))
-        looks = self.draw(len(first), first.shape[-1], generator).to(first)
-        made = {name: _looked_up(x, looks) for name, x in variant.items()}
-        if "motion" in made:
-            rows, motion = _stretch(looks), made["motion"]
-            moved = torch.stack([a[:, None] * motion[:, 0] + b[:, None] * motion[:, 1] for a, b in rows], dim=1)
-            made["motion"] = moved.clamp_(-MOTION_LIMIT, MOTION_LIMIT).contiguous(memory_format=torch.channels_last_3d)
-        return made
+        return warped(variant, self.draw(len(first), first.shape[-1], generator))
 
 
 def _local(places: Tensor, draws: Tensor, strength: float) -> Tensor:
@@ -124,25 +111,3 @@ def _spline(size: int) -> Tensor:
     system[len(points) :, : len(points)] = system[: len(points), len(points) :].T
     weights: Tensor = terms(pixels) @ torch.linalg.inv(system)[:, : len(points)]
     return weights.float()
-
-
-def _looked_up(x: Tensor, looks: Tensor) -> Tensor:
-    """Float [B, C, T, S, S] resampled where ``looks`` says, the same in every frame; the border goes on outside.
-
-    Every frame is a picture of its own, with its channels last as they lie in memory: so nothing is copied.
-    """
-    b, c, frames, size, _ = x.shape
-    pictures = x.transpose(1, 2).reshape(b * frames, c, size, size)
-    grid = (2 * looks - 1)[:, None].expand(b, frames, size, size, 2).reshape(b * frames, size, size, 2)
-    out: Tensor = grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    out = out.view(b, frames, c, size, size).transpose(1, 2)
-    return out.contiguous(memory_format=torch.channels_last_3d)
-
-
-def _stretch(looks: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """What the warp does to short vectors, by rows, float [B, S, S] each: the inverse of the slope of ``looks``."""
-    size = looks.shape[1]
-    down, right = torch.gradient(looks, spacing=1 / size, dim=(1, 2))
-    (a, c), (b, d) = right.unbind(-1), down.unbind(-1)
-    determinant = (a * d - b * c).clamp_min(0.1)
-    return (d / determinant, -b / determinant), (-c / determinant, a / determinant)
