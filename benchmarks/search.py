@@ -87,8 +87,8 @@ def plain_torch(vectors: NDArray[np.float32]) -> Answer:
     return lambda query: (rows @ torch.from_numpy(query)).topk(NEAREST).indices.numpy()
 
 
-def faiss_index(vectors: NDArray[np.float32], kind: str) -> Answer:
-    """FAISS over inner products; HNSW with 32 links, 100 candidates to build and 64 to search."""
+def faiss_index(vectors: NDArray[np.float32], kind: str, construction: int) -> Answer:
+    """FAISS over inner products; HNSW with 32 links, so many candidates to build and 64 to search."""
     import faiss
 
     faiss.omp_set_num_threads(torch.get_num_threads())
@@ -96,7 +96,7 @@ def faiss_index(vectors: NDArray[np.float32], kind: str) -> Answer:
         index = faiss.IndexFlatIP(DIM)
     else:
         index = faiss.IndexHNSWFlat(DIM, 32, faiss.METRIC_INNER_PRODUCT)
-        index.hnsw.efConstruction, index.hnsw.efSearch = 100, 64
+        index.hnsw.efConstruction, index.hnsw.efSearch = construction, 64
     index.add(vectors)
     return lambda query: index.search(query[None], NEAREST)[1][0]
 
@@ -116,7 +116,7 @@ def timed(answer: Answer, queries: NDArray[np.float32], truth: list[set[int]]) -
     return {"p50_ms": float(p50), "p99_ms": float(p99), "recall@10": found / (NEAREST * len(queries))}
 
 
-def searching(rows: int, count: int, kinds: list[str]) -> dict[str, Any]:
+def searching(rows: int, count: int, kinds: list[str], construction: int) -> dict[str, Any]:
     """Every way to search one table."""
     vectors, queries = drawn(rows, 1), drawn(count, 2)
     exact = plain_torch(vectors)
@@ -125,7 +125,7 @@ def searching(rows: int, count: int, kinds: list[str]) -> dict[str, Any]:
     for kind in ("flat", "hnsw"):
         console.print(f"building faiss {kind} of {rows} rows", highlight=False)
         began = time.perf_counter()
-        peer = faiss_index(vectors, kind)
+        peer = faiss_index(vectors, kind, construction)
         building = time.perf_counter() - began
         found[f"faiss {kind}"] = timed(peer, queries, truth) | {"build_seconds": building}
         del peer
@@ -212,6 +212,7 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="*", default=["ivf-pq", "hnsw"], help="indexes of kinema to measure")
     parser.add_argument("--videos", type=int, default=20)
     parser.add_argument("--frames", type=int, default=500, help="of each video")
+    parser.add_argument("--construction", type=int, default=40, help="candidates to build FAISS' HNSW; 40 is its own")
     parser.add_argument("--encoders", nargs="*", choices=tuple(ENCODERS), default=list(ENCODERS))
     parser.add_argument("--dry", action="store_true", help="write no results")
     asked = parser.parse_args()
@@ -226,8 +227,9 @@ def main() -> None:
 
     table = Table("rows", "way", "p50, ms", "p99, ms", "recall@10", "built in, s")
     for rows in asked.rows:
-        settings = f"--rows {rows} --queries {asked.queries} --kinds {' '.join(asked.kinds)} --encoders"
-        ways = searching(rows, asked.queries, asked.kinds)
+        settings = f"--rows {rows} --queries {asked.queries} --kinds {' '.join(asked.kinds)}"
+        settings += f" --construction {asked.construction} --encoders"
+        ways = searching(rows, asked.queries, asked.kinds, asked.construction)
         keep("searching", str(rows), {"ways": ways}, settings)
         for way, told in ways.items():
             figures = [f"{told[name]:.2f}" for name in ("p50_ms", "p99_ms")] + [f"{told['recall@10']:.3f}"]
