@@ -110,6 +110,16 @@ def test_every_method_makes_a_step_that_learns(tried, name):
         assert phase.trained <= phase.parameters
 
 
+def test_it_says_before_how_many_epochs_a_method_looks_at_all_videos(tried):
+    plan = tiny_plan("xdc", clips_per_video=4, epochs=5)
+    often, seldom = (tried(replace(plan, method=replace(plan.method, every=every))) for every in (1, 2))
+    assert [phase.refreshes for phase in (*often.phases, *seldom.phases)] == [5, 3]
+    assert "before 3 of its epochs all videos are encoded" in "\n".join(seldom.notes())
+    plain = tried(tiny_plan("simclr"))
+    assert [phase.refreshes for phase in plain.phases] == [0]
+    assert "all videos are encoded" not in "\n".join(plain.notes())
+
+
 def test_what_was_random_is_said(tried):
     estimate = tried(PLAN)
     assert [phase.random for phase in estimate.phases] == [(), (), ("rgb", "motion")]
@@ -274,6 +284,7 @@ def test_the_command(call, tiny_folder, tmp_path):
         assert phase.keys() == {
             "name", "method", "trains", "parameters", "trained_parameters", "epochs", "steps_per_epoch", "steps",
             "memory", "step_seconds", "read_seconds", "seconds", "learnt", "tried_as", "random_start", "filled",
+            "refreshes",
         }  # fmt: skip
         assert phase["memory"].keys() == MEMORY
         assert phase["memory"]["total"] == sum(phase["memory"][key] for key in MEMORY - {"total"})

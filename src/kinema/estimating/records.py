@@ -28,6 +28,7 @@ class PhaseEstimate:
         alike: the earlier phase of equal settings that was tried in place of this one; empty where it was tried itself.
         random: views whose tower comes from an earlier phase, and was a random one here.
         filled: random unit vectors that its memories were filled with.
+        refreshes: epochs before which the method takes the features of all videos.
     """
 
     name: str
@@ -44,6 +45,7 @@ class PhaseEstimate:
     alike: str = ""
     random: tuple[str, ...] = ()
     filled: int = 0
+    refreshes: int = 0
 
     @property
     def steps(self) -> int:
@@ -77,6 +79,7 @@ class PhaseEstimate:
             "tried_as": self.alike or self.name,
             "random_start": list(self.random),
             "filled": self.filled,
+            "refreshes": self.refreshes,
         }
 
 
@@ -164,6 +167,11 @@ class Estimate:
                 told.append(f"{phase.name}: an earlier phase's tower for {views} was a random one here.")
             if phase.filled and not phase.alike:
                 told.append(f"{phase.name}: its memory was filled with {phase.filled} random unit vectors a view.")
+            if phase.refreshes and not phase.alike:
+                told.append(
+                    f"{phase.name}: before {phase.refreshes} of its epochs all videos are encoded and the method looks "
+                    "at them (XDC clusters them), which is not in the time."
+                )
             if phase.alike:
                 told.append(f"{phase.name}: has the settings of {phase.alike}, whose figures stand for it.")
             if not phase.trial.learnt:

@@ -145,6 +145,7 @@ class _Trying:
             readers=max(1, recipe.workers),
             random=random,
             filled=filled,
+            refreshes=sum(method.refreshes(epoch) for epoch in range(phase.epochs)),
         )
 
     def _start(self, method: Method, phase: Phase) -> tuple[str, ...]:
