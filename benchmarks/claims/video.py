@@ -54,6 +54,10 @@ HALVES = ("cmd-context", "cmd-motion")
 """CMD with one of its two tasks alone."""
 WINDOWS = ("moco-one-window", "be-two-windows", "dsm-two-windows")
 """BE and DSM draw query and key from one window of a video, MoCo from two: each the other's way."""
+FOREIGN = ("be-foreign-frame",)
+"""BE with a frame of another video: one of the own video changes no background that stands still."""
+
+EVERY = (*ROWS, *HALVES, *WINDOWS, *FOREIGN)
 
 
 def plan(row: str, epochs: int, seed: int) -> Plan:
@@ -66,6 +70,8 @@ def plan(row: str, epochs: int, seed: int) -> Plan:
         made = changed(made, {"method": {"motion_weight": 0.0}})
     if name == "cmd-motion":
         made = changed(made, {"method": {"context_weight": 0.0}})
+    if name in FOREIGN:
+        made = changed(made, {"method": {"still_from": "batch"}})
     if name.endswith("-one-window"):
         made = replace(made, temporal=0.0)
     if name.endswith("-two-windows"):
@@ -178,7 +184,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--asl", type=Path, help="the folder of asl_letters24, in place of Mocap-15")
     parser.add_argument("--biases", type=float, nargs="+", default=[0.0, 0.95, 0.5])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--rows", nargs="+", choices=(*ROWS, *HALVES, *WINDOWS), default=[*ROWS, *HALVES, *WINDOWS])
+    parser.add_argument("--rows", nargs="+", choices=EVERY, default=[*EVERY])
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--device", default="auto", help="auto, cpu or gpu")
     parser.add_argument("--minutes", type=float, default=float("inf"))

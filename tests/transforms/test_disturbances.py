@@ -105,6 +105,20 @@ def test_the_still_frame_against_loops():
         np.testing.assert_allclose(made[clip].numpy(), expected, atol=1e-6)
 
 
+def test_a_foreign_frame_is_one_of_the_next_clip_and_changes_a_clip_that_stands_still():
+    given, foreign = clips(b=5), StaticFrame(0.5, source="batch")
+    share, place = foreign.draw(5, seeded(7))
+    made = foreign.apply(given, seeded(7))["rgb"]
+    for clip in range(5):
+        still = given["rgb"][(clip + 1) % 5, :, int(place[clip] * FRAMES)][:, None]
+        expected = (1 - share[clip]) * given["rgb"][clip] + share[clip] * still
+        torch.testing.assert_close(made[clip], expected)
+    still = held(given)
+    assert (foreign.apply(still, seeded(7))["rgb"] - still["rgb"]).abs().max() > 0.1
+    with pytest.raises(ConfigError, match=r"static-frame\.source is 'video'"):
+        StaticFrame(source="video")
+
+
 def test_every_frame_may_be_the_one_that_is_added():
     _, place = StaticFrame().draw(400, seeded())
     assert set((place * FRAMES).long().tolist()) == set(range(FRAMES))

@@ -19,7 +19,7 @@ Departures from the authors' code:
 - n is made by the key network, without gradient, as k is; in the release it goes through the query's, with gradient.
 - Where the video has no room for a window elsewhere, there is no n; in the release one that is near is moved a little.
 - Nothing is learnt before a queue that gives negatives is full; siblings and the batch's keys are as in ``moco``.
-- No rotation by up to ten degrees in the augmentation.
+- The window elsewhere is not turned where the other clips are (``kinema.transforms.Rotation``).
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from kinema.objectives import (
 )
 from kinema.objectives.instance import NegativesFrom, Siblings
 from kinema.transforms import Elsewhere, StaticFrame, mixed
+from kinema.transforms.static_frame import Source
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class BEConfig:
         siblings: of 'contrast'; as :class:`kinema.methods.MoCoConfig` has it.
         negatives_from: of 'contrast'; as :class:`kinema.methods.MoCoConfig` has it. The paper's is the queue.
         head: the projection head.
+        still_from: whose frame is added: the 'clip' its own, or the next one of the 'batch'.
     """
 
     view: str = "rgb"
@@ -73,6 +75,7 @@ class BEConfig:
     siblings: Siblings = "ignored"
     negatives_from: NegativesFrom = "both"
     head: HeadConfig = field(default_factory=HeadConfig)
+    still_from: Source = "clip"
 
     def __post_init__(self) -> None:
         check_contrast(self.queue, self.temperature, self.momentum)
@@ -82,7 +85,7 @@ class BEConfig:
     @property
     def disturbances(self) -> tuple[Disturbance, ...]:
         """The still frame in the query, and the window elsewhere as a negative."""
-        return (StaticFrame(self.strength), Elsewhere())
+        return (StaticFrame(self.strength, source=self.still_from), Elsewhere())
 
     @property
     def warm_up_clips(self) -> int:
@@ -173,7 +176,8 @@ class BERegulariser(Method):
         """
         x = batch.view(0, self.view)
         draws = StaticFrame(self.config.strength).draw(len(x) * world_size(), generator)
-        distracting = mixed({self.view: x}, *(draw[rank_slice(len(x))] for draw in draws))[self.view]
+        share, place = (draw[rank_slice(len(x))] for draw in draws)
+        distracting = mixed({self.view: x}, share, place)[self.view]
         features = self.tower.encoder(x)
         total = mse_loss(self.tower.encoder(distracting), features)
         return Losses(total, terms={"mse": total.detach()}, embeddings=features.detach())

@@ -6,6 +6,9 @@ moves keeps its motion, and all frame differences shrink by the same factor 1 �
 
 Legend: B clips, T frames; s the frame that is added, λ its share.
 
+A background that stands still in its clip is not changed by a frame of that clip. A frame of another clip is foreign to
+any background: ``source='batch'``, which is not the paper's method.
+
 Departure from the authors' code: λ is drawn for every clip; there, one serves a batch.
 """
 
@@ -13,30 +16,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from kinema.core.errors import ConfigError
 
+Source = Literal["clip", "batch"]
+"""Whose frame is added."""
+
 
 @dataclass(frozen=True)
 class StaticFrame:
-    """Adds a random frame of the clip to all of its frames.
+    """Adds a random frame of the clip, or of another one, to all of its frames.
 
     Args:
         strength: the largest λ; a clip's is uniform from 0 to it. 0 changes nothing.
         variant: which variant is changed; 0 is the query.
+        source: 'clip' for a frame of its own (the paper's method), 'batch' for one of the next clip of the batch.
     """
 
     strength: float = 0.3
     variant: int = 0
+    source: Source = "clip"
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength < 1:
             raise ConfigError(f"static-frame.strength is {self.strength}; it must lie in [0, 1).")
         if self.variant < 0:
             raise ConfigError(f"static-frame.variant is {self.variant}; variants count from 0.")
+        if self.source not in get_args(Source):
+            raise ConfigError(f"static-frame.source is '{self.source}'.", "Choose 'clip' or 'batch'.")
 
     negative = False
     elsewhere = False
@@ -50,21 +61,24 @@ class StaticFrame:
     def apply(self, variant: Mapping[str, Tensor], generator: torch.Generator) -> Mapping[str, Tensor]:
         """All views with the frame added: rgb is mixed, the residual scaled by 1 − λ, the motion left as it is."""
         clips = len(next(iter(variant.values())))
-        return mixed(variant, *self.draw(clips, generator))
+        return mixed(variant, *self.draw(clips, generator), self.source)
 
 
-def mixed(variant: Mapping[str, Tensor], share: Tensor, place: Tensor) -> dict[str, Tensor]:
-    """A variant with one of its frames added to all.
+def mixed(variant: Mapping[str, Tensor], share: Tensor, place: Tensor, source: Source = "clip") -> dict[str, Tensor]:
+    """A variant with one frame added to all of a clip's.
 
     Args:
         variant: float [B, C, T, S, S] by view. rgb may be in any unit: a mean of two colours is one in all of them.
         share: λ, float [B].
         place: of the added frame in its clip, float [B] in [0, 1).
+        source: whose frame: the clip's, or that of the next clip of the batch.
     """
     made = dict(variant)
     if (x := variant.get("rgb")) is not None:
         frames = (place * x.shape[2]).long().to(x.device)
-        still = x[torch.arange(len(x), device=x.device), :, frames][:, :, None]
+        clips = torch.arange(len(x), device=x.device)
+        clips = clips if source == "clip" else clips.roll(-1)
+        still = x[clips, :, frames][:, :, None]
         # lerp is x + λ (still − x): a clip that stands still is not changed by a single bit
         made["rgb"] = torch.lerp(x, still, _a_clip(share, x))
     if (x := variant.get("residual")) is not None:
