@@ -19,8 +19,7 @@ from kinema.data.decoding import decode
 from kinema.data.manifest import Manifest
 from kinema.data.scanning import scan
 from kinema.searching import centre as centring
-from kinema.searching import embed as embedding
-from kinema.searching import place
+from kinema.searching import engines, place
 from kinema.searching.lock import writing
 from kinema.searching.schema import centre_of
 
@@ -106,10 +105,8 @@ def test_a_handful_of_clips_has_no_centre(embed, table, videos, model):
 
 def test_only_what_changed_is_encoded(embed, table, videos, monkeypatch, make_tiny_video):
     first = embed(videos)
-    seen, encode = [], embedding.encode_shots
-    monkeypatch.setattr(
-        embedding, "encode_shots", lambda *a, **told: (seen.append(told["name"]), encode(*a, **told))[1]
-    )
+    seen, encode = [], engines.encode_shots
+    monkeypatch.setattr(engines, "encode_shots", lambda *a, **told: (seen.append(told["name"]), encode(*a, **told))[1])
     again = embed(videos)
     assert (again.unchanged, again.added, seen) == (6, 0, [])
     before = rows_by_id(table(), "id", "vector")
@@ -132,7 +129,7 @@ def test_only_what_changed_is_encoded(embed, table, videos, monkeypatch, make_ti
 def test_new_labels_are_written_without_encoding(embed, table, videos, monkeypatch):
     embed(videos)
     before = rows_by_id(table(), "id", "vector", "thumbnail")
-    monkeypatch.setattr(embedding, "encode_shots", lambda *a, **told: pytest.fail("nothing is to be encoded"))
+    monkeypatch.setattr(engines, "encode_shots", lambda *a, **told: pytest.fail("nothing is to be encoded"))
     (videos / "labels.csv").write_text("path,label,take\ndown/d1.mp4,fall,2\n")
     done = embed(videos)
     assert (done.updated, done.added, done.changed) == (6, 0, 0)
