@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from searching_tables import from_centre, model_of, rows_by_id, vectors_of
+from searching_tables import from_centre, model_of, rows_by_id, vectors_of, write_wide
 
 import kinema
 from kinema import api_search
@@ -22,6 +22,7 @@ from kinema.searching import centre as centring
 from kinema.searching import engines, place
 from kinema.searching.lock import writing
 from kinema.searching.schema import centre_of
+from kinema.searching.windows import WindowSpec
 
 KILLED = Path(__file__).with_name("killed_embed.py")
 
@@ -90,6 +91,37 @@ def test_the_centre_is_the_mean_of_clips_and_stays(embed, table, videos, model, 
     assert centre_of(table()).equal(first)
     embed(videos, replace=True)
     assert not centre_of(table()).equal(first)
+
+
+def test_the_centre_is_the_same_for_any_number_of_workers_and_its_clips_go_together(videos, model, monkeypatch):
+    """Videos of another size between the others, and a broken one: only clips of one size share a batch."""
+    write_wide(videos / "down/d1b.mp4")
+    (videos / "left/l0.mp4").write_bytes(b"no video any more")
+    manifest = scan(videos)
+    longer = [dataclasses.replace(v, frames=v.frames + 50) if "d2" in v.path else v for v in manifest.videos]
+    manifest = Manifest(manifest.root, tuple(longer))
+    told = {"device": "cpu", "told": lambda done, total: None}
+    batches, encode_clips = [], model.encode_clips
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            model,
+            "encode_clips",
+            lambda raw, **where: (batches.append(raw.frames.shape), encode_clips(raw, **where))[1],
+        )
+        found = [
+            centring.find_centre(model, manifest, WindowSpec(), workers=workers, batch_size=16, **told)
+            for workers in (1, 2, 5)
+        ]
+    assert found[0].equal(found[1])
+    assert found[0].equal(found[2])
+    sizes = [shape[1] for shape in batches[: len(batches) // 3]]
+    widths = [shape[-2] for shape in batches[: len(batches) // 3]]
+    assert set(sizes) > {16}
+    assert max(sizes) == 16
+    assert sorted(set(widths)) == [16, 32]
+    assert widths.count(32) == 1
+    alone = centring.find_centre(model, manifest, WindowSpec(), workers=2, batch_size=1, **told)
+    np.testing.assert_allclose(found[0].numpy(), alone.numpy(), atol=1e-6)
 
 
 def test_a_handful_of_clips_has_no_centre(embed, table, videos, model):
