@@ -102,7 +102,9 @@ def test_conditions_hold_with_indexes_through_every_change_of_a_table(make_table
             tests = {"=": lambda name: name == "v001.mp4", ">": lambda name: name > "v290"}
             keep = tests.get(where[6], lambda name: name in ("v001.mp4", "v007.mp4", "new.mp4"))
             kept = [at for at, name in enumerate(column) if keep(name)]
-            assert exact == [name for name, _ in oracle(vectors[kept], [rows[at]["id"] for at in kept], query, 50)]
+            assert 0 < len(kept) < 50
+            assert len(exact) == len(kept)
+            assert set(exact) == {rows[at]["id"] for at in kept}
 
     def merge(rows, old=None):
         merging = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()

@@ -73,7 +73,10 @@ def _begin(ray: Any, cpus: int) -> None:
                 f"The Ray cluster at '{address}' (RAY_ADDRESS) cannot be joined: {said}",
                 "Start it, or unset RAY_ADDRESS to work on this machine alone.",
             ) from error
-        raise ClusterError(f"Ray did not start on this machine: {said}", "Do without --engine ray here.") from error
+        raise ClusterError(
+            f"Ray did not start on this machine: {said}",
+            "It may be too busy: call again, or do without --engine ray.",
+        ) from error
 
 
 def check_room(ray: Any, cpus: int, gpus: int) -> None:
