@@ -52,14 +52,15 @@ def by_ray(
         encoding.model.tower.to("cpu")
         kept = ray.put(replace(encoding, device="cuda" if gpus else encoding.device or "cpu"))
         for begin in range(0, len(work), SLICE):
-            left = dict.fromkeys(range(begin, min(begin + SLICE, len(work))))
+            left = set(range(begin, min(begin + SLICE, len(work))))
             for _ in range(TRIES):
-                rows = [{"at": at, "work": pickle.dumps(work[at])} for at in left]
+                rows = [{"at": at, "work": pickle.dumps(work[at])} for at in sorted(left)]
                 pool = {"num_cpus": threads, "num_gpus": gpus or None}
                 for at, answer in _answers(ray, rows, kept, min(workers, len(rows)), pool) if rows else ():
-                    del left[at]
-                    yield at, answer
-            yield from ((at, f"the worker that read it died, {TRIES} times") for at in left)
+                    if at in left:  # a row that Ray lost and made again comes twice
+                        left.remove(at)
+                        yield at, answer
+            yield from ((at, f"the worker that read it died, {TRIES} times") for at in sorted(left))
 
 
 def gpus_of(ray: Any, device: str | None) -> int:
