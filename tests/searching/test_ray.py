@@ -1,10 +1,13 @@
 """A table that the workers of a Ray cluster made is the one that this process makes; and what becomes of failures."""
 
 import dataclasses
+import os
 import pickle
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
+import frail_models
 import numpy as np
 import pytest
 from frail_models import Frail
@@ -28,8 +31,11 @@ def ray():
     """A cluster of two processors for all tests; kinema joins it, since this process is on it."""
     ray = pytest.importorskip("ray", reason="Ray needs the extra kinema[ray]")
     pytest.importorskip("ray.data", reason="Ray Data needs the extra kinema[ray]")
-    with cluster.joined(2):
-        yield ray
+    with pytest.MonkeyPatch.context() as patch:
+        here = str(Path(frail_models.__file__).parent)  # workers are given no more than the environment
+        patch.setenv("PYTHONPATH", os.pathsep.join([here, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep))
+        with cluster.joined(2):
+            yield ray
 
 
 @pytest.fixture
