@@ -1,5 +1,6 @@
 """Small models for search, and what a table holds, to be compared."""
 
+import av
 import numpy as np
 from lived_towers import lived_tower
 
@@ -30,3 +31,15 @@ def vectors_of(table, where="kind = 'window'"):
     held = table.search().where(where).to_arrow().sort_by("id")
     column = held["vector"].combine_chunks()
     return column.flatten().to_numpy().reshape(len(column), -1), held.drop_columns(["vector"]).to_pylist()
+
+
+def write_wide(path):
+    """Sixteen frames of noise, wider than high."""
+    draw = np.random.default_rng(0)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
+        for _ in range(16):
+            picture = draw.integers(0, 256, (32, 64, 3), dtype=np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        out.mux(stream.encode(None))

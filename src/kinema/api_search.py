@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from kinema.searching import grouping, place
 from kinema.searching.alike import Alike, alike, videos_of
 from kinema.searching.changes import root_of_table
 from kinema.searching.embed import Embedded, Job, default_place, embed_table, local_manifest
+from kinema.searching.engines import Engine, check_engine
 from kinema.searching.find import Found, find
 from kinema.searching.index import IndexKind
 from kinema.searching.lock import writing
@@ -59,7 +61,9 @@ def embed(
     stride: str | float | None = None,
     replace: bool = False,
     index: IndexKind = "auto",
+    engine: Engine = "local",
     workers: int = 2,
+    threads: int | None = None,
     batch_size: int = 32,
     device: str | None = None,
     console: Console | None = None,
@@ -77,19 +81,24 @@ def embed(
         stride: from window to window, likewise; by default half a window.
         replace: make a table anew that another encoder, or other settings, made.
         index: how large tables are searched: 'ivf-pq', 'hnsw', 'none', or 'auto': exactly below 100,000 rows.
-        workers: processes that scan, and threads that decode.
+        engine: 'local'; or 'ray': videos are read and encoded by workers of the Ray cluster that RAY_ADDRESS names, or
+            of one that is started on this machine; the table is the same.
+        workers: processes that scan, and threads that decode; on 'ray', workers that decode and encode.
+        threads: that an encoder computes with; by default as many as torch takes here, on 'ray' in each worker.
         batch_size: clips at a time.
         device: where to compute; a GPU where there is one, by default.
         console: where progress is shown.
 
     Raises:
-        MissingExtraError: lancedb is not installed.
+        MissingExtraError: lancedb is not installed, or ray where it is asked for.
         UsageError: a setting that cannot be.
         DataError: the table is another encoder's or of other videos; or none could be embedded.
         StorageError: somebody else writes into it, or it cannot be written.
+        ClusterError: there is no Ray cluster, or it has no room.
     """
     uri = _place(run, out)
     place.lancedb()
+    check_engine(engine)
     lengths = {"length": length, "stride": stride}
     windows = [None if told is None else Length.parse(told, f"--{name}") for name, told in lengths.items()]
     model = run if isinstance(run, Model) else load(run, view=view)
@@ -97,13 +106,15 @@ def embed(
     with writing(uri, place.folder_of(uri)):
         job = Job(
             model,
-            _scanned(videos, uri, workers, steps),
+            _scanned(videos, uri, workers if engine == "local" else min(workers, os.cpu_count() or 1), steps),
             uri,
             length=windows[0],
             stride=windows[1],
             replace=replace,
             index=index,
+            engine=engine,
             workers=workers,
+            threads=threads,
             batch_size=batch_size,
             device=device,
             steps=steps,

@@ -26,13 +26,27 @@ def embed(parser: ArgumentParser, given: list[str]) -> int:
     parser.add_argument("--stride", type=str | None, default=None, help="from window to window; half by default")
     parser.add_argument("--replace", action="store_true", help="make a table anew that another encoder made")
     parser.add_argument("--index", type=str, default="auto", help="of large tables: auto, ivf-pq, hnsw or none")
-    parser.add_argument("--workers", type=int, default=2, help="what scans and decodes")
+    parser.add_argument("--engine", type=str, default="local", help="local, or ray: workers of a Ray cluster")
+    parser.add_argument("--workers", type=int, default=2, help="what scans and decodes; on ray, encodes too")
+    parser.add_argument("--threads", type=int | None, default=None, help="of an encoder; all processors by default")
     parser.add_argument("--batch_size", type=int, default=32, help="clips at a time")
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
     asked = parse(parser, given)
     from kinema import api_search
 
-    names = ("out", "view", "length", "stride", "replace", "index", "workers", "batch_size", "device")
+    names = (
+        "out",
+        "view",
+        "length",
+        "stride",
+        "replace",
+        "index",
+        "engine",
+        "workers",
+        "threads",
+        "batch_size",
+        "device",
+    )
     settings = {name: getattr(asked, name) for name in names}
     done = api_search.embed(asked.run, asked.videos, **settings, console=stderr_console())
     if asked.json:

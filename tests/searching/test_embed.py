@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from searching_tables import from_centre, model_of, rows_by_id, vectors_of
+from searching_tables import from_centre, model_of, rows_by_id, vectors_of, write_wide
 
 import kinema
 from kinema import api_search
@@ -19,10 +19,10 @@ from kinema.data.decoding import decode
 from kinema.data.manifest import Manifest
 from kinema.data.scanning import scan
 from kinema.searching import centre as centring
-from kinema.searching import embed as embedding
-from kinema.searching import place
+from kinema.searching import engines, place
 from kinema.searching.lock import writing
 from kinema.searching.schema import centre_of
+from kinema.searching.windows import WindowSpec
 
 KILLED = Path(__file__).with_name("killed_embed.py")
 
@@ -93,6 +93,37 @@ def test_the_centre_is_the_mean_of_clips_and_stays(embed, table, videos, model, 
     assert not centre_of(table()).equal(first)
 
 
+def test_the_centre_is_the_same_for_any_number_of_workers_and_its_clips_go_together(videos, model, monkeypatch):
+    """Videos of another size between the others, and a broken one: only clips of one size share a batch."""
+    write_wide(videos / "down/d1b.mp4")
+    (videos / "left/l0.mp4").write_bytes(b"no video any more")
+    manifest = scan(videos)
+    longer = [dataclasses.replace(v, frames=v.frames + 50) if "d2" in v.path else v for v in manifest.videos]
+    manifest = Manifest(manifest.root, tuple(longer))
+    told = {"device": "cpu", "told": lambda done, total: None}
+    batches, encode_clips = [], model.encode_clips
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            model,
+            "encode_clips",
+            lambda raw, **where: (batches.append(raw.frames.shape), encode_clips(raw, **where))[1],
+        )
+        found = [
+            centring.find_centre(model, manifest, WindowSpec(), workers=workers, batch_size=16, **told)
+            for workers in (1, 2, 5)
+        ]
+    assert found[0].equal(found[1])
+    assert found[0].equal(found[2])
+    sizes = [shape[1] for shape in batches[: len(batches) // 3]]
+    widths = [shape[-2] for shape in batches[: len(batches) // 3]]
+    assert set(sizes) > {16}
+    assert max(sizes) == 16
+    assert sorted(set(widths)) == [16, 32]
+    assert widths.count(32) == 1
+    alone = centring.find_centre(model, manifest, WindowSpec(), workers=2, batch_size=1, **told)
+    np.testing.assert_allclose(found[0].numpy(), alone.numpy(), atol=1e-6)
+
+
 def test_a_handful_of_clips_has_no_centre(embed, table, videos, model):
     (one, *others) = sorted(videos.rglob("*.mp4"))
     for file in others:
@@ -106,10 +137,8 @@ def test_a_handful_of_clips_has_no_centre(embed, table, videos, model):
 
 def test_only_what_changed_is_encoded(embed, table, videos, monkeypatch, make_tiny_video):
     first = embed(videos)
-    seen, encode = [], embedding.encode_shots
-    monkeypatch.setattr(
-        embedding, "encode_shots", lambda *a, **told: (seen.append(told["name"]), encode(*a, **told))[1]
-    )
+    seen, encode = [], engines.encode_shots
+    monkeypatch.setattr(engines, "encode_shots", lambda *a, **told: (seen.append(told["name"]), encode(*a, **told))[1])
     again = embed(videos)
     assert (again.unchanged, again.added, seen) == (6, 0, [])
     before = rows_by_id(table(), "id", "vector")
@@ -132,7 +161,7 @@ def test_only_what_changed_is_encoded(embed, table, videos, monkeypatch, make_ti
 def test_new_labels_are_written_without_encoding(embed, table, videos, monkeypatch):
     embed(videos)
     before = rows_by_id(table(), "id", "vector", "thumbnail")
-    monkeypatch.setattr(embedding, "encode_shots", lambda *a, **told: pytest.fail("nothing is to be encoded"))
+    monkeypatch.setattr(engines, "encode_shots", lambda *a, **told: pytest.fail("nothing is to be encoded"))
     (videos / "labels.csv").write_text("path,label,take\ndown/d1.mp4,fall,2\n")
     done = embed(videos)
     assert (done.updated, done.added, done.changed) == (6, 0, 0)

@@ -3,6 +3,8 @@
 import os
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from PIL import Image
 from searching_tables import from_centre, model_of, vectors_of
@@ -15,7 +17,7 @@ from kinema.searching import place
 from kinema.searching import query as query_room
 from kinema.searching.filters import condition
 from kinema.searching.find import grouped
-from kinema.searching.index import has_index, nearest, renew_index
+from kinema.searching.index import has_index, nearest, renew_index, tidy
 from kinema.searching.query import read_query
 from kinema.searching.schema import centre_of
 from kinema.searching.sheet import sheet
@@ -81,6 +83,64 @@ def test_auto_begins_where_it_says(synthetic):
     assert renew_index(synthetic, "none") is None
     with pytest.raises(UsageError, match="no index 'best'"):
         renew_index(synthetic, "best")
+
+
+def test_conditions_hold_with_indexes_through_every_change_of_a_table(make_table, tmp_path):
+    """Rows added, replaced, told anew and taken out since the indexes were made count as all others do."""
+    draw = np.random.default_rng(3)
+    videos = [f"v{number // 4:03d}.mp4" for number in range(1200)]
+    table = make_table(tmp_path / "index", draw.normal(size=(1200, 16)), videos)
+
+    def check():
+        vectors, rows = vectors_of(table)
+        query = vectors[7]
+        for where in ("video = 'v001.mp4'", "video IN ('v001.mp4', 'v007.mp4', 'new.mp4')", "video > 'v290'"):
+            asked = {"where": condition(table, where, "window"), "columns": ["id", "video"]}
+            exact, quick = (nearest(table, query, 50, exact=way, **asked)["id"].to_pylist() for way in (True, False))
+            assert set(exact) == set(quick)
+            column = [row["video"] for row in rows]
+            tests = {"=": lambda name: name == "v001.mp4", ">": lambda name: name > "v290"}
+            keep = tests.get(where[6], lambda name: name in ("v001.mp4", "v007.mp4", "new.mp4"))
+            kept = [at for at, name in enumerate(column) if keep(name)]
+            assert 0 < len(kept) < 50
+            assert len(exact) == len(kept)
+            assert set(exact) == {rows[at]["id"] for at in kept}
+
+    def merge(rows, old=None):
+        merging = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
+        (merging if old is None else merging.when_not_matched_by_source_delete(old)).execute(rows)
+
+    assert renew_index(table, "ivf-pq").kind == "ivf-pq"
+    assert {tuple(each.columns) for each in table.list_indices()} == {("vector",), ("kind",), ("video",)}
+    check()
+    for _ in range(2):
+        held = table.to_arrow()
+        some = held.filter(pc.is_in(held["video"], pa.array(["v001.mp4", "v299.mp4"])))
+        label = some.schema.get_field_index("label")
+        told = some.set_column(label, some.schema.field("label"), pa.array(["anew"] * len(some)))
+        merge(told)
+        assert table.count_rows("label = 'anew'") == len(some)
+        check()
+        merge(some.slice(1), "video IN ('v001.mp4')")
+        table.delete("video = 'v007.mp4' AND start >= 2")
+        new = some.set_column(0, some.schema.field(0), pa.array([f"new.mp4#{at}" for at in range(len(some))]))
+        table.add(new.set_column(2, some.schema.field(2), pa.array(["new.mp4"] * len(some))))
+        check()
+        tidy(table)
+        assert renew_index(table, "auto", exact_rows=100).kind == "ivf-pq"
+        check()
+        table.delete("video = 'new.mp4'")
+
+
+def test_a_table_that_has_only_the_index_of_vectors_gets_the_others(synthetic):
+    renew_index(synthetic, "ivf-pq")
+    for each in synthetic.list_indices():
+        if list(each.columns) != ["vector"]:
+            synthetic.drop_index(each.name)
+    renew_index(synthetic, "auto", exact_rows=100)
+    assert {tuple(each.columns) for each in synthetic.list_indices()} == {("vector",), ("kind",), ("video",)}
+    renew_index(synthetic, "none")
+    assert not synthetic.list_indices()
 
 
 def window(video, start, end, vector=(1.0, 0.0)):

@@ -241,6 +241,30 @@ def test_a_table_that_another_encoder_made_meanwhile_is_refused(serve, tmp_path,
         assert str(tmp_path) not in answer.text
 
 
+def test_a_query_that_was_seen_from_another_centre_is_forgotten(serve, tmp_path, make_tiny_video, model):
+    """What is only added to a table leaves its centre, and the query; a table made anew has another."""
+    for name, motion in (("a", (1, 0)), ("c", (-2, 0))):
+        make_tiny_video(tmp_path / f"videos/{name}.mp4", motion, seed=1, frames=30)
+    settings = {"out": tmp_path / "index", "workers": 1, "device": "cpu"}
+    kinema.embed(model, tmp_path / "videos", **settings)
+    with TestClient(serve(tmp_path / "index"), base_url="http://127.0.0.1") as client:
+        video = client.get("/api/videos").json()["videos"][0]["id"]
+        name = client.post("/api/queries", json={"video": video, "start": 0.1, "end": 0.5}).json()["query"]
+        make_tiny_video(tmp_path / "videos/b.mp4", (0, 1), seed=3, frames=40)
+        kinema.embed(model, tmp_path / "videos", **settings)
+        client.app.state.archive._looked = 0
+        assert client.post("/api/search", json={"query": name}).status_code == 200
+        kinema.embed(model, tmp_path / "videos", **settings, replace=True)
+        client.app.state.archive._looked = 0
+        told = error_of(client.post("/api/search", json={"query": name}), 404)
+        assert "bring the clip again" in told["message"]
+        assert client.post("/api/search", json={"query": video}).status_code == 200
+        again = client.post("/api/queries", json={"video": video, "start": 0.1, "end": 0.5}).json()["query"]
+        hits = client.post("/api/search", json={"query": again, "k": 1}).json()["hits"]
+        assert hits[0]["video"] == video
+        assert hits[0]["score"] > 0.9
+
+
 def test_an_application_is_mounted_in_another(serve):
     from fastapi import FastAPI
 

@@ -90,6 +90,12 @@ class StorageError(KinemaError):
     kind = "storage"
 
 
+class ClusterError(KinemaError):
+    """A cluster of several machines that cannot be joined, has no room, or fails at its work."""
+
+    kind = "cluster"
+
+
 class MissingExtraError(KinemaError, ImportError):
     """An optional part that is not installed; the message names the extra."""
 

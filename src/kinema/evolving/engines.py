@@ -6,11 +6,11 @@ dies is answered with the reason; the others go on.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, get_args
 
-from kinema.core.errors import ConfigError, MissingExtraError, UsageError
+from kinema.core.cluster import joined, ray_package
+from kinema.core.errors import ConfigError, UsageError
 from kinema.data.workers import run_jobs
 from kinema.evolving.candidate import Job, judged
 
@@ -34,7 +34,7 @@ def check_engine(engine: str, workers: int, threads: int) -> None:
     if workers < 1 or threads < 1:
         raise ConfigError(f"workers is {workers} and threads {threads}; they must be at least 1.")
     if engine == "ray":
-        _ray()
+        ray_package()
 
 
 def mapped(engine: Engine, jobs: Sequence[Job], workers: int, threads: int) -> Answers:
@@ -59,13 +59,7 @@ def _died(why: str) -> Job:
 
 
 def _by_ray(jobs: Sequence[Job], workers: int, threads: int) -> Answers:
-    """Joins the cluster that the environment names (RAY_ADDRESS), or starts one of this machine for the time being."""
-    ray = _ray()
-    own = not ray.is_initialized()
-    if own:
-        local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers * threads}
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **local)
-    try:
+    with joined(workers * threads) as ray:
         settings = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
         remote = ray.remote(num_cpus=threads, max_retries=0, runtime_env={"env_vars": settings})(judged)
         waiting = list(enumerate(jobs))[::-1]
@@ -80,15 +74,3 @@ def _by_ray(jobs: Sequence[Job], workers: int, threads: int) -> Answers:
                 yield number, ray.get(ready)
             except ray.exceptions.RayError as error:
                 yield number, _died(" ".join(str(error).split())[:300])
-    finally:
-        if own:
-            ray.shutdown()
-
-
-def _ray() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingExtraError("ray", "ray") from error
-    return ray

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from kinema.core.errors import DataError, VideoError
+from kinema.core.records import RawClips
 from kinema.data.manifest import Manifest
 from kinema.model import Model
 from kinema.searching.ahead import ahead
 from kinema.searching.encode import clip_starts
-from kinema.searching.reading import Chunk, read_clips
+from kinema.searching.reading import Chunk, alike, read_clips, together
 from kinema.searching.windows import WindowSpec, rate_of
 from kinema.steps import Progress
 
@@ -33,6 +34,7 @@ def find_centre(
     windows: WindowSpec,
     *,
     workers: int,
+    batch_size: int = 32,
     device: str | None,
     told: Progress,
 ) -> Tensor | None:
@@ -42,7 +44,8 @@ def find_centre(
         model: the encoder.
         manifest: the videos.
         windows: how they are cut.
-        workers: threads that read.
+        workers: threads that read; their number changes nothing.
+        batch_size: clips at a time; those that follow one another and are of one size are encoded together.
         device: where to compute.
         told: hears how many clips are done, of how many.
 
@@ -65,11 +68,24 @@ def find_centre(
         )
 
     features: list[Tensor] = []
+    waiting: list[RawClips] = []
+
+    def encode() -> None:
+        features.extend(model.encode_clips(together(waiting), device=device))
+        waiting.clear()
+
     told(0, len(places))
     for done, chunks in enumerate(ahead([reading(*place) for place in places], workers=workers), 1):
+        read: list[RawClips] = []
         with contextlib.suppress(VideoError, DataError):  # they are named where the video is embedded
-            features += [model.encode_clips(c.raw, device=device)[0] for c in chunks if c.raw is not None]
+            read += [chunk.raw for chunk in chunks if chunk.raw is not None]
+        for raw in read:
+            if waiting and (len(waiting) == batch_size or not alike(waiting[0], raw)):
+                encode()
+            waiting.append(raw)
         told(done, len(places))
+    if waiting:
+        encode()
     if len(features) < FEWEST:
         return None
     centre = torch.stack(features).double().mean(0)

@@ -8,26 +8,28 @@ video is encoded by itself, the end is the same.
 from __future__ import annotations
 
 import contextlib
-import functools
+import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from kinema.core.errors import DataError, UsageError, VideoError
+from kinema.core.cluster import check_room, joined
+from kinema.core.errors import DataError, UsageError
 from kinema.data.manifest import Manifest, Video
 from kinema.model import Model
 from kinema.searching import names, place
-from kinema.searching.ahead import ahead
+from kinema.searching.by_ray import by_ray, gpus_of
 from kinema.searching.centre import find_centre
 from kinema.searching.changes import Changes, changes, check_root, known_videos, root_of_table
-from kinema.searching.encode import Shots, clip_starts, encode_shots, middle
+from kinema.searching.encode import Shots
+from kinema.searching.engines import Encoding, Engine, by_threads, check_engine
 from kinema.searching.index import Index, IndexKind, renew_index, tidy
-from kinema.searching.reading import Chunk, read_clips
 from kinema.searching.schema import (
     Making,
     arrow,
@@ -41,7 +43,7 @@ from kinema.searching.schema import (
     schema_of,
     told_columns,
 )
-from kinema.searching.windows import Length, WindowSpec, rate_of
+from kinema.searching.windows import Length, WindowSpec
 from kinema.steps import Progress
 
 ROWS, SECONDS = 2048, 20.0
@@ -101,9 +103,12 @@ class Job:
         stride: from window to window; None likewise.
         replace: make the table anew, whoever made it.
         index: what searches large tables: 'auto', 'ivf-pq', 'hnsw' or 'none'.
-        workers: threads that read videos.
+        engine: what reads and encodes: 'local', this process; 'ray', the workers of a cluster.
+        workers: threads that read videos; on 'ray', workers that read and encode.
+        threads: that an encoder computes with; None for what torch takes here. It may
+            change the last digits of a vector.
         batch_size: clips at a time.
-        device: where to compute.
+        device: where to compute; on 'ray' and where none is named, a GPU where the cluster has one.
         steps: makes a context that shows progress under a title.
     """
 
@@ -114,10 +119,17 @@ class Job:
     stride: Length | None = None
     replace: bool = False
     index: IndexKind = "auto"
+    engine: Engine = "local"
     workers: int = 2
+    threads: int | None = None
     batch_size: int = 32
     device: str | None = None
     steps: Steps | None = None
+
+    @property
+    def readers(self) -> int:
+        """What reads on this machine: all workers, or on a cluster at most as many as this machine has processors."""
+        return self.workers if self.engine == "local" else min(self.workers, os.cpu_count() or 1)
 
 
 def embed_table(job: Job) -> Embedded:
@@ -127,24 +139,52 @@ def embed_table(job: Job) -> Embedded:
         UsageError: a setting that cannot be.
         DataError: the table is another encoder's or of other videos, or no video could be embedded.
         StorageError: it cannot be written.
+        MissingExtraError: the engine's package is not installed.
+        ClusterError: no cluster can be joined, it has no room, or it fails.
     """
     if job.workers < 1 or job.batch_size < 1:
         raise UsageError(f"workers is {job.workers} and batch_size {job.batch_size}; each must be at least 1.")
+    if job.threads is not None and job.threads < 1:
+        raise UsageError(f"threads is {job.threads}; it must be at least 1.")
+    check_engine(job.engine)
     if job.model.hears is not None:
         raise UsageError(
             "A table holds windows that are seen, and this encoder hears.", "Embed with the run's encoder of 'rgb'."
         )
     began = time.monotonic()
-    with place.telling(job.uri):
-        embedding = _Embedding(job)
-    centre = embedding.new_centre()
-    with place.telling(job.uri):
-        embedding.open(centre)
-        found, gone = embedding.prepare()
-    failed = len(found.failed)
-    embedding.encode(found)
-    with place.telling(job.uri):
-        return embedding.finish(found, gone, len(found.failed) - failed, began)
+    with _threads(job.threads), _on_cluster(job):
+        with place.telling(job.uri):
+            embedding = _Embedding(job)
+        centre = embedding.new_centre()
+        with place.telling(job.uri):
+            embedding.open(centre)
+            found, gone = embedding.prepare()
+        failed = len(found.failed)
+        embedding.encode(found)
+        with place.telling(job.uri):
+            return embedding.finish(found, gone, len(found.failed) - failed, began)
+
+
+@contextlib.contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """So many threads for torch, for the time being."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def _on_cluster(job: Job) -> Iterator[None]:
+    """The cluster is joined, and known to have room, before a table that is there is made anew."""
+    if job.engine == "local":
+        yield
+        return
+    with joined(job.workers * torch.get_num_threads()) as ray:
+        check_room(ray, torch.get_num_threads(), gpus_of(ray, job.device))
+        yield
 
 
 class _Embedding:
@@ -165,7 +205,13 @@ class _Embedding:
         job, steps = self.job, self.job.steps
         with steps("finding the centre") if steps is not None else _silence() as told:
             return find_centre(
-                job.model, job.manifest, self.making.windows, workers=job.workers, device=job.device, told=told
+                job.model,
+                job.manifest,
+                self.making.windows,
+                workers=job.readers,
+                batch_size=job.batch_size,
+                device=job.device,
+                told=told,
             )
 
     def open(self, centre: Tensor | None) -> None:
@@ -265,15 +311,18 @@ class _Embedding:
             self.table.merge_insert("id").when_matched_update_all().execute(arrow(made, self.table.schema))
 
     def encode(self, found: Changes) -> None:
-        """Encodes new and changed videos, in the manifest's order, and commits them as they come."""
+        """Encodes new and changed videos and commits them as they come; the engine says in which order."""
         todo, anew = sorted([*found.new, *found.changed]), set(found.changed)
         pending: list[dict[str, Any]] = []
         replaced: list[str] = []
         since = time.monotonic()
         steps = self.job.steps
-        with steps("embedding") if steps is not None else _silence() as told:
+        with (
+            steps("embedding") if steps is not None else _silence() as told,
+            contextlib.closing(self._shots(todo)) as answers,
+        ):
             told(0, len(todo))
-            for done, (row, shots) in enumerate(self._shots(todo), 1):
+            for done, (row, shots) in enumerate(answers, 1):
                 video = self._video(row)
                 if isinstance(shots, Shots):
                     pending += names.carry(rows_of(video, shots, self.making, self.columns), self.carried)
@@ -285,34 +334,19 @@ class _Embedding:
                     pending, replaced, since = [], [], time.monotonic()
                 told(done, len(todo))
 
-    def _shots(self, rows: Sequence[int]) -> Iterator[tuple[int, Shots | str]]:
+    def _shots(self, rows: Sequence[int]) -> Generator[tuple[int, Shots | str]]:
         """Each video's embeddings, or why there are none."""
-        model, windows = self.job.model, self.making.windows
-        cuts = [windows.cut(v.frames, rate_of(v), model.clip) for v in (self._video(row) for row in rows)]
-        jobs = [functools.partial(self._read, row, cut) for row, cut in zip(rows, cuts, strict=True)]
-        for row, cut, chunks in zip(rows, cuts, ahead(jobs, workers=self.job.workers), strict=True):
-            video = self._video(row)
-            told: dict[str, Any] = {"fps": rate_of(video), "frames": video.frames, "name": video.path}
-            try:
-                shots = encode_shots(model, cut, chunks, centre=self.centre, device=self.job.device, **told)
-            except (VideoError, DataError) as error:
-                yield row, error.message.rstrip(".")
-            else:
-                self.held += video.frames < model.clip.span
-                yield row, shots
-
-    def _read(self, row: int, cut: Sequence[tuple[int, int]]) -> Iterator[Chunk]:
-        video, model = self._video(row), self.job.model
-        return read_clips(
-            self.job.manifest.file(row),
-            video.frames,
-            model.clip,
-            clip_starts(cut, model.clip),
-            motion=model.view == "motion",
-            seek=video.health == "ok",
-            pictures={middle(each) for each in (*cut, (0, video.frames))},
-            chunk=self.job.batch_size,
-        )
+        job = self.job
+        encoding = Encoding(job.model, self.making.windows, self.centre, job.batch_size, job.device)
+        work = [(job.manifest.file(row), self._video(row)) for row in rows]
+        if job.engine == "ray":
+            answers = by_ray(encoding, work, workers=job.workers, threads=torch.get_num_threads())
+        else:
+            answers = by_threads(encoding, work, workers=job.workers)
+        with contextlib.closing(answers):  # so that a cluster is left at once when this is stopped
+            for at, shots in answers:
+                self.held += isinstance(shots, Shots) and work[at][1].frames < job.model.clip.span
+                yield rows[at], shots
 
     def _commit(self, rows: Sequence[Mapping[str, Any]], replaced: Sequence[str]) -> None:
         """Writes rows; those that a replaced video had before go in the same commit."""

@@ -83,6 +83,7 @@ def renew_index(table: Any, kind: IndexKind, *, exact_rows: int = EXACT_ROWS) ->
         raise DataError(f"An index needs {LEAST} rows, and the table has {rows}.", "Search it exactly: --index none.")
     if there != wanted:
         _build(table, wanted, rows)
+    _index_conditions(table)
     recall, queries = _recall(table)
     return Index(wanted, recall, queries)
 
@@ -92,7 +93,7 @@ def _partitions(rows: int) -> int:
 
 
 def _build(table: Any, kind: str, rows: int) -> None:
-    from lancedb.index import Bitmap, HnswSq, IvfPq
+    from lancedb.index import HnswSq, IvfPq
 
     if kind == "hnsw":
         config: Any = HnswSq(distance_type="cosine")
@@ -101,7 +102,20 @@ def _build(table: Any, kind: str, rows: int) -> None:
         parts = max(part for part in range(1, max(1, dim // 16) + 1) if dim % part == 0)
         config = IvfPq(distance_type="cosine", num_partitions=_partitions(rows), num_sub_vectors=parts)
     table.create_index("vector", config=config, replace=True)
-    table.create_index("kind", config=Bitmap(), replace=True)
+
+
+def _index_conditions(table: Any) -> None:
+    """Indexes for conditions on ``kind`` and ``video``, where there are none yet.
+
+    None for ``id``: rows are merged by it, and merging by a column that has an index has lost updates in LanceDB
+    (https://github.com/lancedb/lancedb/issues/3177).
+    """
+    from lancedb.index import Bitmap, BTree
+
+    there = {name for each in table.list_indices() for name in each.columns}
+    for name, config in (("kind", Bitmap()), ("video", BTree())):
+        if name not in there:
+            table.create_index(name, config=config)
 
 
 def nearest(table: Any, vector: Any, limit: int, *, exact: bool, where: str, columns: list[str]) -> Any:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from kinema.core.errors import VideoError
 from kinema.core.records import ClipSpec, RawClips
@@ -158,6 +160,24 @@ def thumbnail(picture: NDArray[np.uint8]) -> bytes:
     with io.BytesIO() as file:
         image.save(file, "JPEG", quality=75)
         return file.getvalue()
+
+
+def alike(one: RawClips, other: RawClips) -> bool:
+    """Whether clips, as :func:`read_clips` gives them, have one shape, so that they can be encoded together."""
+    fields = (one.motion, other.motion)
+    shapes = [None if motion is None else motion.shape[2:] for motion in fields]
+    return one.frames.shape[2:] == other.frames.shape[2:] and shapes[0] == shapes[1]
+
+
+def together(clips: Sequence[RawClips]) -> RawClips:
+    """Clips of one shape (:func:`alike`), of any videos, as the variants of one: frames uint8 [1, n, T+1, H, W, 3]."""
+
+    def joined(name: str) -> Tensor | None:
+        parts = [part for part in (getattr(each, name) for each in clips) if part is not None]
+        return torch.cat(parts, dim=1) if parts else None
+
+    frames = torch.cat([each.frames for each in clips], dim=1)
+    return replace(clips[0], frames=frames, motion=joined("motion"), motion_valid=joined("motion_valid"))
 
 
 def _joined(windows: Sequence[Windows]) -> RawClips:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from kinema.data.manifest import Video
 from kinema.model import Model
@@ -25,7 +26,7 @@ from kinema.searching.changes import root_of_table
 from kinema.searching.filters import condition
 from kinema.searching.find import Hit, apart
 from kinema.searching.index import EXACT_ROWS, has_index
-from kinema.searching.schema import Making, check_made_by, making_of, quoted, told_columns, vectors_in
+from kinema.searching.schema import Making, centre_of, check_made_by, making_of, quoted, told_columns, vectors_in
 from kinema.serving.failures import RefusedError, missing
 
 LOOK_AGAIN = 2.0
@@ -51,6 +52,7 @@ class Snapshot:
         root: the folder that the videos lie below.
         rows: windows and videos together.
         windows: of them, windows.
+        centre: what is subtracted from every embedding, float64 [d]; None for nothing.
         exact: whether a search compares every row.
         columns: what a condition may name, with 'text', 'number' or 'truth' for its kind.
         videos: a row each, in order of their paths, as an Arrow table.
@@ -61,6 +63,7 @@ class Snapshot:
     root: Path
     rows: int
     windows: int
+    centre: Tensor | None
     exact: bool
     columns: Mapping[str, str]
     videos: Any
@@ -276,6 +279,7 @@ def _taken(table: Any) -> Snapshot:
         root=root_of_table(table),
         rows=rows,
         windows=rows - videos.num_rows,
+        centre=centre_of(table),
         exact=rows < EXACT_ROWS or not has_index(table),
         columns=columns,
         videos=videos,

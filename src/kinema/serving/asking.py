@@ -2,7 +2,8 @@
 
 A query has a name, so that it is encoded once however often it is asked. That of an indexed video is the video's, that
 of a window has '@' and its first frame behind it; both need no encoder. Any other is a draw of letters, which is
-forgotten when ``KEPT`` later ones have come.
+forgotten when ``KEPT`` later ones have come, or when the table is made anew with another centre: the query was seen
+from the old one, and its file is gone.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from kinema.data.manifest import Video
 from kinema.searching.query import read_query
-from kinema.searching.schema import centre_of
 from kinema.serving.archive import Archive
 from kinema.serving.failures import RefusedError, missing
 from kinema.serving.footage import open_below
@@ -73,7 +74,7 @@ class Desk:
 
     def __init__(self, archive: Archive, settings: Settings, device: str | None = None) -> None:
         self.archive, self.settings, self._device = archive, settings, device
-        self._kept: OrderedDict[str, Asked] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Asked, Tensor | None]] = OrderedDict()
         self._lock = threading.Lock()
         self._waiting = 0
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="kinema-encoder")
@@ -121,7 +122,7 @@ class Desk:
     def _encoded(
         self, file: Path, video: Video, stretch: tuple[float, float] | None, about: str, path: str | None
     ) -> Asked:
-        centre = centre_of(self.archive.table)
+        centre = self.archive.snapshot().centre
         found = read_query(
             self.archive.model, file, known=lambda _: video, centre=centre, stretch=stretch, device=self._device
         )
@@ -129,7 +130,7 @@ class Desk:
             f"~{secrets.token_urlsafe(12)}", found.vector, about, path, found.start, found.end, note=found.note
         )
         with self._lock:
-            self._kept[asked.name] = asked
+            self._kept[asked.name] = asked, centre
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         return asked
@@ -158,11 +159,13 @@ class Desk:
             RefusedError: 404, there is none, or it was forgotten.
         """
         if name.startswith("~"):
+            now = self.archive.snapshot().centre
             with self._lock:
-                if name not in self._kept:
+                asked, centre = self._kept.pop(name, (None, None))
+                if asked is None or not _same(centre, now):
                     raise missing("query; the server has forgotten it, so bring the clip again")
-                self._kept.move_to_end(name)
-                return self._kept[name]
+                self._kept[name] = asked, centre
+                return asked
         if not re.fullmatch(NAME, name):
             raise missing("query")
         video, _, frame = name.partition("@")
@@ -174,3 +177,8 @@ class Desk:
         """Ends the threads; what waits is dropped."""
         for pool in (self._encoder, self._readers):
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _same(one: Tensor | None, other: Tensor | None) -> bool:
+    """Whether two centres are one, or both are none."""
+    return one is other or (one is not None and other is not None and one.equal(other))

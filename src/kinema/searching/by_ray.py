@@ -1,0 +1,147 @@
+"""Videos read and encoded by the workers of a Ray cluster, as a pipeline of Ray Data.
+
+A block of the pipeline is one video, and a worker has one at a time: where a worker dies, it is known at which video.
+Such a video gets a second worker, and if that dies too it counts as one that could not be embedded; the others go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import pickle
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from kinema.core.cluster import check_room, joined, ray_package
+from kinema.core.errors import ClusterError
+from kinema.searching.ahead import ahead
+from kinema.searching.encode import Shots
+from kinema.searching.engines import Encoding, Work
+
+SLICE = 4096
+"""Videos of one pipeline: Ray's memory of a pipeline grows with its blocks, and an archive may have millions."""
+
+TRIES = 2
+_QUIET = {"enable_progress_bars": False, "print_on_execution_start": False, "max_errored_blocks": -1}
+
+
+def by_ray(
+    encoding: Encoding, work: Sequence[Work], *, workers: int, threads: int
+) -> Generator[tuple[int, Shots | str]]:
+    """Each video's number in ``work`` and its embeddings, or why there are none; as they come.
+
+    Args:
+        encoding: what to do with each; the workers get it from here, and read the files by their paths.
+        work: the videos.
+        workers: at most so many, as far as the cluster has room.
+        threads: of each.
+
+    Raises:
+        MissingExtraError: ray is not installed, or not with Ray Data.
+        ClusterError: no cluster can be joined, it has no room, or it fails.
+    """
+    ray_package("data")
+    with joined(workers * threads) as ray, _quietly(ray):
+        gpus = gpus_of(ray, encoding.device)
+        check_room(ray, threads, gpus)
+        encoding.model.tower.to("cpu")
+        kept = ray.put(replace(encoding, device="cuda" if gpus else encoding.device or "cpu"))
+        for begin in range(0, len(work), SLICE):
+            left = set(range(begin, min(begin + SLICE, len(work))))
+            for _ in range(TRIES):
+                rows = [{"at": at, "work": pickle.dumps(work[at])} for at in sorted(left)]
+                pool = {"num_cpus": threads, "num_gpus": gpus or None}
+                for at, answer in _answers(ray, rows, kept, min(workers, len(rows)), pool) if rows else ():
+                    if at in left:  # a row that Ray lost and made again comes twice
+                        left.remove(at)
+                        yield at, answer
+            yield from ((at, f"the worker that read it died, {TRIES} times") for at in sorted(left))
+
+
+def gpus_of(ray: Any, device: str | None) -> int:
+    """The GPUs that a worker takes: one where the device is CUDA, or where none is named and the cluster has some."""
+    if device is None:
+        return int(ray.cluster_resources().get("GPU", 0) >= 1)
+    return int(device.startswith("cuda"))
+
+
+def _answers(
+    ray: Any, rows: Sequence[dict[str, Any]], kept: Any, workers: int, pool: dict[str, Any]
+) -> Generator[tuple[int, Shots | str]]:
+    """What one pipeline gives of its rows; nothing of those at which a worker died."""
+    compute = ray.data.ActorPoolStrategy(
+        min_size=1, max_size=workers, initial_size=workers, max_tasks_in_flight_per_actor=1
+    )
+    threads = pool["num_cpus"]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that Ray Data will give the number of restarts another name
+            made = ray.data.from_items(rows, override_num_blocks=len(rows))
+            made = made.map(_Worker, fn_constructor_args=[kept, threads], compute=compute, max_restarts=0, **pool)
+        for row in made.iter_rows():
+            answer = pickle.loads(row["answer"])
+            if isinstance(answer, Exception):
+                raise answer
+            yield int(row["at"]), answer
+    except ray.exceptions.RayError as error:
+        said = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        raise ClusterError(
+            f"The Ray cluster failed: {said[-1][:300]}",
+            "Each of its machines needs kinema, of this version. What is embedded stays; call again to go on.",
+        ) from error
+
+
+class _Worker:
+    """What a worker is: an encoder, loaded at the first video."""
+
+    def __init__(self, kept: Any, threads: int) -> None:
+        self._kept, self._threads = kept, threads
+        self._encoding: Encoding | None = None
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        return {"at": row["at"], "answer": _packed(self._answer(row["work"]))}
+
+    def _answer(self, packed: bytes) -> Shots | str | Exception:
+        """Embeddings or a reason; an exception is raised again by the one who asked."""
+        try:
+            if self._encoding is None:
+                torch.set_num_threads(self._threads)
+                self._encoding = ray_package().get(self._kept)
+            encoding: Encoding = self._encoding
+            file, video = pickle.loads(packed)
+            (found,) = [
+                encoding.shots(video, c) for c in ahead([functools.partial(encoding.read, file, video)], workers=1)
+            ]
+        except Exception as error:
+            return error
+        return found
+
+
+def _packed(answer: Shots | str | Exception) -> bytes:
+    try:
+        packed = pickle.dumps(answer)
+        pickle.loads(packed)
+    except Exception:  # an exception whose making takes more than a message
+        return pickle.dumps(RuntimeError(f"{type(answer).__name__}: {answer}"))
+    return packed
+
+
+@contextlib.contextmanager
+def _quietly(ray: Any) -> Iterator[None]:
+    """Ray Data without bars and reports of its own; what it was set to before is set again."""
+    context, log = ray.data.DataContext.get_current(), logging.getLogger("ray.data")
+    before, level = {name: getattr(context, name) for name in _QUIET if hasattr(context, name)}, log.level
+    try:
+        for name in before:
+            setattr(context, name, _QUIET[name])
+        log.setLevel(logging.CRITICAL)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(context, name, value)
+        log.setLevel(level)
