@@ -25,10 +25,12 @@ from kinema.searching import names, place
 from kinema.searching.ahead import ahead
 from kinema.searching.centre import find_centre
 from kinema.searching.changes import Changes, changes, check_root, known_videos, root_of_table
-from kinema.searching.encode import Shots, clip_starts, encode_shots, middle
+from kinema.searching.encode import Shots, Space, clip_starts, encode_shots, middle
 from kinema.searching.index import Index, IndexKind, renew_index, tidy
-from kinema.searching.reading import Chunk, read_clips
+from kinema.searching.listening import clip_chunks
+from kinema.searching.reading import Chunk
 from kinema.searching.schema import (
+    SPACES,
     Making,
     arrow,
     attribute_columns,
@@ -104,6 +106,7 @@ class Job:
         workers: threads that read videos.
         batch_size: clips at a time.
         device: where to compute.
+        space: what a row holds: 'embedding' or 'projection'; None for that of the table, or an embedding.
         steps: makes a context that shows progress under a title.
     """
 
@@ -117,6 +120,7 @@ class Job:
     workers: int = 2
     batch_size: int = 32
     device: str | None = None
+    space: Space | None = None
     steps: Steps | None = None
 
 
@@ -130,10 +134,8 @@ def embed_table(job: Job) -> Embedded:
     """
     if job.workers < 1 or job.batch_size < 1:
         raise UsageError(f"workers is {job.workers} and batch_size {job.batch_size}; each must be at least 1.")
-    if job.model.hears is not None:
-        raise UsageError(
-            "A table holds windows that are seen, and this encoder hears.", "Embed with the run's encoder of 'rgb'."
-        )
+    if job.space not in (None, *SPACES):
+        raise UsageError(f"There is no space '{job.space}'.", f"Choose one of: {', '.join(SPACES)}.")
     began = time.monotonic()
     with place.telling(job.uri):
         embedding = _Embedding(job)
@@ -159,8 +161,8 @@ class _Embedding:
         self.held = 0
 
     def new_centre(self) -> Tensor | None:
-        """The centre of a table that is to be made; None for one that has its own."""
-        if not self.anew:
+        """The centre of a table that is to be made; None for one that has its own, and for projections."""
+        if not self.anew or self.making.space == "projection":
             return None
         job, steps = self.job, self.job.steps
         with steps("finding the centre") if steps is not None else _silence() as told:
@@ -193,11 +195,11 @@ class _Embedding:
         job, windows = self.job, WindowSpec(self.job.length, self.job.stride)
         if table is None:
             windows.check(job.model.clip)
-            return Making.of(job.model, windows)
+            return Making.of(job.model, windows, job.space or "embedding")
         made = making_of(table, job.uri)
         there = made.windows
         windows = WindowSpec(job.length or there.length, job.stride or there.stride)
-        check_made_by(made, Making.of(job.model, windows), job.uri)
+        check_made_by(made, Making.of(job.model, windows, job.space or made.space), job.uri)
         return made
 
     def _create(self, mode: str, centre: Tensor | None) -> Any:
@@ -214,7 +216,7 @@ class _Embedding:
         if check_root(known, self.job.manifest, str(root_of_table(self.table)), self.job.uri):
             root = str(self.job.manifest.root.resolve())
             self.table.update_field_metadata({"path": "video", "metadata": {"root": root}})
-        found = changes(self.job.manifest, known)
+        found = changes(self.job.manifest, known, hears=self.job.model.hears is not None)
         gone = [*found.deleted, *found.spoilt]
         for at in range(0, len(gone), 500):
             self.table.delete(f"video IN ({', '.join(quoted(path) for path in gone[at : at + 500])})")
@@ -294,7 +296,8 @@ class _Embedding:
             video = self._video(row)
             told: dict[str, Any] = {"fps": rate_of(video), "frames": video.frames, "name": video.path}
             try:
-                shots = encode_shots(model, cut, chunks, centre=self.centre, device=self.job.device, **told)
+                told |= {"centre": self.centre, "space": self.making.space}
+                shots = encode_shots(model, cut, chunks, device=self.job.device, **told)
             except (VideoError, DataError) as error:
                 yield row, error.message.rstrip(".")
             else:
@@ -303,15 +306,14 @@ class _Embedding:
 
     def _read(self, row: int, cut: Sequence[tuple[int, int]]) -> Iterator[Chunk]:
         video, model = self._video(row), self.job.model
-        return read_clips(
+        return clip_chunks(
+            model,
             self.job.manifest.file(row),
-            video.frames,
-            model.clip,
+            video,
             clip_starts(cut, model.clip),
-            motion=model.view == "motion",
-            seek=video.health == "ok",
             pictures={middle(each) for each in (*cut, (0, video.frames))},
             chunk=self.job.batch_size,
+            whole=True,
         )
 
     def _commit(self, rows: Sequence[Mapping[str, Any]], replaced: Sequence[str]) -> None:
