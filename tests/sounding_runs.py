@@ -1,4 +1,4 @@
-"""A run of two towers that was never trained: its heads are solved for, so that what is seen and heard of a video agree."""
+"""A run of two towers that nobody trained: its heads are solved for, so that sight and sound of a video agree."""
 
 from dataclasses import replace
 

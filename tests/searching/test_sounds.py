@@ -81,7 +81,7 @@ def test_what_cannot_be_heard_is_named_and_has_no_row(made):
 
 
 def test_windows_that_the_sound_does_not_cover_have_no_row(ears, videos, tmp_path, monkeypatch, lancedb):
-    """The first half of a.mkv, all of b.mkv and nothing of c.mkv are heard; d.mkv is silent though the scan heard it."""
+    """The first half of a.mkv, all of b.mkv and nothing of c.mkv; d.mkv is silent though the scan heard it."""
     read = listening.read_sound
 
     def late(path, video, rate, first, samples):
@@ -132,7 +132,7 @@ def test_a_videos_own_sound_and_a_stretch_of_it(made, ears, videos):
 def test_queries_that_cannot_be_heard_are_refused(made, ears, videos, tmp_path):
     _, _, out = made
     told = {"table": out, "device": "cpu"}
-    with pytest.raises(DataError, match="'.*mute.mp4' cannot be heard: it has no sound"):
+    with pytest.raises(DataError, match=r"mute\.mp4' cannot be heard: it has no sound"):
         kinema.search(ears, videos / "mute.mp4", **told)
     with pytest.raises(DataError, match="cannot be heard: its sound is silent"):
         kinema.search(ears, _write(tmp_path / "nothing.wav", np.zeros(RATE, dtype=np.float32)), **told)
