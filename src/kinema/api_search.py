@@ -99,20 +99,9 @@ def embed(
     model = run if isinstance(run, Model) else load(run, view=view)
     steps = functools.partial(Steps, console=console)
     with writing(uri, place.folder_of(uri)):
-        job = Job(
-            model,
-            _scanned(videos, uri, workers, steps),
-            uri,
-            length=windows[0],
-            stride=windows[1],
-            replace=replace,
-            index=index,
-            workers=workers,
-            batch_size=batch_size,
-            device=device,
-            space=space,
-            steps=steps,
-        )
+        told: dict[str, Any] = {"replace": replace, "index": index, "workers": workers, "batch_size": batch_size}
+        told |= {"device": device, "space": space, "steps": steps}
+        job = Job(model, _scanned(videos, uri, workers, steps), uri, length=windows[0], stride=windows[1], **told)
         return embed_table(job)
 
 
