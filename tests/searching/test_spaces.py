@@ -99,7 +99,7 @@ def test_a_table_stays_in_its_space(run, videos, tables, tmp_path):
         DataError, match=r"the same encoder under other settings: dim is .*space is projection there and"
     ):
         kinema.embed(run, videos, view="sound", space="embedding", out=tables["sound"], device="cpu")
-    with pytest.raises(UsageError, match=r"no space 'heads'.*embedding, projection"):
+    with pytest.raises(UsageError, match=r"(?s)no space 'heads'.*embedding, projection"):
         kinema.embed(run, videos, space="heads", out=tmp_path / "none", device="cpu")
     kinema.embed(run, videos, out=tmp_path / "seen", workers=1, device="cpu")
     table = place.need_table(str(tmp_path / "seen"))
