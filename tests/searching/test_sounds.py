@@ -1,6 +1,7 @@
 """Tables of what is heard: the same values as in an evaluation, nothing that nobody heard, and sounds as queries."""
 
 import wave
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -136,6 +137,9 @@ def test_queries_that_cannot_be_heard_are_refused(made, ears, videos, tmp_path):
         kinema.search(ears, videos / "mute.mp4", **told)
     with pytest.raises(DataError, match="cannot be heard: its sound is silent"):
         kinema.search(ears, _write(tmp_path / "nothing.wav", np.zeros(RATE, dtype=np.float32)), **told)
+    shorter = Model(ears.tower, "sound", CLIP, name="made", sound=replace(SOUND, seconds=0.2))
+    with pytest.raises(DataError, match=r"under other settings: clip is .*'seconds': 0.4.* there and .*'seconds': 0.2"):
+        kinema.search(shorter, videos / "a.mkv", **told)
     (tmp_path / "notes.txt").write_text("neither")
     with pytest.raises(DataError, match="cannot be read"):
         kinema.search(ears, tmp_path / "notes.txt", **told)

@@ -71,7 +71,7 @@ class Making:
         view: what it sees.
         digest: SHA-256 of its weights.
         dim: numbers of an embedding, or of a projection.
-        clip: frames, stride, size and short_side of a clip.
+        clip: frames, stride, size and short_side of a clip; and, of the view 'sound', what is heard of one.
         length: of a window, '2s' or '16f'; 'clip' for one clip.
         stride: from window to window; 'usual' where none was chosen.
         thumbnail: pixels.
@@ -85,7 +85,7 @@ class Making:
     view: str
     digest: str
     dim: int
-    clip: Mapping[str, int]
+    clip: Mapping[str, Any]
     length: str
     stride: str
     thumbnail: int = THUMBNAIL
@@ -103,7 +103,7 @@ class Making:
             view=model.view,
             digest=weights_digest(model.tower.encoder),
             dim=model.tower.head_config.out if projected else model.dim,
-            clip=asdict(model.clip),
+            clip=asdict(model.clip) | ({} if model.hears is None else {"sound": asdict(model.hears)}),
             length="clip" if windows.length is None else str(windows.length),
             stride="usual" if windows.stride is None else str(windows.stride),
             space=space,
