@@ -224,6 +224,7 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
     tower = method.towers()[view]
     name = "random" if untrained else encoder_name(phase)
     told: dict[str, Any] = {"run": folder.path, "seed": recipe.seed, "sound": recipe.sound}
+    told |= {} if untrained else {"together": folder.together}
     return Model(tower, view, recipe.clip, name=name, **told)  # type: ignore[arg-type]
 
 

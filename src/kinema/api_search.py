@@ -24,6 +24,7 @@ from kinema.searching import grouping, place
 from kinema.searching.alike import Alike, alike, videos_of
 from kinema.searching.changes import root_of_table
 from kinema.searching.embed import Embedded, Job, default_place, embed_table, local_manifest
+from kinema.searching.encode import Space
 from kinema.searching.engines import Engine, check_engine
 from kinema.searching.find import Found, find
 from kinema.searching.index import IndexKind
@@ -66,6 +67,7 @@ def embed(
     threads: int | None = None,
     batch_size: int = 32,
     device: str | None = None,
+    space: Space | None = None,
     console: Console | None = None,
 ) -> Embedded:
     """Writes the embeddings of videos into a table, to be searched by :func:`search`; or brings one up to date.
@@ -87,6 +89,8 @@ def embed(
         threads: that an encoder computes with; by default as many as torch takes here, on 'ray' in each worker.
         batch_size: clips at a time.
         device: where to compute; a GPU where there is one, by default.
+        space: what a row holds: 'embedding', what the encoder gives, or 'projection', what its head makes of that, by
+            which the views of one run can be compared; by default that of the table or, in a new one, an embedding.
         console: where progress is shown.
 
     Raises:
@@ -104,21 +108,10 @@ def embed(
     model = run if isinstance(run, Model) else load(run, view=view)
     steps = functools.partial(Steps, console=console)
     with writing(uri, place.folder_of(uri)):
-        job = Job(
-            model,
-            _scanned(videos, uri, workers if engine == "local" else min(workers, os.cpu_count() or 1), steps),
-            uri,
-            length=windows[0],
-            stride=windows[1],
-            replace=replace,
-            index=index,
-            engine=engine,
-            workers=workers,
-            threads=threads,
-            batch_size=batch_size,
-            device=device,
-            steps=steps,
-        )
+        told: dict[str, Any] = {"replace": replace, "index": index, "engine": engine, "workers": workers}
+        told |= {"threads": threads, "batch_size": batch_size, "device": device, "space": space, "steps": steps}
+        scanning = workers if engine == "local" else min(workers, os.cpu_count() or 1)
+        job = Job(model, _scanned(videos, uri, scanning, steps), uri, length=windows[0], stride=windows[1], **told)
         return embed_table(job)
 
 
@@ -135,11 +128,13 @@ def search(
     view: str | None = None,
     device: str | None = None,
 ) -> Found:
-    """What in a table of :func:`embed` is nearest to a video, to a stretch of one, or to a picture.
+    """What in a table of :func:`embed` is nearest to a video, to a stretch of one, to a picture, or to a sound.
 
     Args:
-        run: the run's folder, an exported folder, or the model that made the table.
-        query: a video; VIDEO@START-END, in seconds; or a picture, for an encoder of the view 'rgb'.
+        run: the run's folder, an exported folder, or the model that made the table; of a table of projections, one of
+            the run's other views too.
+        query: a video; VIDEO@START-END, in seconds; a picture, for an encoder of the view 'rgb'; or a file of sound,
+            for one of 'sound'.
         k: hits; windows of one video that overlap or are nearly equal are one.
         where: a condition in SQL on the table's columns: ``"label = 'walk' AND duration > 2"``.
         over: what is compared: windows, or whole videos.

@@ -22,6 +22,7 @@ def embed(parser: ArgumentParser, given: list[str]) -> int:
     parser.add_argument("videos", type=str, help="a folder of videos, a manifest, or NAME:PATH")
     parser.add_argument("-o", "--out", type=str | None, default=None, help=_TABLE)
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
+    parser.add_argument("--space", type=str | None, default=None, help="embedding (usual), or projection: across views")
     parser.add_argument("--length", type=str | None, default=None, help="of a window: 2s or 16f; a clip by default")
     parser.add_argument("--stride", type=str | None, default=None, help="from window to window; half by default")
     parser.add_argument("--replace", action="store_true", help="make a table anew that another encoder made")
@@ -34,19 +35,8 @@ def embed(parser: ArgumentParser, given: list[str]) -> int:
     asked = parse(parser, given)
     from kinema import api_search
 
-    names = (
-        "out",
-        "view",
-        "length",
-        "stride",
-        "replace",
-        "index",
-        "engine",
-        "workers",
-        "threads",
-        "batch_size",
-        "device",
-    )
+    names = ["out", "view", "space", "length", "stride", "replace", "index", "engine", "workers", "threads"]
+    names += ["batch_size", "device"]
     settings = {name: getattr(asked, name) for name in names}
     done = api_search.embed(asked.run, asked.videos, **settings, console=stderr_console())
     if asked.json:
@@ -70,7 +60,7 @@ def embed(parser: ArgumentParser, given: list[str]) -> int:
 def search(parser: ArgumentParser, given: list[str]) -> int:
     """The verb ``kinema search RUN QUERY``."""
     parser.add_argument("run", type=str, help="the run's folder, or an exported one")
-    parser.add_argument("query", type=str, help="a video, VIDEO@START-END in seconds, or a picture (view rgb)")
+    parser.add_argument("query", type=str, help="a video, VIDEO@START-END, a picture (rgb) or a sound (sound)")
     parser.add_argument("-k", "--k", type=int, default=10, help="hits")
     parser.add_argument("--where", type=str | None, default=None, help="SQL on the columns: \"label = 'walk'\"")
     parser.add_argument("--over", type=str, default="windows", help="what is compared: windows or videos")

@@ -52,6 +52,7 @@ class Model:
         seed: the run's seed.
         origin: for a model that was exported, what its file says of where it came from.
         sound: what is heard of a clip, for the view 'sound'.
+        together: says by which weights encoders of several views know that they are of one run; see :attr:`together`.
     """
 
     def __init__(
@@ -65,11 +66,13 @@ class Model:
         seed: int = 0,
         origin: Mapping[str, Any] | None = None,
         sound: SoundSpec | None = None,
+        together: Callable[[], str] | None = None,
     ) -> None:
         self.tower = tower.eval().requires_grad_(False)
         self.sound = sound or SoundSpec()
         self.view, self.clip, self.name, self.run, self.seed = view, clip, name, run, seed
         self.origin = dict(origin or {})
+        self._together = together
         self._transform = ViewTransform(clip, (view,), sound=self.sound)
 
     @property
@@ -81,6 +84,11 @@ class Model:
     def dim(self) -> int:
         """Dimensions of an embedding."""
         return int(self.tower.encoder.dim)
+
+    @property
+    def together(self) -> str:
+        """SHA-256 of the weights that the run keeps of all its views, equal for each of them; empty without a run."""
+        return self._together() if self._together is not None else str(self.origin.get("together", ""))
 
     def __repr__(self) -> str:
         return f"Model({self.name!r}, view={self.view!r}, dim={self.dim}, clip={self.clip})"
@@ -233,16 +241,18 @@ class Model:
         return self._mean(batches(), len(videos), device, progress).encoded
 
     @torch.inference_mode()
-    def encode_clips(self, raw: RawClips, *, device: str | None = None) -> Tensor:
+    def encode_clips(self, raw: RawClips, *, device: str | None = None, projected: bool = False) -> Tensor:
         """What the encoder gives of clips, float32 [B V, dim] on the CPU, clip by clip; not normalised.
 
         Args:
             raw: B clips in V windows, decoded with this model's ``clip``.
             device: where to compute; a GPU where there is one, by default.
+            projected: what the head gives in its place, [B V, d], of unit length.
         """
         where = device or ("cuda" if torch.cuda.is_available() else "cpu")
         x = self._transform.evaluate(raw.to(where).split_variants()).view(0, self.view)
-        features: Tensor = self.tower.to(where).encoder(x)
+        tower = self.tower.to(where)
+        features: Tensor = tower(x) if projected else tower.encoder(x)
         return features.float().cpu()
 
     @torch.inference_mode()

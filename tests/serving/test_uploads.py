@@ -25,9 +25,9 @@ def inbox(client):
     """The folder of files that are being looked at."""
     found = []
 
-    def seen(file):
+    def seen(file, hears):
         found.append(file)
-        return checking.look(file)
+        return checking.look(file, hears=hears)
 
     return found, seen
 
@@ -82,7 +82,7 @@ def test_a_clip_is_looked_at_in_a_process_of_its_own(client, footage, monkeypatc
 
 
 def test_a_process_that_dies_is_an_answer(client, footage, monkeypatch):
-    monkeypatch.setattr(uploads, "_look", lambda file: _look_by("kinema.no_such_module", file))
+    monkeypatch.setattr(uploads, "_look", lambda file, _: _look_by("kinema.no_such_module", file))
     told = upload(client, (footage / "left/left2.mp4").read_bytes(), name="a.mp4")
     assert told.status_code == 415
     assert "ended early" in told.json()["error"]["message"]

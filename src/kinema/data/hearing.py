@@ -19,14 +19,17 @@ from numpy.typing import NDArray
 from kinema.core.errors import DataError, VideoError
 from kinema.core.records import SoundSpec
 from kinema.data.audio import read_audio
+from kinema.data.audio_table import audio_table
 from kinema.data.files import status
 from kinema.data.manifest import Manifest, Video
-from kinema.data.reading import open_video, packet_table
+from kinema.data.reading import open_file, open_video, packet_table, video_stream
 from kinema.data.sound import SILENCE
 
 UNHEARD = -32768
 """A stored sample where the audio does not cover the stretch."""
 SCALE = 32767
+SOUND_FPS = 25.0
+"""Frames a second as which a file of sound without pictures is told."""
 COVER = 0.5
 """The least share of a video's length that its sound must cover."""
 
@@ -56,6 +59,29 @@ def heard(manifest: Manifest) -> tuple[Manifest, Mapping[str, str]]:
             "Learn from another view than 'sound', or give videos with sound; `kinema scan` says which have one.",
         )
     return replace(manifest, videos=tuple(video for video in manifest.videos if video.path not in silent)), silent
+
+
+def sound_file(path: Path) -> Video | None:
+    """A file of sound without moving pictures, told as a video of ``SOUND_FPS`` that lasts as long.
+
+    Args:
+        path: anything that FFmpeg opens; a picture of the cover is no moving picture.
+
+    Returns:
+        None where it has moving pictures, no sound that can be decoded, or cannot be opened.
+    """
+    try:
+        with open_file(path) as container:
+            streams = container.streams.audio
+            if video_stream(container) is not None or not streams or streams[0].codec_context is None:
+                return None
+            codec, rate = streams[0].codec_context.codec.canonical_name, streams[0].codec_context.sample_rate
+        table = audio_table(path)
+    except VideoError:
+        return None
+    seconds, frames = table.end() / table.rate, round(table.end() / table.rate * SOUND_FPS)
+    told = {"audio_codec": codec, "audio_rate": rate or table.rate, "audio_duration": seconds}
+    return Video(path=path.name, fps=SOUND_FPS, frames=max(1, frames), duration=seconds, **told)
 
 
 def told_silent(silent: Mapping[str, str], videos: int) -> str:

@@ -21,7 +21,8 @@ def origin_of(model: Model) -> dict[str, Any]:
 
     Returns:
         Empty for a model that was made by hand. Otherwise 'data' (name, videos, classes, digest, where), 'method',
-        'recipe', 'versions' and 'evaluations', all that the run keeps, also those of the encoders it was compared with.
+        'recipe', 'versions' and 'evaluations', all that the run keeps, also those of the encoders it was compared with;
+        and 'together' (:attr:`kinema.model.Model.together`).
 
     Raises:
         RunError: a file of the run is damaged.
@@ -43,6 +44,7 @@ def origin_of(model: Model) -> dict[str, Any]:
         "recipe": without_places(recipe),
         "versions": {key: told[key] for key in ("kinema", "commit", "torch", "python") if key in told},
         "evaluations": [_evaluation(result) for result in run.results()],
+        "together": model.together,
     }
 
 

@@ -16,11 +16,13 @@ from torch import Tensor
 
 from kinema.core.errors import DataError, VideoError
 from kinema.core.records import RawClips
+from kinema.data.hearing import sound_missing
 from kinema.data.manifest import Manifest
 from kinema.model import Model
 from kinema.searching.ahead import ahead
 from kinema.searching.encode import clip_starts
-from kinema.searching.reading import Chunk, alike, read_clips, together
+from kinema.searching.listening import clip_chunks
+from kinema.searching.reading import Chunk, alike, together
 from kinema.searching.windows import WindowSpec, rate_of
 from kinema.steps import Progress
 
@@ -57,15 +59,7 @@ def find_centre(
         return None
 
     def reading(row: int, start: int) -> Callable[[], Iterator[Chunk]]:
-        video = manifest.videos[row]
-        return lambda: read_clips(
-            manifest.file(row),
-            video.frames,
-            model.clip,
-            [start],
-            motion=model.view == "motion",
-            seek=video.health == "ok",
-        )
+        return lambda: clip_chunks(model, manifest.file(row), manifest.videos[row], [start])
 
     features: list[Tensor] = []
     waiting: list[RawClips] = []
@@ -94,7 +88,11 @@ def find_centre(
 
 def _places(model: Model, manifest: Manifest, windows: WindowSpec) -> list[tuple[int, int]]:
     """(row, first frame) of the clips: the same for the same videos, whoever asks and whenever."""
-    readable = [row for row, video in enumerate(manifest.videos) if video.health != "unreadable" and video.frames > 0]
+    readable = [
+        row
+        for row, video in enumerate(manifest.videos)
+        if video.health != "unreadable" and video.frames > 0 and not (model.hears is not None and sound_missing(video))
+    ]
     rows = _spread(readable, MOST)
     places = []
     for row in rows:

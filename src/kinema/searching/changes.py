@@ -9,6 +9,7 @@ from typing import Any
 
 from kinema.core.errors import DataError
 from kinema.data.files import status
+from kinema.data.hearing import sound_missing
 from kinema.data.manifest import Manifest
 from kinema.searching.schema import facts_of
 
@@ -39,11 +40,11 @@ class Changes:
     spoilt: list[str] = field(default_factory=list)
 
 
-def changes(manifest: Manifest, known: Known) -> Changes:
-    """Compares a manifest with what a table holds."""
+def changes(manifest: Manifest, known: Known, *, hears: bool = False) -> Changes:
+    """Compares a manifest with what a table holds, or what a table of sounds does."""
     found = Changes()
     for row, video in enumerate(manifest.videos):
-        reason = _unusable(manifest, row)
+        reason = _unusable(manifest, row) or (sound_missing(video) if hears else "")
         held = known.get(video.path)
         if reason:
             found.failed[shown(video.path)] = reason

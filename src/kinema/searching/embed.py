@@ -27,10 +27,11 @@ from kinema.searching import names, place
 from kinema.searching.by_ray import by_ray, gpus_of
 from kinema.searching.centre import find_centre
 from kinema.searching.changes import Changes, changes, check_root, known_videos, root_of_table
-from kinema.searching.encode import Shots
+from kinema.searching.encode import Shots, Space
 from kinema.searching.engines import Encoding, Engine, by_threads, check_engine
 from kinema.searching.index import Index, IndexKind, renew_index, tidy
 from kinema.searching.schema import (
+    SPACES,
     Making,
     arrow,
     attribute_columns,
@@ -109,6 +110,7 @@ class Job:
             change the last digits of a vector.
         batch_size: clips at a time.
         device: where to compute; on 'ray' and where none is named, a GPU where the cluster has one.
+        space: what a row holds: 'embedding' or 'projection'; None for that of the table, or an embedding.
         steps: makes a context that shows progress under a title.
     """
 
@@ -124,6 +126,7 @@ class Job:
     threads: int | None = None
     batch_size: int = 32
     device: str | None = None
+    space: Space | None = None
     steps: Steps | None = None
 
     @property
@@ -146,11 +149,9 @@ def embed_table(job: Job) -> Embedded:
         raise UsageError(f"workers is {job.workers} and batch_size {job.batch_size}; each must be at least 1.")
     if job.threads is not None and job.threads < 1:
         raise UsageError(f"threads is {job.threads}; it must be at least 1.")
+    if job.space not in (None, *SPACES):
+        raise UsageError(f"There is no space '{job.space}'.", f"Choose one of: {', '.join(SPACES)}.")
     check_engine(job.engine)
-    if job.model.hears is not None:
-        raise UsageError(
-            "A table holds windows that are seen, and this encoder hears.", "Embed with the run's encoder of 'rgb'."
-        )
     began = time.monotonic()
     with _threads(job.threads), _on_cluster(job):
         with place.telling(job.uri):
@@ -199,8 +200,8 @@ class _Embedding:
         self.held = 0
 
     def new_centre(self) -> Tensor | None:
-        """The centre of a table that is to be made; None for one that has its own."""
-        if not self.anew:
+        """The centre of a table that is to be made; None for one that has its own, and for projections."""
+        if not self.anew or self.making.space == "projection":
             return None
         job, steps = self.job, self.job.steps
         with steps("finding the centre") if steps is not None else _silence() as told:
@@ -239,11 +240,11 @@ class _Embedding:
         job, windows = self.job, WindowSpec(self.job.length, self.job.stride)
         if table is None:
             windows.check(job.model.clip)
-            return Making.of(job.model, windows)
+            return Making.of(job.model, windows, job.space or "embedding")
         made = making_of(table, job.uri)
         there = made.windows
         windows = WindowSpec(job.length or there.length, job.stride or there.stride)
-        check_made_by(made, Making.of(job.model, windows), job.uri)
+        check_made_by(made, Making.of(job.model, windows, job.space or made.space), job.uri)
         return made
 
     def _create(self, mode: str, centre: Tensor | None) -> Any:
@@ -260,7 +261,7 @@ class _Embedding:
         if check_root(known, self.job.manifest, str(root_of_table(self.table)), self.job.uri):
             root = str(self.job.manifest.root.resolve())
             self.table.update_field_metadata({"path": "video", "metadata": {"root": root}})
-        found = changes(self.job.manifest, known)
+        found = changes(self.job.manifest, known, hears=self.job.model.hears is not None)
         gone = [*found.deleted, *found.spoilt]
         for at in range(0, len(gone), 500):
             self.table.delete(f"video IN ({', '.join(quoted(path) for path in gone[at : at + 500])})")
@@ -336,8 +337,8 @@ class _Embedding:
 
     def _shots(self, rows: Sequence[int]) -> Generator[tuple[int, Shots | str]]:
         """Each video's embeddings, or why there are none."""
-        job = self.job
-        encoding = Encoding(job.model, self.making.windows, self.centre, job.batch_size, job.device)
+        job, making = self.job, self.making
+        encoding = Encoding(job.model, making.windows, self.centre, job.batch_size, job.device, making.space)
         work = [(job.manifest.file(row), self._video(row)) for row in rows]
         if job.engine == "ray":
             answers = by_ray(encoding, work, workers=job.workers, threads=torch.get_num_threads())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from kinema.core.errors import VideoError
@@ -17,6 +18,8 @@ from kinema.core.records import ClipSpec
 from kinema.model import Model
 from kinema.searching.reading import Chunk
 from kinema.searching.windows import clips_of, seconds_of
+
+Space = Literal["embedding", "projection"]
 
 
 @dataclass(frozen=True)
@@ -73,18 +76,21 @@ def encode_shots(
     name: str,
     centre: Tensor | None = None,
     device: str | None = None,
+    space: Space = "embedding",
 ) -> Shots:
     """Encodes the clips of a video as they come, and averages them window by window.
 
     Args:
         model: the encoder.
         windows: (first frame, frames) of each.
-        chunks: all clips of these windows; they are used up, whatever happens.
+        chunks: all clips of these windows; they are used up, whatever happens. A window of which no clip comes, since
+            nothing is heard there, is left out.
         fps: what tells the time where the file does not.
         frames: of the video.
         name: of the video, for errors.
         centre: the table's, see :mod:`kinema.searching.centre`; None for none.
         device: where to compute.
+        space: what is taken of the clips: the encoder's embeddings, or the head's projections.
 
     Raises:
         VideoError: the file cannot be read to its end, or the encoder gives no finite values.
@@ -96,11 +102,14 @@ def encode_shots(
         times += chunk.times
         pictures |= chunk.thumbnails
         if chunk.raw is not None:
-            features |= dict(zip(chunk.starts, model.encode_clips(chunk.raw, device=device), strict=True))
-    stacked = torch.stack([mean_of(features, clips_of(window, model.clip)) for window in windows])
+            given = model.encode_clips(chunk.raw, device=device, projected=space == "projection")
+            features |= dict(zip(chunk.starts, given, strict=True))
+    clips = {window: [start for start in clips_of(window, model.clip) if start in features] for window in windows}
+    kept = [window for window in windows if clips[window]]
+    stacked = torch.stack([mean_of(features, clips[window]) for window in kept])
     whole = mean_of(features, sorted(features))
     vectors = unit(torch.cat([stacked, whole[None]]), name, centre)
-    cuts = (*windows, (0, frames))
+    cuts = (*kept, (0, frames))
     pictures[middle(cuts[-1])] = pictures.get(middle(cuts[-1]), pictures[middle(windows[len(windows) // 2])])
     shots = [
         Shot(*cut, *seconds_of(cut, times, fps), vector, pictures[middle(cut)])
@@ -130,10 +139,10 @@ def unit(vectors: Tensor, name: str, centre: Tensor | None = None) -> NDArray[np
     return found
 
 
-def encoder_digest(model: Model) -> str:
-    """SHA-256, in hexadecimal, of the encoder's weights and their names; the head has no part in embeddings."""
+def weights_digest(part: nn.Module) -> str:
+    """SHA-256, in hexadecimal, of the weights of an encoder or a head, and their names."""
     told = hashlib.sha256()
-    for name, value in sorted(model.tower.encoder.state_dict().items()):
+    for name, value in sorted(part.state_dict().items()):
         told.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
         told.update(value.detach().cpu().contiguous().numpy().tobytes())
     return told.hexdigest()

@@ -18,8 +18,9 @@ from kinema.core.errors import DataError, UsageError, VideoError
 from kinema.data.manifest import Video
 from kinema.model import Model
 from kinema.searching.ahead import ahead
-from kinema.searching.encode import Shots, clip_starts, encode_shots, middle
-from kinema.searching.reading import Chunk, read_clips
+from kinema.searching.encode import Shots, Space, clip_starts, encode_shots, middle
+from kinema.searching.listening import clip_chunks
+from kinema.searching.reading import Chunk
 from kinema.searching.windows import WindowSpec, rate_of
 
 Engine = Literal["local", "ray"]
@@ -50,6 +51,7 @@ class Encoding:
         centre: the table's, float64 [d]; None for none.
         batch_size: clips at a time.
         device: where to compute.
+        space: what is kept of a clip.
     """
 
     model: Model
@@ -57,6 +59,7 @@ class Encoding:
     centre: Tensor | None
     batch_size: int
     device: str | None
+    space: Space = "embedding"
 
     def cut(self, video: Video) -> list[tuple[int, int]]:
         """(first frame, frames) of each of its windows."""
@@ -66,19 +69,18 @@ class Encoding:
         """The clips of its windows, as they are decoded.
 
         Raises:
-            VideoError: the file cannot be read, or ends too early.
+            VideoError: the file cannot be read, or ends too early; or it cannot be heard.
             DataError: motion was asked of a codec that tells none.
         """
         cut = self.cut(video)
-        return read_clips(
+        return clip_chunks(
+            self.model,
             file,
-            video.frames,
-            self.model.clip,
+            video,
             clip_starts(cut, self.model.clip),
-            motion=self.model.view == "motion",
-            seek=video.health == "ok",
             pictures={middle(each) for each in (*cut, (0, video.frames))},
             chunk=self.batch_size,
+            whole=True,
         )
 
     def shots(self, video: Video, chunks: Iterator[Chunk]) -> Shots | str:
@@ -93,6 +95,7 @@ class Encoding:
                 name=video.path,
                 centre=self.centre,
                 device=self.device,
+                space=self.space,
             )
         except (VideoError, DataError) as error:
             return error.message.rstrip(".")

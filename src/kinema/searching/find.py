@@ -20,7 +20,8 @@ from kinema.searching.changes import root_of_table, shown
 from kinema.searching.filters import condition
 from kinema.searching.index import EXACT_ROWS, has_index, nearest
 from kinema.searching.query import read_query
-from kinema.searching.schema import Making, centre_of, check_made_by, making_of, quoted, vectors_in
+from kinema.searching.schema import centre_of, making_of, quoted, vectors_in
+from kinema.searching.spaces import check_asks
 
 MOST = 16_384
 """Rows that are looked at to find hits that are apart from one another; no more hits can be asked for."""
@@ -104,7 +105,7 @@ def find(
     """Searches a table.
 
     Args:
-        model: the encoder that made it.
+        model: the encoder that made it; of a table of projections, the same run's encoder of any view.
         uri: where it is.
         asked: see :func:`kinema.searching.query.read_query`.
         k: hits.
@@ -127,12 +128,13 @@ def find(
     table = place.need_table(uri)
     with place.telling(uri):
         made = making_of(table, uri)
-        check_made_by(made, Making.of(model, made.windows), uri)
+        check_asks(made, model, uri)
         wanted = condition(table, where, over[:-1])
         rows, root = table.count_rows(), root_of_table(table)
         exactly = exact if exact is not None else rows < EXACT_ROWS or not has_index(table)
         centre = centre_of(table)
-    query = read_query(model, asked, known=lambda file: _known(table, uri, file, root), centre=centre, device=device)
+    told: dict[str, Any] = {"centre": centre, "space": made.space, "device": device}
+    query = read_query(model, asked, known=lambda file: _known(table, uri, file, root), **told)
     own = _below(query.file, root) if others else None
     wanted += "" if own is None else f" AND video <> {quoted(own)}"
     with place.telling(uri):

@@ -1,9 +1,9 @@
-"""What is asked: a video, a stretch of one (``clip.mp4@12.5-15``), or a picture, held still for a clip's length."""
+"""What is asked: a video, a stretch of one (``clip.mp4@12.5-15``), a picture, held for a clip's length, or a sound."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from kinema.data.files import exists
 from kinema.data.manifest import Video
 from kinema.data.scanning import scan
 from kinema.model import Model
-from kinema.searching.encode import clip_starts, mean_of, unit
-from kinema.searching.reading import Chunk, read_clips, still_clip
+from kinema.searching.encode import Space, clip_starts, mean_of, unit
+from kinema.searching.listening import asked_sound, clip_chunks
+from kinema.searching.reading import still_clip
 from kinema.searching.windows import rate_of
 
 PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -32,7 +33,7 @@ class Query:
     """What is asked, once it is read.
 
     Args:
-        file: the video or picture.
+        file: the video, picture or sound.
         start: seconds from the first frame, of a stretch.
         end: the same of its end; both None for a whole video and for a picture.
         vector: float32 [d], of unit length.
@@ -59,6 +60,7 @@ def read_query(
     *,
     known: Known | None = None,
     centre: torch.Tensor | None = None,
+    space: Space = "embedding",
     stretch: tuple[float, float] | None = None,
     device: str | None = None,
     batch_size: int = 32,
@@ -67,16 +69,18 @@ def read_query(
 
     Args:
         model: the encoder that made the table.
-        asked: a video, VIDEO@START-END in seconds, or a picture. A file that is called so, '@' and all, comes first.
+        asked: a video, VIDEO@START-END in seconds, a picture, or a file of sound for an encoder that hears. A file that
+            is called so, '@' and all, comes first.
         known: spares looking at files that are known.
         centre: the table's; None for none.
+        space: what the table holds: embeddings or projections.
         stretch: of a video that is given as a path, (start, end) in seconds; the path is then taken as it is.
         device: where to compute.
         batch_size: clips at a time.
 
     Raises:
-        UsageError: it cannot be understood, or is a picture and the encoder sees motion.
-        DataError: it is not there or cannot be read.
+        UsageError: it cannot be understood, or is a picture and the encoder sees motion, or hears.
+        DataError: it is not there, or cannot be read or heard.
     """
     file, stretch = _parts(asked) if stretch is None else (Path(asked), stretch)
     if not exists(file):
@@ -86,29 +90,30 @@ def read_query(
     if file.is_dir():
         raise UsageError(f"'{file}' is a folder; a query is one video or picture.", "Name one file of it.")
     if file.suffix.lower() in PICTURES and "%" not in file.name:
-        return _picture(model, file, stretch, centre, device)
-    video = (known(file) if known is not None else None) or scan([file], workers=1).videos[0]
-    if video.health == "unreadable" or video.frames < 1:
-        raise DataError(f"The query '{file}' cannot be read: {video.reason or 'it has no frames'}.")
+        return _picture(model, file, stretch, centre, space, device)
+    video = _looked_at(model, file, known(file) if known is not None else None)
     window, note = _window(model, file, video, stretch)
-    chunks: Iterator[Chunk] = read_clips(
-        file,
-        video.frames,
-        model.clip,
-        clip_starts([window], model.clip),
-        motion=model.view == "motion",
-        seek=video.health == "ok",
-        chunk=batch_size,
-    )
+    starts = clip_starts([window], model.clip)
     features: dict[int, torch.Tensor] = {}
-    for chunk in chunks:
+    for chunk in clip_chunks(model, file, video, starts, chunk=batch_size, whole=True):
         if chunk.raw is not None:
-            features |= dict(zip(chunk.starts, model.encode_clips(chunk.raw, device=device), strict=True))
+            given = model.encode_clips(chunk.raw, device=device, projected=space == "projection")
+            features |= dict(zip(chunk.starts, given, strict=True))
     vector = unit(mean_of(features, sorted(features))[None], str(file), centre)[0]
     if stretch is None:
         return Query(file, None, None, vector)
     fps = rate_of(video)
     return Query(file, window[0] / fps, sum(window) / fps, vector, note)
+
+
+def _looked_at(model: Model, file: Path, known: Video | None) -> Video:
+    """What is known of a video that is to be seen, or heard."""
+    if model.hears is not None:
+        return asked_sound(file, known)
+    video = known or scan([file], workers=1).videos[0]
+    if video.health == "unreadable" or video.frames < 1:
+        raise DataError(f"The query '{file}' cannot be read: {video.reason or 'it has no frames'}.")
+    return video
 
 
 def _parts(asked: str | Path) -> tuple[Path, tuple[float, float] | None]:
@@ -149,14 +154,20 @@ def _window(model: Model, file: Path, video: Video, stretch: tuple[float, float]
 
 
 def _picture(
-    model: Model, file: Path, stretch: tuple[float, float] | None, centre: torch.Tensor | None, device: str | None
+    model: Model,
+    file: Path,
+    stretch: tuple[float, float] | None,
+    centre: torch.Tensor | None,
+    space: Space,
+    device: str | None,
 ) -> Query:
     if model.view != "rgb":
+        told = "hears" if model.hears is not None else f"sees '{model.view}'"
         raise UsageError(
-            f"'{file}' is a still picture, and this encoder sees '{model.view}', of which a picture has none.",
+            f"'{file}' is a still picture, and this encoder {told}, of which a picture has none.",
             "Ask with a video, or with the encoder of the view 'rgb'.",
         )
     if stretch is not None:
         raise UsageError(f"'{file}' is a still picture; it has no stretch of time.", "Leave the '@…' away.")
-    features = model.encode_clips(still_clip(file, model.clip), device=device)
+    features = model.encode_clips(still_clip(file, model.clip), device=device, projected=space == "projection")
     return Query(file, None, None, unit(features.double(), str(file), centre)[0])

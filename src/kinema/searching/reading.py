@@ -10,6 +10,7 @@ import io
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -164,9 +165,8 @@ def thumbnail(picture: NDArray[np.uint8]) -> bytes:
 
 def alike(one: RawClips, other: RawClips) -> bool:
     """Whether clips, as :func:`read_clips` gives them, have one shape, so that they can be encoded together."""
-    fields = (one.motion, other.motion)
-    shapes = [None if motion is None else motion.shape[2:] for motion in fields]
-    return one.frames.shape[2:] == other.frames.shape[2:] and shapes[0] == shapes[1]
+    pairs = ((getattr(one, name), getattr(other, name)) for name in ("frames", "motion", "sound"))
+    return all((a is None) == (b is None) and (a is None or a.shape[2:] == b.shape[2:]) for a, b in pairs)
 
 
 def together(clips: Sequence[RawClips]) -> RawClips:
@@ -176,8 +176,8 @@ def together(clips: Sequence[RawClips]) -> RawClips:
         parts = [part for part in (getattr(each, name) for each in clips) if part is not None]
         return torch.cat(parts, dim=1) if parts else None
 
-    frames = torch.cat([each.frames for each in clips], dim=1)
-    return replace(clips[0], frames=frames, motion=joined("motion"), motion_valid=joined("motion_valid"))
+    rest: dict[str, Any] = {name: joined(name) for name in ("motion", "motion_valid", "sound", "sound_valid")}
+    return replace(clips[0], frames=torch.cat([each.frames for each in clips], dim=1), **rest)
 
 
 def _joined(windows: Sequence[Windows]) -> RawClips:

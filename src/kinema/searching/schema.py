@@ -23,11 +23,12 @@ from torch import Tensor
 from kinema.core.errors import DataError, StorageError
 from kinema.data.manifest import Video
 from kinema.model import Model
-from kinema.searching.encode import Shot, Shots, encoder_digest
+from kinema.searching.encode import Shot, Shots, Space, weights_digest
 from kinema.searching.reading import THUMBNAIL
 from kinema.searching.windows import Length, WindowSpec
 
 FORMAT = 1
+SPACES: tuple[Space, ...] = ("embedding", "projection")
 _CENTRE = b"kinema centre"
 _FIELDS = {
     "label": pa.string(),
@@ -69,36 +70,53 @@ class Making:
         encoder: the encoder's name, for instance 'cpr'.
         view: what it sees.
         digest: SHA-256 of its weights.
-        dim: numbers of an embedding.
-        clip: frames, stride, size and short_side of a clip.
+        dim: numbers of an embedding, or of a projection.
+        clip: frames, stride, size and short_side of a clip; and, of the view 'sound', what is heard of one.
         length: of a window, '2s' or '16f'; 'clip' for one clip.
         stride: from window to window; 'usual' where none was chosen.
         thumbnail: pixels.
         format: of the table.
+        space: 'embedding', what the encoder gives, or 'projection', what the head gives of that.
+        head: SHA-256 of the head's weights where it has a part.
+        together: of a table of projections, what encoders of several views know each other by; empty for nothing.
     """
 
     encoder: str
     view: str
     digest: str
     dim: int
-    clip: Mapping[str, int]
+    clip: Mapping[str, Any]
     length: str
     stride: str
     thumbnail: int = THUMBNAIL
     format: int = FORMAT
+    space: Space = "embedding"
+    head: str = ""
+    together: str = ""
 
     @classmethod
-    def of(cls, model: Model, windows: WindowSpec) -> Making:
+    def of(cls, model: Model, windows: WindowSpec, space: Space = "embedding") -> Making:
         """What a model and a way of cutting make."""
+        projected = space == "projection"
         return cls(
             encoder=model.name,
             view=model.view,
-            digest=encoder_digest(model),
-            dim=model.dim,
-            clip=asdict(model.clip),
+            digest=weights_digest(model.tower.encoder),
+            dim=model.tower.head_config.out if projected else model.dim,
+            clip=asdict(model.clip) | ({} if model.hears is None else {"sound": asdict(model.hears)}),
             length="clip" if windows.length is None else str(windows.length),
             stride="usual" if windows.stride is None else str(windows.stride),
+            space=space,
+            head=weights_digest(model.tower.head) if projected else "",
+            together=model.together if projected else "",
         )
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON values; what a table of embeddings has no use for is left out, as before there were others."""
+        told = asdict(self)
+        for name in ("space", "head", "together") if self.space == "embedding" else ():
+            del told[name]
+        return told
 
     @property
     def windows(self) -> WindowSpec:
@@ -116,16 +134,19 @@ class Making:
     @property
     def settings_id(self) -> str:
         """All of it in short."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()[:16]
 
     def differences(self, other: Making) -> list[str]:
         """What differs, 'length is 2s there and clip here', the encoder first; empty where nothing does."""
         told = []
         for key, theirs in asdict(self).items():
             ours = getattr(other, key)
-            if key == "digest" and theirs != ours:
-                told.append(f"its encoder's weights are {theirs[:12]} there and {ours[:12]} here")
-            elif key != "encoder" and theirs != ours:
+            if theirs == ours or key in ("encoder", "together") or (key == "head" and self.space != other.space):
+                continue
+            if key in ("digest", "head"):
+                whose = "encoder" if key == "digest" else "head"
+                told.append(f"its {whose}'s weights are {theirs[:12]} there and {ours[:12]} here")
+            else:
                 told.append(f"{key} is {theirs} there and {ours} here")
         return told
 
@@ -140,6 +161,8 @@ def making_of(table: Any, uri: str) -> Making:
         told = json.loads((table.schema.metadata or {})[b"kinema"])
         if told["format"] != FORMAT:
             raise ValueError(f"its format is {told['format']}, and this kinema knows {FORMAT}")
+        if told.get("space", "embedding") not in SPACES:
+            raise ValueError(f"it holds '{told['space']}'")
         return Making(**told)
     except (KeyError, ValueError, TypeError) as error:
         raise StorageError(
@@ -199,7 +222,7 @@ def schema_of(making: Making, attributes: Iterable[str], centre: Tensor | None =
     own = [pa.field(name, kind) for name, kind in _OWN.items()]
     own.insert(8, pa.field("vector", pa.list_(pa.float32(), making.dim)))
     extra = [pa.field(name, pa.string()) for name in attributes]
-    metadata = {b"kinema": json.dumps(asdict(making)).encode()}
+    metadata = {b"kinema": json.dumps(making.plain()).encode()}
     if centre is not None:
         metadata[_CENTRE] = json.dumps(centre.tolist()).encode()
     return pa.schema([*own, *extra], metadata=metadata)

@@ -26,7 +26,8 @@ from kinema.searching.changes import root_of_table
 from kinema.searching.filters import condition
 from kinema.searching.find import Hit, apart
 from kinema.searching.index import EXACT_ROWS, has_index
-from kinema.searching.schema import Making, centre_of, check_made_by, making_of, quoted, told_columns, vectors_in
+from kinema.searching.schema import centre_of, check_made_by, making_of, quoted, told_columns, vectors_in
+from kinema.searching.spaces import check_asks
 from kinema.serving.failures import RefusedError, missing
 
 LOOK_AGAIN = 2.0
@@ -89,7 +90,7 @@ class Archive:
     """A table, its encoder, and what the server remembers of both.
 
     Args:
-        model: the encoder.
+        model: the encoder that made it, or that may ask it (:mod:`kinema.searching.spaces`).
         uri: where the table is.
 
     Raises:
@@ -101,7 +102,8 @@ class Archive:
         self.model, self.uri = model, uri
         self._table = place.need_table(uri)
         with place.telling(uri):
-            self._ours = Making.of(model, making_of(self._table, uri).windows)
+            self.made = making_of(self._table, uri)
+            check_asks(self.made, model, uri)
         self._lock = threading.Lock()
         self._looked = 0.0
         self._snapshot: Snapshot | None = None
@@ -127,7 +129,7 @@ class Archive:
             self._table.checkout_latest()
             if self._snapshot is None or self._table.version != self._snapshot.version:
                 made = making_of(self._table, self.uri)
-                check_made_by(made, replace(self._ours, length=made.length, stride=made.stride), self.uri)
+                check_made_by(made, replace(self.made, length=made.length, stride=made.stride), self.uri)
                 self._snapshot = _taken(self._table)
                 self._thumbnails.clear()
             self._looked = now

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +87,7 @@ class Desk:
     async def encode(
         self, file: Path, video: Video, stretch: tuple[float, float] | None, about: str, path: str | None = None
     ) -> Asked:
-        """Encodes a video, a stretch of one, or a picture, after those who came before.
+        """Encodes a video, a stretch of one, a picture, or a sound, after those who came before.
 
         Args:
             file: to read.
@@ -123,9 +123,8 @@ class Desk:
         self, file: Path, video: Video, stretch: tuple[float, float] | None, about: str, path: str | None
     ) -> Asked:
         centre = self.archive.snapshot().centre
-        found = read_query(
-            self.archive.model, file, known=lambda _: video, centre=centre, stretch=stretch, device=self._device
-        )
+        told: dict[str, Any] = {"centre": centre, "space": self.archive.made.space, "device": self._device}
+        found = read_query(self.archive.model, file, known=lambda _: video, stretch=stretch, **told)
         asked = Asked(
             f"~{secrets.token_urlsafe(12)}", found.vector, about, path, found.start, found.end, note=found.note
         )

@@ -8,18 +8,23 @@ name other files of this machine, or places elsewhere, is refused before anythin
 from __future__ import annotations
 
 import contextlib
+from dataclasses import asdict
 from pathlib import Path
 
 import av
 import av.logging
 
 from kinema.core.errors import VideoError
+from kinema.data.hearing import sound_file
 from kinema.data.probe import probe
-from kinema.data.reading import reason_of
+from kinema.data.reading import reason_of, video_stream
 from kinema.data.workers import Job, serve
 
 MEMORY = 6 * 1024**3
 """Bytes of address space; FFmpeg's threads reserve far more than they use."""
+
+SOUNDS = "wav,w64,aiff,mp3,flac,ogg,aac,amr,ac3,caf"
+"""Containers of sound alone, where that will do."""
 
 LARGEST = 8192 * 4320
 """Pixels of a picture."""
@@ -30,27 +35,39 @@ CONTAINERS = (
 )
 
 
-def look(path: Path) -> Job:
+def look(path: Path, *, hears: bool = False) -> Job:
     """The facts of :func:`kinema.data.probe.probe`; 'unreadable' with a reason where it is no video.
 
     Args:
         path: the file.
+        hears: whether a file of sound will do, which is told as a video that lasts as long.
     """
     av.logging.set_level(av.logging.PANIC)
     try:
-        options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+        allowed = f"{CONTAINERS},{SOUNDS}" if hears else CONTAINERS
+        options = {"format_whitelist": allowed, "protocol_whitelist": "file"}
         with av.open(str(path), metadata_errors="replace", options=options) as container:
             streams = container.streams.video
+            moving = video_stream(container) is not None
             pixels = max(
                 (s.codec_context.width * s.codec_context.height for s in streams if s.codec_context), default=0
             )
     except (av.FFmpegError, OSError, ValueError, UnicodeError, VideoError) as error:
         return _refused(reason_of(error))
+    if hears and not moving:
+        return _listened(path)
     if not streams:
         return _refused("it holds no pictures")
     if pixels > LARGEST:
         return _refused(f"its pictures have {pixels} pixels, more than {LARGEST}")
     return probe(path)
+
+
+def _listened(path: Path) -> Job:
+    found = sound_file(path)
+    if found is None:
+        return _refused("it holds neither moving pictures nor a sound that can be decoded")
+    return asdict(found)
 
 
 def _refused(reason: str) -> Job:
@@ -69,4 +86,4 @@ def _limit() -> None:
 
 if __name__ == "__main__":
     _limit()
-    serve(lambda job: look(Path(job["file"])))
+    serve(lambda job: look(Path(job["file"]), hears=job["hears"]))

@@ -78,6 +78,7 @@ def _about(router: APIRouter, desk: Desk, settings: Settings) -> None:
             version=now.version,
             exact=now.exact,
             pictures=archive.model.view == "rgb",
+            sounds=archive.model.hears is not None,
             upload_bytes=settings.upload_mib * 1024 * 1024,
             columns=await desk.read(lambda: _columns(now)),
             clusters=await desk.read(lambda: _clusters(archive.table)),

@@ -74,6 +74,7 @@ class ArchiveShape(Shape):
     version: int
     exact: bool
     pictures: bool = Field(description="whether a still picture can be asked with")
+    sounds: bool = Field(description="whether the query is heard: it needs a sound, and a file of sound will do")
     upload_bytes: int
     columns: list[ColumnShape]
     clusters: list[ClusterShape]

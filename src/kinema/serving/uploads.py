@@ -13,6 +13,7 @@ import anyio.to_thread
 from starlette.requests import ClientDisconnect, Request
 
 from kinema.data.files import EXTENSIONS
+from kinema.data.hearing import sound_missing
 from kinema.data.manifest import Video
 from kinema.data.workers import Job, run_jobs
 from kinema.searching.query import PICTURES
@@ -45,7 +46,8 @@ class Inbox:
             stretch: (start, end) in seconds; None for all of it.
 
         Raises:
-            RefusedError: 413, it is too large; 415, it is no video; 408, it took too long to come.
+            RefusedError: 413, it is too large; 415, it is no video, or has no sound that can be heard; 408, it took too
+                long to come.
         """
         self._announced(request)
         shown = name.replace("\\", "/").rpartition("/")[2].strip() or "clip"
@@ -58,11 +60,20 @@ class Inbox:
                 if not size:
                     raise RefusedError(415, "media", "The file is empty.", "Bring a video or a picture.")
                 loop = asyncio.get_running_loop()
-                facts = await loop.run_in_executor(self._checkers, _look, file)
+                hears = self.desk.archive.model.hears is not None
+                facts = await loop.run_in_executor(self._checkers, _look, file, hears)
                 if facts["health"] == "unreadable" or not facts.get("frames"):
                     reason = str(facts.get("reason", "")).replace(str(file), "it") or "it has no frames"
+                    what = "video or sound" if hears else "video"
                     raise RefusedError(
-                        415, "media", f"'{shown}' cannot be read as video: {reason}.", "Bring another clip."
+                        415, "media", f"'{shown}' cannot be read as {what}: {reason}.", "Bring another clip."
+                    )
+                if hears and (reason := sound_missing(_video(facts, shown))):
+                    raise RefusedError(
+                        415,
+                        "media",
+                        f"'{shown}' cannot be heard: {reason}; this archive is searched by sound.",
+                        "Bring a video that has sound, or a file of sound.",
                     )
                 return await self.desk.encode(file, _video(facts, shown), stretch, shown)
             finally:
@@ -104,13 +115,13 @@ class Inbox:
         self._folder.cleanup()
 
 
-def _look(file: Path) -> Job:
+def _look(file: Path, hears: bool) -> Job:
     """What the process that looks at a file says of it."""
 
     def crashed(_: Job, reason: str) -> Job:
         return {"health": "unreadable", "reason": reason}
 
-    jobs = run_jobs("kinema.serving.checking", [[]], [{"file": str(file)}], crashed, limit=CHECKING)
+    jobs = run_jobs("kinema.serving.checking", [[]], [{"file": str(file), "hears": hears}], crashed, limit=CHECKING)
     return next(answer for _, answer in list(jobs))
 
 

@@ -79,6 +79,24 @@ class RunFolder:
         """The folders of all phases that were begun, in order."""
         return sorted(p for p in (self.path / "phases").glob("*") if p.is_dir())
 
+    def together(self) -> str:
+        """SHA-256, in hexadecimal, of the towers that the run keeps, the latest of each view; empty where it has none.
+
+        Raises:
+            RunError: one cannot be read.
+        """
+        latest = {file.name: file for phase in self.phases() for file in sorted(phase.glob("tower-*.safetensors"))}
+        told = hashlib.sha256()
+        for name, file in sorted(latest.items()):
+            try:
+                with file.open("rb") as weights:
+                    told.update(f"{name} {hashlib.file_digest(weights, 'sha256').hexdigest()}\n".encode())
+            except OSError as error:
+                raise RunError(
+                    f"'{file}' cannot be read: {error}.", "The run folder is damaged; train again."
+                ) from error
+        return told.hexdigest() if latest else ""
+
     @property
     def manifest_path(self) -> Path:
         """Where the run's manifest lies."""

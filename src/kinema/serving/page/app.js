@@ -212,8 +212,9 @@ async function open() {
   const archive = await api.archive();
   state.archive = archive;
   by("summary").textContent = `${many(archive.videos, "video")} · ${many(archive.windows, "window")} · encoder ${archive.encoder}, ${archive.view}`;
-  by("drop-note").textContent = `${archive.pictures ? "A video, or a still picture" : "A video"}, up to ${count(archive.upload_bytes / 2 ** 20)} MiB. It is deleted when it has been looked at.`;
-  if (!archive.pictures) by("file").accept = by("file").accept.replace("image/*,", "");
+  const wanted = archive.sounds ? "A video with sound, or a file of sound" : archive.pictures ? "A video, or a still picture" : "A video";
+  by("drop-note").textContent = `${wanted}, up to ${count(archive.upload_bytes / 2 ** 20)} MiB. It is deleted when it has been looked at.`;
+  if (!archive.pictures) by("file").accept = by("file").accept.replace("image/*,", archive.sounds ? "audio/*," : "");
   filters.show(archive);
   const first = (await api.someVideos(15)).videos;
   const sides = first.filter((video) => video.width && video.height).map((video) => video.width / video.height).sort((a, b) => a - b);
