@@ -83,8 +83,7 @@ def embed(
         stride: from window to window, likewise; by default half a window.
         replace: make a table anew that another encoder, or other settings, made.
         index: how large tables are searched: 'ivf-pq', 'hnsw', 'none', or 'auto': exactly below 100,000 rows.
-        engine: 'local'; or 'ray': videos are read and encoded by workers of the Ray cluster that RAY_ADDRESS names, or
-            of one that is started on this machine; the table is the same.
+        engine: 'local'; 'ray': workers of the Ray cluster that RAY_ADDRESS names, or of one started here, do the work.
         workers: processes that scan, and threads that decode; on 'ray', workers that decode and encode.
         threads: that an encoder computes with; by default as many as torch takes here, on 'ray' in each worker.
         batch_size: clips at a time.
