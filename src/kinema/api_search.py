@@ -104,22 +104,11 @@ def embed(
     model = run if isinstance(run, Model) else load(run, view=view)
     steps = functools.partial(Steps, console=console)
     with writing(uri, place.folder_of(uri)):
-        job = Job(
-            model,
-            _scanned(videos, uri, workers if engine == "local" else min(workers, os.cpu_count() or 1), steps),
-            uri,
-            length=windows[0],
-            stride=windows[1],
-            replace=replace,
-            index=index,
-            engine=engine,
-            workers=workers,
-            threads=threads,
-            batch_size=batch_size,
-            device=device,
-            steps=steps,
-        )
-        return embed_table(job)
+        readers = workers if engine == "local" else min(workers, os.cpu_count() or 1)
+        found = _scanned(videos, uri, readers, steps)
+        told: dict[str, Any] = {"replace": replace, "index": index, "engine": engine, "workers": workers}
+        told |= {"threads": threads, "batch_size": batch_size, "device": device, "steps": steps}
+        return embed_table(Job(model, found, uri, *windows, **told))
 
 
 def search(
