@@ -106,9 +106,10 @@ def embed(
     with writing(uri, place.folder_of(uri)):
         readers = workers if engine == "local" else min(workers, os.cpu_count() or 1)
         found = _scanned(videos, uri, readers, steps)
-        told: dict[str, Any] = {"replace": replace, "index": index, "engine": engine, "workers": workers}
+        told: dict[str, Any] = {"length": windows[0], "stride": windows[1], "replace": replace}
+        told |= {"index": index, "engine": engine, "workers": workers}
         told |= {"threads": threads, "batch_size": batch_size, "device": device, "steps": steps}
-        return embed_table(Job(model, found, uri, *windows, **told))
+        return embed_table(Job(model, found, uri, **told))
 
 
 def search(
