@@ -107,11 +107,12 @@ def embed(
     model = run if isinstance(run, Model) else load(run, view=view)
     steps = functools.partial(Steps, console=console)
     with writing(uri, place.folder_of(uri)):
-        told: dict[str, Any] = {"replace": replace, "index": index, "engine": engine, "workers": workers}
+        readers = workers if engine == "local" else min(workers, os.cpu_count() or 1)
+        found = _scanned(videos, uri, readers, steps)
+        told: dict[str, Any] = {"length": windows[0], "stride": windows[1], "replace": replace}
+        told |= {"index": index, "engine": engine, "workers": workers}
         told |= {"threads": threads, "batch_size": batch_size, "device": device, "space": space, "steps": steps}
-        scanning = workers if engine == "local" else min(workers, os.cpu_count() or 1)
-        job = Job(model, _scanned(videos, uri, scanning, steps), uri, length=windows[0], stride=windows[1], **told)
-        return embed_table(job)
+        return embed_table(Job(model, found, uri, **told))
 
 
 def search(

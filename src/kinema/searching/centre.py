@@ -61,29 +61,32 @@ def find_centre(
     def reading(row: int, start: int) -> Callable[[], Iterator[Chunk]]:
         return lambda: clip_chunks(model, manifest.file(row), manifest.videos[row], [start])
 
-    features: list[Tensor] = []
-    waiting: list[RawClips] = []
+    def clips() -> Iterator[RawClips]:
+        told(0, len(places))
+        for done, chunks in enumerate(ahead([reading(*place) for place in places], workers=workers), 1):
+            read: list[RawClips] = []
+            with contextlib.suppress(VideoError, DataError):  # they are named where the video is embedded
+                read += [chunk.raw for chunk in chunks if chunk.raw is not None]
+            yield from read
+            told(done, len(places))
 
-    def encode() -> None:
-        features.extend(model.encode_clips(together(waiting), device=device))
-        waiting.clear()
-
-    told(0, len(places))
-    for done, chunks in enumerate(ahead([reading(*place) for place in places], workers=workers), 1):
-        read: list[RawClips] = []
-        with contextlib.suppress(VideoError, DataError):  # they are named where the video is embedded
-            read += [chunk.raw for chunk in chunks if chunk.raw is not None]
-        for raw in read:
-            if waiting and (len(waiting) == batch_size or not alike(waiting[0], raw)):
-                encode()
-            waiting.append(raw)
-        told(done, len(places))
-    if waiting:
-        encode()
+    features = [each for batch in _batches(clips(), batch_size) for each in model.encode_clips(batch, device=device)]
     if len(features) < FEWEST:
         return None
     centre = torch.stack(features).double().mean(0)
     return centre if bool(torch.isfinite(centre).all()) else None
+
+
+def _batches(clips: Iterator[RawClips], most: int) -> Iterator[RawClips]:
+    """Clips that follow one another and are of one shape, together; at most so many."""
+    waiting: list[RawClips] = []
+    for raw in clips:
+        if waiting and (len(waiting) == most or not alike(waiting[0], raw)):
+            yield together(waiting)
+            waiting = []
+        waiting.append(raw)
+    if waiting:
+        yield together(waiting)
 
 
 def _places(model: Model, manifest: Manifest, windows: WindowSpec) -> list[tuple[int, int]]:
