@@ -116,13 +116,13 @@ def timed(answer: Answer, queries: NDArray[np.float32], truth: list[set[int]]) -
     return {"p50_ms": float(p50), "p99_ms": float(p99), "recall@10": found / (NEAREST * len(queries))}
 
 
-def searching(rows: int, count: int, kinds: list[str], construction: int) -> dict[str, Any]:
+def searching(rows: int, count: int, kinds: list[str], peers: list[str], construction: int) -> dict[str, Any]:
     """Every way to search one table."""
     vectors, queries = drawn(rows, 1), drawn(count, 2)
     exact = plain_torch(vectors)
     truth = [set(exact(query).tolist()) for query in queries]
-    found: dict[str, Any] = {"torch": timed(exact, queries, truth)}
-    for kind in ("flat", "hnsw"):
+    found: dict[str, Any] = {"torch": timed(exact, queries, truth)} if peers else {}
+    for kind in peers:
         console.print(f"building faiss {kind} of {rows} rows", highlight=False)
         began = time.perf_counter()
         peer = faiss_index(vectors, kind, construction)
@@ -134,8 +134,9 @@ def searching(rows: int, count: int, kinds: list[str], construction: int) -> dic
         began = time.perf_counter()
         table = filled(Path(folder), vectors)
         building = time.perf_counter() - began
-        found["kinema exact"] = timed(ours(table, exact=True), queries, truth) | {"build_seconds": building}
-        for kind in kinds:
+        if "exact" in kinds:
+            found["kinema exact"] = timed(ours(table, exact=True), queries, truth) | {"build_seconds": building}
+        for kind in (kind for kind in kinds if kind != "exact"):
             console.print(f"building kinema {kind} of {rows} rows", highlight=False)
             began = time.perf_counter()
             made = renew_index(table, kind)  # type: ignore[arg-type]
@@ -209,34 +210,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="*", default=[100_000])
     parser.add_argument("--queries", type=int, default=200)
-    parser.add_argument("--kinds", nargs="*", default=["ivf-pq", "hnsw"], help="indexes of kinema to measure")
+    parser.add_argument("--kinds", nargs="*", default=["exact", "ivf-pq", "hnsw"], help="ways of kinema to measure")
+    parser.add_argument("--peers", nargs="*", default=["flat", "hnsw"], help="of FAISS; none leaves torch out too")
     parser.add_argument("--videos", type=int, default=20)
     parser.add_argument("--frames", type=int, default=500, help="of each video")
     parser.add_argument("--construction", type=int, default=40, help="candidates to build FAISS' HNSW; 40 is its own")
     parser.add_argument("--encoders", nargs="*", choices=tuple(ENCODERS), default=list(ENCODERS))
     parser.add_argument("--dry", action="store_true", help="write no results")
     asked = parser.parse_args()
-    there = record.read("search")
-    results = {"searching": there.get("searching", {}), "embedding": there.get("embedding", {})}
+    earlier = record.read("search")
+    results = {name: earlier.get(name, {}) for name in ("searching", "embedding")}
 
-    def keep(what: str, name: str, told: dict[str, Any], settings: str) -> None:
+    def keep(what: str, name: str, told: dict[str, dict[str, Any]], settings: str) -> None:
         command = f"python benchmarks/search.py {settings}"
-        results[what][name] = told | {"command": command, "commit": source_version()}
+        by = {"command": command, "commit": source_version()}
+        results[what].setdefault(name, {}).update({way: figures | by for way, figures in told.items()})
         if not asked.dry:
             record.write("search", command, packages=("lancedb", "faiss-cpu"), seeds=[1, 2], dim=DIM, **results)
 
     table = Table("rows", "way", "p50, ms", "p99, ms", "recall@10", "built in, s")
     for rows in asked.rows:
         settings = f"--rows {rows} --queries {asked.queries} --kinds {' '.join(asked.kinds)}"
-        settings += f" --construction {asked.construction} --encoders"
-        ways = searching(rows, asked.queries, asked.kinds, asked.construction)
-        keep("searching", str(rows), {"ways": ways}, settings)
+        settings += f" --peers {' '.join(asked.peers)} --construction {asked.construction} --encoders"
+        ways = searching(rows, asked.queries, asked.kinds, asked.peers, asked.construction)
+        keep("searching", str(rows), ways, settings)
         for way, told in ways.items():
             figures = [f"{told[name]:.2f}" for name in ("p50_ms", "p99_ms")] + [f"{told['recall@10']:.3f}"]
             table.add_row(str(rows), way, *figures, f"{told.get('build_seconds', 0):.1f}")
     for name in asked.encoders:
         settings = f"--rows --encoders {name} --videos {asked.videos} --frames {asked.frames}"
-        keep("embedding", name, embedding(name, asked.videos, asked.frames), settings)
+        keep("embedding", "encoders", {name: embedding(name, asked.videos, asked.frames)}, settings)
     Console().print(table)
 
 
