@@ -1,8 +1,8 @@
 """Videos read and encoded by the workers of a Ray cluster, as a pipeline of Ray Data.
 
 A block of the pipeline is one video. Where a worker dies, Ray Data drops the one that it had and may drop another that
-was on its way to it. Each of these then gets a pipeline of its own, so that only the one at which workers die is blamed:
-if its second worker dies too, it counts as one that could not be embedded.
+was on its way to it. Each of these then gets a pipeline of its own, so that only the one at which workers die is
+blamed: if its second worker dies too, it counts as one that could not be embedded.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def by_ray(
 def _dying(count: int) -> ClusterError:
     return ClusterError(
         f"Workers died at {count} videos.",
-        "They may lack memory: take fewer --workers, or a smaller --batch_size. What is embedded stays; call again to go on.",
+        "They may lack memory: take fewer --workers, or a smaller --batch_size. Then call again; it goes on.",
     )
 
 
