@@ -1,5 +1,6 @@
 """A table that the workers of a Ray cluster made is the one that this process makes; and what becomes of failures."""
 
+import contextlib
 import dataclasses
 import os
 import pickle
@@ -72,7 +73,7 @@ class TestOnACluster:
     def test_a_video_at_which_workers_die_is_named_and_the_others_go_on(self, ray, embedded, table, videos):
         write_wide(videos / "down/wide.mp4")
         done = embedded("there", engine="ray", model=Frail("dies"))
-        assert dict(done.failed) == {"down/wide.mp4": "the worker that read it died, 2 times"}
+        assert dict(done.failed) == {"down/wide.mp4": "the worker that read it died, twice"}
         assert (done.videos, done.added) == (6, 6)
         embedded("there", model=Frail("dies"))  # here it does not die, and the table lacks only this video
         embedded("here", model=Frail("dies"))
@@ -203,6 +204,45 @@ def test_a_worker_answers_with_embeddings_a_reason_or_what_was_raised(model, vid
     assert [shot.thumbnail for shot in found.windows] == [shot.thumbnail for shot in ours.windows]
     assert "decodes only to frame" in ask(dataclasses.replace(manifest.videos[0], frames=99))
     assert isinstance(ask(None), AttributeError)
+
+
+@pytest.fixture
+def dying(monkeypatch, model):
+    """Pipelines in which workers die at some videos and drop the next one too; tells what each was given."""
+    given = []
+
+    def answers(ray, rows, kept, workers, pool):
+        given.append([row["at"] for row in rows])
+        dropped = False
+        for row in rows:
+            if row["at"] % 5 == 1:
+                dropped = True
+            elif dropped:
+                dropped = False
+            else:
+                yield row["at"], f"done {row['at']}"
+
+    monkeypatch.setattr(by_ray, "_answers", answers)
+    monkeypatch.setattr(by_ray, "ray_package", lambda *parts: None)
+    monkeypatch.setattr(by_ray, "_quietly", contextlib.nullcontext)
+    stand_in = SimpleNamespace(put=lambda kept: kept, nodes=lambda: [{"Alive": True, "Resources": {"CPU": 2}}])
+    monkeypatch.setattr(by_ray, "joined", lambda cpus: contextlib.nullcontext(stand_in))
+    encoding = Encoding(model, WindowSpec(), None, 3, "cpu")
+    return given, lambda count: dict(by_ray.by_ray(encoding, [(None, None)] * count, workers=2, threads=1))
+
+
+def test_only_the_videos_at_which_workers_die_are_blamed(dying, monkeypatch):
+    given, ask = dying
+    monkeypatch.setattr(by_ray, "SLICE", 8)
+    died = "the worker that read it died, twice"
+    assert ask(12) == {at: died if at % 5 == 1 else f"done {at}" for at in range(12)}
+    assert given == [list(range(8)), [1], [2], [6], [7], list(range(8, 12)), [11]]
+
+
+def test_workers_that_die_everywhere_are_an_error(dying, monkeypatch):
+    monkeypatch.setattr(by_ray, "LOST", 3)
+    with pytest.raises(ClusterError, match="died at 4 videos"):
+        dying[1](8)
 
 
 def test_errors_keep_what_they_say_on_their_way():

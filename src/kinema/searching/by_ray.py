@@ -1,7 +1,8 @@
 """Videos read and encoded by the workers of a Ray cluster, as a pipeline of Ray Data.
 
-A block of the pipeline is one video, and a worker has one at a time: where a worker dies, it is known at which video.
-Such a video gets a second worker, and if that dies too it counts as one that could not be embedded; the others go on.
+A block of the pipeline is one video. Where a worker dies, Ray Data drops the one that it had and may drop another that
+was on its way to it. Each of these then gets a pipeline of its own, so that only the one at which workers die is
+blamed: if its second worker dies too, it counts as one that could not be embedded.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from kinema.searching.engines import Encoding, Work
 SLICE = 4096
 """Videos of one pipeline: Ray's memory of a pipeline grows with its blocks, and an archive may have millions."""
 
-TRIES = 2
+LOST = 256
+"""Videos of one pipeline at which workers may die; at more it is not the videos."""
+
 _QUIET = {"enable_progress_bars": False, "print_on_execution_start": False, "max_errored_blocks": -1}
 
 
@@ -51,16 +54,27 @@ def by_ray(
         check_room(ray, threads, gpus)
         encoding.model.tower.to("cpu")
         kept = ray.put(replace(encoding, device="cuda" if gpus else encoding.device or "cpu"))
+        pool = {"num_cpus": threads, "num_gpus": gpus or None}
         for begin in range(0, len(work), SLICE):
             left = set(range(begin, min(begin + SLICE, len(work))))
-            for _ in range(TRIES):
-                rows = [{"at": at, "work": pickle.dumps(work[at])} for at in sorted(left)]
-                pool = {"num_cpus": threads, "num_gpus": gpus or None}
-                for at, answer in _answers(ray, rows, kept, min(workers, len(rows)), pool) if rows else ():
-                    if at in left:  # a row that Ray lost and made again comes twice
-                        left.remove(at)
-                        yield at, answer
-            yield from ((at, f"the worker that read it died, {TRIES} times") for at in sorted(left))
+            for alone in (False, True):
+                todo = sorted(left)
+                if alone and len(todo) > LOST:
+                    raise _dying(len(todo))
+                for some in [[at] for at in todo] if alone else [todo]:
+                    rows = [{"at": at, "work": pickle.dumps(work[at])} for at in some]
+                    for at, answer in _answers(ray, rows, kept, min(workers, len(rows)), pool):
+                        if at in left:  # a row that Ray lost and made again comes twice
+                            left.remove(at)
+                            yield at, answer
+            yield from ((at, "the worker that read it died, twice") for at in sorted(left))
+
+
+def _dying(count: int) -> ClusterError:
+    return ClusterError(
+        f"Workers died at {count} videos.",
+        "They may lack memory: take fewer --workers, or a smaller --batch_size. Then call again; it goes on.",
+    )
 
 
 def gpus_of(ray: Any, device: str | None) -> int:
