@@ -102,15 +102,14 @@ def embed(
     uri = _place(run, out)
     place.lancedb()
     check_engine(engine)
-    lengths = {"length": length, "stride": stride}
-    windows = [None if told is None else Length.parse(told, f"--{name}") for name, told in lengths.items()]
+    asked = {"length": length, "stride": stride}
+    given = {name: None if told is None else Length.parse(told, f"--{name}") for name, told in asked.items()}
     model = run if isinstance(run, Model) else load(run, view=view)
     steps = functools.partial(Steps, console=console)
     with writing(uri, place.folder_of(uri)):
         readers = workers if engine == "local" else min(workers, os.cpu_count() or 1)
         found = _scanned(videos, uri, readers, steps)
-        told: dict[str, Any] = {"length": windows[0], "stride": windows[1], "replace": replace}
-        told |= {"index": index, "engine": engine, "workers": workers}
+        told: dict[str, Any] = given | {"replace": replace, "index": index, "engine": engine, "workers": workers}
         told |= {"threads": threads, "batch_size": batch_size, "device": device, "space": space, "steps": steps}
         return embed_table(Job(model, found, uri, **told))
 
