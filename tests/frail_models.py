@@ -12,9 +12,9 @@ class Frail(Model):
         super().__init__(model_of().tower, "rgb", CLIP, name="made")
         self.way, self.home = way, os.getpid()
 
-    def encode_clips(self, raw, *, device=None):
+    def encode_clips(self, raw, **told):
         if raw.frames.shape[-2] > raw.frames.shape[-3] and os.getpid() != self.home:
             if self.way == "dies":
                 os._exit(3)
             raise ZeroDivisionError("a clip too wide")
-        return super().encode_clips(raw, device=device)
+        return super().encode_clips(raw, **told)
