@@ -1,13 +1,13 @@
 """A signal to the test's own process."""
 
 import gc
-import os
+import signal
 
 
 def signalled(number):
-    """Sends it so that it arrives here: in a callback of the garbage collector an interrupt would be swallowed."""
+    """Sends it to this thread, so that it arrives here: a callback of the collector would swallow an interrupt."""
     gc.disable()
     try:
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
     finally:
         gc.enable()
