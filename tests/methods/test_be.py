@@ -9,7 +9,7 @@ from oracles import objectives as oracle
 from torch.nn.functional import mse_loss
 
 from kinema.core.errors import ConfigError, ShapeError
-from kinema.methods import BETriplet
+from kinema.methods import BEConfig, BETriplet
 from kinema.transforms import Elsewhere, StaticFrame, mixed
 
 
@@ -99,3 +99,9 @@ def test_what_cannot_be_is_refused(name):
             make_config(name, strength=strength)
     with pytest.raises(ConfigError, match=r"margin is -0\.1"):
         make_config("be", margin=-0.1)
+
+
+def test_a_still_frame_is_the_clips_or_the_batchs():
+    assert BEConfig(still_from="batch").disturbances[0].source == "batch"
+    with pytest.raises(ConfigError, match=r"method\.still_from is 'video'"):
+        BEConfig(still_from="video")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sys
 from collections.abc import Iterator
@@ -22,8 +23,6 @@ def ray_package(*parts: str) -> Any:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        import importlib
-
         import ray
 
         for part in parts:
@@ -63,9 +62,8 @@ def _begin(ray: Any, cpus: int) -> None:
     try:
         local = {} if address else {"num_cpus": cpus}
         ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **local)
-    except (
-        Exception
-    ) as error:  # a missing cluster is a ConnectionError, and one that does not start is a plain Exception
+    # A missing cluster is a ConnectionError, and one that does not start is a plain Exception.
+    except Exception as error:
         ray.shutdown()
         said = " ".join(str(error).split())[:300]
         if address:

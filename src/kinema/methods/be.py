@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch.nn.functional import mse_loss
@@ -81,6 +81,8 @@ class BEConfig:
         check_contrast(self.queue, self.temperature, self.momentum)
         check_margin(self.margin)
         _check_still(self.view, self.strength)
+        if self.still_from not in get_args(Source):
+            raise ConfigError(f"method.still_from is '{self.still_from}'.", "Choose 'clip' or 'batch'.")
 
     @property
     def disturbances(self) -> tuple[Disturbance, ...]:
