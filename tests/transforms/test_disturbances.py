@@ -207,7 +207,7 @@ def test_the_motion_view_says_how_the_warped_picture_moves():
 
 
 def test_a_quarter_turn_turns_the_picture_clockwise_and_its_motion_with_it(monkeypatch):
-    monkeypatch.setattr(Rotation, "draw", lambda self, clips, generator: torch.full((clips,), math.pi / 2))
+    monkeypatch.setattr(Rotation, "turns", lambda self, clips, generator: torch.full((clips,), math.pi / 2))
     given = clips()
     made = Rotation().apply(given, seeded())
     for name in ("rgb", "residual"):
@@ -217,7 +217,7 @@ def test_a_quarter_turn_turns_the_picture_clockwise_and_its_motion_with_it(monke
 
 
 def test_turns_stay_within_the_degrees_either_way_and_none_is_the_identity():
-    turns = Rotation(10.0).draw(1000, seeded()) * 180 / math.pi
+    turns = Rotation(10.0).turns(1000, seeded()) * 180 / math.pi
     assert -10 <= turns.min() < -9.5
     assert 9.5 < turns.max() <= 10
     given = clips()

@@ -16,7 +16,6 @@ off at three times the shift, where a five-hundredth of it is left, here they ar
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +23,7 @@ import torch
 from torch import Tensor
 
 from kinema.core.errors import ConfigError
-from kinema.transforms.warping import pixel_places, warped
+from kinema.transforms.warping import Warp, pixel_places
 
 CENTRE = (60 / 224, 140 / 224)
 """Between which fractions of the side a local warp is centred."""
@@ -40,7 +39,7 @@ GRID, JITTER = 5, 0.05
 
 
 @dataclass(frozen=True)
-class LocalWarp:
+class LocalWarp(Warp):
     """One warp for all frames of a clip.
 
     Args:
@@ -61,10 +60,6 @@ class LocalWarp:
         if self.variant < 0:
             raise ConfigError(f"local-warp.variant is {self.variant}; variants count from 0.")
 
-    negative = False
-    elsewhere = False
-    views = ()
-
     def draw(self, clips: int, size: int, generator: torch.Generator) -> Tensor:
         """Where each pixel of the warped view looks, float [B, S, S, 2]: (x, y) in fractions of the side."""
         places = pixel_places(size)
@@ -72,11 +67,6 @@ class LocalWarp:
             return _local(places, torch.rand(clips, 1 + 4 * MOST, generator=generator), self.strength)
         jitter = 2 * torch.rand(clips, GRID * GRID, 2, generator=generator) - 1
         return places + (_spline(size) @ (self.strength * JITTER * jitter)).view(clips, size, size, 2)
-
-    def apply(self, variant: Mapping[str, Tensor], generator: torch.Generator) -> Mapping[str, Tensor]:
-        """All views warped alike (:func:`kinema.transforms.warping.warped`)."""
-        first = next(iter(variant.values()))
-        return warped(variant, self.draw(len(first), first.shape[-1], generator))
 
 
 def _local(places: Tensor, draws: Tensor, strength: float) -> Tensor:

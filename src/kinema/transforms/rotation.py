@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from kinema.core.errors import ConfigError
-from kinema.transforms.warping import pixel_places, warped
+from kinema.transforms.warping import Warp, pixel_places
 
 
 @dataclass(frozen=True)
-class Rotation:
+class Rotation(Warp):
     """Turns a clip about its middle; where the turned picture ends, its border goes on.
 
     Args:
@@ -31,18 +30,12 @@ class Rotation:
         if self.variant < 0:
             raise ConfigError(f"rotation.variant is {self.variant}; variants count from 0.")
 
-    negative = False
-    elsewhere = False
-    views = ()
-
-    def draw(self, clips: int, generator: torch.Generator) -> Tensor:
+    def turns(self, clips: int, generator: torch.Generator) -> Tensor:
         """The turn of each clip in radians, float [B]; what is above zero turns the picture clockwise."""
         return math.radians(self.degrees) * (2 * torch.rand(clips, generator=generator) - 1)
 
-    def apply(self, variant: Mapping[str, Tensor], generator: torch.Generator) -> Mapping[str, Tensor]:
-        """All views turned alike (:func:`kinema.transforms.warping.warped`); motion vectors turn with the picture."""
-        first = next(iter(variant.values()))
-        turn = self.draw(len(first), generator)[:, None, None]
-        x, y = (pixel_places(first.shape[-1]) - 0.5).unbind(-1)
-        looks = torch.stack([turn.cos() * x + turn.sin() * y, turn.cos() * y - turn.sin() * x], dim=-1) + 0.5
-        return warped(variant, looks)
+    def draw(self, clips: int, size: int, generator: torch.Generator) -> Tensor:
+        """Where each pixel of the turned view looks, float [B, S, S, 2]: (x, y) in fractions of the side."""
+        turn = self.turns(clips, generator)[:, None, None]
+        x, y = (pixel_places(size) - 0.5).unbind(-1)
+        return torch.stack([turn.cos() * x + turn.sin() * y, turn.cos() * y - turn.sin() * x], dim=-1) + 0.5

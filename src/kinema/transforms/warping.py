@@ -11,6 +11,24 @@ from torch.nn.functional import grid_sample
 from kinema.transforms.motion import MOTION_LIMIT
 
 
+class Warp:
+    """A disturbance that bends all frames of a clip alike; a kind of it is a frozen dataclass that draws how."""
+
+    variant: int
+    negative = False
+    elsewhere = False
+    views = ()
+
+    def draw(self, clips: int, size: int, generator: torch.Generator) -> Tensor:
+        """Where each pixel of the warped view looks, float [B, S, S, 2]: (x, y) in fractions of the side."""
+        raise NotImplementedError
+
+    def apply(self, variant: Mapping[str, Tensor], generator: torch.Generator) -> Mapping[str, Tensor]:
+        """All views warped alike (:func:`warped`)."""
+        first = next(iter(variant.values()))
+        return warped(variant, self.draw(len(first), first.shape[-1], generator))
+
+
 def pixel_places(size: int) -> Tensor:
     """The middles of a view's pixels, float [S, S, 2]: (x, y) in fractions of the side."""
     middle = (torch.arange(size) + 0.5) / size
