@@ -79,13 +79,16 @@ def plan(row: str, epochs: int, seed: int) -> Plan:
     return made
 
 
-def recipe(row: str, epochs: int, seed: int) -> Recipe:
-    """The recipe of a row; CPR on another base takes the guide that CPR trained."""
+def recipe(row: str, epochs: int, seed: int, home: Path) -> Recipe:
+    """The recipe of a row in the folder of its set and seed; CPR on another base takes the guide that CPR trained there,
+    and trains it again where there is none."""
     made = plan(row, epochs, seed).recipe()
     if "+" not in row:
         return made
     own, guide, mining = made.phases
     shared = f"../cpr/phases/02-{guide.name}"
+    if not (home / "cpr" / "phases" / f"02-{guide.name}" / "phase.json").exists():
+        return made
     return replace(made, phases=(own, replace(mining, start={**mining.start, "motion": shared})))
 
 
@@ -163,7 +166,7 @@ def cell(name: str, seed: int, row: str, arguments: argparse.Namespace) -> dict[
     """One cell: trained, then measured."""
     data, cache, home = data_of(name, arguments), arguments.out / "cache", arguments.out / name / f"seed{seed}"
     run, took = home / ("moco" if row == "random" else row), {}
-    made = recipe("moco" if row == "random" else row, arguments.epochs, seed)
+    made = recipe("moco" if row == "random" else row, arguments.epochs, seed, home)
     learnt = data
     if name == "asl":
         made, learnt = (
