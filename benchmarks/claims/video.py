@@ -80,8 +80,7 @@ def plan(row: str, epochs: int, seed: int) -> Plan:
 
 
 def recipe(row: str, epochs: int, seed: int, home: Path) -> Recipe:
-    """The recipe of a row in the folder of its set and seed; CPR on another base takes the guide that CPR trained there,
-    and trains it again where there is none."""
+    """The recipe of a row; CPR on another base takes the guide that CPR trained beside it, or trains it again."""
     made = plan(row, epochs, seed).recipe()
     if "+" not in row:
         return made
