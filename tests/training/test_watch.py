@@ -45,6 +45,14 @@ def test_finite_watch_when_asked(value):
         watch.flush()
 
 
+def test_finite_watch_hands_on_what_it_looked_at():
+    watch = FiniteWatch(every=3)
+    for step in range(7):
+        watch.add(step, torch.tensor(float(step)))
+    assert watch.flush() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    assert watch.flush() == []
+
+
 def one_way(rows):
     return torch.ones(rows, 8) / 8**0.5
 

@@ -45,6 +45,7 @@ class FiniteWatch:
         self.every = every
         self._steps: list[int] = []
         self._losses: list[Tensor] = []
+        self._read: list[float] = []
 
     def add(self, step: int, loss: Tensor) -> None:
         """Remembers a step's loss and looks at those so far when there are enough.
@@ -55,16 +56,21 @@ class FiniteWatch:
         self._steps.append(step)
         self._losses.append(loss.detach())
         if len(self._losses) >= self.every:
-            self.flush()
+            self._look()
 
     def flush(self) -> list[float]:
-        """Reads the losses since the last time.
+        """All losses since the last time that this was called.
 
         Raises:
             TrainingError: one of them is NaN or infinite.
         """
+        self._look()
+        read, self._read = self._read, []
+        return read
+
+    def _look(self) -> None:
         if not self._losses:
-            return []
+            return
         steps, losses = self._steps, torch.stack(self._losses).tolist()
         self._steps, self._losses = [], []
         for step, loss in zip(steps, losses, strict=True):
@@ -74,7 +80,7 @@ class FiniteWatch:
                     "Try a lower optimiser.lr, more optimiser.warmup_epochs, optimiser.clip_norm 1, "
                     "or precision 32-true.",
                 )
-        return losses
+        self._read += losses
 
 
 class CollapseWatch:
