@@ -16,7 +16,7 @@ import kinema
 from kinema import api_search
 from kinema.core.errors import DataError, StorageError, UsageError
 from kinema.data.decoding import decode
-from kinema.data.manifest import Manifest
+from kinema.data.manifest import Manifest, Video
 from kinema.data.scanning import scan
 from kinema.searching import centre as centring
 from kinema.searching import engines, place
@@ -73,16 +73,16 @@ def test_longer_windows_are_means_of_their_clips(embed, table, videos, model):
         assert row["end"] - row["start"] == pytest.approx(0.6)
 
 
-def test_the_centre_is_the_mean_of_clips_and_stays(embed, table, videos, model, make_tiny_video):
-    """Every clip of these six videos has a part in it; what comes later has none, until the table is made anew."""
-    embed(videos)
-    first = centre_of(table())
+def test_the_centre_is_the_mean_of_clips_and_stays(embed, table, videos, model, make_tiny_video, monkeypatch):
+    """Where every clip of these six videos has a part in it; what comes later has none, until it is taken anew."""
     clips = [
         model.encode(decode(file, short_side=16, motion=False).frames[start : start + 5], normalize=False)
         for file in sorted(videos.rglob("*.mp4"))
         for start in range(len(decode(file, short_side=16, motion=False).frames) - 4)
     ]
-    assert len(clips) < centring.MOST
+    monkeypatch.setattr(centring, "FEWEST", len(clips))
+    embed(videos)
+    first = centre_of(table())
     np.testing.assert_allclose(first.numpy(), np.mean(clips, axis=0, dtype=np.float64), atol=1e-5)
     vectors, _ = vectors_of(table())
     assert abs(vectors.mean()) < 0.02
@@ -119,9 +119,30 @@ def test_the_centre_is_the_same_for_any_number_of_workers_and_its_clips_go_toget
     assert set(sizes) > {16}
     assert max(sizes) == 16
     assert sorted(set(widths)) == [16, 32]
-    assert widths.count(32) == 1
+    assert widths.count(32) == 2, "the first clips, of which the broken video leaves too few, and then more"
     alone = centring.find_centre(model, manifest, WindowSpec(), workers=2, batch_size=1, **told)
     np.testing.assert_allclose(found[0].numpy(), alone.numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("frames", "clips"),
+    [
+        pytest.param([104] * 10, 50, id="one in twenty"),
+        pytest.param([24] * 10, 32, id="no fewer than 32"),
+        pytest.param([404] * 30, 200, id="no more than 200"),
+        pytest.param([4004, *[4] * 20], 200, id="one in twenty, though most videos have one clip"),
+        pytest.param([44, *[4] * 20], 32, id="a long video makes up for the others"),
+        pytest.param([24], 20, id="all that there are"),
+        pytest.param([], 0, id="none"),
+    ],
+)
+def test_how_many_clips_the_centre_is_the_mean_of(frames, clips, model):
+    """The clips of this encoder span five frames; a window begins at every frame that leaves room for one."""
+    videos = tuple(Video(path=f"{number}.mp4", frames=count, fps=25.0) for number, count in enumerate(frames))
+    places = centring._places(model, Manifest(Path("videos"), videos), WindowSpec(), share=20)
+    assert len(places) == len(set(places)) == clips
+    assert places == sorted(places)
+    assert {row for row, _ in places} == set(range(len(frames)))
 
 
 def test_a_handful_of_clips_has_no_centre(embed, table, videos, model):

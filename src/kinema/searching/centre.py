@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -26,8 +27,10 @@ from kinema.searching.reading import Chunk, alike, together
 from kinema.searching.windows import WindowSpec, rate_of
 from kinema.steps import Progress
 
-MOST, FEWEST = 200, 32
-"""Clips that the centre is the mean of; of fewer than the second it would be what they show, and there is none."""
+Item = TypeVar("Item")
+MOST, FEWEST, SHARE = 200, 32, 20
+"""Clips that the centre is the mean of, one of ``SHARE`` of the archive's within these bounds; of fewer than the second
+it would be what they show, and there is none."""
 
 
 def find_centre(
@@ -54,14 +57,11 @@ def find_centre(
     Returns:
         Float64 [dim]; None where there are fewer than ``FEWEST`` clips that can be read.
     """
-    places = _places(model, manifest, windows)
-    if len(places) < FEWEST:
-        return None
 
     def reading(row: int, start: int) -> Callable[[], Iterator[Chunk]]:
         return lambda: clip_chunks(model, manifest.file(row), manifest.videos[row], [start])
 
-    def clips() -> Iterator[RawClips]:
+    def clips(places: Sequence[tuple[int, int]]) -> Iterator[RawClips]:
         told(0, len(places))
         for done, chunks in enumerate(ahead([reading(*place) for place in places], workers=workers), 1):
             read: list[RawClips] = []
@@ -70,7 +70,12 @@ def find_centre(
             yield from read
             told(done, len(places))
 
-    features = [each for batch in _batches(clips(), batch_size) for each in model.encode_clips(batch, device=device)]
+    features: list[Tensor] = []
+    for share in (SHARE, 1):  # where so many cannot be read that too few are left, more are
+        if len(features) < FEWEST:
+            places = _places(model, manifest, windows, share)
+            batches = _batches(clips(places), batch_size) if len(places) >= FEWEST else ()
+            features = [each for batch in batches for each in model.encode_clips(batch, device=device)]
     if len(features) < FEWEST:
         return None
     centre = torch.stack(features).double().mean(0)
@@ -89,25 +94,29 @@ def _batches(clips: Iterator[RawClips], most: int) -> Iterator[RawClips]:
         yield together(waiting)
 
 
-def _places(model: Model, manifest: Manifest, windows: WindowSpec) -> list[tuple[int, int]]:
-    """(row, first frame) of the clips: the same for the same videos, whoever asks and whenever."""
+def _places(model: Model, manifest: Manifest, windows: WindowSpec, share: int) -> list[tuple[int, int]]:
+    """(row, first frame) of one clip in ``share``: the same for the same videos, whoever asks and whenever."""
+
+    def starts_of(row: int) -> tuple[int, ...]:
+        video = manifest.videos[row]
+        starts = clip_starts(windows.cut(video.frames, rate_of(video), model.clip), model.clip)
+        return starts if video.health == "ok" else starts[:1]  # a damaged file is read from its beginning
+
     readable = [
         row
         for row, video in enumerate(manifest.videos)
         if video.health != "unreadable" and video.frames > 0 and not (model.hears is not None and sound_missing(video))
     ]
-    rows = _spread(readable, MOST)
-    places = []
-    for row in rows:
-        video = manifest.videos[row]
-        starts = clip_starts(windows.cut(video.frames, rate_of(video), model.clip), model.clip)
-        # A damaged file is read from its beginning, so only that is asked of it.
-        chosen = _spread(starts, max(1, MOST // len(rows))) if video.health == "ok" else starts[:1]
-        places += [(row, start) for start in chosen]
-    return places
+    clips = sum(len(starts_of(row)) for row in readable)
+    most = min(MOST, max(FEWEST, clips // share))
+    of = {row: starts_of(row) for row in _spread(readable, most)}
+    enough = min(most, sum(map(len, of.values())))
+    # Videos of few clips leave more to the others.
+    each = next(n for n in range(most + 1) if sum(min(n, len(starts)) for starts in of.values()) >= enough)
+    return _spread([(row, start) for row, starts in of.items() for start in _spread(starts, each)], most)
 
 
-def _spread(items: Sequence[int], most: int) -> list[int]:
+def _spread(items: Sequence[Item], most: int) -> list[Item]:
     """So many of them, evenly along the sequence, each in the middle of its part."""
     count = min(most, len(items))
     return [items[int(at)] for at in (np.arange(count) + 0.5) * len(items) / max(1, count)]
