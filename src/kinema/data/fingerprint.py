@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from kinema.core.errors import KinemaError, VideoError
 from kinema.data.manifest import Manifest
-from kinema.data.picture import quarter_turns
+from kinema.data.picture import SCALING, quarter_turns
 from kinema.data.reading import Reader, open_video
 from kinema.data.workers import Job, run_jobs, serve
 
@@ -81,7 +81,9 @@ def _timed(reader: Reader, fps: float) -> Iterator[tuple[float, NDArray[np.float
 
 
 def _light(reformatter: VideoReformatter, frame: Any) -> NDArray[np.float32]:
-    picture = reformatter.reformat(frame, width=_FINE, height=_FINE, format="gray", interpolation=Interpolation.AREA)
+    picture = reformatter.reformat(
+        frame, width=_FINE, height=_FINE, format="gray", interpolation=Interpolation.AREA, threads=SCALING
+    )
     plane = picture.planes[0]
     rows = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(-1, plane.line_size)[:_FINE, :_FINE]
     each = _FINE // SIDE

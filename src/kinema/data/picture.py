@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 from kinema.data.motion import grid_shape, pool, rasterise, rotate, tells_motion
 from kinema.data.reading import type_of
 
+SCALING = 1
+"""Threads that scale a frame. Several, as PyAV chooses, take twice as long where it has some hundred pixels; files are
+what is read in parallel here."""
+
 _TOGETHER = 16
 
 
@@ -51,7 +55,7 @@ class Picture:
         """Uint8 [H, W, 3], turned for display."""
         height, width = self.target
         picture = self._reformatter.reformat(
-            frame, width=width, height=height, format="rgb24", interpolation=Interpolation.BILINEAR
+            frame, width=width, height=height, format="rgb24", interpolation=Interpolation.BILINEAR, threads=SCALING
         )
         plane = picture.planes[0]
         rows = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(-1, plane.line_size)[:height, : width * 3]
