@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from oracles.transforms import triangle_weights
 
 from kinema.transforms import Geometry, TransformConfig, axis_matrix, centre_square, draw_geometry, resample, ten_crops
+from kinema.transforms import geometry as geometry_module
+from kinema.transforms.blur import gaussian_matrix
 
 
 def geometry(top=0.0, left=0.0, height=1.0, width=1.0, flip=False):
@@ -128,3 +130,35 @@ def test_ten_crops_are_the_corners_and_the_middle_then_mirrored():
     assert len(crops) == 10
     for crop, wanted in zip(crops, expected + [part.flip(2) for part in expected], strict=True):
         torch.testing.assert_close(crop, wanted, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("blurred", [False, True])
+@pytest.mark.parametrize(("height", "width", "size"), [(72, 96, 64), (90, 40, 50), (33, 70, 48)])
+def test_bands_change_nothing(monkeypatch, height, width, size, blurred):
+    """Crops of all places and sizes, mirrored, of frames that are padded; view sizes that bands do not divide."""
+    draw = torch.Generator().manual_seed(4)
+    n = 12
+    extent = torch.stack([torch.randint(20, height + 1, (n,), generator=draw), torch.full((n,), width)], dim=1)
+    rows, columns = draw_geometry(TransformConfig(), extent, draw).matrices(extent, height, width, size)
+    if blurred:
+        kernel = gaussian_matrix(torch.linspace(0, 2, n), size)
+        rows, columns = kernel @ rows.float(), kernel @ columns.float()
+    x, mix = torch.rand(n, 3, height, width, 3, generator=draw), torch.rand(n, 3, 3, generator=draw)
+    found = {}
+    for least in (0, 2**60):
+        monkeypatch.setattr(geometry_module, "WORTH_BANDS", least)
+        found[least] = resample(x, rows.float(), columns.float(), mix)
+    assert found[0].is_contiguous()
+    torch.testing.assert_close(found[0], found[2**60], atol=2e-6, rtol=0)
+
+
+def test_a_clip_in_bands_does_not_depend_on_its_batch(monkeypatch):
+    monkeypatch.setattr(geometry_module, "WORTH_BANDS", 0)
+    draw = torch.Generator().manual_seed(5)
+    extent = torch.tensor([[40, 50]] * 4)
+    rows, columns = (m.float() for m in draw_geometry(TransformConfig(), extent, draw).matrices(extent, 40, 50, 32))
+    x = torch.rand(4, 3, 40, 50, 3, generator=draw)
+    together = resample(x, rows, columns)
+    for clip in range(4):
+        some = slice(clip, clip + 1)
+        assert resample(x[some], rows[some], columns[some]).equal(together[some])

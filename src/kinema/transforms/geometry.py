@@ -25,6 +25,12 @@ from torch import Tensor
 
 from kinema.transforms.config import TransformConfig
 
+COLUMN_BAND, ROW_BAND = 16, 32
+"""Columns and rows of a view that are resampled together on the CPU."""
+
+WORTH_BANDS = 2**23
+"""Products a clip from which on bands are faster than one product for the whole batch."""
+
 ATTEMPTS = 10
 """Crops drawn for each clip, of which the first that fits into the frame is taken."""
 
@@ -93,6 +99,8 @@ def axis_matrix(start: Tensor, length: Tensor, extent: Tensor, size_in: int, siz
 def resample(x: Tensor, rows: Tensor, columns: Tensor, channels: Tensor | None = None) -> Tensor:
     """Resamples every frame of every clip and mixes its channels: two batched matrix products.
 
+    On the CPU each clip is cut into bands, which leave out what has no weight: most of a matrix is zeros.
+
     Args:
         x: float [N, T, H, W, C], contiguous.
         rows: float [N, O, H].
@@ -107,8 +115,53 @@ def resample(x: Tensor, rows: Tensor, columns: Tensor, channels: Tensor | None =
         channels = torch.eye(c, device=x.device, dtype=x.dtype).expand(n, c, c)
     d, p = channels.shape[1], columns.shape[1]
     both = torch.einsum("npw,ndc->nwcpd", columns, channels).reshape(n, w * c, p * d)
+    if x.device.type == "cpu" and t * h * w * c * p * d >= WORTH_BANDS:
+        return _in_bands(x, rows, columns, both)
     across = torch.bmm(x.reshape(n, t * h, w * c), both).view(n, t, h, p * d)
     return torch.matmul(rows[:, None], across).view(n, t, rows.shape[1], p, d)
+
+
+def _in_bands(x: Tensor, rows: Tensor, columns: Tensor, both: Tensor) -> Tensor:
+    """The same, clip by clip: of each band of the view only the pixels that it looks at are multiplied.
+
+    Args:
+        x: float [N, T, H, W, C], contiguous.
+        rows: float [N, O, H].
+        columns: float [N, P, W].
+        both: float [N, W C, P D], the columns and the channels.
+    """
+    n, t, _, w, c = x.shape
+    o, p = rows.shape[1], columns.shape[1]
+    d = both.shape[2] // p
+    made = x.new_empty(n, t, o, p * d)
+    bands = zip(_bands(rows, ROW_BAND), _bands(columns, COLUMN_BAND), strict=True)
+    for clip, out, down, across, (row_bands, column_bands) in zip(x, made, rows, both, bands, strict=True):
+        top, bottom = min(first for _, first, _ in row_bands), max(end for _, _, end in row_bands)
+        seen = clip[:, top:bottom].reshape(-1, w * c)
+        wide = x.new_empty(len(seen), p * d)
+        for part, first, end in column_bands:
+            torch.mm(
+                seen[:, first * c : end * c],
+                across[first * c : end * c, part.start * d : part.stop * d],
+                out=wide[:, part.start * d : part.stop * d],
+            )
+        tall = wide.view(t, bottom - top, p * d)
+        for part, first, end in row_bands:
+            out[:, part] = torch.matmul(down[part, first:end], tall[:, first - top : end - top])
+    return made.view(n, t, o, p, d)
+
+
+def _bands(matrices: Tensor, size: int) -> list[list[tuple[slice, int, int]]]:
+    """For each matrix [O, I] of a stack: so many rows at a time, and the first and last (exclusive) column they use."""
+    weighs = matrices != 0
+    found: list[list[tuple[slice, int, int]]] = [[] for _ in matrices]
+    for start in range(0, matrices.shape[1], size):
+        part = slice(start, min(start + size, matrices.shape[1]))
+        used = weighs[:, part].any(1).to(torch.uint8)
+        first, last = used.argmax(1).tolist(), used.flip(1).argmax(1).tolist()
+        for bands, begin, after in zip(found, first, last, strict=True):
+            bands.append((part, begin, matrices.shape[2] - after))
+    return found
 
 
 def draw_geometry(config: TransformConfig, extent: Tensor, generator: torch.Generator) -> Geometry:
