@@ -101,7 +101,7 @@ class BrokenMotion:
         rows = torch.tensor([clip for clip, name in enumerate(kind) if name == "warp"], device=first.device)
         if len(rows):
             warped = _warped({name: x[rows] for name, x in variant.items()}, knots.to(first)[rows])
-            made = {name: x.index_copy(0, rows, warped[name]) for name, x in made.items()}
+            made = {name: x.index_copy_(0, rows, warped[name]) for name, x in made.items()}
         return {name: x.contiguous(memory_format=torch.channels_last_3d) for name, x in made.items()}
 
 
@@ -132,11 +132,15 @@ def _reordered(name: str, x: Tensor, order: Tensor) -> Tensor:
 
     Frames are moved as they lie in memory, [B, T, S, S, C], each in one piece.
     """
-    clip = torch.arange(len(x), device=x.device)[:, None]
     frames = x.permute(0, 2, 3, 4, 1)
+    places = (order + frames.shape[1] * torch.arange(len(x), device=x.device)[:, None]).flatten()
+
+    def taken(each: Tensor) -> Tensor:
+        return each.flatten(0, 1).index_select(0, places).view(each.shape)
+
     if name == "rgb":
-        return frames[clip, order].permute(0, 4, 1, 2, 3)
-    since = (frames.cumsum(1) - frames[:, :1])[clip, order]  # since the first frame, at each frame of the new order
+        return taken(frames).permute(0, 4, 1, 2, 3)
+    since = taken(frames.cumsum(1).sub_(frames[:, :1]))  # since the first frame, at each frame of the new order
     steps = torch.cat([frames[:, :1], since.diff(dim=1)], dim=1)
     unchanged = (order == torch.arange(frames.shape[1], device=x.device)).all(1)[:, None, None, None, None]
     steps = torch.where(unchanged, frames, steps).permute(0, 4, 1, 2, 3)

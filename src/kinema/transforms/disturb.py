@@ -95,6 +95,11 @@ def needed_views(disturb: Sequence[Disturbance]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(view for each in disturb for view in each.views))
 
 
+def acting_on(disturb: Sequence[Disturbance], variant: int | None) -> tuple[Disturbance, ...]:
+    """The disturbances of one variant; of the window elsewhere, if it is None."""
+    return tuple(each for each in disturb if (None if each.elsewhere else each.variant) == variant)
+
+
 def only(variant: Views, names: tuple[str, ...]) -> dict[str, Tensor]:
     """The named views of a variant."""
     return {name: variant[name] for name in names}
@@ -102,5 +107,6 @@ def only(variant: Views, names: tuple[str, ...]) -> dict[str, Tensor]:
 
 def _differs(one: Views, other: Views) -> Tensor:
     """Bool [B], which clips differ in some view."""
-    gaps = [(one[name] - other[name]).abs().flatten(1).amax(1) for name in one]
+    # Over all axes at once, in the order of memory; flattening would copy the clips.
+    gaps = [(one[name] - other[name]).abs_().amax((1, 2, 3, 4)) for name in one]
     return torch.stack(gaps).amax(0) > SAME

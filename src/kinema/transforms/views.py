@@ -32,7 +32,7 @@ from kinema.core.records import SOUND, VIEWS, ClipBatch, ClipSpec, Companions, R
 from kinema.transforms.blur import draw_sigma, gaussian_matrix
 from kinema.transforms.colour import Colour, colour_matrix, contrast_offset, draw_colour
 from kinema.transforms.config import TransformConfig
-from kinema.transforms.disturb import Disturbed, disturbed, needed_views, only
+from kinema.transforms.disturb import Disturbed, acting_on, disturbed, needed_views, only
 from kinema.transforms.geometry import Geometry, centre_square, draw_geometry, resample, ten_crops
 from kinema.transforms.motion import motion_clips_view, motion_view
 from kinema.transforms.sound import draw_sound, sound_view
@@ -124,8 +124,10 @@ class ViewTransform:
             plain = torch.rand(b, generator=generator) < (self.config.plain_second if v == 1 else 0.0)
             colour = draw_colour(self.config, b, generator, plain)
             sigma = draw_sigma(self.config.blur_p, self.config.blur_sigma, b, generator) * ~plain
+            acting = acting_on(self.config.disturb, None if raw.elsewhere is not None and v == windows - 1 else v)
+            wanted = tuple(dict.fromkeys((*self._seen, *needed_views(acting))))
             with _float32(raw):
-                made.append(self._variant(raw, v, geometry, colour, sigma, self.reads))
+                made.append(self._variant(raw, v, geometry, colour, sigma, wanted))
         elsewhere = None if raw.elsewhere is None else (made.pop(), raw.elsewhere)
         with _float32(raw):
             beside = self._companions(raw, shown[0], generator)
