@@ -251,9 +251,16 @@ class Model:
         """
         where = device or ("cuda" if torch.cuda.is_available() else "cpu")
         x = self._transform.evaluate(raw.to(where).split_variants()).view(0, self.view)
-        tower = self.tower.to(where)
+        tower = self._tower_on(where)
         features: Tensor = tower(x) if projected else tower.encoder(x)
         return features.float().cpu()
+
+    def _tower_on(self, device: str) -> Tower:
+        """The tower on a device; asking each of its tensors takes longer than a small batch."""
+        first = next(self.tower.parameters(), None)
+        if first is None or first.device != torch.empty(0, device=device).device:
+            self.tower.to(device)
+        return self.tower
 
     @torch.inference_mode()
     def _mean(
@@ -261,7 +268,7 @@ class Model:
     ) -> Features:
         """The mean of encoder and head over the windows of each video; a batch says whose window each of its is."""
         where = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        tower = self.tower.to(where)
+        tower = self._tower_on(where)
         encoded = torch.zeros(videos, self.dim)
         projected: Tensor | None = None
         count = torch.zeros(videos)
