@@ -72,7 +72,7 @@ def share(videos: Path) -> dict[str, float]:
 
     from kinema import api
     from kinema.recipes.presets import small
-    from kinema.training.phase import PhaseModule
+    from kinema.training.module import PhaseModule
 
     spent: list[float] = []
     refresh = PhaseModule._refresh

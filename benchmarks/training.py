@@ -26,7 +26,8 @@ from rich.table import Table
 from kinema.core.records import RawClips, TrainingContext
 from kinema.core.seeds import generator_at
 from kinema.recipes.presets import small
-from kinema.training.phase import PhaseModule, Surroundings, make_optimiser
+from kinema.training.module import PhaseModule
+from kinema.training.phase import Surroundings, make_optimiser
 from kinema.training.progress import PhaseDisplay
 from kinema.training.settings import Recipe
 from kinema.training.trainer import build_method

@@ -13,7 +13,7 @@ from kinema.core.errors import ConfigError, DataError, UsageError
 from kinema.data import ClipDataset, ClipRequest, collate, evaluation_windows
 from kinema.measure.fit import FitConfig, class_scores, fit_classifier, parts_of
 from kinema.model import Model
-from kinema.training import phase
+from kinema.training import module
 from kinema.training.checkpoints import read_tower
 from kinema.training.phase import InterruptedRunError
 from kinema.training.settings import OptimiserConfig
@@ -171,14 +171,14 @@ def test_no_recording_learns_and_chooses(tiny_manifest):
 
 def test_a_training_that_was_stopped_goes_on_to_the_same_weights(measure, tmp_path, monkeypatch):
     measure(out=tmp_path / "whole")
-    after = phase.PhaseModule._after_step
+    after = module.PhaseModule._after_step
 
     def stop(self, terms):
         if self.progress.step == 3:
             object.__setattr__(self.around, "stop", lambda: True)
         after(self, terms)
 
-    monkeypatch.setattr(phase.PhaseModule, "_after_step", stop)
+    monkeypatch.setattr(module.PhaseModule, "_after_step", stop)
     with pytest.raises(InterruptedRunError):
         measure(out=tmp_path / "stopped")
     monkeypatch.undo()

@@ -25,7 +25,8 @@ from kinema.measure.fit import FitConfig
 from kinema.model import Model
 from kinema.recipes.json import read_recipe, recipe_from_plain, recipe_to_plain
 from kinema.recipes.methods import METHODS
-from kinema.training.phase import InterruptedRunError, PhaseModule
+from kinema.training.module import PhaseModule
+from kinema.training.phase import InterruptedRunError
 from kinema.training.settings import OptimiserConfig
 from kinema.transforms import TransformConfig
 

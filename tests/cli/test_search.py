@@ -108,3 +108,18 @@ def test_without_the_extra_the_error_names_it(tmp_path, tiny_folder):
     error = json.loads(run.stdout)["error"]
     assert (run.returncode, error["kind"]) == (1, "missing_extra")
     assert "kinema[search]" in error["hint"]
+
+
+def test_embedding_and_searching_load_no_trainer(place):
+    """Lightning and scikit-learn take longer to load than torch, and a person waits for an answer."""
+    heavy = ("pytorch_lightning", "sklearn", "torch._dynamo")
+    code = (
+        "import sys\nfrom kinema.cli import main\nrun, videos, query = sys.argv[1:]\n"
+        "for told in (['embed', run, videos], ['search', run, query]):\n"
+        "    try:\n        main(told)\n    except SystemExit as left:\n        assert left.code == 0\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    given = [sys.executable, "-c", code, place / "run", place / "videos", place / "videos/left/left0.mp4"]
+    run = subprocess.run(given, capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == "[]"

@@ -28,18 +28,18 @@ def test_every_epoch_has_a_round_of_clusters(whole):
 
 @pytest.mark.parametrize("stop_at", [2, 4])
 def test_a_stopped_run_goes_on_as_if_it_had_not(whole, stop_at, tiny_manifest, tiny_cache, tmp_path, monkeypatch):
-    from kinema.training import phase
+    from kinema.training import module
 
-    after = phase.PhaseModule._after_step
+    after = module.PhaseModule._after_step
 
     def stopping(self, terms):
         if self.progress.step == stop_at:
-            monkeypatch.setattr(phase.PhaseModule, "_after_step", after)
+            monkeypatch.setattr(module.PhaseModule, "_after_step", after)
             self.save()
             raise InterruptedRunError("stopped")
         after(self, terms)
 
-    monkeypatch.setattr(phase.PhaseModule, "_after_step", stopping)
+    monkeypatch.setattr(module.PhaseModule, "_after_step", stopping)
     plan, out = tiny_plan("xdc", method=PLAN), tmp_path / "run"
     shared = {"cache": tiny_cache, "device": "cpu", "logger": "none"}
     with pytest.raises(InterruptedRunError):

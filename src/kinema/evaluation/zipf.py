@@ -23,7 +23,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 from torch import Tensor
 
 from kinema.core.errors import DataError, ShapeError
@@ -95,6 +94,8 @@ def zipf_fitness(
     told = ZipfFigures(float("nan"), np.zeros(k), float("nan"), rank, spread)
     if told.collapsed:
         return told
+    from sklearn.cluster import KMeans
+
     points = standardised(x).numpy()
     fitted = KMeans(k, n_init=4, random_state=seed).fit(points)
     centres = fitted.cluster_centers_

@@ -1,37 +1,21 @@
-"""One phase of a run as a Lightning module: augment, loss, backward, step, commit, in this order and nowhere else.
-
-Optimisation is manual, so that the order of the verbs can be read here. Lightning brings devices, precision and
-loggers. It is not asked to remember anything: ``checkpoints.Progress`` and the checkpoint hold all of it.
-"""
+"""What a phase of a run is made of and needs: its transform, its optimiser, and what it is given from outside."""
 
 from __future__ import annotations
 
-import json
-import logging
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from kinema.core.errors import ConfigError, KinemaError, ShapeError
-from kinema.core.files import storage_error
-from kinema.core.protocols import Method, Refreshed
+from kinema.core.errors import ConfigError, KinemaError
+from kinema.core.protocols import Method
 from kinema.core.records import RawClips
-from kinema.core.seeds import generator_at
-from kinema.training.checkpoints import Checkpoint, Progress
+from kinema.training.checkpoints import Progress
 from kinema.training.settings import OptimiserConfig, Phase, Recipe
-from kinema.training.watch import CollapseWatch, FiniteWatch, WaitTimer
 from kinema.transforms import ViewTransform, check_variants
-
-log = logging.getLogger(__name__)
-
-LOG_EVERY = 10
 
 
 class InterruptedRunError(KinemaError):
@@ -102,215 +86,6 @@ class Surroundings:
     display: Display
     stop: Callable[[], bool]
     after_epoch: Callable[[Method, int], Mapping[str, float]] | None = None
-
-
-class PhaseModule(pl.LightningModule):  # type: ignore[misc]
-    """Trains one method for one phase; all of its state goes into one checkpoint."""
-
-    def __init__(self, method: Method, recipe: Recipe, phase: Phase, around: Surroundings) -> None:
-        super().__init__()
-        self.automatic_optimization = False
-        self.method, self.recipe, self.phase, self.around = method, recipe, phase, around
-        self.transform = transform_of(method, recipe, phase)
-        self.optimiser = make_optimiser(method, phase.optimiser)
-        self.progress = Progress()
-        self.finite = FiniteWatch(LOG_EVERY)
-        self.collapse = CollapseWatch(recipe.collapse_rank)
-        self._timer: WaitTimer[RawClips] = WaitTimer(())
-        self._last = self._saved = time.perf_counter()
-        self._waited = 0.0
-        self._logger_failed = False
-
-    @property
-    def checkpoint_path(self) -> Path:
-        """Where the phase's checkpoint lies."""
-        return self.around.folder / "checkpoint.pt"
-
-    @property
-    def metrics_path(self) -> Path:
-        """Where the phase's metrics lie, a line of JSON each."""
-        return self.around.folder / "metrics.jsonl"
-
-    def restore(self) -> None:
-        """Goes on from the phase's checkpoint, if there is one; forgets metrics that were written after it."""
-        if self.checkpoint_path.exists():
-            checkpoint = Checkpoint.read(self.checkpoint_path, self.around.identity)
-            checkpoint.restore(self.method, self.optimiser)
-            self.progress = checkpoint.progress
-            self.collapse.restore(checkpoint.meters["collapse"])
-            if self.around.meter is not None:
-                self.around.meter.restore(checkpoint.meters["mining"])
-        if self.metrics_path.exists():
-            with self.metrics_path.open("r+b") as file:
-                file.truncate(self.progress.metrics_bytes)
-
-    def save(self) -> None:
-        """Writes the checkpoint, atomically."""
-        self._settle()
-        meters: dict[str, Any] = {"collapse": self.collapse.state()}
-        if self.around.meter is not None:
-            meters["mining"] = self.around.meter.state()
-        optimiser = self.optimiser.state_dict()
-        Checkpoint(self.around.identity, self.progress, self.method.state_dict(), optimiser, meters).write(
-            self.checkpoint_path
-        )
-        self._saved = time.perf_counter()
-
-    # Lightning's side
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The optimiser of the phase."""
-        return self.optimiser
-
-    def train_dataloader(self) -> WaitTimer[RawClips]:
-        """The rest of the epoch that is under way."""
-        self._timer = WaitTimer(self.around.loader(self.progress.epoch, self.progress.batch))
-        return self._timer
-
-    def on_train_start(self) -> None:
-        """Lets a method that refreshes begin with the features of untrained, or inherited, networks."""
-        if self.progress.step == 0:
-            self._refresh(0)
-
-    def on_train_epoch_start(self) -> None:
-        """Sets the clock; time between epochs is not the training's."""
-        self._last, self._waited = time.perf_counter(), self._timer.waited
-
-    def training_step(self, raw: RawClips, batch_idx: int) -> None:  # noqa: ARG002 - Lightning's signature
-        """One step: augment, loss, backward, optimiser, commit."""
-        p, seed, name = self.progress, self.recipe.seed, self.phase.name
-        self.method.train()
-        augment = generator_at(seed, "augment", name, p.step, self.global_rank)
-        batch = self.transform.train(raw, augment, labels=self.method.reads_labels)
-        losses = self.method.loss(batch, generator_at(seed, "loss", name, p.step))
-        if losses.ready:
-            self._step(losses.total, p.epoch + (p.batch + 1) / self.around.batches)
-            self.finite.add(p.step, losses.total)
-            self.collapse.add(losses.embeddings if losses.embeddings is not None else losses.total.reshape(1, 1))
-        try:
-            self.method.commit(losses)
-        except ShapeError:
-            self.finite.flush()  # a loss that is not finite says more than the features that it spoilt
-            raise
-        if losses.mined is not None and self.around.meter is not None:
-            self.around.meter.update(batch.index, losses.mined)
-        p.step, p.batch, p.clips = p.step + 1, p.batch + 1, p.clips + len(batch)
-        self._after_step(losses.terms)
-
-    def _step(self, total: Tensor, epoch: float) -> None:
-        rate = self.phase.optimiser.rate(epoch, self.phase.epochs)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["share"]
-        optimiser = self.optimizers()
-        optimiser.zero_grad(set_to_none=True)
-        self.manual_backward(total)
-        if self.phase.optimiser.clip_norm:
-            self.clip_gradients(optimiser, self.phase.optimiser.clip_norm, "norm")
-        optimiser.step()
-
-    def _after_step(self, terms: Mapping[str, Tensor]) -> None:
-        now, p = time.perf_counter(), self.progress
-        p.seconds, p.waited = p.seconds + now - self._last, p.waited + self._timer.waited - self._waited
-        self._last, self._waited = now, self._timer.waited
-        if p.step % LOG_EVERY == 0:
-            self._log_step(terms)
-        self.around.display.update(p, self.around.batches, self._mean_loss())
-        if p.batch >= self.around.batches:
-            return  # the end of the epoch writes its own checkpoint
-        stopping = self.around.stop()
-        if stopping or now - self._saved >= self.recipe.checkpoint_seconds:
-            self.save()
-        if stopping:
-            raise InterruptedRunError(
-                f"Stopped in epoch {p.epoch + 1}, batch {p.batch} of {self.around.batches}; everything is saved.",
-                "Run the same command with --resume to go on exactly here.",
-            )
-
-    def on_train_epoch_end(self) -> None:
-        """Writes the epoch's figures, lets the method refresh if there is another epoch, saves."""
-        p = self.progress
-        losses_seen = self._settle() or p.loss_count
-        row = self._row("epoch", self._mean_loss() if losses_seen else None)
-        if self.around.meter is not None:
-            row |= self.around.meter.figures()
-            self.around.meter.reset()
-        row["effective_rank"] = self.collapse.look(p.step, judge=p.epoch > 0)
-        if self.around.after_epoch is not None:
-            row |= self.around.after_epoch(self.method, p.epoch)
-        self._write(row)
-        self._log(row)
-        if p.epoch + 1 < self.phase.epochs:
-            self._refresh(p.epoch + 1)
-        p.epoch, p.batch, p.loss_sum, p.loss_count = p.epoch + 1, 0, 0.0, 0
-        self.save()
-        self.around.display.epoch(row)
-
-    def _refresh(self, epoch: int) -> None:
-        """Hands the method the features of all videos, and has the optimiser forget what was drawn anew."""
-        if not self.method.refreshes(epoch):
-            return
-        told = self.method.refresh(self.around.features(self.method)) or Refreshed()
-        for parameter in told.renewed:
-            self.optimiser.state.pop(parameter, None)
-        if told.figures:
-            row = {"phase": self.phase.name, "event": "refresh", "epoch": epoch, "step": self.progress.step}
-            self._write(row | dict(told.figures))
-            self._log(told.figures)
-
-    # Figures
-
-    def _settle(self) -> int:
-        """Reads the losses since the last time into the epoch's sum."""
-        losses = self.finite.flush()
-        for loss in losses:
-            self.progress.loss_sum += loss
-        self.progress.loss_count += len(losses)
-        return len(losses)
-
-    def _mean_loss(self) -> float:
-        return self.progress.loss_sum / max(self.progress.loss_count, 1)
-
-    def _row(self, event: str, loss: float | None) -> dict[str, Any]:
-        p = self.progress
-        return {
-            "phase": self.phase.name,
-            "event": event,
-            "epoch": p.epoch,
-            "step": p.step,
-            "loss": loss,
-            "lr": self.optimiser.param_groups[-1]["lr"],
-            "clips_per_second": p.clips / p.seconds if p.seconds else None,
-            "data_wait": p.waited / p.seconds if p.seconds else None,
-        }
-
-    def _log_step(self, terms: Mapping[str, Tensor]) -> None:
-        self._settle()
-        row = self._row("step", self._mean_loss() if self.progress.loss_count else None)
-        row |= {name: float(value) for name, value in terms.items()}
-        self._write(row)
-        self._log(row)
-
-    def _write(self, row: Mapping[str, Any]) -> None:
-        plain = {key: None if isinstance(value, float) and not isfinite(value) else value for key, value in row.items()}
-        line = (json.dumps(plain, allow_nan=False) + "\n").encode()
-        try:
-            with self.metrics_path.open("ab") as file:
-                file.write(line)
-        except OSError as error:
-            raise storage_error(self.metrics_path, error) from error
-        self.progress.metrics_bytes += len(line)
-
-    def _log(self, row: Mapping[str, Any]) -> None:
-        numbers = {f"{self.phase.name}/{k}": v for k, v in row.items() if isinstance(v, int | float)}
-        if self.logger is None or self._logger_failed:
-            return
-        try:
-            self.logger.log_metrics(numbers, step=self.progress.step)
-        except (
-            Exception
-        ) as error:  # a tracking server may fail in any way, and a training is worth more than its curves
-            self._logger_failed = True
-            log.warning("The logger failed and is left alone; metrics.jsonl has every figure: %s", error)
 
 
 def transform_of(method: Method, recipe: Recipe, phase: Phase) -> ViewTransform:

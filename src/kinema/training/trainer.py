@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from rich.console import Console
@@ -27,10 +27,13 @@ from kinema.data import ClipDataset, ClipSampler, ClipStore, collate
 from kinema.encoders.weights import encoder_state
 from kinema.training.checkpoints import read_tower, write_tower
 from kinema.training.loggers import close_logger, open_logger
-from kinema.training.phase import InterruptedRunError, Meter, PhaseModule, Surroundings, transform_of
+from kinema.training.phase import InterruptedRunError, Meter, Surroundings, transform_of
 from kinema.training.progress import PhaseDisplay
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Phase, Recipe
+
+if TYPE_CHECKING:
+    from kinema.training.module import PhaseModule
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,8 @@ def out_of_memory(failure: torch.cuda.OutOfMemoryError) -> TrainingError:
 
 def _train_phase(job: Job, phase: Phase) -> None:
     """Trains one phase from its beginning, or from its last checkpoint, to its end."""
+    from kinema.training.module import PhaseModule
+
     recipe, folder = job.recipe, job.folder(phase)
     method = build_method(recipe, phase, job.context)
     method.start({view: read_tower(tower_of(name, view, recipe, job.run)) for view, name in phase.start.items()})

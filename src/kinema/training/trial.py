@@ -24,7 +24,8 @@ from kinema.core.errors import TrainingError
 from kinema.core.protocols import Method
 from kinema.core.records import RawClips
 from kinema.training.checkpoints import Progress
-from kinema.training.phase import PhaseModule, Surroundings
+from kinema.training.module import PhaseModule
+from kinema.training.phase import Surroundings
 from kinema.training.settings import Phase, Recipe
 from kinema.training.trainer import make_trainer, out_of_memory, quiet_lightning
 
