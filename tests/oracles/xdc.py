@@ -22,7 +22,7 @@ def weighted_cross_entropy(logits, labels, weights):
 
 
 def xdc_loss(form, features, heads, labels, weights):
-    """The mean over both networks and all that each learns.
+    """The mean over both networks and all that each learns; in xdc that of their own clusters on top.
 
     ``features`` a clip's vectors by view; ``heads`` by view and cluster space, [K][d] and [K]; labels of the clips and
     weights of the clusters by space.
@@ -34,6 +34,11 @@ def xdc_loss(form, features, heads, labels, weights):
         "mdc": [(a, a), (a, b), (b, b), (b, a)],
         "cdc": [(a, "both"), (b, "both")],
     }[form]
+    total = _mean_of(learnt, features, heads, labels, weights)
+    return total + (_mean_of([(a, a), (b, b)], features, heads, labels, weights) if form == "xdc" else 0.0)
+
+
+def _mean_of(learnt, features, heads, labels, weights):
     losses = []
     for view, space in learnt:
         matrix, bias = heads[view, space]

@@ -154,11 +154,11 @@ def _cmd_paper(config: CMDConfig) -> Plan:
 def _xdc_paper(config: XDCConfig) -> Plan:
     """The setting of XDC on Kinetics: R(2+1)D-18 on 8 frames of 112 pixels, ResNet-18 on 40 bands by 100 frames.
 
-    64 clusters, SGD with a rate that drops in steps. The batch, the epochs and the rate are for one GPU, and a
-    reconstruction: the paper's are for clusters of them. Needs a GPU; not run here.
+    64 clusters, found four times, SGD with a rate that drops in steps. The batch, the epochs and the rate are for one
+    GPU, and a reconstruction: the paper's are for clusters of them. Needs a GPU; not run here.
     """
     return Plan(
-        config,
+        replace(config, every=30),
         epochs=120,
         optimiser=OptimiserConfig("sgd", lr=1e-2, weight_decay=1e-4, schedule="steps", drops=(60, 90), warmup_epochs=0),
         clip=ClipSpec(frames=8, stride=4, size=112, short_side=128),
