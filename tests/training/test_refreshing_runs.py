@@ -6,7 +6,7 @@ from tiny_runs import assert_same_run, rows, tiny_plan
 from kinema import api
 from kinema.training.phase import InterruptedRunError
 
-PLAN = {"view": "rgb", "guide": "motion", "clusters": 3}
+PLAN = {"view": "rgb", "guide": "motion", "clusters": 3, "every": 1}
 
 
 @pytest.fixture(scope="module")
