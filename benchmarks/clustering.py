@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -37,17 +36,25 @@ def features(rows: int, dim: int, clusters: int, seed: int) -> torch.Tensor:
     return normalize(x + 0.7 / dim**0.5 * torch.randn(rows, dim, generator=draw), dim=1)
 
 
+def peak(*, forget: bool = False) -> int:
+    """The largest resident set of this process so far, in bytes; after ``forget``, since then."""
+    if forget:
+        Path("/proc/self/clear_refs").write_text("5")
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return 1024 * int(line.split()[1])
+
+
 def cell(rows: int, dim: int, clusters: int, engine: str, seed: int, answer: Any) -> None:
     """Clusters once, and puts what that took into a queue."""
     from kinema.mining import cluster
 
     x = features(rows, dim, clusters, seed)
     cluster(x[: 20 * clusters], clusters, seed=0, engine=engine)  # imports and warms up
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak(forget=True)
     began = time.perf_counter()
     found = cluster(x, clusters, seed=seed, engine=engine)
     seconds = time.perf_counter() - began
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    grown = peak() - before
     sums = torch.zeros(clusters, dim).index_add_(0, found.labels, x)
     middles = sums / torch.bincount(found.labels, minlength=clusters)[:, None]
     distance = float((x - middles[found.labels]).square().sum(dim=1).mean())
