@@ -85,10 +85,10 @@ def recipe(row: str, epochs: int, seed: int, home: Path) -> Recipe:
     if "+" not in row:
         return made
     own, guide, mining = made.phases
-    shared = f"../cpr/phases/02-{guide.name}"
-    if not (home / "cpr" / "phases" / f"02-{guide.name}" / "phase.json").exists():
+    shared = f"cpr/phases/02-{guide.name}"
+    if not (home / shared / "phase.json").exists():
         return made
-    return replace(made, phases=(own, replace(mining, start={**mining.start, "motion": shared})))
+    return replace(made, phases=(own, replace(mining, start={**mining.start, "motion": f"../{shared}"})))
 
 
 def measure(model: Model, data: Manifest, cache: Path, device: str) -> dict[str, Any]:

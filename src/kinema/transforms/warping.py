@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import torch
@@ -11,7 +12,7 @@ from torch.nn.functional import grid_sample
 from kinema.transforms.motion import MOTION_LIMIT
 
 
-class Warp:
+class Warp(ABC):
     """A disturbance that bends all frames of a clip alike; a kind of it is a frozen dataclass that draws how."""
 
     variant: int
@@ -19,9 +20,9 @@ class Warp:
     elsewhere = False
     views = ()
 
+    @abstractmethod
     def draw(self, clips: int, size: int, generator: torch.Generator) -> Tensor:
         """Where each pixel of the warped view looks, float [B, S, S, 2]: (x, y) in fractions of the side."""
-        raise NotImplementedError
 
     def apply(self, variant: Mapping[str, Tensor], generator: torch.Generator) -> Mapping[str, Tensor]:
         """All views warped alike (:func:`warped`)."""
