@@ -1,3 +1,9 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
 
 from kinema.data.workers import run_jobs
@@ -9,6 +15,7 @@ def answer(job):
     if job["do"] == "crash": os.abort()
     if job["do"] == "raise": raise ValueError("a fault of ours")
     if job["do"] == "hang": time.sleep(60)
+    if job["do"] == "told": print(os.getpid(), file=open("pid", "w"), flush=True); time.sleep(60)
     print("noise on standard output")
     return {"did": job["do"]}
 serve(answer)
@@ -51,3 +58,31 @@ def test_stopping_early_ends_the_processes(module):
     results = run_jobs(module, [[], []], [{"do": "a"}, {"do": "hang"}], lambda _, reason: {"lost": reason})
     assert next(results) == (0, {"did": "a"})
     results.close()  # returns at once, though one job hangs
+
+
+def gone(pid, within=20.0):
+    """Whether the process ends in so many seconds; one that nobody has waited for yet has ended."""
+    end = time.monotonic() + within
+    while time.monotonic() < end:
+        try:
+            with open(f"/proc/{pid}/stat") as file:
+                if file.read().rsplit(")", 1)[1].split()[0] == "Z":
+                    return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="looks for processes in /proc")
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_worker_does_not_outlive_who_asked(module, tmp_path, how):
+    asking = f"from kinema.data.workers import run_jobs\nnext(run_jobs({module!r}, [[]], [{{'do': 'told'}}], None))"
+    asker = subprocess.Popen([sys.executable, "-c", asking], cwd=tmp_path)
+    end = time.monotonic() + 60
+    while not (told := (tmp_path / "pid").read_text() if (tmp_path / "pid").exists() else "").endswith("\n"):
+        assert time.monotonic() < end, "the worker never began"
+        time.sleep(0.05)
+    asker.send_signal(how)
+    asker.wait()
+    assert gone(int(told))

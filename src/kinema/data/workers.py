@@ -9,16 +9,21 @@ from a script, a notebook or the command line alike.
 from __future__ import annotations
 
 import json
+import os
 import queue
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 Job = dict[str, Any]
+
+LOOKS = 0.2
+"""Seconds between two looks of a worker whether the process that asked is still there."""
 
 
 class _Worker:
@@ -133,10 +138,26 @@ def run_jobs(
 
 
 def serve(answer: Callable[[Job], Job]) -> None:
-    """The loop of a worker: answers each line of standard input until there are no more."""
+    """The loop of a worker: answers each line of standard input until there are no more.
+
+    Nobody waits for the answer once the process that asked has died, so the worker then ends at once, in the middle of
+    a job that may have hours before it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = sys.stdout
     sys.stdout = sys.stderr
-    for line in sys.stdin:
+    given: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(given, os.getppid()), daemon=True).start()
+    while (line := given.get()) is not None:
         answers.write(json.dumps(answer(json.loads(line))) + "\n")
         answers.flush()
+
+
+def _listen(given: queue.SimpleQueue[str | None], asker: int) -> None:
+    """Hands on the lines of standard input; after the last, ends the process as soon as ``asker`` is gone."""
+    for line in sys.stdin:
+        given.put(line)
+    given.put(None)
+    while os.getppid() == asker:
+        time.sleep(LOOKS)
+    os._exit(1)
