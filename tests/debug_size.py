@@ -26,6 +26,7 @@ SMALL |= {
 
 FORMS = {"xdc-mdc": ("xdc", {"form": "mdc"}), "xdc-cdc": ("xdc", {"form": "cdc"})}
 FORMS |= {"be-triplet": ("be", {"form": "triplet"}), "dsm-triplets": ("dsm", {"form": "triplets"})}
+FORMS |= {"elo-sound": ("elo", {"others": ("sound",)})}
 """Methods in a form that is not their first."""
 
 EVERY = [*METHODS, *FORMS, "joined"]

@@ -31,6 +31,7 @@ BESIDE_TOWERS = {
     "supervised": {"classifier"},
     "cmd": {"keyframe_net", "keyframe_head", "motion_net", "motion_head", "predictor", "predicted_head"},
     "elo": {"heads", "tower_grey"},
+    "elo-sound": {"heads"},
 }
 """What a method learns outside of the towers that it trains; nothing, for those that are not named."""
 

@@ -90,7 +90,7 @@ METHODS: dict[str, MethodEntry] = {
     "elo": MethodEntry(
         ELoConfig,
         "Piergiovanni et al. 2020, arXiv 2002.12177",
-        VIDEO,
+        (*VIDEO, "sound"),
         "many tasks in several modalities, distilled into one network; 'kinema evolve' finds their weights",
     ),
     "xdc": MethodEntry(
