@@ -41,6 +41,7 @@ from kinema.demo import demo_data
 from kinema.evaluation import zipf_fitness
 from kinema.evolving.run import EvolveConfig, kept_weights
 from kinema.methods.elo import TASKS
+from kinema.recipes.changes import changed
 from kinema.recipes.plan import Plan
 from kinema.recipes.presets import small
 
@@ -72,7 +73,14 @@ def searched(name: str, data: Manifest, arguments: argparse.Namespace, candidate
         cache=arguments.out / "cache",
         device=arguments.device,
         console=console,
+        preset=plan(arguments),
     )
+
+
+def plan(arguments: argparse.Namespace) -> Plan:
+    """The preset, with clips of the size that was asked for."""
+    made = small("elo")
+    return replace(made, clip=replace(made.clip, size=arguments.size, short_side=round(arguments.size * 9 / 8)))
 
 
 def candidate_cell(run: Path, data: Manifest, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -99,10 +107,10 @@ def full_cell(
     row: str, seed: int, data: Manifest, found: Mapping[str, Evolved], args: argparse.Namespace
 ) -> dict[str, Any]:
     """Weights trained in full with one seed, and measured."""
-    plan: Plan = replace(small("elo"), epochs=args.epochs, seed=seed)
-    plan = replace(plan, method=replace(plan.method, weights=weights_of(row, found), rest=0.0))  # type: ignore[arg-type]
+    made = changed(plan(args), {"method": {"weights": weights_of(row, found), "rest": 0.0}})
+    made = replace(made, epochs=args.epochs, seed=seed)
     run, cache = args.out / f"seed{seed}" / ("equal" if row == "untrained" else row), args.out / "cache"
-    took = trained(run, plan.recipe(), data, args, cache)
+    took = trained(run, made.recipe(), data, args, cache)
     return measure(api.load(run, untrained=row == "untrained"), data, cache, args.device) | took
 
 
@@ -192,10 +200,11 @@ def scatter(found: Mapping[str, Any], file: Path) -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--candidates", type=int, default=33)
-    parser.add_argument("--population", type=int, default=11)
+    parser.add_argument("--candidates", type=int, default=24)
+    parser.add_argument("--population", type=int, default=8)
     parser.add_argument("--candidate-epochs", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--size", type=int, default=48, help="pixels a side: a step with all parts has eight passes")
     parser.add_argument("--k", type=int, default=50)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
@@ -214,7 +223,8 @@ def main() -> None:
     found |= {key: value for key, value in record.read(NAME).items() if key in found}
     command = (
         f"python benchmarks/claims/elo.py OUT --candidates {arguments.candidates} "
-        f"--candidate-epochs {arguments.candidate_epochs} --epochs {arguments.epochs} --k {arguments.k}"
+        f"--candidate-epochs {arguments.candidate_epochs} --epochs {arguments.epochs} --k {arguments.k} "
+        f"--size {arguments.size}"
     )
     if not arguments.table:
         drawn = MocapConfig(
