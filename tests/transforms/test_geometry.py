@@ -162,3 +162,15 @@ def test_a_clip_in_bands_does_not_depend_on_its_batch(monkeypatch):
     for clip in range(4):
         some = slice(clip, clip + 1)
         assert resample(x[some], rows[some], columns[some]).equal(together[some])
+
+
+@pytest.mark.parametrize("least", [0, 2**60])
+def test_whole_numbers_are_resampled_as_they_are(monkeypatch, least):
+    monkeypatch.setattr(geometry_module, "WORTH_BANDS", least)
+    draw = torch.Generator().manual_seed(6)
+    extent = torch.tensor([[40, 50], [30, 44]])
+    rows, columns = (m.float() for m in draw_geometry(TransformConfig(), extent, draw).matrices(extent, 40, 50, 32))
+    x = torch.randint(0, 256, (2, 3, 40, 50, 3), generator=draw, dtype=torch.uint8)
+    made = resample(x, rows, columns)
+    assert made.dtype == torch.float32
+    assert made.equal(resample(x.float(), rows, columns))

@@ -102,7 +102,7 @@ def resample(x: Tensor, rows: Tensor, columns: Tensor, channels: Tensor | None =
     On the CPU each clip is cut into bands, which leave out what has no weight: most of a matrix is zeros.
 
     Args:
-        x: float [N, T, H, W, C], contiguous.
+        x: float or uint8 [N, T, H, W, C], contiguous.
         rows: float [N, O, H].
         columns: float [N, P, W].
         channels: float [N, D, C], or None for channels as they are.
@@ -112,12 +112,12 @@ def resample(x: Tensor, rows: Tensor, columns: Tensor, channels: Tensor | None =
     """
     n, t, h, w, c = x.shape
     if channels is None:
-        channels = torch.eye(c, device=x.device, dtype=x.dtype).expand(n, c, c)
+        channels = torch.eye(c, device=x.device, dtype=columns.dtype).expand(n, c, c)
     d, p = channels.shape[1], columns.shape[1]
     both = torch.einsum("npw,ndc->nwcpd", columns, channels).reshape(n, w * c, p * d)
     if x.device.type == "cpu" and t * h * w * c * p * d >= WORTH_BANDS:
         return _in_bands(x, rows, columns, both)
-    across = torch.bmm(x.reshape(n, t * h, w * c), both).view(n, t, h, p * d)
+    across = torch.bmm(x.to(both.dtype).reshape(n, t * h, w * c), both).view(n, t, h, p * d)
     return torch.matmul(rows[:, None], across).view(n, t, rows.shape[1], p, d)
 
 
@@ -125,7 +125,7 @@ def _in_bands(x: Tensor, rows: Tensor, columns: Tensor, both: Tensor) -> Tensor:
     """The same, clip by clip: of each band of the view only the pixels that it looks at are multiplied.
 
     Args:
-        x: float [N, T, H, W, C], contiguous.
+        x: float or uint8 [N, T, H, W, C], contiguous.
         rows: float [N, O, H].
         columns: float [N, P, W].
         both: float [N, W C, P D], the columns and the channels.
@@ -133,12 +133,13 @@ def _in_bands(x: Tensor, rows: Tensor, columns: Tensor, both: Tensor) -> Tensor:
     n, t, _, w, c = x.shape
     o, p = rows.shape[1], columns.shape[1]
     d = both.shape[2] // p
-    made = x.new_empty(n, t, o, p * d)
+    made = both.new_empty(n, t, o, p * d)
     bands = zip(_bands(rows, ROW_BAND), _bands(columns, COLUMN_BAND), strict=True)
     for clip, out, down, across, (row_bands, column_bands) in zip(x, made, rows, both, bands, strict=True):
         top, bottom = min(first for _, first, _ in row_bands), max(end for _, _, end in row_bands)
-        seen = clip[:, top:bottom].reshape(-1, w * c)
-        wide = x.new_empty(len(seen), p * d)
+        seen = both.new_empty(t * (bottom - top), w * c)
+        seen.view(t, bottom - top, w, c).copy_(clip[:, top:bottom])
+        wide = both.new_empty(len(seen), p * d)
         for part, first, end in column_bands:
             torch.mm(
                 seen[:, first * c : end * c],

@@ -72,15 +72,17 @@ class LocalWarp(Warp):
 def _local(places: Tensor, draws: Tensor, strength: float) -> Tensor:
     """Float [S, S, 2] places taken through up to three local warps: [B, S, S, 2]."""
     count = 1 + (MOST * draws[:, 0]).long()
-    p = places.expand(len(draws), *places.shape)
+    p = places.permute(2, 0, 1).repeat(len(draws), 1, 1, 1)  # x and y apart: rows of numbers, not pairs
     for number in range(MOST):
-        centre, shift = draws[:, 1 + 4 * number : 5 + 4 * number].view(-1, 2, 1, 1, 2).unbind(1)
+        rows = (number < count).nonzero()[:, 0]
+        centre, shift = draws[rows, 1 + 4 * number : 5 + 4 * number].view(-1, 2, 2, 1, 1).unbind(1)
         centre = CENTRE[0] + (CENTRE[1] - CENTRE[0]) * centre
         shift = SHIFT[0] + (SHIFT[1] - SHIFT[0]) * shift
-        far = ((p - centre).square().sum(-1, keepdim=True)) / shift.square().sum(-1, keepdim=True)
-        there = (number < count)[:, None, None, None]
-        p = torch.where(there, p - strength * shift * 0.5 / (3 * far.square() + 1), p)
-    return p
+        moving = p[rows]
+        x, y = (moving - centre).square_().unbind(1)
+        far = ((x + y) / shift.square().sum(1)).square_()
+        p[rows] = moving.sub_((far.mul_(3).add_(1).reciprocal_()[:, None]) * (strength * 0.5 * shift))
+    return p.permute(0, 2, 3, 1)
 
 
 @functools.cache

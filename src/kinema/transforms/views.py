@@ -298,7 +298,7 @@ def _coloured(pixels: Tensor, rows: Tensor, columns: Tensor, colour: Colour | No
     """Resampled, jittered, clamped and normalised; the contrast's mean is over the clip's own ``frames`` frames."""
     n = pixels.shape[0]
     matrix = torch.eye(3, device=pixels.device).expand(n, 3, 3) if colour is None else colour_matrix(colour)
-    x = resample(pixels.float(), rows, columns, matrix / (255 * RGB_STD))
+    x = resample(pixels, rows, columns, matrix / (255 * RGB_STD))
     offset = x.new_full((n,), -RGB_MEAN / RGB_STD)
     if colour is not None:
         offset = offset + contrast_offset(x[:, -frames:], colour.contrast)

@@ -48,26 +48,34 @@ def warped(variant: Mapping[str, Tensor], looks: Tensor) -> dict[str, Tensor]:
         looks: float [B, S, S, 2], where each pixel of the result looks: (x, y) in fractions of the side; beyond the
             picture its border goes on.
     """
-    looks = looks.to(next(iter(variant.values())))
-    made = {name: _looked_up(x, looks) for name, x in variant.items()}
+    first = next(iter(variant.values()))
+    looks = looks.to(first)
+    grid = (2 * looks - 1).repeat_interleave(first.shape[2], dim=0)
+    made = {name: _looked_up(x, grid) for name, x in variant.items()}
     if "motion" in made:
-        rows, motion = _stretch(looks), made["motion"]
-        moved = torch.stack([a[:, None] * motion[:, 0] + b[:, None] * motion[:, 1] for a, b in rows], dim=1)
-        made["motion"] = moved.clamp_(-MOTION_LIMIT, MOTION_LIMIT).contiguous(memory_format=torch.channels_last_3d)
+        made["motion"] = _turned(made["motion"], looks)
     return made
 
 
-def _looked_up(x: Tensor, looks: Tensor) -> Tensor:
-    """Float [B, C, T, S, S] resampled where ``looks`` says, the same in every frame; the border goes on outside.
+def _looked_up(x: Tensor, grid: Tensor) -> Tensor:
+    """Float [B, C, T, S, S] resampled where ``grid`` [B T, S, S, 2] says, in [-1, 1]; the border goes on outside.
 
     Every frame is a picture of its own, with its channels last as they lie in memory: so nothing is copied.
     """
     b, c, frames, size, _ = x.shape
     pictures = x.transpose(1, 2).reshape(b * frames, c, size, size)
-    grid = (2 * looks - 1)[:, None].expand(b, frames, size, size, 2).reshape(b * frames, size, size, 2)
     out: Tensor = grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
     out = out.view(b, frames, c, size, size).transpose(1, 2)
     return out.contiguous(memory_format=torch.channels_last_3d)
+
+
+def _turned(motion: Tensor, looks: Tensor) -> Tensor:
+    """Vectors, float [B, 2, T, S, S], turned and stretched as the warp does at their places."""
+    moved = torch.empty_like(motion)
+    for component, (across, down) in zip(moved.unbind(1), _stretch(looks), strict=True):
+        torch.mul(motion[:, 0], across[:, None], out=component)
+        component.addcmul_(motion[:, 1], down[:, None])
+    return moved.clamp_(-MOTION_LIMIT, MOTION_LIMIT)
 
 
 def _stretch(looks: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
