@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 PARTS = ("matched", "unbiased", "swapped")
+ORDER = ("random", "moco", "moco-one-window", "simclr", "be", "be-two-windows", "be-foreign-frame", "dsm")
+ORDER += ("dsm-two-windows", "cmd", "cmd-context", "cmd-motion", "cpr", "cpr+be", "cpr+dsm", "cpr+cmd")
+NAMES = {
+    "random": "untrained",
+    "moco": "MoCo",
+    "simclr": "SimCLR",
+    **{name: name.upper() for name in ("be", "dsm", "cmd", "cpr", "asl")},
+    "cmd-context": "CMD-the context alone",
+    "cmd-motion": "CMD-the motion alone",
+}
 COLOURS = {"matched": "#8fb7c9", "unbiased": "#00796b", "swapped": "#c2703d"}
 Cells = Mapping[str, Mapping[str, Any]]
 
@@ -38,36 +48,67 @@ def names_of(cells: Cells) -> list[str]:
 
 
 def rows_of(cells: Cells, name: str) -> list[str]:
-    """The rows of a set, in the order in which they were filled."""
-    found: dict[str, None] = {}
-    for key in cells:
-        if key.split()[0] == name:
-            found.setdefault(key.split()[2])
-    return sorted(found, key=lambda row: (row != "random", row.startswith("cpr"), list(found).index(row)))
+    """The rows of a set, in a fixed order."""
+    return sorted({key.split()[2] for key in cells if key.split()[0] == name}, key=ORDER.index)
+
+
+def without_changes(cells: Cells) -> dict[str, Mapping[str, Any]]:
+    """The cells of methods as they are."""
+    return {key: figures for key, figures in cells.items() if "-" not in key.split()[2]}
+
+
+def with_changes(cells: Cells) -> dict[str, Mapping[str, Any]]:
+    """The cells of methods of which one thing was changed, and of the same unchanged with the same set and seed."""
+    changed = [key for key in cells if "-" in key.split()[2]]
+    wanted = {*changed, *(" ".join([*key.split()[:2], key.split()[2].partition("-")[0]]) for key in changed)}
+    return {key: figures for key, figures in cells.items() if key in wanted}
 
 
 def tables(cells: Cells) -> str:
-    """A table a set: R@1 and linear accuracy a part, and scene reliance."""
-    text = []
-    for name in names_of(cells):
-        parts = [
-            part for part in (*PARTS, "tom") if any(of(cells, name, row, "r@1", part) for row in rows_of(cells, name))
-        ]
-        scenes = {"matched", "swapped"} <= set(parts)
-        head = [f"{name}", "seeds", *(f"R@1 {p}" for p in parts), *(f"linear {p}" for p in parts)]
-        head += ["scene reliance"] if scenes else []
-        text += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-        for row in rows_of(cells, name):
-            figures = [spread(of(cells, name, row, figure, part)) for figure in ("r@1", "linear") for part in parts]
-            line = [row, str(len(of(cells, name, row, "r@1", parts[0]))), *figures]
-            line += [spread(reliance(cells, name, row))] if scenes else []
-            text.append("| " + " | ".join(line) + " |")
-        text.append("")
-    return "\n".join(text)
+    """A table a set: R@1 and linear accuracy a part, and scene reliance; then those in which one thing was changed."""
+    made = [table(some, name) for some in (without_changes(cells), with_changes(cells)) for name in names_of(some)]
+    return "\n\n".join(made)
+
+
+def table(cells: Cells, name: str) -> str:
+    """The table of one set, the best mean of a column in bold; scene reliance where the scene tells something."""
+    rows, biased = rows_of(cells, name), name not in ("bias0", "asl")
+    parts = [part for part in (*PARTS, "tom") if any(of(cells, name, row, "r@1", part) for row in rows)]
+    columns = [[of(cells, name, row, figure, part) for row in rows] for figure in ("r@1", "linear") for part in parts]
+    columns += [[reliance(cells, name, row) for row in rows]] if biased else []
+    seeds = [str(len(of(cells, name, row, "r@1", parts[0]))) for row in rows]
+    told = [written(column, max) for column in columns[: 2 * len(parts)]]
+    told += [written(column, min) for column in columns[2 * len(parts) :]]
+    head = [shown(name), "seeds"]
+    for figure in ("R@1", "linear"):
+        head += [f"{figure} {part}" if number == 0 else part for number, part in enumerate(parts)]
+    head += ["scene reliance"] if biased else []
+    lines = ["| " + " | ".join(line) + " |" for line in zip(map(shown, rows), seeds, *told, strict=True)]
+    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *lines])
+
+
+def written(column: Sequence[Sequence[float]], best: Callable[[Sequence[float]], float]) -> list[str]:
+    """Mean ± standard deviation of each row, that with the best mean in bold."""
+    means = [round(statistics.mean(values), 4) for values in column]
+    return [
+        f"**{spread(values)}**" if mean == best(means) else spread(values)
+        for mean, values in zip(means, column, strict=True)
+    ]
+
+
+def shown(name: str) -> str:
+    """A row or a set as people call it."""
+    if name.startswith("bias"):
+        return f"bias {name.removeprefix('bias').removeprefix('0') or '0'}"
+    first, _, base = name.partition("+")
+    title, _, change = NAMES.get(first, first).partition("-")
+    title = NAMES.get(title, title) + (f", {change.replace('-', ' ')}" if change else "")
+    return f"{title} on {shown(base)}" if base else title
 
 
 def charts(cells: Cells, folder: Path) -> None:
-    """R@1 on each part, a group of bars a row; a file a set: claims-video-SET.svg."""
+    """R@1 on each part, a group of bars a method; a file a set: claims-video-SET.svg."""
+    cells = without_changes(cells)
     for name in names_of(cells):
         parts = [part for part in PARTS if any(of(cells, name, row, "r@1", part) for row in rows_of(cells, name))]
         if parts:
