@@ -8,8 +8,20 @@ from pathlib import Path
 from typing import Any
 
 PARTS = ("matched", "unbiased", "swapped")
-ORDER = ("random", "moco", "moco-one-window", "simclr", "be", "be-two-windows", "be-foreign-frame", "dsm")
-ORDER += ("dsm-two-windows", "cmd", "cmd-context", "cmd-motion", "cpr", "cpr+be", "cpr+dsm", "cpr+cmd")
+ORDER = ("random", "moco", "moco-one-window", "simclr", "be", "be-two-windows", "be-foreign-frame")
+ORDER += (
+    "be-without-negative",
+    "be-without-frame",
+    "dsm",
+    "dsm-two-windows",
+    "cmd",
+    "cmd-context",
+    "cmd-motion",
+    "cpr",
+    "cpr+be",
+    "cpr+dsm",
+    "cpr+cmd",
+)
 NAMES = {
     "random": "untrained",
     "moco": "MoCo",

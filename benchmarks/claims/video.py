@@ -57,7 +57,10 @@ WINDOWS = ("moco-one-window", "be-two-windows", "dsm-two-windows")
 FOREIGN = ("be-foreign-frame",)
 """BE with a frame of another video: one of the own video changes no background that stands still."""
 
-EVERY = (*ROWS, *HALVES, *WINDOWS, *FOREIGN)
+PARTS_OF_BE = {"be-without-negative": "static-frame", "be-without-frame": "elsewhere"}
+"""MoCo on one window with one of the two things that BE adds to it."""
+
+EVERY = (*ROWS, *HALVES, *WINDOWS, *FOREIGN, *PARTS_OF_BE)
 
 
 def plan(row: str, epochs: int, seed: int) -> Plan:
@@ -72,7 +75,9 @@ def plan(row: str, epochs: int, seed: int) -> Plan:
         made = changed(made, {"method": {"context_weight": 0.0}})
     if name in FOREIGN:
         made = changed(made, {"method": {"still_from": "batch"}})
-    if name.endswith("-one-window"):
+    if name in PARTS_OF_BE:
+        made = composed(replace(small("moco"), epochs=epochs, seed=seed), "small", transforms=(PARTS_OF_BE[name],))
+    if name.endswith("-one-window") or name in PARTS_OF_BE:
         made = replace(made, temporal=0.0)
     if name.endswith("-two-windows"):
         made = replace(made, temporal=Plan.temporal)
