@@ -166,7 +166,7 @@ def bars(cells: Cells, name: str, parts: Sequence[str]) -> str:
         f'font-size="11" role="img"><title>Retrieval R@1, {name}</title>',
         f'<rect width="{width}" height="{base + 40}" fill="#fff"/>',
     ]
-    told = "asl_letters24" if name == "asl" else f"Mocap-15, bias {name.removeprefix('bias')}"
+    told = "asl_letters24" if name == "asl" else f"Mocap-15, {shown(name)}"
     out.append(f'<text x="{width - 10}" y="17" text-anchor="end">R@1 in %, {told}</text>')
     for tick in range(0, 101, 20):
         out.append(f'<path d="M{left} {y(tick / 100):.1f}H{width - 10}" stroke="#ddd"/>')
@@ -185,12 +185,11 @@ def bars(cells: Cells, name: str, parts: Sequence[str]) -> str:
             out.append(
                 f'<rect x="{x}" y="{y(mean):.1f}" width="{step - 4}" height="{mean * height:.1f}" '
                 f'fill="{COLOURS[part]}">'
-                f"<title>{row}, {part}: {spread(values)}</title></rect>"
+                f"<title>{shown(row)}, {part}: {spread(values)}</title></rect>"
             )
             if len(values) > 1:
                 middle = x + (step - 4) / 2
                 out.append(f'<path d="M{middle} {y(min(values)):.1f}V{y(max(values)):.1f}" stroke="#222"/>')
-        out.append(
-            f'<text x="{start + step * len(parts) / 2 - 2:.0f}" y="{base + 18}" text-anchor="middle">{row}</text>'
-        )
+        middle = start + step * len(parts) / 2 - 2
+        out.append(f'<text x="{middle:.0f}" y="{base + 18}" text-anchor="middle">{shown(row)}</text>')
     return "\n".join([*out, "</svg>"]) + "\n"
