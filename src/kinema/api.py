@@ -128,9 +128,10 @@ def pretrain(
     store = open_store(manifest, recipe, cache=cache, console=console)
     for phase in recipe.phases:
         check_memory(phase, recipe, len(store.frames))
-    if not resume:
-        _begin(run, recipe, manifest, device, {"data": _told(data), "where": dict(where or {})}, silent)
-    return train(replace(_job(recipe, store, run, manifest, context, device, console), logger=logger))
+    with run.held():
+        if not resume:
+            _begin(run, recipe, manifest, device, {"data": _told(data), "where": dict(where or {})}, silent)
+        return train(replace(_job(recipe, store, run, manifest, context, device, console), logger=logger))
 
 
 def _begin(
@@ -141,7 +142,13 @@ def _begin(
     told: dict[str, Any],
     silent: Mapping[str, str],
 ) -> None:
-    """Writes what a run is, the recipe last: a folder with a recipe is a run."""
+    """Writes what a run is, the recipe last: a folder with a recipe is a run.
+
+    Raises:
+        RunError: another process has made one there since it was looked at.
+    """
+    if (run.path / "recipe.json").exists():
+        RunFolder.free(run.path)
     told |= {"manifest_digest": manifest.digest, "videos": len(manifest), "classes": len(manifest.classes())}
     run.create()
     run.write("environment.json", {**environment(recipe.seed, device), **told, "command": sys.argv})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -112,30 +113,30 @@ def evolve(
     check_engine(engine, workers, config.threads)
     manifest = api.training_videos(data if isinstance(data, Manifest) else open_data(data), where)
     plan = changed(preset if isinstance(preset, Plan) else preset_plan(preset, "elo"), settings)
-    folder = _begun(Path(out), config, plan, manifest, resume)
-    api.open_store(manifest, plan.recipe(), cache=cache, console=console)  # decoded once, for all candidates
-    job = functools.partial(_job, plan, config, folder.path, api.cache_folder(cache), device, keep)
-    engine_of = functools.partial(mapped, engine, workers=workers, threads=config.threads)
-    with Steps("evolving", console) as told:
-        found = evolved(config, _names(plan), folder, job, engine_of, told)
-    folder.tidy()
-    made = Evolved(folder.path, best_of(found, folder.path), tuple(found), folder.path / "best.json")
-    chosen = _with(plan, made.weights)
-    _write(made, chosen, config)
+    with _begun(Path(out), config, plan, manifest, resume) as folder:
+        api.open_store(manifest, plan.recipe(), cache=cache, console=console)  # decoded once, for all candidates
+        job = functools.partial(_job, plan, config, folder.path, api.cache_folder(cache), device, keep)
+        engine_of = functools.partial(mapped, engine, workers=workers, threads=config.threads)
+        with Steps("evolving", console) as told:
+            found = evolved(config, _names(plan), folder, job, engine_of, told)
+        made = Evolved(folder.path, best_of(found, folder.path), tuple(found), folder.path / "best.json")
+        chosen = _with(plan, made.weights)
+        _write(made, chosen, config)
     return _finished(made, chosen, manifest, cache, device, console) if finish else made
 
 
-def _begun(out: Path, config: EvolveConfig, plan: Plan, manifest: Manifest, resume: bool) -> SearchFolder:
-    """The folder of the search, once all is refused that can be refused before a video is decoded."""
+@contextlib.contextmanager
+def _begun(out: Path, config: EvolveConfig, plan: Plan, manifest: Manifest, resume: bool) -> Iterator[SearchFolder]:
+    """The folder of the search, for this process alone, once all is refused that can be before a video is decoded."""
     _names(plan)
     buildable(plan.recipe(), manifest)
     config.check_videos(sum(video.health != "unreadable" for video in manifest.videos))
     search = {name: value for name, value in config.plain().items() if name != "candidates"}  # more may be tried later
     asked = {"search": search, "recipe": recipe_to_plain(plan.recipe()), "data": manifest.digest}
     folder = SearchFolder.begun(out, asked, resume=resume)
-    folder.tidy()
-    manifest.write(folder.path / "manifest.parquet")
-    return folder
+    with folder.held():
+        manifest.write(folder.path / "manifest.parquet")
+        yield folder
 
 
 def _finished(

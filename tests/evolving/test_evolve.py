@@ -14,7 +14,8 @@ from tiny_runs import assert_same_run, tiny_plan
 import kinema
 from kinema import api, cli
 from kinema.api_evolve import evolve, settings_file
-from kinema.core.errors import UsageError
+from kinema.core.errors import RunError, UsageError
+from kinema.evolving.history import SearchFolder
 from kinema.evolving.run import EvolveConfig
 from kinema.recipes.changes import changed
 from kinema.recipes.presets import preset
@@ -68,6 +69,18 @@ def test_what_a_search_leaves(searched, tiny_manifest, tiny_cache, tmp_path):
     anew = replace(PLAN, epochs=1, method=replace(PLAN.method, weights=searched.weights, rest=0.0))
     api.pretrain(anew, tiny_manifest, tmp_path / "anew", cache=tiny_cache, device="cpu", logger="none")
     assert_same_run(kept, tmp_path / "anew")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_searches_do_not_share_a_folder(searched, tiny_manifest, tiny_cache):
+    settings = {"config": CONFIG, "preset": PLAN, "cache": tiny_cache, "device": "cpu", "resume": True}
+    with SearchFolder(searched.out).held():
+        (searched.out / "work").mkdir()  # of the search that is under way
+        with pytest.raises(RunError, match=rf"Another process \(number {os.getpid()}\) is searching in"):
+            evolve(tiny_manifest, searched.out, **settings)
+        assert (searched.out / "work").is_dir()
+    assert evolve(tiny_manifest, searched.out, **settings).best.number == searched.best.number
 
 
 @pytest.mark.slow

@@ -270,6 +270,27 @@ def test_a_folder_with_something_else_is_not_touched(run, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["diary.txt"]
 
 
+def test_two_processes_do_not_train_in_one_folder(moco_run, run, tmp_path, monkeypatch):
+    with RunFolder.open(moco_run).held():
+        before = listing(moco_run)
+        with pytest.raises(RunError, match=rf"Another process \(number {os.getpid()}\) is training in") as caught:
+            run("moco", moco_run, resume=True)
+        assert "--resume" in caught.value.hint
+        assert listing(moco_run) == before
+    opened = api.open_store
+
+    def meanwhile(*args, **more):
+        """Another process begins a run in the same place while the videos are decoded."""
+        RunFolder(tmp_path / "run").create()
+        (tmp_path / "run/recipe.json").write_text("another's")
+        return opened(*args, **more)
+
+    monkeypatch.setattr(api, "open_store", meanwhile)
+    with pytest.raises(RunError, match="exists and is a run; nothing was changed"):
+        run(tiny_plan("moco"), tmp_path / "run")
+    assert (tmp_path / "run/recipe.json").read_text() == "another's"
+
+
 def test_resuming_what_is_no_run(run, tmp_path):
     with pytest.raises(RunError, match="does not exist"):
         run("moco", tmp_path / "nowhere", resume=True)

@@ -9,15 +9,17 @@ DIR/history.json, .csv    all of them; DIR/chart.svg, how the search went; DIR/b
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from kinema.core.errors import CheckpointError, RunError
 from kinema.core.files import write_json
+from kinema.core.lock import LOCK, held
 from kinema.evolving.search import Tried
 
 WORK = "work"
@@ -94,6 +96,26 @@ class SearchFolder:
         write_json(file, asked)
         return folder
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps other processes from searching in the folder; removes what candidates that were cut short have left.
+
+        Raises:
+            RunError: another process does.
+            StorageError: the folder cannot be written.
+        """
+
+        def taken(who: str) -> RunError:
+            return RunError(
+                f"Another process (number {who}) is searching in '{self.path}'; nothing was changed.",
+                "Wait until it has ended, or stop it and go on with --resume; or choose another --out.",
+            )
+
+        with held(self.path / LOCK, taken):
+            self._tidy()
+            yield
+            self._tidy()
+
     def _check(self, told: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
         plain = json.loads(json.dumps(asked))
         other = [key for key in plain if told.get(key) != plain[key]]
@@ -108,8 +130,7 @@ class SearchFolder:
     def _file(self, number: int) -> Path:
         return self.path / "candidates" / f"{number:04d}.json"
 
-    def tidy(self) -> None:
-        """Removes what candidates that were cut short have left."""
+    def _tidy(self) -> None:
         shutil.rmtree(self.path / WORK, ignore_errors=True)
 
     def add(self, candidate: Candidate) -> None:

@@ -217,21 +217,22 @@ def fit_classifier(
     run = _begin(model, recipe, parts, folder_of(model, parts, recipe, below), data, accelerator)
     chooser = None if parts.held_out is None else (parts.held_out, whole_store(parts.held_out, model, open_store))
     kept = _Kept(run.path, classes, chooser, model)
-    trained = train(
-        Job(
-            recipe,
-            whole_store(parts.fit, model, open_store),
-            run,
-            context=context,
-            digest=parts.fit.digest,
-            features=lambda _: {},
-            meter=lambda: None,
-            identity=lambda each: phase_identity(recipe, each),
-            accelerator=accelerator,
-            console=console,
-            after_epoch=lambda method, epoch: kept.look(method, epoch, last=epoch == phase.epochs - 1),
+    with run.held():
+        trained = train(
+            Job(
+                recipe,
+                whole_store(parts.fit, model, open_store),
+                run,
+                context=context,
+                digest=parts.fit.digest,
+                features=lambda _: {},
+                meter=lambda: None,
+                identity=lambda each: phase_identity(recipe, each),
+                accelerator=accelerator,
+                console=console,
+                after_epoch=lambda method, epoch: kept.look(method, epoch, last=epoch == phase.epochs - 1),
+            )
         )
-    )
     method = build_method(recipe, phase, context)
     assert isinstance(method, Supervised)
     told = kept.told()

@@ -1,4 +1,4 @@
-"""One writer at a time: a lock that the system lets go of when its holder ends, however it ends."""
+"""One writer of a table at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kinema.core.errors import StorageError
-from kinema.core.files import storage_error
+from kinema.core.lock import LOCK, held
 
 
 @contextlib.contextmanager
@@ -27,30 +27,15 @@ def writing(uri: str, folder: Path | None) -> Iterator[None]:
     Raises:
         StorageError: another process writes there, or the folder cannot be written.
     """
-    place = folder / ".kinema.lock" if folder is not None else _elsewhere(uri)
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        file = place.open("a+", encoding="utf-8")
-    except OSError as error:
-        raise storage_error(place, error) from error
-    with file:
-        try:
-            import fcntl
-        except ImportError:  # a system without such locks
-            yield
-            return
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            who = file.read(40).strip() or "unknown"
-            raise StorageError(
-                f"Another process (number {who}) is writing into '{uri}'; nothing was changed.",
-                "Wait until it has ended, then run the same command again. Searching is possible meanwhile.",
-            ) from error
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+    place = folder / LOCK if folder is not None else _elsewhere(uri)
+
+    def taken(who: str) -> StorageError:
+        return StorageError(
+            f"Another process (number {who}) is writing into '{uri}'; nothing was changed.",
+            "Wait until it has ended, then run the same command again. Searching is possible meanwhile.",
+        )
+
+    with held(place, taken):
         yield
 
 

@@ -12,6 +12,7 @@ RUN/report.html         the page, and report.json
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -24,6 +25,7 @@ from typing import Any
 
 from kinema.core.errors import RunError
 from kinema.core.files import storage_error, write_json
+from kinema.core.lock import LOCK, held
 from kinema.core.records import Result
 
 
@@ -58,6 +60,24 @@ class RunFolder:
             (self.path / "phases").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise storage_error(self.path, error) from error
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps other processes from training in the folder, which is made where it is not there.
+
+        Raises:
+            RunError: another process does.
+            StorageError: the folder cannot be written.
+        """
+
+        def taken(who: str) -> RunError:
+            return RunError(
+                f"Another process (number {who}) is training in '{self.path}'; nothing was changed.",
+                "Wait until it has ended, or stop it and go on with --resume; or choose another --out.",
+            )
+
+        with held(self.path / LOCK, taken):
+            yield
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
