@@ -126,7 +126,7 @@ def work(data: Manifest, found: dict[str, Any], arguments: argparse.Namespace) -
         found["searches"][name] = [
             {
                 key: getattr(each, key)
-                for key in ("number", "fitness", "hard", "rank", "spread", "loss", "reason", "seconds")
+                for key in ("number", "weights", "fitness", "hard", "rank", "spread", "loss", "reason", "seconds")
             }
             for each in searches[name].history
         ]
@@ -157,6 +157,22 @@ def correlations(found: Mapping[str, Any]) -> str:
     lines = [f"| {len(tried)} candidates | ρ with R@1 | p | ρ with linear | p |", "|---|---|---|---|---|"]
     for name, values in known.items():
         told = [spearmanr(values, [cell[figure][PART] for cell in cells]) for figure in ("r@1", "linear")]
+        lines.append(f"| {name} | " + " | ".join(f"{x.statistic:.2f} | {x.pvalue:.3f}" for x in told) + " |")
+    return "\n".join(lines)
+
+
+def weights_told(found: Mapping[str, Any]) -> str:
+    """Spearman's ρ of each part's weight with what labels say of the candidate."""
+    tried = [
+        each for each in found["searches"].get("random", ()) if f"candidate {each['number']}" in found["candidates"]
+    ]
+    if len(tried) < 3:
+        return ""
+    cells = [found["candidates"][f"candidate {each['number']}"] for each in tried]
+    lines = ["| weight of | ρ with R@1 | p | ρ with linear | p |", "|---|---|---|---|---|"]
+    for name in tried[0]["weights"]:
+        weights = [each["weights"][name] for each in tried]
+        told = [spearmanr(weights, [cell[figure][PART] for cell in cells]) for figure in ("r@1", "linear")]
         lines.append(f"| {name} | " + " | ".join(f"{x.statistic:.2f} | {x.pvalue:.3f}" for x in told) + " |")
     return "\n".join(lines)
 
@@ -236,7 +252,7 @@ def main() -> None:
             if time.monotonic() - began > arguments.minutes * 60:
                 break
     scatter(found, record.RESULTS / "claims-elo.svg")
-    print(correlations(found), rows_table(found), sep="\n\n")
+    print(correlations(found), weights_told(found), rows_table(found), sep="\n\n")
 
 
 if __name__ == "__main__":
