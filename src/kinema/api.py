@@ -147,8 +147,7 @@ def _begin(
     Raises:
         RunError: another process has made one there since it was looked at.
     """
-    if (run.path / "recipe.json").exists():
-        RunFolder.free(run.path)
+    RunFolder.free(run.path)
     told |= {"manifest_digest": manifest.digest, "videos": len(manifest), "classes": len(manifest.classes())}
     run.create()
     run.write("environment.json", {**environment(recipe.seed, device), **told, "command": sys.argv})

@@ -92,3 +92,25 @@ def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError), lock.held(tmp_path / "file" / "lock", taken):
         pass
+
+
+def test_a_full_disk_is_an_error_of_ours(tmp_path):
+    (tmp_path / "lock").symlink_to("/dev/full")
+    if not (tmp_path / "lock").exists():
+        pytest.skip("there is no /dev/full")
+    with pytest.raises(StorageError), lock.held(tmp_path / "lock", taken):
+        pass
+
+
+def test_a_lock_that_was_left_does_not_fill_a_folder(tmp_path):
+    assert lock.is_free(tmp_path / "nowhere")
+    with lock.alone(tmp_path / "folder", "testing"):
+        assert lock.is_free(tmp_path / "folder")
+        with (
+            pytest.raises(RunError, match=f"{os.getpid()}.* is testing in"),
+            lock.alone(tmp_path / "folder", "testing"),
+        ):
+            raise AssertionError("held twice")
+    (tmp_path / "folder" / "diary.txt").write_text("private")
+    assert not lock.is_free(tmp_path / "folder")
+    assert not lock.is_free(tmp_path / "folder" / "diary.txt")

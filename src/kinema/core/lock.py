@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from kinema.core.errors import KinemaError
+from kinema.core.errors import KinemaError, RunError
 from kinema.core.files import storage_error
 
 LOCK = ".kinema.lock"
@@ -31,38 +31,66 @@ def held(place: Path, taken: Callable[[str], KinemaError]) -> Iterator[None]:
         KinemaError: ``taken``.
         StorageError: the file cannot be written.
     """
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        file = place.open("a+", encoding="utf-8")
-    except OSError as error:
-        raise storage_error(place, error) from error
-    with file:
+    with contextlib.ExitStack() as stack:
         try:
-            _take(file, taken)
-        except (ImportError, OSError):  # a system, or a folder on a network, without such locks
-            yield
-            return
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(place.open("a+b", buffering=0))
+            if _take(file, taken):
+                file.truncate(0)
+                file.write(f"{os.getpid()}\n".encode())
+        except OSError as error:
+            raise storage_error(place, error) from error
         yield
 
 
-def _take(file: IO[str], taken: Callable[[str], KinemaError]) -> None:
-    import fcntl
+@contextlib.contextmanager
+def alone(folder: Path, doing: str) -> Iterator[None]:
+    """Keeps other processes from doing the same in a folder, which is made where it is not there.
 
+    Args:
+        folder: where the lock lies.
+        doing: what is done there: 'training', 'searching'.
+
+    Raises:
+        RunError: another process does it.
+        StorageError: the folder cannot be written.
+    """
+
+    def taken(who: str) -> RunError:
+        return RunError(
+            f"Another process (number {who}) is {doing} in '{folder}'; nothing was changed.",
+            "Wait until it has ended, or stop it and go on with --resume; or choose another --out.",
+        )
+
+    with held(folder / LOCK, taken):
+        yield
+
+
+def is_free(path: Path) -> bool:
+    """Whether there is nothing yet, or an empty folder; a lock that was left there counts for nothing."""
+    return not path.exists() or (path.is_dir() and all(each.name == LOCK for each in path.iterdir()))
+
+
+def _take(file: IO[bytes], taken: Callable[[str], KinemaError]) -> bool:
+    """Takes the lock; False where the system, or the network that the folder lies on, has none."""
+    try:
+        import fcntl
+    except ImportError:
+        return False
     end = time.monotonic() + PATIENCE
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
-            who = file.read(40).strip()
+            who = file.read(40).decode("ascii", "replace").strip()
             if _lives(who) or time.monotonic() > end:
                 raise taken(who or "unknown") from error
             time.sleep(0.1)
+        except OSError:
+            return False
         else:
-            return
+            return True
 
 
 def _lives(who: str) -> bool:

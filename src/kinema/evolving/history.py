@@ -19,7 +19,7 @@ from typing import Any
 
 from kinema.core.errors import CheckpointError, RunError
 from kinema.core.files import write_json
-from kinema.core.lock import LOCK, held
+from kinema.core.lock import alone, is_free
 from kinema.evolving.search import Tried
 
 WORK = "work"
@@ -83,17 +83,19 @@ class SearchFolder:
             CheckpointError: it was begun with other settings or other videos, which are named.
         """
         folder, file = cls(path), path / "evolve.json"
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            if not file.is_file():
-                raise RunError(f"'{path}' exists and is no search; nothing was changed.", "Choose another --out.")
-            if not resume:
-                raise RunError(
-                    f"'{path}' holds a search already; nothing was changed.",
-                    "Choose another --out, or add --resume to go on with it.",
-                )
-            folder._check(json.loads(file.read_text(encoding="utf-8")), asked)
-            return folder
-        write_json(file, asked)
+        if is_free(path):
+            with alone(path, "searching"):
+                if not file.exists():  # another process may have begun one since
+                    write_json(file, asked)
+                    return folder
+        if not file.is_file():
+            raise RunError(f"'{path}' exists and is no search; nothing was changed.", "Choose another --out.")
+        if not resume:
+            raise RunError(
+                f"'{path}' holds a search already; nothing was changed.",
+                "Choose another --out, or add --resume to go on with it.",
+            )
+        folder._check(json.loads(file.read_text(encoding="utf-8")), asked)
         return folder
 
     @contextlib.contextmanager
@@ -101,17 +103,10 @@ class SearchFolder:
         """Keeps other processes from searching in the folder; removes what candidates that were cut short have left.
 
         Raises:
-            RunError: another process does.
+            RunError: another process is searching there.
             StorageError: the folder cannot be written.
         """
-
-        def taken(who: str) -> RunError:
-            return RunError(
-                f"Another process (number {who}) is searching in '{self.path}'; nothing was changed.",
-                "Wait until it has ended, or stop it and go on with --resume; or choose another --out.",
-            )
-
-        with held(self.path / LOCK, taken):
+        with alone(self.path, "searching"):
             self._tidy()
             yield
             self._tidy()

@@ -12,20 +12,20 @@ RUN/report.html         the page, and report.json
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from kinema.core.errors import RunError
 from kinema.core.files import storage_error, write_json
-from kinema.core.lock import LOCK, held
+from kinema.core.lock import alone, is_free
 from kinema.core.records import Result
 
 
@@ -42,7 +42,7 @@ class RunFolder:
         Raises:
             RunError: there is something at ``path`` already; nothing of it is touched.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if not is_free(path):
             what = "a run" if (path / "recipe.json").exists() else "not empty"
             raise RunError(
                 f"'{path}' exists and is {what}; nothing was changed.",
@@ -61,23 +61,9 @@ class RunFolder:
         except OSError as error:
             raise storage_error(self.path, error) from error
 
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Keeps other processes from training in the folder, which is made where it is not there.
-
-        Raises:
-            RunError: another process does.
-            StorageError: the folder cannot be written.
-        """
-
-        def taken(who: str) -> RunError:
-            return RunError(
-                f"Another process (number {who}) is training in '{self.path}'; nothing was changed.",
-                "Wait until it has ended, or stop it and go on with --resume; or choose another --out.",
-            )
-
-        with held(self.path / LOCK, taken):
-            yield
+    def held(self) -> AbstractContextManager[None]:
+        """Keeps other processes from training in the folder; raises like :func:`kinema.core.lock.alone`."""
+        return alone(self.path, "training")
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
