@@ -19,7 +19,7 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -143,12 +143,16 @@ def work(data: Manifest, found: dict[str, Any], arguments: argparse.Namespace) -
                 yield
 
 
+def measured(found: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """The candidates of the random search that labels have judged, and what labels say of each."""
+    pairs = [(each, f"candidate {each['number']}") for each in found["searches"].get("random", ())]
+    pairs = [(each, key) for each, key in pairs if key in found["candidates"]]
+    return [each for each, _ in pairs], [found["candidates"][key] for _, key in pairs]
+
+
 def correlations(found: Mapping[str, Any]) -> str:
     """Spearman's ρ of what is known without labels with what labels say; the sign is turned so that 1 is right."""
-    tried = [
-        each for each in found["searches"].get("random", ()) if f"candidate {each['number']}" in found["candidates"]
-    ]
-    cells = [found["candidates"][f"candidate {each['number']}"] for each in tried]
+    tried, cells = measured(found)
     if len(tried) < 3:
         return ""
     known = {f"fitness, τ = {t:g}": [-cell["zipf"][str(t)] for cell in cells] for t in TEMPERATURES}
@@ -156,25 +160,24 @@ def correlations(found: Mapping[str, Any]) -> str:
     known |= {"effective rank": [each["rank"] for each in tried]}
     lines = [f"| {len(tried)} candidates | ρ with R@1 | p | ρ with linear | p |", "|---|---|---|---|---|"]
     for name, values in known.items():
-        told = [spearmanr(values, [cell[figure][PART] for cell in cells]) for figure in ("r@1", "linear")]
-        lines.append(f"| {name} | " + " | ".join(f"{x.statistic:.2f} | {x.pvalue:.3f}" for x in told) + " |")
+        lines.append(correlated(name, values, cells))
     return "\n".join(lines)
+
+
+def correlated(name: str, values: Sequence[float], cells: Sequence[Mapping[str, Any]]) -> str:
+    """A line of a table: Spearman's ρ of a value of each candidate with what labels say of it."""
+    told = [spearmanr(values, [cell[figure][PART] for cell in cells]) for figure in ("r@1", "linear")]
+    return f"| {name} | " + " | ".join(f"{x.statistic:.2f} | {x.pvalue:.3f}" for x in told) + " |"
 
 
 def weights_told(found: Mapping[str, Any]) -> str:
     """Spearman's ρ of each part's weight with what labels say of the candidate."""
-    tried = [
-        each for each in found["searches"].get("random", ()) if f"candidate {each['number']}" in found["candidates"]
-    ]
+    tried, cells = measured(found)
     if len(tried) < 3:
         return ""
-    cells = [found["candidates"][f"candidate {each['number']}"] for each in tried]
     lines = ["| weight of | ρ with R@1 | p | ρ with linear | p |", "|---|---|---|---|---|"]
-    for name in tried[0]["weights"]:
-        weights = [each["weights"][name] for each in tried]
-        told = [spearmanr(weights, [cell[figure][PART] for cell in cells]) for figure in ("r@1", "linear")]
-        lines.append(f"| {name} | " + " | ".join(f"{x.statistic:.2f} | {x.pvalue:.3f}" for x in told) + " |")
-    return "\n".join(lines)
+    told = (correlated(name, [each["weights"][name] for each in tried], cells) for name in tried[0]["weights"])
+    return "\n".join([*lines, *told])
 
 
 def rows_table(found: Mapping[str, Any]) -> str:

@@ -8,29 +8,28 @@ from pathlib import Path
 from typing import Any
 
 PARTS = ("matched", "unbiased", "swapped")
-ORDER = ("random", "moco", "moco-one-window", "simclr", "be", "be-two-windows", "be-foreign-frame")
-ORDER += (
-    "be-without-negative",
-    "be-without-frame",
-    "dsm",
-    "dsm-two-windows",
-    "cmd",
-    "cmd-context",
-    "cmd-motion",
-    "cpr",
-    "cpr+be",
-    "cpr+dsm",
-    "cpr+cmd",
-)
 UNKNOWN = ("R@1, mean of the parts unbiased", "R@1, worst part", "linear, mean", "linear, worst part")
-NAMES = {
+ROWS = {
     "random": "untrained",
     "moco": "MoCo",
+    "moco-one-window": "MoCo, one window",
     "simclr": "SimCLR",
-    **{name: name.upper() for name in ("be", "dsm", "cmd", "cpr", "asl")},
-    "cmd-context": "CMD-the context alone",
-    "cmd-motion": "CMD-the motion alone",
+    "be": "BE",
+    "be-two-windows": "BE, two windows",
+    "be-foreign-frame": "BE, foreign frame",
+    "be-without-negative": "BE, without negative",
+    "be-without-frame": "BE, without frame",
+    "dsm": "DSM",
+    "dsm-two-windows": "DSM, two windows",
+    "cmd": "CMD",
+    "cmd-context": "CMD, the context alone",
+    "cmd-motion": "CMD, the motion alone",
+    "cpr": "CPR",
+    "cpr+be": "CPR on BE",
+    "cpr+dsm": "CPR on DSM",
+    "cpr+cmd": "CPR on CMD",
 }
+"""The rows in their order, as people call them."""
 COLOURS = {"matched": "#8fb7c9", "unbiased": "#00796b", "swapped": "#c2703d"}
 Cells = Mapping[str, Mapping[str, Any]]
 
@@ -62,7 +61,7 @@ def names_of(cells: Cells) -> list[str]:
 
 def rows_of(cells: Cells, name: str) -> list[str]:
     """The rows of a set, in a fixed order."""
-    return sorted({key.split()[2] for key in cells if key.split()[0] == name}, key=ORDER.index)
+    return sorted({key.split()[2] for key in cells if key.split()[0] == name}, key=[*ROWS].index)
 
 
 def without_changes(cells: Cells) -> dict[str, Mapping[str, Any]]:
@@ -92,21 +91,21 @@ def table(cells: Cells, name: str) -> str:
     seeds = [str(len(of(cells, name, row, "r@1", parts[0]))) for row in rows]
     told = [written(column, max) for column in columns[: 2 * len(parts)]]
     told += [written(column, min) for column in columns[2 * len(parts) :]]
-    head = [shown(name), "seeds"]
+    head = [set_title(name), "seeds"]
     for figure in ("R@1", "linear"):
         head += [f"{figure} {part}" if number == 0 else part for number, part in enumerate(parts)]
     head += ["scene reliance"] if biased else []
-    lines = ["| " + " | ".join(line) + " |" for line in zip(map(shown, rows), seeds, *told, strict=True)]
+    lines = ["| " + " | ".join(line) + " |" for line in zip((ROWS[row] for row in rows), seeds, *told, strict=True)]
     return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *lines])
 
 
 def unknown_bias(cells: Cells) -> str:
     """What to expect of a method where nobody knows how far the scene tells the class: of all biases that are there."""
     names = [name for name in names_of(cells) if name.startswith("bias")]
-    if not names:
+    rows = [row for row in ROWS if all(row in rows_of(cells, name) for name in names)]
+    if not names or not rows:
         return ""
-    rows = [row for row in rows_of(cells, names[0]) if all(row in rows_of(cells, name) for name in names)]
-    lines = ["| " + " | ".join(["bias " + ", ".join(shown(n).removeprefix("bias ") for n in names), *UNKNOWN]) + " |"]
+    lines = ["| " + " | ".join(["bias " + ", ".join(map(bias_of, names)), *UNKNOWN]) + " |"]
     columns: list[list[list[float]]] = []
     for figure in ("r@1", "linear"):
         means = {
@@ -119,7 +118,9 @@ def unknown_bias(cells: Cells) -> str:
         columns += [[[min(means[row, name, part] for name in names for part in PARTS)] for row in rows]]
     told = [written(column, max) for column in columns]
     lines += ["|" + "---|" * (1 + len(UNKNOWN))]
-    return "\n".join(lines + ["| " + " | ".join(line) + " |" for line in zip(map(shown, rows), *told, strict=True)])
+    return "\n".join(
+        lines + ["| " + " | ".join(line) + " |" for line in zip((ROWS[row] for row in rows), *told, strict=True)]
+    )
 
 
 def written(column: Sequence[Sequence[float]], best: Callable[[Sequence[float]], float]) -> list[str]:
@@ -131,14 +132,14 @@ def written(column: Sequence[Sequence[float]], best: Callable[[Sequence[float]],
     ]
 
 
-def shown(name: str) -> str:
-    """A row or a set as people call it."""
-    if name.startswith("bias"):
-        return f"bias {name.removeprefix('bias').removeprefix('0') or '0'}"
-    first, _, base = name.partition("+")
-    title, _, change = NAMES.get(first, first).partition("-")
-    title = NAMES.get(title, title) + (f", {change.replace('-', ' ')}" if change else "")
-    return f"{title} on {shown(base)}" if base else title
+def set_title(name: str) -> str:
+    """A set as people call it."""
+    return "asl_letters24" if name == "asl" else f"bias {bias_of(name)}"
+
+
+def bias_of(name: str) -> str:
+    """The bias in a set's name, as it is written: '.95'."""
+    return name.removeprefix("bias").removeprefix("0") or "0"
 
 
 def charts(cells: Cells, folder: Path) -> None:
@@ -166,7 +167,7 @@ def bars(cells: Cells, name: str, parts: Sequence[str]) -> str:
         f'font-size="11" role="img"><title>Retrieval R@1, {name}</title>',
         f'<rect width="{width}" height="{base + 40}" fill="#fff"/>',
     ]
-    told = "asl_letters24" if name == "asl" else f"Mocap-15, {shown(name)}"
+    told = set_title(name) if name == "asl" else f"Mocap-15, {set_title(name)}"
     out.append(f'<text x="{width - 10}" y="17" text-anchor="end">R@1 in %, {told}</text>')
     for tick in range(0, 101, 20):
         out.append(f'<path d="M{left} {y(tick / 100):.1f}H{width - 10}" stroke="#ddd"/>')
@@ -185,11 +186,11 @@ def bars(cells: Cells, name: str, parts: Sequence[str]) -> str:
             out.append(
                 f'<rect x="{x}" y="{y(mean):.1f}" width="{step - 4}" height="{mean * height:.1f}" '
                 f'fill="{COLOURS[part]}">'
-                f"<title>{shown(row)}, {part}: {spread(values)}</title></rect>"
+                f"<title>{ROWS[row]}, {part}: {spread(values)}</title></rect>"
             )
             if len(values) > 1:
                 middle = x + (step - 4) / 2
                 out.append(f'<path d="M{middle} {y(min(values)):.1f}V{y(max(values)):.1f}" stroke="#222"/>')
         middle = start + step * len(parts) / 2 - 2
-        out.append(f'<text x="{middle:.0f}" y="{base + 18}" text-anchor="middle">{shown(row)}</text>')
+        out.append(f'<text x="{middle:.0f}" y="{base + 18}" text-anchor="middle">{ROWS[row]}</text>')
     return "\n".join([*out, "</svg>"]) + "\n"

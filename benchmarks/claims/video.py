@@ -57,7 +57,7 @@ WINDOWS = ("moco-one-window", "be-two-windows", "dsm-two-windows")
 FOREIGN = ("be-foreign-frame",)
 """BE with a frame of another video: one of the own video changes no background that stands still."""
 
-PARTS_OF_BE = {"be-without-negative": "static-frame", "be-without-frame": "elsewhere"}
+PARTS_OF_BE = {"be-without-negative": ("static-frame",), "be-without-frame": ("elsewhere",)}
 """MoCo on one window with one of the two things that BE adds to it."""
 
 EVERY = (*ROWS, *HALVES, *WINDOWS, *FOREIGN, *PARTS_OF_BE)
@@ -66,17 +66,16 @@ EVERY = (*ROWS, *HALVES, *WINDOWS, *FOREIGN, *PARTS_OF_BE)
 def plan(row: str, epochs: int, seed: int) -> Plan:
     """The settings of a row: the preset, and what the row changes in it."""
     name, _, base = row.partition("+")
-    made = replace(small(name.partition("-")[0]), epochs=epochs, seed=seed)
-    if base:
-        made = composed(made, "small", base=base)
+    method = "moco" if name in PARTS_OF_BE else name.partition("-")[0]
+    made = replace(small(method), epochs=epochs, seed=seed)
+    if base or name in PARTS_OF_BE:
+        made = composed(made, "small", base=base or None, transforms=PARTS_OF_BE.get(name, ()))
     if name == "cmd-context":
         made = changed(made, {"method": {"motion_weight": 0.0}})
     if name == "cmd-motion":
         made = changed(made, {"method": {"context_weight": 0.0}})
     if name in FOREIGN:
         made = changed(made, {"method": {"still_from": "batch"}})
-    if name in PARTS_OF_BE:
-        made = composed(replace(small("moco"), epochs=epochs, seed=seed), "small", transforms=(PARTS_OF_BE[name],))
     if name.endswith("-one-window") or name in PARTS_OF_BE:
         made = replace(made, temporal=0.0)
     if name.endswith("-two-windows"):
