@@ -125,9 +125,10 @@ def test_disturbance_has_the_strength_asked_for():
     assert vectors[:, 1].std() == pytest.approx(0.05, rel=0.2)
 
 
+@pytest.mark.parametrize("follows", [True, False])
 @pytest.mark.parametrize("label", CLASSES)
-def test_the_figure_stays_in_the_frame(label):
-    config = MocapConfig(camera_motion=2.0)
+def test_the_figure_stays_in_the_frame(label, follows):
+    config = MocapConfig(camera_motion=2.0, camera_follows=follows)
     for seed in range(5):
         rng = np.random.default_rng(seed)
         points = place_points(perform(label, config, rng), draw_actor(seed, "train", 0, 0.5))
@@ -154,6 +155,16 @@ def test_a_still_camera_pans_only_to_follow():
     moving = points + np.linspace(0, 2, 48)[:, None, None] * [0.0, 0.0, 1.0]
     ahead = frame_shot(moving, dataclasses.replace(config, view_range=0.0), np.random.default_rng(1))
     assert np.abs(ahead.pan[-1, 0]) > 5.0
+
+
+def test_a_camera_at_rest_moves_no_scene():
+    config = MocapConfig(camera_motion=0.0, camera_follows=False)
+    points = np.random.default_rng(0).normal(size=(48, 18, 3)) + np.linspace(0, 5, 48)[:, None, None]
+    shot = frame_shot(points, config, np.random.default_rng(1))
+    assert not shot.pan.any()
+    assert (shot.eye == shot.eye[0]).all()
+    assert "camera_follows" in config.told()
+    assert "camera_follows" not in MocapConfig().told()  # the settings of sets that were made before there was a choice
 
 
 def test_joints_are_where_pybullet_puts_them(tmp_path):

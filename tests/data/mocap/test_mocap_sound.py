@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from kinema.core.errors import ConfigError
+from kinema.core.errors import ConfigError, DataError
 from kinema.data import heard, read_audio
 from kinema.data.mocap import CLASSES, MocapConfig, write_mocap
 from kinema.data.mocap.body import POINTS, draw_actor, place_points
@@ -144,6 +144,17 @@ def test_without_sound_the_set_is_what_it_was(plain, sounding):
             assert not one.streams.audio
             pairs = zip(one.decode(video=0), other.decode(video=0), strict=True)
             assert all(np.array_equal(a.to_ndarray(), b.to_ndarray()) for a, b in pairs)
+
+
+def test_a_set_with_sound_is_not_taken_for_one_without(plain, sounding):
+    for out, asked, told in (
+        (sounding, {}, "sound True instead of False"),
+        (plain, LOUD, "sound False instead of True"),
+    ):
+        before = (out / "dataset.json").read_bytes()
+        with pytest.raises(DataError, match=told):
+            write_mocap(out, MocapConfig(**TINY, **asked))
+        assert (out / "dataset.json").read_bytes() == before
 
 
 def test_a_share_of_the_training_videos_has_the_sound_of_another_class(sounding):

@@ -137,6 +137,8 @@ def test_foreign_folders_and_other_settings_are_refused(whole, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset.json", "letter.txt"]
     with pytest.raises(DataError, match=r"bias 0\.0 instead of 0\.5"):
         write_mocap(whole.out, MocapConfig(**TINY | {"bias": 0.5}))
+    with pytest.raises(DataError, match="camera_follows True instead of False"):
+        write_mocap(whole.out, MocapConfig(**TINY | {"camera_follows": False}))
     with pytest.raises(ConfigError, match="workers is 0"):
         write_mocap(tmp_path / "new", MocapConfig(**TINY), workers=0)
 

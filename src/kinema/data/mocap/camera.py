@@ -1,7 +1,8 @@
 """The camera: where it stands, how it follows the person, and how the scene moves behind them.
 
-The figure fills the frame and stays in it: the camera's target is the middle of the figure, smoothed, and its distance
-is such that every frame fits. What the camera does, following, panning, orbiting, moves the scene in the same shot.
+The figure fills the frame and stays in it: the camera's target is the middle of the figure, smoothed, or of all the way
+it goes, and its distance is such that every frame fits. What the camera does, following, panning, orbiting, moves the
+scene in the same shot.
 """
 
 from __future__ import annotations
@@ -67,8 +68,11 @@ def frame_shot(points: Array, config: MocapConfig, rng: np.random.Generator) -> 
     right = np.stack([np.sin(turn), np.zeros(frames), -np.cos(turn)], axis=-1)
     up = np.cross(back, right)
 
-    centre = 0.5 * (points.max(axis=1) + points.min(axis=1))
-    centre = _smoothed(centre, _FOLLOW * config.fps)
+    low, high = points.min(axis=1), points.max(axis=1)
+    if config.camera_follows:
+        centre = _smoothed(0.5 * (high + low), _FOLLOW * config.fps)
+    else:
+        centre = np.tile(0.5 * (high.max(axis=0) + low.min(axis=0)), (frames, 1))
     local = points - centre[:, None]
     across, above = np.einsum("fpi,fi->fp", local, right), np.einsum("fpi,fi->fp", local, up)
     reach = max(float(np.abs(across).max()), float(np.abs(above).max())) + _MARGIN

@@ -55,8 +55,9 @@ class MocapConfig:
         clutter: 0 is a plain backdrop, 1 a scene crowded with sharp-edged shapes.
         scene_contrast: 0 is one even grey everywhere, 1 strong colours and patterns: how much of a place is seen.
         limb_contrast: 0 dresses people in muted colours near those of the scenes, 1 in strong ones.
-        camera_motion: 0 for a camera that only follows the person, 1 for one that also pans and orbits slowly, more
-            for a livelier one.
+        camera_follows: whether the camera goes with the person; otherwise it stands, and takes in all the way they go.
+        camera_motion: 0 for a camera that does nothing else, 1 for one that also pans and orbits slowly, more for a
+            livelier one. Scenes stand still with 0 and a camera that does not follow.
         speed_range: the tempo is up to so much faster or slower, as a fraction.
         amplitude_range: gestures are up to so much larger or smaller about their mean pose, as a fraction.
         joint_noise: degrees, the strength of the smooth disturbance of every joint.
@@ -89,6 +90,7 @@ class MocapConfig:
     clutter: float = 0.0
     scene_contrast: float = 0.3
     limb_contrast: float = 0.9
+    camera_follows: bool = True
     camera_motion: float = 0.5
     speed_range: float = 0.2
     amplitude_range: float = 0.15
@@ -126,8 +128,10 @@ class MocapConfig:
             raise ConfigError(f"mocap.b_frames is {self.b_frames}, which does not fit into mocap.gop {self.gop}.")
 
     def told(self) -> dict[str, Any]:
-        """The settings as ``dataset.json`` has them; of a set that cannot be heard, without those of the sound."""
+        """The settings as ``dataset.json`` has them; those that came later are left out where they change nothing."""
         told = asdict(self) | {"parts": list(self.parts)}
+        if self.camera_follows:
+            del told["camera_follows"]
         return {name: value for name, value in told.items() if self.sound or not name.startswith("sound")}
 
     def _within(self, name: str, low: float, high: float | None) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 
 from kinema.core.errors import ConfigError, DataError, KinemaError
 from kinema.core.files import storage_error, write_json, write_text
-from kinema.data.mocap.config import CLASSES, MocapConfig
+from kinema.data.mocap.config import CLASSES, PARTS, MocapConfig
 from kinema.data.mocap.motions import motion_folder
 from kinema.data.mocap.plan import plan_recordings
 
@@ -137,10 +137,11 @@ def _claim(out: Path, card: dict[str, Any]) -> None:
             found = {}
         if not isinstance(found, dict) or found.get("name") != _NAME:
             raise DataError(f"'{out / 'dataset.json'}' is not that of a Mocap-15 data set.", "Choose another folder.")
-        settings = found.get("settings", {})
-        other = [key for key, value in card["settings"].items() if settings.get(key) != value]
+        usual = asdict(MocapConfig()) | {"parts": list(PARTS)}
+        settings, asked = usual | found.get("settings", {}), usual | card["settings"]
+        other = [key for key in asked if settings.get(key) != asked[key]]
         if other:
-            told = ", ".join(f"{key} {settings.get(key)} instead of {card['settings'][key]}" for key in other)
+            told = ", ".join(f"{key} {settings.get(key)} instead of {asked[key]}" for key in other)
             raise DataError(
                 f"'{out}' holds a Mocap-15 data set with other settings: {told}.",
                 "Use the settings it was begun with, or choose another folder.",
