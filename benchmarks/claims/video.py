@@ -1,6 +1,7 @@
 """Methods against the scene: who learns the motion when the scene gives the class away?
 
     python benchmarks/claims/video.py OUT                      Mocap-15 at bias 0 and .95, then .5; three seeds
+    python benchmarks/claims/video.py OUT --rest               the same with a camera at rest, before which scenes stand
     python benchmarks/claims/video.py OUT --asl asl_letters24  real video: learnt from one person, tested on another
 
 Every encoder sees the same videos for the same number of epochs with the same network, clip, batch and optimiser (the
@@ -150,18 +151,21 @@ def cells(arguments: argparse.Namespace) -> Iterator[tuple[str, int, str]]:
     if arguments.asl is not None:
         yield from (("asl", seed, row) for seed in arguments.seeds for row in arguments.rows)
         return
+    kind = "rest" if arguments.rest else "bias"
     ends = [bias for bias in arguments.biases if bias in (0.0, 0.95)]
     for biases in (ends, [bias for bias in arguments.biases if bias not in ends]):
         for seed in arguments.seeds:
             for bias in biases:
-                yield from ((f"bias{bias:g}", seed, row) for row in arguments.rows)
+                yield from ((f"{kind}{bias:g}", seed, row) for row in arguments.rows)
 
 
 def data_of(name: str, arguments: argparse.Namespace) -> Manifest:
     """The videos of a set, drawn or scanned once."""
     if name == "asl":
         return api.scan(arguments.asl, out=arguments.out / "asl.parquet")
-    drawn = MocapConfig(clips_per_class=60, test_per_class=16, bias=float(name.removeprefix("bias")), seed=2)
+    drawn = MocapConfig(clips_per_class=60, test_per_class=16, bias=float(name[len("bias") :]), seed=2)
+    if name.startswith("rest"):
+        drawn = replace(drawn, camera_follows=False, camera_motion=0.0)
     return demo_data(arguments.out / f"mocap-{name}", drawn, console)
 
 
@@ -188,6 +192,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--asl", type=Path, help="the folder of asl_letters24, in place of Mocap-15")
+    parser.add_argument("--rest", action="store_true", help="Mocap-15 with a camera at rest: scenes stand still")
     parser.add_argument("--biases", type=float, nargs="+", default=[0.0, 0.95, 0.5])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rows", nargs="+", choices=EVERY, default=[*EVERY])
