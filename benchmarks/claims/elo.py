@@ -5,9 +5,11 @@
 
 First, candidates of a random search, trained briefly: the rank correlation of their fitness with retrieval R@1 and with
 a linear probe's accuracy on the part 'unbiased' of the test, beside that of what else is known without labels (the
-loss, the effective rank, the fitness under other temperatures). Then weights trained in full at one budget of epochs:
-those that CMA-ES found, the best of the random search (as many candidates), equal ones, and each task of the view
-alone, of which the best is chosen by the labels, to its advantage. Random initialisation stands beside them.
+loss, the effective rank, the fitness under other temperatures, and the fitness on draws whose class sizes follow Zipf's
+law, beside even draws of as many videos), and what clusters know that are compared with the classes. Then weights
+trained in full at one budget of epochs: those that CMA-ES found, the best of the random search (as many candidates),
+equal ones, and each task of the view alone, of which the best is chosen by the labels, to its advantage. Random
+initialisation stands beside them.
 
 The searches go on generation by generation and the table cell by cell; a command that was stopped goes on where it was,
 and --minutes stops it by itself between two of them. Figures go to results/claims-elo.json beside this folder.
@@ -24,12 +26,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import record
+import torch
+from numpy.typing import NDArray
 from scipy.stats import spearmanr
+from sklearn.cluster import KMeans
+from sklearn.metrics import normalized_mutual_info_score
 from table import spread
 from video import measure, trained
 
@@ -39,7 +46,9 @@ from kinema.data import Manifest
 from kinema.data.mocap import MocapConfig
 from kinema.demo import demo_data
 from kinema.evaluation import zipf_fitness
+from kinema.evaluation.zipf import standardised
 from kinema.evolving.run import EvolveConfig, kept_weights
+from kinema.measure.labels import class_names, label_numbers
 from kinema.methods.elo import TASKS
 from kinema.recipes.changes import changed
 from kinema.recipes.plan import Plan
@@ -50,6 +59,9 @@ NAME = "claims-elo"
 PART = "unbiased"
 SEARCHES = ("random", "cma")
 TEMPERATURES = (1.0, 0.3, 0.1, 0.03)
+DRAWS = 8
+SHAPES = {"zipf": "classes after Zipf's law", "even": "as many, even classes"}
+"""How many videos a class has in a draw from the training set."""
 SINGLE = tuple(f"rgb.{task}" for task in TASKS)
 ROWS = ("untrained", "equal", "random", "cma", *SINGLE)
 
@@ -84,13 +96,43 @@ def plan(arguments: argparse.Namespace) -> Plan:
 
 
 def candidate_cell(run: Path, data: Manifest, arguments: argparse.Namespace) -> dict[str, Any]:
-    """What labels say of a candidate, and its fitness under other temperatures."""
+    """What labels say of a candidate, and its fitness under other temperatures and on drawn sets."""
     cache = arguments.out / "cache"
-    model = api.load(run)
+    model, train = api.load(run), data.select({"split": "train"})
     told = measure(model, data, cache, arguments.device)
-    store = api.model_store(data.select({"split": "train"}), model, cache=cache, console=console)
+    store = api.model_store(train, model, cache=cache, console=console)
     features = model.features(store, device=None if arguments.device == "auto" else arguments.device).encoded
-    return told | {"zipf": {str(t): zipf_fitness(features, arguments.k, temperature=t).fitness for t in TEMPERATURES}}
+    told["zipf"] = {str(t): zipf_fitness(features, arguments.k, temperature=t).fitness for t in TEMPERATURES}
+    labels = label_numbers(train, class_names(train))
+    told["drawn"] = {shape: drawn_fitness(np.asarray(features), labels, shape) for shape in SHAPES}
+    return told | {"nmi": cluster_nmi(np.asarray(features), labels)}
+
+
+def cluster_nmi(features: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """How far clusters, as the fitness makes them and as many as classes, are the classes: 0 to 1."""
+    points = standardised(torch.from_numpy(features).double()).numpy()
+    clusters = KMeans(len(np.unique(labels)), n_init=4, random_state=0).fit_predict(points)
+    return float(normalized_mutual_info_score(labels, clusters))
+
+
+def drawn_fitness(features: NDArray[np.float32], labels: NDArray[np.int64], shape: str) -> dict[str, float]:
+    """The mean fitness over draws of a shape, with as many clusters as classes, a temperature each; and 'hard'."""
+    classes, most = np.unique(labels, return_counts=True)
+    sizes = most.min() / (1.0 + np.arange(len(classes)))
+    if shape == "even":
+        sizes = np.full(len(classes), sizes.mean())
+    told: dict[str, list[float]] = {}
+    for draw in range(DRAWS):
+        rng = np.random.default_rng(draw)
+        some = [
+            rng.choice(np.flatnonzero(labels == label), max(1, round(size)), replace=False)
+            for label, size in zip(rng.permutation(classes), sizes, strict=True)
+        ]
+        for temperature in TEMPERATURES:
+            found = zipf_fitness(features[np.concatenate(some)], len(classes), seed=draw, temperature=temperature)
+            told.setdefault(str(temperature), []).append(found.fitness)
+        told.setdefault("hard", []).append(found.hard)
+    return {name: statistics.mean(values) for name, values in told.items()}
 
 
 def weights_of(row: str, searches: Mapping[str, Evolved]) -> dict[str, float]:
@@ -132,7 +174,7 @@ def work(data: Manifest, found: dict[str, Any], arguments: argparse.Namespace) -
         ]
     for each in searches["random"].history:
         key = f"candidate {each.number}"
-        if each.fitness is not None and key not in found["candidates"]:
+        if each.fitness is not None and "nmi" not in found["candidates"].get(key, {}):
             run = arguments.out / "search-random" / "runs" / f"{each.number:04d}"
             found["candidates"][key] = candidate_cell(run, data, arguments)
             yield
@@ -156,8 +198,15 @@ def correlations(found: Mapping[str, Any]) -> str:
     if len(tried) < 3:
         return ""
     known = {f"fitness, τ = {t:g}": [-cell["zipf"][str(t)] for cell in cells] for t in TEMPERATURES}
+    known |= {
+        f"fitness, {told}, {f'τ = {t}' if t != 'hard' else 'hard clusters'}": [-c["drawn"][shape][t] for c in cells]
+        for shape, told in SHAPES.items()
+        for t in ("1.0", "0.1", "hard")
+    }
     known |= {"fitness, hard clusters": [-each["hard"] for each in tried], "loss": [-each["loss"] for each in tried]}
     known |= {"effective rank": [each["rank"] for each in tried]}
+    known |= {"labels known: NMI of clusters and classes": [cell["nmi"] for cell in cells]}
+    known |= {"labels known: R@1": [cell["r@1"][PART] for cell in cells]}
     lines = [f"| {len(tried)} candidates | ρ with R@1 | p | ρ with linear | p |", "|---|---|---|---|---|"]
     for name, values in known.items():
         lines.append(correlated(name, values, cells))
