@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import record
 import sets
@@ -22,6 +22,7 @@ from kinema import api
 from kinema.data import Manifest
 from kinema.recipes.plan import infonce_of
 from kinema.recipes.presets import small
+from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Phase, Recipe
 
 ASKED: dict[str, Any] = {"query": {"part": "unbiased"}}
@@ -71,9 +72,9 @@ def measured(out: Path, manifest: Manifest, name: str) -> dict[str, Any]:
     mining = recipe.phases[2]
     begins = {"rgb": str(start / "phases" / "01-infonce-rgb"), "motion": str(start / "phases" / "02-infonce-motion")}
     run = out / name.replace(" ", "-").replace("=", "")
-    phase = replace(mining, method=replace(mining.method, **changes), start=begins)  # type: ignore[arg-type]
+    phase = replace(mining, method=replace(cast(Any, mining.method), **changes), start=begins)
     train(replace(recipe, phases=(phase,)), manifest, run, out)
-    folder = api.RunFolder.open(run)
+    folder = RunFolder.open(run)
     lines = [line for part in folder.phases() for line in folder.metrics(part) if "mining_precision" in line]
     return retrieval(run, manifest, out) | {
         "first mining_precision": lines[0]["mining_precision"],

@@ -25,7 +25,9 @@ from rich.console import Console
 from rich.table import Table
 from torch.nn.functional import normalize
 
-ENGINES = ("sklearn", "faiss")
+from kinema.mining import Engine, cluster
+
+ENGINES: tuple[Engine, ...] = ("sklearn", "faiss")
 
 
 def features(rows: int, dim: int, clusters: int, seed: int) -> torch.Tensor:
@@ -44,10 +46,8 @@ def peak(*, forget: bool = False) -> int:
     return 1024 * int(line.split()[1])
 
 
-def cell(rows: int, dim: int, clusters: int, engine: str, seed: int, answer: Any) -> None:
+def cell(rows: int, dim: int, clusters: int, engine: Engine, seed: int, answer: Any) -> None:
     """Clusters once, and puts what that took into a queue."""
-    from kinema.mining import cluster
-
     x = features(rows, dim, clusters, seed)
     cluster(x[: 20 * clusters], clusters, seed=0, engine=engine)  # imports and warms up
     before = peak(forget=True)
@@ -62,7 +62,7 @@ def cell(rows: int, dim: int, clusters: int, engine: str, seed: int, answer: Any
     answer.put({"seconds": seconds, "extra_bytes": grown, "distance": distance, "smallest": smallest})
 
 
-def measured(rows: int, dim: int, clusters: int, engine: str, seed: int) -> dict[str, Any]:
+def measured(rows: int, dim: int, clusters: int, engine: Engine, seed: int) -> dict[str, Any]:
     """A cell in a process of its own."""
     context = multiprocessing.get_context("spawn")
     answer: Any = context.Queue()
@@ -78,6 +78,7 @@ def share(videos: Path) -> dict[str, float]:
     from dataclasses import replace
 
     from kinema import api
+    from kinema.recipes.changes import changed
     from kinema.recipes.presets import small
     from kinema.training.module import PhaseModule
 
@@ -92,7 +93,7 @@ def share(videos: Path) -> dict[str, float]:
     PhaseModule._refresh = timed  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder:
         plan = small("xdc")
-        plan = replace(plan, epochs=2, method=replace(plan.method, every=1))  # type: ignore[call-arg]
+        plan = changed(replace(plan, epochs=2), {"method": {"every": 1}})
         done = api.pretrain(plan, videos, Path(folder) / "run", cache=Path(folder) / "cache", logger="none")
     epoch = done.seconds / done.epochs
     return {"epoch_seconds": epoch, "refresh_seconds": spent[-1], "share": spent[-1] / (spent[-1] + epoch)}

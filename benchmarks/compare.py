@@ -29,6 +29,7 @@ from kinema import api
 from kinema.data import Manifest
 from kinema.recipes.comparison import side_by_side
 from kinema.recipes.presets import small
+from kinema.training.run_folder import RunFolder
 
 console = Console(stderr=True)
 CLAIMS = (
@@ -65,7 +66,8 @@ def measure(run: Path, manifest: Manifest, row: str, arguments: argparse.Namespa
     """The figures of one finished run, by encoder."""
     asked: dict[str, Any] = {"query": arguments.query, "gallery": arguments.gallery, "cache": arguments.cache}
     found: dict[str, Any] = {}
-    for name, which in [(row, {})] + ([("random", {"untrained": True})] if row.startswith("cpr-motion") else []):
+    encoders: list[tuple[str, dict[str, Any]]] = [(row, {})]
+    for name, which in encoders + ([("random", {"untrained": True})] if row.startswith("cpr-motion") else []):
         result = api.evaluate("retrieval", run, manifest, console=console, **asked, **which)[0]
         found[name] = {**result.metrics, "interval": result.details["interval"], "seconds": result.seconds}
     if row != "infonce":
@@ -73,7 +75,7 @@ def measure(run: Path, manifest: Manifest, row: str, arguments: argparse.Namespa
         if row.startswith("cpr"):
             result = api.evaluate("retrieval", run, manifest, view=guide, console=console, **asked)[0]
             found[f"guide {guide}"] = {**result.metrics, "interval": result.details["interval"]}
-        folder = api.RunFolder.open(run)
+        folder = RunFolder.open(run)
         lines = [line for phase in folder.phases() for line in folder.metrics(phase) if "mining_precision" in line]
         keys = ("mining_precision", "mining_r@1", "class_mining_recall_median", "class_mining_recall_mean")
         found[row] |= {f"first {key}": lines[0][key] for key in keys} | {key: lines[-1][key] for key in keys}

@@ -60,7 +60,8 @@ def filled(
         minutes: after so many no further cell is begun.
         tell: hears of every new cell.
     """
-    began, found = time.monotonic(), read(name).get("cells", {})
+    began = time.monotonic()
+    found: dict[str, Any] = read(name).get("cells", {})
     for where, seed, row in wanted:
         key = f"{where} seed{seed} {row}"
         if key in found:

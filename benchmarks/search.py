@@ -51,8 +51,10 @@ def drawn(rows: int, seed: int) -> NDArray[np.float32]:
     """Unit vectors about directions that are the same for every seed."""
     centres = np.random.default_rng(0).normal(size=(CENTRES, DIM)).astype(np.float32)
     draw = np.random.default_rng(seed)
-    found = centres[draw.integers(0, CENTRES, rows)] + draw.standard_normal((rows, DIM), dtype=np.float32)
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
+    found: NDArray[np.float32] = centres[draw.integers(0, CENTRES, rows)]
+    found += draw.standard_normal((rows, DIM), dtype=np.float32)
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    return found
 
 
 def filled(folder: Path, vectors: NDArray[np.float32]) -> Any:
@@ -76,7 +78,8 @@ def ours(table: Any, *, exact: bool) -> Answer:
 
     def answer(query: NDArray[np.float32]) -> NDArray[np.int64]:
         found = nearest(table, query, NEAREST, exact=exact, where="kind = 'window'", columns=["video", "frame"])
-        return np.asarray(found["video"].to_pylist(), dtype=np.int64) + found["frame"].to_numpy()
+        numbers: NDArray[np.int64] = np.asarray(found["video"].to_pylist(), dtype=np.int64) + found["frame"].to_numpy()
+        return numbers
 
     return answer
 
@@ -92,9 +95,8 @@ def faiss_index(vectors: NDArray[np.float32], kind: str, construction: int) -> A
     import faiss
 
     faiss.omp_set_num_threads(torch.get_num_threads())
-    if kind == "flat":
-        index = faiss.IndexFlatIP(DIM)
-    else:
+    index: Any = faiss.IndexFlatIP(DIM)
+    if kind != "flat":
         index = faiss.IndexHNSWFlat(DIM, 32, faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction, index.hnsw.efSearch = construction, 64
     index.add(vectors)

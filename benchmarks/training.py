@@ -60,14 +60,14 @@ def bare(recipe: Recipe, data: list[RawClips]) -> Iterator[float]:
         losses = method.loss(batch, generator_at(0, "loss", step))
         if losses.ready:
             optimiser.zero_grad(set_to_none=True)
-            losses.total.backward()
+            torch.autograd.backward(losses.total)
             optimiser.step()
         method.commit(losses)
         step += 1
         yield time.perf_counter() - began
 
 
-class Clock(pl.Callback):
+class Clock(pl.Callback):  # type: ignore[misc]
     """Hands over to the other loop after every block of steps, and keeps the time of each of ours."""
 
     def __init__(self, block: int, other: Iterator[float], steps: int) -> None:

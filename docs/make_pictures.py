@@ -54,6 +54,8 @@ def pictures(raw: RawClips, spec: ClipSpec) -> dict[str, list[np.ndarray]]:
 def drawn(video: Path, number: int) -> Image.Image:
     """A frame with its motion."""
     clip = decode(video, short_side=None, motion=True)
+    assert clip.motion is not None
+    assert clip.motion_valid is not None
     speeds = add_speeds(np.zeros(0, dtype=np.int64), clip.motion, clip.motion_valid)
     drawer = Drawer(clip.source_size, full_speed(speeds))
     return Image.fromarray(drawer.draw(clip.frames[number], clip.motion[number], clip.motion_valid[number]))

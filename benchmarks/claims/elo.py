@@ -48,6 +48,7 @@ from kinema.demo import demo_data
 from kinema.evaluation import zipf_fitness
 from kinema.evaluation.zipf import standardised
 from kinema.evolving.run import EvolveConfig, kept_weights
+from kinema.evolving.search import Search
 from kinema.measure.labels import class_names, label_numbers
 from kinema.methods.elo import TASKS
 from kinema.recipes.changes import changed
@@ -57,7 +58,7 @@ from kinema.recipes.presets import small
 console = Console(stderr=True)
 NAME = "claims-elo"
 PART = "unbiased"
-SEARCHES = ("random", "cma")
+SEARCHES: tuple[Search, ...] = ("random", "cma")
 TEMPERATURES = (1.0, 0.3, 0.1, 0.03)
 DRAWS = 8
 SHAPES = {"zipf": "classes after Zipf's law", "even": "as many, even classes"}
@@ -66,7 +67,7 @@ SINGLE = tuple(f"rgb.{task}" for task in TASKS)
 ROWS = ("untrained", "equal", "random", "cma", *SINGLE)
 
 
-def searched(name: str, data: Manifest, arguments: argparse.Namespace, candidates: int) -> Evolved:
+def searched(name: Search, data: Manifest, arguments: argparse.Namespace, candidates: int) -> Evolved:
     """A search with so many candidates, begun or gone on with; every candidate's run is kept."""
     out = arguments.out / f"search-{name}"
     return evolve(

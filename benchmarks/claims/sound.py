@@ -76,7 +76,8 @@ def mocap(arguments: argparse.Namespace) -> Manifest:
         sound_mismatch=arguments.mismatch,
     )
     data = demo_data(arguments.out / f"mocap-mismatch{arguments.mismatch:g}", config, console)
-    return replace(data, videos=tuple(replace(v, attributes={**v.attributes, "class": v.label}) for v in data.videos))
+    videos = (replace(v, attributes={**v.attributes, "class": v.label or ""}) for v in data.videos)
+    return replace(data, videos=tuple(videos))
 
 
 def grid(arguments: argparse.Namespace) -> Manifest:
@@ -108,7 +109,7 @@ def judged(seen: Mapping[str, Features], sides: Mapping[str, Manifest], asked: t
         names = class_names(*known.values())
         labels = {side: label_numbers(each, names) for side, each in known.items()}
         sources = source_numbers(known["test"], known["train"])
-        how = {"query_sources": sources[0], "gallery_sources": sources[1]}
+        how: dict[str, Any] = {"query_sources": sources[0], "gallery_sources": sources[1]}
         figures = retrieve(test, train, labels["test"], labels["train"], preset="coclr", **how)
         own = source_numbers(known["train"])[0]
         found["r@1"][thing] = figures.metrics["r@1"]

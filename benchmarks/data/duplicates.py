@@ -82,12 +82,12 @@ def write(
 ) -> Path:
     height, width = (int(side * scale) // 2 * 2 for side in frames.shape[1:3])
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, options={"crf": str(crf)} if codec == "libx264" else {})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"  # type: ignore[attr-defined]
+        stream: Any = container.add_stream(codec, rate=rate, options={"crf": str(crf)} if codec == "libx264" else {})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for frame in frames:
             picture = np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))  # type: ignore[attr-defined]
-        container.mux(stream.encode(None))  # type: ignore[attr-defined]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
     return path
 
 

@@ -25,7 +25,8 @@ def texture(height: int, width: int, rng: np.random.Generator) -> NDArray[np.uin
     planes = np.fft.irfft2(np.fft.rfft2(noise) * falls, s=(height, width))
     planes = planes[:1] + 0.35 * planes[1:].sum(axis=0) + 0.35 * planes  # colours that go together
     planes = (planes - planes.mean()) / planes.std() * 48 + 122
-    return np.clip(planes, 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    picture: NDArray[np.uint8] = np.clip(planes, 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    return picture
 
 
 def write(path: Path, seed: int, width: int, height: int, frames: int) -> Path:

@@ -119,7 +119,8 @@ class Workers:
         for jobs in self._jobs[:processes]:
             jobs.put((way, path, threads, processes > 1))
         done = [self._answers.get(timeout=600) for _ in range(processes)]
-        return sum(frames for *_, frames in done) / (max(end for _, end, _ in done) - min(began for began, *_ in done))
+        seconds = max(end for _, end, _ in done) - min(began for began, *_ in done)
+        return float(sum(frames for *_, frames in done) / seconds)
 
     def stop(self) -> None:
         for jobs in self._jobs:

@@ -117,6 +117,10 @@ def test_every_parameter_and_result_is_annotated():
     assert bare == []
 
 
+def test_type_checkers_are_told_that_the_package_is_typed():
+    assert (ROOT / "src" / "kinema" / "py.typed").is_file()
+
+
 def test_no_file_is_longer_than_500_lines():
     lengths = {name: text.count("\n") for name, text in texts().items() if name.endswith(".py")}
     assert {name: lines for name, lines in lengths.items() if lines > 500} == {}
