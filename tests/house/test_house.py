@@ -118,7 +118,7 @@ def test_every_parameter_and_result_is_annotated():
 
 
 def test_type_checkers_are_told_that_the_package_is_typed():
-    assert (ROOT / "src" / "kinema" / "py.typed").is_file()
+    assert (SOURCE / "py.typed").is_file()
 
 
 def test_no_file_is_longer_than_500_lines():
