@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 PARTS = ("matched", "unbiased", "swapped")
+KINDS = {"bias": "", "rest": "camera at rest, ", "long": "three times the epochs, "}
+"""How the sets of Mocap-15 are told apart: four letters, then the bias; and as people say it."""
 UNKNOWN = ("R@1, mean of the parts unbiased", "R@1, worst part", "linear, mean", "linear, worst part")
 ROWS = {
     "random": "untrained",
@@ -84,7 +86,7 @@ def tables(cells: Cells) -> str:
 
 def table(cells: Cells, name: str) -> str:
     """The table of one set, the best mean of a column in bold; scene reliance where the scene tells something."""
-    rows, biased = rows_of(cells, name), name not in ("bias0", "rest0", "asl")
+    rows, biased = rows_of(cells, name), name[:4] in KINDS and bias_of(name) != "0"
     parts = [part for part in (*PARTS, "tom") if any(of(cells, name, row, "r@1", part) for row in rows)]
     columns = [[of(cells, name, row, figure, part) for row in rows] for figure in ("r@1", "linear") for part in parts]
     columns += [[reliance(cells, name, row) for row in rows]] if biased else []
@@ -134,14 +136,12 @@ def written(column: Sequence[Sequence[float]], best: Callable[[Sequence[float]],
 
 def set_title(name: str) -> str:
     """A set as people call it."""
-    if name.startswith("bias"):
-        return f"bias {bias_of(name)}"
-    return f"camera at rest, bias {bias_of(name)}" if name.startswith("rest") else "asl_letters24"
+    return f"{KINDS[name[:4]]}bias {bias_of(name)}" if name[:4] in KINDS else "asl_letters24"
 
 
 def bias_of(name: str) -> str:
     """The bias in a set's name, as it is written: '.95'."""
-    return name[len("bias") :].removeprefix("0") or "0"
+    return name[4:].removeprefix("0") or "0"
 
 
 def charts(cells: Cells, folder: Path) -> None:

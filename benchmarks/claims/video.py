@@ -2,6 +2,7 @@
 
     python benchmarks/claims/video.py OUT                      Mocap-15 at bias 0 and .95, then .5; three seeds
     python benchmarks/claims/video.py OUT --rest               the same with a camera at rest, before which scenes stand
+    python benchmarks/claims/video.py OUT --long               the same with three times the epochs
     python benchmarks/claims/video.py OUT --asl asl_letters24  real video: learnt from one person, tested on another
 
 Every encoder sees the same videos for the same number of epochs with the same network, clip, batch and optimiser (the
@@ -151,7 +152,7 @@ def cells(arguments: argparse.Namespace) -> Iterator[tuple[str, int, str]]:
     if arguments.asl is not None:
         yield from (("asl", seed, row) for seed in arguments.seeds for row in arguments.rows)
         return
-    kind = "rest" if arguments.rest else "bias"
+    kind = "rest" if arguments.rest else "long" if arguments.long else "bias"
     ends = [bias for bias in arguments.biases if bias in (0.0, 0.95)]
     for biases in (ends, [bias for bias in arguments.biases if bias not in ends]):
         for seed in arguments.seeds:
@@ -163,7 +164,7 @@ def data_of(name: str, arguments: argparse.Namespace) -> Manifest:
     """The videos of a set, drawn or scanned once."""
     if name == "asl":
         return api.scan(arguments.asl, out=arguments.out / "asl.parquet")
-    drawn = MocapConfig(clips_per_class=60, test_per_class=16, bias=float(name[len("bias") :]), seed=2)
+    drawn = MocapConfig(clips_per_class=60, test_per_class=16, bias=float(name[4:]), seed=2)
     if name.startswith("rest"):
         drawn = replace(drawn, camera_follows=False, camera_motion=0.0)
     return demo_data(arguments.out / f"mocap-{name}", drawn, console)
@@ -173,7 +174,8 @@ def cell(name: str, seed: int, row: str, arguments: argparse.Namespace) -> dict[
     """One cell: trained, then measured."""
     data, cache, home = data_of(name, arguments), arguments.out / "cache", arguments.out / name / f"seed{seed}"
     run, took = home / ("moco" if row == "random" else row), {}
-    made = recipe("moco" if row == "random" else row, arguments.epochs, seed, home)
+    epochs = arguments.epochs * (3 if name.startswith("long") else 1)
+    made = recipe("moco" if row == "random" else row, epochs, seed, home)
     learnt = data
     if name == "asl":
         made, learnt = (
@@ -193,6 +195,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("out", type=Path)
     parser.add_argument("--asl", type=Path, help="the folder of asl_letters24, in place of Mocap-15")
     parser.add_argument("--rest", action="store_true", help="Mocap-15 with a camera at rest: scenes stand still")
+    parser.add_argument("--long", action="store_true", help="three times the epochs")
     parser.add_argument("--biases", type=float, nargs="+", default=[0.0, 0.95, 0.5])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rows", nargs="+", choices=EVERY, default=[*EVERY])
