@@ -167,7 +167,7 @@ def data_of(name: str, arguments: argparse.Namespace) -> Manifest:
     drawn = MocapConfig(clips_per_class=60, test_per_class=16, bias=float(name[4:]), seed=2)
     if name.startswith("rest"):
         drawn = replace(drawn, camera_follows=False, camera_motion=0.0)
-    return demo_data(arguments.out / f"mocap-{name}", drawn, console)
+    return demo_data(arguments.out / f"mocap-{name.replace('long', 'bias')}", drawn, console)
 
 
 def cell(name: str, seed: int, row: str, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -193,9 +193,10 @@ def cell(name: str, seed: int, row: str, arguments: argparse.Namespace) -> dict[
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--asl", type=Path, help="the folder of asl_letters24, in place of Mocap-15")
-    parser.add_argument("--rest", action="store_true", help="Mocap-15 with a camera at rest: scenes stand still")
-    parser.add_argument("--long", action="store_true", help="three times the epochs")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--asl", type=Path, help="the folder of asl_letters24, in place of Mocap-15")
+    which.add_argument("--rest", action="store_true", help="Mocap-15 with a camera at rest: scenes stand still")
+    which.add_argument("--long", action="store_true", help="three times the epochs")
     parser.add_argument("--biases", type=float, nargs="+", default=[0.0, 0.95, 0.5])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rows", nargs="+", choices=EVERY, default=[*EVERY])
