@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 PARTS = ("matched", "unbiased", "swapped")
-KINDS = {"bias": "", "rest": "camera at rest, ", "long": "three times the epochs, "}
+KINDS = {
+    "bias": "",
+    "rest": "camera at rest, ",
+    "room": "camera at rest, videos twice as long, ",
+    "long": "three times the epochs, ",
+}
 """How the sets of Mocap-15 are told apart: four letters, then the bias; and as people say it."""
 UNKNOWN = ("R@1, mean of the parts unbiased", "R@1, worst part", "linear, mean", "linear, worst part")
 ROWS = {
