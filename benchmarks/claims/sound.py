@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,10 @@ from kinema.training.settings import Recipe
 console = Console(stderr=True)
 NAME = "claims-sound"
 ROWS = ("random", "sdc", "mdc", "cdc", "xdc")
+TITLES = {"random": "untrained", **{row: row.upper() for row in ROWS[1:]}}
+SETS = {"mocap": "Mocap-15", "grid": "GRID"}
 VIEWS = ("rgb", "sound")
+WAYS = ("rgb to sound", "sound to rgb")
 SENTENCE = ("command", "color", "preposition", "letter")
 ASKED = {"mocap": ("class",), "grid": ("command", "color", "letter", "digit")}
 """The things that there are labels of."""
@@ -139,8 +142,7 @@ def cell(name: str, seed: int, row: str, arguments: argparse.Namespace) -> dict[
     found: dict[str, Any] = {view: judged(seen[view], sides, ASKED[name]) for view in VIEWS}
     test = source_numbers(sides["test"])[0]
     across = retrieve_across(*(seen[view]["test"].projected for view in VIEWS), sources=test, seed=seed)
-    ways = ("rgb to sound", "sound to rgb")
-    found["across"] = {way: dict(figures.metrics) for way, figures in zip(ways, across, strict=True)}
+    found["across"] = {way: dict(figures.metrics) for way, figures in zip(WAYS, across, strict=True)}
     found["across_chance"] = across[0].chance
     return {**found, **took}
 
@@ -152,31 +154,35 @@ def cells(arguments: argparse.Namespace) -> Iterator[tuple[str, int, str]]:
 
 
 def tables(found: Mapping[str, Any]) -> str:
-    """A table a set: for each view R@1 and linear accuracy; and across the views."""
-    text = []
-    for name in sorted({key.split()[0] for key in found}):
-        heads = [f"{view} {figure} {t}" for view in VIEWS for figure in ("r@1", "linear") for t in ASKED[name]]
-        heads += [f"{way} r@{k}" for way in ("rgb to sound", "sound to rgb") for k in (1, 5, 10)]
-        text += [f"| {' | '.join([name, 'seeds', *heads])} |", "|" + "---|" * (len(heads) + 2)]
-        for row in ROWS:
-            those = [value for key, value in found.items() if key.split()[0] == name and key.split()[2] == row]
-            if not those:
-                continue
-            columns = [
-                [each[view][figure].get(thing) for each in those]
-                for view in VIEWS
-                for figure in ("r@1", "linear")
-                for thing in ASKED[name]
+    """Three tables a set: what the network that sees is worth, the one that hears, and looking across."""
+    made = []
+    for name in sorted({key.split()[0] for key in found}, reverse=True):
+        things = [(figure, thing) for figure in ("r@1", "linear") for thing in ASKED[name]]
+        for view, does in zip(VIEWS, ("sees", "hears"), strict=True):
+            heads = [
+                {"r@1": "R@1", "linear": "linear"}[figure] + (f" {thing}" if len(things) > 2 else "")
+                for figure, thing in things
             ]
-            columns += [
-                [each["across"][way].get(f"r@{k}") for each in those]
-                for way in ("rgb to sound", "sound to rgb")
-                for k in (1, 5, 10)
-            ]
-            shown = [spread([value for value in values if value is not None]) for values in columns]
-            text.append(f"| {' | '.join([row, str(len(those)), *shown])} |")
-        text.append("")
-    return "\n".join(text)
+            paths = [(view, *each) for each in things]
+            made.append(table(found, name, f"{SETS[name]}, the network that {does}", heads, paths))
+        ranks = [(way, f"r@{k}") for way in WAYS for k in (1, 5, 10)]
+        heads = [f"{way}, {k.upper()}" if k == "r@1" else k.upper() for way, k in ranks]
+        made.append(table(found, name, f"{SETS[name]}, across", heads, [("across", *each) for each in ranks]))
+    return "\n\n".join(made)
+
+
+def table(
+    found: Mapping[str, Any], name: str, title: str, heads: Sequence[str], paths: Sequence[tuple[str, str, str]]
+) -> str:
+    """One table: a row of it a row of the set, a column a figure, which is found in a cell under its path."""
+    lines = ["| " + " | ".join([title, "seeds", *heads]) + " |", "|" + "---|" * (len(heads) + 2)]
+    for row in ROWS:
+        those = [value for key, value in sorted(found.items()) if key.split()[::2] == [name, row]]
+        if those:
+            columns = [[each[where][figure].get(which) for each in those] for where, figure, which in paths]
+            told = [spread([value for value in column if value is not None]) for column in columns]
+            lines.append("| " + " | ".join([TITLES[row], str(len(those)), *told]) + " |")
+    return "\n".join(lines)
 
 
 def parse() -> argparse.Namespace:

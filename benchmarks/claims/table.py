@@ -20,6 +20,7 @@ ROWS = {
     "random": "untrained",
     "moco": "MoCo",
     "moco-one-window": "MoCo, one window",
+    "moco-with-frame": "MoCo, with still frame",
     "simclr": "SimCLR",
     "be": "BE",
     "be-two-windows": "BE, two windows",

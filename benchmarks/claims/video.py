@@ -62,17 +62,19 @@ FOREIGN = ("be-foreign-frame",)
 
 PARTS_OF_BE = {"be-without-negative": ("static-frame",), "be-without-frame": ("elsewhere",)}
 """MoCo on one window with one of the two things that BE adds to it."""
+ADDED = {**PARTS_OF_BE, "moco-with-frame": ("static-frame",)}
+"""What these rows add to MoCo; the last on two windows, as MoCo is."""
 
-EVERY = (*ROWS, *HALVES, *WINDOWS, *FOREIGN, *PARTS_OF_BE)
+EVERY = (*ROWS, *HALVES, *WINDOWS, *FOREIGN, *ADDED)
 
 
 def plan(row: str, epochs: int, seed: int) -> Plan:
     """The settings of a row: the preset, and what the row changes in it."""
     name, _, base = row.partition("+")
-    method = "moco" if name in PARTS_OF_BE else name.partition("-")[0]
+    method = "moco" if name in ADDED else name.partition("-")[0]
     made = replace(small(method), epochs=epochs, seed=seed)
-    if base or name in PARTS_OF_BE:
-        made = composed(made, "small", base=base or None, transforms=PARTS_OF_BE.get(name, ()))
+    if base or name in ADDED:
+        made = composed(made, "small", base=base or None, transforms=ADDED.get(name, ()))
     if name == "cmd-context":
         made = changed(made, {"method": {"motion_weight": 0.0}})
     if name == "cmd-motion":
