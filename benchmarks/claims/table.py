@@ -63,8 +63,8 @@ def reliance(cells: Cells, name: str, row: str) -> list[float]:
 
 
 def names_of(cells: Cells) -> list[str]:
-    """The sets that have cells, in order."""
-    return sorted({key.split()[0] for key in cells})
+    """The sets that have rows to compare, in order."""
+    return [name for name in sorted({key.split()[0] for key in cells}) if len(rows_of(cells, name)) > 1]
 
 
 def rows_of(cells: Cells, name: str) -> list[str]:

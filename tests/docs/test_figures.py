@@ -1,0 +1,64 @@
+"""The tables in the results' page are those that the commands beside them print from the stored figures."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def claims(monkeypatch):
+    """Imports a module of ``benchmarks/claims`` by its name."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    monkeypatch.syspath_prepend(str(BENCHMARKS / "claims"))
+    before = set(sys.modules)
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        if str(BENCHMARKS) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+def figures(name):
+    return json.loads((BENCHMARKS / "results" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def missing(text):
+    """Lines of a text that are not in the page."""
+    page = (BENCHMARKS / "README.md").read_text(encoding="utf-8").splitlines()
+    return [line for line in text.splitlines() if line and line not in page]
+
+
+def test_methods_against_the_scene(claims):
+    assert missing(claims("table").tables(figures("claims-video")["cells"])) == []
+
+
+def test_the_worth_of_a_fitness(claims):
+    elo, found = claims("elo"), figures("claims-elo")
+    assert missing(elo.correlations(found)) == []
+    assert missing(elo.rows_table(found)) == []
+
+
+def test_sound_and_clusters(claims):
+    assert missing(claims("sound").tables(figures("claims-sound")["cells"])) == []
+
+
+def test_no_table_where_no_two_biases_share_a_row(claims):
+    parts = dict.fromkeys(("matched", "unbiased", "swapped"), 0.5)
+    cell = {"r@1": parts, "linear": parts}
+    table = claims("table")
+    first, second = {"bias0 seed0 random": cell, "bias0 seed0 moco": cell}, {"bias0.95 seed0 be": cell}
+    assert table.unknown_bias(first | second | {"bias0.95 seed0 dsm": cell}) == ""
+    both = table.unknown_bias(first | second | {"bias0.95 seed0 moco": cell})
+    assert both.splitlines()[-1] == "| MoCo | **50.0** | **50.0** | **50.0** | **50.0** |"
+
+
+def test_a_mean_and_its_deviation_over_seeds(claims):
+    table = claims("table")
+    assert table.spread([0.5]) == "50.0"
+    assert table.spread([0.4, 0.6]) == "50.0 ± 14.1"
+    assert table.set_title("bias0") == "bias 0"
+    assert table.set_title("rest0.95") == "camera at rest, bias .95"
