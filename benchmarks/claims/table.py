@@ -162,9 +162,9 @@ def charts(cells: Cells, folder: Path) -> None:
 
 def bars(cells: Cells, name: str, parts: Sequence[str]) -> str:
     """The chart of one set: a bar the mean over seeds, a line from the lowest to the highest seed."""
-    rows, height, left, top, step = rows_of(cells, name), 260, 40, 30, 22
+    rows, height, left, top, step = rows_of(cells, name), 260, 40, 48, 22
     group = step * len(parts) + 18
-    width = left + group * len(rows) + 10
+    width = max(left + group * len(rows) + 10, 320)
     base = top + height
 
     def y(value: float) -> float:
@@ -172,18 +172,18 @@ def bars(cells: Cells, name: str, parts: Sequence[str]) -> str:
 
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {base + 40}" font-family="sans-serif" '
-        f'font-size="11" role="img"><title>Retrieval R@1, {name}</title>',
+        f'font-size="11" role="img"><title>Retrieval R@1, {set_title(name)}</title>',
         f'<rect width="{width}" height="{base + 40}" fill="#fff"/>',
     ]
     told = set_title(name) if name == "asl" else f"Mocap-15, {set_title(name)}"
-    out.append(f'<text x="{width - 10}" y="17" text-anchor="end">R@1 in %, {told}</text>')
+    out.append(f'<text x="{left}" y="15">R@1 in %, {told}</text>')
     for tick in range(0, 101, 20):
         out.append(f'<path d="M{left} {y(tick / 100):.1f}H{width - 10}" stroke="#ddd"/>')
         out.append(f'<text x="{left - 6}" y="{y(tick / 100) + 4:.1f}" text-anchor="end">{tick}</text>')
     for number, part in enumerate(parts):
         x = left + 90 * number
-        out.append(f'<rect x="{x}" y="8" width="11" height="11" fill="{COLOURS[part]}"/>')
-        out.append(f'<text x="{x + 16}" y="17">{part}</text>')
+        out.append(f'<rect x="{x}" y="24" width="11" height="11" fill="{COLOURS[part]}"/>')
+        out.append(f'<text x="{x + 16}" y="33">{part}</text>')
     for place, row in enumerate(rows):
         start = left + 9 + group * place
         for number, part in enumerate(parts):
