@@ -134,6 +134,9 @@ def test_foreign_folders_and_other_settings_are_refused(whole, tmp_path):
     (tmp_path / "dataset.json").write_text('{"name": "another"}')
     with pytest.raises(DataError, match="not that of a Mocap-15"):
         write_mocap(tmp_path, MocapConfig(**TINY))
+    (tmp_path / "dataset.json").write_text('{"name": "mocap-15", "settings": null}')
+    with pytest.raises(DataError, match="not that of a Mocap-15"):
+        write_mocap(tmp_path, MocapConfig(**TINY))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset.json", "letter.txt"]
     with pytest.raises(DataError, match=r"bias 0\.0 instead of 0\.5"):
         write_mocap(whole.out, MocapConfig(**TINY | {"bias": 0.5}))

@@ -135,10 +135,11 @@ def _claim(out: Path, card: dict[str, Any]) -> None:
             found = json.loads((out / "dataset.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             found = {}
-        if not isinstance(found, dict) or found.get("name") != _NAME:
+        settings = found.get("settings", {}) if isinstance(found, dict) and found.get("name") == _NAME else None
+        if not isinstance(settings, dict):
             raise DataError(f"'{out / 'dataset.json'}' is not that of a Mocap-15 data set.", "Choose another folder.")
         usual = asdict(MocapConfig()) | {"parts": list(PARTS)}
-        settings, asked = usual | found.get("settings", {}), usual | card["settings"]
+        settings, asked = usual | settings, usual | card["settings"]
         other = [key for key in asked if settings.get(key) != asked[key]]
         if other:
             told = ", ".join(f"{key} {settings.get(key)} instead of {asked[key]}" for key in other)
