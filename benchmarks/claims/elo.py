@@ -189,7 +189,7 @@ def work(data: Manifest, found: dict[str, Any], arguments: argparse.Namespace) -
 def measured(found: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
     """The candidates of the random search that labels have judged, and what labels say of each."""
     pairs = [(each, f"candidate {each['number']}") for each in found["searches"].get("random", ())]
-    pairs = [(each, key) for each, key in pairs if key in found["candidates"]]
+    pairs = [(each, key) for each, key in pairs if "nmi" in found["candidates"].get(key, {})]
     return [each for each, _ in pairs], [found["candidates"][key] for _, key in pairs]
 
 
