@@ -32,13 +32,14 @@ ROWS = {
     "cmd": "CMD",
     "cmd-context": "CMD, the context alone",
     "cmd-motion": "CMD, the motion alone",
+    "cmd-low-temperature": "CMD, temperature .1 at once",
     "cpr": "CPR",
     "cpr+be": "CPR on BE",
     "cpr+dsm": "CPR on DSM",
     "cpr+cmd": "CPR on CMD",
 }
 """The rows in their order, as people call them."""
-COLOURS = {"matched": "#8fb7c9", "unbiased": "#00796b", "swapped": "#c2703d"}
+COLOURS = {"matched": "#8fb7c9", "unbiased": "#00796b", "swapped": "#c2703d", "tom": "#00796b"}
 Cells = Mapping[str, Mapping[str, Any]]
 
 
@@ -72,6 +73,11 @@ def rows_of(cells: Cells, name: str) -> list[str]:
     return sorted({key.split()[2] for key in cells if key.split()[0] == name}, key=[*ROWS].index)
 
 
+def parts_of(cells: Cells, name: str) -> list[str]:
+    """The parts of the test that a set has, in order: of Mocap-15 three, of asl_letters24 the other person."""
+    return [part for part in COLOURS if any(of(cells, name, row, "r@1", part) for row in rows_of(cells, name))]
+
+
 def without_changes(cells: Cells) -> dict[str, Mapping[str, Any]]:
     """The cells of methods as they are."""
     return {key: figures for key, figures in cells.items() if "-" not in key.split()[2]}
@@ -93,7 +99,7 @@ def tables(cells: Cells) -> str:
 def table(cells: Cells, name: str) -> str:
     """The table of one set, the best mean of a column in bold; scene reliance where the scene tells something."""
     rows, biased = rows_of(cells, name), name[:4] in KINDS and bias_of(name) != "0"
-    parts = [part for part in (*PARTS, "tom") if any(of(cells, name, row, "r@1", part) for row in rows)]
+    parts = parts_of(cells, name)
     columns = [[of(cells, name, row, figure, part) for row in rows] for figure in ("r@1", "linear") for part in parts]
     columns += [[reliance(cells, name, row) for row in rows]] if biased else []
     seeds = [str(len(of(cells, name, row, "r@1", parts[0]))) for row in rows]
@@ -154,16 +160,15 @@ def charts(cells: Cells, folder: Path) -> None:
     """R@1 on each part, a group of bars a method; a file a set: claims-video-SET.svg."""
     cells = without_changes(cells)
     for name in names_of(cells):
-        parts = [part for part in PARTS if any(of(cells, name, row, "r@1", part) for row in rows_of(cells, name))]
-        if parts:
-            folder.mkdir(exist_ok=True)
-            (folder / f"claims-video-{name}.svg").write_text(bars(cells, name, parts), encoding="utf-8")
+        folder.mkdir(exist_ok=True)
+        chart = bars(cells, name, parts_of(cells, name))
+        (folder / f"claims-video-{name}.svg").write_text(chart, encoding="utf-8")
 
 
 def bars(cells: Cells, name: str, parts: Sequence[str]) -> str:
     """The chart of one set: a bar the mean over seeds, a line from the lowest to the highest seed."""
     rows, height, left, top, step = rows_of(cells, name), 260, 40, 48, 22
-    group = step * len(parts) + 18
+    group = max(step * len(parts) + 18, 70)
     width = max(left + group * len(rows) + 10, 320)
     base = top + height
 
@@ -181,24 +186,24 @@ def bars(cells: Cells, name: str, parts: Sequence[str]) -> str:
         out.append(f'<path d="M{left} {y(tick / 100):.1f}H{width - 10}" stroke="#ddd"/>')
         out.append(f'<text x="{left - 6}" y="{y(tick / 100) + 4:.1f}" text-anchor="end">{tick}</text>')
     for number, part in enumerate(parts):
-        x = left + 90 * number
-        out.append(f'<rect x="{x}" y="24" width="11" height="11" fill="{COLOURS[part]}"/>')
-        out.append(f'<text x="{x + 16}" y="33">{part}</text>')
+        key = left + 90 * number
+        out.append(f'<rect x="{key}" y="24" width="11" height="11" fill="{COLOURS[part]}"/>')
+        out.append(f'<text x="{key + 16}" y="33">{part}</text>')
     for place, row in enumerate(rows):
-        start = left + 9 + group * place
+        middle = left + group * (place + 0.5)
+        start = middle + 2 - step * len(parts) / 2
         for number, part in enumerate(parts):
             values = of(cells, name, row, "r@1", part)
             if not values:
                 continue
             mean, x = statistics.mean(values), start + step * number
             out.append(
-                f'<rect x="{x}" y="{y(mean):.1f}" width="{step - 4}" height="{mean * height:.1f}" '
+                f'<rect x="{x:g}" y="{y(mean):.1f}" width="{step - 4}" height="{mean * height:.1f}" '
                 f'fill="{COLOURS[part]}">'
                 f"<title>{ROWS[row]}, {part}: {spread(values)}</title></rect>"
             )
             if len(values) > 1:
-                middle = x + (step - 4) / 2
-                out.append(f'<path d="M{middle} {y(min(values)):.1f}V{y(max(values)):.1f}" stroke="#222"/>')
-        middle = start + step * len(parts) / 2 - 2
+                across = x + (step - 4) / 2
+                out.append(f'<path d="M{across:g} {y(min(values)):.1f}V{y(max(values)):.1f}" stroke="#222"/>')
         out.append(f'<text x="{middle:.0f}" y="{base + 18}" text-anchor="middle">{ROWS[row]}</text>')
     return "\n".join([*out, "</svg>"]) + "\n"

@@ -19,7 +19,14 @@ from kinema.methods import CMDConfig
 from kinema.methods.cmd import context_matching, motion_prediction
 from kinema.recipes.presets import preset, small
 
-TINY = {"grid": 1, "width": 2, "motion_frames": 3, "predictor": PredictorConfig(12, 2, 1, 1)}
+TINY = {
+    "grid": 1,
+    "width": 2,
+    "motion_frames": 3,
+    "first_temperature": 0.2,
+    "cooling": 5,
+    "predictor": PredictorConfig(12, 2, 1, 1),
+}
 """For the tiny videos: 24 frames, clips of 4 frames of 16 pixels that span 5."""
 
 
@@ -123,6 +130,28 @@ def test_the_weights_weigh():
     assert len(set(totals.values())) == 3
 
 
+def test_the_temperature_falls_step_by_step_and_no_further_than_it_may():
+    method = make_method("cmd", temperature=0.1, first_temperature=0.5, cooling=4)
+    still = make_method("cmd", temperature=0.3)
+    still.load_state_dict({name: value for name, value in method.state_dict().items() if name != "steps"})
+    batch, told, at = make_batch(method, 0), [], []
+    for step in range(6):
+        at.append(float(method.temperature()))
+        losses = method.loss(batch, generator(0))
+        told.append(float(losses.total.detach()))
+        method.commit(replace(losses, ready=True))
+        method.commit(replace(losses, ready=False))
+        if step == 2:
+            again = make_method("cmd", temperature=0.1, first_temperature=0.5, cooling=4)
+            again.load_state_dict(method.state_dict())
+            assert float(again.temperature()) == pytest.approx(0.2)
+    assert at == pytest.approx([0.5, 0.4, 0.3, 0.2, 0.1, 0.1])
+    assert told[2] == pytest.approx(float(still.loss(batch, generator(0)).total.detach()), rel=1e-5)
+    assert told[4] == told[5] != told[3]
+    lower = make_method("cmd", temperature=0.3, first_temperature=0.2)
+    assert float(lower.temperature()) == pytest.approx(0.3)
+
+
 def test_a_motion_clip_that_is_missing_is_never_looked_at():
     method = make_method("cmd", norm="batch")
     batch = make_batch(method, 0)
@@ -212,6 +241,8 @@ def test_a_grid_finer_than_the_motion_map_is_refused():
         ({"motion_frames": 0}, "method.motion_frames is 0"),
         ({"reach": -1}, "method.reach is -1"),
         ({"shrink": 3}, "method.shrink is 3"),
+        ({"first_temperature": 0.0}, "method.first_temperature is 0"),
+        ({"cooling": 0}, "method.cooling is 0"),
     ],
     ids=str,
 )
@@ -289,6 +320,7 @@ def test_videos_too_short_for_the_motion_are_refused_and_may_do_with_keyframes(t
 def test_the_small_preset_has_slim_guides():
     plan = small("cmd")
     assert isinstance(plan.method, CMDConfig)
+    assert (plan.method.first_temperature, plan.method.temperature) == (0.4, 0.1)
     assert plan.method.head == HeadConfig(norm=True)
     assert plan.method.grid == plan.clip.size // 16
     method = plan.method.build(plan.encoder, api.TrainingContext(4))

@@ -16,6 +16,7 @@ Departures from the authors' code:
   a moment away by its place between keyframes. A motion clip that a video has no room for is left out of the loss.
 - Keyframes of the same recording's other clips are no negatives (``siblings='ignored'``).
 - Motion maps are in units of the view (``kinema.transforms.MOTION_UNIT``) and not in tens of pixels.
+- The temperature may begin higher than it ends (``first_temperature``); see docs/methods/cmd.md for why.
 """
 
 from __future__ import annotations
@@ -53,6 +54,11 @@ class CMDConfig:
         context_weight: weight of context matching; at 0 its networks are not built and keyframes not read.
         motion_weight: weight of motion prediction; at 0 its networks are not built and motion clips not read.
         temperature: τ of both.
+        first_temperature: τ of the first step, from which it falls evenly to ``temperature`` where it is above that;
+            None for one τ throughout. A clip and what it is compared with go through networks that begin unlike one
+            another, so their cosines are noise of 1/√d at first; a low τ makes it so loud that the networks learn to
+            be silent before they learn to agree.
+        cooling: steps in which τ falls.
         motion_frames: frames of a motion clip.
         ahead: frames from the clip's last to the first of the motion that is foretold.
         negatives: N.
@@ -70,6 +76,8 @@ class CMDConfig:
     context_weight: float = 1.0
     motion_weight: float = 1.0
     temperature: float = 0.1
+    first_temperature: float | None = None
+    cooling: int = 400
     motion_frames: int = 8
     ahead: int = 3
     negatives: int = 3
@@ -84,6 +92,8 @@ class CMDConfig:
     def __post_init__(self) -> None:
         if self.temperature <= 0:
             raise ConfigError(f"method.temperature is {self.temperature}; it must be above 0.")
+        if self.first_temperature is not None and self.first_temperature <= 0:
+            raise ConfigError(f"method.first_temperature is {self.first_temperature}; it must be above 0, or none.")
         weights = (self.context_weight, self.motion_weight)
         if min(weights) < 0 or max(weights) == 0:
             raise ConfigError(
@@ -92,7 +102,8 @@ class CMDConfig:
             )
         if self.shrink not in MOTION_NETS:
             raise ConfigError(f"method.shrink is {self.shrink}; it is one of 1, 2 and 4.")
-        for name, least in (("motion_frames", 1), ("ahead", 1), ("negatives", 0), ("reach", 0), ("grid", 1)):
+        least_of = {"cooling": 1, "motion_frames": 1, "ahead": 1, "negatives": 0, "reach": 0, "grid": 1}
+        for name, least in least_of.items():
             if getattr(self, name) < least:
                 raise ConfigError(f"method.{name} is {getattr(self, name)}; it must be at least {least}.")
 
@@ -105,6 +116,7 @@ class CMD(Method):
     """One variant in, one tower out; beside it the networks that only guide: gradients flow through the keys too."""
 
     variants = 1
+    steps: Tensor
 
     def __init__(self, config: CMDConfig, encoder: EncoderConfig) -> None:
         super().__init__()
@@ -116,6 +128,8 @@ class CMD(Method):
         self.companions = Companions(
             frames, config.ahead, config.negatives, keyframe=still, reach=config.reach, shrink=config.shrink
         )
+        if config.first_temperature is not None:
+            self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.tower = Tower(config.view, encoder, config.head)
         dim, norm = int(self.tower.encoder.dim), norm_factory(encoder.norm)
 
@@ -140,25 +154,38 @@ class CMD(Method):
 
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:
         """The weighted sum of context matching and motion prediction."""
-        cfg = self.config
+        cfg, temperature = self.config, self.temperature()
         before, last = self.tower.encoder.levels(batch.view(0, self.view))
         embeddings = last.mean(dim=(2, 3, 4))
         total, terms = embeddings.new_zeros(()), {}
         if cfg.context_weight:
             v = embeddings = self.tower.head(embeddings)
             c = self.keyframe_head(self.keyframe_net(batch.companion("keyframe")[:, :, None]))
-            terms["context"] = context_matching(v, c, batch.source, cfg.temperature, cfg.siblings)
+            terms["context"] = context_matching(v, c, batch.source, temperature, cfg.siblings)
             total = total + cfg.context_weight * terms["context"]
         if cfg.motion_weight:
             there = batch.companion("motion_clips_valid")
             predicted = self.predictor(fuse(before, last), generator)
             m_hat = self.predicted_head(predicted.flatten(0, 1)).view(*predicted.shape[:2], -1)
             m = self.true_motion(batch.companion("motion_clips"), there)
-            terms["motion"] = motion_prediction(m_hat, m, there, cfg.temperature)
+            terms["motion"] = motion_prediction(m_hat, m, there, temperature)
             total = total + cfg.motion_weight * terms["motion"]
             terms["motion_clips_missing"] = (~there).sum().float()
         logged = {name: value.detach() for name, value in terms.items()}
         return Losses(total, terms=logged, embeddings=embeddings.detach())
+
+    def temperature(self) -> float | Tensor:
+        """τ of the next step."""
+        cfg = self.config
+        if cfg.first_temperature is None:
+            return cfg.temperature
+        left = (1 - self.steps / cfg.cooling).clamp(min=0)
+        return cfg.temperature + max(0.0, cfg.first_temperature - cfg.temperature) * left
+
+    def commit(self, losses: Losses) -> None:
+        """Counts the steps by which the temperature falls."""
+        if self.config.first_temperature is not None and losses.ready:
+            self.steps += 1
 
     def true_motion(self, clips: Tensor, there: Tensor) -> Tensor:
         """What the motion network makes of every position of every motion clip.
@@ -190,14 +217,16 @@ class CMD(Method):
         return found
 
 
-def context_matching(v: Tensor, c: Tensor, source: Tensor, temperature: float, siblings: str = "ignored") -> Tensor:
+def context_matching(
+    v: Tensor, c: Tensor, source: Tensor, temperature: float | Tensor, siblings: str = "ignored"
+) -> Tensor:
     """InfoNCE from each clip to its keyframe among those of the batch, over all ranks; not the other way.
 
     Args:
         v: float [B, d], clips, of unit length.
         c: float [B, d], their keyframes, of unit length.
         source: int64 [B], the recordings.
-        temperature: τ.
+        temperature: τ, a scalar.
         siblings: 'ignored' leaves the keyframes of a recording's other clips out of the negatives.
 
     Returns:
@@ -214,7 +243,7 @@ def context_matching(v: Tensor, c: Tensor, source: Tensor, temperature: float, s
     return multi_positive_nce(v @ keys.T / temperature, positives, candidates)
 
 
-def motion_prediction(m_hat: Tensor, m: Tensor, there: Tensor, temperature: float) -> Tensor:
+def motion_prediction(m_hat: Tensor, m: Tensor, there: Tensor, temperature: float | Tensor) -> Tensor:
     """InfoNCE from each predicted position to the true one, among all positions of all motion clips of all ranks.
 
     Args:
@@ -222,7 +251,7 @@ def motion_prediction(m_hat: Tensor, m: Tensor, there: Tensor, temperature: floa
         m: float [B, 1 + N, P, d], true, of unit length: the target and N hard negatives.
         there: bool [B, 1 + N], which motion clips there are; the others are no keys, and a clip without a target says
             nothing.
-        temperature: τ.
+        temperature: τ, a scalar.
 
     Returns:
         A scalar; log((1 + N) B P) where all are equally alike and all are there.

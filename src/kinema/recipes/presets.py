@@ -39,7 +39,8 @@ def small(method: str) -> Plan:
     because a place and clothes are learnt sooner than a motion, and nothing is blurred, because 64 pixels hold little
     to spare. A clip spans a second, as the papers' 32 frames do: half of that is too little of a motion to know it by.
     CMD's motion clips are half as large and its guiding networks slim, so that a step costs not much
-    more than one of SimCLR. ELo has one modality beside its view, the motion.
+    more than one of SimCLR; its temperature falls from .4 to .1, for at .1 from the first step it may never start.
+    ELo has one modality beside its view, the motion.
     XDC has 32 clusters, some thirty videos each, and its network for sound is slim.
     """
     config: Any = method_entry(method).config()
@@ -50,7 +51,7 @@ def small(method: str) -> Plan:
         brief |= {"negatives_from": "batch"}
     if isinstance(config, CMDConfig):
         predictor = PredictorConfig(width=64, heads=4, encoder=1, decoder=1)
-        brief |= {"grid": 4, "shrink": 2, "width": 8, "predictor": predictor}
+        brief |= {"grid": 4, "shrink": 2, "width": 8, "predictor": predictor, "first_temperature": 0.4}
     if isinstance(config, ELoConfig):
         brief |= {"others": ("motion",)}
     if isinstance(config, XDCConfig):
