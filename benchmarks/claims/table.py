@@ -114,10 +114,11 @@ def table(cells: Cells, name: str) -> str:
 
 
 def unknown_bias(cells: Cells) -> str:
-    """What to expect of a method where nobody knows how far the scene tells the class: of all biases that are there."""
-    names = [name for name in names_of(cells) if name.startswith("bias")]
-    rows = [row for row in ROWS if all(row in rows_of(cells, name) for name in names)]
-    if not names or not rows:
+    """What to expect of a method where nobody knows the bias: over all biases of which no row is missing."""
+    there = {name: rows_of(cells, name) for name in names_of(cells) if name.startswith("bias")}
+    rows = [row for row in ROWS if any(row in some for some in there.values())]
+    names = [name for name, some in there.items() if len(some) == len(rows)]
+    if not names:
         return ""
     lines = ["| " + " | ".join(["bias " + ", ".join(map(bias_of, names)), *UNKNOWN]) + " |"]
     columns: list[list[list[float]]] = []
