@@ -56,8 +56,7 @@ class CMDConfig:
         temperature: τ of both.
         first_temperature: τ of the first step, from which it falls evenly to ``temperature`` where it is above that;
             None for one τ throughout. A clip and what it is compared with go through networks that begin unlike one
-            another, so their cosines are noise of 1/√d at first; a low τ makes it so loud that the networks learn to
-            be silent before they learn to agree.
+            another; a higher τ at first helps them to find together (figures in docs/methods/cmd.md).
         cooling: steps in which τ falls.
         motion_frames: frames of a motion clip.
         ahead: frames from the clip's last to the first of the motion that is foretold.
