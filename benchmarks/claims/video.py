@@ -55,7 +55,7 @@ BASES = ("be", "dsm", "cmd")
 ROWS = ("random", "moco", "simclr", "be", "dsm", "cmd", "cpr", *(f"cpr+{base}" for base in BASES))
 HALVES = ("cmd-context", "cmd-motion")
 """CMD with one of its two tasks alone."""
-COLD = ("cmd-low-temperature",)
+LOW_TEMPERATURE = ("cmd-low-temperature",)
 """CMD with the paper's temperature from the first step on."""
 WINDOWS = ("moco-one-window", "be-two-windows", "dsm-two-windows")
 """BE and DSM draw query and key from one window of a video, MoCo from two: each the other's way."""
@@ -67,7 +67,7 @@ PARTS_OF_BE = {"be-without-negative": ("static-frame",), "be-without-frame": ("e
 ADDED = {**PARTS_OF_BE, "moco-with-frame": ("static-frame",)}
 """What these rows add to MoCo; the last on two windows, as MoCo is."""
 
-EVERY = (*ROWS, *HALVES, *COLD, *WINDOWS, *FOREIGN, *ADDED)
+EVERY = (*ROWS, *HALVES, *LOW_TEMPERATURE, *WINDOWS, *FOREIGN, *ADDED)
 
 
 def plan(row: str, epochs: int, seed: int) -> Plan:
@@ -81,7 +81,7 @@ def plan(row: str, epochs: int, seed: int) -> Plan:
         made = changed(made, {"method": {"motion_weight": 0.0}})
     if name == "cmd-motion":
         made = changed(made, {"method": {"context_weight": 0.0}})
-    if name in COLD:
+    if name in LOW_TEMPERATURE:
         made = changed(made, {"method": {"first_temperature": None}})
     if name in FOREIGN:
         made = changed(made, {"method": {"still_from": "batch"}})

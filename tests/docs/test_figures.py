@@ -65,6 +65,23 @@ def test_an_unknown_bias_is_one_of_those_of_which_no_row_is_missing(claims):
     )
 
 
+def test_a_chart_a_set_with_the_parts_that_it_has(claims, tmp_path):
+    judged = {"asl": ("tom",), "bias0": ("matched", "unbiased", "swapped")}
+    claims("table").charts(
+        {
+            f"{name} seed{seed} {row}": {"r@1": dict.fromkeys(parts, 0.25)}
+            for name, parts in judged.items()
+            for row in ("random", "cpr+dsm")
+            for seed in (0, 1)
+        },
+        tmp_path,
+    )
+    for name, parts in judged.items():
+        chart = (tmp_path / f"claims-video-{name}.svg").read_text(encoding="utf-8")
+        assert all(f">{part}</text>" in chart and f"CPR on DSM, {part}: 25.0 ± 0.0" in chart for part in parts)
+        assert chart.count("<title>") == 1 + 2 * len(parts)
+
+
 def test_a_mean_and_its_deviation_over_seeds(claims):
     table = claims("table")
     assert table.spread([0.5]) == "50.0"

@@ -56,7 +56,7 @@ class CMDConfig:
         temperature: τ of both.
         first_temperature: τ of the first step, from which it falls evenly to ``temperature`` where it is above that;
             None for one τ throughout. A clip and what it is compared with go through networks that begin unlike one
-            another; a higher τ at first helps them to find together (figures in docs/methods/cmd.md).
+            another; a higher τ at first may help them to find together (figures in docs/methods/cmd.md).
         cooling: steps in which τ falls.
         motion_frames: frames of a motion clip.
         ahead: frames from the clip's last to the first of the motion that is foretold.
@@ -92,7 +92,7 @@ class CMDConfig:
         if self.temperature <= 0:
             raise ConfigError(f"method.temperature is {self.temperature}; it must be above 0.")
         if self.first_temperature is not None and self.first_temperature <= 0:
-            raise ConfigError(f"method.first_temperature is {self.first_temperature}; it must be above 0, or none.")
+            raise ConfigError(f"method.first_temperature is {self.first_temperature}; it must be above 0, or null.")
         weights = (self.context_weight, self.motion_weight)
         if min(weights) < 0 or max(weights) == 0:
             raise ConfigError(
