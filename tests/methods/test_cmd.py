@@ -130,26 +130,41 @@ def test_the_weights_weigh():
     assert len(set(totals.values())) == 3
 
 
-def test_the_temperature_falls_step_by_step_and_no_further_than_it_may():
-    method = make_method("cmd", temperature=0.1, first_temperature=0.5, cooling=4)
-    still = make_method("cmd", temperature=0.3)
-    still.load_state_dict({name: value for name, value in method.state_dict().items() if name != "steps"})
-    batch, told, at = make_batch(method, 0), [], []
+def test_the_temperature_of_context_matching_falls_step_by_step_and_no_further_than_it_may():
+    falling = {"temperature": 0.1, "first_temperature": 0.5, "cooling": 4}
+    method = make_method("cmd", **falling)
+    still = {temperature: make_method("cmd", temperature=temperature) for temperature in (0.1, 0.3)}
+    for other in still.values():
+        other.load_state_dict({name: value for name, value in method.state_dict().items() if name != "steps"})
+    batch, context, at = make_batch(method, 0), [], []
+    expected = {t: other.loss(batch, generator(0)).terms for t, other in still.items()}
     for step in range(6):
-        at.append(float(method.temperature()))
+        at.append(float(method.context_temperature()))
         losses = method.loss(batch, generator(0))
-        told.append(float(losses.total.detach()))
+        context.append(float(losses.terms["context"]))
+        assert float(losses.terms["motion"]) == pytest.approx(float(expected[0.1]["motion"]), rel=1e-5)
         method.commit(replace(losses, ready=True))
         method.commit(replace(losses, ready=False))
         if step == 2:
-            again = make_method("cmd", temperature=0.1, first_temperature=0.5, cooling=4)
+            again = make_method("cmd", **falling)
             again.load_state_dict(method.state_dict())
-            assert float(again.temperature()) == pytest.approx(0.2)
+            assert float(again.context_temperature()) == pytest.approx(0.2)
     assert at == pytest.approx([0.5, 0.4, 0.3, 0.2, 0.1, 0.1])
-    assert told[2] == pytest.approx(float(still.loss(batch, generator(0)).total.detach()), rel=1e-5)
-    assert told[4] == told[5] != told[3]
+    assert context[2] == pytest.approx(float(expected[0.3]["context"]), rel=1e-5)
+    assert context[4] == context[5] == pytest.approx(float(expected[0.1]["context"]), rel=1e-5)
     lower = make_method("cmd", temperature=0.3, first_temperature=0.2)
-    assert float(lower.temperature()) == pytest.approx(0.3)
+    assert float(lower.context_temperature()) == pytest.approx(0.3)
+
+
+def test_the_motion_alone_has_one_temperature():
+    method = make_method("cmd", context_weight=0.0, temperature=0.1, first_temperature=0.5)
+    still = make_method("cmd", context_weight=0.0, temperature=0.1)
+    assert method.state_dict().keys() == still.state_dict().keys()
+    still.load_state_dict(method.state_dict())
+    batch = make_batch(method, 0)
+    losses = method.loss(batch, generator(0))
+    method.commit(replace(losses, ready=True))
+    assert torch.equal(losses.total, still.loss(batch, generator(0)).total)
 
 
 def test_a_motion_clip_that_is_missing_is_never_looked_at():

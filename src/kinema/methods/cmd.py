@@ -16,7 +16,7 @@ Departures from the authors' code:
   a moment away by its place between keyframes. A motion clip that a video has no room for is left out of the loss.
 - Keyframes of the same recording's other clips are no negatives (``siblings='ignored'``).
 - Motion maps are in units of the view (``kinema.transforms.MOTION_UNIT``) and not in tens of pixels.
-- The temperature may begin higher than it ends (``first_temperature``); see docs/methods/cmd.md for why.
+- The temperature of context matching may begin higher than it ends (``first_temperature``); see docs/methods/cmd.md.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ class CMDConfig:
         context_weight: weight of context matching; at 0 its networks are not built and keyframes not read.
         motion_weight: weight of motion prediction; at 0 its networks are not built and motion clips not read.
         temperature: τ of both.
-        first_temperature: τ of the first step, from which it falls evenly to ``temperature`` where it is above that;
-            None for one τ throughout. A clip and what it is compared with go through networks that begin unlike one
-            another; a higher τ at first may help them to find together (figures in docs/methods/cmd.md).
-        cooling: steps in which τ falls.
+        first_temperature: τ of context matching at the first step, from which it falls evenly to ``temperature``
+            where it is above that; None for one τ throughout. A clip and its keyframe go through networks that begin
+            unlike one another; a higher τ at first may help them to find together (figures in docs/methods/cmd.md).
+        cooling: steps in which it falls.
         motion_frames: frames of a motion clip.
         ahead: frames from the clip's last to the first of the motion that is foretold.
         negatives: N.
@@ -127,7 +127,8 @@ class CMD(Method):
         self.companions = Companions(
             frames, config.ahead, config.negatives, keyframe=still, reach=config.reach, shrink=config.shrink
         )
-        if config.first_temperature is not None:
+        self.cools = still and config.first_temperature is not None
+        if self.cools:
             self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.tower = Tower(config.view, encoder, config.head)
         dim, norm = int(self.tower.encoder.dim), norm_factory(encoder.norm)
@@ -153,37 +154,37 @@ class CMD(Method):
 
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:
         """The weighted sum of context matching and motion prediction."""
-        cfg, temperature = self.config, self.temperature()
+        cfg = self.config
         before, last = self.tower.encoder.levels(batch.view(0, self.view))
         embeddings = last.mean(dim=(2, 3, 4))
         total, terms = embeddings.new_zeros(()), {}
         if cfg.context_weight:
             v = embeddings = self.tower.head(embeddings)
             c = self.keyframe_head(self.keyframe_net(batch.companion("keyframe")[:, :, None]))
-            terms["context"] = context_matching(v, c, batch.source, temperature, cfg.siblings)
+            terms["context"] = context_matching(v, c, batch.source, self.context_temperature(), cfg.siblings)
             total = total + cfg.context_weight * terms["context"]
         if cfg.motion_weight:
             there = batch.companion("motion_clips_valid")
             predicted = self.predictor(fuse(before, last), generator)
             m_hat = self.predicted_head(predicted.flatten(0, 1)).view(*predicted.shape[:2], -1)
             m = self.true_motion(batch.companion("motion_clips"), there)
-            terms["motion"] = motion_prediction(m_hat, m, there, temperature)
+            terms["motion"] = motion_prediction(m_hat, m, there, cfg.temperature)
             total = total + cfg.motion_weight * terms["motion"]
             terms["motion_clips_missing"] = (~there).sum().float()
         logged = {name: value.detach() for name, value in terms.items()}
         return Losses(total, terms=logged, embeddings=embeddings.detach())
 
-    def temperature(self) -> float | Tensor:
-        """τ of the next step."""
+    def context_temperature(self) -> float | Tensor:
+        """τ of context matching in the next step."""
         cfg = self.config
-        if cfg.first_temperature is None:
+        if not self.cools or cfg.first_temperature is None:
             return cfg.temperature
         left = (1 - self.steps / cfg.cooling).clamp(min=0)
         return cfg.temperature + max(0.0, cfg.first_temperature - cfg.temperature) * left
 
     def commit(self, losses: Losses) -> None:
-        """Counts the steps by which the temperature falls."""
-        if self.config.first_temperature is not None and losses.ready:
+        """Counts the steps by which the temperature of context matching falls."""
+        if self.cools and losses.ready:
             self.steps += 1
 
     def true_motion(self, clips: Tensor, there: Tensor) -> Tensor:
