@@ -54,7 +54,7 @@ PARTS = ("matched", "unbiased", "swapped")
 BASES = ("be", "dsm", "cmd")
 ROWS = ("random", "moco", "simclr", "be", "dsm", "cmd", "cpr", *(f"cpr+{base}" for base in BASES))
 HALVES = ("cmd-context", "cmd-motion")
-"""CMD with one of its two tasks alone."""
+"""CMD with one of its two tasks alone, at the paper's temperature."""
 LOW_TEMPERATURE = ("cmd-low-temperature",)
 """CMD with the paper's temperature from the first step on."""
 WINDOWS = ("moco-one-window", "be-two-windows", "dsm-two-windows")
@@ -78,7 +78,7 @@ def plan(row: str, epochs: int, seed: int) -> Plan:
     if base or name in ADDED:
         made = composed(made, "small", base=base or None, transforms=ADDED.get(name, ()))
     if name == "cmd-context":
-        made = changed(made, {"method": {"motion_weight": 0.0}})
+        made = changed(made, {"method": {"motion_weight": 0.0, "first_temperature": None}})
     if name == "cmd-motion":
         made = changed(made, {"method": {"context_weight": 0.0}})
     if name in LOW_TEMPERATURE:
