@@ -169,7 +169,7 @@ def charts(cells: Cells, folder: Path) -> None:
 def bars(cells: Cells, name: str, parts: Sequence[str]) -> str:
     """The chart of one set: a bar the mean over seeds, a line from the lowest to the highest seed."""
     rows, height, left, top, step = rows_of(cells, name), 260, 40, 48, 22
-    group = max(step * len(parts) + 18, 70)
+    group = max(step * len(parts) + 18, 80)
     width = max(left + group * len(rows) + 10, 320)
     base = top + height
 
