@@ -127,8 +127,8 @@ class CMD(Method):
         self.companions = Companions(
             frames, config.ahead, config.negatives, keyframe=still, reach=config.reach, shrink=config.shrink
         )
-        self.cools = still and config.first_temperature is not None
-        if self.cools:
+        self.first_temperature = config.first_temperature if still else None
+        if self.first_temperature is not None:
             self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.tower = Tower(config.view, encoder, config.head)
         dim, norm = int(self.tower.encoder.dim), norm_factory(encoder.norm)
@@ -176,15 +176,15 @@ class CMD(Method):
 
     def context_temperature(self) -> float | Tensor:
         """τ of context matching in the next step."""
-        cfg = self.config
-        if not self.cools or cfg.first_temperature is None:
-            return cfg.temperature
-        left = (1 - self.steps / cfg.cooling).clamp(min=0)
-        return cfg.temperature + max(0.0, cfg.first_temperature - cfg.temperature) * left
+        first, last = self.first_temperature, self.config.temperature
+        if first is None:
+            return last
+        left = (1 - self.steps / self.config.cooling).clamp(min=0)
+        return last + max(0.0, first - last) * left
 
     def commit(self, losses: Losses) -> None:
         """Counts the steps by which the temperature of context matching falls."""
-        if self.cools and losses.ready:
+        if self.first_temperature is not None and losses.ready:
             self.steps += 1
 
     def true_motion(self, clips: Tensor, there: Tensor) -> Tensor:

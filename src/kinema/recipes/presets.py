@@ -39,7 +39,7 @@ def small(method: str) -> Plan:
     because a place and clothes are learnt sooner than a motion, and nothing is blurred, because 64 pixels hold little
     to spare. A clip spans a second, as the papers' 32 frames do: half of that is too little of a motion to know it by.
     CMD's motion clips are half as large and its guiding networks slim, so that a step costs not much
-    more than one of SimCLR; its temperature falls from .4 to .1, which may help it to start.
+    more than one of SimCLR; its temperature of context matching falls from .4 to .1, which may help it to start.
     ELo has one modality beside its view, the motion.
     XDC has 32 clusters, some thirty videos each, and its network for sound is slim.
     """
