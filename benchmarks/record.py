@@ -18,6 +18,8 @@ from kinema.core.files import write_json
 from kinema.training.run_folder import source_version
 
 RESULTS = Path(__file__).parent / "results"
+MEASURING = (":(top)benchmarks", ":(top,exclude)benchmarks/results")
+"""Files whose changes count as changes of what is measured: not the results, which a measurement writes itself."""
 
 
 def read(name: str) -> dict[str, Any]:
@@ -37,7 +39,12 @@ def write(name: str, command: str, packages: tuple[str, ...] = (), **figures: An
         figures: what was measured.
     """
     RESULTS.mkdir(exist_ok=True)
-    told = {"command": command, "commit": source_version(), "versions": versions(*packages), "machine": machine()}
+    told = {
+        "command": command,
+        "commit": source_version(*MEASURING),
+        "versions": versions(*packages),
+        "machine": machine(),
+    }
     write_json(RESULTS / f"{name}.json", told | figures)
 
 
@@ -68,7 +75,7 @@ def filled(
             continue
         if time.monotonic() - began > minutes * 60:
             break
-        found[key] = {**measure(where, seed, row), "device": machine(), "commit": source_version()}
+        found[key] = {**measure(where, seed, row), "device": machine(), "commit": source_version(*MEASURING)}
         write(name, command, cells=found)
         tell(key, found[key])
     return found

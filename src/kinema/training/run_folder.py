@@ -212,19 +212,26 @@ def device_name(device: str) -> str:
     return "CPU"
 
 
-def source_version() -> str:
-    """The commit of kinema's source (with '+' where files are changed), or its release outside a repository."""
+def source_version(*also: str) -> str:
+    """The commit of kinema's source (with '+' where its files are changed), or its release outside a repository.
+
+    Args:
+        also: git pathspecs of further files whose changes count: ':(top)benchmarks'.
+    """
     import kinema
 
-    here = Path(__file__).resolve().parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+    here = Path(__file__).resolve().parents[1]
+
+    def git(*words: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+        return subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=False, env=env)
+
     try:
-        tracked = subprocess.run(
-            ["git", "-C", str(here), "ls-files", "--error-unmatch", __file__], capture_output=True, check=False
-        )
-        if tracked.returncode == 0:
-            env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-            return subprocess.run(command, capture_output=True, text=True, check=True, env=env).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
+        if git("ls-files", "--error-unmatch", __file__).returncode == 0:
+            commit = git("describe", "--always", "--abbrev=12", "--exclude=*")
+            changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *also)
+            if commit.returncode == changed.returncode == 0:
+                return commit.stdout.strip() + ("+" if changed.stdout.strip() else "")
+    except OSError:
         pass
     return kinema.__version__
