@@ -1,10 +1,15 @@
 """Videos small enough to train on in a test: H.264 files of 24 frames, 32 x 32 pixels, in three classes."""
 
+import signal
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts so what it puts into the background; tests that interrupt, and their processes, must not be.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CLASSES = {"right": (2, 0), "left": (-2, 0), "down": (0, 2)}
 
