@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from tiny_runs import assert_same_run, tiny_plan
 
 import kinema
@@ -53,8 +54,18 @@ def test_killed_and_resumed_by_one_worker_equals_uninterrupted_by_two(searched, 
     assert (tmp_path / "s/best.json").read_text() == searched.config.read_text()
 
 
+@pytest.fixture
+def one_thread():
+    """Threads of torch as a candidate has them: its sums depend on how many there are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(CONFIG.threads)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+@pytest.mark.usefixtures("one_thread")
 def test_what_a_search_leaves(searched, tiny_manifest, tiny_cache, tmp_path):
     assert all(each.fitness is not None for each in searched.history), [each.reason for each in searched.history]
     assert searched.best.fitness == min(each.fitness for each in searched.history)
