@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell starts so what it puts into the background; tests that interrupt, and their processes, must not be.
+    # A shell makes what it puts into the background ignore interrupts; tests that interrupt must not inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CLASSES = {"right": (2, 0), "left": (-2, 0), "down": (0, 2)}
