@@ -12,7 +12,8 @@ equal ones, and each task of the view alone, of which the best is chosen by the 
 initialisation stands beside them.
 
 The searches go on generation by generation and the table cell by cell; a command that was stopped goes on where it was,
-and --minutes stops it by itself between two of them. Figures go to results/claims-elo.json beside this folder.
+and --minutes stops it by itself between two of them. Figures go to results/claims-elo.json beside this folder; a search
+whose candidates all stand there is not made again, whatever OUT holds.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ TEMPERATURES = (1.0, 0.3, 0.1, 0.03)
 DRAWS = 8
 SHAPES = {"zipf": "classes after Zipf's law", "even": "as many, even classes"}
 """How many videos a class has in a draw from the training set."""
+KEPT = ("number", "weights", "fitness", "hard", "rank", "spread", "loss", "reason", "seconds")
+"""What the figures tell of a candidate of a search."""
 SINGLE = tuple(f"rgb.{task}" for task in TASKS)
 ROWS = ("untrained", "equal", "random", "cma", *SINGLE)
 
@@ -136,21 +139,28 @@ def drawn_fitness(features: NDArray[np.float32], labels: NDArray[np.int64], shap
     return {name: statistics.mean(values) for name, values in told.items()}
 
 
-def weights_of(row: str, searches: Mapping[str, Evolved]) -> dict[str, float]:
+def best(history: Sequence[Mapping[str, Any]]) -> Mapping[str, float]:
+    """The weights of the candidate with the least fitness; what failed cannot win."""
+    whole = [each for each in history if each["fitness"] is not None]
+    weights: Mapping[str, float] = min(whole, key=lambda each: (each["fitness"], each["number"]))["weights"]
+    return weights
+
+
+def weights_of(row: str, searches: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, float]:
     """The weights of a row of the second table; 'untrained' has those of 'equal'."""
-    names = list(searches["random"].best.weights)
+    names = list(searches["random"][0]["weights"])
     if row in searches:
-        return kept_weights(searches[row].best.weights)
+        return kept_weights(best(searches[row]))
     if row in SINGLE:
         return {name: float(name == row) for name in names}
     return dict.fromkeys(names, 1.0)
 
 
 def full_cell(
-    row: str, seed: int, data: Manifest, found: Mapping[str, Evolved], args: argparse.Namespace
+    row: str, seed: int, data: Manifest, searches: Mapping[str, Any], args: argparse.Namespace
 ) -> dict[str, Any]:
     """Weights trained in full with one seed, and measured."""
-    made = changed(plan(args), {"method": {"weights": weights_of(row, found), "rest": 0.0}})
+    made = changed(plan(args), {"method": {"weights": weights_of(row, searches), "rest": 0.0}})
     made = replace(made, epochs=args.epochs, seed=seed)
     run, cache = args.out / f"seed{seed}" / ("equal" if row == "untrained" else row), args.out / "cache"
     took = trained(run, made.recipe(), data, args, cache)
@@ -159,30 +169,24 @@ def full_cell(
 
 def work(data: Manifest, found: dict[str, Any], arguments: argparse.Namespace) -> Iterator[None]:
     """One piece of work at a time: generations of the searches, then cells."""
-    searches: dict[str, Evolved] = {}
     for name in SEARCHES:
-        done = 0
+        done = len(found["searches"].get(name, ()))
         while done < arguments.candidates:
             done = min(done + arguments.population, arguments.candidates)
-            searches[name] = searched(name, data, arguments, done)
+            history = searched(name, data, arguments, done).history
+            if done == arguments.candidates:
+                found["searches"][name] = [{key: getattr(each, key) for key in KEPT} for each in history]
             yield
-        found["searches"][name] = [
-            {
-                key: getattr(each, key)
-                for key in ("number", "weights", "fitness", "hard", "rank", "spread", "loss", "reason", "seconds")
-            }
-            for each in searches[name].history
-        ]
-    for each in searches["random"].history:
-        key = f"candidate {each.number}"
-        if each.fitness is not None and "nmi" not in found["candidates"].get(key, {}):
-            run = arguments.out / "search-random" / "runs" / f"{each.number:04d}"
+    for each in found["searches"]["random"]:
+        key = f"candidate {each['number']}"
+        if each["fitness"] is not None and "nmi" not in found["candidates"].get(key, {}):
+            run = arguments.out / "search-random" / "runs" / f"{each['number']:04d}"
             found["candidates"][key] = candidate_cell(run, data, arguments)
             yield
     for seed in arguments.seeds:
         for row in arguments.rows:
             if (key := f"{row} seed{seed}") not in found["cells"]:
-                found["cells"][key] = full_cell(row, seed, data, searches, arguments)
+                found["cells"][key] = full_cell(row, seed, data, found["searches"], arguments)
                 yield
 
 
