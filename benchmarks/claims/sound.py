@@ -64,7 +64,8 @@ def recipe(row: str, arguments: argparse.Namespace, seed: int) -> Recipe:
     """XDC's preset in the form of the row."""
     form = "xdc" if row == "random" else row
     made = replace(small("xdc"), epochs=arguments.epochs, seed=seed)
-    return changed(made, {"method": {"form": form, "clusters": arguments.clusters}}).recipe()
+    method: dict[str, Any] = {"form": form, "clusters": arguments.clusters, "every": arguments.every}
+    return changed(made, {"method": method}).recipe()
 
 
 def mocap(arguments: argparse.Namespace) -> Manifest:
@@ -193,6 +194,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=[*ROWS])
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--clusters", type=int, default=32)
+    parser.add_argument("--every", type=int, default=4, help="epochs from clustering to clustering")
     parser.add_argument("--mismatch", type=float, default=0.0, help="Mocap-15: share of sounds of another class")
     parser.add_argument("--limit", type=int, default=0, help="fewer videos: of a class (Mocap-15) or in all (GRID)")
     parser.add_argument("--device", default="auto", help="auto, cpu or gpu")
@@ -212,7 +214,8 @@ def main() -> None:
     arguments = parse()
     found = record.filled(
         arguments.name,
-        f"python benchmarks/claims/sound.py OUT --epochs {arguments.epochs} --clusters {arguments.clusters}",
+        f"python benchmarks/claims/sound.py OUT --epochs {arguments.epochs} --clusters {arguments.clusters} "
+        f"--every {arguments.every}",
         () if arguments.table else cells(arguments),
         lambda name, seed, row: cell(name, seed, row, arguments),
         minutes=arguments.minutes,
