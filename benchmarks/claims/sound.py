@@ -4,11 +4,12 @@
     python benchmarks/claims/sound.py OUT --grid grid_s1_av    real talking heads; whole sentences are held out
 
 The paper's claim is the order SDC < MDC < CDC < XDC. Every encoder sees the same videos for the same number of epochs
-with the same networks, clip, batch and optimiser (the preset small of xdc); "random" is XDC's networks before
-training. Figures, of the network that sees and of the one that hears: retrieval R@1 (preset coclr) and the linear
-probe's accuracy on stored features, for every thing that there are labels of; and whether a video in one view finds
-itself in the other (R@1, 5 and 10, both ways). In GRID a sentence is command, colour, preposition and letter: clips
-that share all four are on one side.
+with the same networks, clip, batch and optimiser (the preset small of xdc); "random" is XDC's networks before training,
+and "labels" the same networks told the first thing that is asked, end to end, from the same start and for as many
+epochs: what there is to be learnt at this size. Figures, of the network that sees and of the one that hears: retrieval
+R@1 (preset coclr) and the linear probe's accuracy on stored features, for every thing that there are labels of; and
+whether a video in one view finds itself in the other (R@1, 5 and 10, both ways). In GRID a sentence is command, colour,
+preposition and letter: clips that share all four are on one side.
 
 The table fills itself in cell by cell, a run folder a cell under OUT, results/claims-sound.json beside this folder. A
 command that was stopped goes on where it was; --minutes stops it by itself between two cells.
@@ -40,6 +41,7 @@ from kinema.data.mocap import MocapConfig
 from kinema.demo import demo_data
 from kinema.evaluation import fit_linear, hold_out, retrieve, retrieve_across
 from kinema.measure.features import extractor
+from kinema.measure.fit import FitConfig
 from kinema.measure.labels import class_names, label_numbers, source_numbers
 from kinema.measure.parts import SPLIT_SEED, TEST_SHARE
 from kinema.model import Features, Model
@@ -50,8 +52,10 @@ from kinema.training.settings import Recipe
 
 console = Console(stderr=True)
 NAME = "claims-sound"
-ROWS = ("random", "sdc", "mdc", "cdc", "xdc")
-TITLES = {"random": "untrained", **{row: row.upper() for row in ROWS[1:]}}
+LABELS = "labels"
+FORMS = ("random", "sdc", "mdc", "cdc", "xdc")
+ROWS = (*FORMS, LABELS)
+TITLES = {"random": "untrained", **{row: row.upper() for row in FORMS[1:]}}
 SETS = {"mocap": "Mocap-15", "grid": "GRID"}
 VIEWS = ("rgb", "sound")
 WAYS = ("rgb to sound", "sound to rgb")
@@ -62,7 +66,7 @@ ASKED = {"mocap": ("class",), "grid": ("command", "color", "letter", "digit")}
 
 def recipe(row: str, arguments: argparse.Namespace, seed: int) -> Recipe:
     """XDC's preset in the form of the row."""
-    form = "xdc" if row == "random" else row
+    form = row if row in FORMS[1:] else "xdc"
     made = replace(small("xdc"), epochs=arguments.epochs, seed=seed)
     method: dict[str, Any] = {"form": form, "clusters": arguments.clusters, "every": arguments.every}
     return changed(made, {"method": method}).recipe()
@@ -129,9 +133,11 @@ def cell(name: str, seed: int, row: str, arguments: argparse.Namespace) -> dict[
     """One cell: trained, then measured in both views and across them."""
     data = mocap(arguments) if name == "mocap" else grid(arguments)
     sides = {side: data.select({"split": side}) for side in ("train", "test")}
-    form, cache = "xdc" if row == "random" else row, arguments.out / "cache"
+    form, cache = row if row in FORMS[1:] else "xdc", arguments.out / "cache"
     run = arguments.out / name / f"seed{seed}" / form
     took = trained(run, recipe(row, arguments, seed), sides["train"], arguments, cache)
+    if row == LABELS:
+        return with_labels(run, data, ASKED[name][0], seed, arguments)
     extract = extractor(
         windows="coclr",
         open_store=lambda part, which: api.model_store(part, which, cache=cache, console=console),
@@ -148,6 +154,29 @@ def cell(name: str, seed: int, row: str, arguments: argparse.Namespace) -> dict[
     return {**found, **took}
 
 
+def with_labels(run: Path, data: Manifest, thing: str, seed: int, arguments: argparse.Namespace) -> dict[str, Any]:
+    """The accuracy of either network, trained with labels from the start that the run's had."""
+    known = replace(data, videos=tuple(replace(video, label=video.attributes[thing]) for video in data.videos))
+    accuracy = {}
+    for view in VIEWS:
+        [result] = api.evaluate(
+            "finetune",
+            run,
+            known,
+            preset="100%",
+            view=view,
+            untrained=True,
+            query={"split": "test"},
+            gallery={"split": "train"},
+            fit=FitConfig(epochs=arguments.epochs, crops="centre", seed=seed),
+            cache=arguments.out / "cache",
+            device=None if arguments.device == "auto" else arguments.device,
+            console=console,
+        )
+        accuracy[view] = result.metrics["accuracy"]
+    return {"thing": thing, "accuracy": accuracy}
+
+
 def cells(arguments: argparse.Namespace) -> Iterator[tuple[str, int, str]]:
     """Set, seed and row in the order in which they are wanted."""
     name = "mocap" if arguments.grid is None else "grid"
@@ -155,7 +184,7 @@ def cells(arguments: argparse.Namespace) -> Iterator[tuple[str, int, str]]:
 
 
 def tables(found: Mapping[str, Any]) -> str:
-    """Three tables a set: what the network that sees is worth, the one that hears, and looking across."""
+    """Tables a set: what the network that sees is worth, the one that hears, looking across, and with labels."""
     made = []
     for name in sorted({key.split()[0] for key in found}, reverse=True):
         things = [(figure, thing) for figure in ("r@1", "linear") for thing in ASKED[name]]
@@ -169,7 +198,18 @@ def tables(found: Mapping[str, Any]) -> str:
         ranks = [(way, f"r@{k}") for way in WAYS for k in (1, 5, 10)]
         heads = [f"{way}, {k.upper()}" if k == "r@1" else k.upper() for way, k in ranks]
         made.append(table(found, name, f"{SETS[name]}, across", heads, [("across", *each) for each in ranks]))
+        made += labels_table(found, name)
     return "\n\n".join(made)
+
+
+def labels_table(found: Mapping[str, Any], name: str) -> list[str]:
+    """The table of the networks that were told the labels, where there are such cells."""
+    those = [value for key, value in sorted(found.items()) if key.split()[::2] == [name, LABELS]]
+    if not those:
+        return []
+    told = [spread([each["accuracy"][view] for each in those]) for view in VIEWS]
+    head = f"| {SETS[name]}, end to end with labels | seeds | sees, {those[0]['thing']} | hears, {those[0]['thing']} |"
+    return ["\n".join([head, "|---|---|---|---|", "| " + " | ".join(["with labels", str(len(those)), *told]) + " |"])]
 
 
 def table(
@@ -177,7 +217,7 @@ def table(
 ) -> str:
     """One table: a row of it a row of the set, a column a figure, which is found in a cell under its path."""
     lines = ["| " + " | ".join([title, "seeds", *heads]) + " |", "|" + "---|" * (len(heads) + 2)]
-    for row in ROWS:
+    for row in FORMS:
         those = [value for key, value in sorted(found.items()) if key.split()[::2] == [name, row]]
         if those:
             columns = [[each[where][figure].get(which) for each in those] for where, figure, which in paths]
@@ -206,6 +246,9 @@ def parse() -> argparse.Namespace:
 
 def told(key: str, figures: Mapping[str, Any]) -> None:
     """A new cell, in a line."""
+    if LABELS in key:
+        console.print(f"{key}: accuracy {figures['accuracy']}", highlight=False)
+        return
     views = "  ".join(f"{v} {figures[v]['r@1'][ASKED[key.split()[0]][0]]:.3f}" for v in VIEWS)
     console.print(f"{key}: R@1 {views}", highlight=False)
 
