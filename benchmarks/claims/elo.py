@@ -8,8 +8,8 @@ a linear probe's accuracy on the part 'unbiased' of the test, beside that of wha
 loss, the effective rank, the fitness under other temperatures, and the fitness on draws whose class sizes follow Zipf's
 law, beside even draws of as many videos), and what clusters know that are compared with the classes. Then weights
 trained in full at one budget of epochs: those that CMA-ES found, the best of the random search (as many candidates),
-equal ones, and each task of the view alone, of which the best is chosen by the labels, to its advantage. Random
-initialisation stands beside them.
+equal ones, and each part alone that teaches the network of rgb, of which the best is chosen by the labels, to its
+advantage. Random initialisation stands beside them.
 
 The searches go on generation by generation and the table cell by cell; a command that was stopped goes on where it was,
 and --minutes stops it by itself between two of them. Figures go to results/claims-elo.json beside this folder; a search
@@ -66,7 +66,12 @@ SHAPES = {"zipf": "classes after Zipf's law", "even": "as many, even classes"}
 """How many videos a class has in a draw from the training set."""
 KEPT = ("number", "weights", "fitness", "hard", "rank", "spread", "loss", "reason", "seconds")
 """What the figures tell of a candidate of a search."""
-SINGLE = tuple(f"rgb.{task}" for task in TASKS)
+SINGLE = (
+    *(f"rgb.{task}" for task in TASKS),
+    *(f"rgb-motion.{task}" for task in ("transfer", "contrast", "alignment")),
+    "motion-rgb.distillation",
+)
+"""The parts that teach the network of rgb by themselves."""
 ROWS = ("untrained", "equal", "random", "cma", *SINGLE)
 
 
