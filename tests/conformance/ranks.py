@@ -3,6 +3,7 @@
 Run as ``python ranks.py RANK WORLD MEETING_POINT OUT``; see test_two_ranks.py.
 """
 
+import gc
 import sys
 
 import torch
@@ -61,6 +62,7 @@ def main(rank, world, meeting_point, out):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{meeting_point}", rank=rank, world_size=world)
     torch.save({name: train(name, rank, world) for name in EVERY}, out)
+    gc.collect()  # what wrapped a method holds the group, whose threads would outlive the interpreter
     dist.destroy_process_group()
 
 

@@ -175,32 +175,48 @@ def test_the_player_opens_at_the_hits_second(visit, footage):
     until(lambda: page.evaluate("document.querySelector('#video').currentTime") == pytest.approx(before - 1, abs=0.1))
 
 
-def test_the_lasso_chooses_what_is_searched(visit, footage):
-    page = visit()
-    drop(page, footage / "down/down1.mp4")
-    everything = page.locator("#hits .like").evaluate_all(NAMES)
+def circle(page, left, right):
+    """Draws the lasso around a part of the map, told in shares of its width.
+
+    Returns:
+        How many windows are chosen, of how many, and the names of the hits among them.
+    """
     page.click("#tab-map")
     page.wait_for_selector("#map-legend li")
     page.click("#lasso")
     assert page.get_attribute("#lasso", "aria-pressed") == "true"
     box = page.locator("#map").bounding_box()
-    x, y, wide, tall = box["x"], box["y"], box["width"] * 0.4, box["height"]
-    page.mouse.move(x + 15, y + 15)
+    low, high = (box["x"] + box["width"] * share for share in (left, right))
+    top, bottom = box["y"] + 15, box["y"] + box["height"] - 15
+    page.mouse.move(low, top)
     page.mouse.down()
-    for right, down in ((wide, 15), (wide, tall - 15), (15, tall - 15), (15, 15)):
-        page.mouse.move(x + right, y + down, steps=4)
-    page.mouse.up()
+    for x, y in ((high, top), (high, bottom), (low, bottom), (low, top)):
+        page.mouse.move(x, y, steps=4)
+    with page.expect_response("**/api/search") as answer:
+        page.mouse.up()
+    hits = answer.value.json()["hits"]
     page.wait_for_selector("#lasso-chip .chip")
-    told = page.locator("#lasso-chip .chip").text_content()
-    chosen = int(told.split(":")[1].split()[0].replace(",", ""))
-    total = int(page.locator("#map-about").text_content().split(":")[1].split()[0].replace(",", ""))
-    assert 0 < chosen < total
+    told = page.locator("#lasso-chip .chip").text_content(), page.locator("#map-about").text_content()
     page.click("#tab-hits")
-    until(lambda: page.locator("#hits .like").evaluate_all(NAMES) != everything)
-    assert 0 < page.locator("#hits .card").count() <= chosen
-    page.keyboard.press("Escape")
-    until(lambda: page.locator("#hits .like").evaluate_all(NAMES) == everything)
-    page.wait_for_selector("#lasso-chip", state="hidden")
+    until(lambda: page.locator("#hits .card").count() == len(hits))
+    chosen, total = (int(each.split(":")[1].split()[0].replace(",", "")) for each in told)
+    return chosen, total, {(hit["video"], hit["start"]) for hit in hits}
+
+
+def test_the_lasso_chooses_what_is_searched(visit, footage):
+    page = visit()
+    drop(page, footage / "down/down1.mp4")
+    everything = page.locator("#hits .like").evaluate_all(NAMES)
+    parts = []
+    for left, right in ((0.02, 0.5), (0.5, 0.98)):
+        chosen, total, hits = circle(page, left, right)
+        assert 0 < chosen < total
+        assert 0 < len(hits) <= min(chosen, len(everything))
+        page.keyboard.press("Escape")
+        until(lambda: page.locator("#hits .like").evaluate_all(NAMES) == everything)
+        page.wait_for_selector("#lasso-chip", state="hidden")
+        parts.append(hits)
+    assert not parts[0] & parts[1], "a hit is in both halves of the map"
 
 
 def test_filters_and_the_condition(visit, footage):
