@@ -48,7 +48,8 @@ from kinema.data.mocap import MocapConfig
 from kinema.demo import demo_data
 from kinema.evaluation import zipf_fitness
 from kinema.evaluation.zipf import standardised
-from kinema.evolving.run import EvolveConfig, kept_weights
+from kinema.evolving.history import Candidate
+from kinema.evolving.run import EvolveConfig, best_of, kept_weights
 from kinema.evolving.search import Search
 from kinema.measure.labels import class_names, label_numbers
 from kinema.methods.elo import TASKS
@@ -144,18 +145,12 @@ def drawn_fitness(features: NDArray[np.float32], labels: NDArray[np.int64], shap
     return {name: statistics.mean(values) for name, values in told.items()}
 
 
-def best(history: Sequence[Mapping[str, Any]]) -> Mapping[str, float]:
-    """The weights of the candidate with the least fitness; what failed cannot win."""
-    whole = [each for each in history if each["fitness"] is not None]
-    weights: Mapping[str, float] = min(whole, key=lambda each: (each["fitness"], each["number"]))["weights"]
-    return weights
-
-
-def weights_of(row: str, searches: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, float]:
+def weights_of(row: str, searches: Mapping[str, Sequence[Mapping[str, Any]]], folder: Path) -> dict[str, float]:
     """The weights of a row of the second table; 'untrained' has those of 'equal'."""
     names = list(searches["random"][0]["weights"])
     if row in searches:
-        return kept_weights(best(searches[row]))
+        history = [Candidate(generation=0, **each) for each in searches[row]]  # the generation decides nothing here
+        return kept_weights(best_of(history, folder / f"search-{row}").weights)
     if row in SINGLE:
         return {name: float(name == row) for name in names}
     return dict.fromkeys(names, 1.0)
@@ -165,7 +160,7 @@ def full_cell(
     row: str, seed: int, data: Manifest, searches: Mapping[str, Any], args: argparse.Namespace
 ) -> dict[str, Any]:
     """Weights trained in full with one seed, and measured."""
-    made = changed(plan(args), {"method": {"weights": weights_of(row, searches), "rest": 0.0}})
+    made = changed(plan(args), {"method": {"weights": weights_of(row, searches, args.out), "rest": 0.0}})
     made = replace(made, epochs=args.epochs, seed=seed)
     run, cache = args.out / f"seed{seed}" / ("equal" if row == "untrained" else row), args.out / "cache"
     took = trained(run, made.recipe(), data, args, cache)
@@ -297,14 +292,17 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments, began = parse(), time.monotonic()
+    before = record.read(NAME)
     found: dict[str, Any] = {"searches": {}, "candidates": {}, "cells": {}}
-    found |= {key: value for key, value in record.read(NAME).items() if key in found}
+    found |= {key: value for key, value in before.items() if key in found}
     command = (
         f"python benchmarks/claims/elo.py OUT --candidates {arguments.candidates} "
         f"--candidate-epochs {arguments.candidate_epochs} --epochs {arguments.epochs} --k {arguments.k} "
         f"--size {arguments.size}"
     )
     if not arguments.table:
+        if before and before["command"] != command:
+            sys.exit(f"results/{NAME}.json holds figures of '{before['command']}': ask for the same, or move it away.")
         drawn = MocapConfig(
             clips_per_class=arguments.clips_per_class, test_per_class=arguments.test_per_class, bias=0.0, seed=2
         )

@@ -52,10 +52,10 @@ from kinema.training.settings import Recipe
 
 console = Console(stderr=True)
 NAME = "claims-sound"
+FORMS = ("sdc", "mdc", "cdc", "xdc")
 LABELS = "labels"
-FORMS = ("random", "sdc", "mdc", "cdc", "xdc")
-ROWS = (*FORMS, LABELS)
-TITLES = {"random": "untrained", **{row: row.upper() for row in FORMS[1:]}}
+ROWS = ("random", *FORMS, LABELS)
+TITLES = {"random": "untrained", **{form: form.upper() for form in FORMS}}
 SETS = {"mocap": "Mocap-15", "grid": "GRID"}
 VIEWS = ("rgb", "sound")
 WAYS = ("rgb to sound", "sound to rgb")
@@ -64,11 +64,15 @@ ASKED = {"mocap": ("class",), "grid": ("command", "color", "letter", "digit")}
 """The things that there are labels of."""
 
 
+def form_of(row: str) -> str:
+    """The form whose run a row is measured on; of those that need but its start, xdc."""
+    return row if row in FORMS else "xdc"
+
+
 def recipe(row: str, arguments: argparse.Namespace, seed: int) -> Recipe:
     """XDC's preset in the form of the row."""
-    form = row if row in FORMS[1:] else "xdc"
     made = replace(small("xdc"), epochs=arguments.epochs, seed=seed)
-    method: dict[str, Any] = {"form": form, "clusters": arguments.clusters, "every": arguments.every}
+    method: dict[str, Any] = {"form": form_of(row), "clusters": arguments.clusters, "every": arguments.every}
     return changed(made, {"method": method}).recipe()
 
 
@@ -133,8 +137,7 @@ def cell(name: str, seed: int, row: str, arguments: argparse.Namespace) -> dict[
     """One cell: trained, then measured in both views and across them."""
     data = mocap(arguments) if name == "mocap" else grid(arguments)
     sides = {side: data.select({"split": side}) for side in ("train", "test")}
-    form, cache = row if row in FORMS[1:] else "xdc", arguments.out / "cache"
-    run = arguments.out / name / f"seed{seed}" / form
+    run, cache = arguments.out / name / f"seed{seed}" / form_of(row), arguments.out / "cache"
     took = trained(run, recipe(row, arguments, seed), sides["train"], arguments, cache)
     if row == LABELS:
         return with_labels(run, data, ASKED[name][0], seed, arguments)
@@ -217,7 +220,7 @@ def table(
 ) -> str:
     """One table: a row of it a row of the set, a column a figure, which is found in a cell under its path."""
     lines = ["| " + " | ".join([title, "seeds", *heads]) + " |", "|" + "---|" * (len(heads) + 2)]
-    for row in FORMS:
+    for row in TITLES:
         those = [value for key, value in sorted(found.items()) if key.split()[::2] == [name, row]]
         if those:
             columns = [[each[where][figure].get(which) for each in those] for where, figure, which in paths]
@@ -246,7 +249,7 @@ def parse() -> argparse.Namespace:
 
 def told(key: str, figures: Mapping[str, Any]) -> None:
     """A new cell, in a line."""
-    if LABELS in key:
+    if key.endswith(f" {LABELS}"):
         console.print(f"{key}: accuracy {figures['accuracy']}", highlight=False)
         return
     views = "  ".join(f"{v} {figures[v]['r@1'][ASKED[key.split()[0]][0]]:.3f}" for v in VIEWS)

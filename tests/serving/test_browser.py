@@ -179,7 +179,7 @@ def circle(page, left, right):
     """Draws the lasso around a part of the map, told in shares of its width.
 
     Returns:
-        How many windows are chosen, of how many, and the names of the hits among them.
+        How many windows are chosen, of how many, and the hits among them: video and second.
     """
     page.click("#tab-map")
     page.wait_for_selector("#map-legend li")
