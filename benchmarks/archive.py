@@ -25,9 +25,9 @@ import record
 from rich.console import Console
 
 from kinema import api, api_search
-from kinema.model import Model
+from kinema.core.progress import Steps
+from kinema.data.clips.reader import Model
 from kinema.recipes.presets import small
-from kinema.steps import Steps
 
 console = Console(stderr=True)
 LETTERS, PEOPLE = "asl_letters24", ("jack", "tom")

@@ -19,12 +19,12 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from kinema.core.records import VIEWS, ClipSpec
-from kinema.encoders import EncoderConfig, HeadConfig, Tower
+from kinema.core.clips import VIEWS, ClipSpec
+from kinema.data.clips.reader import Model
 from kinema.exporting.agreement import Difference, noise
 from kinema.exporting.onnx_file import make_onnx, open_onnx
 from kinema.exporting.program import Function, clip_shape
-from kinema.model import Model
+from kinema.networks import EncoderConfig, HeadConfig, Tower
 
 ENCODERS = ("slim", "c3d", "r3d18", "r3d26", "r3d34", "r2plus1d18", "r2plus1d26", "s3d", "i3d")
 

@@ -25,7 +25,7 @@ from rich.table import Table
 
 from kinema import api
 from kinema.data import Manifest
-from kinema.measure.fit import FitConfig
+from kinema.protocols.fit import FitConfig
 
 console = Console(stderr=True)
 ENCODERS = {"random": ("cpr-motion", True), "infonce": ("infonce", False), "cpr": ("cpr-motion", False)}

@@ -15,7 +15,7 @@ import av
 import torch
 
 from kinema.core.files import write_json
-from kinema.training.run_folder import source_version
+from kinema.core.version import source_version
 
 RESULTS = Path(__file__).parent / "results"
 MEASURING = (":(top)benchmarks", ":(top,exclude)benchmarks/results")

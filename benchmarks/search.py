@@ -28,11 +28,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from kinema import api_search
-from kinema.core.records import ClipSpec, RawClips
-from kinema.data.manifest import Video
-from kinema.encoders import EncoderConfig, HeadConfig, Tower
-from kinema.model import Model
+from kinema.api import searching as api_search
+from kinema.core.clips import ClipSpec, RawClips
+from kinema.core.version import source_version
+from kinema.data.clips.reader import Model
+from kinema.data.video.manifest import Video
+from kinema.networks import EncoderConfig, HeadConfig, Tower
 from kinema.searching import place
 from kinema.searching.ahead import ahead
 from kinema.searching.encode import Shot, Shots, clip_starts
@@ -40,7 +41,6 @@ from kinema.searching.index import nearest, renew_index
 from kinema.searching.reading import Chunk, read_clips
 from kinema.searching.schema import Making, arrow, rows_of, schema_of
 from kinema.searching.windows import WindowSpec
-from kinema.training.run_folder import source_version
 
 DIM, NEAREST, CENTRES, WINDOWS = 512, 10, 1000, 50
 Answer = Callable[[NDArray[np.float32]], NDArray[np.int64]]

@@ -42,9 +42,9 @@ def serve(folder: Path, videos: int, frames: int, told: Any) -> None:
 
     import kinema
     from kinema import serving
-    from kinema.core.records import ClipSpec
-    from kinema.encoders import EncoderConfig, HeadConfig, Tower
-    from kinema.model import Model
+    from kinema.core.clips import ClipSpec
+    from kinema.data.clips.reader import Model
+    from kinema.networks import EncoderConfig, HeadConfig, Tower
 
     torch.manual_seed(0)
     model = Model(Tower("rgb", EncoderConfig("slim"), HeadConfig()), "rgb", ClipSpec(), name="random")

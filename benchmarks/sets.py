@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from kinema.api.demonstration import demo_config, demo_data
 from kinema.data import Manifest
-from kinema.demo import demo_config, demo_data
 
 
 def mocap(folder: Path, seed: int, console: Console) -> Manifest:

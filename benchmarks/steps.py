@@ -29,16 +29,15 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from kinema import api
-from kinema.core.protocols import Method
-from kinema.core.records import TrainingContext
+from kinema.core.method import Method, TrainingContext
 from kinema.core.seeds import generator_at
 from kinema.data import ClipStore, Manifest, collate
-from kinema.encoders import Predictor, ResNet10, VideoEncoder
+from kinema.data.clips.transforms import ViewTransform
+from kinema.networks import Predictor, ResNet10, VideoEncoder
 from kinema.recipes.compose import composed
 from kinema.recipes.presets import small
 from kinema.training.phase import make_optimiser, transform_of
 from kinema.training.trainer import build_method, phase_clips
-from kinema.transforms import ViewTransform
 
 console = Console(stderr=True)
 ROWS = ("supervised", "moco", "simclr", "be", "dsm", "cmd", "cpr", "cpr+be", "cpr+dsm")

@@ -23,15 +23,16 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from kinema.core.records import RawClips, TrainingContext
+from kinema.core.clips import RawClips
+from kinema.core.method import TrainingContext
 from kinema.core.seeds import generator_at
+from kinema.data.clips.transforms import ViewTransform
 from kinema.recipes.presets import small
 from kinema.training.module import PhaseModule
 from kinema.training.phase import Surroundings, make_optimiser
 from kinema.training.progress import PhaseDisplay
 from kinema.training.settings import Recipe
 from kinema.training.trainer import build_method
-from kinema.transforms import ViewTransform
 
 
 def batches(recipe: Recipe, count: int) -> list[RawClips]:

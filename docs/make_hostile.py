@@ -22,9 +22,9 @@ import uvicorn
 
 import kinema
 from kinema import serving
-from kinema.core.records import ClipSpec
-from kinema.encoders import EncoderConfig, HeadConfig, Tower
-from kinema.model import Model
+from kinema.core.clips import ClipSpec
+from kinema.data.clips.reader import Model
+from kinema.networks import EncoderConfig, HeadConfig, Tower
 from kinema.serving.settings import Settings
 
 REPOSITORY = Path(__file__).parents[1]

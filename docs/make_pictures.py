@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from kinema.core.records import ClipSpec, RawClips
+from kinema.core.clips import ClipSpec, RawClips
 from kinema.data import ClipDataset, ClipRequest, ClipStore, collate, decode, scan
-from kinema.data.motion_drawing import Drawer, add_speeds, full_speed
-from kinema.encoders import coarse
+from kinema.data.clips.transforms import BrokenMotion, LocalWarp, ViewTransform, mixed
+from kinema.data.video.motion_drawing import Drawer, add_speeds, full_speed
 from kinema.methods.elo import PIECES, backwards, grey, reordered
-from kinema.transforms import BrokenMotion, LocalWarp, ViewTransform, mixed
+from kinema.networks import coarse
 
 HERE = Path(__file__).parent / "images"
 CLASSES = ("backflip", "spinkick", "walk")

@@ -19,12 +19,12 @@ import torch
 from PIL import Image, ImageDraw
 
 from kinema.data import decode, read_audio
+from kinema.data.clips.transforms import SOUND_MEAN, SOUND_STD, log_mel
 from kinema.data.mocap import CLASSES, MocapConfig
 from kinema.data.mocap.body import draw_actor, place_points
 from kinema.data.mocap.performance import perform
 from kinema.data.mocap.plan import Recording, plan_recordings
 from kinema.data.mocap.sound import strikes
-from kinema.transforms import SOUND_MEAN, SOUND_STD, log_mel
 
 HERE = Path(__file__).parent / "images"
 SHOWN = ("walk", "backflip", "punch")

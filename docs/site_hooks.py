@@ -164,7 +164,7 @@ def is_module(name: str) -> bool:
 
 
 def dotted(name: str) -> str:
-    """The module in a file: src/kinema/data/store.py is kinema.data.store."""
+    """The module in a file: src/kinema/data/clips/store.py is kinema.data.clips.store."""
     parts = Path(name).with_suffix("").parts[1:]
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 

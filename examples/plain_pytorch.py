@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import torch
 
-from kinema.core.records import ClipSpec, RawClips, TrainingContext
+from kinema.core.clips import ClipSpec, RawClips
+from kinema.core.method import TrainingContext
 from kinema.core.seeds import generator_at
-from kinema.encoders import EncoderConfig
+from kinema.data.clips.transforms import TransformConfig, ViewTransform
 from kinema.methods import SimCLRConfig
-from kinema.transforms import TransformConfig, ViewTransform
+from kinema.networks import EncoderConfig
 
 SPEC = ClipSpec(frames=4, stride=1, size=24, short_side=32)
 WEAK = TransformConfig(area_min=0.6, jitter_p=0.0, grey_p=0.0, blur_p=0.0)

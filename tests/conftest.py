@@ -63,6 +63,6 @@ def tiny_cache(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny_manifest(tiny_folder):
-    from kinema.data.scanning import scan
+    from kinema.data.video.scanning import scan
 
     return scan(tiny_folder, workers=1)

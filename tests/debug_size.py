@@ -4,11 +4,11 @@ from dataclasses import fields, replace
 
 import torch
 
-from kinema.core.protocols import Method
-from kinema.core.records import SOUND, VIEWS, ClipBatch, ClipSpec, TrainingContext
+from kinema.core.clips import SOUND, VIEWS, ClipBatch, ClipSpec
+from kinema.core.method import Method, TrainingContext
 from kinema.core.seeds import generator_at
-from kinema.encoders import EncoderConfig, HeadConfig, PredictorConfig
 from kinema.methods import JoinedConfig
+from kinema.networks import EncoderConfig, HeadConfig, PredictorConfig
 from kinema.recipes.methods import METHODS
 
 BATCH, VIDEOS, CLASSES, BANDS, TIMES = 8, 16, 3, 16, 24

@@ -4,7 +4,7 @@ import os
 
 from searching_tables import CLIP, model_of
 
-from kinema.model import Model
+from kinema.data.clips.reader import Model
 
 
 class Frail(Model):

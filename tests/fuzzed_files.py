@@ -6,8 +6,8 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from kinema.core.clips import ClipSpec
 from kinema.core.errors import KinemaError
-from kinema.core.records import ClipSpec
 from kinema.data import ClipStore, Manifest, motion_vectors
 
 FRAMES = 24

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from kinema.core.records import VIEWS
-from kinema.encoders import EncoderConfig, HeadConfig, Tower
+from kinema.core.clips import VIEWS
+from kinema.networks import EncoderConfig, HeadConfig, Tower
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm3d, nn.GroupNorm)
 

@@ -4,8 +4,8 @@ import av
 import numpy as np
 from lived_towers import lived_tower
 
-from kinema.core.records import ClipSpec
-from kinema.model import Model
+from kinema.core.clips import ClipSpec
+from kinema.data.clips.reader import Model
 
 CLIP = ClipSpec(frames=4, stride=1, size=16, short_side=16)
 

@@ -7,9 +7,9 @@ from sounding import tone, write_sounding
 from tiny_runs import tiny_plan
 
 from kinema import api
-from kinema.core.protocols import load_strictly
-from kinema.core.records import SoundSpec
-from kinema.data.scanning import scan
+from kinema.core.clips import SoundSpec
+from kinema.core.method import load_strictly
+from kinema.data.video.scanning import scan
 from kinema.recipes.json import recipe_to_plain
 from kinema.searching.listening import clip_chunks
 from kinema.training.checkpoints import write_tower

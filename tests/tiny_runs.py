@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from debug_size import CLIP
 
-from kinema.encoders import EncoderConfig, HeadConfig
+from kinema.networks import EncoderConfig, HeadConfig
 from kinema.recipes.methods import METHODS
 from kinema.recipes.plan import Plan, Schedule
 from kinema.training.checkpoints import read_tower

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kinema.encoders import EncoderConfig, VitConfig
+from kinema.networks import EncoderConfig, VitConfig
 
 SIZES = VitConfig(dim=48, depth=2, heads=4, mlp_ratio=2.0, patch=8, tubelet=2)
 NAMES = ("videomae", "vjepa2")

@@ -42,17 +42,17 @@ from table import spread
 from video import measure, trained
 
 from kinema import api
-from kinema.api_evolve import Evolved, evolve
+from kinema.api.demonstration import demo_data
+from kinema.api.evolution import Evolved, evolve
 from kinema.data import Manifest
 from kinema.data.mocap import MocapConfig
-from kinema.demo import demo_data
 from kinema.evaluation import zipf_fitness
 from kinema.evaluation.zipf import standardised
 from kinema.evolving.history import Candidate
 from kinema.evolving.run import EvolveConfig, best_of, kept_weights
 from kinema.evolving.search import Search
-from kinema.measure.labels import class_names, label_numbers
 from kinema.methods.elo import TASKS
+from kinema.protocols.labels import class_names, label_numbers
 from kinema.recipes.changes import changed
 from kinema.recipes.plan import Plan
 from kinema.recipes.presets import small

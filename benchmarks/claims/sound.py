@@ -35,19 +35,19 @@ from table import spread
 from video import trained
 
 from kinema import api
+from kinema.api.demonstration import demo_data
 from kinema.core.errors import DataError
+from kinema.core.progress import Steps
 from kinema.data import Manifest
+from kinema.data.clips.reader import Features, Model
 from kinema.data.mocap import MocapConfig
-from kinema.demo import demo_data
 from kinema.evaluation import fit_linear, hold_out, retrieve, retrieve_across
-from kinema.measure.features import extractor
-from kinema.measure.fit import FitConfig
-from kinema.measure.labels import class_names, label_numbers, source_numbers
-from kinema.measure.parts import SPLIT_SEED, TEST_SHARE
-from kinema.model import Features, Model
+from kinema.protocols.features import extractor
+from kinema.protocols.fit import FitConfig
+from kinema.protocols.labels import class_names, label_numbers, source_numbers
+from kinema.protocols.parts import SPLIT_SEED, TEST_SHARE
 from kinema.recipes.changes import changed
 from kinema.recipes.presets import small
-from kinema.steps import Steps
 from kinema.training.settings import Recipe
 
 console = Console(stderr=True)

@@ -33,19 +33,19 @@ import record
 from table import KINDS, charts, tables
 
 from kinema import api
+from kinema.api.demonstration import demo_data
+from kinema.core.progress import Steps
 from kinema.data import Manifest
+from kinema.data.clips.reader import Model
 from kinema.data.mocap import MocapConfig
-from kinema.demo import demo_data
 from kinema.evaluation import fit_linear, retrieve
-from kinema.measure.features import extractor
-from kinema.measure.labels import class_names, label_numbers, source_numbers
-from kinema.measure.parts import SPLIT_SEED
-from kinema.model import Model
+from kinema.protocols.features import extractor
+from kinema.protocols.labels import class_names, label_numbers, source_numbers
+from kinema.protocols.parts import SPLIT_SEED
 from kinema.recipes.changes import changed
 from kinema.recipes.compose import composed
 from kinema.recipes.plan import Plan
 from kinema.recipes.presets import small
-from kinema.steps import Steps
 from kinema.training.settings import Recipe
 
 console = Console(stderr=True)

@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import footage
 import record
 
-from kinema.core.records import ClipSpec
+from kinema.core.clips import ClipSpec
 from kinema.data import ClipStore, Manifest, scan
 
 FRAMES, SIZE = 16, 112

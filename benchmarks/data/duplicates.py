@@ -30,7 +30,7 @@ import footage
 import record
 
 from kinema.data import scan
-from kinema.data.fingerprint import RATE, fingerprint
+from kinema.data.video.fingerprint import RATE, fingerprint
 from kinema.evaluation.duplicates import Duplicates, find_duplicates
 
 Frames = NDArray[np.uint8]

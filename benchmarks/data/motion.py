@@ -13,7 +13,7 @@ all ways take turns, so that whatever else the machine does falls on all alike:
 
 "1 x 1" is one process with one decoding thread; "2 x 1" two such processes at once, each with the whole file, counted
 together. "1 x 2" is one process with two decoding threads, for decode and export alone: with frames decoded in parallel
-FFmpeg's vectors cannot be trusted (``kinema.data.reading``).
+FFmpeg's vectors cannot be trusted (``kinema.data.video.reading``).
 Medians over the repeats; ratios are medians of the ratios to decode in the same repeat.
 """
 

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import footage
 import record
 
-from kinema.core.records import ClipSpec
+from kinema.core.clips import ClipSpec
 from kinema.data import ClipDataset, ClipRequest, ClipStore, Manifest, scan
 
 SPEC = ClipSpec(frames=8, stride=2, size=64, short_side=72)

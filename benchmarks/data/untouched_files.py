@@ -23,10 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import record
 
+from kinema.core.clips import ClipSpec
 from kinema.core.errors import KinemaError
-from kinema.core.records import ClipSpec
 from kinema.data import ClipStore, Manifest, Video, scan
-from kinema.data.decoding import decode_chunks
+from kinema.data.video.decoding import decode_chunks
 
 SIDE = 72
 

@@ -5,36 +5,39 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from kinema.core.version import RELEASE
+
+__version__ = RELEASE
 
 if TYPE_CHECKING:
     from kinema.api import evaluate, export, load, pretrain, report, scan
-    from kinema.api_evolve import evolve
-    from kinema.api_search import cluster, dedupe, embed, search
+    from kinema.api.evolution import evolve
+    from kinema.api.searching import cluster, dedupe, embed, search
+    from kinema.core.clips import ClipSpec
     from kinema.core.errors import KinemaError
-    from kinema.core.records import ClipSpec, Result
-    from kinema.data.manifest import Manifest
+    from kinema.core.results import Result
+    from kinema.data.clips.reader import Model
+    from kinema.data.video.manifest import Manifest
     from kinema.estimating import dry_run
-    from kinema.model import Model
 
 _HOMES = {
-    "ClipSpec": "kinema.core.records",
+    "ClipSpec": "kinema.core.clips",
     "KinemaError": "kinema.core.errors",
-    "Manifest": "kinema.data.manifest",
-    "Model": "kinema.model",
-    "Result": "kinema.core.records",
-    "cluster": "kinema.api_search",
-    "dedupe": "kinema.api_search",
+    "Manifest": "kinema.data.video.manifest",
+    "Model": "kinema.data.clips.reader",
+    "Result": "kinema.core.results",
+    "cluster": "kinema.api.searching",
+    "dedupe": "kinema.api.searching",
     "dry_run": "kinema.estimating",
-    "embed": "kinema.api_search",
+    "embed": "kinema.api.searching",
     "evaluate": "kinema.api",
-    "evolve": "kinema.api_evolve",
+    "evolve": "kinema.api.evolution",
     "export": "kinema.api",
     "load": "kinema.api",
     "pretrain": "kinema.api",
     "report": "kinema.api",
     "scan": "kinema.api",
-    "search": "kinema.api_search",
+    "search": "kinema.api.searching",
 }
 
 __all__ = [

@@ -13,7 +13,7 @@ from tiny_runs import tiny_plan
 import kinema
 from kinema import api
 from kinema.core.errors import CheckpointError, ConfigError, DataError, KinemaError, RunError, ShapeError, UsageError
-from kinema.measure.parts import split_parts
+from kinema.protocols.parts import split_parts
 from kinema.recipes.changes import changed
 from kinema.training.run_folder import RunFolder
 

@@ -12,7 +12,7 @@ from kinema import api, cli
 from kinema.core.errors import DataError
 from kinema.core.ops import effective_rank
 from kinema.data import ClipDataset, ClipRequest, ClipStore
-from kinema.measure.diagnostics import diagnosed
+from kinema.protocols.diagnostics import diagnosed
 from kinema.training.run_folder import RunFolder
 
 FIGURES = {"rankme", "rankme_projected", "alignment", "alignment_projected", "uniformity", "uniformity_projected"}

@@ -11,13 +11,13 @@ from tiny_runs import tiny_plan
 from kinema import api
 from kinema.core.errors import ConfigError, DataError, UsageError
 from kinema.data import ClipDataset, ClipRequest, collate, evaluation_windows
-from kinema.measure.fit import FitConfig, class_scores, fit_classifier, parts_of
-from kinema.model import Model
+from kinema.data.clips.reader import Model
+from kinema.data.clips.transforms import TransformConfig, ViewTransform
+from kinema.protocols.fit import FitConfig, class_scores, fit_classifier, parts_of
 from kinema.training import module
 from kinema.training.checkpoints import read_tower
 from kinema.training.phase import InterruptedRunError
 from kinema.training.settings import OptimiserConfig
-from kinema.transforms import TransformConfig, ViewTransform
 
 FIT = FitConfig(
     epochs=3,

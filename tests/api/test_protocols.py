@@ -10,11 +10,11 @@ from tiny_runs import tiny_plan
 
 from kinema import api
 from kinema.core.errors import DataError, ShapeError, UsageError
+from kinema.data.clips.reader import Features
 from kinema.evaluation import KNN_PRESETS, PRESETS
-from kinema.measure.parts import trained_and_tested
-from kinema.measure.protocols import PROTOCOLS, check, listing
-from kinema.measure.run import MEASURES
-from kinema.model import Features
+from kinema.protocols.parts import trained_and_tested
+from kinema.protocols.run import MEASURES
+from kinema.protocols.table import PROTOCOLS, check, listing
 from kinema.training.run_folder import RunFolder
 
 
@@ -179,7 +179,7 @@ def test_features_that_are_not_finite_are_named(measure, tiny_manifest, monkeypa
     def spoilt(self, store, **told):
         return Features(torch.full((len(store.frames), 4), torch.nan), torch.full((len(store.frames), 4), torch.nan))
 
-    monkeypatch.setattr("kinema.model.Model.features", spoilt)
+    monkeypatch.setattr("kinema.data.clips.reader.Model.features", spoilt)
     for protocol in ("retrieval", "knn", "linear", "few-label"):
         with pytest.raises(ShapeError, match="not finite"):
             measure(protocol)

@@ -11,9 +11,9 @@ from sounding import tone, write_sounding
 from tiny_runs import tiny_plan
 
 from kinema import api
+from kinema.core.clips import SoundSpec
 from kinema.core.errors import DataError, UsageError
-from kinema.core.records import SoundSpec
-from kinema.data.scanning import scan
+from kinema.data.video.scanning import scan
 from kinema.methods import CPRBankConfig, MoCoConfig
 from kinema.recipes.json import phase_identity, recipe_from_plain, recipe_to_plain
 from kinema.recipes.plan import Plan

@@ -16,19 +16,19 @@ from tiny_vits import CONFIGS, NAMES, SIZES, as_rgb, as_theirs, library, pixels,
 
 import kinema
 from kinema import api
+from kinema.core.clips import ClipSpec
 from kinema.core.errors import ConfigError
-from kinema.core.records import ClipSpec
-from kinema.encoders import EncoderConfig, HeadConfig, Tower, build_encoder, load_weights, with_sizes_of
+from kinema.data.clips.reader import Model
+from kinema.data.clips.transforms import TransformConfig
 from kinema.exporting import program
 from kinema.exporting.onnx_file import open_onnx
-from kinema.measure.fit import FitConfig
-from kinema.model import Model
+from kinema.networks import EncoderConfig, HeadConfig, Tower, build_encoder, load_weights, with_sizes_of
+from kinema.protocols.fit import FitConfig
 from kinema.recipes.json import read_recipe, recipe_from_plain, recipe_to_plain
 from kinema.recipes.methods import METHODS
 from kinema.training.module import PhaseModule
 from kinema.training.phase import InterruptedRunError
 from kinema.training.settings import OptimiserConfig
-from kinema.transforms import TransformConfig
 
 each = pytest.mark.parametrize("name", NAMES)
 FIT = FitConfig(

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from tiny_commands import SMALL
 
-from kinema.data.manifest import Manifest
+from kinema.data.video.manifest import Manifest
 from kinema.training.run_folder import RunFolder
 
 

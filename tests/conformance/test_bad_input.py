@@ -7,8 +7,8 @@ import pytest
 import torch
 from debug_size import BATCH, fill, generator, make_batch, make_config, make_method
 
+from kinema.core.clips import VIEWS
 from kinema.core.errors import CheckpointError, ConfigError, ShapeError, UsageError
-from kinema.core.records import VIEWS
 from kinema.recipes.json import recipe_from_plain, recipe_to_plain
 from kinema.recipes.methods import METHODS, method_entry
 from kinema.recipes.plan import Plan

@@ -1,4 +1,4 @@
-"""What every method promises (kinema.core.protocols), held for each that a user can name."""
+"""What every method promises (kinema.core.method), held for each that a user can name."""
 
 import json
 from dataclasses import replace
@@ -20,8 +20,8 @@ from debug_size import (
 )
 from torch import nn
 
-from kinema.core.protocols import Method
-from kinema.encoders import EncoderConfig
+from kinema.core.method import Method
+from kinema.networks import EncoderConfig
 from kinema.recipes.json import recipe_from_plain, recipe_to_plain
 from kinema.recipes.plan import Plan
 

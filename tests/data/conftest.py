@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kinema.core.records import ClipSpec
+from kinema.core.clips import ClipSpec
 
 CLEAN = {"bf": "0", "refs": "1", "g": "12", "keyint_min": "12", "sc_threshold": "0", "crf": "14"}
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from kinema.core.errors import ConfigError, VideoError
-from kinema.data.audio import read_audio
-from kinema.data.audio_table import audio_table
+from kinema.data.video.audio import read_audio
+from kinema.data.video.audio_table import audio_table
 
 FORMATS = [
     ("v.mp4", "aac", 44100, "libx264"),
@@ -109,7 +109,7 @@ def test_a_seek_that_comes_down_elsewhere_changes_nothing(tmp_path, monkeypatch)
     path = write(tmp_path / "v.mp4", sweep(44100, 3), 44100, "aac", "mpeg4", options={"aac_pns": "0"})
     expected = read_audio(path, rate=44100, start=2.5, duration=0.3)
     for pts in (0, 30000, 130000):
-        monkeypatch.setattr("kinema.data.audio._sought", lambda c, s, _, pts=pts: c.seek(pts, stream=s) is None)
+        monkeypatch.setattr("kinema.data.video.audio._sought", lambda c, s, _, pts=pts: c.seek(pts, stream=s) is None)
         np.testing.assert_array_equal(read_audio(path, rate=44100, start=2.5, duration=0.3).samples, expected.samples)
 
 

@@ -7,10 +7,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from kinema.core.errors import DataError
-from kinema.data.clips import Clip, ClipDataset, collate
-from kinema.data.sampler import NO_ROOM, ClipRequest, ClipSampler
-from kinema.data.scanning import scan
-from kinema.data.store import ClipStore, Windows
+from kinema.data.clips.dataset import Clip, ClipDataset, collate
+from kinema.data.clips.sampler import NO_ROOM, ClipRequest, ClipSampler
+from kinema.data.clips.store import ClipStore, Windows
+from kinema.data.video.scanning import scan
 
 
 def windows(height, width, h, w, value):

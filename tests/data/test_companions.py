@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from kinema.core.clips import ClipSpec, Companions
 from kinema.core.errors import ConfigError, DataError, ShapeError, VideoError
-from kinema.core.records import ClipSpec, Companions
 from kinema.data import ClipDataset, ClipRequest, ClipSampler, ClipStore, collate, decode, keyframes, scan
-from kinema.data.companions import NOWHERE, place_keyframe, place_motion, window_room
-from kinema.data.manifest import Manifest
+from kinema.data.clips.companions import NOWHERE, place_keyframe, place_motion, window_room
+from kinema.data.video.manifest import Manifest
 
 SPEC = ClipSpec(frames=4, stride=2, size=8, short_side=8)  # spans 9 frames
 WANTED = Companions(motion_frames=4, ahead=3, negatives=3, reach=2)  # needs 6 frames after a clip

@@ -12,8 +12,8 @@ from PIL import Image
 
 from kinema import api, cli
 from kinema.core.errors import DataError
-from kinema.data.manifest import Manifest
-from kinema.data.scanning import scan
+from kinema.data.video.manifest import Manifest
+from kinema.data.video.scanning import scan
 
 RATE, FRAMES = 25, 60
 

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 from kinema.core.errors import VideoError
-from kinema.data.decoding import decode, decode_chunks
-from kinema.data.picture import motion_grid, output_size
-from kinema.data.reading import packet_table
+from kinema.data.video.decoding import decode, decode_chunks
+from kinema.data.video.picture import motion_grid, output_size
+from kinema.data.video.reading import packet_table
 
 
 def reference_frames(path):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from kinema.core.errors import VideoError
-from kinema.data.fingerprint import RATE, SIDE, fingerprint, fingerprints
-from kinema.data.manifest import Manifest, Video
-from kinema.data.scanning import scan
+from kinema.data.video.fingerprint import RATE, SIDE, fingerprint, fingerprints
+from kinema.data.video.manifest import Manifest, Video
+from kinema.data.video.scanning import scan
 
 
 def write_steps(path, rate, seconds, every=None):

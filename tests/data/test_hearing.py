@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from sounding import RATE, clicks, tone, write_sounding
 
+from kinema.core.clips import ClipSpec, SoundSpec
 from kinema.core.errors import ConfigError, DataError, ShapeError
-from kinema.core.records import ClipSpec, SoundSpec
 from kinema.data import ClipDataset, ClipRequest, ClipStore, collate, heard
-from kinema.data.hearing import window_middle
-from kinema.data.scanning import scan
-from kinema.data.store_files import store_key
+from kinema.data.clips.store_files import store_key
+from kinema.data.video.hearing import window_middle
+from kinema.data.video.scanning import scan
 
 SPEC = ClipSpec(frames=4, stride=2, size=32, short_side=32)
 SOUND = SoundSpec(rate=8000, seconds=0.4, bands=8, frames=20, shift=0.05)

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 
 from kinema.core.errors import DataError, VideoError
-from kinema.data.decoding import decode
-from kinema.data.keyframe import keyframes, nearest_keyframe
-from kinema.data.probe import probe
-from kinema.data.reading import Reader
+from kinema.data.video.decoding import decode
+from kinema.data.video.keyframe import keyframes, nearest_keyframe
+from kinema.data.video.probe import probe
+from kinema.data.video.reading import Reader
 
 CLOSED = {"bf": "0", "g": "8", "keyint_min": "8", "sc_threshold": "0"}
 OPEN = {"bf": "3", "b_strategy": "0", "g": "8", "keyint_min": "8", "sc_threshold": "0", "x264-params": "open-gop=1"}

@@ -2,7 +2,7 @@ import pytest
 
 from kinema.core.errors import DataError, UsageError
 from kinema.data.layouts import apply_labels, open_data
-from kinema.data.manifest import Manifest, Video
+from kinema.data.video.manifest import Manifest, Video
 
 
 def videos(*paths):

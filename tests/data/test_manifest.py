@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kinema.core.errors import DataError
-from kinema.data.manifest import Manifest, Video
+from kinema.data.video.manifest import Manifest, Video
 
 VIDEOS = (
     Video("b/2.mp4", label="b", source="r1", split="train", frames=9, keyframes=(0, 4), attributes={"actor": "x"}),
@@ -107,7 +107,7 @@ def test_errors_name_the_file(tmp_path, manifest):
 
 
 def test_loads_neither_torch_nor_av():
-    code = "import sys, kinema.data, kinema.data.manifest; print({'torch', 'av', 'pyarrow'} & set(sys.modules))"
+    code = "import sys, kinema.data, kinema.data.video.manifest; print({'torch', 'av', 'pyarrow'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

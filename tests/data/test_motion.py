@@ -5,8 +5,8 @@ from oracles.motion import slow_field
 from PIL import Image
 
 from kinema.core.errors import DataError
-from kinema.data.decoding import decode
-from kinema.data.motion import (
+from kinema.data.video.decoding import decode
+from kinema.data.video.motion import (
     RECORD,
     SUBPIXEL,
     PacketTable,

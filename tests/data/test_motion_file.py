@@ -11,9 +11,9 @@ import pytest
 import kinema
 from kinema.core.errors import DataError, StorageError, UsageError, VideoError
 from kinema.data import decode, motion_file, motion_vectors, write_motion
-from kinema.data.film import Film
-from kinema.data.motion import SUBPIXEL
-from kinema.data.motion_drawing import Drawer, add_speeds, arrow_shapes, full_speed
+from kinema.data.video.film import Film
+from kinema.data.video.motion import SUBPIXEL
+from kinema.data.video.motion_drawing import Drawer, add_speeds, arrow_shapes, full_speed
 
 
 def test_arrays_of_a_video(make_video, tmp_path):

@@ -8,8 +8,8 @@ from oracles.motion import blocks_overlap, slow_field
 
 from kinema.core.errors import KinemaError
 from kinema.data import decode, exports_motion
-from kinema.data.motion import RECORD, SUBPIXEL, rasterise
-from kinema.data.reading import open_video, packet_table
+from kinema.data.video.motion import RECORD, SUBPIXEL, rasterise
+from kinema.data.video.reading import open_video, packet_table
 
 CLEAN = {"bf": "0", "refs": "1", "g": "12", "keyint_min": "12", "sc_threshold": "0", "crf": "10"}
 B_FRAMES = {"bf": "3", "b_strategy": "0", "refs": "1", "b-pyramid": "none", "g": "40", "weightp": "0", "crf": "10"}

@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 
 from kinema.core.errors import DataError, VideoError
-from kinema.data.decoding import decode
-from kinema.data.files import exists, pattern_of, status
+from kinema.data.clips.store import ClipStore
 from kinema.data.layouts import LAYOUTS, open_data, scan_data
 from kinema.data.layouts.layout import listed
-from kinema.data.manifest import Manifest
-from kinema.data.probe import probe
-from kinema.data.store import ClipStore
+from kinema.data.video.decoding import decode
+from kinema.data.video.files import exists, pattern_of, status
+from kinema.data.video.manifest import Manifest
+from kinema.data.video.probe import probe
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import pytest
 
 from kinema.core.errors import KinemaError, VideoError
 from kinema.data import scan
-from kinema.data.decoding import decode
-from kinema.data.pieces import decode_pieces
-from kinema.data.reading import Reader
+from kinema.data.video.decoding import decode
+from kinema.data.video.pieces import decode_pieces
+from kinema.data.video.reading import Reader
 
 STREAMS = {
     "no B-frames": {"bf": "0", "g": "12"},

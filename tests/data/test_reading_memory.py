@@ -5,9 +5,9 @@ import gc
 
 import pytest
 
-from kinema.data.decoding import decode
-from kinema.data.keyframe import keyframes
-from kinema.data.pieces import decode_pieces
+from kinema.data.video.decoding import decode
+from kinema.data.video.keyframe import keyframes
+from kinema.data.video.pieces import decode_pieces
 
 
 class HeapInfo(ctypes.Structure):

@@ -2,9 +2,9 @@ from collections import Counter
 
 import pytest
 
+from kinema.core.clips import ClipSpec
 from kinema.core.errors import ConfigError, DataError
-from kinema.core.records import ClipSpec
-from kinema.data.sampler import NO_ROOM, ClipSampler, evaluation_windows
+from kinema.data.clips.sampler import NO_ROOM, ClipSampler, evaluation_windows
 
 SPEC = ClipSpec(frames=4, stride=2, size=8, short_side=8)  # spans 9 frames
 FRAMES = {row: 9 + row for row in (0, 2, 3, 5, 7, 11, 13)}

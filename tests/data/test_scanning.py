@@ -5,10 +5,10 @@ import pytest
 
 from kinema import api
 from kinema.core.errors import DataError
-from kinema.data.decoding import decode
-from kinema.data.manifest import Manifest
-from kinema.data.scanning import scan
-from kinema.data.summary import write_quarantine
+from kinema.data.video.decoding import decode
+from kinema.data.video.manifest import Manifest
+from kinema.data.video.scanning import scan
+from kinema.data.video.summary import write_quarantine
 
 
 def test_every_file_is_there_whatever_became_of_it(make_video, tmp_path):

@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 
 from kinema.data import probe as probing
-from kinema.data.probe import probe
-from kinema.data.scanning import scan
-from kinema.data.sound import sound_facts
-from kinema.data.summary import scan_table
+from kinema.data.video.probe import probe
+from kinema.data.video.scanning import scan
+from kinema.data.video.sound import sound_facts
+from kinema.data.video.summary import scan_table
 
 RATE = 16000
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kinema.core.clips import ClipSpec
 from kinema.core.errors import ConfigError, DataError, StorageError, VideoError
-from kinema.core.records import ClipSpec
 from kinema.data import store_files
-from kinema.data.manifest import Manifest, Video
-from kinema.data.scanning import scan
-from kinema.data.store import ClipStore
+from kinema.data.clips.store import ClipStore
+from kinema.data.video.manifest import Manifest, Video
+from kinema.data.video.scanning import scan
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +88,9 @@ def test_above_the_limit_it_reads_from_the_files(manifest, spec, tmp_path):
 BUILD = """
 import sys
 from pathlib import Path
-from kinema.core.records import ClipSpec
-from kinema.data.manifest import Manifest
-from kinema.data.store import ClipStore
+from kinema.core.clips import ClipSpec
+from kinema.data.video.manifest import Manifest
+from kinema.data.clips.store import ClipStore
 told = []
 store = ClipStore(Manifest.read(Path(sys.argv[1])), ClipSpec(4, 2, 32, 40), motion=True, cache=Path(sys.argv[2]),
                   workers=1, progress=lambda done, _: told.append(done))

@@ -12,11 +12,11 @@ from tiny_runs import tiny_plan
 
 import kinema
 from kinema import api
+from kinema.core.clips import ClipSpec
 from kinema.core.errors import ConfigError, DataError, KinemaError, TrainingError
-from kinema.core.records import ClipSpec
-from kinema.encoders import EncoderConfig
 from kinema.estimating import table
 from kinema.estimating.table import duration, size
+from kinema.networks import EncoderConfig
 from kinema.recipes.methods import METHODS
 from kinema.recipes.plan import Schedule
 from kinema.training import trial

@@ -9,7 +9,7 @@ import sys
 
 from tiny_runs import tiny_plan
 
-from kinema.api_evolve import evolve
+from kinema.api.evolution import evolve
 from kinema.evolving.history import SearchFolder
 from kinema.evolving.run import EvolveConfig
 

@@ -14,7 +14,7 @@ from tiny_runs import assert_same_run, tiny_plan
 
 import kinema
 from kinema import api, cli
-from kinema.api_evolve import evolve, settings_file
+from kinema.api.evolution import evolve, settings_file
 from kinema.core.errors import RunError, UsageError
 from kinema.evolving.history import SearchFolder
 from kinema.evolving.run import EvolveConfig

@@ -14,11 +14,11 @@ from safetensors.torch import load_file, save_file
 
 import kinema
 from kinema import api
+from kinema.core.clips import VIEWS
 from kinema.core.errors import CheckpointError, RunError, StorageError, UsageError
-from kinema.core.records import VIEWS
-from kinema.encoders import EncoderConfig, HeadConfig, Tower
+from kinema.data.clips.reader import Model
 from kinema.exporting.origin import origin_of, place_name, without_places
-from kinema.model import Model
+from kinema.networks import EncoderConfig, HeadConfig, Tower
 from kinema.training.run_folder import RunFolder
 
 

@@ -12,11 +12,11 @@ from lived_towers import lived_tower
 from torch import nn
 
 import kinema
+from kinema.core.clips import VIEWS, ClipSpec
 from kinema.core.errors import ExportError, MissingExtraError
-from kinema.core.records import VIEWS, ClipSpec
-from kinema.encoders import HeadConfig
+from kinema.data.clips.reader import Model
 from kinema.exporting import agreement, onnx_file, program
-from kinema.model import Model
+from kinema.networks import HeadConfig
 
 CLIP = ClipSpec(frames=8, stride=1, size=32, short_side=32)
 ENCODERS = [

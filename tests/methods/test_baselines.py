@@ -9,9 +9,9 @@ from oracles import objectives as oracle
 from torch.nn.functional import cross_entropy, normalize
 
 from kinema.core.errors import DataError
-from kinema.core.records import TrainingContext
+from kinema.core.method import TrainingContext
 from kinema.core.seeds import generator_at
-from kinema.encoders import HeadConfig
+from kinema.networks import HeadConfig
 
 
 def ready_moco(**changes):

@@ -9,8 +9,8 @@ from oracles import objectives as oracle
 from torch.nn.functional import mse_loss
 
 from kinema.core.errors import ConfigError, ShapeError
+from kinema.data.clips.transforms import Elsewhere, StaticFrame, mixed
 from kinema.methods import BEConfig, BETriplet
-from kinema.transforms import Elsewhere, StaticFrame, mixed
 
 
 def doubled(tower, x):

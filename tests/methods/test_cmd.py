@@ -12,11 +12,11 @@ from torch import nn
 from torch.nn.functional import normalize
 
 from kinema import api
+from kinema.core.clips import ClipSpec, Companions
 from kinema.core.errors import ConfigError, DataError, ShapeError, TrainingError
-from kinema.core.records import ClipSpec, Companions
-from kinema.encoders import EncoderConfig, HeadConfig, PredictorConfig, Tower
 from kinema.methods import CMDConfig
 from kinema.methods.cmd import context_matching, motion_prediction
+from kinema.networks import EncoderConfig, HeadConfig, PredictorConfig, Tower
 from kinema.recipes.presets import preset, small
 
 TINY = {

@@ -19,9 +19,9 @@ from debug_size import (
 from oracles import cpr as oracle
 
 from kinema.core.errors import ConfigError
-from kinema.core.records import TrainingContext
+from kinema.core.method import TrainingContext
 from kinema.core.seeds import generator_at
-from kinema.encoders import EncoderConfig
+from kinema.networks import EncoderConfig
 
 VIEWS = ("rgb", "residual")
 

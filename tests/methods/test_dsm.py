@@ -8,8 +8,8 @@ from debug_size import BATCH, fill, generator, make_batch, make_config, make_met
 from oracles import objectives as oracle
 
 from kinema.core.errors import ConfigError, ShapeError
+from kinema.data.clips.transforms import BrokenMotion, LocalWarp
 from kinema.methods import DSMTriplets
-from kinema.transforms import BrokenMotion, LocalWarp
 
 
 def doubled(tower, x):

@@ -6,11 +6,11 @@ import pytest
 import torch
 from debug_size import BATCH, build, fill, generator, make_batch, make_config, make_method, snapshot, train_step
 
+from kinema.core.clips import Companions
 from kinema.core.errors import ConfigError
-from kinema.core.protocols import Method
-from kinema.core.records import Companions
-from kinema.encoders import HeadConfig
+from kinema.core.method import Method
 from kinema.methods import Joined, JoinedConfig
+from kinema.networks import HeadConfig
 from kinema.recipes.methods import METHODS
 from kinema.recipes.plan import like
 

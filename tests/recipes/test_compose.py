@@ -6,15 +6,15 @@ from dataclasses import replace
 import pytest
 
 from kinema.core.errors import ConfigError, UsageError
-from kinema.encoders import HeadConfig
+from kinema.data.clips.transforms import BrokenMotion, Elsewhere, LocalWarp, StaticFrame, TransformConfig
 from kinema.methods import BEConfig, BERegulariserConfig, CPRConfig, DSMConfig, JoinedConfig, MoCoConfig, SimCLRConfig
+from kinema.networks import HeadConfig
 from kinema.recipes.compose import composed
 from kinema.recipes.disturbances import KINDS, TRANSFORMS, disturbance_name, transforms_named
 from kinema.recipes.json import recipe_from_plain, recipe_to_plain
 from kinema.recipes.methods import leading
 from kinema.recipes.plan import Plan, Schedule
 from kinema.recipes.presets import preset
-from kinema.transforms import BrokenMotion, Elsewhere, LocalWarp, StaticFrame, TransformConfig
 
 
 def survives_json(recipe):

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from kinema.core.errors import ConfigError, UsageError
-from kinema.core.records import TrainingContext
-from kinema.encoders import EncoderConfig, HeadConfig
+from kinema.core.method import TrainingContext
 from kinema.methods import CPRBankConfig, CPRConfig, MoCoConfig, SimCLRConfig
+from kinema.networks import EncoderConfig, HeadConfig
 from kinema.recipes.methods import METHODS, method_name
 from kinema.recipes.plan import Plan, Schedule
 from kinema.recipes.presets import PRESETS, preset

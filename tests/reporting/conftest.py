@@ -8,7 +8,7 @@ import math
 import pytest
 
 from kinema.core.files import write_json
-from kinema.core.records import Result
+from kinema.core.results import Result
 from kinema.training.run_folder import RunFolder
 
 CLASSES = ("crawl", "dance_a", "jump", "walk")

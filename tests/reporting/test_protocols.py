@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from kinema.core.records import Result
+from kinema.core.results import Result
 from kinema.reporting import collect, read_json, rows, table, write_json
 from kinema.reporting.page import page
 from kinema.reporting.report import blocks

@@ -38,7 +38,7 @@ def run(model, tmp_path, lancedb):
 @pytest.fixture(scope="session")
 def make_table(lancedb):
     """A table of windows with given vectors; one second a window, windows of a video one after another."""
-    from kinema.data.manifest import Video
+    from kinema.data.video.manifest import Video
     from kinema.searching.encode import Shot, Shots
     from kinema.searching.schema import Making, arrow, rows_of, schema_of
 

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 
-from kinema import api_search
+from kinema.api import searching as api_search
 from kinema.searching import embed, engines
 
 

@@ -13,11 +13,11 @@ import pytest
 from searching_tables import from_centre, model_of, rows_by_id, vectors_of, write_wide
 
 import kinema
-from kinema import api_search
+from kinema.api import searching as api_search
 from kinema.core.errors import DataError, StorageError, UsageError
-from kinema.data.decoding import decode
-from kinema.data.manifest import Manifest, Video
-from kinema.data.scanning import scan
+from kinema.data.video.decoding import decode
+from kinema.data.video.manifest import Manifest, Video
+from kinema.data.video.scanning import scan
 from kinema.searching import centre as centring
 from kinema.searching import engines, place
 from kinema.searching.lock import writing

@@ -11,7 +11,7 @@ from searching_tables import from_centre, model_of, vectors_of
 
 import kinema
 from kinema.core.errors import DataError, KinemaError, UsageError
-from kinema.data.decoding import decode
+from kinema.data.video.decoding import decode
 from kinema.searching import find as finding
 from kinema.searching import place
 from kinema.searching import query as query_room

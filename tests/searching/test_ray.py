@@ -17,8 +17,8 @@ from searching_tables import rows_by_id, write_wide
 import kinema
 from kinema.core import cluster
 from kinema.core.errors import ClusterError, DataError, MissingExtraError, UsageError, VideoError
-from kinema.data.manifest import Manifest
-from kinema.data.scanning import scan
+from kinema.data.video.manifest import Manifest
+from kinema.data.video.scanning import scan
 from kinema.searching import by_ray, embed, place
 from kinema.searching.encode import Shots
 from kinema.searching.engines import Encoding

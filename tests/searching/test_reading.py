@@ -6,10 +6,10 @@ import time
 import numpy as np
 import pytest
 
+from kinema.core.clips import ClipSpec
 from kinema.core.errors import VideoError
-from kinema.core.records import ClipSpec
-from kinema.data.scanning import scan
-from kinema.data.store import ClipStore
+from kinema.data.clips.store import ClipStore
+from kinema.data.video.scanning import scan
 from kinema.searching.ahead import ahead
 from kinema.searching.reading import _Held, read_clips, still_clip
 

@@ -11,14 +11,14 @@ from sounding import RATE, tone, write_sounding
 from sounding_runs import SOUND, TONES, write_tones
 
 import kinema
+from kinema.core.clips import ClipSpec
 from kinema.core.errors import DataError, UsageError
-from kinema.core.records import ClipSpec
 from kinema.data import ClipStore
-from kinema.data.clips import Clip, collate
-from kinema.data.hearing import SCALE, UNHEARD, sound_file
-from kinema.data.scanning import scan
-from kinema.encoders import EncoderConfig, HeadConfig, Tower
-from kinema.model import Model
+from kinema.data.clips.dataset import Clip, collate
+from kinema.data.clips.reader import Model
+from kinema.data.video.hearing import SCALE, UNHEARD, sound_file
+from kinema.data.video.scanning import scan
+from kinema.networks import EncoderConfig, HeadConfig, Tower
 from kinema.searching import listening, place
 from kinema.searching.query import read_query
 from kinema.searching.schema import centre_of

@@ -11,7 +11,7 @@ import kinema
 from kinema import api
 from kinema.core.errors import DataError, UsageError
 from kinema.data import ClipStore
-from kinema.data.scanning import scan
+from kinema.data.video.scanning import scan
 from kinema.evaluation import retrieve_across
 from kinema.searching import place
 from kinema.searching.schema import making_of

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from kinema.core.clips import ClipSpec
 from kinema.core.errors import UsageError
-from kinema.core.records import ClipSpec
-from kinema.data.manifest import Video
-from kinema.data.sampler import evaluation_windows
+from kinema.data.clips.sampler import evaluation_windows
+from kinema.data.video.manifest import Video
 from kinema.searching.windows import Length, WindowSpec, clips_of, rate_of, seconds_of
 
 CLIP = ClipSpec(frames=8, stride=2, size=16, short_side=16)

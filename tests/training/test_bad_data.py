@@ -9,8 +9,8 @@ from debug_size import CLIP
 from tiny_runs import tiny_plan
 
 from kinema import api
+from kinema.core.clips import ClipSpec
 from kinema.core.errors import ConfigError, DataError
-from kinema.core.records import ClipSpec
 from kinema.data import Manifest
 from kinema.methods import MoCo, MoCoConfig
 from kinema.recipes.methods import METHODS, MethodEntry

@@ -9,10 +9,10 @@ from tiny_runs import assert_same_run, rows, tiny_plan
 
 from kinema import api
 from kinema.core.errors import ConfigError, DataError
+from kinema.data.clips.transforms import BrokenMotion, LocalWarp, StaticFrame, TransformConfig
 from kinema.recipes.disturbances import TRANSFORMS, transforms_named
 from kinema.training.module import PhaseModule
 from kinema.training.phase import InterruptedRunError
-from kinema.transforms import BrokenMotion, LocalWarp, StaticFrame, TransformConfig
 
 ALL = transforms_named(["be", "dsm"])
 

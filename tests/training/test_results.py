@@ -2,7 +2,7 @@
 
 import pytest
 
-from kinema.core.records import Result
+from kinema.core.results import Result
 from kinema.training.run_folder import RunFolder
 
 

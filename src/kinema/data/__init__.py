@@ -10,42 +10,42 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kinema.data.audio import Audio, read_audio
-    from kinema.data.clips import ClipDataset, collate
-    from kinema.data.decoding import Decoded, decode
-    from kinema.data.hearing import heard
-    from kinema.data.keyframe import keyframes, nearest_keyframe
+    from kinema.data.clips.dataset import ClipDataset, collate
+    from kinema.data.clips.sampler import ClipRequest, ClipSampler, evaluation_windows
+    from kinema.data.clips.store import ClipStore
     from kinema.data.layouts import apply_labels, open_data
-    from kinema.data.manifest import Manifest, Video
-    from kinema.data.motion import exports_motion
-    from kinema.data.motion_file import MotionVectors, motion_vectors, write_motion
-    from kinema.data.sampler import ClipRequest, ClipSampler, evaluation_windows
-    from kinema.data.scanning import scan
-    from kinema.data.store import ClipStore
+    from kinema.data.video.audio import Audio, read_audio
+    from kinema.data.video.decoding import Decoded, decode
+    from kinema.data.video.hearing import heard
+    from kinema.data.video.keyframe import keyframes, nearest_keyframe
+    from kinema.data.video.manifest import Manifest, Video
+    from kinema.data.video.motion import exports_motion
+    from kinema.data.video.motion_file import MotionVectors, motion_vectors, write_motion
+    from kinema.data.video.scanning import scan
 
 _HOMES = {
-    "Audio": "audio",
-    "ClipDataset": "clips",
-    "ClipRequest": "sampler",
-    "ClipSampler": "sampler",
-    "ClipStore": "store",
-    "Decoded": "decoding",
-    "Manifest": "manifest",
-    "MotionVectors": "motion_file",
-    "Video": "manifest",
+    "Audio": "video.audio",
+    "ClipDataset": "clips.dataset",
+    "ClipRequest": "clips.sampler",
+    "ClipSampler": "clips.sampler",
+    "ClipStore": "clips.store",
+    "Decoded": "video.decoding",
+    "Manifest": "video.manifest",
+    "MotionVectors": "video.motion_file",
+    "Video": "video.manifest",
     "apply_labels": "layouts",
-    "collate": "clips",
-    "decode": "decoding",
-    "evaluation_windows": "sampler",
-    "exports_motion": "motion",
-    "heard": "hearing",
-    "keyframes": "keyframe",
-    "motion_vectors": "motion_file",
-    "nearest_keyframe": "keyframe",
+    "collate": "clips.dataset",
+    "decode": "video.decoding",
+    "evaluation_windows": "clips.sampler",
+    "exports_motion": "video.motion",
+    "heard": "video.hearing",
+    "keyframes": "video.keyframe",
+    "motion_vectors": "video.motion_file",
+    "nearest_keyframe": "video.keyframe",
     "open_data": "layouts",
-    "read_audio": "audio",
-    "scan": "scanning",
-    "write_motion": "motion_file",
+    "read_audio": "video.audio",
+    "scan": "video.scanning",
+    "write_motion": "video.motion_file",
 }
 
 __all__ = [

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional as F
 
+from kinema.core.clips import RawClips
 from kinema.core.errors import VideoError
-from kinema.core.protocols import Method
-from kinema.core.records import RawClips
+from kinema.core.method import Method
 from kinema.core.seeds import generator_at
 from kinema.data import ClipDataset, ClipStore, collate
-from kinema.data.decoding import decode_chunks
-from kinema.data.sampler import ClipRequest
+from kinema.data.clips.sampler import ClipRequest
+from kinema.data.video.decoding import decode_chunks
 from kinema.mining import FeatureQueue, MemoryBank
 
 SAMPLE, FRAMES = 4, 64

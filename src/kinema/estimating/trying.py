@@ -10,17 +10,16 @@ from typing import Any
 from rich.console import Console
 
 from kinema import api
-from kinema.core.protocols import Method
-from kinema.core.records import TrainingContext
+from kinema.core.method import Method, TrainingContext
+from kinema.core.progress import Steps
 from kinema.data import ClipStore, Manifest, open_data
-from kinema.data.store_files import store_key
+from kinema.data.clips.store_files import store_key
 from kinema.estimating.measuring import decoding_seconds, fill_memories, read_batch
 from kinema.estimating.records import CacheEstimate, Estimate, PhaseEstimate
-from kinema.measure.parts import training_videos
+from kinema.protocols.parts import training_videos
 from kinema.recipes.methods import method_name
 from kinema.recipes.plan import Plan
-from kinema.settled import audible, settled
-from kinema.steps import Steps
+from kinema.recipes.resolve import audible, settled
 from kinema.training.checkpoints import read_tower
 from kinema.training.loggers import check_logger
 from kinema.training.run_folder import RunFolder

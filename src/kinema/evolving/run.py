@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from kinema.core.errors import ConfigError, TrainingError
+from kinema.core.progress import Progress
 from kinema.evaluation import worst_divergence
 from kinema.evolving.candidate import Job
 from kinema.evolving.history import Candidate, SearchFolder
 from kinema.evolving.search import Search, budget, check_search, proposed, usual_population
-from kinema.steps import Progress
 
 DROPPED = 0.05
 """A weight below it counts as 0, so that its part costs nothing."""

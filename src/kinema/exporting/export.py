@@ -8,13 +8,13 @@ from pathlib import Path
 
 from kinema.core.errors import UsageError
 from kinema.core.files import refuse_existing, write_atomic
+from kinema.data.clips.reader import Model
 from kinema.exporting.agreement import Difference
 from kinema.exporting.folder import write_export
 from kinema.exporting.onnx_file import make_onnx
 from kinema.exporting.origin import origin_of
 from kinema.exporting.program import make_program
 from kinema.exporting.settings import NOT_STATED, settings_of, settings_to_plain
-from kinema.model import Model
 
 FORMATS = {
     "safetensors": "a folder with weights, settings and a card, which kinema.load reads",

@@ -18,11 +18,11 @@ from torch import Tensor
 
 from kinema.core.errors import CheckpointError, RunError
 from kinema.core.files import write_atomic, write_folder, write_json, write_text
-from kinema.core.protocols import load_strictly
-from kinema.encoders import Tower
+from kinema.core.method import load_strictly
+from kinema.data.clips.reader import Model
 from kinema.exporting.card import card
 from kinema.exporting.settings import ModelSettings, settings_from_plain, settings_to_plain
-from kinema.model import Model
+from kinema.networks import Tower
 
 WEIGHTS, SETTINGS, CARD = "model.safetensors", "model.json", "README.md"
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from kinema.core.errors import ExportError, MissingExtraError
+from kinema.data.clips.reader import Model
 from kinema.exporting.agreement import Difference, measure
 from kinema.exporting.program import Function, clip_shape, first_line, program_of, quiet
-from kinema.model import Model
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 OUTPUTS = ("features", "projected")

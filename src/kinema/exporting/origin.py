@@ -6,8 +6,8 @@ import re
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from kinema.core.records import Result
-from kinema.model import Model
+from kinema.core.results import Result
+from kinema.data.clips.reader import Model
 from kinema.training.run_folder import RunFolder
 
 UNNAMED = "unnamed"
@@ -22,7 +22,7 @@ def origin_of(model: Model) -> dict[str, Any]:
     Returns:
         Empty for a model that was made by hand. Otherwise 'data' (name, videos, classes, digest, where), 'method',
         'recipe', 'versions' and 'evaluations', all that the run keeps, also those of the encoders it was compared with;
-        and 'together' (:attr:`kinema.model.Model.together`).
+        and 'together' (:attr:`kinema.data.clips.reader.Model.together`).
 
     Raises:
         RunError: a file of the run is damaged.

@@ -17,10 +17,10 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
+from kinema.core.clips import SOUND, VIEWS
 from kinema.core.errors import ExportError
-from kinema.core.records import SOUND, VIEWS
+from kinema.data.clips.reader import Model
 from kinema.exporting.agreement import BATCHES, Difference, measure, noise
-from kinema.model import Model
 
 
 class Function(nn.Module):

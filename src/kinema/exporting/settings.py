@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import kinema
+from kinema.core.clips import SOUND, ClipSpec, SoundSpec
 from kinema.core.config import from_plain, make_strict_converter, to_plain
 from kinema.core.errors import CheckpointError, ConfigError
-from kinema.core.records import SOUND, ClipSpec, SoundSpec
-from kinema.encoders import EncoderConfig, HeadConfig, tell_plainly
-from kinema.model import Model
+from kinema.core.version import RELEASE
+from kinema.data.clips.reader import Model
+from kinema.networks import EncoderConfig, HeadConfig, tell_plainly
 
 KIND = "kinema model"
 FORMAT = 1
@@ -57,7 +57,7 @@ def settings_of(model: Model, *, licence: str, origin: Mapping[str, Any]) -> Mod
     return ModelSettings(
         kind="kinema model",
         format=FORMAT,
-        kinema=kinema.__version__,
+        kinema=RELEASE,
         name=model.name,
         view=model.view,  # type: ignore[arg-type]
         seed=model.seed,
@@ -93,7 +93,7 @@ def settings_from_plain(value: Any, where: str) -> ModelSettings:
     if value.get("format") != FORMAT:
         raise CheckpointError(
             f"{where} is of format {value.get('format')}, written by kinema {value.get('kinema')}; "
-            f"kinema {kinema.__version__} reads format {FORMAT}.",
+            f"kinema {RELEASE} reads format {FORMAT}.",
             "Load it with the release that wrote it, or export the run again with this one.",
         )
     try:

@@ -1,4 +1,4 @@
-"""One paper, one file. Each is a plain module that keeps the contract of ``kinema.core.protocols.Method``."""
+"""One paper, one file. Each is a plain module that keeps the contract of ``kinema.core.method.Method``."""
 
 from kinema.methods.be import BE, BEConfig, BERegulariser, BERegulariserConfig, BETriplet
 from kinema.methods.cmd import CMD, CMDConfig

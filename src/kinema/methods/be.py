@@ -19,7 +19,7 @@ Departures from the authors' code:
 - n is made by the key network, without gradient, as k is; in the release it goes through the query's, with gradient.
 - Where the video has no room for a window elsewhere, there is no n; in the release one that is near is moved a little.
 - Nothing is learnt before a queue that gives negatives is full; siblings and the batch's keys are as in ``moco``.
-- The window elsewhere is not turned where the other clips are (``kinema.transforms.Rotation``).
+- The window elsewhere is not turned where the other clips are (``kinema.data.clips.transforms.Rotation``).
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from typing import Literal, get_args
 import torch
 from torch.nn.functional import mse_loss
 
+from kinema.core.clips import ClipBatch, Disturbance
 from kinema.core.errors import ConfigError
+from kinema.core.method import Losses, Method, TrainingContext
 from kinema.core.ops import rank_slice, world_size
-from kinema.core.protocols import Disturbance, Method
-from kinema.core.records import ClipBatch, Losses, TrainingContext
-from kinema.encoders import EncoderConfig, HeadConfig, Tower
+from kinema.data.clips.transforms import Elsewhere, StaticFrame, mixed
+from kinema.data.clips.transforms.static_frame import Source
 from kinema.methods.queue_contrast import QueueContrast
+from kinema.networks import EncoderConfig, HeadConfig, Tower
 from kinema.objectives import (
     check_contrast,
     check_margin,
     own_triplets,
 )
 from kinema.objectives.instance import NegativesFrom, Siblings
-from kinema.transforms import Elsewhere, StaticFrame, mixed
-from kinema.transforms.static_frame import Source
 
 
 @dataclass(frozen=True)

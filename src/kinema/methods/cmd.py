@@ -15,7 +15,7 @@ Departures from the authors' code:
 - Where the stream tells no motion (a keyframe) a motion clip takes what it tells at its other frames; zeros would give
   a moment away by its place between keyframes. A motion clip that a video has no room for is left out of the loss.
 - Keyframes of the same recording's other clips are no negatives (``siblings='ignored'``).
-- Motion maps are in units of the view (``kinema.transforms.MOTION_UNIT``) and not in tens of pixels.
+- Motion maps are in units of the view (``kinema.data.clips.transforms.MOTION_UNIT``) and not in tens of pixels.
 - The temperature of context matching may begin higher than it ends (``first_temperature``); see docs/methods/cmd.md.
 """
 
@@ -29,12 +29,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from kinema.core.clips import ClipBatch, Companions
 from kinema.core.errors import ConfigError, ShapeError
+from kinema.core.method import Losses, Method, TrainingContext
 from kinema.core.ops import all_gather_rows, rank_slice
-from kinema.core.protocols import Method
-from kinema.core.records import ClipBatch, Companions, Losses, TrainingContext
-from kinema.encoders import EncoderConfig, HeadConfig, Predictor, PredictorConfig, ProjectionHead, ResNet10, Tower, fuse
-from kinema.encoders.layers import norm_factory
+from kinema.networks import EncoderConfig, HeadConfig, Predictor, PredictorConfig, ProjectionHead, ResNet10, Tower, fuse
+from kinema.networks.video.layers import norm_factory
 from kinema.objectives import multi_positive_nce
 
 MOTION_NETS: Mapping[int, tuple[tuple[int, ...], int]] = {

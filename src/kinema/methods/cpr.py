@@ -31,12 +31,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from kinema.core.clips import ClipBatch
 from kinema.core.errors import ConfigError
+from kinema.core.method import Losses, Method, TrainingContext
 from kinema.core.ops import all_gather_rows, rank_slice, update_ema
-from kinema.core.protocols import Method
-from kinema.core.records import ClipBatch, Losses, TrainingContext
-from kinema.encoders import EncoderConfig, HeadConfig, Tower
 from kinema.mining import FeatureQueue, MemoryBank, cascade, cascade_sizes
+from kinema.networks import EncoderConfig, HeadConfig, Tower
 from kinema.objectives import multi_positive_nce, own_negatives
 
 

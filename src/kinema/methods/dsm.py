@@ -13,7 +13,7 @@ nearer to k than to one's own n, and than to another clip's, by a margin each (:
 transforms alone on top of another method: ``--transforms dsm``.
 
 Departures from the authors' code:
-- n is a reconstruction (``kinema.transforms.broken_motion``): the release never calls its own temporal disturbance and
+- n is a reconstruction (``broken_motion``): the release never calls its own temporal disturbance and
   takes another window of the same video, which is BE's negative.
 - The key is warped, as in the paper's figure; in the release it is the query. One warp a clip, not one a batch.
 - n is made by the key network, without gradient, as k is; in the release it goes through the query's, with gradient.
@@ -33,18 +33,18 @@ from typing import Literal
 
 import torch
 
+from kinema.core.clips import ClipBatch, Disturbance
+from kinema.core.method import Losses, Method, TrainingContext
 from kinema.core.ops import all_gather_rows, rank_slice
-from kinema.core.protocols import Disturbance, Method
-from kinema.core.records import ClipBatch, Losses, TrainingContext
-from kinema.encoders import EncoderConfig, HeadConfig, Tower
+from kinema.data.clips.transforms import BrokenMotion, LocalWarp
 from kinema.methods.queue_contrast import QueueContrast
+from kinema.networks import EncoderConfig, HeadConfig, Tower
 from kinema.objectives import (
     check_contrast,
     check_margin,
     own_triplets,
 )
 from kinema.objectives.instance import NegativesFrom, Siblings
-from kinema.transforms import BrokenMotion, LocalWarp
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ is the *view*, whose encoder is used afterwards; what joins two modalities joins
 A weight of 0 leaves a part out: its network is not built, its data are not asked for, it is not in the graph.
 
 A reconstruction where the paper could not be had (weights, tasks and distillation are told by others). Departures:
-- Decoders foretell the clip averaged to a coarse grid (``kinema.encoders.decoder``), not every pixel.
+- Decoders foretell the clip averaged to a coarse grid (``kinema.networks.decoder``), not every pixel.
 - A teacher learns its own tasks only: no gradient of the distillation reaches it. The distance is divided by √dim, so
   that a λ means the same for any encoder.
 - A clip that runs backwards has its residual and motion negated, as a camera would see it; pieces that are reordered
@@ -35,12 +35,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kinema.core.clips import VIEWS, ClipBatch
 from kinema.core.errors import ConfigError, ShapeError
+from kinema.core.method import Losses, Method, TrainingContext
 from kinema.core.ops import rank_slice, world_size
-from kinema.core.protocols import Method
-from kinema.core.records import VIEWS, ClipBatch, Losses, TrainingContext
 from kinema.core.seeds import seed_at
-from kinema.encoders import CoarseDecoder, EncoderConfig, HeadConfig, Tower, coarse
+from kinema.networks import CoarseDecoder, EncoderConfig, HeadConfig, Tower, coarse
 from kinema.objectives import check_margin, max_margin
 
 TASKS = ("reconstruction", "prediction", "order", "direction")

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from kinema.core.clips import ClipBatch, Companions
 from kinema.core.errors import ConfigError
-from kinema.core.protocols import Method, MethodConfig, Refreshed
-from kinema.core.records import ClipBatch, Companions, Losses, TrainingContext
-from kinema.encoders import EncoderConfig
+from kinema.core.method import Losses, Method, MethodConfig, Refreshed, TrainingContext
+from kinema.networks import EncoderConfig
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kinema.core.records import TrainingContext
-from kinema.encoders import EncoderConfig, HeadConfig
+from kinema.core.method import TrainingContext
 from kinema.methods.queue_contrast import QueueContrast
+from kinema.networks import EncoderConfig, HeadConfig
 from kinema.objectives import check_contrast
 
 

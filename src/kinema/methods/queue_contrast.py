@@ -14,11 +14,11 @@ from typing import Protocol
 
 import torch
 
+from kinema.core.clips import ClipBatch
+from kinema.core.method import Losses, Method
 from kinema.core.ops import all_gather_rows, update_ema
-from kinema.core.protocols import Method
-from kinema.core.records import ClipBatch, Losses
-from kinema.encoders import EncoderConfig, HeadConfig, Tower
 from kinema.mining import FeatureQueue
+from kinema.networks import EncoderConfig, HeadConfig, Tower
 from kinema.objectives import instance_masks, multi_positive_nce, own_negatives
 from kinema.objectives.instance import NegativesFrom, Siblings
 

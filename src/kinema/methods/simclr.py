@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 
 import torch
 
+from kinema.core.clips import ClipBatch
 from kinema.core.errors import ConfigError
-from kinema.core.protocols import Method
-from kinema.core.records import ClipBatch, Losses, TrainingContext
-from kinema.encoders import EncoderConfig, HeadConfig, Tower
+from kinema.core.method import Losses, Method, TrainingContext
+from kinema.networks import EncoderConfig, HeadConfig, Tower
 from kinema.objectives import nt_xent, own_negatives
 
 

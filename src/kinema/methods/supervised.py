@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from kinema.core.clips import ClipBatch
 from kinema.core.errors import ConfigError, DataError
-from kinema.core.protocols import Method
-from kinema.core.records import ClipBatch, Losses, TrainingContext
-from kinema.encoders import EncoderConfig, HeadConfig, Tower
+from kinema.core.method import Losses, Method, TrainingContext
+from kinema.networks import EncoderConfig, HeadConfig, Tower
 
 
 @dataclass(frozen=True)

@@ -34,13 +34,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from kinema.core.clips import VIEWS, ClipBatch
 from kinema.core.errors import ConfigError
+from kinema.core.method import Losses, Method, Refreshed, TrainingContext
 from kinema.core.ops import entropy, normalised_mutual_information
-from kinema.core.protocols import Method, Refreshed
-from kinema.core.records import VIEWS, ClipBatch, Losses, TrainingContext
 from kinema.core.seeds import generator_at, seed_at
-from kinema.encoders import EncoderConfig, HeadConfig, Tower
 from kinema.mining import Clusters, Engine, PseudoLabels, cluster
+from kinema.networks import EncoderConfig, HeadConfig, Tower
 from kinema.objectives import balanced_weights, cluster_cross_entropy
 
 BOTH = "both"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from kinema.core.errors import UsageError
-from kinema.core.protocols import MethodConfig
+from kinema.core.method import MethodConfig
 from kinema.methods import CPRBankConfig, CPRConfig, SupervisedConfig, XDCConfig
 from kinema.recipes.disturbances import transforms_named
 from kinema.recipes.methods import METHODS

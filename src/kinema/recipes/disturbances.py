@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kinema.core.clips import Disturbance
 from kinema.core.errors import UsageError
-from kinema.core.protocols import Disturbance
-from kinema.transforms import BrokenMotion, Elsewhere, LocalWarp, Rotation, StaticFrame
+from kinema.data.clips.transforms import BrokenMotion, Elsewhere, LocalWarp, Rotation, StaticFrame
 
 KINDS: dict[str, type] = {
     "static-frame": StaticFrame,

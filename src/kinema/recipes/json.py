@@ -10,10 +10,11 @@ from typing import Any
 import cattrs
 from cattrs.gen import make_dict_unstructure_fn
 
+from kinema.core.clips import Disturbance
 from kinema.core.config import from_plain, make_strict_converter
 from kinema.core.errors import ConfigError
-from kinema.core.protocols import Disturbance, MethodConfig
-from kinema.encoders import tell_plainly
+from kinema.core.method import MethodConfig
+from kinema.networks import tell_plainly
 from kinema.recipes.disturbances import disturbance_kind, disturbance_name
 from kinema.recipes.methods import method_name, settings_kind
 from kinema.training.settings import Phase, Recipe

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from kinema.core.clips import ClipSpec, SoundSpec
 from kinema.core.errors import ConfigError
-from kinema.core.protocols import MethodConfig
-from kinema.core.records import ClipSpec, SoundSpec
-from kinema.encoders import EncoderConfig, with_sizes_of
+from kinema.core.method import MethodConfig
+from kinema.data.clips.transforms import TransformConfig
 from kinema.methods import CPRBankConfig, CPRConfig, JoinedConfig, MoCoConfig
+from kinema.networks import EncoderConfig, with_sizes_of
 from kinema.recipes.methods import leading, method_name
 from kinema.training.settings import OptimiserConfig, Phase, Recipe
-from kinema.transforms import TransformConfig
 
 
 @dataclass(frozen=True)

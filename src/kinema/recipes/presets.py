@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from kinema.core.clips import ClipSpec
 from kinema.core.errors import UsageError
-from kinema.core.records import ClipSpec
-from kinema.encoders import EncoderConfig, HeadConfig, PredictorConfig
+from kinema.data.clips.transforms import Rotation, TransformConfig
 from kinema.methods import (
     BEConfig,
     BERegulariserConfig,
@@ -19,10 +19,10 @@ from kinema.methods import (
     MoCoConfig,
     XDCConfig,
 )
+from kinema.networks import EncoderConfig, HeadConfig, PredictorConfig
 from kinema.recipes.methods import method_entry
 from kinema.recipes.plan import Plan, Schedule
 from kinema.training.settings import OptimiserConfig
-from kinema.transforms import Rotation, TransformConfig
 
 WITH_A_QUEUE = (MoCoConfig, BEConfig, DSMConfig)
 ONE_WINDOW = (BEConfig, DSMConfig)

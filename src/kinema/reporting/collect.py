@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from kinema.core.errors import UsageError
-from kinema.core.records import Result
+from kinema.core.results import Result
+from kinema.core.version import RELEASE
 from kinema.reporting.budget import epochs_of, phases_of
 from kinema.reporting.headline import headline
 from kinema.reporting.keep import advice
@@ -46,12 +47,10 @@ def collect(runs: Sequence[RunFolder], *, title: str | None = None) -> Report:
         rows += _rows(run.results(), record)
     ordered = tuple(row for block in _in_order(rows) for row in _order(block))
     groups = grouped(records, ordered)
-    import kinema
-
     return Report(
         title=title or ("Report on " + (names[0] if len(names) == 1 else f"{len(names)} runs")),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
-        version=str(getattr(kinema, "__version__", "")),
+        version=RELEASE,
         headline=headline(records, ordered, groups),
         runs=records,
         rows=ordered,

@@ -1,7 +1,7 @@
 """Stretches of different videos that the encoder holds for nearly the same.
 
 That is no proof of one footage: two takes of one act may be as near to an encoder of motion. It is where to look, and
-what :mod:`kinema.duplicates` then compares picture by picture.
+what :mod:`kinema.api.copies` then compares picture by picture.
 """
 
 from __future__ import annotations

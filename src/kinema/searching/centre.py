@@ -15,17 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kinema.core.clips import RawClips
 from kinema.core.errors import DataError, VideoError
-from kinema.core.records import RawClips
-from kinema.data.hearing import sound_missing
-from kinema.data.manifest import Manifest
-from kinema.model import Model
+from kinema.core.progress import Progress
+from kinema.data.clips.reader import Model
+from kinema.data.video.hearing import sound_missing
+from kinema.data.video.manifest import Manifest
 from kinema.searching.ahead import ahead
 from kinema.searching.encode import clip_starts
 from kinema.searching.listening import clip_chunks
 from kinema.searching.reading import Chunk, alike, together
 from kinema.searching.windows import WindowSpec, rate_of
-from kinema.steps import Progress
 
 Item = TypeVar("Item")
 MOST, FEWEST, SHARE = 200, 32, 20

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from kinema.core.errors import DataError
-from kinema.data.files import status
-from kinema.data.hearing import sound_missing
-from kinema.data.manifest import Manifest
+from kinema.data.video.files import status
+from kinema.data.video.hearing import sound_missing
+from kinema.data.video.manifest import Manifest
 from kinema.searching.schema import facts_of
 
 Known = Mapping[str, tuple[int, int, str]]

@@ -21,8 +21,9 @@ from torch import Tensor
 
 from kinema.core.cluster import check_room, joined
 from kinema.core.errors import DataError, UsageError
-from kinema.data.manifest import Manifest, Video
-from kinema.model import Model
+from kinema.core.progress import Progress
+from kinema.data.clips.reader import Model
+from kinema.data.video.manifest import Manifest, Video
 from kinema.searching import names, place
 from kinema.searching.by_ray import by_ray, gpus_of
 from kinema.searching.centre import find_centre
@@ -45,7 +46,6 @@ from kinema.searching.schema import (
     told_columns,
 )
 from kinema.searching.windows import Length, WindowSpec
-from kinema.steps import Progress
 
 ROWS, SECONDS = 2048, 20.0
 """A commit is made of at least so many rows, or after so many seconds."""

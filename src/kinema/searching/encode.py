@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from kinema.core.clips import ClipSpec
 from kinema.core.errors import VideoError
-from kinema.core.records import ClipSpec
-from kinema.model import Model
+from kinema.data.clips.reader import Model
 from kinema.searching.reading import Chunk
 from kinema.searching.windows import clips_of, seconds_of
 

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from kinema.core.cluster import ray_package
 from kinema.core.errors import DataError, UsageError, VideoError
-from kinema.data.manifest import Video
-from kinema.model import Model
+from kinema.data.clips.reader import Model
+from kinema.data.video.manifest import Video
 from kinema.searching.ahead import ahead
 from kinema.searching.encode import Shots, Space, clip_starts, encode_shots, middle
 from kinema.searching.listening import clip_chunks

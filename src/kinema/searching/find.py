@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import UsageError
-from kinema.data.files import status
-from kinema.data.manifest import Video
-from kinema.model import Model
+from kinema.data.clips.reader import Model
+from kinema.data.video.files import status
+from kinema.data.video.manifest import Video
 from kinema.searching import place
 from kinema.searching.changes import root_of_table, shown
 from kinema.searching.filters import condition

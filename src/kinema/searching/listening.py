@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from kinema.core.clips import ClipSpec, RawClips, SoundSpec
 from kinema.core.errors import DataError, VideoError
-from kinema.core.records import ClipSpec, RawClips, SoundSpec
-from kinema.data.hearing import SCALE, UNHEARD, read_sound, sound_file, sound_missing, window_sample
-from kinema.data.manifest import Video
-from kinema.data.scanning import scan
-from kinema.data.sound import SILENCE
-from kinema.model import Model
+from kinema.data.clips.reader import Model
+from kinema.data.video.hearing import SCALE, UNHEARD, read_sound, sound_file, sound_missing, window_sample
+from kinema.data.video.manifest import Video
+from kinema.data.video.scanning import scan
+from kinema.data.video.sound import SILENCE
 from kinema.searching.reading import Chunk, read_clips
 
 BLOCK_SECONDS = 10.0

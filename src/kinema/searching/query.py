@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from kinema.core.errors import DataError, UsageError
-from kinema.data.files import exists
-from kinema.data.manifest import Video
-from kinema.data.scanning import scan
-from kinema.model import Model
+from kinema.data.clips.reader import Model
+from kinema.data.video.files import exists
+from kinema.data.video.manifest import Video
+from kinema.data.video.scanning import scan
 from kinema.searching.encode import Space, clip_starts, mean_of, unit
 from kinema.searching.listening import asked_sound, clip_chunks
 from kinema.searching.reading import still_clip

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from kinema.core.clips import ClipSpec, RawClips
 from kinema.core.errors import VideoError
-from kinema.core.records import ClipSpec, RawClips
-from kinema.data.clips import Clip, collate
-from kinema.data.decoding import Decoded, decode, decode_chunks
-from kinema.data.motion import step_motion
-from kinema.data.store import Windows
+from kinema.data.clips.dataset import Clip, collate
+from kinema.data.clips.store import Windows
+from kinema.data.video.decoding import Decoded, decode, decode_chunks
+from kinema.data.video.motion import step_motion
 
 THUMBNAIL = 96
 """The longer side of a thumbnail, in pixels."""

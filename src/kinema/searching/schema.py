@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kinema.core.errors import DataError, StorageError
-from kinema.data.manifest import Video
-from kinema.model import Model
+from kinema.data.clips.reader import Model
+from kinema.data.video.manifest import Video
 from kinema.searching.encode import Shot, Shots, Space, weights_digest
 from kinema.searching.reading import THUMBNAIL
 from kinema.searching.windows import Length, WindowSpec

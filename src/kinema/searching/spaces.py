@@ -9,7 +9,7 @@ what is compared is the cosine that the heads learnt by, and that ``kinema evalu
 from __future__ import annotations
 
 from kinema.core.errors import DataError
-from kinema.model import Model
+from kinema.data.clips.reader import Model
 from kinema.searching.schema import Making, check_made_by
 
 

@@ -16,10 +16,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from kinema.core.clips import ClipSpec
 from kinema.core.errors import UsageError
-from kinema.core.records import ClipSpec
-from kinema.data.manifest import Video
-from kinema.data.sampler import evaluation_windows
+from kinema.data.clips.sampler import evaluation_windows
+from kinema.data.video.manifest import Video
 
 _LENGTH = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(s|f)?")
 USUAL_RATE = 25.0

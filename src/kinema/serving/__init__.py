@@ -15,7 +15,7 @@ from kinema.core.errors import MissingExtraError
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from kinema.model import Model
+    from kinema.data.clips.reader import Model
     from kinema.serving.settings import Settings
 
 

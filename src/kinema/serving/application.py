@@ -9,10 +9,10 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.responses import Response
 
-import kinema
 from kinema.api import load
 from kinema.core.errors import UsageError
-from kinema.model import Model
+from kinema.core.version import RELEASE
+from kinema.data.clips.reader import Model
 from kinema.searching import place
 from kinema.searching.embed import default_place
 from kinema.serving import failures
@@ -54,7 +54,7 @@ def build(
     made = FastAPI(
         title="kinema serve",
         description="An archive of videos that is searched with videos.",
-        version=kinema.__version__,
+        version=RELEASE,
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinema.data.manifest import Video
-from kinema.model import Model
+from kinema.data.clips.reader import Model
+from kinema.data.video.manifest import Video
 from kinema.searching import place
 from kinema.searching.changes import root_of_table
 from kinema.searching.filters import condition

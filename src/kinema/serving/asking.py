@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinema.data.manifest import Video
+from kinema.data.video.manifest import Video
 from kinema.searching.query import read_query
 from kinema.serving.archive import Archive
 from kinema.serving.failures import RefusedError, missing

@@ -15,9 +15,9 @@ import av
 import av.logging
 
 from kinema.core.errors import VideoError
-from kinema.data.hearing import sound_file
-from kinema.data.probe import probe
-from kinema.data.reading import reason_of, video_stream
+from kinema.data.video.hearing import sound_file
+from kinema.data.video.probe import probe
+from kinema.data.video.reading import reason_of, video_stream
 from kinema.data.workers import Job, serve
 
 MEMORY = 6 * 1024**3
@@ -36,7 +36,7 @@ CONTAINERS = (
 
 
 def look(path: Path, *, hears: bool = False) -> Job:
-    """The facts of :func:`kinema.data.probe.probe`; 'unreadable' with a reason where it is no video.
+    """The facts of :func:`kinema.data.video.probe.probe`; 'unreadable' with a reason where it is no video.
 
     Args:
         path: the file.

@@ -17,7 +17,7 @@ import anyio.to_thread
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from kinema.data.files import is_pictures
+from kinema.data.video.files import is_pictures
 from kinema.serving.failures import RefusedError, missing
 
 PIECE = 256 * 1024

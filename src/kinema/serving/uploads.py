@@ -12,9 +12,9 @@ from pathlib import Path
 import anyio.to_thread
 from starlette.requests import ClientDisconnect, Request
 
-from kinema.data.files import EXTENSIONS
-from kinema.data.hearing import sound_missing
-from kinema.data.manifest import Video
+from kinema.data.video.files import EXTENSIONS
+from kinema.data.video.hearing import sound_missing
+from kinema.data.video.manifest import Video
 from kinema.data.workers import Job, run_jobs
 from kinema.searching.query import PICTURES
 from kinema.serving.asking import Asked, Desk

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from kinema.core.errors import CheckpointError
 from kinema.core.files import write_atomic
-from kinema.core.protocols import load_strictly
+from kinema.core.method import load_strictly
 
 FORMAT = 1
 

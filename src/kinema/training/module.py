@@ -19,10 +19,10 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from kinema.core.clips import RawClips
 from kinema.core.errors import ShapeError
 from kinema.core.files import storage_error
-from kinema.core.protocols import Method, Refreshed
-from kinema.core.records import RawClips
+from kinema.core.method import Method, Refreshed
 from kinema.core.seeds import generator_at
 from kinema.training.checkpoints import Checkpoint, Progress
 from kinema.training.phase import InterruptedRunError, Surroundings, make_optimiser, transform_of

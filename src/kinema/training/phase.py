@@ -10,12 +10,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from kinema.core.clips import RawClips
 from kinema.core.errors import ConfigError, KinemaError
-from kinema.core.protocols import Method
-from kinema.core.records import RawClips
+from kinema.core.method import Method
+from kinema.data.clips.transforms import ViewTransform, check_variants
 from kinema.training.checkpoints import Progress
 from kinema.training.settings import OptimiserConfig, Phase, Recipe
-from kinema.transforms import ViewTransform, check_variants
 
 
 class InterruptedRunError(KinemaError):

@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -26,7 +24,8 @@ from typing import Any
 from kinema.core.errors import RunError
 from kinema.core.files import storage_error, write_json
 from kinema.core.lock import alone, is_free
-from kinema.core.records import Result
+from kinema.core.results import Result
+from kinema.core.version import RELEASE, source_version
 
 
 class RunFolder:
@@ -189,10 +188,8 @@ def environment(seed: int, device: str) -> dict[str, Any]:
     """Versions and machine, as far as they can change a result."""
     import torch
 
-    import kinema
-
     return {
-        "kinema": kinema.__version__,
+        "kinema": RELEASE,
         "commit": source_version(),
         "torch": str(torch.__version__),
         "python": platform.python_version(),
@@ -210,28 +207,3 @@ def device_name(device: str) -> str:
     if device != "cpu" and torch.cuda.is_available():
         return str(torch.cuda.get_device_name())
     return "CPU"
-
-
-def source_version(*also: str) -> str:
-    """The commit of kinema's source (with '+' where its files are changed), or its release outside a repository.
-
-    Args:
-        also: git pathspecs of further files whose changes count: ':(top)benchmarks'.
-    """
-    import kinema
-
-    here = Path(__file__).resolve().parents[1]
-
-    def git(*words: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-        return subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=False, env=env)
-
-    try:
-        if git("ls-files", "--error-unmatch", __file__).returncode == 0:
-            commit = git("describe", "--always", "--abbrev=12", "--exclude=*")
-            changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *also)
-            if commit.returncode == changed.returncode == 0:
-                return commit.stdout.strip() + ("+" if changed.stdout.strip() else "")
-    except OSError:
-        pass
-    return kinema.__version__

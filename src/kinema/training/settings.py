@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from kinema.core.clips import SOUND, ClipSpec, Disturbance, SoundSpec
 from kinema.core.errors import ConfigError
-from kinema.core.protocols import Disturbance, MethodConfig
-from kinema.core.records import SOUND, ClipSpec, SoundSpec
-from kinema.encoders import EncoderConfig
-from kinema.transforms import TransformConfig
+from kinema.core.method import MethodConfig
+from kinema.data.clips.transforms import TransformConfig
+from kinema.networks import EncoderConfig
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Recipe:
         checkpoint_seconds: time between two checkpoints inside an epoch.
         collapse_rank: effective rank of the projections below which training counts as collapsed.
         weights: a file that encoders start from in place of random values, where no phase has learnt one yet; see
-            :mod:`kinema.encoders.weights`. Encoders of another number of channels than the file's start at random.
+            :mod:`kinema.networks.weights`. Encoders of another number of channels than the file's start at random.
         sound: what is heard of a clip, where a method hears; told in JSON only there.
     """
 

@@ -18,13 +18,13 @@ from rich.console import Console
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from kinema.core.clips import SOUND, RawClips
 from kinema.core.errors import ConfigError, KinemaError, TrainingError
 from kinema.core.files import storage_error, write_json
-from kinema.core.protocols import Method, load_strictly
-from kinema.core.records import SOUND, RawClips, TrainingContext
+from kinema.core.method import Method, TrainingContext, load_strictly
 from kinema.core.seeds import seed_at
 from kinema.data import ClipDataset, ClipSampler, ClipStore, collate
-from kinema.encoders.weights import encoder_state
+from kinema.networks.weights import encoder_state
 from kinema.training.checkpoints import read_tower, write_tower
 from kinema.training.loggers import close_logger, open_logger
 from kinema.training.phase import InterruptedRunError, Meter, Surroundings, transform_of

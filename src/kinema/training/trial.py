@@ -20,9 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from kinema.core.clips import RawClips
 from kinema.core.errors import TrainingError
-from kinema.core.protocols import Method
-from kinema.core.records import RawClips
+from kinema.core.method import Method
 from kinema.training.checkpoints import Progress
 from kinema.training.module import PhaseModule
 from kinema.training.phase import Surroundings

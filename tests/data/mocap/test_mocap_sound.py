@@ -14,7 +14,7 @@ from kinema.data.mocap.body import POINTS, draw_actor, place_points
 from kinema.data.mocap.performance import perform
 from kinema.data.mocap.plan import plan_recordings
 from kinema.data.mocap.sound import RATE, perform_sound, strikes
-from kinema.data.scanning import scan
+from kinema.data.video.scanning import scan
 
 pytest.importorskip("pybullet")
 

@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from kinema.core.errors import DataError
-from kinema.data.files import EXTENSIONS, claims_video
-from kinema.data.manifest import Video
+from kinema.data.video.files import EXTENSIONS, claims_video
+from kinema.data.video.manifest import Video
 
 log = logging.getLogger(__name__)
 

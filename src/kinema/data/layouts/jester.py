@@ -7,8 +7,8 @@ The lists are ``jester-v1-train.csv`` and ``jester-v1-validation.csv`` with line
 with ids, and ``jester-v1-labels.csv`` with a class a line; none has a head. So MMAction2 reads them
 (``tools/data/parse_file_list.py``).
 
-A video is its folder and the pattern of its pictures (see :mod:`kinema.data.files`). Who performs is not published:
-every video is its own source.
+A video is its folder and the pattern of its pictures (see :mod:`kinema.data.video.files`). Who performs is not
+published: every video is its own source.
 """
 
 from __future__ import annotations

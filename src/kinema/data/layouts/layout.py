@@ -15,7 +15,7 @@ from pathlib import Path
 
 from kinema.core.errors import DataError
 from kinema.data.layouts.tree import Tree
-from kinema.data.manifest import Video
+from kinema.data.video.manifest import Video
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from kinema.data.layouts.kinetics import KINETICS400, KINETICS600, KINETICS700
 from kinema.data.layouts.layout import Layout, described, listed
 from kinema.data.layouts.something import SOMETHING
 from kinema.data.layouts.ucf101 import UCF101
-from kinema.data.manifest import Manifest
+from kinema.data.video.manifest import Manifest
 
 LAYOUTS: Mapping[str, Layout] = {
     "ucf101": UCF101,
@@ -97,7 +97,7 @@ def scan_data(
         UsageError: there is no layout of that name.
         DataError: the folder cannot be used.
     """
-    from kinema.data.scanning import read_videos, scan
+    from kinema.data.video.scanning import read_videos, scan
 
     found = named_data(data)
     if found is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kinema.core.errors import DataError
-from kinema.data.files import claims_video, pattern_of
+from kinema.data.video.files import claims_video, pattern_of
 
 _LISTS = (".csv", ".json", ".txt")
 

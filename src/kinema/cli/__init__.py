@@ -1,0 +1,78 @@
+"""The command line: a file a verb. Each parses its arguments, makes one call and prints what came of it.
+
+With ``--json`` one JSON object goes to standard output and all else to standard error. Exit status: 0 done, 1 the job
+failed, 2 wrong usage. ``kinema --help`` loads no verb.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from kinema.cli.verbs import VERBS
+from kinema.core.errors import KinemaError, UsageError
+from kinema.core.version import RELEASE
+
+HELP = """usage: kinema VERB ...
+
+Learns what moves, from video that nobody labelled.
+
+verbs:
+{verbs}
+
+options:
+  --version   print the version
+  --json      (after a verb) print one JSON object on standard output
+
+'kinema VERB --help' tells the rest. Exit status: 0 done, 1 the job failed, 2 wrong usage.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs one verb and leaves with its exit status."""
+    given = [_underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    as_json = "--json" in given
+    try:
+        status = _run(given)
+    except KinemaError as error:
+        status = error.exit_status
+        _print_error(error, as_json)
+    except KeyboardInterrupt:
+        status = 1
+        _print_error(KinemaError("Stopped.", "What was finished is kept."), as_json)
+    except BrokenPipeError:
+        status = 1
+    sys.exit(status)
+
+
+def _underscored(word: str) -> str:
+    """Options may be written with dashes: --clips-per-class is --clips_per_class."""
+    if not word.startswith("--"):
+        return word
+    name, equals, value = word.partition("=")
+    return "--" + name[2:].replace("-", "_") + equals + value
+
+
+def _run(given: list[str]) -> int:
+    if not given or given[0] in ("-h", "--help"):
+        text = HELP.format(verbs="\n".join(f"  {name:10}  {line}" for name, line in VERBS.items()))
+        print(text, end="", file=sys.stdout if given else sys.stderr)
+        return 0 if given else 2
+    if given[0] == "--version":
+        print(f"kinema {RELEASE}")
+        return 0
+    if given[0] not in VERBS:
+        raise UsageError(f"There is no verb '{given[0]}'.", f"Choose one of: {', '.join(VERBS)}.")
+    run: Callable[[list[str]], int] = importlib.import_module(f"kinema.cli.{given[0]}").run
+    return run(given[1:])
+
+
+def _print_error(error: KinemaError, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error": {"kind": error.kind, "message": error.message, "hint": error.hint}}))
+    print(f"kinema: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"        {error.hint}", file=sys.stderr)

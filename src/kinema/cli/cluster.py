@@ -1,0 +1,69 @@
+"""``kinema cluster``: arguments in, one call of :mod:`kinema.api.searching`, text or JSON out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kinema.core.errors import UsageError
+
+if TYPE_CHECKING:
+    pass
+from kinema.cli.terminal import make_parser, parse, print_json
+
+_TABLE = "where the table is: a folder, or s3://…, gs://…, az://…; RUN/index by default"
+
+
+def run(given: list[str]) -> int:
+    """The verb ``kinema cluster RUN``."""
+    parser = make_parser("cluster")
+    parser.add_argument("run", type=str, help="the run's folder")
+    parser.add_argument("--name", type=str, nargs="+", default=None, help="NUMBER=NAME: names only; clusters stay")
+    parser.add_argument("--method", type=str, default="kmeans", help="kmeans or hdbscan")
+    parser.add_argument("-k", "--k", type=int, default=10, help="clusters of kmeans")
+    parser.add_argument("--least", type=int, default=5, help="the smallest cluster of hdbscan")
+    parser.add_argument("--over", type=str, default="videos", help="what is sorted: videos or windows")
+    parser.add_argument("--seed", type=int, default=0, help="of kmeans")
+    parser.add_argument("--table", type=str | None, default=None, help=_TABLE)
+    asked = parse(parser, given)
+    names = _names(asked.name)
+    from kinema.api import searching as api_search
+
+    settings = {name: getattr(asked, name) for name in ("method", "k", "least", "over", "seed", "table")}
+    found = api_search.cluster(asked.run, names=names, **settings)
+    if asked.json:
+        print_json(found.plain())
+    else:
+        rows = [
+            (str(each.number), each.name or "", str(each.size), "\n".join(clip.video for clip in each.representatives))
+            for each in found.clusters
+        ]
+        _print_table("cluster", "name", "size", "for instance", rows=rows)
+        if found.noise or found.unclustered:
+            print(f"{found.noise} in no cluster, {found.unclustered} embedded since the last clustering")
+    if found.dropped:
+        told = f"No cluster is mostly what it was of these names, which are dropped: {', '.join(found.dropped)}"
+        print(told, file=sys.stderr)
+    return 0
+
+
+def _names(given: list[str] | None) -> dict[int, str] | None:
+    """NUMBER=NAME arguments; None where there are none."""
+    if not given:
+        return None
+    wrong = [item for item in given if not item.partition("=")[0].isdecimal() or "=" not in item]
+    if wrong:
+        raise UsageError(f"--name {wrong[0]}: expected NUMBER=NAME, for instance --name 3=cartwheel.")
+    return {int(number): name.strip() for number, _, name in (item.partition("=") for item in given)}
+
+
+def _print_table(*columns: str, rows: Sequence[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(escape(each) for each in row))
+    Console().print(table)

@@ -1,0 +1,38 @@
+"""``kinema dataset``: writes a data set that ships."""
+
+from __future__ import annotations
+
+from kinema.cli.terminal import make_parser, parse, print_json, stderr_console
+from kinema.core.errors import UsageError
+
+
+def run(given: list[str]) -> int:
+    """The verb ``kinema dataset``."""
+    if given[:1] not in (["mocap"], ["--help"], ["-h"]):
+        named = f"'{given[0]}'" if given else "no data set"
+        raise UsageError(f"You named {named}; the data set that ships is 'mocap'.", "kinema dataset mocap DIR")
+    from kinema.data.mocap import MocapConfig, write_mocap
+
+    parser = make_parser("dataset mocap", "Real recorded human motion; needs the extra kinema[mocap].")
+    parser.add_argument("dir", type=str, help="the folder to write; an interrupted one is completed")
+    parser.add_argument("--workers", type=int | None, default=None, help="processes")
+    parser.add_class_arguments(MocapConfig, skip={"parts", "sound"})
+    parser.add_argument("--sound", action="store_true", help="videos that can be heard: strikes, landings, swings")
+    parts = list(MocapConfig().parts)
+    parser.add_argument("--parts", type=str, nargs="+", default=parts, help=f"of the test set: {', '.join(parts)}")
+    asked = parse(parser, given[1:] if given[0] == "mocap" else given)
+    from pathlib import Path
+
+    from kinema import api
+
+    values = {name: getattr(asked, name) for name in MocapConfig.__dataclass_fields__}
+    config = MocapConfig(**{**values, "parts": tuple(asked.parts)})
+    with api.Steps("drawing", stderr_console()) as progress:
+        summary = write_mocap(Path(asked.dir), config, workers=asked.workers, progress=progress)
+    if asked.json:
+        print_json(
+            {"data": str(summary.out), "videos": summary.videos, "digest": summary.digest, "seconds": summary.seconds}
+        )
+    else:
+        print(f"{summary.videos} videos in {summary.out} ({summary.seconds:.0f} s)")
+    return 0

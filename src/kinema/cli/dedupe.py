@@ -1,0 +1,55 @@
+"""``kinema dedupe``: arguments in, one call of :mod:`kinema.api.searching`, text or JSON out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+from kinema.cli.terminal import make_parser, parse, print_json, stderr_console
+
+_TABLE = "where the table is: a folder, or s3://…, gs://…, az://…; RUN/index by default"
+
+
+def run(given: list[str]) -> int:
+    """The verb ``kinema dedupe RUN``."""
+    parser = make_parser("dedupe")
+    import time
+
+    parser.add_argument("run", type=str, help="the run's folder")
+    parser.add_argument("--score", type=float, default=0.95, help="the cosine from which two windows are compared")
+    parser.add_argument("--table", type=str | None, default=None, help=_TABLE)
+    parser.add_argument("-o", "--out", type=str | None, default=None, help="write the pairs here (.csv)")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
+    asked = parse(parser, given)
+    from kinema.api import searching as api_search
+
+    began = time.monotonic()
+    console = stderr_console()
+    found = api_search.dedupe(asked.run, score=asked.score, table=asked.table, workers=asked.workers, console=console)
+    if asked.out is not None and found.copies is not None:
+        found.copies.write(Path(asked.out))
+    if asked.json:
+        print_json(found.plain(time.monotonic() - began))
+        return 0
+    rows = [(f"{p.score:.3f}", p.a, f"{p.start_a:.2f}", p.b, f"{p.start_b:.2f}") for p in found.alike[:20]]
+    _print_table("cosine", "video", "from, s", "and", "from, s", rows=rows)
+    print(f"{len(found.alike)} pairs of videos are nearly the same to the encoder.")
+    if found.copies is not None:
+        from rich.console import Console
+
+        Console().print(found.copies.table())
+    return 0
+
+
+def _print_table(*columns: str, rows: Sequence[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(escape(each) for each in row))
+    Console().print(table)

@@ -1,0 +1,25 @@
+"""``kinema demo``: arguments in, one call, text or JSON out."""
+
+from __future__ import annotations
+
+from kinema.cli.terminal import make_parser, parse, print_json, show_report, stderr_console
+
+
+def run(given: list[str]) -> int:
+    """The verb ``kinema demo``."""
+    parser = make_parser("demo", "On two CPU cores it takes some ten minutes.")
+    parser.add_argument("dir", type=str, nargs="?", default="kinema-demo", help="where everything goes")
+    parser.add_argument("--epochs", type=int | None, default=None, help="epochs of each encoder; fewer are faster")
+    parser.add_argument("--clips_per_class", type=int | None, default=None, help="training videos a class")
+    asked = parse(parser, given)
+    from kinema.api.demonstration import run_demo
+
+    outcome = run_demo(asked.dir, epochs=asked.epochs, clips_per_class=asked.clips_per_class, console=stderr_console())
+    if asked.json:
+        from kinema.reporting import rows
+
+        told = {"report": str(outcome.page), "run": str(outcome.run), "seconds": outcome.seconds}
+        print_json({"rows": rows(outcome.report), **told})
+    else:
+        show_report(outcome.report, outcome.page)
+    return 0

@@ -1,0 +1,31 @@
+"""``kinema export``: arguments in, one call, text or JSON out."""
+
+from __future__ import annotations
+
+from kinema.cli.terminal import make_parser, parse, print_json
+
+
+def run(given: list[str]) -> int:
+    """The verb ``kinema export``."""
+    import time
+
+    parser = make_parser("export", "safetensors is a folder that kinema.load reads; onnx and program are one file.")
+    parser.add_argument("run", type=str, help="the run's folder, or an exported one")
+    parser.add_argument("--format", type=str, default="safetensors", help="safetensors, onnx or program")
+    parser.add_argument("-o", "--out", type=str, required=True, help="what to write; must not exist")
+    parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
+    parser.add_argument("--licence", type=str | None, default=None, help="the licence of the weights, in your words")
+    asked = parse(parser, given)
+    from kinema import api
+
+    began = time.monotonic()
+    done = api.export(asked.run, asked.out, format=asked.format, view=asked.view, licence=asked.licence)
+    gap = done.difference
+    told = {"out": asked.out, "format": done.format, "view": done.view, "bytes": done.size}
+    told |= {} if gap is None else {"difference": {"absolute": gap.absolute, "relative": gap.relative}}
+    if asked.json:
+        print_json({"run": asked.run, **told, "seconds": time.monotonic() - began})
+    else:
+        exact = f"; its outputs differ by {gap.absolute:.1g} at most" if gap is not None else ""
+        print(f"{asked.out}: {done.view} as {done.format}, {done.size / 1e6:.1f} MB{exact}")
+    return 0

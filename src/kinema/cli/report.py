@@ -1,0 +1,23 @@
+"""``kinema report``: arguments in, one call, text or JSON out."""
+
+from __future__ import annotations
+
+from kinema.cli.terminal import make_parser, parse, print_json, show_report
+
+
+def run(given: list[str]) -> int:
+    """The verb ``kinema report``."""
+    parser = make_parser("report")
+    parser.add_argument("runs", type=str, nargs="+", help="one or several runs' folders")
+    parser.add_argument("-o", "--out", type=str | None, default=None, help="the page; RUN/report.html by default")
+    asked = parse(parser, given)
+    from kinema import api
+    from kinema.reporting import recipes, rows
+
+    page, report = api.report(*asked.runs, out=asked.out)
+    if asked.json:
+        told = {"keep": report.advice.sentence, "next": list(report.advice.steps), "recipes": recipes(report)}
+        print_json({"rows": rows(report), **told, "report": str(page)})
+    else:
+        show_report(report, page)
+    return 0

@@ -1,0 +1,69 @@
+"""``kinema search``: arguments in, one call of :mod:`kinema.api.searching`, text or JSON out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinema.core.errors import UsageError
+
+if TYPE_CHECKING:
+    pass
+from kinema.cli.terminal import make_parser, parse, print_json
+
+_TABLE = "where the table is: a folder, or s3://…, gs://…, az://…; RUN/index by default"
+
+
+def run(given: list[str]) -> int:
+    """The verb ``kinema search RUN QUERY``."""
+    parser = make_parser("search")
+    parser.add_argument("run", type=str, help="the run's folder, or an exported one")
+    parser.add_argument("query", type=str, help="a video, VIDEO@START-END, a picture (rgb) or a sound (sound)")
+    parser.add_argument("-k", "--k", type=int, default=10, help="hits")
+    parser.add_argument("--where", type=str | None, default=None, help="SQL on the columns: \"label = 'walk'\"")
+    parser.add_argument("--over", type=str, default="windows", help="what is compared: windows or videos")
+    parser.add_argument("--others", action="store_true", help="leave the query's own video out")
+    parser.add_argument("--exact", action="store_true", help="compare every row of a large table too")
+    parser.add_argument("-o", "--out", type=str | None, default=None, help="write a page with pictures here (.html)")
+    parser.add_argument("--table", type=str | None, default=None, help=_TABLE)
+    parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
+    parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
+    asked = parse(parser, given)
+    if asked.out is not None and Path(asked.out).suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"-o is '{asked.out}'; a page's name ends in .html.", "For JSON: --json > FILE")
+    from kinema.api import searching as api_search
+
+    settings = {name: getattr(asked, name) for name in ("k", "where", "over", "others", "table", "view", "device")}
+    found = api_search.search(asked.run, asked.query, **settings, exact=True if asked.exact else None)
+    if asked.out is not None:
+        from kinema.searching.sheet import write_sheet
+
+        write_sheet(found, Path(asked.out))
+    for note in found.notes:
+        print(note, file=sys.stderr)
+    if not found.exact:
+        print(f"{found.rows} rows were searched by the index; --exact compares every one.", file=sys.stderr)
+    if asked.json:
+        print_json(found.plain())
+    else:
+        _print_table("score", "from, s", "to, s", "video", "label", rows=[_told(hit) for hit in found.hits])
+        if asked.out is not None:
+            print(f"The page: {asked.out}")
+    return 0
+
+
+def _told(hit: Any) -> tuple[str, ...]:
+    return (f"{hit.score:.3f}", f"{hit.start:.2f}", f"{hit.end:.2f}", hit.video, hit.label or "")
+
+
+def _print_table(*columns: str, rows: Sequence[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(escape(each) for each in row))
+    Console().print(table)

@@ -1,0 +1,82 @@
+"""The verb of serving: ``kinema serve RUN``. Parses, makes the application and runs it until it is stopped."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+from kinema.cli.terminal import make_parser, parse, print_json
+from kinema.core.errors import MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    pass
+
+TOKEN = "KINEMA_TOKEN"
+
+
+def run(given: list[str]) -> int:
+    """The verb ``kinema serve RUN``."""
+    parser = make_parser("serve")
+    parser.add_argument("run", type=str, help="the run's folder, or an exported one")
+    parser.add_argument("--table", type=str | None, default=None, help="where the table is; RUN/index by default")
+    parser.add_argument("--host", type=str, default="127.0.0.1", help="the address; another than this needs a token")
+    parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one")
+    parser.add_argument("--token", type=str | None, default=None, help=f"a secret of 16 letters or more; or {TOKEN}")
+    parser.add_argument("--name", type=str, nargs="+", default=[], help="further names that it is asked by")
+    parser.add_argument("--upload_mib", type=int, default=256, help="the size of a clip that is brought, at most")
+    parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
+    parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
+    asked = parse(parser, given)
+    if not 0 <= asked.port <= 65535:
+        raise UsageError(f"--port is {asked.port}; it must be from 0 to 65535.")
+    from kinema.serving.settings import Settings
+
+    token = asked.token or os.environ.get(TOKEN) or None
+    settings = Settings(asked.host, token, tuple(asked.name), asked.upload_mib)
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise MissingExtraError("uvicorn", "serve") from error
+    from kinema import serving
+
+    listening = _listen(asked.host, asked.port)
+    with listening:
+        made = serving.app(asked.run, table=asked.table, view=asked.view, settings=settings, device=asked.device)
+        now = made.state.archive.snapshot()
+        url = f"http://{_shown(asked.host)}:{listening.getsockname()[1]}/"
+        if asked.json:
+            print_json({"url": url, "videos": now.videos.num_rows, "windows": now.windows})
+        else:
+            print(f"{now.videos.num_rows} videos, {now.windows} windows: {url}   (Ctrl-C ends it)")
+            if token is not None:
+                print("The page asks for the token.")
+        sys.stdout.flush()
+        server = uvicorn.Server(uvicorn.Config(made, log_level="warning", server_header=False, timeout_keep_alive=10))
+        try:
+            server.run(sockets=[listening])
+        except KeyboardInterrupt:  # how it is meant to end
+            print("Stopped.", file=sys.stderr)
+    return 0
+
+
+def _listen(host: str, port: int) -> Any:
+    """A socket that listens.
+
+    Raises:
+        UsageError: the port is taken, or the address is not this machine's.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        raise UsageError(
+            f"The address {host}, port {port}, cannot be had: {error.strerror or error}.",
+            "Choose another port with --port; 0 takes a free one.",
+        ) from error
+
+
+def _shown(host: str) -> str:
+    """The address as a person would type it on this machine."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)

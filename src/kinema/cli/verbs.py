@@ -1,0 +1,20 @@
+"""The verbs of the command line, a line each; the module of a verb bears its name."""
+
+VERBS = {
+    "demo": "the whole job on the data set that ships: build, pretrain, evaluate, report",
+    "dataset": "write a data set that ships as H.264 files: kinema dataset mocap DIR",
+    "scan": "look at every video of a folder: what is there, what is broken",
+    "duplicates": "find footage that is there twice, above all in train and in test: kinema duplicates DATA",
+    "motion": "write a video's motion vectors as arrays, or draw them: kinema motion VIDEO -o FILE",
+    "pretrain": "train an encoder on videos, without a label: kinema pretrain METHOD DATA --out RUN",
+    "evolve": "find the weights of elo's losses without a label: kinema evolve DATA --out DIR",
+    "evaluate": "measure an encoder: kinema evaluate PROTOCOL RUN DATA",
+    "report": "one page: did it help?",
+    "embed": "write the embeddings of videos into a table to be searched: kinema embed RUN VIDEOS",
+    "search": "find what is like a video, a stretch of one, or a picture: kinema search RUN clip.mp4@12.5-15",
+    "cluster": "sort a table of embeddings into clusters, and name them: kinema cluster RUN --name 3=cartwheel",
+    "dedupe": "find footage that a table holds twice: the encoder proposes, 'duplicates' compares",
+    "serve": "a page on this machine that searches a table: bring a clip, see the hits, the map: kinema serve RUN",
+    "export": "write a trained encoder for others: kinema export RUN --format onnx -o FILE",
+    "methods": "what there is to pretrain with, a line each",
+}

@@ -1,0 +1,230 @@
+"""From requests to batches: the data set that a loader reads, and how clips of several sizes become one batch."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from kinema.core.clips import RawClips
+from kinema.core.errors import DataError, VideoError
+from kinema.core.files import storage_error
+from kinema.data.clips.companions import NOWHERE
+from kinema.data.clips.sampler import NO_ROOM, ClipRequest
+from kinema.data.clips.store import ClipStore, Windows
+from kinema.data.video.keyframe import nearest_keyframe
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Windows of one video with what the manifest says of it.
+
+    Args:
+        windows: frames and motion.
+        index: the row that was read, not always the one that was asked for.
+        source: id of the recording.
+        label: id of the class, or -1.
+        elsewhere: whether the last window is the one from elsewhere that was asked for; False where the video has no
+            room for one and another window holds its place, None where none was asked for.
+    """
+
+    windows: Windows
+    index: int
+    source: int
+    label: int
+    elsewhere: bool | None = None
+
+    def still(self) -> Clip:
+        """One window in which nothing moves: the mean picture of all windows, held, and without sound."""
+        frames, motion, valid = self.windows.frames, self.windows.motion, self.windows.motion_valid
+        mean = np.rint(frames.mean(axis=(0, 1), dtype=np.float64)).astype(np.uint8)
+        held = Windows(
+            np.repeat(mean[None, None], frames.shape[1], axis=1),
+            None if motion is None else np.zeros_like(motion[:1]),
+            None if valid is None else np.ones_like(valid[:1]),
+        )
+        return replace(self, windows=held)
+
+
+class ClipDataset(Dataset[Clip]):
+    """Answers a :class:`ClipRequest` with a :class:`Clip`; for a ``DataLoader`` with a sampler of batches.
+
+    A video that cannot be read is named in a warning once, and the next readable row takes its place. Above the budget
+    the job ends.
+
+    Args:
+        store: reads the windows.
+        failures_allowed: the fraction of the videos that may turn out broken.
+        ledger: a file to which every broken video is added, a line of JSON each; the processes that load share it, and
+            so count together, also what an earlier part of a resumed job found.
+        motion: whether the clips are to have their motion; by default where the store has it.
+        sound: whether they are to have their sound; by default where the store has it.
+    """
+
+    def __init__(
+        self,
+        store: ClipStore,
+        *,
+        failures_allowed: float = 0.01,
+        ledger: Path | None = None,
+        motion: bool | None = None,
+        sound: bool | None = None,
+    ) -> None:
+        self.store = store
+        self._motion, self._sound = motion, sound
+        self._ledger = ledger
+        self.failures: dict[int, str] = {}
+        """Rows that could not be read, with the reason."""
+        self._rows = sorted(store.frames)
+        self._budget = int(len(self._rows) * failures_allowed)
+        self._labels = store.manifest.label_ids()
+        self._sources = store.manifest.source_ids()
+        self._heed_ledger()
+        for row, reason in store.failures.items():
+            if row not in self.failures:
+                self._fail(row, f"'{store.manifest.videos[row].path}': {reason}")
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, request: ClipRequest) -> Clip:
+        """The windows asked for.
+
+        Raises:
+            DataError: more videos than allowed could not be read, or none.
+        """
+        asked = request
+        while True:
+            row = asked.video
+            if row not in self.failures:
+                try:
+                    windows = self.store.read(
+                        row,
+                        asked.windows,
+                        motion=self._motion,
+                        keyframe=asked.keyframe,
+                        motion_starts=asked.motion_starts,
+                        motion_frames=asked.motion_frames,
+                        sound=self._sound,
+                    )
+                    found = None if asked.elsewhere is None else asked.elsewhere != NO_ROOM
+                    return Clip(windows, row, self._sources[row], self._labels[row], found)
+                except VideoError as error:
+                    self._fail(row, error.message)
+            asked = self._moved(request, self._rows[(self._rows.index(row) + 1) % len(self._rows)])
+
+    def _moved(self, request: ClipRequest, row: int) -> ClipRequest:
+        """The same request of another video: earlier where that is shorter, all windows and motion clips together."""
+        frames = self.store.frames[row]
+        starts = tuple(min(start, max(0, frames - self.store.spec.span)) for start in request.starts)
+        earlier = request.starts[0] - starts[0]
+        motion_starts = tuple(
+            first - earlier if first > earlier and first - earlier + request.motion_frames <= frames else NOWHERE
+            for first in request.motion_starts
+        )
+        keyframe = request.keyframe
+        if keyframe is not None:
+            known = [number for number in self.store.manifest.videos[row].keyframes if number < frames]
+            keyframe = nearest_keyframe(known or [starts[0]], keyframe - earlier)
+        elsewhere = None if request.elsewhere is None else NO_ROOM
+        return replace(
+            request, video=row, starts=starts, elsewhere=elsewhere, keyframe=keyframe, motion_starts=motion_starts
+        )
+
+    def _fail(self, row: int, reason: str) -> None:
+        self.failures[row] = reason
+        log.warning("A video could not be read and is replaced by the next one. %s", reason)
+        self._heed_ledger()
+        if self._ledger is not None:
+            line = json.dumps({"row": row, "path": self.store.manifest.videos[row].path, "reason": reason})
+            try:
+                self._ledger.parent.mkdir(parents=True, exist_ok=True)
+                with self._ledger.open("a", encoding="utf-8") as file:
+                    file.write(line + "\n")
+            except OSError as error:
+                raise storage_error(self._ledger, error) from error
+        if len(self.failures) > self._budget or len(self.failures) == len(self._rows):
+            allowed = f"; {self._budget} are allowed" if len(self.failures) < len(self._rows) else ", so none is left"
+            where = "" if self._ledger is None else f" '{self._ledger}' lists them."
+            raise DataError(
+                f"{len(self.failures)} of {len(self._rows)} videos could not be read{allowed}. "
+                f"The last: {reason}{where}",
+                "`kinema scan VIDEOS` names every broken file; take them out, or scan again if they have changed.",
+            )
+
+    def _heed_ledger(self) -> None:
+        """Takes over what other processes, or an earlier part of the job, found broken."""
+        if self._ledger is None or not self._ledger.is_file():
+            return
+        for line in self._ledger.read_text(encoding="utf-8").splitlines():
+            try:
+                told = json.loads(line)
+            except ValueError:  # the last line of a process that was killed
+                continue
+            if told["row"] < len(self._labels) and self.store.manifest.videos[told["row"]].path == told["path"]:
+                self.failures.setdefault(told["row"], told["reason"])
+
+
+def collate(clips: Sequence[Clip]) -> RawClips:
+    """Clips as one batch, padded with zeros at the bottom and right to the largest of them.
+
+    Args:
+        clips: with equal numbers of windows and frames and equal companions; of any size.
+    """
+    windows = [clip.windows for clip in clips]
+    frames, extent = _padded([each.frames for each in windows])
+    stills = [each.keyframe[None, None] for each in windows if each.keyframe is not None]
+    motion, motion_valid, motion_extent = _padded_motion([(each.motion, each.motion_valid) for each in windows])
+    beside = _padded_motion([(each.motion_clips, each.motion_clips_valid) for each in windows])
+    elsewhere = [clip.elsewhere for clip in clips if clip.elsewhere is not None]
+    sounds = [each.sound for each in windows if each.sound is not None]
+    covered = [each.sound_valid for each in windows if each.sound_valid is not None]
+    return RawClips(
+        frames=frames,
+        motion=motion,
+        motion_valid=motion_valid,
+        extent=extent,
+        motion_extent=beside[2] if motion_extent is None else motion_extent,
+        keyframe=_padded(stills)[0][:, 0, 0] if stills else None,
+        motion_clips=beside[0],
+        motion_clips_valid=beside[1],
+        index=torch.tensor([clip.index for clip in clips]),
+        source=torch.tensor([clip.source for clip in clips]),
+        label=torch.tensor([clip.label for clip in clips]),
+        elsewhere=torch.tensor(elsewhere) if elsewhere else None,
+        sound=torch.from_numpy(np.stack(sounds)) if sounds else None,
+        sound_valid=torch.from_numpy(np.stack(covered)) if covered else None,
+    )
+
+
+def _padded_motion(
+    pairs: Sequence[tuple[NDArray[np.float32] | None, NDArray[np.bool_] | None]],
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Fields and masks, each joined to one, and each field's (h, w); None three times where there are none."""
+    fields = [field for field, _ in pairs if field is not None]
+    masks = [mask[..., None] for _, mask in pairs if mask is not None]
+    if not fields:
+        return None, None, None
+    motion, extent = _padded(fields)
+    return motion, _padded(masks)[0][..., 0], extent
+
+
+def _padded(arrays: Sequence[NDArray[np.generic]]) -> tuple[Tensor, Tensor]:
+    """Arrays [V, T, H, W, C] as one [B, V, T, H, W, C], and each one's (H, W)."""
+    extent = [(array.shape[2], array.shape[3]) for array in arrays]
+    height, width = max(h for h, _ in extent), max(w for _, w in extent)
+    v, t, _, _, c = arrays[0].shape
+    joined = np.zeros((len(arrays), v, t, height, width, c), dtype=arrays[0].dtype)
+    for row, array in enumerate(arrays):
+        joined[row, :, :, : array.shape[2], : array.shape[3]] = array
+    return torch.from_numpy(joined), torch.tensor(extent)

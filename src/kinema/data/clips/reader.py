@@ -1,0 +1,323 @@
+"""A trained encoder with all it needs to read video: what ``kinema.load`` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from torch import Tensor
+from torch.nn import functional
+
+from kinema.core.clips import SOUND, ClipSpec, RawClips, SoundSpec
+from kinema.core.errors import DataError, ShapeError, UsageError
+from kinema.core.progress import Progress, Steps
+from kinema.data import ClipDataset, ClipRequest, ClipStore, collate, evaluation_windows, heard
+from kinema.data.clips.transforms import ViewTransform
+from kinema.data.video.scanning import scan
+from kinema.networks import Tower
+
+Windows = Literal["coclr", "vcop"]
+Video = str | Path | NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of whole videos, the mean over their windows.
+
+    Args:
+        encoded: float32 [N, dim], what the encoder gives; not normalised.
+        projected: float32 [N, d], the mean of the head's unit vectors, of unit length again.
+    """
+
+    encoded: Tensor
+    projected: Tensor
+
+
+class Model:
+    """An encoder of one view.
+
+    Args:
+        tower: the encoder and its head.
+        view: the view it sees.
+        clip: what a clip is.
+        name: what made it, for instance 'cpr' or 'random'.
+        run: the run's folder, None where there is none.
+        seed: the run's seed.
+        origin: for a model that was exported, what its file says of where it came from.
+        sound: what is heard of a clip, for the view 'sound'.
+        together: says by which weights encoders of several views know that they are of one run; see :attr:`together`.
+    """
+
+    def __init__(
+        self,
+        tower: Tower,
+        view: str,
+        clip: ClipSpec,
+        *,
+        name: str,
+        run: Path | None = None,
+        seed: int = 0,
+        origin: Mapping[str, Any] | None = None,
+        sound: SoundSpec | None = None,
+        together: Callable[[], str] | None = None,
+    ) -> None:
+        self.tower = tower.eval().requires_grad_(False)
+        self.sound = sound or SoundSpec()
+        self.view, self.clip, self.name, self.run, self.seed = view, clip, name, run, seed
+        self.origin = dict(origin or {})
+        self._together = together
+        self._transform = ViewTransform(clip, (view,), sound=self.sound)
+
+    @property
+    def hears(self) -> SoundSpec | None:
+        """What its clips must be heard of; None for a view that is seen."""
+        return self.sound if self.view == SOUND else None
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of an embedding."""
+        return int(self.tower.encoder.dim)
+
+    @property
+    def together(self) -> str:
+        """SHA-256 of the weights that the run keeps of all its views, equal for each of them; empty without a run."""
+        return self._together() if self._together is not None else str(self.origin.get("together", ""))
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r}, view={self.view!r}, dim={self.dim}, clip={self.clip})"
+
+    def encode(
+        self,
+        videos: Video | Iterable[Video],
+        *,
+        windows: Windows = "coclr",
+        batch_size: int = 64,
+        device: str | None = None,
+        progress: bool | Progress | None = None,
+        normalize: bool = True,
+    ) -> NDArray[np.float32]:
+        """Embeddings of whole videos: float32 [N, dim] of several, [dim] of one that is given by itself.
+
+        Args:
+            videos: paths of video files; or arrays, uint8 [frames, H, W, 3] in RGB (not for the views 'motion' and
+                'sound', which are read from the file). One of them, or any iterable: a list, a tuple, a generator.
+            windows: how a video is cut: overlapping windows ('coclr') or ten even ones ('vcop').
+            batch_size: clips at a time.
+            device: where to compute; a GPU where there is one, by default.
+            progress: True shows a bar on standard error; a function is told (videos done, videos).
+            normalize: embeddings of unit length; otherwise what the encoder gives, the mean over the windows.
+
+        Raises:
+            UsageError: paths and arrays are mixed, or something is neither.
+            DataError: a video cannot be read, is shorter than a clip, or has no sound for the view 'sound'; nothing is
+                skipped.
+            ShapeError: an array is not uint8 [frames, H, W, 3], or has too few frames.
+        """
+        given, alone = listed(videos)
+        if batch_size < 1:
+            raise UsageError(f"batch_size is {batch_size}; it must be at least 1.")
+        if not given:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        with shown(progress) as told:
+            read = self._encode_arrays if isinstance(given[0], np.ndarray) else self._encode_files
+            stacked = read(given, windows, batch_size, device, told)  # type: ignore[arg-type]
+        found: NDArray[np.float32] = (functional.normalize(stacked, dim=1) if normalize else stacked).numpy()
+        return found[0] if alone else found
+
+    def _encode_files(
+        self,
+        paths: Sequence[str | Path],
+        windows: Windows,
+        batch_size: int,
+        device: str | None,
+        progress: Progress | None,
+    ) -> Tensor:
+        resolved = [Path(path).resolve() for path in paths]
+        distinct = sorted(set(resolved))
+        manifest = scan(distinct)
+        rows = {manifest.file(row).resolve(): row for row in range(len(manifest))}
+        broken = [f"'{v.path}' ({v.reason})" for v in manifest.videos if v.health == "unreadable"]
+        if broken:
+            raise DataError(f"{len(broken)} of {len(distinct)} videos cannot be read: {', '.join(broken[:5])}.")
+        if self.hears is not None and (silent := heard(manifest)[1]):
+            named = ", ".join(f"'{path}' ({reason})" for path, reason in list(silent.items())[:5])
+            raise DataError(f"{len(silent)} of {len(distinct)} videos cannot be heard: {named}.", "Leave them out.")
+        store = ClipStore(manifest, self.clip, motion=self.view == "motion", cache=None, sound=self.hears)
+        found = self.features(store, windows=windows, batch_size=batch_size, device=device, progress=progress)
+        return found.encoded[[rows[path] for path in resolved]]
+
+    def features(
+        self,
+        store: ClipStore,
+        *,
+        windows: Windows | Callable[[int], tuple[int, ...]] = "coclr",
+        batch_size: int = 64,
+        device: str | None = None,
+        progress: Progress | None = None,
+        failures_allowed: float = 0.0,
+        still: bool = False,
+    ) -> Features:
+        """Features of every readable video of a store, in the order of its rows.
+
+        Args:
+            store: made with this model's clip, with motion where the view is 'motion' and with sound (:attr:`hears`)
+                where it is 'sound'.
+            windows: how a video is cut; or what says of its number of frames where the windows begin.
+            batch_size: clips at a time.
+            device: where to compute.
+            progress: is told (videos done, videos).
+            failures_allowed: the fraction of the videos that may turn out broken; each is given the feature of the
+                next one that can be read.
+            still: each video's windows are one instead, in which nothing moves: the mean picture of them all.
+
+        Raises:
+            DataError: more of them could not be read.
+        """
+        dataset = ClipDataset(
+            store, failures_allowed=failures_allowed, motion=self.view == "motion", sound=self.view == SOUND
+        )
+        rows = sorted(store.frames)
+        wanted = [
+            ClipRequest(row, windows(frames) if callable(windows) else evaluation_windows(frames, self.clip, windows))
+            for row, frames in ((row, store.frames[row]) for row in rows)
+        ]
+
+        def batches() -> Iterator[tuple[Tensor, RawClips]]:
+            begin = 0
+            while begin < len(wanted):
+                count = len(wanted[begin].starts)
+                end = begin + 1
+                while (
+                    end < len(wanted) and len(wanted[end].starts) == count and (end + 1 - begin) * count <= batch_size
+                ):
+                    end += 1
+                clips = [dataset[w] for w in wanted[begin:end]]
+                yield (
+                    torch.arange(begin, end).repeat_interleave(1 if still else count),
+                    collate([clip.still() for clip in clips] if still else clips),
+                )
+                begin = end
+
+        return self._mean(batches(), len(rows), device, progress)
+
+    def _encode_arrays(
+        self,
+        videos: Sequence[NDArray[np.uint8]],
+        windows: Windows,
+        batch_size: int,
+        device: str | None,
+        progress: Progress | None,
+    ) -> Tensor:
+        if self.view in ("motion", SOUND):
+            raise UsageError(
+                f"The view '{self.view}' is read from a video file; arrays have none.", "Give the paths of the files."
+            )
+        for number, video in enumerate(videos):
+            if video.dtype != np.uint8 or video.ndim != 4 or video.shape[-1] != 3 or len(video) < self.clip.span:
+                raise ShapeError(
+                    f"Video {number} is {video.dtype} {video.shape}; expected uint8 [frames, H, W, 3] with at least "
+                    f"{self.clip.span} frames, RGB."
+                )
+
+        def batches() -> Iterator[tuple[Tensor, RawClips]]:
+            for number, video in enumerate(videos):
+                starts = evaluation_windows(len(video), self.clip, windows)
+                for some in (starts[i : i + batch_size] for i in range(0, len(starts), batch_size)):
+                    cuts = [video[start : start + self.clip.span : self.clip.stride] for start in some]
+                    extent, zero = torch.tensor([video.shape[1:3]]), torch.zeros(1, dtype=torch.int64)
+                    frames = torch.from_numpy(np.stack(cuts))[None]
+                    yield (
+                        torch.full((len(some),), number),
+                        RawClips(frames, None, None, extent, None, zero, zero, zero - 1),
+                    )
+
+        return self._mean(batches(), len(videos), device, progress).encoded
+
+    @torch.inference_mode()
+    def encode_clips(self, raw: RawClips, *, device: str | None = None, projected: bool = False) -> Tensor:
+        """What the encoder gives of clips, float32 [B V, dim] on the CPU, clip by clip; not normalised.
+
+        Args:
+            raw: B clips in V windows, decoded with this model's ``clip``.
+            device: where to compute; a GPU where there is one, by default.
+            projected: what the head gives in its place, [B V, d], of unit length.
+        """
+        where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        x = self._transform.evaluate(raw.to(where).split_variants()).view(0, self.view)
+        tower = self._tower_on(where)
+        features: Tensor = tower(x) if projected else tower.encoder(x)
+        return features.float().cpu()
+
+    def _tower_on(self, device: str) -> Tower:
+        """The tower on a device; asking each of its tensors takes longer than a small batch."""
+        first = next(self.tower.parameters(), None)
+        if first is None or first.device != torch.empty(0, device=device).device:
+            self.tower.to(device)
+        return self.tower
+
+    @torch.inference_mode()
+    def _mean(
+        self, batches: Iterator[tuple[Tensor, RawClips]], videos: int, device: str | None, progress: Progress | None
+    ) -> Features:
+        """The mean of encoder and head over the windows of each video; a batch says whose window each of its is."""
+        where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        tower = self._tower_on(where)
+        encoded = torch.zeros(videos, self.dim)
+        projected: Tensor | None = None
+        count = torch.zeros(videos)
+        for owners, raw in batches:
+            x = self._transform.evaluate(raw.to(where).split_variants()).view(0, self.view)
+            feature = tower.encoder(x)
+            z = tower.head(feature).float().cpu()
+            projected = torch.zeros(videos, z.shape[1]) if projected is None else projected
+            encoded.index_add_(0, owners, feature.float().cpu())
+            projected.index_add_(0, owners, z)
+            count.index_add_(0, owners, torch.ones(len(owners)))
+            if progress is not None:
+                progress(int(owners[-1]) + 1, videos)
+        assert projected is not None, "there is a video"
+        count = count.clamp_min(1)[:, None]
+        return Features((encoded / count).clone(), functional.normalize(projected / count, dim=1).clone())
+
+
+def listed(videos: Video | Iterable[Video]) -> tuple[list[Video], bool]:
+    """The videos as a list, and whether it was one by itself: a path, or an array that is no stack of videos.
+
+    Raises:
+        UsageError: paths and arrays are mixed, or something is neither.
+    """
+    if isinstance(videos, str | Path):
+        return [videos], True
+    if isinstance(videos, np.ndarray) and videos.dtype.kind not in "UO" and videos.ndim != 5:
+        return [videos], True
+    if isinstance(videos, bytes | Mapping) or not isinstance(videos, Iterable):
+        raise UsageError(
+            f"Videos are given as {type(videos).__name__}.", "Give paths or arrays, one or a list of them."
+        )
+    given = list(videos)
+    strange = next((i for i, video in enumerate(given) if not isinstance(video, str | Path | np.ndarray)), None)
+    if strange is not None:
+        raise UsageError(
+            f"Video {strange} is of type {type(given[strange]).__name__}; expected a path or a numpy array.",
+            "Of a tensor x, give x.numpy().",
+        )
+    if len({isinstance(video, np.ndarray) for video in given}) > 1:
+        raise UsageError("Some of the videos are paths and some are arrays.", "Encode each kind by itself.")
+    return given, False
+
+
+@contextmanager
+def shown(progress: bool | Progress | None) -> Iterator[Progress | None]:
+    """Where progress is told: the caller's function, a bar on standard error for True, or nowhere."""
+    if progress is True:
+        with Steps("encoding", Console(stderr=True)) as told:
+            yield told
+    else:
+        yield progress or None

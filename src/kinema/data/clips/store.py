@@ -1,0 +1,346 @@
+"""Every video decoded once: windows of frames, motion and sound, from a memory-mapped store or from the files.
+
+Training reads each video many times, at a size far below that of the files. So the usable videos are decoded once at
+``spec.short_side`` into flat files, and a window is a slice of a memory map. Where that would take more room than
+allowed, windows are decoded from the files as they are asked for; both ways give the same values.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinema.core.clips import ClipSpec, SoundSpec
+from kinema.core.errors import ConfigError, DataError, VideoError
+from kinema.data.clips.store_files import UNKNOWN, StoredVideos, build_store
+from kinema.data.video.hearing import SCALE, UNHEARD, read_sound, sound_missing, whole_stretch, window_sample
+from kinema.data.video.manifest import Manifest, Video
+from kinema.data.video.motion import require_motion, step_motion
+from kinema.data.video.picture import motion_grid, output_size
+from kinema.data.video.pieces import decode_pieces
+
+log = logging.getLogger(__name__)
+
+_Cut = tuple[NDArray[np.uint8], NDArray[np.uint8] | None, list[NDArray[np.int16]], tuple[int, int]]
+"""Frames of all windows, the keyframe, the motion of each stretch, and the source's (height, width)."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of one video, and what comes along.
+
+    Args:
+        frames: uint8 [V, T+1, H, W, 3].
+        motion: float32 [V, T, h, w, 2] or None: (dx, dy) from the sampled frame before to this one, as a fraction of
+            the frame's (width, height).
+        motion_valid: bool [V, T, h, w] or None: where the stream told a motion.
+        keyframe: uint8 [H, W, 3] or None.
+        motion_clips: float32 [1 + N, M, h, w, 2] or None: (dx, dy) from the video's frame before to this one, as a
+            fraction of the frame's (width, height).
+        motion_clips_valid: bool [1 + N, M, h, w] or None: where the stream told a motion; nowhere in a motion clip that
+            the video has no room for.
+        sound: float32 [V, S] in [-1, 1] or None: about the middle of each window; see :class:`SoundSpec`.
+        sound_valid: bool [V, S] or None: where the audio covers it.
+    """
+
+    frames: NDArray[np.uint8]
+    motion: NDArray[np.float32] | None
+    motion_valid: NDArray[np.bool_] | None
+    keyframe: NDArray[np.uint8] | None = None
+    motion_clips: NDArray[np.float32] | None = None
+    motion_clips_valid: NDArray[np.bool_] | None = None
+    sound: NDArray[np.float32] | None = None
+    sound_valid: NDArray[np.bool_] | None = None
+
+
+class ClipStore:
+    """Reads windows of the videos of a manifest.
+
+    Args:
+        manifest: rows that are unreadable are passed over.
+        spec: what a clip is.
+        motion: also the motion of the stream.
+        cache: the folder under which the decoded videos are kept for this and later runs; None reads from the files.
+        cache_bytes: where the decoded videos would take more than this, windows are read from the files.
+        short_videos: what becomes of videos shorter than ``spec.span``: 'error' raises, 'skip' leaves them out with a
+            warning, 'repeat' holds their last frame.
+        workers: processes that decode when the cache is made.
+        progress: is told (videos done, videos) meanwhile.
+        sound: what is heard of a clip; None for no sound.
+
+    Raises:
+        DataError: no usable video; short videos with 'error'; a codec without motion vectors with ``motion``; a video
+            that cannot be heard with ``sound``.
+        StorageError: the cache could not be written.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        spec: ClipSpec,
+        *,
+        motion: bool,
+        cache: Path | None,
+        cache_bytes: int = 4 << 30,
+        short_videos: Literal["error", "skip", "repeat"] = "error",
+        workers: int = 2,
+        progress: Callable[[int, int], None] | None = None,
+        sound: SoundSpec | None = None,
+    ) -> None:
+        self.manifest = manifest
+        self.spec = spec
+        self.motion = motion
+        self.sound = sound
+        self.frames: Mapping[int, int] = _readable(manifest, spec, short_videos)
+        """For each row that can be read, how many frames the video has."""
+        if motion:
+            _require_motion(manifest, self.frames)
+        if sound is not None:
+            _require_sound(manifest, self.frames)
+        self.bytes = sum(_estimate(manifest.videos[row], spec, motion, sound) for row in self.frames)
+        """What the decoded videos take, or would take."""
+        self.failures: dict[int, str] = {}
+        """Rows that could not be decoded when the cache was made, with the reason."""
+        self._stored: StoredVideos | None = None
+        if cache is not None and self.bytes <= cache_bytes:
+            self._stored = build_store(
+                manifest,
+                sorted(self.frames),
+                spec.short_side,
+                motion,
+                cache,
+                workers=workers,
+                progress=progress,
+                sound=sound,
+            )
+            self.failures = {row: entry.failed for row, entry in self._stored.entries.items() if entry.failed}
+        elif cache is not None:
+            log.info(
+                "The decoded videos would take %.1f GB, more than the %.1f GB allowed: reading from the files.",
+                self.bytes / 1e9,
+                cache_bytes / 1e9,
+            )
+
+    @property
+    def cached(self) -> bool:
+        """Whether windows come from the memory-mapped store."""
+        return self._stored is not None
+
+    def read(
+        self,
+        video: int,
+        starts: Sequence[int],
+        *,
+        motion: bool | None = None,
+        keyframe: int | None = None,
+        motion_starts: Sequence[int] = (),
+        motion_frames: int = 0,
+        sound: bool | None = None,
+    ) -> Windows:
+        """Windows of one video, and what is to come along; one pass over the file where it is read from the file.
+
+        Args:
+            video: its row in the manifest, one of ``frames``.
+            starts: the frame at which each window begins: the one before its clip.
+            motion: False spares the time of reading the motion that the store has.
+            keyframe: the number of a frame to come along.
+            motion_starts: the first frame of each motion clip to come along; -1 for one that the video has no room for.
+            motion_frames: frames of a motion clip.
+            sound: False spares the time of reading the sound that the store has.
+
+        Raises:
+            VideoError: frames that the manifest promises cannot be decoded.
+            ConfigError: the row cannot be read, or something asked for lies outside the video.
+            DataError: motion clips are asked of a store without motion.
+        """
+        placed = [range(first, first + motion_frames) for first in motion_starts if first >= 0]
+        self._check(video, starts, keyframe, placed)
+        if motion_starts and not self.motion:
+            raise DataError("Motion clips are asked of a store that was opened without motion.")
+        moving, span = self.motion and motion is not False, self.spec.span
+        stretches = [range(start + 1, start + span) for start in starts] if moving else []
+        read = self._from_files if self._stored is None else self._from_store
+        frames, still, fields, size = read(video, starts, keyframe, [*stretches, *placed])
+        whole = _steps(fields[: len(stretches)], self.spec.stride, size)
+        heard, covered = self._sounds(video, starts) if self.sound is not None and sound is not False else (None, None)
+        if not motion_starts:
+            return Windows(frames, *whole, still, sound=heard, sound_valid=covered)
+        grid = motion_grid(size[0], size[1], self.spec.short_side)[:2]
+        clips = np.zeros((len(motion_starts), motion_frames, *grid, 2), dtype=np.float32)
+        valid = np.zeros(clips.shape[:-1], dtype=np.bool_)
+        there = [number for number, first in enumerate(motion_starts) if first >= 0]
+        if there:
+            clips[there], valid[there] = _steps(fields[len(stretches) :], 1, size)
+        return Windows(frames, *whole, still, clips, valid, heard, covered)
+
+    def _sounds(self, row: int, starts: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """The sound about the middle of each window, and where there is one."""
+        assert self.sound is not None
+        video, path, spec = self.manifest.videos[row], self.manifest.file(row), self.sound
+        places = [window_sample(path, video, start, self.spec.span, spec) for start in starts]
+        if self._stored is not None:
+            kept, first = self._stored.sound(self._stored.entries[row]), whole_stretch(video, spec)[0]
+            found = [kept[place - first : place - first + spec.read] for place in places]
+        else:
+            each = {place: read_sound(path, video, spec.rate, place, spec.read) for place in dict.fromkeys(places)}
+            found = [each[place] for place in places]
+        samples = np.stack(found)
+        valid: NDArray[np.bool_] = samples != UNHEARD
+        return np.where(valid, samples.astype(np.float32) / SCALE, np.float32(0)), valid
+
+    def _check(self, video: int, starts: Sequence[int], keyframe: int | None, placed: Sequence[range]) -> None:
+        if video not in self.frames:
+            raise ConfigError(f"Row {video} of the manifest cannot be read; {len(self.frames)} rows can.")
+        frames, name = self.frames[video], self.manifest.videos[video].path
+        if not starts or min(starts) < 0 or max(starts) > max(0, frames - self.spec.span):
+            raise ConfigError(
+                f"Windows at {list(starts)} do not fit '{name}' of {frames} frames; a window spans {self.spec.span}."
+            )
+        if keyframe is not None and not 0 <= keyframe < frames:
+            raise ConfigError(f"'{name}' has {frames} frames, and frame {keyframe} is asked for as its keyframe.")
+        if any(stretch.start < 1 or stretch.stop > frames or not stretch for stretch in placed):
+            told = [(stretch.start, stretch.stop - 1) for stretch in placed]
+            raise ConfigError(f"Motion clips from frame to frame {told} do not fit '{name}' of {frames} frames.")
+
+    def _from_store(self, row: int, starts: Sequence[int], keyframe: int | None, stretches: Sequence[range]) -> _Cut:
+        assert self._stored is not None
+        entry = self._stored.entries[row]
+        if entry.failed:
+            raise VideoError(f"'{self.manifest.videos[row].path}' could not be decoded: {entry.failed}.")
+        rgb = self._stored.rgb(entry)
+        frames = np.array([self._window(row, rgb, start) for start in starts])
+        last = max([min(stretch.stop, self.frames[row]) - 1 for stretch in stretches] + [keyframe or 0])
+        if last >= len(rgb):
+            raise self._ends_early(row, len(rgb))
+        field = self._stored.motion(entry) if stretches else None
+        cut = [] if field is None else [_filled(field[part.start : part.stop], len(part)) for part in stretches]
+        return frames, None if keyframe is None else rgb[keyframe], cut, entry.source_size
+
+    def _window(self, row: int, rgb: NDArray[np.uint8], start: int) -> NDArray[np.uint8]:
+        """The frames of one window, a view of the store where it can be."""
+        end = start + self.spec.span
+        if end <= len(rgb):
+            return rgb[start : end : self.spec.stride]
+        numbers = self._numbers(row, start)
+        if numbers[-1] >= len(rgb):
+            raise self._ends_early(row, len(rgb))
+        return rgb[numbers]
+
+    def _from_files(self, row: int, starts: Sequence[int], keyframe: int | None, stretches: Sequence[range]) -> _Cut:
+        numbers = [self._numbers(row, start).tolist() for start in starts]
+        pixels = {number for window in numbers for number in window}
+        if keyframe is not None:
+            pixels.add(keyframe)
+        steps = [range(stretch.start, min(stretch.stop, self.frames[row])) for stretch in stretches]
+        moving = {number for stretch in steps for number in stretch}
+        found = decode_pieces(
+            self.manifest.file(row),
+            pixels=pixels,
+            motion=moving,
+            short_side=self.spec.short_side,
+            seek=self.manifest.videos[row].health == "ok",
+        )
+        missing = (pixels - set(found.pixels)) | (moving - set(found.motion))
+        if missing:
+            raise self._ends_early(row, min(missing))
+        frames = np.stack([np.stack([found.pixels[number] for number in window]) for window in numbers])
+        fields = [np.stack([_marked(*found.motion[number]) for number in stretch]) for stretch in steps]
+        cut = [_filled(field, len(stretch)) for field, stretch in zip(fields, stretches, strict=True)]
+        return frames, None if keyframe is None else found.pixels[keyframe], cut, found.source_size
+
+    def _numbers(self, row: int, start: int) -> NDArray[np.int64]:
+        """The frames of a window; a video shorter than it holds its last one."""
+        return np.minimum(start + np.arange(0, self.spec.span, self.spec.stride), self.frames[row] - 1)
+
+    def _ends_early(self, row: int, at: int) -> VideoError:
+        video = self.manifest.videos[row]
+        return VideoError(
+            f"'{video.path}' has {video.frames} frames by the manifest, but decodes only to frame {at}.",
+            "Scan the folder again.",
+        )
+
+
+def _filled(field: NDArray[np.int16], length: int) -> NDArray[np.int16]:
+    """Motion of every frame of a stretch: nothing moves where the video's last frame is held."""
+    held = np.zeros((length - len(field), *field.shape[1:]), dtype=np.int16)
+    return np.concatenate([field, held]) if len(held) else field
+
+
+def _steps(
+    fields: Sequence[NDArray[np.int16]], stride: int, size: tuple[int, int]
+) -> tuple[NDArray[np.float32] | None, NDArray[np.bool_] | None]:
+    """The motion between sampled frames of several stretches, and where the stream told it; None for no stretch."""
+    if not fields:
+        return None, None
+    steps = [step_motion(field, field[..., 0] != UNKNOWN, stride, *size) for field in fields]
+    return np.stack([motion for motion, _ in steps]), np.stack([valid for _, valid in steps])
+
+
+def _marked(field: NDArray[np.int16], valid: NDArray[np.bool_]) -> NDArray[np.int16]:
+    field[~valid] = UNKNOWN
+    return field
+
+
+def _readable(manifest: Manifest, spec: ClipSpec, short_videos: str) -> dict[int, int]:
+    usable = {row: v.frames for row, v in enumerate(manifest.videos) if v.health != "unreadable" and v.frames > 0}
+    if not usable:
+        raise DataError(
+            f"None of the {len(manifest)} videos can be decoded." if len(manifest) else "There are no videos.",
+            "`kinema scan VIDEOS` names each file with its reason.",
+        )
+    if short_videos not in ("error", "skip", "repeat"):
+        raise ConfigError(f"short_videos is '{short_videos}'; it is one of error, skip, repeat.")
+    short = [row for row, frames in usable.items() if frames < spec.span]
+    if not short or short_videos == "repeat":
+        return usable
+    named = ", ".join(f"'{manifest.videos[row].path}' ({usable[row]} frames)" for row in short[:5])
+    more = f" and {len(short) - 5} more" if len(short) > 5 else ""
+    message = (
+        f"{len(short)} of {len(usable)} videos are shorter than a clip, which spans {spec.span} frames "
+        f"(clip.frames {spec.frames} x clip.stride {spec.stride} + 1): {named}{more}."
+    )
+    if short_videos == "error":
+        raise DataError(
+            message,
+            "Lower clip.frames or clip.stride, or set short_videos to 'skip' or 'repeat' (which holds the last frame).",
+        )
+    if len(short) == len(usable):
+        raise DataError(message, "All would be skipped: lower clip.frames or clip.stride.")
+    log.warning("%s They are skipped.", message)
+    return {row: frames for row, frames in usable.items() if frames >= spec.span}
+
+
+def _require_motion(manifest: Manifest, rows: Mapping[int, int]) -> None:
+    without = []
+    for row in rows:
+        try:
+            require_motion(manifest.videos[row].codec, manifest.videos[row].path)
+        except DataError as error:
+            without.append(error)
+    if len(without) == 1:
+        raise without[0]
+    if without:
+        raise DataError(f"{len(without)} of {len(rows)} videos tell no motion. {without[0].message}", without[0].hint)
+
+
+def _require_sound(manifest: Manifest, rows: Mapping[int, int]) -> None:
+    silent = [row for row in rows if sound_missing(manifest.videos[row])]
+    if silent:
+        video = manifest.videos[silent[0]]
+        raise DataError(
+            f"{len(silent)} of {len(rows)} videos cannot be heard: '{video.path}': {sound_missing(video)}.",
+            "Leave them out, as kinema.data.heard(manifest) does, or take another view than 'sound'.",
+        )
+
+
+def _estimate(video: Video, spec: ClipSpec, motion: bool, sound: SoundSpec | None) -> int:
+    height, width = output_size(video.height, video.width, spec.short_side)
+    rows, columns, _ = motion_grid(video.height, video.width, spec.short_side)
+    samples = 0 if sound is None else whole_stretch(video, sound)[1]
+    return video.frames * (height * width * 3 + (rows * columns * 4 if motion else 0)) + 2 * samples

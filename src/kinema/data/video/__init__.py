@@ -1,0 +1,1 @@
+"""From files of video to frames, motion vectors, sound and what a scan says of them."""

@@ -1,0 +1,283 @@
+"""The manifest: what is there, one typed row a video, and nothing that has to be opened again to be known.
+
+A manifest is made by :func:`kinema.data.scan` and read back from Parquet, or from JSON where the file's name ends
+in ``.json``; both hold the same. Row numbers are how the rest of kinema names a video, so a selection is a new
+manifest with rows of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from kinema.core.errors import DataError
+from kinema.core.files import write_atomic, write_json
+from kinema.data.video.files import exists
+
+Health = Literal["ok", "partial", "unreadable"]
+_FORMAT = 1
+_COLUMNS = ("label", "source", "split", "health")
+
+
+@dataclass(frozen=True)
+class Video:
+    """One file that claims to be video.
+
+    Args:
+        path: where it lies below the manifest's root, with forward slashes.
+        health: 'ok', 'partial' (some of it decodes) or 'unreadable'.
+        reason: why it is not ok; empty where it is.
+        container: the container format as FFmpeg names it.
+        codec: the video codec as FFmpeg names it.
+        profile: the codec's profile, empty where it has none.
+        pixel_format: as FFmpeg names it.
+        width: pixels as displayed, after the rotation.
+        height: pixels as displayed, after the rotation.
+        rotation: degrees clockwise by which the stored picture is turned for display: 0, 90, 180 or 270.
+        fps: frames a second on the average; 0 where the file does not say.
+        variable_fps: whether the frames' spacing in time varies by more than a tenth.
+        frames: frames that can be decoded.
+        duration: seconds.
+        keyframes: numbers of the frames, in order of display, from which decoding can start.
+        b_frames: whether frames are stored in another order than they are shown.
+        audio_codec: the first audio stream's codec, or None.
+        audio_rate: its samples a second, 0 without audio.
+        audio_duration: its seconds, 0 without audio or where nobody looked.
+        audio_silent: whether nothing in it reaches -60 dBFS, by what was listened to: all of a file of up to half a
+            minute, pieces of a longer one. None without audio, or where nobody looked or nothing could be decoded.
+        size: bytes.
+        mtime_ns: when the file was last changed, nanoseconds since 1970.
+        label: the class, or None.
+        source: the recording it was cut from; videos of one source are siblings. Its path where nothing is known.
+        split: for instance 'train' or 'test', or None.
+        attributes: whatever else is known of it, by name.
+    """
+
+    path: str
+    health: Health = "ok"
+    reason: str = ""
+    container: str = ""
+    codec: str = ""
+    profile: str = ""
+    pixel_format: str = ""
+    width: int = 0
+    height: int = 0
+    rotation: int = 0
+    fps: float = 0.0
+    variable_fps: bool = False
+    frames: int = 0
+    duration: float = 0.0
+    keyframes: tuple[int, ...] = ()
+    b_frames: bool = False
+    audio_codec: str | None = None
+    audio_rate: int = 0
+    audio_duration: float = 0.0
+    audio_silent: bool | None = None
+    size: int = 0
+    mtime_ns: int = 0
+    label: str | None = None
+    source: str = ""
+    split: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.source:
+            object.__setattr__(self, "source", self.path)
+
+    def value(self, key: str) -> str | None:
+        """Its label, source, split, health or attribute of that name; None where it has none."""
+        if key in _COLUMNS:
+            found: str | None = getattr(self, key)
+            return found
+        return self.attributes.get(key)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Videos below one root folder; the row number of a video is its index in ``videos``."""
+
+    root: Path
+    videos: tuple[Video, ...]
+
+    def __post_init__(self) -> None:
+        twice = [path for path, count in Counter(video.path for video in self.videos).items() if count > 1]
+        if twice:
+            raise DataError(f"The manifest holds {len(twice)} paths more than once: {', '.join(twice[:5])}.")
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def file(self, row: int) -> Path:
+        """Where the video of that row lies."""
+        return self.root / self.videos[row].path
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256, in hexadecimal, of all that learning depends on.
+
+        That is each video's path, size, label, source, split, attributes and frames; not the root, the times of the
+        files or the order of the rows.
+        """
+        rows = [
+            [v.path, v.size, v.label, v.source, v.split, sorted(v.attributes.items()), v.frames]
+            for v in sorted(self.videos, key=lambda video: video.path)
+        ]
+        return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
+
+    def select(self, where: Mapping[str, str]) -> Manifest:
+        """The videos for which every named key has the named value.
+
+        Args:
+            where: keys are 'label', 'source', 'split', 'health' or the name of an attribute.
+
+        Raises:
+            DataError: a key is not known, or nothing matches; the message names the keys or values there are.
+        """
+        known = [*_COLUMNS, *sorted({key for video in self.videos for key in video.attributes})]
+        chosen = self.videos
+        for key, value in where.items():
+            if key not in known:
+                raise DataError(f"No video has '{key}'.", f"Select by one of: {', '.join(known)}.")
+            kept = tuple(video for video in chosen if video.value(key) == value)
+            if not kept:
+                values = sorted({str(video.value(key)) for video in chosen if video.value(key) is not None})
+                shown = ", ".join(values[:20]) + (f" and {len(values) - 20} more" if len(values) > 20 else "")
+                raise DataError(
+                    f"No video has {key}={value} among the {len(chosen)} to choose from.",
+                    f"The values of {key} are: {shown}." if values else f"None of them has a {key}.",
+                )
+            chosen = kept
+        return replace(self, videos=chosen)
+
+    def usable(self) -> Manifest:
+        """The videos that can be decoded, at least in part."""
+        return replace(self, videos=tuple(video for video in self.videos if video.health != "unreadable"))
+
+    def labels(self) -> tuple[str | None, ...]:
+        """Each video's class, None where it is not known."""
+        return tuple(video.label for video in self.videos)
+
+    def classes(self) -> tuple[str, ...]:
+        """The classes there are, sorted."""
+        return tuple(sorted({video.label for video in self.videos if video.label is not None}))
+
+    def label_ids(self) -> tuple[int, ...]:
+        """Each video's class as its number in :meth:`classes`, -1 where it is not known."""
+        ids = {name: number for number, name in enumerate(self.classes())}
+        return tuple(-1 if video.label is None else ids[video.label] for video in self.videos)
+
+    def source_ids(self) -> tuple[int, ...]:
+        """Each video's source as its number among the sorted sources; equal numbers are siblings."""
+        ids = {name: number for number, name in enumerate(sorted({video.source for video in self.videos}))}
+        return tuple(ids[video.source] for video in self.videos)
+
+    def write(self, path: Path) -> None:
+        """Writes it atomically, as JSON where the name ends in '.json' and as Parquet otherwise.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        rows = [_to_row(video) for video in self.videos]
+        if path.suffix == ".json":
+            write_json(path, {"kinema_manifest": _FORMAT, "root": str(self.root.resolve()), "videos": rows})
+            return
+        arrow, parquet = _pyarrow()
+        schema = _schema(arrow).with_metadata(
+            {"kinema_manifest": str(_FORMAT), "root": str(self.root.resolve()), "digest": self.digest}
+        )
+        table = arrow.Table.from_pylist(rows, schema=schema)
+        write_atomic(path, lambda file: parquet.write_table(table, file))
+
+    @classmethod
+    def read(cls, path: Path, root: Path | None = None) -> Manifest:
+        """Reads what :meth:`write` wrote.
+
+        Args:
+            path: the file.
+            root: the folder of the videos, where it has moved; otherwise the one written in the file or, if that is
+                gone, the manifest's own folder when the first video lies there.
+
+        Raises:
+            DataError: the file is missing, or is no manifest.
+        """
+        if not path.is_file():
+            raise DataError(f"There is no manifest '{path}'.", "Make one with `kinema scan VIDEOS -o MANIFEST`.")
+        try:
+            written, rows = _read_json(path) if path.suffix == ".json" else _read_parquet(path)
+            videos = tuple(_from_row(row) for row in rows)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"'{path}' is not a manifest: {error}.", "Make one with `kinema scan VIDEOS -o MANIFEST`."
+            ) from error
+        if root is None:
+            root = Path(written)
+            beside = path.resolve().parent
+            if videos and not root.is_dir() and exists(beside / videos[0].path):
+                root = beside
+        return cls(root=root, videos=videos)
+
+
+def _to_row(video: Video) -> dict[str, Any]:
+    row = asdict(video)
+    row["keyframes"] = list(video.keyframes)
+    row["attributes"] = dict(video.attributes)
+    return row
+
+
+def _from_row(row: Mapping[str, Any]) -> Video:
+    known = {item.name for item in fields(Video)}
+    values = {key: value for key, value in row.items() if key in known}
+    values["keyframes"] = tuple(values.get("keyframes") or ())
+    values["attributes"] = dict(values.get("attributes") or {})
+    if values.get("health", "ok") not in ("ok", "partial", "unreadable"):
+        raise ValueError(f"health is {values['health']!r}")
+    return Video(**values)
+
+
+def _read_json(path: Path) -> tuple[str, Iterable[Mapping[str, Any]]]:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or content.get("kinema_manifest") != _FORMAT:
+        raise ValueError("it does not say that it is one")
+    return content["root"], content["videos"]
+
+
+def _read_parquet(path: Path) -> tuple[str, Iterable[Mapping[str, Any]]]:
+    _, parquet = _pyarrow()
+    table = parquet.read_table(path)
+    metadata = table.schema.metadata or {}
+    if metadata.get(b"kinema_manifest") != str(_FORMAT).encode():
+        raise ValueError("it does not say that it is one")
+    return metadata[b"root"].decode(), table.to_pylist(maps_as_pydicts="strict")
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise DataError(
+            "Parquet manifests need the package 'pyarrow', which is not installed.",
+            "Install it with `pip install pyarrow`, or name the manifest with the ending .json.",
+        ) from error
+    return pyarrow, pyarrow.parquet
+
+
+def _schema(arrow: Any) -> Any:
+    kinds = {
+        "str": arrow.string(),
+        "str | None": arrow.string(),
+        "Health": arrow.string(),
+        "int": arrow.int64(),
+        "float": arrow.float64(),
+        "bool": arrow.bool_(),
+        "bool | None": arrow.bool_(),
+        "tuple[int, ...]": arrow.list_(arrow.int32()),
+        "Mapping[str, str]": arrow.map_(arrow.string(), arrow.string()),
+    }
+    return arrow.schema([arrow.field(item.name, kinds[str(item.type)]) for item in fields(Video)])

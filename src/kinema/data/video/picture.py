@@ -1,0 +1,81 @@
+"""A frame of the decoder as arrays: RGB of one size, turned for display, and its motion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from kinema.data.video.motion import grid_shape, pool, rasterise, rotate, tells_motion
+from kinema.data.video.reading import type_of
+
+SCALING = 1
+"""Threads that scale a frame. Several, as PyAV chooses, take twice as long where it has some hundred pixels; files are
+what is read in parallel here."""
+
+_TOGETHER = 16
+
+
+def output_size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
+    """(height, width) once the shorter side is scaled to ``short_side`` pixels, the shape kept; None keeps all."""
+    if short_side is None:
+        return height, width
+    scale = short_side / min(height, width)
+    return max(short_side, round(height * scale)), max(short_side, round(width * scale))
+
+
+def motion_grid(height: int, width: int, short_side: int | None) -> tuple[int, int, int]:
+    """Rows and columns of the motion that :func:`decode` gives for a picture, and the cells of 4 pixels in one."""
+    rows, columns = grid_shape(height, width)
+    factor = 1 if short_side is None else max(1, min(rows, columns) // max(1, short_side // 2))
+    return -(-rows // factor), -(-columns // factor), factor
+
+
+def quarter_turns(rotation: float) -> int:
+    """Quarter turns anticlockwise for FFmpeg's angle of the display matrix."""
+    return round(rotation / 90) % 4
+
+
+class Picture:
+    """Turns decoder frames of one file into RGB arrays of one size."""
+
+    def __init__(self, first: Any, short_side: int | None, codec: str) -> None:
+        self._codec = codec
+        self.stored = (first.height, first.width)
+        self.turns = quarter_turns(first.rotation)
+        self.target = output_size(first.height, first.width, short_side)
+        self.displayed = self.stored[::-1] if self.turns % 2 else self.stored
+        self.factor = motion_grid(*self.stored, short_side)[2]
+        self._reformatter = VideoReformatter()
+
+    def rgb(self, frame: Any) -> NDArray[np.uint8]:
+        """Uint8 [H, W, 3], turned for display."""
+        height, width = self.target
+        picture = self._reformatter.reformat(
+            frame, width=width, height=height, format="rgb24", interpolation=Interpolation.BILINEAR, threads=SCALING
+        )
+        plane = picture.planes[0]
+        rows = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(-1, plane.line_size)[:height, : width * 3]
+        turned: NDArray[np.uint8] = np.rot90(rows.reshape(height, width, 3), self.turns).copy()
+        return turned
+
+    def records(self, frame: Any) -> bytes:
+        """A copy of the frame's vectors: they would keep the decoder's whole picture alive."""
+        if (frame.height, frame.width) != self.stored or not tells_motion(self._codec, type_of(frame)):
+            return b""
+        side = frame.side_data.get("MOTION_VECTORS")
+        return b"" if side is None else bytes(memoryview(side))
+
+    def fields(
+        self, records: Sequence[bytes], past: Sequence[int], future: Sequence[int]
+    ) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+        """Motion int16 [N, h, w, 2] and bool [N, h, w] of N frames' vectors, each with its references' distances."""
+        parts = []
+        for at in range(0, len(records), _TOGETHER):
+            some = slice(at, at + _TOGETHER)
+            field, valid = rasterise(records[some], *self.stored, past[some], future[some])
+            parts.append(rotate(*pool(field, valid, self.factor), self.turns))
+        return np.concatenate([field for field, _ in parts]), np.concatenate([valid for _, valid in parts])

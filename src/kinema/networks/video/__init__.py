@@ -1,0 +1,1 @@
+"""Networks from one view of a clip to a feature."""

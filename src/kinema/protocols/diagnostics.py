@@ -1,0 +1,117 @@
+"""Runs the diagnostics that need no labels: from a model and its videos to a result.
+
+The figures come from :mod:`kinema.evaluation.diagnostics`, which sees arrays only. Names without an ending are of the
+encoder's features, which are used afterwards; those that end in ``_projected`` are of the head's, which were trained.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kinema.core.progress import Steps
+from kinema.core.results import Result
+from kinema.data import Manifest
+from kinema.data.clips.reader import Features, Model
+from kinema.evaluation import diagnostics
+from kinema.evaluation.diagnostics import K, Shared, T
+from kinema.protocols.features import WINDOWS
+from kinema.protocols.record import record
+from kinema.protocols.request import Request
+
+SCENE = "scene"
+"""The attribute of a manifest that says where a video was taken."""
+
+
+def diagnosed(manifest: Manifest, where: Mapping[str, str] | None) -> tuple[str, Manifest]:
+    """Which videos are measured, with the selection's name.
+
+    Args:
+        manifest: the whole data.
+        where: selects them; by default the split 'test' where there is one, or all.
+    """
+    usable = manifest.usable()
+    if where is None:
+        where = {"split": "test"} if any(video.split == "test" for video in usable.videos) else {}
+    return ",".join(f"{key}={value}" for key, value in where.items()) or "all", usable.select(where)
+
+
+def measure_diagnostics(request: Request) -> list[Result]:
+    """What can be said of the first model without labels; a second one is of another view, for what both share.
+
+    Raises:
+        DataError: there are too few videos, or one cannot be read.
+    """
+    began, model = time.monotonic(), request.model
+    selection, videos = diagnosed(request.manifest, request.query)
+    whole, store = request.extract(model, videos), request.open_store(videos, model)
+
+    def features(title: str, **how: Any) -> Features:
+        with Steps(f"{model.name} · {model.view} · {title}", request.console) as told:
+            return model.features(store, device=request.device, progress=told, **how)
+
+    apart = torch.tensor([store.frames[row] > store.spec.span for row in sorted(store.frames)])
+    first = features("first clips", windows=lambda _: (0,))
+    last = features("last clips", windows=lambda frames: (max(0, frames - store.spec.span),))
+    metrics = _ranks_and_distances(whole, first, last, apart)
+    other = request.models[1] if len(request.models) > 1 else None
+    second = None if other is None else request.extract(other, videos).encoded
+    stills = None if model.hears is not None else features("stills", still=True).encoded
+    shared, own = _shared(whole.encoded, stills, second, videos)
+    metrics |= {} if own is None else {"still_r@1": own}
+    metrics |= {name: figure.share for name, figure in shared.items()}
+    details = _details(shared, other, selection, int(apart.sum()))
+    return [record(request, "diagnostics", request.preset, metrics, details, began=began, asked=(videos, videos))]
+
+
+def _shared(
+    encoded: Tensor, stills: Tensor | None, second: Tensor | None, videos: Manifest
+) -> tuple[dict[str, Shared], float | None]:
+    """The figures of neighbours: of stills, of a second view where there is one, of scenes where they are known.
+
+    The float is ``still_r@1``. A sound has no stills.
+    """
+    sources = torch.tensor(videos.source_ids())
+    shared: dict[str, Shared] = {}
+    own: float | None = None
+    if stills is not None:
+        shared["still_reliance"], own = diagnostics.still_reliance(encoded, stills, sources)
+    if second is not None:
+        shared["neighbour_overlap"] = diagnostics.neighbour_overlap(encoded, second, sources)
+    scenes = [video.attributes.get(SCENE) for video in videos.videos]
+    if all(scenes) and len(set(scenes)) > 1:
+        numbers = {scene: number for number, scene in enumerate(dict.fromkeys(scenes))}
+        kinds = torch.tensor([numbers[scene] for scene in scenes])
+        shared["same_scene"] = diagnostics.same_kind(encoded, kinds, sources)
+    return shared, own
+
+
+def _ranks_and_distances(whole: Features, first: Features, last: Features, apart: Tensor) -> dict[str, float]:
+    """Ranks of whole videos; distances of single clips. Alignment is of videos with two clips that differ."""
+    metrics: dict[str, float] = {}
+    spaces = (
+        ("", whole.encoded, first.encoded, last.encoded),
+        ("_projected", whole.projected, first.projected, last.projected),
+    )
+    for ending, video, one, another in spaces:
+        metrics[f"rankme{ending}"] = diagnostics.rankme(video)
+        if apart.any():
+            metrics[f"alignment{ending}"] = diagnostics.alignment(one[apart], another[apart])
+        metrics[f"uniformity{ending}"] = diagnostics.uniformity(one)
+    return metrics
+
+
+def _details(shared: Mapping[str, Shared], other: Model | None, selection: str, pairs: int) -> dict[str, Any]:
+    return {
+        "selection": selection,
+        "windows": WINDOWS["coclr"],
+        "by_chance": {name: figure.chance for name, figure in shared.items()},
+        "neighbours_compared": K,
+        "t": T,
+        "other_view": None if other is None else other.view,
+        "alignment_pairs": pairs,
+    }
