@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from kinema import api
+from kinema.api.opening import Data
 from kinema.core.errors import ConfigError, UsageError
 from kinema.core.files import write_json, write_text
 from kinema.core.progress import Steps
@@ -65,7 +66,7 @@ class Evolved:
 
 
 def evolve(
-    data: api.Data,
+    data: Data,
     out: str | Path,
     *,
     config: EvolveConfig | None = None,

@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 from rich.console import Console
 
-from kinema.api import Data, load
 from kinema.api.copies import Copies, find_copies
+from kinema.api.models import load
+from kinema.api.opening import Data
 from kinema.core.errors import DataError, UsageError
 from kinema.core.progress import Steps
 from kinema.data import Manifest, open_data

@@ -1,0 +1,142 @@
+"""Measures an encoder by a protocol."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from kinema.api.copies import duplicates as duplicates
+from kinema.api.models import load
+from kinema.api.opening import Data, cache_folder, named, open_named, tells_motion
+from kinema.core.errors import UsageError
+from kinema.core.method import TrainingContext
+from kinema.core.progress import Steps as Steps
+from kinema.core.results import Result
+from kinema.data import ClipStore, Manifest, heard
+from kinema.data.clips.reader import Model
+from kinema.data.video.hearing import told_silent
+from kinema.protocols.fit import FitConfig as FitConfig
+from kinema.protocols.parts import training_videos as training_videos
+from kinema.protocols.request import Request
+from kinema.protocols.run import MEASURES
+from kinema.protocols.table import check, two_views
+from kinema.recipes.json import recipe_from_plain
+from kinema.training.run_folder import RunFolder
+from kinema.training.trainer import build_method
+
+log = logging.getLogger(__name__)
+
+
+def evaluate(
+    protocol: str,
+    model: str | Path | Model,
+    data: Data,
+    *,
+    preset: str | None = None,
+    view: str | None = None,
+    views: Sequence[str] | None = None,
+    untrained: bool = False,
+    query: Mapping[str, str] | None = None,
+    gallery: Mapping[str, str] | None = None,
+    shares: Sequence[float] | None = None,
+    draws: int | None = None,
+    fit: FitConfig | None = None,
+    out: str | Path | None = None,
+    cache: str | Path | None = None,
+    device: str | None = None,
+    console: Console | None = None,
+) -> list[Result]:
+    """Measures an encoder by a protocol; results of a run are kept in its folder.
+
+    Args:
+        protocol: 'retrieval', 'knn', 'linear', 'few-label', 'finetune', 'mining', 'diagnostics' or 'cross-modal'.
+        model: a run's folder, or a model.
+        data: labelled videos: a folder, a known data set as NAME:PATH, a manifest, or a manifest's file.
+        preset: the protocol's named settings (:mod:`kinema.protocols.table`); figures of two are not comparable.
+        view: which view's encoder of a run; by default the one it is for.
+        views: the two views of the run that 'cross-modal' compares.
+        untrained: measure the run's encoder as it was before training.
+        query: which videos ask or are tested; by default the split 'test', part by part. Where there is no split, all
+            ask; 'linear', 'few-label' and 'finetune' hold a test out by source.
+        gallery: which videos are ranked or trained on; by default the split 'train', or all.
+        shares: of the labels, for 'few-label', 'finetune' and 'linear' end to end; by default the presets'.
+        draws: of few labels; 5 by default.
+        fit: how a classifier is trained on clips, for 'finetune' and 'linear' end to end.
+        out: where such classifiers are trained, and gone on with; by default in the run's folder.
+        cache: where decoded videos are kept.
+        device: 'cpu', 'cuda', …; a GPU where there is one, by default.
+        console: where progress is shown.
+
+    Returns:
+        A result for each selection of queries, the main one first; and for each share, or way across two views.
+
+    Raises:
+        UsageError: there is no such protocol or preset, or it has no such option.
+        DataError: labels are missing, or a video cannot be read.
+    """
+    presets = check(protocol, preset, {"views": views, "shares": shares, "draws": draws, "fit": fit})
+    models, home = _models(protocol, model, view, views, untrained), None if out is None else Path(out)
+    store = functools.partial(model_store, cache=cache, console=console)
+    manifest, silent = _heard_by(models, open_named(data))
+    asked = Request(models, manifest, named(data), presets, store, query, gallery, tuple(shares or ()), draws)
+    results = MEASURES[protocol](replace(asked, fit=fit, out=home, device=device, console=console))
+    if silent:
+        results = [replace(each, details={**each.details, "silent": dict(silent)}) for each in results]
+    if (run := models[0].run) is not None:
+        for result in results:
+            RunFolder.open(run).add_result(result)
+    return results
+
+
+def _heard_by(models: Sequence[Model], manifest: Manifest) -> tuple[Manifest, Mapping[str, str]]:
+    """The videos that models can be measured on, and why not the others: one that hears needs their sound."""
+    if all(each.hears is None for each in models):
+        return manifest, {}
+    chosen, silent = heard(manifest.usable())
+    if silent:
+        log.warning("%s", told_silent(silent, len(chosen) + len(silent)))
+    return chosen, silent
+
+
+def _models(
+    protocol: str, model: str | Path | Model, view: str | None, views: Sequence[str] | None, untrained: bool
+) -> tuple[Model, ...]:
+    """What is measured: the encoder of one view, or those of two."""
+    if protocol != "cross-modal":
+        first = model if isinstance(model, Model) else load(model, view=view, untrained=untrained)
+        return (first, *_others(first, untrained)) if protocol == "diagnostics" else (first,)
+    run = model.run if isinstance(model, Model) else model
+    if run is None or view is not None:
+        raise UsageError("cross-modal compares two views of one run.", "Name the run's folder, and views=('rgb', …).")
+    return tuple(load(run, view=each, untrained=untrained) for each in two_views(views))
+
+
+def _others(model: Model, untrained: bool) -> tuple[Model, ...]:
+    """The encoder of another view that the model's run trained; none where there is none."""
+    if model.run is None:
+        return ()
+    folder = RunFolder.open(model.run)
+    recipe = recipe_from_plain(folder.read("recipe.json"))
+    context = TrainingContext(int(folder.read("environment.json").get("videos", 2)), 2)
+    views = {view for phase in recipe.phases for view in build_method(recipe, phase, context).trains} - {model.view}
+    return (load(model.run, view=min(views), untrained=untrained),) if views else ()
+
+
+def model_store(
+    manifest: Manifest, model: Model, *, cache: str | Path | None = None, console: Console | None = None
+) -> ClipStore:
+    """The clips of a manifest as a model needs them, decoded once."""
+    with Steps("decoding", console) as progress:
+        return ClipStore(
+            manifest,
+            model.clip,
+            motion=model.view == "motion" or tells_motion(manifest),
+            cache=cache_folder(cache),
+            progress=progress,
+            sound=model.hears,
+        )

@@ -1,0 +1,109 @@
+"""From a run to its encoder, and from an encoder to a file for others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from kinema.api.copies import duplicates as duplicates
+from kinema.core.errors import RunError, UsageError
+from kinema.core.method import TrainingContext
+from kinema.core.progress import Steps as Steps
+from kinema.data.clips.reader import Model
+from kinema.exporting import Exported, check_request, export_model, is_export, load_export
+from kinema.methods import CPRConfig
+from kinema.protocols.fit import FitConfig as FitConfig
+from kinema.protocols.parts import training_videos as training_videos
+from kinema.recipes.json import recipe_from_plain
+from kinema.recipes.methods import method_name
+from kinema.training.checkpoints import read_tower
+from kinema.training.run_folder import RunFolder
+from kinema.training.settings import Phase, Recipe
+from kinema.training.trainer import build_method
+
+
+def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -> Model:
+    """The encoder that a run trained.
+
+    Args:
+        run: the run's folder, or a folder of safetensors that :func:`export` wrote.
+        view: which view's encoder; by default the one the run is for. The guide of CPR is kept too: 'motion'.
+        untrained: the same encoder as it was before training, to compare with; an export has none.
+
+    Raises:
+        RunError: there is no run, or it has not finished a phase for that view.
+        CheckpointError: the weights do not fit the recipe.
+    """
+    if is_export(Path(run)):
+        if untrained:
+            raise UsageError(f"'{run}' is an exported model, which holds no untrained encoder.", "Name its run.")
+        return load_export(Path(run), view=view)
+    folder = RunFolder.open(Path(run))
+    recipe = recipe_from_plain(folder.read("recipe.json"), f"'{folder.path / 'recipe.json'}'")
+    view = view or recipe.view
+    phase = _phase_for(folder, recipe, view, finished=not untrained)
+    videos = int(folder.read("environment.json").get("videos", 2))
+    first = next(p for p in recipe.phases if view in build_method(recipe, p, TrainingContext(videos, 2)).trains)
+    method = build_method(recipe, first if untrained else phase, TrainingContext(videos, 2))
+    if not untrained:
+        file = folder.phase(recipe.number(phase), phase.name) / f"tower-{view}.safetensors"
+        method.start({view: read_tower(file)})
+    tower = method.towers()[view]
+    name = "random" if untrained else encoder_name(phase)
+    told: dict[str, Any] = {"run": folder.path, "seed": recipe.seed, "sound": recipe.sound}
+    told |= {} if untrained else {"together": folder.together}
+    return Model(tower, view, recipe.clip, name=name, **told)  # type: ignore[arg-type]
+
+
+def export(
+    run: str | Path | Model,
+    out: str | Path,
+    *,
+    format: Literal["safetensors", "onnx", "program"] = "safetensors",
+    view: str | None = None,
+    licence: str | None = None,
+) -> Exported:
+    """Writes a trained encoder for others; formats and further errors are those of :mod:`kinema.exporting`.
+
+    Args:
+        run: a run's folder, an exported folder, or a model.
+        out: the folder ('safetensors') or the file to write; must not exist.
+        format: 'safetensors' for :func:`load`, 'onnx' (needs the extra kinema[onnx]) or 'program'.
+        view: which view's encoder of a run; by default the one it is for.
+        licence: the licence of the weights, in your words.
+    """
+    check_request(format, Path(out))
+    if isinstance(run, Model) and view not in (None, run.view):
+        raise UsageError(
+            f"The model sees '{run.view}', not '{view}'.", "Load the other view's: kinema.load(RUN, view=…)"
+        )
+    model = run if isinstance(run, Model) else load(run, view=view)
+    return export_model(model, Path(out), format=format, licence=licence)
+
+
+def encoder_name(phase: Phase) -> str:
+    """What tables call the encoder that a phase trains: 'infonce' for MoCo, 'coclr' for CPR with one stage.
+
+    Methods beside it follow after a plus sign.
+    """
+    first, *beside = getattr(phase.method, "parts", (phase.method,))
+    name = method_name(first)
+    if isinstance(first, CPRConfig) and len(first.resolved_sizes()) == 1:
+        name = "coclr"
+    return "+".join(["infonce" if name == "moco" else name, *(method_name(other) for other in beside)])
+
+
+def _phase_for(folder: RunFolder, recipe: Recipe, view: str, *, finished: bool) -> Phase:
+    context = TrainingContext(int(folder.read("environment.json").get("videos", 2)), 2)
+    training = [phase for phase in recipe.phases if view in build_method(recipe, phase, context).trains]
+    if not training:
+        views = sorted({v for phase in recipe.phases for v in build_method(recipe, phase, context).trains})
+        raise RunError(f"The run '{folder.path}' trains no encoder of '{view}'; it trains: {', '.join(views)}.")
+    for phase in reversed(training):
+        file = folder.phase(recipe.number(phase), phase.name) / f"tower-{view}.safetensors"
+        if not finished or file.exists():
+            return phase
+    raise RunError(
+        f"The run '{folder.path}' has not finished a phase that trains '{view}'.",
+        "Go on with it: the command that began it, with --resume.",
+    )

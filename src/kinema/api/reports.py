@@ -1,0 +1,52 @@
+"""One page of one run or several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kinema.api.copies import duplicates as duplicates
+from kinema.api.opening import Data, open_named
+from kinema.core.errors import UsageError
+from kinema.core.progress import Steps as Steps
+from kinema.data.layouts import root_of
+from kinema.data.video.decoding import decode
+from kinema.protocols.fit import FitConfig as FitConfig
+from kinema.protocols.parts import training_videos as training_videos
+from kinema.reporting import Report, collect, with_strips, write_json, write_markdown, write_page
+from kinema.training.run_folder import RunFolder
+
+
+def report(
+    *runs: str | Path, out: str | Path | None = None, data: Data | None = None, title: str | None = None
+) -> tuple[Path, Report]:
+    """One page that says whether it helped, from one run or several side by side.
+
+    Args:
+        *runs: the runs' folders, evaluated before with :func:`evaluate`.
+        out: the page; by default report.html in the first run's folder. Its content goes beside it as .json, and as
+            Markdown (.md).
+        data: where the videos are, for the pictures of nearest neighbours; by default what the runs were trained on.
+        title: the page's title.
+
+    Raises:
+        RunError: a folder is not a run.
+    """
+    folders = [RunFolder.open(Path(run)) for run in runs]
+    if not folders:
+        raise UsageError("No run was named.", "kinema report RUN [RUN …]")
+    told = folders[0].read("environment.json").get("data", "")
+    root = open_named(data).root if data is not None else root_of(told)
+    page = Path(out) if out is not None else folders[0].path / "report.html"
+    found = with_strips(collect(folders, title=title), lambda path: _strip(root / path))
+    write_page(found, page)
+    write_json(found, page.with_suffix(".json"))
+    write_markdown(found, page.with_suffix(".md"))
+    return page, found
+
+
+def _strip(video: Path, frames: int = 5) -> list[Any]:
+    """A few frames along a video, for a picture of it."""
+    decoded = decode(video, short_side=72, motion=False)
+    last = len(decoded.frames) - 1
+    return [decoded.frames[round(last * i / (frames - 1))] for i in range(frames)]
