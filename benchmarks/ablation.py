@@ -21,7 +21,7 @@ from rich.table import Table
 from kinema import api
 from kinema.data import Manifest
 from kinema.recipes.plan import infonce_of
-from kinema.recipes.presets import small
+from kinema.recipes.table import small
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Phase, Recipe
 

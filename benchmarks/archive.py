@@ -27,7 +27,7 @@ from rich.console import Console
 from kinema import api, api_search
 from kinema.core.progress import Steps
 from kinema.data.clips.reader import Model
-from kinema.recipes.presets import small
+from kinema.recipes.table import small
 
 console = Console(stderr=True)
 LETTERS, PEOPLE = "asl_letters24", ("jack", "tom")
@@ -38,7 +38,7 @@ def taught(folder: Path, out: Path, epochs: int) -> Path:
     """The run that learns from jack's letters."""
     run = out / "cpr"
     plan = small("cpr")
-    recipe = replace(plan, epochs=epochs, clips_per_video=2, clip=replace(plan.clip, stride=2)).recipe()
+    recipe = replace(plan, epochs=epochs, clips_per_video=2, clip=replace(plan.data.clip, stride=2)).recipe()
     letters = api.scan(folder / LETTERS, out=out / "letters.parquet").select({"person": PEOPLE[0]})
     resume = (run / "recipe.json").exists()
     api.pretrain(

@@ -79,7 +79,7 @@ def share(videos: Path) -> dict[str, float]:
 
     from kinema import api
     from kinema.recipes.changes import changed
-    from kinema.recipes.presets import small
+    from kinema.recipes.table import small
     from kinema.training.module import PhaseModule
 
     spent: list[float] = []

@@ -28,7 +28,7 @@ from rich.table import Table
 from kinema import api
 from kinema.data import Manifest
 from kinema.recipes.comparison import side_by_side
-from kinema.recipes.presets import small
+from kinema.recipes.table import small
 from kinema.training.run_folder import RunFolder
 
 console = Console(stderr=True)
@@ -51,7 +51,7 @@ def cells(arguments: argparse.Namespace) -> Iterator[tuple[str, int, str, Any]]:
                 plan,
                 epochs=arguments.epochs,
                 seed=seed,
-                clip=replace(plan.clip, stride=arguments.stride),
+                clip=replace(plan.data.clip, stride=arguments.stride),
                 clips_per_video=arguments.clips_per_video,
             )
             guides = [arguments.guides[0]] if guide == arguments.guides[0] else [arguments.guides[0], guide]

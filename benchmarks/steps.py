@@ -35,7 +35,7 @@ from kinema.data import ClipStore, Manifest, collate
 from kinema.data.clips.transforms import ViewTransform
 from kinema.networks import Predictor, ResNet10, VideoEncoder
 from kinema.recipes.compose import composed
-from kinema.recipes.presets import small
+from kinema.recipes.table import small
 from kinema.training.phase import make_optimiser, transform_of
 from kinema.training.trainer import build_method, phase_clips
 
@@ -73,7 +73,7 @@ def subject(row: str, data: Any, store: ClipStore) -> Subject:
     made = Subject(
         method,
         lambda number: collate([clips[request] for request in requests[number % len(requests)]]),
-        lambda raw, draw: transform.train(raw, draw, labels=method.reads_labels),
+        lambda raw, draw: transform.train(raw, draw, labels=method.needs.labels),
         undisturbed(transform, method) if transform.config.disturb else None,
         make_optimiser(method, phase.optimiser),
     )
@@ -86,14 +86,14 @@ def subject(row: str, data: Any, store: ClipStore) -> Subject:
 
 def undisturbed(transform: ViewTransform, method: Method) -> Callable[[Any, torch.Generator], Any]:
     """The same without the disturbances, the views that only they see, and the window elsewhere."""
-    plain = ViewTransform(transform.spec, method.views, replace(transform.config, disturb=()), method.companions)
+    plain = ViewTransform(transform.spec, method.needs.views, replace(transform.config, disturb=()), method.needs.companions)
 
     def change(raw: Any, draw: torch.Generator) -> Any:
         if transform.elsewhere:
             moving = () if raw.motion is None else ("motion", "motion_valid")
             cut = {name: getattr(raw, name)[:, :-1] for name in ("frames", *moving)}
             raw = replace(raw, elsewhere=None, **cut)
-        return plain.train(raw, draw, labels=method.reads_labels)
+        return plain.train(raw, draw, labels=method.needs.labels)
 
     return change
 

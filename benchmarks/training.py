@@ -27,7 +27,7 @@ from kinema.core.clips import RawClips
 from kinema.core.method import TrainingContext
 from kinema.core.seeds import generator_at
 from kinema.data.clips.transforms import ViewTransform
-from kinema.recipes.presets import small
+from kinema.recipes.table import small
 from kinema.training.module import PhaseModule
 from kinema.training.phase import Surroundings, make_optimiser
 from kinema.training.progress import PhaseDisplay
@@ -40,10 +40,10 @@ def batches(recipe: Recipe, count: int) -> list[RawClips]:
     generator = generator_at(0, "benchmark")
     made = []
     for _ in range(count):
-        shape = (recipe.batch_size, 2, recipe.clip.frames + 1, recipe.clip.short_side, recipe.clip.short_side, 3)
+        shape = (recipe.batch_size, 2, recipe.data.clip.frames + 1, recipe.data.clip.short_side, recipe.data.clip.short_side, 3)
         frames = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
         ids = torch.arange(recipe.batch_size)
-        extent = torch.full((recipe.batch_size, 2), recipe.clip.short_side)
+        extent = torch.full((recipe.batch_size, 2), recipe.data.clip.short_side)
         made.append(RawClips(frames, None, None, extent, None, ids, ids, ids * 0 - 1))
     return made
 
@@ -53,7 +53,7 @@ def bare(recipe: Recipe, data: list[RawClips]) -> Iterator[float]:
     phase = recipe.phases[0]
     method = build_method(recipe, phase, TrainingContext(recipe.batch_size)).train()
     optimiser = make_optimiser(method, phase.optimiser)
-    transform = ViewTransform(recipe.clip, method.views, recipe.transform)
+    transform = ViewTransform(recipe.data.clip, method.needs.views, recipe.data.transform)
     step = 0
     while True:
         began = time.perf_counter()

@@ -39,7 +39,7 @@ def main(steps: int = 40) -> list[float]:
     """Trains and prints the loss; gives the loss of every step."""
     torch.manual_seed(0)
     raw = drifting(32)
-    method = SimCLRConfig(view="rgb", temperature=0.2).build(EncoderConfig("slim", width=8), TrainingContext(videos=32))
+    method = SimCLRConfig(view="rgb", temperature=0.2).build(EncoderConfig("slim", width=8), TrainingContext(rows=32))
     optimiser = torch.optim.AdamW((p for p in method.parameters() if p.requires_grad), lr=3e-3)
     transform = ViewTransform(SPEC, method.views, WEAK)
     history = []

@@ -9,11 +9,11 @@ from kinema.core.method import Method, TrainingContext
 from kinema.core.seeds import generator_at
 from kinema.methods import JoinedConfig
 from kinema.networks import EncoderConfig, HeadConfig, PredictorConfig
-from kinema.recipes.methods import METHODS
+from kinema.recipes.table import METHODS
 
 BATCH, VIDEOS, CLASSES, BANDS, TIMES = 8, 16, 3, 16, 24
 CLIP = ClipSpec(frames=4, stride=1, size=16, short_side=16)
-CONTEXT = TrainingContext(videos=VIDEOS, classes=CLASSES)
+CONTEXT = TrainingContext(rows=VIDEOS, classes=CLASSES)
 SMALL = {"negatives_from": "both", "queue": VIDEOS, "head": HeadConfig(out=16), "stages": 3, "k": 2, "negatives": 6}
 SMALL |= {"clusters": 4, "keep": 0.5, "temperature": 0.2}
 SMALL |= {
@@ -60,10 +60,10 @@ def make_batch(method, step, *, rows=slice(0, BATCH), variants=None):
     index = (torch.arange(BATCH) + step * BATCH) % VIDEOS
     draw = generator_at(7, "clips", step)
     made = []
-    for _ in range(method.variants if variants is None else variants):
+    for _ in range(method.needs.variants if variants is None else variants):
         clips = {view: noise(view, draw) for view in VIEWS}
-        made.append({view: clips[view][rows] for view in method.views})
-    label = (index % CLASSES)[rows] if method.reads_labels else None
+        made.append({view: clips[view][rows] for view in method.needs.views})
+    label = (index % CLASSES)[rows] if method.needs.labels else None
     beside = {name: x[rows] for name, x in companions(method, draw).items()}
     batch = ClipBatch(tuple(made), index[rows], (index // 2)[rows], label, **beside)
     return with_negatives(batch, method, step, rows)
@@ -79,9 +79,9 @@ def with_negatives(batch, method, step, rows):
     """The negatives that the method's disturbances make, of noise; every third clip lacks one."""
     draw = generator_at(7, "negatives", step)
     made = []
-    for _ in [each for each in method.disturbances if each.negative]:
+    for _ in [each for each in method.needs.disturbances if each.negative]:
         clips = {view: noise(view, draw) for view in VIEWS if view != SOUND}
-        made.append({view: clips[view][rows] for view in method.views})
+        made.append({view: clips[view][rows] for view in method.needs.views})
     if not made:
         return batch
     places = torch.arange(BATCH)[rows, None] + torch.arange(len(made))
@@ -90,7 +90,7 @@ def with_negatives(batch, method, step, rows):
 
 def companions(method, draw):
     """What the method wants beside the clips; two motion clips are missing, one of them a target."""
-    wanted, made = method.companions, {}
+    wanted, made = method.needs.companions, {}
     if wanted is not None and wanted.keyframe:
         made["keyframe"] = torch.randn(BATCH, 3, CLIP.size, CLIP.size, generator=draw)
     if wanted is not None and wanted.motion_frames:

@@ -6,8 +6,10 @@ from pathlib import Path
 import torch
 from debug_size import CLIP
 
+from kinema.data.clips.config import ClipsConfig
 from kinema.networks import EncoderConfig, HeadConfig
-from kinema.recipes.methods import METHODS
+from kinema.recipes.table import METHODS
+from kinema.recipes.changes import fields_of_data
 from kinema.recipes.plan import Plan, Schedule
 from kinema.training.checkpoints import read_tower
 from kinema.training.run_folder import RunFolder
@@ -27,12 +29,19 @@ def tiny_plan(name="moco", *, method=None, **changes):
         epochs=3,
         schedule=Schedule(infonce=0.34),
         optimiser=OptimiserConfig(lr=1e-3, warmup_epochs=0),
-        clip=CLIP,
+        data=ClipsConfig(clip=CLIP),
         encoder=EncoderConfig("slim", width=4),
         batch_size=4,
         collapse_rank=0.0,
     )
-    return replace(plan, **changes)
+    return changed(plan, changes)
+
+
+def changed(plan, changes):
+    """The plan with fields of its own, or of its data, changed."""
+    of_data = {name: value for name, value in changes.items() if name in fields_of_data(plan)}
+    own = {name: value for name, value in changes.items() if name not in of_data}
+    return replace(plan.with_data(**of_data), **own)
 
 
 def towers(run: Path):

@@ -55,7 +55,7 @@ from kinema.methods.elo import TASKS
 from kinema.protocols.labels import class_names, label_numbers
 from kinema.recipes.changes import changed
 from kinema.recipes.plan import Plan
-from kinema.recipes.presets import small
+from kinema.recipes.table import small
 
 console = Console(stderr=True)
 NAME = "claims-elo"
@@ -102,7 +102,7 @@ def searched(name: Search, data: Manifest, arguments: argparse.Namespace, candid
 def plan(arguments: argparse.Namespace) -> Plan:
     """The preset, with clips of the size that was asked for."""
     made = small("elo")
-    return replace(made, clip=replace(made.clip, size=arguments.size, short_side=round(arguments.size * 9 / 8)))
+    return replace(made, clip=replace(made.data.clip, size=arguments.size, short_side=round(arguments.size * 9 / 8)))
 
 
 def candidate_cell(run: Path, data: Manifest, arguments: argparse.Namespace) -> dict[str, Any]:

@@ -47,7 +47,7 @@ from kinema.protocols.fit import FitConfig
 from kinema.protocols.labels import class_names, label_numbers, source_numbers
 from kinema.protocols.parts import SPLIT_SEED, TEST_SHARE
 from kinema.recipes.changes import changed
-from kinema.recipes.presets import small
+from kinema.recipes.table import small
 from kinema.training.settings import Recipe
 
 console = Console(stderr=True)

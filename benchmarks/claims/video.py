@@ -45,7 +45,7 @@ from kinema.protocols.parts import SPLIT_SEED
 from kinema.recipes.changes import changed
 from kinema.recipes.compose import composed
 from kinema.recipes.plan import Plan
-from kinema.recipes.presets import small
+from kinema.recipes.table import small
 from kinema.training.settings import Recipe
 
 console = Console(stderr=True)
@@ -187,7 +187,7 @@ def cell(name: str, seed: int, row: str, arguments: argparse.Namespace) -> dict[
     learnt = data
     if name == "asl":
         made, learnt = (
-            replace(made, clips_per_video=2, clip=replace(made.clip, stride=2)),
+            replace(made, clips_per_video=2, clip=replace(made.data.clip, stride=2)),
             data.select({"person": "jack"}),
         )
     took = trained(run, made, learnt, arguments, cache)

@@ -203,7 +203,7 @@ def test_what_cannot_be_evaluated(run, tiny_manifest, tiny_cache):
 
 def test_settings_by_name(tiny_manifest, tmp_path):
     plan = changed(tiny_plan("cpr"), {"epochs": 9, "clip": {"frames": 6}, "method_settings": {"k": 1}})
-    assert (plan.epochs, plan.clip.frames, plan.clip.size, plan.method.k) == (9, 6, 16, 1)
+    assert (plan.epochs, plan.data.clip.frames, plan.data.clip.size, plan.method.k) == (9, 6, 16, 1)
     with pytest.raises(UsageError, match="no setting 'epoch'") as caught:
         changed(plan, {"epoch": 9})
     assert "epochs" in caught.value.hint

@@ -25,7 +25,7 @@ from kinema.exporting.onnx_file import open_onnx
 from kinema.networks import EncoderConfig, HeadConfig, Tower, build_encoder, load_weights, with_sizes_of
 from kinema.protocols.fit import FitConfig
 from kinema.recipes.json import read_recipe, recipe_from_plain, recipe_to_plain
-from kinema.recipes.methods import METHODS
+from kinema.recipes.table import METHODS
 from kinema.training.module import PhaseModule
 from kinema.training.phase import InterruptedRunError
 from kinema.training.settings import OptimiserConfig

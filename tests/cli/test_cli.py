@@ -13,7 +13,7 @@ from tiny_commands import SMALL
 import kinema
 from kinema import cli
 from kinema.protocols.table import PROTOCOLS
-from kinema.recipes.methods import METHODS
+from kinema.recipes.table import METHODS
 from kinema.training import module
 from kinema.training.run_folder import RunFolder
 

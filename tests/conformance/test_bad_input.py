@@ -10,7 +10,7 @@ from debug_size import BATCH, fill, generator, make_batch, make_config, make_met
 from kinema.core.clips import VIEWS
 from kinema.core.errors import CheckpointError, ConfigError, ShapeError, UsageError
 from kinema.recipes.json import recipe_from_plain, recipe_to_plain
-from kinema.recipes.methods import METHODS, method_entry
+from kinema.recipes.table import METHODS, method_entry
 from kinema.recipes.plan import Plan
 from kinema.training.checkpoints import Checkpoint, Progress
 from kinema.training.phase import make_optimiser
@@ -23,10 +23,10 @@ every_method = pytest.mark.parametrize("name", METHODS)
 def test_a_missing_view_is_named(name):
     method = make_method(name)
     step = fill(method)
-    for view in method.views:
+    for view in method.needs.views:
         batch = make_batch(method, step)
         short = replace(batch, variants=tuple({v: x for v, x in each.items() if v != view} for each in batch.variants))
-        with pytest.raises(ShapeError, match=f"view '{view}'.* holds: {'none' if len(method.views) == 1 else ''}"):
+        with pytest.raises(ShapeError, match=f"view '{view}'.* holds: {'none' if len(method.needs.views) == 1 else ''}"):
             method.loss(short, generator(step))
 
 
@@ -34,12 +34,12 @@ def test_a_missing_view_is_named(name):
 def test_a_missing_variant_is_counted(name):
     method = make_method(name)
     step = fill(method)
-    if method.variants == 1:
+    if method.needs.variants == 1:
         assert torch.isfinite(method.loss(make_batch(method, step, variants=1), generator(step)).total)
         return
     with pytest.raises(ShapeError, match=r"variant 1 .* holds 1") as caught:
         method.loss(make_batch(method, step, variants=1), generator(step))
-    assert "method.variants" in caught.value.hint
+    assert "method.needs.variants" in caught.value.hint
 
 
 @every_method
@@ -48,11 +48,11 @@ def test_missing_companions_are_named(name):
     step = fill(method)
     batch = make_batch(method, step)
     held = [key for key in ("keyframe", "motion_clips", "motion_clips_valid") if getattr(batch, key) is not None]
-    assert bool(held) == (method.companions is not None)
+    assert bool(held) == (method.needs.companions is not None)
     for key in held:
         with pytest.raises(ShapeError, match=f"asks for '{key}'") as caught:
             method.loss(replace(batch, **{key: None}), generator(step))
-        assert "method.companions" in caught.value.hint
+        assert "method.needs.companions" in caught.value.hint
 
 
 @every_method

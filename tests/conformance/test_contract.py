@@ -157,7 +157,7 @@ def test_a_method_reads_labels_only_where_it_says_so(name):
     step = fill(method)
     assert isinstance(method, Method)
     batch = make_batch(method, step)
-    assert (batch.label is not None) == method.reads_labels
-    if method.reads_labels:
+    assert (batch.label is not None) == method.needs.labels
+    if method.needs.labels:
         told = replace(batch, label=(batch.label + 1) % CLASSES)
         assert not torch.equal(method.loss(batch, generator(step)).total, method.loss(told, generator(step)).total)

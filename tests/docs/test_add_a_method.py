@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = "docs/how-to/add-a-method.md"
 TOUCHED = {
     "src/kinema/methods/barlow_twins.py",
-    "src/kinema/recipes/methods.py",
+    "src/kinema/recipes/table.py",
     "tests/methods/test_barlow_twins.py",
     "docs/methods/barlow-twins.md",
 }

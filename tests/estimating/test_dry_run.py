@@ -17,7 +17,7 @@ from kinema.core.errors import ConfigError, DataError, KinemaError, TrainingErro
 from kinema.estimating import table
 from kinema.estimating.table import duration, size
 from kinema.networks import EncoderConfig
-from kinema.recipes.methods import METHODS
+from kinema.recipes.table import METHODS
 from kinema.recipes.plan import Schedule
 from kinema.training import trial
 from kinema.training.run_folder import RunFolder

@@ -19,7 +19,7 @@ from kinema.core.errors import RunError, UsageError
 from kinema.evolving.history import SearchFolder
 from kinema.evolving.run import EvolveConfig
 from kinema.recipes.changes import changed
-from kinema.recipes.presets import preset
+from kinema.recipes.table import preset
 
 SCRIPT = Path(__file__).with_name("killed_evolve.py")
 CONFIG = EvolveConfig("tournament", candidates=4, population=3, epochs=1, k=3)

@@ -34,7 +34,7 @@ def plans():
     from debug_size import FORMS, SMALL
     from tiny_runs import tiny_plan
 
-    from kinema.recipes.methods import METHODS
+    from kinema.recipes.table import METHODS
 
     size = {"cmd": {key: SMALL[key] for key in ("width", "motion_frames", "predictor")} | {"grid": 1}}
     forms = {label: (name, form) for label, (name, form) in FORMS.items() if label != "elo-sound"}

@@ -17,7 +17,7 @@ from kinema.core.errors import ConfigError, DataError, ShapeError, TrainingError
 from kinema.methods import CMDConfig
 from kinema.methods.cmd import context_matching, motion_prediction
 from kinema.networks import EncoderConfig, HeadConfig, PredictorConfig, Tower
-from kinema.recipes.presets import preset, small
+from kinema.recipes.table import preset, small
 
 TINY = {
     "grid": 1,
@@ -106,7 +106,7 @@ MOTION = {"motion_net", "motion_head", "predictor", "predicted_head"}
 )
 def test_the_gradient_reaches_both_sides_of_each_task_and_a_task_can_be_left_out(weights, reached, companions):
     method = make_method("cmd", **weights)
-    assert method.companions == companions
+    assert method.needs.companions == companions
     batch = make_batch(method, 0)
     assert (batch.keyframe is not None, batch.motion_clips is not None) == (
         bool(CONTEXT & reached),
@@ -315,7 +315,7 @@ def test_cpr_starts_from_its_tower(tiny_folder, tiny_cache, tmp_path):
 @pytest.mark.parametrize("shrink", [1, 2, 4])
 def test_a_cell_of_the_motion_map_is_16_pixels_of_the_clip(shrink):
     method = make_method("cmd", shrink=shrink)
-    assert method.companions.shrink == shrink
+    assert method.needs.companions.shrink == shrink
     with torch.no_grad():
         maps = method.motion_net.feature_map(torch.randn(1, 2, 8, 64 // shrink, 64 // shrink))
     assert maps.shape[3:] == (4, 4)
@@ -337,7 +337,7 @@ def test_the_small_preset_has_slim_guides():
     assert isinstance(plan.method, CMDConfig)
     assert (plan.method.first_temperature, plan.method.temperature) == (0.4, 0.1)
     assert plan.method.head == HeadConfig(norm=True)
-    assert plan.method.grid == plan.clip.size // 16
+    assert plan.method.grid == plan.data.clip.size // 16
     method = plan.method.build(plan.encoder, api.TrainingContext(4))
     count = {name: sum(p.numel() for p in child.parameters()) for name, child in method.named_children()}
     assert sum(count.values()) - count["tower"] < 1.5 * count["tower"]
@@ -346,9 +346,9 @@ def test_the_small_preset_has_slim_guides():
 def test_the_papers_preset_is_the_papers():
     """Motion maps of 7 x 7 cells in 512 channels, 49 queries of width 512, projections to 512."""
     plan = preset("paper", "cmd")
-    assert (plan.clip.frames, plan.clip.stride, plan.clip.size, plan.epochs) == (16, 4, 112, 120)
+    assert (plan.data.clip.frames, plan.data.clip.stride, plan.data.clip.size, plan.epochs) == (16, 4, 112, 120)
     method = plan.method.build(EncoderConfig("slim"), api.TrainingContext(4))
-    assert method.companions == Companions(8, 3, 3, True, 5, 1)
+    assert method.needs.companions == Companions(8, 3, 3, True, 5, 1)
     assert method.predictor.queries.shape == (49, 512)
     assert (len(method.predictor.encoder), len(method.predictor.decoder)) == (2, 4)
     assert (method.motion_net.dim, method.keyframe_net.dim) == (512, 512)

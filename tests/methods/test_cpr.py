@@ -19,7 +19,7 @@ def ready(**changes):
     method = make_method("cpr", **changes)
     step = fill(method)
     draw = generator_at(changes.get("seed", 0), "queue")
-    for view in method.views:
+    for view in method.needs.views:
         method.queue.features(view).copy_(torch.nn.functional.normalize(torch.randn(VIDEOS, 16, generator=draw), dim=1))
     shuffled = torch.randperm(VIDEOS, generator=draw)
     method.queue.index.copy_(shuffled)
@@ -219,7 +219,7 @@ def test_the_momentum_tower_starts_where_the_query_tower_does():
 
 def test_labels_never_reach_it():
     method, batch, step = ready()
-    assert not method.reads_labels
+    assert not method.needs.labels
     assert batch.label is None
     labelled = replace(batch, label=torch.arange(BATCH))
     one, other = method.loss(batch, generator(step)), method.loss(labelled, generator(step))

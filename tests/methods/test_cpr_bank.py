@@ -95,7 +95,7 @@ def test_siblings_are_never_mined():
 
 def test_labels_never_reach_it():
     method, batch, step = ready()
-    assert not method.reads_labels
+    assert not method.needs.labels
     assert batch.label is None
     labelled = replace(batch, label=torch.arange(BATCH))
     assert torch.equal(method.loss(batch, generator(step)).total, method.loss(labelled, generator(step)).total)
@@ -104,7 +104,7 @@ def test_labels_never_reach_it():
 def test_settings_that_cannot_be():
     with pytest.raises(ConfigError, match="both 'rgb'"):
         make_config("cpr-bank", guide="rgb")
-    few = TrainingContext(videos=7)
+    few = TrainingContext(rows=7)
     with pytest.raises(ConfigError, match=r"3 stages that keep 0\.5 of 7 .* leaves 1 .* take 2"):
         make_config("cpr-bank").build(EncoderConfig("slim", width=4), few)
     with pytest.raises(ConfigError, match=r"sizes is \[17\] for a memory of 16"):

@@ -131,14 +131,14 @@ def test_the_total_is_the_weighted_sum():
 
 def test_a_weight_of_zero_leaves_the_part_out_of_network_data_and_graph():
     alone = only("rgb.order")
-    assert alone.views == alone.trains == ("rgb",)
+    assert alone.needs.views == alone.trains == ("rgb",)
     assert {name.split(".")[0] for name, _ in alone.named_parameters()} == {"tower_rgb", "heads"}
     assert list(alone.heads) == ["rgb_order"]
     assert not any(p.requires_grad for p in alone.tower_rgb.head.parameters())
     target = only("rgb-motion.transfer")
-    assert (target.views, target.modalities) == (("rgb", "motion"), ("rgb",))
+    assert (target.needs.views, target.modalities) == (("rgb", "motion"), ("rgb",))
     shades = only("grey-rgb.distillation", "grey.order")
-    assert (shades.views, set(shades.towers()), shades.trains) == (("rgb",), {"rgb"}, ("rgb",))
+    assert (shades.needs.views, set(shades.towers()), shades.trains) == (("rgb",), {"rgb"}, ("rgb",))
     assert only("rgb.prediction").loss(make_batch(alone, 0), generator(0)).embeddings.shape == (BATCH, 32)
 
 

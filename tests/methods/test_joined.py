@@ -11,7 +11,7 @@ from kinema.core.errors import ConfigError
 from kinema.core.method import Method
 from kinema.methods import Joined, JoinedConfig
 from kinema.networks import HeadConfig
-from kinema.recipes.methods import METHODS
+from kinema.recipes.table import METHODS
 from kinema.recipes.plan import like
 
 BASES = [name for name, entry in METHODS.items() if entry.alone]
@@ -42,7 +42,7 @@ def test_the_loss_is_the_sum_of_the_parts(name):
     assert torch.equal(got.embeddings, told.embeddings)
     assert (got.mined is None) == (told.mined is None)
     assert method.towers().keys() == first.towers().keys()
-    assert (method.view, method.trains, method.reads_labels) == (first.view, first.trains, first.reads_labels)
+    assert (method.view, method.trains, method.needs.labels) == (first.view, first.trains, first.needs.labels)
 
 
 @pytest.mark.parametrize("name", BASES)
@@ -88,8 +88,8 @@ def test_it_waits_for_all_and_each_remembers_its_own():
     method.commit(losses)
     for part in method.parts[1:]:
         assert torch.equal(part.queue.features("rgb")[:BATCH], keys[type(part).__name__])
-    assert method.takes_negatives
-    assert method.disturbances == method.parts[2].disturbances
+    assert method.needs.negatives
+    assert method.needs.disturbances == method.parts[2].disturbances
 
 
 def test_two_of_one_kind_are_told_apart():
@@ -100,7 +100,7 @@ def test_two_of_one_kind_are_told_apart():
 
 def test_labels_go_to_those_who_read_them():
     method = joined("supervised", "simclr")
-    assert (method.reads_labels, method.variants) == (True, 2)
+    assert (method.needs.labels, method.needs.variants) == (True, 2)
     seen = []
     simclr = method.parts[1]
     loss = simclr.loss

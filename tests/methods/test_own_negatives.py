@@ -7,9 +7,9 @@ import torch
 from debug_size import BATCH, fill, generator, make_batch, make_method
 from oracles import objectives as oracle
 
-from kinema.recipes.methods import METHODS
+from kinema.recipes.table import METHODS
 
-TAKING = [name for name in METHODS if make_method(name).takes_negatives]
+TAKING = [name for name in METHODS if make_method(name).needs.negatives]
 KEEP = {"cpr": {"own_key": "keep"}}
 """Under which every clip has a positive, so that the oracle below need not drop any."""
 

@@ -25,7 +25,7 @@ def test_the_loss_is_the_papers(form, guide):
     method = make(form, guide=guide)
     step = fill(method)
     with torch.no_grad():
-        for view in method.views:
+        for view in method.needs.views:
             linear = method.towers()[view].head.layers[0]
             linear.weight.mul_(30)
             linear.bias.copy_(torch.linspace(-1, 1, len(linear.bias)))
@@ -48,7 +48,7 @@ def test_what_a_form_does_not_learn_gets_no_gradient():
         step = fill(method)
         method.loss(make_batch(method, step), generator(step)).total.backward()
         gradient = method.f_a.head.layers[0].weight.grad
-        assert [bool(gradient[method.columns(view)].any()) for view in method.views] == learnt
+        assert [bool(gradient[method.columns(view)].any()) for view in method.needs.views] == learnt
 
 
 def test_own_clusters_reach_the_head_of_xdc_and_not_its_encoder():
@@ -58,7 +58,7 @@ def test_own_clusters_reach_the_head_of_xdc_and_not_its_encoder():
     losses.total.backward()
     assert {"own_rgb", "own_sound"} <= losses.terms.keys()
     head = method.f_a.head.layers[0].weight
-    assert all(bool(head.grad[method.columns(view)].any()) for view in method.views)
+    assert all(bool(head.grad[method.columns(view)].any()) for view in method.needs.views)
     reached = [parameter.grad.clone() for parameter in method.f_a.encoder.parameters()]
     assert any(bool(gradient.any()) for gradient in reached)
     method.zero_grad()
@@ -106,7 +106,7 @@ def test_both_towers_project_into_one_space():
         middles = 3 * torch.randn(4, tower.encoder.dim, generator=torch.Generator().manual_seed(1)).abs()
         features[view] = middles[torch.arange(VIDEOS) % 4] + 0.01 * torch.rand(VIDEOS, tower.encoder.dim)
     method.refresh(features)
-    for view in method.views:
+    for view in method.needs.views:
         outputs = method.towers()[view].head.layers(features[view])
         assert torch.equal(outputs[:, method.columns(view)].argmax(dim=1), method.pseudo.labels(view))
     silent = make("sdc")
@@ -118,7 +118,7 @@ def test_both_towers_project_into_one_space():
 def test_figures_are_told_without_labels():
     method = make()
     draw = torch.Generator().manual_seed(0)
-    features = {view: torch.randn(VIDEOS, method.towers()[view].encoder.dim, generator=draw) for view in method.views}
+    features = {view: torch.randn(VIDEOS, method.towers()[view].encoder.dim, generator=draw) for view in method.needs.views}
     features["sound"][3] = float("nan")
     first = method.refresh(features)
     assert first.figures.keys() >= {"nmi_views", "clusters_entropy_rgb", "clusters_largest_sound"}

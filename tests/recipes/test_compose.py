@@ -12,9 +12,9 @@ from kinema.networks import HeadConfig
 from kinema.recipes.compose import composed
 from kinema.recipes.disturbances import KINDS, TRANSFORMS, disturbance_name, transforms_named
 from kinema.recipes.json import recipe_from_plain, recipe_to_plain
-from kinema.recipes.methods import leading
+from kinema.recipes.table import leading
 from kinema.recipes.plan import Plan, Schedule
-from kinema.recipes.presets import preset
+from kinema.recipes.table import preset
 
 
 def survives_json(recipe):
@@ -36,7 +36,7 @@ def test_transforms_on_top_of_a_plan_survive_json():
     own = LocalWarp("thin-plate", 0.5, variant=0)
     plan = replace(preset("small", "moco"), transform=TransformConfig(disturb=(own,)))
     recipe = composed(plan, "small", transforms=["dsm", "be"]).recipe()
-    assert recipe.transform.disturb == (own, LocalWarp(), BrokenMotion(), StaticFrame(), Elsewhere())
+    assert recipe.data.transform.disturb == (own, LocalWarp(), BrokenMotion(), StaticFrame(), Elsewhere())
     assert survives_json(recipe)
 
 
@@ -62,7 +62,7 @@ def test_json_that_is_no_disturbance_is_refused(change, named):
 def test_a_base_under_cpr(name, kind):
     """It comes first in the run's view; its disturbances stay on while CPR mines, and the guide's phase has none."""
     plan = composed(preset("small", "cpr"), "small", base=name)
-    assert plan.temporal == 0.0
+    assert plan.data.temporal == 0.0
     recipe = plan.recipe()
     assert [phase.name for phase in recipe.phases] == [f"{name}-rgb", "infonce-motion", "cpr-rgb"]
     first, guide, mining = recipe.phases
@@ -71,7 +71,7 @@ def test_a_base_under_cpr(name, kind):
         assert getattr(first.method, field) == getattr(mining.method, field)
     assert first.method.negatives_from == guide.method.negatives_from == "batch"
     assert mining.start == {"rgb": f"{name}-rgb", "motion": "infonce-motion"}
-    assert [phase.disturb for phase in recipe.phases] == [(), (), first.method.disturbances]
+    assert [phase.disturb for phase in recipe.phases] == [(), (), first.method.needs.disturbances]
     assert survives_json(recipe)
 
 

@@ -8,9 +8,9 @@ from kinema.core.errors import ConfigError, UsageError
 from kinema.core.method import TrainingContext
 from kinema.methods import CPRBankConfig, CPRConfig, MoCoConfig, SimCLRConfig
 from kinema.networks import EncoderConfig, HeadConfig
-from kinema.recipes.methods import METHODS, method_name
+from kinema.recipes.table import METHODS, method_name
 from kinema.recipes.plan import Plan, Schedule
-from kinema.recipes.presets import PRESETS, preset
+from kinema.recipes.table import PRESETS, preset
 from kinema.training.phase import transform_of
 from kinema.training.settings import OptimiserConfig, Phase, Recipe
 
@@ -166,7 +166,7 @@ def test_the_presets_of_be_and_dsm():
 def test_the_preset_of_the_paper():
     plan = preset("paper", "cpr")
     assert plan.method.resolved_sizes() == (1024, 512, 256, 128, 64, 32, 5)
-    assert (plan.encoder.name, plan.clip.frames, plan.clip.size) == ("s3d", 32, 128)
+    assert (plan.encoder.name, plan.data.clip.frames, plan.data.clip.size) == ("s3d", 32, 128)
     assert [p.name for p in plan.recipe().phases][-1] == "cpr-motion-2"
     assert sum(p.epochs for p in plan.recipe().phases) == 600
     with pytest.raises(UsageError, match="no preset 'huge'"):

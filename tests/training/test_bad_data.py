@@ -13,7 +13,7 @@ from kinema.core.clips import ClipSpec
 from kinema.core.errors import ConfigError, DataError
 from kinema.data import Manifest
 from kinema.methods import MoCo, MoCoConfig
-from kinema.recipes.methods import METHODS, MethodEntry
+from kinema.recipes.table import METHODS, MethodEntry
 from kinema.training.checkpoints import Checkpoint
 
 
@@ -131,7 +131,7 @@ def test_labels_do_not_change_what_is_learnt_without_them(tiny_manifest, tiny_ca
 @dataclass(frozen=True)
 class ProbeConfig(MoCoConfig):
     def build(self, encoder, context):
-        return Probe(self, encoder, context.videos)
+        return Probe(self, encoder, context.rows)
 
 
 class Probe(MoCo):

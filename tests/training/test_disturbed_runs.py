@@ -82,6 +82,6 @@ def test_a_method_without_negatives_may_be_disturbed_in_place(tiny_folder, tiny_
 
 def test_videos_without_room_or_motion_are_refused_in_words(tiny_folder, tiny_cache, tmp_path):
     plan = plan_with("moco", TRANSFORMS["be"])
-    long = replace(plan, clip=replace(plan.clip, frames=22))
+    long = replace(plan, clip=replace(plan.data.clip, frames=22))
     with pytest.raises(DataError, match="12 of 12 videos have no room for a window elsewhere"):
         pretrain(long, tiny_folder, tmp_path / "run", tiny_cache)

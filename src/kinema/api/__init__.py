@@ -9,7 +9,6 @@ from kinema.api.models import load as load
 from kinema.api.opening import cache_folder as cache_folder
 from kinema.api.opening import named as named
 from kinema.api.opening import open_named as open_named
-from kinema.api.opening import open_store as open_store
 from kinema.api.pretraining import pretrain as pretrain
 from kinema.api.reports import report as report
 from kinema.api.scans import scan as scan

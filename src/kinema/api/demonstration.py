@@ -18,8 +18,8 @@ from kinema import api
 from kinema.data import Manifest
 from kinema.data.mocap import MocapConfig, write_mocap
 from kinema.recipes.comparison import side_by_side
+from kinema.recipes.cpr import small
 from kinema.recipes.plan import Plan
-from kinema.recipes.presets import small
 from kinema.reporting import Report
 
 PART = "unbiased"
@@ -48,8 +48,9 @@ def demo_plan(epochs: int = 20, seed: int = 0) -> Plan:
 
     Clips are smaller than the preset's: mining needs epochs to show what it is worth, and they cost half as much.
     """
-    plan = small("cpr")
-    return replace(plan, epochs=epochs, seed=seed, clip=replace(plan.clip, size=48, short_side=54))
+    plan = small()
+    clip = replace(plan.data.clip, size=48, short_side=54)  # type: ignore[attr-defined]
+    return replace(plan.with_data(clip=clip), epochs=epochs, seed=seed)
 
 
 def run_demo(

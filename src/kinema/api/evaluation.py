@@ -10,24 +10,21 @@ from pathlib import Path
 
 from rich.console import Console
 
-from kinema.api.copies import duplicates as duplicates
 from kinema.api.models import load
-from kinema.api.opening import Data, cache_folder, named, open_named, tells_motion
+from kinema.api.opening import Data, cache_folder, named, open_named
 from kinema.core.errors import UsageError
-from kinema.core.method import TrainingContext
-from kinema.core.progress import Steps as Steps
+from kinema.core.progress import Steps
 from kinema.core.results import Result
 from kinema.data import ClipStore, Manifest, heard
+from kinema.data.clips.config import tells_motion
 from kinema.data.clips.reader import Model
 from kinema.data.video.hearing import told_silent
-from kinema.protocols.fit import FitConfig as FitConfig
-from kinema.protocols.parts import training_videos as training_videos
+from kinema.protocols.fit import FitConfig
 from kinema.protocols.request import Request
 from kinema.protocols.run import MEASURES
 from kinema.protocols.table import check, two_views
 from kinema.recipes.json import recipe_from_plain
 from kinema.training.run_folder import RunFolder
-from kinema.training.trainer import build_method
 
 log = logging.getLogger(__name__)
 
@@ -120,10 +117,8 @@ def _others(model: Model, untrained: bool) -> tuple[Model, ...]:
     """The encoder of another view that the model's run trained; none where there is none."""
     if model.run is None:
         return ()
-    folder = RunFolder.open(model.run)
-    recipe = recipe_from_plain(folder.read("recipe.json"))
-    context = TrainingContext(int(folder.read("environment.json").get("videos", 2)), 2)
-    views = {view for phase in recipe.phases for view in build_method(recipe, phase, context).trains} - {model.view}
+    recipe = recipe_from_plain(RunFolder.open(model.run).read("recipe.json"))
+    views = set(recipe.trains) - {model.view}
     return (load(model.run, view=min(views), untrained=untrained),) if views else ()
 
 

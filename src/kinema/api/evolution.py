@@ -13,6 +13,7 @@ from rich.console import Console
 
 from kinema import api
 from kinema.api.opening import Data
+from kinema.api.pretraining import load_data
 from kinema.core.errors import ConfigError, UsageError
 from kinema.core.files import write_json, write_text
 from kinema.core.progress import Steps
@@ -26,8 +27,8 @@ from kinema.methods import ELoConfig
 from kinema.recipes.changes import changed
 from kinema.recipes.json import CONVERTER, recipe_to_plain
 from kinema.recipes.plan import Plan
-from kinema.recipes.presets import preset as preset_plan
-from kinema.recipes.resolve import buildable
+from kinema.recipes.resolve import context_of
+from kinema.recipes.table import preset as preset_plan
 from kinema.training.trainer import Trained
 
 
@@ -115,7 +116,7 @@ def evolve(
     manifest = api.training_videos(data if isinstance(data, Manifest) else open_data(data), where)
     plan = changed(preset if isinstance(preset, Plan) else preset_plan(preset, "elo"), settings)
     with _begun(Path(out), config, plan, manifest, resume) as folder:
-        api.open_store(manifest, plan.recipe(), cache=cache, console=console)  # decoded once, for all candidates
+        load_data(plan.recipe(), manifest, cache=cache, console=console)  # decoded once, for all candidates
         job = functools.partial(_job, plan, config, folder.path, api.cache_folder(cache), device, keep)
         engine_of = functools.partial(mapped, engine, workers=workers, threads=config.threads)
         with Steps("evolving", console) as told:
@@ -130,7 +131,7 @@ def evolve(
 def _begun(out: Path, config: EvolveConfig, plan: Plan, manifest: Manifest, resume: bool) -> Iterator[SearchFolder]:
     """The folder of the search, for this process alone, once all is refused that can be before a video is decoded."""
     _names(plan)
-    buildable(plan.recipe(), manifest)
+    context_of(plan.recipe(), manifest)
     config.check_videos(sum(video.health != "unreadable" for video in manifest.videos))
     search = {name: value for name, value in config.plain().items() if name != "candidates"}  # more may be tried later
     asked = {"search": search, "recipe": recipe_to_plain(plan.recipe()), "data": manifest.digest}
@@ -153,7 +154,7 @@ def _finished(
     again = (run / "recipe.json").exists()
     plan = "elo" if again else chosen
     done = api.pretrain(plan, manifest, run, resume=again, cache=cache, device=device, console=console)
-    return replace(made, run=run, trained=done)
+    return replace(made, run=run, trained=done.trained)
 
 
 def _names(plan: Plan) -> tuple[str, ...]:

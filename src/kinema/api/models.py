@@ -5,24 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from kinema.api.copies import duplicates as duplicates
 from kinema.core.errors import RunError, UsageError
 from kinema.core.method import TrainingContext
-from kinema.core.progress import Steps as Steps
 from kinema.data.clips.reader import Model
 from kinema.exporting import Exported, check_request, export_model, is_export, load_export
-from kinema.methods import CPRConfig
-from kinema.protocols.fit import FitConfig as FitConfig
-from kinema.protocols.parts import training_videos as training_videos
 from kinema.recipes.json import recipe_from_plain
-from kinema.recipes.methods import method_name
+from kinema.recipes.table import encoder_name as encoder_name
 from kinema.training.checkpoints import read_tower
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Phase, Recipe
 from kinema.training.trainer import build_method
 
 
-def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -> Model:
+def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -> Any:
     """The encoder that a run trained.
 
     Args:
@@ -42,17 +37,20 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
     recipe = recipe_from_plain(folder.read("recipe.json"), f"'{folder.path / 'recipe.json'}'")
     view = view or recipe.view
     phase = _phase_for(folder, recipe, view, finished=not untrained)
-    videos = int(folder.read("environment.json").get("videos", 2))
-    first = next(p for p in recipe.phases if view in build_method(recipe, p, TrainingContext(videos, 2)).trains)
-    method = build_method(recipe, first if untrained else phase, TrainingContext(videos, 2))
+    context = TrainingContext(int(folder.read("environment.json").get("videos", 2)), 2)
+    first = next(p for p in recipe.phases if view in p.method.trains)
+    method = build_method(recipe, first if untrained else phase, context)
     if not untrained:
         file = folder.phase(recipe.number(phase), phase.name) / f"tower-{view}.safetensors"
         method.start({view: read_tower(file)})
-    tower = method.towers()[view]
-    name = "random" if untrained else encoder_name(phase)
-    told: dict[str, Any] = {"run": folder.path, "seed": recipe.seed, "sound": recipe.sound}
-    told |= {} if untrained else {"together": folder.together}
-    return Model(tower, view, recipe.clip, name=name, **told)  # type: ignore[arg-type]
+    return recipe.data.reader(
+        method.towers()[view],
+        view,
+        name="random" if untrained else encoder_name(phase.method),
+        run=folder.path,
+        seed=recipe.seed,
+        together=None if untrained else folder.together,
+    )
 
 
 def export(
@@ -81,23 +79,10 @@ def export(
     return export_model(model, Path(out), format=format, licence=licence)
 
 
-def encoder_name(phase: Phase) -> str:
-    """What tables call the encoder that a phase trains: 'infonce' for MoCo, 'coclr' for CPR with one stage.
-
-    Methods beside it follow after a plus sign.
-    """
-    first, *beside = getattr(phase.method, "parts", (phase.method,))
-    name = method_name(first)
-    if isinstance(first, CPRConfig) and len(first.resolved_sizes()) == 1:
-        name = "coclr"
-    return "+".join(["infonce" if name == "moco" else name, *(method_name(other) for other in beside)])
-
-
 def _phase_for(folder: RunFolder, recipe: Recipe, view: str, *, finished: bool) -> Phase:
-    context = TrainingContext(int(folder.read("environment.json").get("videos", 2)), 2)
-    training = [phase for phase in recipe.phases if view in build_method(recipe, phase, context).trains]
+    training = [phase for phase in recipe.phases if view in phase.method.trains]
     if not training:
-        views = sorted({v for phase in recipe.phases for v in build_method(recipe, phase, context).trains})
+        views = sorted(recipe.trains)
         raise RunError(f"The run '{folder.path}' trains no encoder of '{view}'; it trains: {', '.join(views)}.")
     for phase in reversed(training):
         file = folder.phase(recipe.number(phase), phase.name) / f"tower-{view}.safetensors"

@@ -7,28 +7,25 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from rich.console import Console
 
-from kinema.api.copies import duplicates as duplicates
-from kinema.api.opening import Data, named, open_named, open_store
-from kinema.core.method import Method, TrainingContext
-from kinema.core.progress import Steps as Steps
-from kinema.data import ClipStore, Manifest
-from kinema.data.clips.reader import Model
-from kinema.data.video.hearing import told_silent
+from kinema.api.opening import Data, cache_folder, named
+from kinema.api.run import Run
+from kinema.api.settings import PretrainSettings
+from kinema.core.contracts import Table
+from kinema.core.progress import Steps
+from kinema.core.tables import training_rows
 from kinema.evaluation import MiningMeter
-from kinema.protocols.fit import FitConfig as FitConfig
-from kinema.protocols.parts import training_videos as training_videos
 from kinema.recipes.json import phase_identity, recipe_from_plain, recipe_to_plain
 from kinema.recipes.plan import Plan
-from kinema.recipes.resolve import audible, buildable, check_resume, settled
+from kinema.recipes.resolve import check_resume, context_of, resolved
 from kinema.training.loggers import check_logger
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Recipe
-from kinema.training.trainer import Job, Trained, check_memory, train
+from kinema.training.trainer import Job, check_memory, check_weights, train
 
 log = logging.getLogger(__name__)
 
@@ -45,115 +42,122 @@ def pretrain(
     device: str = "auto",
     logger: str = "tensorboard",
     console: Console | None = None,
-    **settings: Any,
-) -> Trained:
-    """Trains an encoder on videos, without a label, into a run folder.
+    **settings: Unpack[PretrainSettings],
+) -> Run:
+    """Trains an encoder without a label, into a run folder.
 
     Args:
         method: a method's name ('cpr', 'moco', 'simclr', …); or a plan or recipe of your own.
-        data: a folder of videos, a known data set as NAME:PATH, a manifest, or a manifest's file.
+        data: a folder of videos, a known data set as NAME:PATH, a manifest, or a manifest's file; for a method of text,
+            documents.
         out: the run's folder; must not exist yet, unless ``resume``.
         preset: the plan that a named method starts from: 'small' for CPUs, 'paper' for the paper's setting.
         resume: go on with a run that was stopped; its own recipe is used.
-        where: train only on videos with these values, for instance {'person': 'jack'}. By default those of the split
+        where: train only on rows with these values, for instance {'person': 'jack'}. By default those of the split
             'train', where the data has one.
         cache: where decoded videos are kept; see :func:`cache_folder`.
         device: 'auto', 'cpu' or 'gpu'.
         logger: where curves go beside metrics.jsonl: 'tensorboard', 'wandb', 'mlflow' or 'none'; it changes no result.
         console: where progress is shown; None for silence.
-        **settings: fields of :class:`kinema.recipes.plan.Plan`; of its parts, mappings of what changes:
+        **settings: fields of :class:`kinema.recipes.plan.Plan` and of its data; of its parts, mappings of what changes:
             ``epochs=30, clip={"frames": 16}, method_settings={"queue": 2048}``. And by name, what is put on top of the
             method (:func:`kinema.recipes.compose.composed`): ``transforms=["be", "dsm"]``, ``base="be"`` under CPR,
             ``beside=["be-regulariser"]``.
+
+    Returns:
+        The run: ``run.model().encode(…)``, ``run.report()``, ``run.folder``.
 
     Raises:
         KinemaError: whatever stops it, with what to do.
     """
     check_logger(logger)
-    manifest = training_videos(open_named(data), where)
+    run = RunFolder.open(Path(out)) if resume else RunFolder.free(Path(out))
     if resume:
-        run = RunFolder.open(Path(out))
         recipe = recipe_from_plain(run.read("recipe.json"), f"'{run.path / 'recipe.json'}'")
-        manifest, silent = audible(recipe, manifest)
-        check_resume(run, manifest, method, settings)
-        context = buildable(recipe, manifest)
     else:
-        run = RunFolder.free(Path(out))
-        recipe, context = settled(method, manifest, preset, settings, console)
-        manifest, silent = audible(recipe, manifest)
-    if silent:
-        log.warning("%s", told_silent(silent, len(manifest) + len(silent)))
-    store = open_store(manifest, recipe, cache=cache, console=console)
+        recipe = resolved(method, lambda config: opened(config, data, where), preset, settings, console)
+    table, left_out = recipe.data.usable(opened(recipe.data, data, where), recipe.needs)
+    if resume:
+        check_resume(run, table, method, settings)
+    context = context_of(recipe, table)
+    if not resume:
+        check_weights(recipe, context)
+    if left_out:
+        log.warning("%s", recipe.data.left_out(left_out, len(table) + len(left_out)))
+    loaded = load_data(recipe, table, cache=cache, folder=run.path, console=console)
     for phase in recipe.phases:
-        check_memory(phase, recipe, len(store.frames))
+        check_memory(phase, recipe, loaded)
     with run.held():
         if not resume:
-            _begin(run, recipe, manifest, device, {"data": named(data), "where": dict(where or {})}, silent)
-        return train(replace(_job(recipe, store, run, manifest, context, device, console), logger=logger))
+            source = {"data": named(data), "where": dict(where or {})}
+            _begin(run, recipe, table, environment(recipe.seed, device) | source, left_out)
+            loaded.save(run.path)
+            run.write("recipe.json", recipe_to_plain(recipe))
+        job = Job(
+            recipe,
+            loaded,
+            run,
+            context=context,
+            digest=table.digest,
+            meter=lambda: _mining_meter(table),
+            identity=lambda phase: phase_identity(recipe, phase),
+            accelerator=device,
+            console=console,
+        )
+        return Run(run.path, train(replace(job, logger=logger)))
+
+
+def opened(config: Any, data: Data, where: Mapping[str, str] | None) -> Any:
+    """The rows that settings of data find in what a user names, and that are trained on."""
+    return training_rows(config.open(data), where, config.rows, config.scan)
+
+
+def load_data(
+    recipe: Recipe,
+    table: Any,
+    *,
+    cache: str | Path | None = None,
+    folder: Path | None = None,
+    console: Console | None = None,
+    keep: bool = True,
+) -> Any:
+    """The rows as a recipe wants them, decoded or tokenised once.
+
+    Args:
+        recipe: says what its phases need.
+        table: the rows.
+        cache: where what is slow to make is kept; see :func:`cache_folder`.
+        folder: the run's.
+        console: where progress is shown.
+        keep: whether a cache is made; otherwise rows are read from the files.
+    """
+    with Steps(recipe.data.loading, console) as progress:
+        place = cache_folder(cache) if keep else None
+        return recipe.data.load(table, recipe.needs, folder=folder, cache=place, progress=progress)
 
 
 def _begin(
     run: RunFolder,
     recipe: Recipe,
-    manifest: Manifest,
-    device: str,
-    told: dict[str, Any],
-    silent: Mapping[str, str],
+    table: Table,
+    record: dict[str, Any],
+    left_out: Mapping[str, str],
 ) -> None:
-    """Writes what a run is, the recipe last: a folder with a recipe is a run.
+    """Writes what a run is; the recipe comes last, for a folder with a recipe is a run.
 
     Raises:
         RunError: another process has made one there since it was looked at.
     """
     RunFolder.free(run.path)
-    told |= {"manifest_digest": manifest.digest, "videos": len(manifest), "classes": len(manifest.classes())}
+    record |= {"manifest_digest": table.digest, "videos": len(table), "classes": len(table.classes())}
     run.create()
-    run.write("environment.json", {**environment(recipe.seed, device), **told, "command": sys.argv})
-    manifest.write(run.manifest_path)
-    if recipe.hears:
-        run.write("silent.json", {"videos": len(silent), "reasons": dict(silent)})
-    run.write("recipe.json", recipe_to_plain(recipe))
+    run.write("environment.json", {**record, "command": sys.argv})
+    table.write(run.manifest_path)
+    if recipe.data.reports_left_out(recipe.needs):
+        run.write(recipe.data.left_out_file, {"videos": len(left_out), "reasons": dict(left_out)})
 
 
-def _job(
-    recipe: Recipe,
-    store: ClipStore,
-    run: RunFolder,
-    manifest: Manifest,
-    context: TrainingContext,
-    device: str,
-    console: Console | None,
-) -> Job:
-    return Job(
-        recipe,
-        store,
-        run,
-        context=context,
-        digest=manifest.digest,
-        features=lambda trained: _training_features(trained, recipe, store),
-        meter=lambda: _mining_meter(manifest),
-        identity=lambda phase: phase_identity(recipe, phase),
-        accelerator=device,
-        console=console,
-    )
-
-
-def _mining_meter(manifest: Manifest) -> MiningMeter | None:
+def _mining_meter(table: Table) -> MiningMeter | None:
     """The meter of what training mines, where there are labels; they are read for this measurement only."""
-    labels, sources = torch.tensor(manifest.label_ids()), torch.tensor(manifest.source_ids())
-    return MiningMeter(labels, sources, manifest.classes()) if manifest.classes() else None
-
-
-def _training_features(trained: Method, recipe: Recipe, store: ClipStore) -> Mapping[str, torch.Tensor]:
-    """Features of all videos by view, in manifest order, NaN for those left out; for methods that refresh."""
-    learnt = [p for p in trained.parameters() if p.requires_grad]
-    found = {}
-    for view in trained.trains:
-        tower = trained.towers()[view]
-        model = Model(tower, view, recipe.clip, name=recipe.name, sound=recipe.sound)  # type: ignore[arg-type]
-        encoded = model.features(store, failures_allowed=recipe.failure_budget).encoded
-        found[view] = encoded.new_full((len(store.manifest), model.dim), float("nan"))
-        found[view][sorted(store.frames)] = encoded
-    for parameter in learnt:
-        parameter.requires_grad_(True)
-    return found
+    labels, sources = torch.tensor(table.label_ids()), torch.tensor(table.source_ids())
+    return MiningMeter(labels, sources, tuple(table.classes())) if table.classes() else None

@@ -5,14 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kinema.api.copies import duplicates as duplicates
 from kinema.api.opening import Data, open_named
 from kinema.core.errors import UsageError
-from kinema.core.progress import Steps as Steps
 from kinema.data.layouts import root_of
 from kinema.data.video.decoding import decode
-from kinema.protocols.fit import FitConfig as FitConfig
-from kinema.protocols.parts import training_videos as training_videos
 from kinema.reporting import Report, collect, with_strips, write_json, write_markdown, write_page
 from kinema.training.run_folder import RunFolder
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kinema.api.copies import duplicates as duplicates
 from kinema.api.opening import Progress
-from kinema.core.progress import Steps as Steps
 from kinema.data import Manifest
 from kinema.data.layouts import scan_data
-from kinema.protocols.fit import FitConfig as FitConfig
-from kinema.protocols.parts import training_videos as training_videos
 
 
 def scan(

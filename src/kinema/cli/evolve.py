@@ -31,7 +31,7 @@ def run(given: list[str]) -> int:
     from typing import get_type_hints
 
     from kinema.evolving.run import EvolveConfig
-    from kinema.recipes.presets import preset as preset_plan
+    from kinema.recipes.table import preset as preset_plan
 
     chosen = next((given[i + 1] for i, word in enumerate(given[:-1]) if word == "--preset"), "small")
     plan, usual = preset_plan(chosen, "elo"), EvolveConfig(search="random")

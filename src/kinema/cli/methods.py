@@ -8,7 +8,7 @@ from kinema.cli.terminal import make_parser, parse, print_json
 def run(given: list[str]) -> int:
     """The verb ``kinema methods``."""
     asked = parse(make_parser("methods"), given)
-    from kinema.recipes.methods import METHODS
+    from kinema.recipes.table import METHODS
 
     if asked.json:
         rows = [

@@ -20,7 +20,7 @@ ON_TOP = {
 
 def run(given: list[str]) -> int:
     """The verb ``kinema pretrain``."""
-    from kinema.recipes.methods import METHODS
+    from kinema.recipes.table import METHODS
 
     if not given or given[0].startswith("-"):
         listed = "\n".join(f"  {name:12} {m.summary}" for name, m in METHODS.items())
@@ -48,7 +48,7 @@ def _pretraining(name: str, chosen: str, rest: list[str]) -> tuple[Any, dict[str
     """What was asked of 'pretrain', and the arguments of ``api.pretrain`` that say how."""
     from dataclasses import replace
 
-    from kinema.recipes.presets import preset as preset_plan
+    from kinema.recipes.table import preset as preset_plan
 
     plan = preset_plan(chosen, name)
     parser = _pretrain_parser(name, chosen, plan)
@@ -83,7 +83,7 @@ def _dry_run(name: str, asked: Any, settings: dict[str, Any]) -> int:
 
 def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
     """Every setting of a plan is an option; what is put on top of the method is named."""
-    from kinema.recipes.methods import METHODS
+    from kinema.recipes.table import METHODS
 
     parser = make_parser(f"pretrain {name}", METHODS[name].summary + ".")
     parser.add_argument("data", type=str, help="a folder of videos, a manifest, or NAME:PATH")

@@ -7,7 +7,7 @@ M frames each, S samples of a sound.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -227,6 +227,47 @@ class Companions:
 
 
 @dataclass(frozen=True)
+class ClipNeeds:
+    """What a method needs of its clips.
+
+    Args:
+        views: all that a batch must hold, of :data:`VIEWS`.
+        variants: V, variants of each clip.
+        negatives: whether ``loss`` compares each clip with negatives of its own (``ClipBatch.negatives``).
+        disturbances: what is done to the variants beside the augmentation.
+        companions: what comes along of each clip's video beside the clip; None for nothing.
+        labels: whether the batch must hold labels.
+    """
+
+    views: tuple[str, ...] = ("rgb",)
+    variants: int = 2
+    negatives: bool = False
+    disturbances: tuple[Disturbance, ...] = ()
+    companions: Companions | None = None
+    labels: bool = False
+
+    def also(self, disturbances: Iterable[Disturbance]) -> ClipNeeds:
+        """The same with further disturbances after its own, each once."""
+        return replace(self, disturbances=tuple(dict.fromkeys((*self.disturbances, *disturbances))))
+
+    @staticmethod
+    def united(several: Sequence[ClipNeeds]) -> ClipNeeds:
+        """What serves several methods that see the same batch.
+
+        Raises:
+            ConfigError: two of them want different motion clips.
+        """
+        return ClipNeeds(
+            views=tuple(dict.fromkeys(view for each in several for view in each.views)),
+            variants=max(each.variants for each in several),
+            negatives=any(each.negatives for each in several),
+            disturbances=tuple(dict.fromkeys(d for each in several for d in each.disturbances)),
+            companions=Companions.united(each.companions for each in several),
+            labels=any(each.labels for each in several),
+        )
+
+
+@dataclass(frozen=True)
 class RawClips:
     """Decoded clips before any transform. Clips of different sizes are padded at the bottom and right.
 
@@ -336,6 +377,12 @@ class RawClips:
             moved[name] = value
         return RawClips(**moved)
 
+    def first(self, number: int) -> RawClips:
+        """The first clips."""
+        values: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        moved: dict[str, Any] = {name: None if value is None else value[:number] for name, value in values.items()}
+        return RawClips(**moved)
+
     def to(self, device: torch.device | str) -> RawClips:
         """The same clips on another device."""
         moved: dict[str, Any] = {}
@@ -361,7 +408,7 @@ class ClipBatch:
         variants: V mappings from the view's name to float [B, C, T, H, W], for the view 'sound' [B, 1, bands, times].
         index: int64 [B], the video's row in the manifest.
         source: int64 [B], the recording's id; equal ids are siblings.
-        label: int64 [B], only where the method declares that it reads labels; None otherwise.
+        label: int64 [B], only where the method's needs ask for labels; None otherwise.
         negatives: N further mappings like the variants; row i of each is a negative of clip i, and of no other clip.
         negatives_valid: bool [B, N], which clips have which negative; None where every clip has all.
         keyframe: float [B, 3, S, S] or None: a keyframe of each clip's video, in the geometry of the first variant.
@@ -419,7 +466,7 @@ class ClipBatch:
         if variant >= len(self.variants):
             raise ShapeError(
                 f"The method asks for variant {variant} of each clip, but the batch holds {len(self.variants)}.",
-                "Build the batch with as many variants as method.variants says.",
+                "Build the batch with as many variants as the method's needs.variants says.",
             )
         return _view_of(self.variants[variant], name)
 
@@ -441,7 +488,7 @@ class ClipBatch:
         if found is None:
             raise ShapeError(
                 f"The method asks for '{name}' beside each clip, and the batch holds none.",
-                "Sample with the companions that method.companions names.",
+                "Sample with the companions that the method's needs.companions names.",
             )
         return found
 
@@ -451,6 +498,6 @@ def _view_of(variant: Mapping[str, Tensor], name: str) -> Tensor:
         held = ", ".join(sorted(variant)) or "none"
         raise ShapeError(
             f"The method asks for the view '{name}', but the batch holds: {held}.",
-            "Build the batch with every view that method.views names.",
+            "Build the batch with every view that the method's needs.views names.",
         )
     return variant[name]

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Generic, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from kinema.core.clips import ClipBatch, Companions, Disturbance
+from kinema.core.batch import B
 from kinema.core.errors import CheckpointError, ConfigError, ShapeError
 
 
@@ -30,11 +30,11 @@ class TrainingContext:
     """What a method may know of the data before it sees any.
 
     Args:
-        videos: rows of the manifest; ``ClipBatch.index`` lies below it.
+        rows: rows of the table; the index of a batch lies below it.
         classes: distinct labels, 0 where there are none; read only by methods that learn from labels.
     """
 
-    videos: int
+    rows: int
     classes: int = 0
 
 
@@ -47,7 +47,7 @@ class Losses:
         terms: named scalars worth a curve, detached.
         pending: what ``commit`` will push into the method's state (keys, ids); detached.
         embeddings: float [B, d], the batch as the trained network projects it, detached; collapse is judged by it.
-        mined: int64 [B, k] or None, the manifest rows that were mined for each clip, best first, -1 for none.
+        mined: int64 [B, k] or None, the rows that were mined for each clip, best first, -1 for none.
         ready: False while the method's memory is still filling; no optimiser step is made then.
     """
 
@@ -76,31 +76,28 @@ class Refreshed:
     renewed: tuple[nn.Parameter, ...] = ()
 
 
-class Method(nn.Module):
-    """The base of every method: the four verbs, two of them with a default that does nothing.
+class Method(nn.Module, Generic[B]):
+    """The base of every method: its verbs, some of them with a default that does nothing.
 
-    A method keeps one tower a view: an encoder and its projection head (``kinema.networks.Tower``). Subclasses set
+    A method is generic in the batch that it sees. It keeps a tower for each view: an encoder and its head. What it
+    needs of its data is written on its settings (``config.needs``), and so is what it learns (``config.trains``).
 
-    - ``view``: what :meth:`embed` takes,
-    - ``views``: all that a batch must hold,
-    - ``trains``: the views whose towers are learnt (the others are frozen guides),
-    - ``variants``: how many of each clip,
-    - ``reads_labels``: False for everything that learns without labels; a batch holds labels only where it is True,
-    - ``takes_negatives``: whether ``loss`` compares each clip with its own negatives (``ClipBatch.negatives``),
-    - ``disturbances``: what is done to its variants beside the augmentation,
-    - ``companions``: what a batch must hold of each clip's video beside the clip; None for nothing.
+    Args:
+        config: the settings that built it.
     """
 
-    view: str = "rgb"
-    views: tuple[str, ...] = ("rgb",)
-    trains: tuple[str, ...] = ("rgb",)
-    variants: int = 2
-    reads_labels: bool = False
-    takes_negatives: bool = False
-    disturbances: tuple[Disturbance, ...] = ()
-    companions: Companions | None = None
+    config: Any
+    needs: Any
+    view: str
+    trains: tuple[str, ...]
 
-    def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - for subclasses
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.needs = config.needs
+        self.view, self.trains = config.view, config.trains
+
+    def loss(self, batch: B, generator: torch.Generator) -> Losses:  # noqa: ARG002 - for subclasses
         """The training objective on one batch; changes nothing but BatchNorm statistics."""
         raise TypeError(f"{type(self).__name__} does not define loss(batch, generator).")
 
@@ -115,7 +112,7 @@ class Method(nn.Module):
         """Takes the features of the whole training set, before the first epoch and between any two.
 
         Args:
-            features: by view, float [videos, dim] in manifest order; NaN for videos that cannot be read.
+            features: by view, float [rows, dim] in the order of the table; NaN for rows that cannot be read.
         """
 
     def refreshes(self, epoch: int = 0) -> bool:  # noqa: ARG002 - for subclasses
@@ -125,8 +122,24 @@ class Method(nn.Module):
     def started(self) -> None:
         """Called once after towers were loaded from an earlier phase, before the first step."""
 
+    def parts(self) -> Mapping[str, nn.Module]:
+        """The modules that a run keeps, by the name of their file: by default the towers that are learnt."""
+        towers = self.towers()
+        return {f"tower-{view}": towers[view] for view in self.trains}
+
+    def groups(self, decay: float = 1.0) -> Sequence[tuple[Sequence[nn.Parameter], float]]:
+        """The learnt parameters in groups, each with its share of the learning rate.
+
+        By default one group; below 1, ``decay`` divides the encoders into stages: each learns at ``decay`` times the
+        rate of the stage after it, and what belongs to no stage at the whole rate.
+        """
+        if decay == 1:
+            return [(list(self.parameters()), 1.0)]
+        stages = self.stages()
+        return [(stage, decay ** (len(stages) - 1 - depth)) for depth, stage in enumerate(stages)]
+
     def stages(self) -> Sequence[Sequence[nn.Parameter]]:
-        """The learnt parameters by depth, from input to output, for rates that fall towards the input.
+        """The learnt parameters by depth, from input to output.
 
         By default the encoders of the trained views stage by stage, and everything else as the last stage.
         """
@@ -206,7 +219,22 @@ class MethodConfig(Protocol):
     clips that takes.
     """
 
-    def build(self, encoder: Any, context: TrainingContext) -> Method:
+    @property
+    def view(self) -> str:
+        """The view that is used afterwards: the name of its tower."""
+        ...
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """The views whose towers are learnt; the others are frozen guides."""
+        ...
+
+    @property
+    def needs(self) -> Any:
+        """What the method needs of its data, for instance ``ClipNeeds`` or ``SpanNeeds``."""
+        ...
+
+    def build(self, encoder: Any, context: TrainingContext) -> Method[Any]:
         """The method, freshly initialised.
 
         Args:

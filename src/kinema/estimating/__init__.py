@@ -1,6 +1,7 @@
 """What a pretraining would take, found out before it is begun."""
 
-from kinema.estimating.records import CacheEstimate, Estimate, PhaseEstimate
+from kinema.core.cost import CacheEstimate
+from kinema.estimating.records import Estimate, PhaseEstimate
 from kinema.estimating.table import table
 from kinema.estimating.trying import dry_run
 

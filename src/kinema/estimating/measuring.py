@@ -1,83 +1,35 @@
-"""Small measurements on real videos, a batch read and a few videos decoded; and memories filled as if in use."""
+"""Memories filled as if in use."""
 
 from __future__ import annotations
 
-import copy
-import os
-import time
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch.nn import functional as F
 
-from kinema.core.clips import RawClips
-from kinema.core.errors import VideoError
+from kinema.core.contracts import Table
 from kinema.core.method import Method
 from kinema.core.seeds import generator_at
-from kinema.data import ClipDataset, ClipStore, collate
-from kinema.data.clips.sampler import ClipRequest
-from kinema.data.video.decoding import decode_chunks
 from kinema.mining import FeatureQueue, MemoryBank
 
-SAMPLE, FRAMES = 4, 64
-"""Videos that are decoded to measure decoding, and the first frames of each."""
 
-DECODERS = 2
-"""Processes that make a cache."""
+def fill_memories(method: Method[Any], table: Table, readable: Sequence[int], seed: int) -> int:
+    """Fills a method's queues and banks with random unit vectors under the rows of real data, so that a step learns.
 
+    A method that refreshes is given random features of all rows.
 
-def read_batch(dataset: ClipDataset, requests: Sequence[ClipRequest]) -> tuple[RawClips, float, float]:
-    """A batch of clips from the files.
-
-    Returns:
-        The batch; the seconds that took; and the seconds that it takes where the windows lie decoded in memory, which
-        is what reading from a cache comes to.
-
-    Raises:
-        DataError: too many videos cannot be read.
-    """
-    began = time.perf_counter()
-    clips = [dataset[request] for request in requests]
-    raw = collate(clips)
-    files = time.perf_counter() - began
-    began = time.perf_counter()
-    collate(copy.deepcopy(clips))
-    return raw, files, time.perf_counter() - began
-
-
-def decoding_seconds(store: ClipStore) -> float:
-    """How long it takes to decode all videos of a store into a cache, by the first frames of a few.
-
-    Their cost is taken to grow with frames times pixels of the source, and two processes to share the work where there
-    are two cores.
-    """
-    rows = sorted(store.frames)
-    videos = store.manifest.videos
-    chosen = [rows[round(number * (len(rows) - 1) / (SAMPLE - 1))] for number in range(SAMPLE)]
-    work = seconds = 0.0
-    for row in dict.fromkeys(chosen):
-        began = time.perf_counter()
-        path, size = store.manifest.file(row), store.spec.short_side
-        try:
-            part = next(iter(decode_chunks(path, short_side=size, motion=store.motion, chunk=FRAMES)))
-        except (VideoError, StopIteration):
-            continue  # what is broken is told where it is read
-        seconds += time.perf_counter() - began
-        work += len(part) * videos[row].height * videos[row].width
-    whole = sum(store.frames[row] * videos[row].height * videos[row].width for row in rows)
-    return seconds * whole / work / min(DECODERS, os.cpu_count() or 1) if work else 0.0
-
-
-def fill_memories(method: Method, store: ClipStore, seed: int) -> int:
-    """Fills a method's queues and banks with random unit vectors under the rows of real videos, so that a step learns.
-
-    A method that refreshes is given random features of all videos.
+    Args:
+        method: the method; its memories are changed.
+        table: all rows.
+        readable: those that can be read.
+        seed: of the vectors.
 
     Returns:
         How many vectors a view the largest holds; 0 where there is no memory.
     """
-    rows = torch.tensor(sorted(store.frames))
-    sources = torch.tensor(store.manifest.source_ids())
+    rows = torch.tensor(sorted(readable))
+    sources = torch.tensor(table.source_ids())
     draws, largest = generator_at(seed, "dry-run"), 0
     for memory in method.modules():
         if isinstance(memory, FeatureQueue):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from kinema.core.cost import CacheEstimate
 from kinema.training.trial import PEAK, SAVED, Trial
 
 
@@ -84,46 +84,18 @@ class PhaseEstimate:
 
 
 @dataclass(frozen=True)
-class CacheEstimate:
-    """The decoded videos.
-
-    Args:
-        path: the folder in which they lie or would lie.
-        bytes: what they take.
-        limit: what they may take; above it clips are read from the files.
-        there: whether they were decoded before.
-        seconds: decoding them all, 0 where that is not done.
-    """
-
-    path: Path
-    bytes: int
-    limit: int
-    there: bool
-    seconds: float
-
-    @property
-    def state(self) -> str:
-        """'there', 'to be made' or 'too large'."""
-        return "too large" if self.bytes > self.limit else "there" if self.there else "to be made"
-
-    def plain(self) -> dict[str, Any]:
-        """As JSON values."""
-        told = {"path": str(self.path), "bytes": self.bytes, "limit_bytes": self.limit}
-        return {**told, "state": self.state, "seconds": self.seconds}
-
-
-@dataclass(frozen=True)
 class Estimate:
     """A pretraining.
 
     Args:
         method: what was asked for.
         data: on what.
-        videos: how many can be read.
+        videos: how many rows can be read.
         batch_size: clips a step.
         precision: Lightning's name.
         phases: in order.
-        cache: the decoded videos.
+        cache: what is decoded or tokenised once.
+        rows: what the rows are.
     """
 
     method: str
@@ -133,6 +105,7 @@ class Estimate:
     precision: str
     phases: tuple[PhaseEstimate, ...]
     cache: CacheEstimate
+    rows: str = "videos"
 
     @property
     def device(self) -> str:

@@ -7,7 +7,8 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from kinema.estimating.records import CacheEstimate, Estimate, PhaseEstimate
+from kinema.core.cost import CacheEstimate
+from kinema.estimating.records import Estimate, PhaseEstimate
 
 CACHE = {
     "there": "decoded before",
@@ -18,7 +19,9 @@ CACHE = {
 
 def table(estimate: Estimate) -> Group:
     """The phases, their memory, and the whole."""
-    where = f"{estimate.videos} videos, batches of {estimate.batch_size}, {estimate.device}, {estimate.precision}"
+    where = (
+        f"{estimate.videos} {estimate.rows}, batches of {estimate.batch_size}, {estimate.device}, {estimate.precision}"
+    )
     told = _table(f"{estimate.method} on {estimate.data}: {where}", "phase", "trains", "trained", "of parameters")
     for name in ("steps", "a step", "in all"):
         told.add_column(name, justify="right")

@@ -9,28 +9,34 @@ from typing import Any
 
 from rich.console import Console
 
-from kinema import api
+from kinema.api.opening import Data, cache_folder, named
+from kinema.api.pretraining import load_data, opened
+from kinema.core.contracts import Table
 from kinema.core.method import Method, TrainingContext
 from kinema.core.progress import Steps
-from kinema.data import ClipStore, Manifest, open_data
-from kinema.data.clips.store_files import store_key
-from kinema.estimating.measuring import decoding_seconds, fill_memories, read_batch
-from kinema.estimating.records import CacheEstimate, Estimate, PhaseEstimate
-from kinema.protocols.parts import training_videos
-from kinema.recipes.methods import method_name
+from kinema.estimating.measuring import fill_memories
+from kinema.estimating.records import Estimate, PhaseEstimate
 from kinema.recipes.plan import Plan
-from kinema.recipes.resolve import audible, settled
+from kinema.recipes.resolve import context_of, resolved
+from kinema.recipes.table import method_name
 from kinema.training.checkpoints import read_tower
 from kinema.training.loggers import check_logger
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Phase, Recipe
-from kinema.training.trainer import build_method, check_memory, phase_clips, start_from_weights, tower_of
+from kinema.training.trainer import (
+    build_method,
+    check_memory,
+    check_weights,
+    phase_data,
+    start_from_weights,
+    tower_of,
+)
 from kinema.training.trial import STEPS, try_phase
 
 
 def dry_run(
     method: str | Recipe | Plan,
-    data: str | Path | Manifest,
+    data: Data,
     out: str | Path | None = None,
     *,
     preset: str = "small",
@@ -63,23 +69,21 @@ def dry_run(
         KinemaError: whatever would stop the run before or in its first steps, with what to do.
     """
     check_logger(logger)
-    manifest = training_videos(data if isinstance(data, Manifest) else open_data(data), where)
     run = RunFolder(Path("run")) if out is None else RunFolder.free(Path(out))
-    recipe, context = settled(method, manifest, preset, settings, console)
-    manifest, _ = audible(recipe, manifest)
-    store = api.open_store(manifest, recipe, keep=False)
+    recipe = resolved(method, lambda config: opened(config, data, where), preset, settings, console)
+    table, _ = recipe.data.usable(opened(recipe.data, data, where), recipe.needs)
+    context = context_of(recipe, table)
+    check_weights(recipe, context)
+    loaded = load_data(recipe, table, keep=False)
     for phase in recipe.phases:
-        check_memory(phase, recipe, len(store.frames))
-    trying = _Trying(recipe, context, store, run, device)
+        check_memory(phase, recipe, loaded)
+    trying = _Trying(recipe, context, loaded, table, run, device)
     with Steps("trying the phases", console) as shown:
         phases = trying.all(shown)
-    rows, side = sorted(store.frames), recipe.clip.short_side
-    place = api.cache_folder(cache) / store_key(manifest, rows, side, store.motion, store.sound)
-    there = (place / "index.json").is_file()
-    seconds = 0.0 if there or not trying.cached else decoding_seconds(store)
-    told = str(data.root) if isinstance(data, Manifest) else str(data)
-    kept = CacheEstimate(place, store.bytes, trying.limit, there, seconds)
-    return Estimate(recipe.name, told, len(store.frames), recipe.batch_size, recipe.precision, phases, kept)
+    kept = loaded.cost(cache_folder(cache))
+    return Estimate(
+        recipe.name, named(data), loaded.readable, recipe.batch_size, recipe.precision, phases, kept, recipe.data.rows
+    )
 
 
 class _Trying:
@@ -88,15 +92,17 @@ class _Trying:
     Args:
         recipe: the run's.
         context: what its methods may know of the videos.
-        store: reads from the files.
+        data: the rows, read from the files.
+        table: the same rows as a table.
         run: the run that would be, from whose place the folders of other runs are found.
         device: 'auto', 'cpu' or 'gpu'.
     """
 
-    def __init__(self, recipe: Recipe, context: TrainingContext, store: ClipStore, run: RunFolder, device: str) -> None:
-        self.recipe, self.context, self.store, self.run, self.device = recipe, context, store, run, device
-        self.limit = int(recipe.cache_gib * 2**30)
-        self.cached = store.bytes <= self.limit
+    def __init__(
+        self, recipe: Recipe, context: TrainingContext, data: Any, table: Table, run: RunFolder, device: str
+    ) -> None:
+        self.recipe, self.context, self.data, self.table = recipe, context, data, table
+        self.run, self.device = run, device
 
     def all(self, shown: Callable[[int, int], None]) -> tuple[PhaseEstimate, ...]:
         """Every phase; those with the settings of one before take over its figures."""
@@ -124,12 +130,11 @@ class _Trying:
         recipe = self.recipe
         method = build_method(recipe, phase, self.context)
         random = self._start(method, phase)
-        filled = fill_memories(method, self.store, recipe.seed)
-        sampler, dataset = phase_clips(recipe, phase, method, self.store, None)
-        raw, files, decoded = read_batch(dataset, next(iter(sampler.batches(0))))
+        filled = fill_memories(method, self.table, self.data.rows, recipe.seed)
+        data = phase_data(recipe, phase, self.data, None)
+        raw, read_seconds = data.sample()
         step()
-        batches = sampler.batches_per_epoch
-        trial = try_phase(method, recipe, phase, raw, batches=batches, accelerator=self.device, progress=step)
+        trial = try_phase(method, recipe, phase, raw, data=data, accelerator=self.device, progress=step)
         return PhaseEstimate(
             name=phase.name,
             method=method_name(phase.method),
@@ -137,17 +142,17 @@ class _Trying:
             parameters=sum(p.numel() for p in method.parameters()),
             trained=sum(p.numel() for p in method.parameters() if p.requires_grad),
             epochs=phase.epochs,
-            steps_per_epoch=batches,
+            steps_per_epoch=data.batches,
             trial=trial,
-            read_seconds=decoded if self.cached else files,
-            waits=recipe.workers == 0,
-            readers=max(1, recipe.workers),
+            read_seconds=read_seconds,
+            waits=data.workers == 0,
+            readers=max(1, data.workers),
             random=random,
             filled=filled,
             refreshes=sum(method.refreshes(epoch) for epoch in range(phase.epochs)),
         )
 
-    def _start(self, method: Method, phase: Phase) -> tuple[str, ...]:
+    def _start(self, method: Method[Any], phase: Phase) -> tuple[str, ...]:
         """Loads what there is to start from; the views whose tower an earlier phase would have learnt stay random."""
         earlier = {each.name for each in self.recipe.phases}
         there = {view: source for view, source in phase.start.items() if source not in earlier}

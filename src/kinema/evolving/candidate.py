@@ -53,15 +53,17 @@ def judged(job: Job) -> Job:
 
 def _trained_and_judged(job: Job, run: Path) -> Job:
     from kinema import api
+    from kinema.api.pretraining import load_data
     from kinema.data import Manifest
     from kinema.evaluation import zipf_fitness
     from kinema.recipes.json import recipe_from_plain
 
     recipe, manifest = recipe_from_plain(job["recipe"]), Manifest.read(Path(job["manifest"]))
     done = api.pretrain(recipe, manifest, run, cache=job["cache"], device=job["device"], logger="none")
-    store = chosen(api.open_store(manifest, recipe, cache=job["cache"]), job["subset"], job["seed"])
+    loaded = load_data(recipe, manifest, cache=job["cache"])
+    store = chosen(loaded.store, job["subset"], job["seed"])
     device = {"gpu": "cuda", "auto": None}.get(job["device"], job["device"])
-    features = api.load(run).features(store, device=device, failures_allowed=recipe.failure_budget).encoded
+    features = done.model().features(store, device=device, failures_allowed=loaded.config.failure_budget).encoded
     found = zipf_fitness(features, job["k"], job["s"], job["seed"], job["temperature"])
     figures = {"rank": found.rank, "spread": found.spread, "loss": done.loss}
     if found.collapsed:

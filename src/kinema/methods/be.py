@@ -31,7 +31,7 @@ from typing import Literal, get_args
 import torch
 from torch.nn.functional import mse_loss
 
-from kinema.core.clips import ClipBatch, Disturbance
+from kinema.core.clips import ClipBatch, ClipNeeds, Disturbance
 from kinema.core.errors import ConfigError
 from kinema.core.method import Losses, Method, TrainingContext
 from kinema.core.ops import rank_slice, world_size
@@ -90,11 +90,21 @@ class BEConfig:
         return (StaticFrame(self.strength, source=self.still_from), Elsewhere())
 
     @property
+    def needs(self) -> ClipNeeds:
+        """Two variants of each clip, and the negative that a disturbance makes."""
+        return ClipNeeds((self.view,), negatives=True, disturbances=self.disturbances)
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """The views whose towers are learnt."""
+        return (self.view,)
+
+    @property
     def warm_up_clips(self) -> int:
         """How many clips must have passed before a step can learn: the queue's, if it gives negatives."""
         return self.queue if self.form == "contrast" and self.negatives_from != "batch" else 0
 
-    def build(self, encoder: EncoderConfig, context: TrainingContext) -> Method:  # noqa: ARG002 - the contract
+    def build(self, encoder: EncoderConfig, context: TrainingContext) -> Method[ClipBatch]:  # noqa: ARG002 - the contract
         """The method in its form, freshly initialised."""
         return BE(self, encoder) if self.form == "contrast" else BETriplet(self, encoder)
 
@@ -102,22 +112,14 @@ class BEConfig:
 class BE(QueueContrast):
     """InfoNCE of the distracting clip against its undisturbed key, the others' keys, and its video elsewhere."""
 
-    def __init__(self, config: BEConfig, encoder: EncoderConfig) -> None:
-        super().__init__(config, encoder)
-        self.disturbances = config.disturbances
 
-
-class BETriplet(Method):
+class BETriplet(Method[ClipBatch]):
     """The distracting clip nearer to its undisturbed variant than to its video elsewhere; one network, no memory."""
 
-    takes_negatives = True
+    config: BEConfig
 
     def __init__(self, config: BEConfig, encoder: EncoderConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.view = config.view
-        self.views = self.trains = (config.view,)
-        self.disturbances = config.disturbances
+        super().__init__(config)
         self.tower = Tower(config.view, encoder, config.head)
 
     def towers(self) -> Mapping[str, Tower]:
@@ -149,21 +151,28 @@ class BERegulariserConfig:
     def __post_init__(self) -> None:
         _check_still(self.view, self.strength)
 
+    @property
+    def needs(self) -> ClipNeeds:
+        """One variant of each clip."""
+        return ClipNeeds((self.view,), variants=1)
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """The views whose towers are learnt."""
+        return (self.view,)
+
     def build(self, encoder: EncoderConfig, context: TrainingContext) -> BERegulariser:  # noqa: ARG002 - the contract
         """The method, freshly initialised."""
         return BERegulariser(self, encoder)
 
 
-class BERegulariser(Method):
+class BERegulariser(Method[ClipBatch]):
     """F(x̃) = F(x): the features of a clip do not change when one of its frames is added to all."""
 
-    variants = 1
+    config: BERegulariserConfig
 
     def __init__(self, config: BERegulariserConfig, encoder: EncoderConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.view = config.view
-        self.views = self.trains = (config.view,)
+        super().__init__(config)
         self.tower = Tower(config.view, encoder, config.head)
         self.tower.head.requires_grad_(False)
 

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kinema.core.clips import ClipBatch, Companions
+from kinema.core.clips import ClipBatch, ClipNeeds, Companions
 from kinema.core.errors import ConfigError, ShapeError
 from kinema.core.method import Losses, Method, TrainingContext
 from kinema.core.ops import all_gather_rows, rank_slice
@@ -106,27 +106,35 @@ class CMDConfig:
             if getattr(self, name) < least:
                 raise ConfigError(f"method.{name} is {getattr(self, name)}; it must be at least {least}.")
 
+    @property
+    def needs(self) -> ClipNeeds:
+        """One variant of each clip; beside it a keyframe and motion clips, as far as a loss asks for them."""
+        frames, still = self.motion_frames if self.motion_weight else 0, self.context_weight > 0
+        companions = Companions(
+            frames, self.ahead, self.negatives, keyframe=still, reach=self.reach, shrink=self.shrink
+        )
+        return ClipNeeds((self.view,), variants=1, companions=companions)
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """The views whose towers are learnt."""
+        return (self.view,)
+
     def build(self, encoder: EncoderConfig, context: TrainingContext) -> CMD:  # noqa: ARG002 - the contract
         """The method, freshly initialised."""
         return CMD(self, encoder)
 
 
-class CMD(Method):
+class CMD(Method[ClipBatch]):
     """One variant in, one tower out; beside it the networks that only guide: gradients flow through the keys too."""
 
-    variants = 1
+    config: CMDConfig
+
     steps: Tensor
 
     def __init__(self, config: CMDConfig, encoder: EncoderConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.view = config.view
-        self.views = self.trains = (config.view,)
-        frames = config.motion_frames if config.motion_weight else 0
+        super().__init__(config)
         still = config.context_weight > 0
-        self.companions = Companions(
-            frames, config.ahead, config.negatives, keyframe=still, reach=config.reach, shrink=config.shrink
-        )
         self.first_temperature = config.first_temperature if still else None
         if self.first_temperature is not None:
             self.register_buffer("steps", torch.zeros((), dtype=torch.int64))

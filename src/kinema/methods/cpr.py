@@ -31,7 +31,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from kinema.core.clips import ClipBatch
+from kinema.core.clips import ClipBatch, ClipNeeds
 from kinema.core.errors import ConfigError
 from kinema.core.method import Losses, Method, TrainingContext
 from kinema.core.ops import all_gather_rows, rank_slice, update_ema
@@ -101,6 +101,16 @@ class CPRConfig:
         return _resolve(self.sizes, self.queue, self.keep, self.stages, self.k)
 
     @property
+    def needs(self) -> ClipNeeds:
+        """Two variants of each clip, in both views."""
+        return ClipNeeds((self.view, self.guide), negatives=True)
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """The view whose tower is learnt; the guide is frozen."""
+        return (self.view,)
+
+    @property
     def warm_up_clips(self) -> int:
         """How many clips must have passed before a step can mine: the queue's."""
         return self.queue
@@ -110,16 +120,14 @@ class CPRConfig:
         return CPR(self, encoder)
 
 
-class CPR(Method):
+class CPR(Method[ClipBatch]):
     """CPR on a queue: the guide is frozen, the trained view has a momentum tower."""
 
-    takes_negatives = True
+    config: CPRConfig
 
     def __init__(self, config: CPRConfig, encoder: EncoderConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.view, self.guide = config.view, config.guide
-        self.views, self.trains = (config.view, config.guide), (config.view,)
+        super().__init__(config)
+        self.guide = config.guide
         self.f_q = Tower(self.view, encoder, config.head)
         self.f_k = self.f_q.frozen_copy()
         self.g_b = Tower(self.guide, encoder, config.head).requires_grad_(False)
@@ -228,34 +236,41 @@ class CPRBankConfig:
                 f"bank_momentum={self.bank_momentum}: they must lie in [0, ∞), (0, ∞) and [0, 1)."
             )
 
+    @property
+    def needs(self) -> ClipNeeds:
+        """One variant of each clip, in both views."""
+        return ClipNeeds((self.view, self.guide), variants=1, negatives=True)
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """Both views: their towers are learnt together."""
+        return (self.view, self.guide)
+
     def build(self, encoder: EncoderConfig, context: TrainingContext) -> CPRBank:
         """The method, freshly initialised.
 
         Raises:
             ConfigError: the cascade cannot keep k of so many videos.
         """
-        return CPRBank(self, encoder, context.videos)
+        return CPRBank(self, encoder, context.rows)
 
 
-class CPRBank(Method):
+class CPRBank(Method[ClipBatch]):
     """CPR on memory banks: two towers from scratch, each the other's guide.
 
     Each view's query is compared with the other view's bank: its own entry there, the mined entries and the negatives
     (contrastive multi-view coding, as in IIC). Nothing is learnt in the first epoch, which fills the banks.
     """
 
-    variants = 1
-    takes_negatives = True
+    config: CPRBankConfig
 
     def __init__(self, config: CPRBankConfig, encoder: EncoderConfig, videos: int) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.sizes = _resolve(config.sizes, videos, config.keep, config.stages, config.k)
-        self.view, self.guide = config.view, config.guide
-        self.views = self.trains = (config.view, config.guide)
+        self.guide = config.guide
         self.f_a = Tower(self.view, encoder, config.head)
         self.f_b = Tower(self.guide, encoder, config.head)
-        self.bank = MemoryBank(videos, config.head.out, self.views, momentum=config.bank_momentum)
+        self.bank = MemoryBank(videos, config.head.out, self.trains, momentum=config.bank_momentum)
 
     def towers(self) -> Mapping[str, Tower]:
         """Both towers, under their views."""
@@ -292,7 +307,7 @@ class CPRBank(Method):
     def commit(self, losses: Losses) -> None:
         """Mixes what was seen into the banks."""
         pending = losses.pending
-        features = {view: pending[view] for view in self.views}
+        features = {view: pending[view] for view in self.trains}
         self.bank.update(pending["index"], features, pending["source"])
 
 

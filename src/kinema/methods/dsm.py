@@ -33,7 +33,7 @@ from typing import Literal
 
 import torch
 
-from kinema.core.clips import ClipBatch, Disturbance
+from kinema.core.clips import ClipBatch, ClipNeeds, Disturbance
 from kinema.core.method import Losses, Method, TrainingContext
 from kinema.core.ops import all_gather_rows, rank_slice
 from kinema.data.clips.transforms import BrokenMotion, LocalWarp
@@ -87,11 +87,21 @@ class DSMConfig:
         return (self.warp, self.broken)
 
     @property
+    def needs(self) -> ClipNeeds:
+        """Two variants of each clip, and the negative that a disturbance makes."""
+        return ClipNeeds((self.view,), negatives=True, disturbances=self.disturbances)
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """The views whose towers are learnt."""
+        return (self.view,)
+
+    @property
     def warm_up_clips(self) -> int:
         """How many clips must have passed before a step can learn: the queue's, if it gives negatives."""
         return self.queue if self.form == "contrast" and self.negatives_from != "batch" else 0
 
-    def build(self, encoder: EncoderConfig, context: TrainingContext) -> Method:  # noqa: ARG002 - the contract
+    def build(self, encoder: EncoderConfig, context: TrainingContext) -> Method[ClipBatch]:  # noqa: ARG002 - the contract
         """The method in its form, freshly initialised."""
         return DSM(self, encoder) if self.form == "contrast" else DSMTriplets(self, encoder)
 
@@ -99,22 +109,14 @@ class DSMConfig:
 class DSM(QueueContrast):
     """InfoNCE of the clip against its bent variant, the others' keys, and itself with its motion broken."""
 
-    def __init__(self, config: DSMConfig, encoder: EncoderConfig) -> None:
-        super().__init__(config, encoder)
-        self.disturbances = config.disturbances
 
-
-class DSMTriplets(Method):
+class DSMTriplets(Method[ClipBatch]):
     """The clip nearer to its bent variant than to broken motion, its own and another's; one network, no memory."""
 
-    takes_negatives = True
+    config: DSMConfig
 
     def __init__(self, config: DSMConfig, encoder: EncoderConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.view = config.view
-        self.views = self.trains = (config.view,)
-        self.disturbances = config.disturbances
+        super().__init__(config)
         self.tower = Tower(config.view, encoder, config.head)
 
     def towers(self) -> Mapping[str, Tower]:

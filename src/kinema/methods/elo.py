@@ -35,7 +35,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinema.core.clips import VIEWS, ClipBatch
+from kinema.core.clips import VIEWS, ClipBatch, ClipNeeds
 from kinema.core.errors import ConfigError, ShapeError
 from kinema.core.method import Losses, Method, TrainingContext
 from kinema.core.ops import rank_slice, world_size
@@ -163,6 +163,37 @@ class ELoConfig:
         """The parts with a weight above 0."""
         return tuple(part for part in self.every_part if self.weight(part.name) > 0)
 
+    @property
+    def taught(self) -> frozenset[str]:
+        """The modalities whose encoders learn."""
+        return frozenset(m for part in self.active for m in part.teaches)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities that have an encoder, teachers first."""
+        asked = {m for part in self.active for m in (*part.teaches, part.first)}
+        return tuple(m for m in self._teachers_first if m in asked)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The modalities that a batch must show: those with an encoder, and those that a decoder foretells."""
+        targets = {part.second for part in self.active if part.task == "transfer"}
+        return tuple(m for m in self._teachers_first if m in {*self.modalities, *targets})
+
+    @property
+    def _teachers_first(self) -> tuple[str, ...]:
+        return (*dict.fromkeys(m for m in self.others if m != self.view), self.view)
+
+    @property
+    def needs(self) -> ClipNeeds:
+        """One variant of each clip, in the views of the modalities that are shown."""
+        return ClipNeeds(tuple(dict.fromkeys(_view_of(m) for m in reversed(self.shown))), variants=1)
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """The views whose towers are learnt."""
+        return tuple(m for m in reversed(self.modalities) if m in VIEWS and m in self.taught)
+
     def weight(self, name: str) -> float:
         """λ of a part."""
         return float(self.weights.get(name, self.rest))
@@ -177,22 +208,15 @@ Seen = Mapping[str, Tensor]
 of them 'backwards', and of their 'first' and 'second' halves; as far as a part asks for it."""
 
 
-class ELo(Method):
+class ELo(Method[ClipBatch]):
     """A tower a modality, a head a part; all passes of a modality share as few batches as they can."""
 
-    variants = 1
+    config: ELoConfig
 
     def __init__(self, config: ELoConfig, encoder: EncoderConfig) -> None:
-        super().__init__()
-        self.config, self.active, self.view = config, config.active, config.view
-        taught = {m for part in self.active for m in part.teaches}
-        asked = {m for part in self.active for m in (*part.teaches, part.first)}
-        targets = {part.second for part in self.active if part.task == "transfer"}
-        every = (*dict.fromkeys(m for m in config.others if m != config.view), config.view)  # teachers first
-        self.modalities = tuple(m for m in every if m in asked)
-        self.shown = tuple(m for m in every if m in asked | targets)
-        self.views = tuple(dict.fromkeys(_view_of(m) for m in reversed(self.shown)))
-        self.trains = tuple(m for m in reversed(self.modalities) if m in VIEWS and m in taught)
+        super().__init__(config)
+        self.active, self.modalities, self.shown = config.active, config.modalities, config.shown
+        taught = config.taught
         projected = {m for part in self.active if part.task == "contrast" for m in part.teaches}
         self.projects = config.view in projected
         start = int(torch.randint(2**62, ()))

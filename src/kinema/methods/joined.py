@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from kinema.core.clips import ClipBatch, Companions
+from kinema.core.clips import ClipBatch, ClipNeeds
 from kinema.core.errors import ConfigError
 from kinema.core.method import Losses, Method, MethodConfig, Refreshed, TrainingContext
 from kinema.networks import EncoderConfig
@@ -56,7 +57,17 @@ class JoinedConfig:
     @property
     def view(self) -> str:
         """The first's."""
-        return str(getattr(self.method, "view", "rgb"))
+        return self.method.view
+
+    @property
+    def needs(self) -> ClipNeeds:
+        """What all of them need of one batch."""
+        return ClipNeeds.united([part.needs for part in self.parts])
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """The first's."""
+        return self.method.trains
 
     @property
     def warm_up_clips(self) -> int:
@@ -72,27 +83,27 @@ class JoinedConfig:
         return Joined(self, [part.build(encoder, context) for part in self.parts])
 
 
-class Joined(Method):
+class Joined(Method[ClipBatch]):
     """Asks for all that its parts ask for, shows each what it asked for, and adds up their losses."""
 
-    def __init__(self, config: JoinedConfig, parts: Sequence[Method]) -> None:
-        super().__init__()
+    config: JoinedConfig
+
+    def __init__(self, config: JoinedConfig, parts: Sequence[Method[Any]]) -> None:
+        super().__init__(config)
         first = parts[0]
         for part in parts[1:]:
             part.adopt({view: first.towers()[view] for view in first.trains})
-        self.config = config
-        self.parts = nn.ModuleList(parts)
+        self._modules["parts"] = nn.ModuleList(parts)  # what checkpoints call them; `parts` itself is a verb
         self.names = _distinct([type(part).__name__ for part in parts])
-        self.view, self.trains, self.guide = first.view, first.trains, getattr(first, "guide", None)
-        self.views = tuple(dict.fromkeys(view for part in parts for view in part.views))
-        self.variants = max(part.variants for part in parts)
-        self.reads_labels = any(part.reads_labels for part in parts)
-        self.takes_negatives = any(part.takes_negatives for part in parts)
-        self.disturbances = tuple(dict.fromkeys(each for part in parts for each in part.disturbances))
-        self.companions = Companions.united(part.companions for part in parts)
+        self.guide = getattr(first, "guide", None)
 
-    def _named(self) -> list[tuple[str, Method]]:
-        return list(zip(self.names, self.parts, strict=True))  # type: ignore[arg-type]
+    @property
+    def methods(self) -> tuple[Method[Any], ...]:
+        """All of them, the first first."""
+        return tuple(self._modules["parts"])  # type: ignore[arg-type]
+
+    def _named(self) -> list[tuple[str, Method[Any]]]:
+        return list(zip(self.names, self.methods, strict=True))
 
     def towers(self) -> Mapping[str, nn.Module]:
         """The first method's."""
@@ -107,7 +118,7 @@ class Joined(Method):
         """L_0 + Σ w_i L_i; not ready before every part is. Labels go to those only who read them."""
         told = {}
         for name, part in self._named():
-            told[name] = part.loss(batch if part.reads_labels else replace(batch, label=None), generator)
+            told[name] = part.loss(batch if part.needs.labels else replace(batch, label=None), generator)
         first = told[self.names[0]]
         weights = (1.0, *(self.config.weights or (1.0,) * len(self.config.beside)))
         total = torch.stack([weight * each.total for weight, each in zip(weights, told.values(), strict=True)]).sum()

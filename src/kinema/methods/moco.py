@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from kinema.core.clips import ClipNeeds
 from kinema.core.method import TrainingContext
 from kinema.methods.queue_contrast import QueueContrast
 from kinema.networks import EncoderConfig, HeadConfig
@@ -49,6 +50,16 @@ class MoCoConfig:
 
     def __post_init__(self) -> None:
         check_contrast(self.queue, self.temperature, self.momentum)
+
+    @property
+    def needs(self) -> ClipNeeds:
+        """Two variants of each clip, in one view."""
+        return ClipNeeds((self.view,), negatives=True)
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """The views whose towers are learnt."""
+        return (self.view,)
 
     @property
     def warm_up_clips(self) -> int:

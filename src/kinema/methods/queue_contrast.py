@@ -48,16 +48,13 @@ class QueueSettings(Protocol):
     def head(self) -> HeadConfig: ...  # noqa: D102
 
 
-class QueueContrast(Method):
+class QueueContrast(Method[ClipBatch]):
     """InfoNCE with a queue; two variants in, one tower out."""
 
-    takes_negatives = True
+    config: QueueSettings
 
     def __init__(self, config: QueueSettings, encoder: EncoderConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.view = config.view
-        self.views = self.trains = (config.view,)
+        super().__init__(config)
         self.f_q = Tower(config.view, encoder, config.head)
         self.f_k = self.f_q.frozen_copy()
         self.queue = FeatureQueue(config.queue, config.head.out, (config.view,))

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from kinema.core.clips import ClipBatch
+from kinema.core.clips import ClipBatch, ClipNeeds
 from kinema.core.errors import ConfigError
 from kinema.core.method import Losses, Method, TrainingContext
 from kinema.networks import EncoderConfig, HeadConfig, Tower
@@ -41,21 +41,28 @@ class SimCLRConfig:
         if self.temperature <= 0:
             raise ConfigError(f"method.temperature is {self.temperature}; it must be above 0.")
 
+    @property
+    def needs(self) -> ClipNeeds:
+        """Two variants of each clip, in one view."""
+        return ClipNeeds((self.view,), negatives=True)
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """The views whose towers are learnt."""
+        return (self.view,)
+
     def build(self, encoder: EncoderConfig, context: TrainingContext) -> SimCLR:  # noqa: ARG002 - the contract
         """The method, freshly initialised."""
         return SimCLR(self, encoder)
 
 
-class SimCLR(Method):
+class SimCLR(Method[ClipBatch]):
     """Two variants in, NT-Xent over the batch out; it keeps no state beside its tower."""
 
-    takes_negatives = True
+    config: SimCLRConfig
 
     def __init__(self, config: SimCLRConfig, encoder: EncoderConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.view = config.view
-        self.views = self.trains = (config.view,)
+        super().__init__(config)
         self.tower = Tower(config.view, encoder, config.head)
 
     def towers(self) -> Mapping[str, Tower]:

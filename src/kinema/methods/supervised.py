@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from kinema.core.clips import ClipBatch
+from kinema.core.clips import ClipBatch, ClipNeeds
 from kinema.core.errors import ConfigError, DataError
 from kinema.core.method import Losses, Method, TrainingContext
 from kinema.networks import EncoderConfig, HeadConfig, Tower
@@ -44,6 +44,16 @@ class SupervisedConfig:
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"method.{name} is {getattr(self, name)}; it must lie in [0, 1).")
 
+    @property
+    def needs(self) -> ClipNeeds:
+        """One variant of each clip, and its label."""
+        return ClipNeeds((self.view,), variants=1, labels=True)
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """The views whose towers are learnt."""
+        return (self.view,)
+
     def build(self, encoder: EncoderConfig, context: TrainingContext) -> Supervised:
         """The method, freshly initialised.
 
@@ -58,17 +68,13 @@ class SupervisedConfig:
         return Supervised(self, encoder, context.classes)
 
 
-class Supervised(Method):
+class Supervised(Method[ClipBatch]):
     """One variant in, cross entropy over the classes out."""
 
-    variants = 1
-    reads_labels = True
+    config: SupervisedConfig
 
     def __init__(self, config: SupervisedConfig, encoder: EncoderConfig, classes: int) -> None:
-        super().__init__()
-        self.config = config
-        self.view = config.view
-        self.views = self.trains = (config.view,)
+        super().__init__(config)
         self.tower = Tower(config.view, encoder, config.head)
         self.tower.head.requires_grad_(False)
         self.tower.encoder.requires_grad_(not config.frozen)

@@ -34,7 +34,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from kinema.core.clips import VIEWS, ClipBatch
+from kinema.core.clips import VIEWS, ClipBatch, ClipNeeds
 from kinema.core.errors import ConfigError
 from kinema.core.method import Losses, Method, Refreshed, TrainingContext
 from kinema.core.ops import entropy, normalised_mutual_information
@@ -95,26 +95,34 @@ class XDCConfig:
         """The head of both towers: linear, an output for every cluster of what is clustered."""
         return HeadConfig(layers=1, out=self.clusters * (1 if self.form == "cdc" else 2))
 
+    @property
+    def needs(self) -> ClipNeeds:
+        """One variant of each clip, in both views."""
+        return ClipNeeds((self.view, self.guide), variants=1)
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """Both views: their towers are learnt together."""
+        return (self.view, self.guide)
+
     def build(self, encoder: EncoderConfig, context: TrainingContext) -> XDC:
         """The method, freshly initialised.
 
         Raises:
             ConfigError: more clusters than videos.
         """
-        return XDC(self, encoder, context.videos)
+        return XDC(self, encoder, context.rows)
 
 
-class XDC(Method):
+class XDC(Method[ClipBatch]):
     """Two towers, each a classifier of pseudo-labels that are found anew between epochs."""
 
-    variants = 1
+    config: XDCConfig
 
     def __init__(self, config: XDCConfig, encoder: EncoderConfig, videos: int) -> None:
-        super().__init__()
-        self.config = config
-        self.view, self.guide = config.view, config.guide
-        self.views = self.trains = (config.view, config.guide)
-        self.spaces = (BOTH,) if config.form == "cdc" else self.views
+        super().__init__(config)
+        self.guide = config.guide
+        self.spaces = (BOTH,) if config.form == "cdc" else self.trains
         self.f_a = Tower(self.view, encoder, config.head)
         self.f_b = Tower(self.guide, encoder, config.head)
         self.pseudo = PseudoLabels(videos, config.clusters, self.spaces)
@@ -138,7 +146,7 @@ class XDC(Method):
 
         In xdc the mean over networks of that of their own clusters is added, which reaches the heads alone.
         """
-        seen = {view: batch.view(0, view) for view in self.views}
+        seen = {view: batch.view(0, view) for view in self.trains}
         if not self.pseudo.ready:
             nothing = next(iter(seen.values())).new_zeros(())
             return Losses(nothing, ready=False)
@@ -154,7 +162,7 @@ class XDC(Method):
                 right[f"right_{name}"] = (logits.argmax(dim=1) == y).float().mean()
         total = torch.stack(list(terms.values())).mean()
         if self.config.form == "xdc":
-            own = {f"own_{view}": self._own(view, features[view], batch.index) for view in self.views}
+            own = {f"own_{view}": self._own(view, features[view], batch.index) for view in self.trains}
             total, terms = total + torch.stack(list(own.values())).mean(), terms | own
         logged = {name: value.detach() for name, value in (terms | right).items()}
         return Losses(total, terms=logged, embeddings=features[self.view].detach())
@@ -178,17 +186,17 @@ class XDC(Method):
             features: float [N, d] of each view in manifest order; rows that are not finite are in no cluster.
         """
         number = int(self.pseudo.round)
-        there = torch.stack([torch.isfinite(features[view]).all(dim=1) for view in self.views]).all(dim=0)
-        rows = {view: normalize(features[view][there].float(), dim=1).cpu() for view in self.views}
-        given = {BOTH: torch.cat([rows[view] for view in self.views], dim=1)} if self.spaces == (BOTH,) else rows
+        there = torch.stack([torch.isfinite(features[view]).all(dim=1) for view in self.trains]).all(dim=0)
+        rows = {view: normalize(features[view][there].float(), dim=1).cpu() for view in self.trains}
+        given = {BOTH: torch.cat([rows[view] for view in self.trains], dim=1)} if self.spaces == (BOTH,) else rows
         found = {space: self._cluster(given[space], space, number) for space in self.spaces}
         figures = self._figures(found, there)
         labels = {space: torch.full((self.pseudo.videos,), -1) for space in self.spaces}
         for space in self.spaces:
             labels[space][there.cpu()] = found[space].labels
         self.pseudo.take(labels, {s: balanced_weights(labels[s], self.config.clusters) for s in self.spaces})
-        lengths = {view: float(features[view][there].float().norm(dim=1).mean()) for view in self.views}
-        renewed = [p for view in self.views for p in self._draw_head(view, found, lengths[view], number)]
+        lengths = {view: float(features[view][there].float().norm(dim=1).mean()) for view in self.trains}
+        renewed = [p for view in self.trains for p in self._draw_head(view, found, lengths[view], number)]
         return Refreshed(figures, tuple(renewed))
 
     def _cluster(self, rows: Tensor, space: str, number: int) -> Clusters:

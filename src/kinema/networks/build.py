@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import cattrs
 from cattrs.gen import make_dict_unstructure_fn
+from torch import Tensor, nn
 
-from kinema.core.clips import ClipSpec
+from kinema.core.clips import SOUND, ClipSpec
 from kinema.core.errors import ConfigError
 from kinema.networks.audio import SlimSound, SoundEncoder, SoundResNet18, flat_norm_factory
 from kinema.networks.video.c3d import C3D
@@ -73,6 +76,20 @@ class EncoderConfig:
             )
         self.vit.check_name(self.name)
 
+    def check(self, data: Any, needs: Sequence[Any]) -> None:  # noqa: ARG002 - the contract
+        """Refuses data that are not clips, and clips that the encoder cannot take.
+
+        Raises:
+            ConfigError: a transformer's patches do not divide them, or the data have no clips.
+        """
+        clip = getattr(data, "clip", None)
+        if clip is None:
+            raise ConfigError(
+                f"The encoder '{self.name}' sees clips of videos, and the data are {data.unit}.",
+                "Choose a network that reads them.",
+            )
+        self.check_clip(clip)
+
     def check_clip(self, clip: ClipSpec) -> None:
         """Refuses clips that the encoder cannot take.
 
@@ -81,6 +98,22 @@ class EncoderConfig:
         """
         if self.name in VITS:
             self.vit.check_clip(clip)
+
+    def weights_for(self, view: str, encoder: nn.Module, path: Path) -> Mapping[str, Tensor] | None:
+        """The state of an encoder in a file of weights; see :func:`kinema.networks.weights.encoder_state`.
+
+        None where the file is of another number of channels, or the view is heard: no file of weights for pictures is
+        one for sound.
+        """
+        from kinema.networks.weights import encoder_state
+
+        if view == SOUND:
+            return None
+        network: Any = encoder
+        state = encoder_state(network, self, path)
+        first = next(iter(network.state_dict()))  # the convolution that takes the view in
+        fits = first not in state or state[first].shape[1] == network.channels
+        return state if fits else None
 
 
 def tell_plainly(converter: cattrs.Converter) -> cattrs.Converter:

@@ -22,6 +22,8 @@ from kinema.core.errors import ConfigError
 from kinema.core.files import write_json
 from kinema.core.method import Method, TrainingContext, load_strictly
 from kinema.data import ClipDataset, ClipRequest, ClipStore, Manifest, collate, evaluation_windows
+from kinema.data.clips.config import ClipsConfig
+from kinema.data.clips.module import LoadedClips
 from kinema.data.clips.reader import Model
 from kinema.data.clips.transforms import TransformConfig, ViewTransform
 from kinema.evaluation import few, hold_out
@@ -144,13 +146,20 @@ def recipe_of(model: Model, config: FitConfig, frozen: bool, epochs: int) -> Rec
         name="supervised",
         phases=(Phase(f"{name}-{model.view}", method, epochs, optimiser, {model.view: START}),),
         view=model.view,
-        clip=model.clip,
+        data=clips_of(model, config),
         encoder=tower.encoder_config,
-        transform=config.transform,
         batch_size=config.batch_size,
-        clips_per_video=config.clips_per_video,
         seed=config.seed,
         collapse_rank=0.0,
+    )
+
+
+def clips_of(model: Model, config: FitConfig) -> ClipsConfig:
+    """The clips that a classifier is trained on: the model's, under the augmentations of the training."""
+    return ClipsConfig(
+        clip=model.clip,
+        transform=config.transform,
+        clips_per_video=config.clips_per_video,
         sound=model.sound,
     )
 
@@ -220,11 +229,10 @@ def fit_classifier(
         trained = train(
             Job(
                 recipe,
-                whole_store(parts.fit, model, open_store),
+                LoadedClips(clips_of(model, config), whole_store(parts.fit, model, open_store)),
                 run,
                 context=context,
                 digest=parts.fit.digest,
-                features=lambda _: {},
                 meter=lambda: None,
                 identity=lambda each: phase_identity(recipe, each),
                 accelerator=accelerator,
@@ -256,7 +264,7 @@ class _Kept:
         told: dict[str, Any] = json.loads(self._record.read_text(encoding="utf-8"))
         return told
 
-    def look(self, method: Method, epoch: int, *, last: bool) -> Mapping[str, float]:
+    def look(self, method: Method[Any], epoch: int, *, last: bool) -> Mapping[str, float]:
         """Measures an epoch on the videos held out, and keeps it if none before was as good."""
         assert isinstance(method, Supervised)
         if self._chooser is None:

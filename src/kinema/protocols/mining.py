@@ -20,7 +20,7 @@ from kinema.protocols.parts import training_videos
 from kinema.protocols.record import record
 from kinema.protocols.request import Request
 from kinema.recipes.json import recipe_from_plain
-from kinema.recipes.methods import leading
+from kinema.recipes.table import leading
 from kinema.training.checkpoints import read_tower
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Phase, Recipe
@@ -93,4 +93,5 @@ def _guide(folder: RunFolder, recipe: Recipe, phase: Phase, view: str) -> Model:
     """The frozen tower that guided a phase of mining."""
     method = build_method(recipe, phase, TrainingContext(2, 2))
     method.start({view: read_tower(tower_of(phase.start[view], view, recipe, folder))})
-    return Model(method.towers()[view], view, recipe.clip, name="guide", seed=recipe.seed)  # type: ignore[arg-type]
+    model: Model = recipe.data.reader(method.towers()[view], view, name="guide", seed=recipe.seed)
+    return model

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from kinema.core.errors import DataError
+from kinema.core.tables import training_rows
 from kinema.data import Manifest
 from kinema.evaluation import hold_out
 from kinema.protocols.labels import check_classes, check_labels
@@ -142,12 +143,4 @@ def _held_out(videos: Manifest, protocol: str) -> Sides:
 
 def training_videos(manifest: Manifest, where: Where | None) -> Manifest:
     """The usable videos to train on: those of ``where``, or of the split 'train' where the data has one."""
-    if where is None:
-        where = {"split": "train"} if any(video.split == "train" for video in manifest.videos) else {}
-    chosen = manifest.select(where).usable()
-    if len(chosen) < 2:
-        raise DataError(
-            f"{len(chosen)} of {len(manifest)} videos can be trained on; telling videos apart needs at least 2.",
-            "`kinema scan VIDEOS` names every file that cannot be read.",
-        )
-    return chosen
+    return training_rows(manifest, where, "videos", "`kinema scan VIDEOS` names every file that cannot be read.")

@@ -8,11 +8,11 @@ from typing import Any
 
 from kinema.core.errors import UsageError
 from kinema.core.method import MethodConfig
-from kinema.methods import CPRBankConfig, CPRConfig, SupervisedConfig, XDCConfig
+from kinema.recipes.cpr import infonce_of
 from kinema.recipes.disturbances import transforms_named
-from kinema.recipes.methods import METHODS
-from kinema.recipes.plan import Plan, infonce_of, like
-from kinema.recipes.presets import preset as preset_plan
+from kinema.recipes.plan import Plan, like
+from kinema.recipes.table import METHODS, entry_of, leading
+from kinema.recipes.table import preset as preset_plan
 
 
 def composed(
@@ -39,33 +39,42 @@ def composed(
     Raises:
         UsageError: there is no such name, or it cannot stand there.
     """
-    disturb = tuple(dict.fromkeys((*plan.transform.disturb, *transforms_named(transforms))))
-    plan = replace(plan, transform=replace(plan.transform, disturb=disturb))
+    if transforms:
+        plan = _with_transforms(plan, transforms)
     if base is not None:
         plan = _with_base(plan, preset, base, keep_temporal)
     others = tuple(_beside(plan, preset, each) if isinstance(each, str) else each for each in beside)
     return replace(plan, beside=(*plan.beside, *others))
 
 
+def _with_transforms(plan: Plan, names: Sequence[str]) -> Plan:
+    transform: Any = getattr(plan.data, "transform", None)
+    if transform is None:
+        raise UsageError(f"Transforms are of clips, and the data are {plan.data.unit}.", "Leave --transforms out.")
+    disturb = tuple(dict.fromkeys((*transform.disturb, *transforms_named(names))))
+    return plan.with_data(transform=replace(transform, disturb=disturb))
+
+
 def _with_base(plan: Plan, preset: str, base: str | MethodConfig, keep_temporal: bool) -> Plan:
-    if not isinstance(plan.method, CPRConfig):
-        raise UsageError("Only cpr is trained on top of a base.", "Leave --base out, or pretrain cpr.")
+    if not entry_of(leading(plan.method)).takes_base:
+        takers = [name for name, entry in METHODS.items() if entry.takes_base]
+        raise UsageError(
+            f"Only {', '.join(takers)} is trained on top of a base.", f"Leave --base out, or pretrain {takers[0]}."
+        )
     if not isinstance(base, str):
         return replace(plan, base=base)
-    known = [name for name, entry in METHODS.items() if entry.alone and entry.config not in NO_BASE]
+    known = [name for name, entry in METHODS.items() if entry.alone and entry.base]
     if base not in known:
         raise UsageError(f"'{base}' cannot be the base of cpr.", f"Choose one of: {', '.join(known)}.")
     named = preset_plan(preset, base)
     given = infonce_of(plan.method, plan.method.view, plan.schedule)
     fitted = like(named.method, given, ("view", "queue", "temperature", "momentum", "negatives_from", "head"))
-    return replace(plan, base=fitted, temporal=plan.temporal if keep_temporal else named.temporal)
-
-
-NO_BASE = (CPRConfig, CPRBankConfig, SupervisedConfig, XDCConfig)
+    plan = replace(plan, base=fitted)
+    return plan if keep_temporal else plan.with_data(temporal=named.data.temporal)  # type: ignore[attr-defined]
 
 
 def _beside(plan: Plan, preset: str, name: str) -> MethodConfig:
-    known = [name for name, entry in METHODS.items() if entry.config not in (CPRConfig, CPRBankConfig, XDCConfig)]
+    known = [name for name, entry in METHODS.items() if entry.beside]
     if name not in known:
         raise UsageError(f"'{name}' cannot stand beside another method.", f"Choose from: {', '.join(known)}.")
     config: Any = preset_plan(preset, name).method

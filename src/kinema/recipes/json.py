@@ -10,13 +10,16 @@ from typing import Any
 import cattrs
 from cattrs.gen import make_dict_unstructure_fn
 
-from kinema.core.clips import Disturbance
+from kinema.core.clips import SOUND, Disturbance
 from kinema.core.config import from_plain, make_strict_converter
+from kinema.core.contracts import DataConfig, NetworkConfig
 from kinema.core.errors import ConfigError
 from kinema.core.method import MethodConfig
+from kinema.data.clips.config import ClipsConfig
 from kinema.networks import tell_plainly
 from kinema.recipes.disturbances import disturbance_kind, disturbance_name
-from kinema.recipes.methods import method_name, settings_kind
+from kinema.recipes.kinds import data_kind, data_name, network_kind
+from kinema.recipes.table import method_name, settings_kind
 from kinema.training.settings import Phase, Recipe
 
 
@@ -24,18 +27,42 @@ def _converter() -> cattrs.Converter:
     converter = tell_plainly(make_strict_converter())
     _tag(converter, MethodConfig, "a method", method_name, settings_kind)
     _tag(converter, Disturbance, "a disturbance", disturbance_name, disturbance_kind)
+    _tag(converter, DataConfig, "data", data_name, data_kind)
+    _of_networks(converter)
     whole = make_dict_unstructure_fn(Recipe, converter)
-    converter.register_unstructure_hook(Recipe, lambda recipe: _told(recipe, whole(recipe)))
+    converter.register_unstructure_hook(Recipe, lambda recipe: _trimmed(recipe, whole(recipe)))
     return converter
 
 
-def _told(recipe: Recipe, plain: dict[str, Any]) -> dict[str, Any]:
-    """A recipe's settings of sound are told where a method hears, so that others are what they were without."""
-    if recipe.hears:
-        plain["encoder"]["sound"] = recipe.encoder.sound
+def _trimmed(recipe: Recipe, plain: dict[str, Any]) -> dict[str, Any]:
+    """Settings of sound stand in a recipe where a method hears, so that others are what they were without."""
+    if not isinstance(recipe.data, ClipsConfig):
+        return plain
+    if any(SOUND in needs.views for needs in recipe.needs):
+        plain["encoder"]["sound"] = recipe.encoder.sound  # type: ignore[attr-defined]
     else:
-        del plain["sound"], plain["transform"]["sound"]
+        del plain["data"]["sound"], plain["data"]["transform"]["sound"]
     return plain
+
+
+def _of_networks(converter: cattrs.Converter) -> None:
+    """Settings of networks say by their own field 'name' of which kind they are."""
+    converter.register_unstructure_hook_func(lambda kind: kind is NetworkConfig, converter.unstructure)
+
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, dict):
+            raise TypeError("expected the settings of a network")
+        return converter.structure(value, network_kind(value.get("name", "")))
+
+    converter.register_structure_hook_func(lambda kind: kind is NetworkConfig, structure)
+
+
+def _upgraded(value: Any) -> Any:
+    """A recipe as it was written before its data had settings of their own: what was of clips goes under 'data'."""
+    if not isinstance(value, dict) or "data" in value or "clip" not in value:
+        return value
+    of_clips = {key: value[key] for key in ClipsConfig.__dataclass_fields__ if key in value}
+    return {**{key: item for key, item in value.items() if key not in of_clips}, "data": {"name": "clips", **of_clips}}
 
 
 def _tag(
@@ -71,7 +98,7 @@ def recipe_from_plain(value: Any, where: str = "the recipe") -> Recipe:
     Raises:
         ConfigError: a key is unknown or missing, or a value has the wrong type; the message gives its path.
     """
-    return from_plain(value, Recipe, CONVERTER, where)
+    return from_plain(_upgraded(value), Recipe, CONVERTER, where)
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -90,6 +117,6 @@ def read_recipe(path: Path) -> Recipe:
 def phase_identity(recipe: Recipe, phase: Phase) -> dict[str, Any]:
     """What a checkpoint of the phase must agree with, as plain values."""
     plain = recipe_to_plain(recipe)
-    keys = ("clip", "encoder", "transform", "batch_size", "clips_per_video", "temporal", "seed", "precision")
-    identity = {key: plain[key] for key in (*keys, "sound") if key in plain}
-    return {**identity, "phase": plain["phases"][recipe.number(phase) - 1]}
+    of_data = {key: plain["data"][key] for key in recipe.data.identity if key in plain["data"]}
+    shared = {key: plain[key] for key in ("encoder", "batch_size", "seed", "precision")}
+    return {**of_data, **shared, "phase": plain["phases"][recipe.number(phase) - 1]}

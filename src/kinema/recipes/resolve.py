@@ -1,107 +1,44 @@
-"""What a pretraining settles before a video is decoded: its recipe, and all that can be refused at once."""
+"""What is decided before any data are read: the recipe of a run, and all that can be refused at once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
 
-from kinema.core.errors import CheckpointError, DataError, UsageError
+from kinema.core.contracts import Table
+from kinema.core.errors import CheckpointError, UsageError
 from kinema.core.method import TrainingContext
-from kinema.data import Manifest, exports_motion, heard
-from kinema.methods import CPRConfig
 from kinema.recipes.changes import changed
 from kinema.recipes.compose import composed
-from kinema.recipes.methods import method_entry
 from kinema.recipes.plan import Plan
-from kinema.recipes.presets import preset as preset_plan
-from kinema.training.phase import transform_of
+from kinema.recipes.table import entry_of, leading, method_entry
+from kinema.recipes.table import preset as preset_plan
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Recipe
 from kinema.training.trainer import build_method, check_weights
 
 
-def settled(
+def resolved(
     method: str | Recipe | Plan,
-    manifest: Manifest,
+    data: Any,
     preset: str,
     settings: Mapping[str, Any],
     console: Console | None = None,
-) -> tuple[Recipe, TrainingContext]:
-    """The recipe of a new run on these videos, and what its methods may know of them.
+) -> Recipe:
+    """The recipe of a new run on these data.
 
     Args:
         method: a method's name; or a plan or recipe.
-        manifest: the videos that are trained on.
+        data: what gives the table that is trained on, once the settings of data are known: called with them.
         preset: the plan that a named method starts from.
         settings: fields of the plan that change.
-        console: where it is told that another guide takes the place of motion vectors.
+        console: where it is said that a plan was adapted to the data.
 
     Raises:
-        KinemaError: the settings, the weights to start from and the videos contradict one another.
+        KinemaError: the settings contradict one another or the data.
     """
-    recipe = _recipe_of(method, preset, manifest, settings, console)
-    context = buildable(recipe, audible(recipe, manifest)[0])
-    check_weights(recipe, context)
-    return recipe, context
-
-
-def audible(recipe: Recipe, manifest: Manifest) -> tuple[Manifest, Mapping[str, str]]:
-    """The videos that a recipe can be trained on: where a method hears, those with a sound; and why not the others.
-
-    Raises:
-        DataError: none can be heard, or only one.
-    """
-    if not recipe.hears:
-        return manifest, {}
-    chosen, silent = heard(manifest)
-    if len(chosen) < 2:
-        raise DataError(
-            f"Only one of the {len(manifest)} videos can be heard; telling videos apart needs at least 2.",
-            "`kinema scan` says which have a sound.",
-        )
-    return chosen, silent
-
-
-def buildable(recipe: Recipe, manifest: Manifest) -> TrainingContext:
-    """What the methods may know of the videos, once every phase was built with it: what cannot be says so now."""
-    context = TrainingContext(videos=len(manifest), classes=len(manifest.classes()))
-    for phase in recipe.phases:
-        transform_of(build_method(recipe, phase, context), recipe, phase)
-    return context
-
-
-def check_resume(run: RunFolder, manifest: Manifest, method: str | Recipe | Plan, settings: Mapping[str, Any]) -> None:
-    """Refuses to go on with a run by another method, with other settings or on other videos.
-
-    Raises:
-        CheckpointError: the run was begun with another method, or on videos that have changed since.
-        UsageError: settings were given beside the run's own.
-    """
-    recipe, told = run.read("recipe.json"), run.read("environment.json")
-    if isinstance(method, str) and recipe.get("name") != method:
-        raise CheckpointError(
-            f"The run '{run.path}' was begun with the method '{recipe.get('name')}', not '{method}'.",
-            "Resume it with its own method, or train into a new folder.",
-        )
-    if settings:
-        raise UsageError(
-            f"A run goes on with its own settings; {', '.join(settings)} cannot be changed.",
-            "Leave the settings out beside --resume, or train into a new folder.",
-        )
-    if told.get("manifest_digest") != manifest.digest:
-        raise CheckpointError(
-            f"The videos have changed since the run '{run.path}' was begun ({told.get('videos')} then, "
-            f"{len(manifest)} now, or other files, labels or sizes).",
-            "Resume with the data as it was, or train into a new folder.",
-        )
-
-
-def _recipe_of(
-    method: str | Recipe | Plan, preset: str, manifest: Manifest, settings: Mapping[str, Any], console: Console | None
-) -> Recipe:
     if isinstance(method, Recipe):
         if settings:
             raise UsageError(f"A recipe is used as it is; {', '.join(settings)} cannot be set beside it.")
@@ -115,14 +52,45 @@ def _recipe_of(
     named = {name: given.pop(name) for name in ("transforms", "base", "beside") if name in given}
     plan = changed(preset_plan(preset, method) if isinstance(method, str) else method, given)
     plan = composed(plan, preset, **named, keep_temporal="temporal" in given)
-    chosen = settings.get("method_settings", {}).get("guide")
-    if isinstance(plan.method, CPRConfig) and plan.method.guide == "motion" and chosen is None:
-        silent = sorted({v.codec for v in manifest.videos if not exports_motion(v.codec)})
-        if silent and isinstance(method, str):
-            if console is not None:
-                told = (
-                    f"Motion vectors cannot be read from {', '.join(silent)}; the residual (frame difference) guides."
-                )
-                console.print(told, highlight=False)
-            plan = replace(plan, method=replace(plan.method, guide="residual"))
+    adapt = entry_of(leading(plan.method)).adapt
+    if adapt is not None and isinstance(method, str) and "guide" not in settings.get("method_settings", {}):
+        plan, note = adapt(plan, data(plan.data))
+        if note and console is not None:
+            console.print(note, highlight=False)
     return plan.recipe()
+
+
+def context_of(recipe: Recipe, table: Table) -> TrainingContext:
+    """What the methods may know of the rows, once every phase was built with it: what cannot be says so now."""
+    context = TrainingContext(rows=len(table), classes=len(table.classes()))
+    for phase in recipe.phases:
+        recipe.data.check(phase.needs)
+        build_method(recipe, phase, context)
+    check_weights(recipe, context)
+    return context
+
+
+def check_resume(run: RunFolder, table: Table, method: str | Recipe | Plan, settings: Mapping[str, Any]) -> None:
+    """Refuses to go on with a run by another method, with other settings or on other data.
+
+    Raises:
+        CheckpointError: the run was begun with another method, or on data that have changed since.
+        UsageError: settings were given beside the run's own.
+    """
+    recipe, told = run.read("recipe.json"), run.read("environment.json")
+    if isinstance(method, str) and recipe.get("name") != method:
+        raise CheckpointError(
+            f"The run '{run.path}' was begun with the method '{recipe.get('name')}', not '{method}'.",
+            "Resume it with its own method, or train into a new folder.",
+        )
+    if settings:
+        raise UsageError(
+            f"A run goes on with its own settings; {', '.join(settings)} cannot be changed.",
+            "Leave the settings out beside --resume, or train into a new folder.",
+        )
+    if told.get("manifest_digest") != table.digest:
+        raise CheckpointError(
+            f"The data have changed since the run '{run.path}' was begun ({told.get('videos')} rows then, "
+            f"{len(table)} now, or other files, labels or sizes).",
+            "Resume with the data as it was, or train into a new folder.",
+        )

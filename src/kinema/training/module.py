@@ -19,13 +19,12 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from kinema.core.clips import RawClips
 from kinema.core.errors import ShapeError
 from kinema.core.files import storage_error
 from kinema.core.method import Method, Refreshed
 from kinema.core.seeds import generator_at
 from kinema.training.checkpoints import Checkpoint, Progress
-from kinema.training.phase import InterruptedRunError, Surroundings, make_optimiser, transform_of
+from kinema.training.phase import InterruptedRunError, Surroundings, make_optimiser
 from kinema.training.settings import Phase, Recipe
 from kinema.training.watch import CollapseWatch, FiniteWatch, WaitTimer
 
@@ -37,16 +36,15 @@ LOG_EVERY = 10
 class PhaseModule(pl.LightningModule):  # type: ignore[misc]
     """Trains one method for one phase; all of its state goes into one checkpoint."""
 
-    def __init__(self, method: Method, recipe: Recipe, phase: Phase, around: Surroundings) -> None:
+    def __init__(self, method: Method[Any], recipe: Recipe, phase: Phase, around: Surroundings) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.method, self.recipe, self.phase, self.around = method, recipe, phase, around
-        self.transform = transform_of(method, recipe, phase)
         self.optimiser = make_optimiser(method, phase.optimiser)
         self.progress = Progress()
         self.finite = FiniteWatch(LOG_EVERY)
         self.collapse = CollapseWatch(recipe.collapse_rank)
-        self._timer: WaitTimer[RawClips] = WaitTimer(())
+        self._timer: WaitTimer[Any] = WaitTimer(())
         self._last = self._saved = time.perf_counter()
         self._waited = 0.0
         self._logger_failed = False
@@ -92,9 +90,9 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         """The optimiser of the phase."""
         return self.optimiser
 
-    def train_dataloader(self) -> WaitTimer[RawClips]:
+    def train_dataloader(self) -> WaitTimer[Any]:
         """The rest of the epoch that is under way."""
-        self._timer = WaitTimer(self.around.loader(self.progress.epoch, self.progress.batch))
+        self._timer = WaitTimer(self.around.data.loader(self.progress.epoch, self.progress.batch))
         return self._timer
 
     def on_train_start(self) -> None:
@@ -106,15 +104,15 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         """Sets the clock; time between epochs is not the training's."""
         self._last, self._waited = time.perf_counter(), self._timer.waited
 
-    def training_step(self, raw: RawClips, batch_idx: int) -> None:  # noqa: ARG002 - Lightning's signature
+    def training_step(self, raw: Any, batch_idx: int) -> None:  # noqa: ARG002 - Lightning's signature
         """One step: augment, loss, backward, optimiser, commit."""
         p, seed, name = self.progress, self.recipe.seed, self.phase.name
         self.method.train()
         augment = generator_at(seed, "augment", name, p.step, self.global_rank)
-        batch = self.transform.train(raw, augment, labels=self.method.reads_labels)
+        batch = self.around.data.batch(raw, augment, labels=self.method.needs.labels)
         losses = self.method.loss(batch, generator_at(seed, "loss", name, p.step))
         if losses.ready:
-            self._step(losses.total, p.epoch + (p.batch + 1) / self.around.batches)
+            self._step(losses.total, p.epoch + (p.batch + 1) / self.around.data.batches)
             self.finite.add(p.step, losses.total)
             self.collapse.add(losses.embeddings if losses.embeddings is not None else losses.total.reshape(1, 1))
         try:
@@ -144,15 +142,15 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         self._last, self._waited = now, self._timer.waited
         if p.step % LOG_EVERY == 0:
             self._log_step(terms)
-        self.around.display.update(p, self.around.batches, self._mean_loss())
-        if p.batch >= self.around.batches:
+        self.around.display.update(p, self.around.data.batches, self._mean_loss())
+        if p.batch >= self.around.data.batches:
             return  # the end of the epoch writes its own checkpoint
         stopping = self.around.stop()
         if stopping or now - self._saved >= self.recipe.checkpoint_seconds:
             self.save()
         if stopping:
             raise InterruptedRunError(
-                f"Stopped in epoch {p.epoch + 1}, batch {p.batch} of {self.around.batches}; everything is saved.",
+                f"Stopped in epoch {p.epoch + 1}, batch {p.batch} of {self.around.data.batches}; everything is saved.",
                 "Run the same command with --resume to go on exactly here.",
             )
 
@@ -179,7 +177,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         """Hands the method the features of all videos, and has the optimiser forget what was drawn anew."""
         if not self.method.refreshes(epoch):
             return
-        told = self.method.refresh(self.around.features(self.method)) or Refreshed()
+        told = self.method.refresh(self.around.data.features(self.method)) or Refreshed()
         for parameter in told.renewed:
             self.optimiser.state.pop(parameter, None)
         if told.figures:

@@ -1,21 +1,20 @@
-"""What a phase of a run is made of and needs: its transform, its optimiser, and what it is given from outside."""
+"""What a phase of a run is made of and needs: its optimiser, and what it is given from outside."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from kinema.core.clips import RawClips
-from kinema.core.errors import ConfigError, KinemaError
+from kinema.core.contracts import DataModule
+from kinema.core.errors import KinemaError
 from kinema.core.method import Method
-from kinema.data.clips.transforms import ViewTransform, check_variants
 from kinema.training.checkpoints import Progress
-from kinema.training.settings import OptimiserConfig, Phase, Recipe
+from kinema.training.settings import OptimiserConfig
 
 
 class InterruptedRunError(KinemaError):
@@ -28,7 +27,7 @@ class Meter(Protocol):
     """Something measured over the mined entries of an epoch."""
 
     def update(self, index: Tensor, mined: Tensor) -> None:
-        """Takes what one step mined: int64 [B] queries and int64 [B, k] manifest rows."""
+        """Takes what one step mined: int64 [B] queries and int64 [B, k] rows."""
         ...
 
     def figures(self) -> Mapping[str, Any]:
@@ -67,9 +66,7 @@ class Surroundings:
     Args:
         folder: where metrics and checkpoints go.
         identity: what a checkpoint must agree with.
-        loader: the clips of an epoch from a batch on.
-        batches: batches of an epoch.
-        features: the features of all videos, in manifest order; asked for only by methods that refresh.
+        data: the phase's data: loaders of raw batches, and batches on the device.
         meter: measures what was mined; None where there are no labels.
         display: where a person sees it.
         stop: says whether the user asked to stop.
@@ -79,41 +76,18 @@ class Surroundings:
 
     folder: Path
     identity: dict[str, Any]
-    loader: Callable[[int, int], Iterable[RawClips]]
-    batches: int
-    features: Callable[[Method], Mapping[str, Tensor]]
+    data: DataModule
     meter: Meter | None
     display: Display
     stop: Callable[[], bool]
-    after_epoch: Callable[[Method, int], Mapping[str, float]] | None = None
+    after_epoch: Callable[[Method[Any], int], Mapping[str, float]] | None = None
 
 
-def transform_of(method: Method, recipe: Recipe, phase: Phase) -> ViewTransform:
-    """From raw clips to what the method sees in training, under its own disturbances, the phase's and the recipe's.
-
-    Raises:
-        ConfigError: a disturbance acts on a variant that the method does not take, or makes negatives for a method that
-            compares with none.
-    """
-    disturb = tuple(dict.fromkeys((*method.disturbances, *phase.disturb, *recipe.transform.disturb)))
-    making = [type(each).__name__ for each in disturb if each.negative]
-    if making and not method.takes_negatives:
-        raise ConfigError(
-            f"{making[0]} makes a negative of each clip, and {type(method).__name__} compares with no negatives.",
-            "Leave it out, or choose a contrastive method: moco, simclr, cpr, be or dsm.",
-        )
-    check_variants(disturb, method.variants)
-    config = replace(recipe.transform, disturb=disturb)
-    return ViewTransform(recipe.clip, method.views, config, method.companions, recipe.sound)
-
-
-def make_optimiser(method: Method, config: OptimiserConfig) -> torch.optim.Optimizer:
+def make_optimiser(method: Method[Any], config: OptimiserConfig) -> torch.optim.Optimizer:
     """The optimiser over all that is learnt: biases and norms are not decayed, stages have their share of the rate."""
-    stages = [list(method.parameters())] if config.layer_decay == 1 else list(method.stages())
     groups = []
-    for depth, stage in enumerate(stages):
-        learnt = [p for p in stage if p.requires_grad]
-        share = config.layer_decay ** (len(stages) - 1 - depth)
+    for group, share in method.groups(config.layer_decay):
+        learnt = [p for p in group if p.requires_grad]
         for decay, parameters in (
             (config.weight_decay, [p for p in learnt if p.ndim > 1]),
             (0.0, [p for p in learnt if p.ndim <= 1]),

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from kinema.core.clips import SOUND, ClipSpec, Disturbance, SoundSpec
+from kinema.core.clips import Disturbance
+from kinema.core.contracts import DataConfig, NetworkConfig
 from kinema.core.errors import ConfigError
 from kinema.core.method import MethodConfig
-from kinema.data.clips.transforms import TransformConfig
-from kinema.networks import EncoderConfig
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Phase:
     Args:
         name: names the phase's folder; unique in the recipe.
         method: the settings of the method, which build it.
-        epochs: passes over the videos.
+        epochs: passes over the rows.
         optimiser: the optimiser, anew for every phase.
         start: for each view whose tower is not to start at random: the earlier phase that learnt it, or the folder of
             a phase of another run.
@@ -97,53 +96,42 @@ class Phase:
         if self.epochs < 1:
             raise ConfigError(f"The phase '{self.name}' has {self.epochs} epochs; it needs at least 1.")
 
+    @property
+    def needs(self) -> Any:
+        """What the method needs of the data, the phase's own disturbances included."""
+        return self.method.needs.also(self.disturb) if self.disturb else self.method.needs
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides a run, but for the data.
+    """All that decides a run, but for the data themselves.
 
     Args:
         name: what made it: the method and the preset.
-        view: the view that the run is for; ``kinema.load`` gives its encoder.
         phases: what is trained, in order.
-        clip: what a clip is.
-        encoder: the encoder of every view.
-        transform: the augmentations.
-        batch_size: clips a step, over all ranks.
-        clips_per_video: clips a video an epoch.
-        temporal: probability that the two variants of a clip are two windows of its video and not one.
-        seed: decides initialisation, order, windows and augmentations.
-        short_videos: what to do with videos shorter than a clip.
-        failure_budget: share of the videos that may fail to decode before the run stops.
-        cache_gib: size up to which decoded videos are kept, memory-mapped; larger sets are decoded as they are needed.
-        workers: processes that read clips beside the training; 0 reads in the training process.
+        data: what a row is and how rows become batches: ``ClipsConfig``, ``DocumentsConfig``, …
+        encoder: the network of every view.
+        view: the view that the run is for; ``kinema.load`` gives its encoder.
+        batch_size: rows a step, over all ranks.
+        seed: decides initialisation, order, cuts and augmentations.
         precision: Lightning's name: '32-true', 'bf16-mixed', '16-mixed'.
         checkpoint_seconds: time between two checkpoints inside an epoch.
         collapse_rank: effective rank of the projections below which training counts as collapsed.
-        weights: a file that encoders start from in place of random values, where no phase has learnt one yet; see
-            :mod:`kinema.networks.weights`. Encoders of another number of channels than the file's start at random.
-        sound: what is heard of a clip, where a method hears; told in JSON only there.
+        weights: a file that encoders start from in place of random values, where no phase has learnt one yet. Encoders
+            that the file does not fit, of another view, start at random.
     """
 
     name: str
     phases: tuple[Phase, ...]
+    data: DataConfig
+    encoder: NetworkConfig
     view: str = "rgb"
-    clip: ClipSpec = field(default_factory=ClipSpec)
-    encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    transform: TransformConfig = field(default_factory=TransformConfig)
     batch_size: int = 32
-    clips_per_video: int = 1
-    temporal: float = 0.5
     seed: int = 0
-    short_videos: Literal["error", "skip", "repeat"] = "error"
-    failure_budget: float = 0.01
-    cache_gib: float = 4.0
-    workers: int = 0
     precision: str = "32-true"
     checkpoint_seconds: float = 60.0
     collapse_rank: float = 1.2
     weights: str = ""
-    sound: SoundSpec = field(default_factory=SoundSpec)
 
     def __post_init__(self) -> None:
         if not self.phases:
@@ -153,16 +141,9 @@ class Recipe:
             raise ConfigError(f"The recipe '{self.name}' has two phases of one name: {', '.join(names)}.")
         if self.batch_size < 2:
             raise ConfigError(f"batch_size is {self.batch_size}; contrastive learning needs at least 2.")
-        if self.clips_per_video < 1 or self.workers < 0 or self.cache_gib < 0 or self.checkpoint_seconds < 0:
-            raise ConfigError(
-                f"clips_per_video={self.clips_per_video}, workers={self.workers}, cache_gib={self.cache_gib}, "
-                f"checkpoint_seconds={self.checkpoint_seconds}: the first must be at least 1, none negative."
-            )
-        if not 0 <= self.temporal <= 1 or not 0 <= self.failure_budget <= 1:
-            raise ConfigError(
-                f"temporal={self.temporal}, failure_budget={self.failure_budget}: both must lie in [0, 1]."
-            )
-        self.encoder.check_clip(self.clip)
+        if self.checkpoint_seconds < 0:
+            raise ConfigError(f"checkpoint_seconds is {self.checkpoint_seconds}; it must not be negative.")
+        self.encoder.check(self.data, [phase.needs for phase in self.phases])
         for phase, queue in ((p, queue) for p in self.phases for queue in _queues(p.method)):
             if queue % self.batch_size:
                 below, above = (
@@ -177,25 +158,20 @@ class Recipe:
                 )
 
     @property
-    def hears(self) -> bool:
-        """Whether a phase needs the sound of its clips."""
-        return any(SOUND in _views(part) for phase in self.phases for part in _parts(phase.method))
+    def needs(self) -> list[Any]:
+        """What each phase needs of the data."""
+        return [phase.needs for phase in self.phases]
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """Every view whose tower a phase learns, in the order of the phases."""
+        return tuple(dict.fromkeys(view for phase in self.phases for view in phase.method.trains))
 
     def number(self, phase: Phase) -> int:
         """The phase's place, from 1."""
         return self.phases.index(phase) + 1
 
 
-def _parts(method: MethodConfig) -> tuple[MethodConfig, ...]:
-    """A method's settings, or those that are joined in it."""
-    return tuple(getattr(method, "parts", (method,)))
-
-
-def _views(method: MethodConfig) -> tuple[str, ...]:
-    """The views that a method's settings name: its view, its guide, or several."""
-    return (getattr(method, "view", ""), getattr(method, "guide", ""), *getattr(method, "views", ()))
-
-
 def _queues(method: MethodConfig) -> list[int]:
     """The sizes of the queues of a method, or of those that are joined in it."""
-    return [part.queue for part in _parts(method) if hasattr(part, "queue")]
+    return [part.queue for part in getattr(method, "parts", (method,)) if hasattr(part, "queue")]

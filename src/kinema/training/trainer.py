@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from rich.console import Console
-from torch import Tensor
-from torch.utils.data import DataLoader
 
-from kinema.core.clips import SOUND, RawClips
+from kinema.core.contracts import DataModule, Loaded
 from kinema.core.errors import ConfigError, KinemaError, TrainingError
 from kinema.core.files import storage_error, write_json
 from kinema.core.method import Method, TrainingContext, load_strictly
 from kinema.core.seeds import seed_at
-from kinema.data import ClipDataset, ClipSampler, ClipStore, collate
-from kinema.networks.weights import encoder_state
 from kinema.training.checkpoints import read_tower, write_tower
 from kinema.training.loggers import close_logger, open_logger
-from kinema.training.phase import InterruptedRunError, Meter, Surroundings, transform_of
+from kinema.training.phase import InterruptedRunError, Meter, Surroundings
 from kinema.training.progress import PhaseDisplay
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Phase, Recipe
@@ -53,7 +49,7 @@ class Trained:
     loss: float | None
 
 
-def build_method(recipe: Recipe, phase: Phase, context: TrainingContext) -> Method:
+def build_method(recipe: Recipe, phase: Phase, context: TrainingContext) -> Method[Any]:
     """The phase's method, initialised by the recipe's seed; torch's own generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_at(recipe.seed, "init", phase.name))
@@ -66,11 +62,10 @@ class Job:
 
     Args:
         recipe: what to train.
-        store: the clips.
+        data: the rows, ready to be read.
         run: where it goes.
         context: what the methods may know of the data.
-        digest: the manifest's digest; a checkpoint made on other data is refused.
-        features: features of all videos by view, for methods that refresh.
+        digest: the table's digest; a checkpoint made on other data is refused.
         meter: makes the meter of what is mined, or None where there are no labels.
         identity: the settings of a phase that a checkpoint must agree with, as plain values.
         accelerator: Lightning's name: 'auto', 'cpu', 'gpu'.
@@ -80,16 +75,15 @@ class Job:
     """
 
     recipe: Recipe
-    store: ClipStore
+    data: Loaded
     run: RunFolder
     context: TrainingContext
     digest: str
-    features: Callable[[Method], Mapping[str, Tensor]]
     meter: Callable[[], Meter | None]
     identity: Callable[[Phase], dict[str, Any]]
     accelerator: str = "auto"
     console: Console | None = None
-    after_epoch: Callable[[Method, int], Mapping[str, float]] | None = None
+    after_epoch: Callable[[Method[Any], int], Mapping[str, float]] | None = None
     logger: str = "tensorboard"
 
     def folder(self, phase: Phase) -> Path:
@@ -151,15 +145,13 @@ def _train_phase(job: Job, phase: Phase) -> None:
     method.start({view: read_tower(tower_of(name, view, recipe, job.run)) for view, name in phase.start.items()})
     if not (folder / "checkpoint.pt").exists():  # what is resumed has its weights, wherever the file is now
         start_from_weights(method, recipe, phase)
-    sampler, dataset = phase_clips(recipe, phase, method, job.store, job.run.path / "failures.jsonl")
+    data = phase_data(recipe, phase, job.data, job.run.path / "failures.jsonl")
     title = f"{recipe.number(phase)} of {len(recipe.phases)} · {phase.name}"
     with PhaseDisplay(title, phase.epochs, job.console) as display, _stop_on_signal() as stop, quiet_lightning():
         around = Surroundings(
             folder=folder,
             identity={**job.identity(phase), "data": job.digest},
-            loader=lambda epoch, first: clip_loader(dataset, sampler.batches(epoch, first), recipe.workers),
-            batches=sampler.batches_per_epoch,
-            features=job.features,
+            data=data,
             meter=job.meter(),
             display=display,
             stop=stop,
@@ -173,41 +165,22 @@ def _train_phase(job: Job, phase: Phase) -> None:
         module.restore()
         if module.progress.epoch < phase.epochs:
             _fit(job, phase, module)
-    for view in method.trains:
-        write_tower(folder / f"tower-{view}.safetensors", method.towers()[view])
+    for name, part in method.parts().items():
+        write_tower(folder / f"{name}.safetensors", part)
     write_json(folder / "phase.json", _told(job, phase, module))
 
 
-def phase_clips(
-    recipe: Recipe, phase: Phase, method: Method, store: ClipStore, ledger: Path | None
-) -> tuple[ClipSampler, ClipDataset]:
-    """Which clips a phase sees, and what reads them.
+def phase_data(recipe: Recipe, phase: Phase, data: Loaded, ledger: Path | None) -> DataModule:
+    """The data of a phase.
 
     Args:
-        recipe: the batch, the windows and the seed.
+        recipe: gives the batch and the seed.
         phase: one of its phases.
-        method: the phase's, which says of how many variants a clip is and whether it needs motion.
-        store: the clips.
-        ledger: where broken videos are listed; None for nowhere.
+        data: the rows.
+        ledger: where rows that cannot be read are listed; None for nowhere.
     """
-    transform = transform_of(method, recipe, phase)
-    sampler = ClipSampler(
-        store.frames,
-        recipe.clip,
-        batch_size=recipe.batch_size,
-        seed=seed_at(recipe.seed, "sample", phase.name),
-        variants=method.variants,
-        temporal=recipe.temporal,
-        clips_per_video=recipe.clips_per_video,
-        elsewhere=transform.elsewhere,
-        companions=method.companions,
-        keyframes={row: store.manifest.videos[row].keyframes for row in store.frames},
-    )
-    moving = "motion" in transform.reads
-    dataset = ClipDataset(
-        store, failures_allowed=recipe.failure_budget, ledger=ledger, motion=moving, sound=transform.needs_sound
-    )
-    return sampler, dataset
+    seed = seed_at(recipe.seed, "sample", phase.name)
+    return data.module(phase.needs, batch_size=recipe.batch_size, seed=seed, ledger=ledger)
 
 
 def _fit(job: Job, phase: Phase, module: PhaseModule) -> None:
@@ -284,7 +257,7 @@ def _told(job: Job, phase: Phase, module: PhaseModule) -> dict[str, Any]:
     }
 
 
-def start_from_weights(method: Method, recipe: Recipe, phase: Phase) -> bool:
+def start_from_weights(method: Method[Any], recipe: Recipe, phase: Phase) -> bool:
     """Loads the recipe's file of weights into the encoders that the phase begins; says whether there was one.
 
     Args:
@@ -297,15 +270,13 @@ def start_from_weights(method: Method, recipe: Recipe, phase: Phase) -> bool:
     """
     begun = False
     for view in method.trains if recipe.weights else ():
+        if view in phase.start:
+            continue
         encoder: Any = method.towers()[view].encoder
-        if view in phase.start or view == SOUND:  # no file of weights for pictures is one for sound
-            continue
-        state = encoder_state(encoder, recipe.encoder, Path(recipe.weights))
-        first = next(iter(encoder.state_dict()))  # the convolution that takes the view in
-        if first in state and state[first].shape[1] != encoder.channels:
-            continue
-        load_strictly(encoder, state, f"the encoder '{recipe.encoder.name}'")
-        begun = True
+        state = recipe.encoder.weights_for(view, encoder, Path(recipe.weights))
+        if state is not None:
+            load_strictly(encoder, state, f"the encoder '{recipe.encoder.name}'")
+            begun = True
     if begun:
         method.started()
     return begun
@@ -328,36 +299,27 @@ def check_weights(recipe: Recipe, context: TrainingContext) -> None:
         )
 
 
-def check_memory(phase: Phase, recipe: Recipe, videos: int) -> None:
+def check_memory(phase: Phase, recipe: Recipe, data: Loaded) -> None:
     """Refuses a phase that would be over before its queue is full, and so learn nothing.
 
     Args:
         phase: the phase.
         recipe: gives the batch.
-        videos: how many can be read.
+        data: the rows.
 
     Raises:
         ConfigError: names the clips that it would see and the size of its queue.
     """
-    batches = -(-videos * recipe.clips_per_video // recipe.batch_size)
-    queue, seen = getattr(phase.method, "warm_up_clips", 0), phase.epochs * batches * recipe.batch_size
+    queue = getattr(phase.method, "warm_up_clips", 0)
+    if not queue:
+        return
+    seen = phase.epochs * phase_data(recipe, phase, data, None).batches * recipe.batch_size
     if seen <= queue:
         raise ConfigError(
-            f"The phase '{phase.name}' sees {seen} clips in {phase.epochs} epochs, and its queue holds {queue}: it "
-            "would end before the queue is full, and nothing is learnt before that.",
+            f"The phase '{phase.name}' sees {seen} {recipe.data.unit} in {phase.epochs} epochs, and its queue holds "
+            f"{queue}: it would end before the queue is full, and nothing is learnt before that.",
             f"Set method.queue below {seen}, or more epochs or clips_per_video.",
         )
-
-
-def clip_loader(dataset: ClipDataset, batches: Iterable[Any], workers: int) -> Iterable[RawClips]:
-    """The clips of the given batches, in order, read by ``workers`` processes."""
-    return DataLoader(
-        dataset,
-        batch_sampler=list(batches),
-        collate_fn=collate,
-        num_workers=workers,
-        pin_memory=torch.cuda.is_available(),
-    )
 
 
 def tower_of(source: str, view: str, recipe: Recipe, run: RunFolder) -> Path:

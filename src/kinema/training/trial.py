@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kinema.core.clips import RawClips
+from kinema.core.contracts import DataModule
 from kinema.core.errors import TrainingError
 from kinema.core.method import Method
 from kinema.training.checkpoints import Progress
@@ -85,12 +85,12 @@ class Trial:
 
 
 def try_phase(
-    method: Method,
+    method: Method[Any],
     recipe: Recipe,
     phase: Phase,
-    raw: RawClips,
+    raw: Any,
     *,
-    batches: int,
+    data: DataModule,
     accelerator: str = "auto",
     progress: Callable[[], None] = lambda: None,
 ) -> Trial:
@@ -100,8 +100,8 @@ def try_phase(
         method: the phase's, with whatever it remembers; it is changed.
         recipe: gives augmentations, precision and seed.
         phase: gives the optimiser.
-        raw: a batch of clips.
-        batches: of an epoch, for the rate's schedule.
+        raw: a batch.
+        data: the phase's data.
         accelerator: 'auto', 'cpu' or 'gpu'.
         progress: is called after each step.
 
@@ -112,9 +112,7 @@ def try_phase(
     around = Surroundings(
         folder=Path(),
         identity={},
-        loader=lambda epoch, first: [raw] * STEPS,  # noqa: ARG005 - a loader's signature
-        batches=batches,
-        features=lambda trained: {},  # noqa: ARG005 - the signature
+        data=_OneBatch(data, raw),
         meter=None,
         display=_Display(progress),
         stop=lambda: False,
@@ -130,6 +128,26 @@ def try_phase(
             raise KeyboardInterrupt from stopped
     module.finite.flush()
     return module.trial()
+
+
+class _OneBatch:
+    """The data of a phase, whose every epoch is one batch, twice."""
+
+    def __init__(self, data: DataModule, raw: Any) -> None:
+        self._data, self._raw = data, raw
+        self.batches, self.workers = data.batches, 0
+
+    def sample(self) -> tuple[Any, float]:
+        return self._raw, 0.0
+
+    def loader(self, epoch: int, first: int) -> list[Any]:  # noqa: ARG002 - the contract
+        return [self._raw] * STEPS
+
+    def batch(self, raw: Any, generator: torch.Generator, *, labels: bool) -> Any:
+        return self._data.batch(raw, generator, labels=labels)
+
+    def features(self, method: Any) -> Mapping[str, Tensor]:  # noqa: ARG002 - whoever tries a phase has refreshed it
+        return {}
 
 
 class _Display:
@@ -148,14 +166,14 @@ class _Display:
 class _TrialModule(PhaseModule):
     """A phase whose steps are measured, and which writes nothing."""
 
-    def __init__(self, method: Method, recipe: Recipe, phase: Phase, around: Surroundings) -> None:
+    def __init__(self, method: Method[Any], recipe: Recipe, phase: Phase, around: Surroundings) -> None:
         super().__init__(method, recipe, phase, around)
         self._seconds: list[float] = []
         self._activations = 0
         self._learnt = False
         self._before = torch.cuda.memory_allocated() if torch.cuda.is_available() else 0
 
-    def training_step(self, raw: RawClips, batch_idx: int) -> None:
+    def training_step(self, raw: Any, batch_idx: int) -> None:
         """A step as it always is, with a clock and a measure of memory beside it."""
         cuda, first = self.device.type == "cuda", not self._seconds
         if cuda:
@@ -179,14 +197,14 @@ class _TrialModule(PhaseModule):
         self._learnt = True
         super()._step(total, epoch)
 
-    def _check_room(self, raw: RawClips) -> None:
+    def _check_room(self, raw: Any) -> None:
         """Refuses a step that would take more memory than the machine has free, by what two of its clips take."""
         free = free_memory()
         if free is None or len(raw.index) <= 2:
             return
         saved = _Saved([*self.method.parameters(), *self.method.buffers()])
         draws = torch.Generator().manual_seed(0)
-        batch = self.transform.train(first_clips(raw, 2), draws, labels=self.method.reads_labels)
+        batch = self.around.data.batch(raw.first(2), draws, labels=self.method.needs.labels)
         self.method.train()
         with saved:
             self.method.loss(batch, draws)
@@ -265,12 +283,6 @@ class _Saved:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._hooks.__exit__(kind, error, trace)
-
-
-def first_clips(raw: RawClips, number: int) -> RawClips:
-    """The first clips of a batch."""
-    values = {field.name: getattr(raw, field.name) for field in fields(raw)}
-    return RawClips(**{name: value[:number] if isinstance(value, Tensor) else value for name, value in values.items()})
 
 
 def free_memory() -> int | None:

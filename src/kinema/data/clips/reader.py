@@ -18,10 +18,12 @@ from torch.nn import functional
 from kinema.core.clips import SOUND, ClipSpec, RawClips, SoundSpec
 from kinema.core.errors import DataError, ShapeError, UsageError
 from kinema.core.progress import Progress, Steps
-from kinema.data import ClipDataset, ClipRequest, ClipStore, collate, evaluation_windows, heard
+from kinema.data.clips.dataset import ClipDataset, collate
+from kinema.data.clips.sampler import ClipRequest, evaluation_windows
+from kinema.data.clips.store import ClipStore
 from kinema.data.clips.transforms import ViewTransform
+from kinema.data.video.hearing import heard
 from kinema.data.video.scanning import scan
-from kinema.networks import Tower
 
 Windows = Literal["coclr", "vcop"]
 Video = str | Path | NDArray[Any]
@@ -44,7 +46,7 @@ class Model:
     """An encoder of one view.
 
     Args:
-        tower: the encoder and its head.
+        tower: the encoder and its head, a ``kinema.networks.Tower``.
         view: the view it sees.
         clip: what a clip is.
         name: what made it, for instance 'cpr' or 'random'.
@@ -57,7 +59,7 @@ class Model:
 
     def __init__(
         self,
-        tower: Tower,
+        tower: Any,
         view: str,
         clip: ClipSpec,
         *,
@@ -255,7 +257,7 @@ class Model:
         features: Tensor = tower(x) if projected else tower.encoder(x)
         return features.float().cpu()
 
-    def _tower_on(self, device: str) -> Tower:
+    def _tower_on(self, device: str) -> Any:
         """The tower on a device; asking each of its tensors takes longer than a small batch."""
         first = next(self.tower.parameters(), None)
         if first is None or first.device != torch.empty(0, device=device).device:

@@ -113,6 +113,11 @@ class Manifest:
     def __len__(self) -> int:
         return len(self.videos)
 
+    @property
+    def rows(self) -> tuple[Video, ...]:
+        """The videos, as the rows of a table."""
+        return self.videos
+
     def file(self, row: int) -> Path:
         """Where the video of that row lies."""
         return self.root / self.videos[row].path

@@ -1,0 +1,62 @@
+"""A run as Python sees it: what ``kinema.pretrain`` gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kinema.core.results import Result
+from kinema.reporting import Report
+from kinema.training.trainer import Trained
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that was trained.
+
+    Args:
+        folder: where it lies.
+        trained: what the training came to.
+    """
+
+    folder: Path
+    trained: Trained
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all phases."""
+        return self.trained.epochs
+
+    @property
+    def steps(self) -> int:
+        """Batches of all phases."""
+        return self.trained.steps
+
+    @property
+    def seconds(self) -> float:
+        """Time in training steps, all phases."""
+        return self.trained.seconds
+
+    @property
+    def loss(self) -> float | None:
+        """The last phase's mean loss in its last epoch; None where nothing but a memory was filled."""
+        return self.trained.loss
+
+    def model(self, *, view: str | None = None, untrained: bool = False) -> Any:
+        """The encoder that it trained; see :func:`kinema.load`."""
+        from kinema.api.models import load
+
+        return load(self.folder, view=view, untrained=untrained)
+
+    def evaluate(self, protocol: str, data: Any, **options: Any) -> list[Result]:
+        """Measures it by a protocol; see :func:`kinema.evaluate`."""
+        from kinema.api.evaluation import evaluate
+
+        return evaluate(protocol, self.folder, data, **options)
+
+    def report(self, *, out: str | Path | None = None) -> tuple[Path, Report]:
+        """One page that says whether it helped; see :func:`kinema.report`."""
+        from kinema.api.reports import report
+
+        return report(self.folder, out=out)

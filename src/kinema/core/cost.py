@@ -1,0 +1,36 @@
+"""What it takes to make rows ready once, as a dry run says it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class CacheEstimate:
+    """What is made once and kept: decoded videos, tokenised documents.
+
+    Args:
+        path: the folder in which they lie or would lie.
+        bytes: what they take.
+        limit: what they may take; above it rows are read from the files.
+        there: whether they were made before.
+        seconds: making them all, 0 where that is not done.
+    """
+
+    path: Path
+    bytes: int
+    limit: int
+    there: bool
+    seconds: float
+
+    @property
+    def state(self) -> str:
+        """'there', 'to be made' or 'too large'."""
+        return "too large" if self.bytes > self.limit else "there" if self.there else "to be made"
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON values."""
+        told = {"path": str(self.path), "bytes": self.bytes, "limit_bytes": self.limit}
+        return {**told, "state": self.state, "seconds": self.seconds}

@@ -1,0 +1,147 @@
+"""Settings of clips as data: what a clip is, how clips are drawn and augmented, and where decoded videos are kept."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from kinema.core.clips import SOUND, ClipNeeds, ClipSpec, SoundSpec
+from kinema.core.errors import ConfigError, DataError
+from kinema.data.clips.module import LoadedClips, transform_of
+from kinema.data.clips.reader import Model
+from kinema.data.clips.store import ClipStore
+from kinema.data.clips.transforms import TransformConfig
+from kinema.data.layouts import open_data
+from kinema.data.video.hearing import heard, told_silent
+from kinema.data.video.manifest import Manifest
+from kinema.data.video.motion import exports_motion
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ClipsConfig:
+    """Clips of videos.
+
+    Args:
+        clip: what a clip is.
+        transform: the augmentations.
+        clips_per_video: clips a video an epoch.
+        temporal: probability that the two variants of a clip are two windows of its video and not one.
+        short_videos: what to do with videos shorter than a clip.
+        failure_budget: share of the videos that may fail to decode before the run stops.
+        cache_gib: size up to which decoded videos are kept, memory-mapped; larger sets are decoded as they are needed.
+        workers: processes that read clips beside the training; 0 reads in the training process.
+        sound: what is heard of a clip, where a method hears; told in JSON only there.
+    """
+
+    clip: ClipSpec = field(default_factory=ClipSpec)
+    transform: TransformConfig = field(default_factory=TransformConfig)
+    clips_per_video: int = 1
+    temporal: float = 0.5
+    short_videos: Literal["error", "skip", "repeat"] = "error"
+    failure_budget: float = 0.01
+    cache_gib: float = 4.0
+    workers: int = 0
+    sound: SoundSpec = field(default_factory=SoundSpec)
+
+    unit: ClassVar[str] = "clips"
+    rows: ClassVar[str] = "videos"
+    scan: ClassVar[str] = "`kinema scan VIDEOS` names every file that cannot be read."
+    loading: ClassVar[str] = "decoding"
+    left_out_file: ClassVar[str] = "silent.json"
+    identity: ClassVar[tuple[str, ...]] = ("clip", "transform", "clips_per_video", "temporal", "sound")
+
+    def __post_init__(self) -> None:
+        if self.clips_per_video < 1 or self.workers < 0 or self.cache_gib < 0:
+            raise ConfigError(
+                f"clips_per_video={self.clips_per_video}, workers={self.workers}, cache_gib={self.cache_gib}: the "
+                "first must be at least 1, none negative."
+            )
+        if not 0 <= self.temporal <= 1 or not 0 <= self.failure_budget <= 1:
+            raise ConfigError(
+                f"temporal={self.temporal}, failure_budget={self.failure_budget}: both must lie in [0, 1]."
+            )
+
+    def open(self, data: str | Path | Manifest) -> Manifest:
+        """The videos of a folder, of a known data set as NAME:PATH, or of a manifest's file."""
+        return data if isinstance(data, Manifest) else open_data(data)
+
+    def check(self, needs: Any) -> None:
+        """Refuses what is not ``ClipNeeds``, and disturbances that do not fit them.
+
+        Raises:
+            ConfigError: says which.
+        """
+        if not isinstance(needs, ClipNeeds):
+            raise ConfigError(
+                f"The method needs {type(needs).__name__}, and the data are clips of videos.",
+                "Choose a method of videos, or the data that the method learns from.",
+            )
+        transform_of(needs, self)
+
+    def usable(self, table: Manifest, needs: Sequence[ClipNeeds]) -> tuple[Manifest, Mapping[str, str]]:
+        """The videos that can be learnt from: where a phase hears, those with a sound; and why not the others.
+
+        Raises:
+            DataError: none can be heard, or only one.
+        """
+        if not self.reports_left_out(needs):
+            return table, {}
+        chosen, silent = heard(table)
+        if len(chosen) < 2:
+            raise DataError(
+                f"Only one of the {len(table)} videos can be heard; telling videos apart needs at least 2.",
+                "`kinema scan` says which have a sound.",
+            )
+        return chosen, silent
+
+    def reports_left_out(self, needs: Sequence[ClipNeeds]) -> bool:
+        """Whether a phase hears, and videos can be left out."""
+        return any(SOUND in each.views for each in needs)
+
+    def left_out(self, reasons: Mapping[str, str], rows: int) -> str:
+        """What a person reads of the videos that :meth:`usable` left out."""
+        return told_silent(reasons, rows)
+
+    def load(
+        self,
+        table: Manifest,
+        needs: Sequence[ClipNeeds],
+        *,
+        folder: Path | None = None,  # noqa: ARG002 - the contract: a run keeps nothing that clips are read with
+        cache: Path | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> LoadedClips:
+        """The clips, decoded once into ``cache`` where they fit; with motion and sound where a phase needs them."""
+        transforms = [transform_of(each, self) for each in needs]
+        motion = any(transform.needs_motion for transform in transforms)
+        store = ClipStore(
+            table,
+            self.clip,
+            motion=motion or tells_motion(table),
+            cache=cache,
+            cache_bytes=int(self.cache_gib * 2**30),
+            short_videos=self.short_videos,
+            progress=progress,
+            sound=self.sound if any(transform.needs_sound for transform in transforms) else None,
+        )
+        return LoadedClips(self, store)
+
+    def reader(self, tower: Any, view: str, **about: Any) -> Model:
+        """A trained tower with all it needs to read video.
+
+        Args:
+            tower: a ``kinema.networks.Tower``.
+            view: the view that it sees.
+            **about: name, run, seed and more; see :class:`kinema.data.clips.reader.Model`.
+        """
+        return Model(tower, view, self.clip, sound=self.sound, **about)
+
+
+def tells_motion(manifest: Manifest) -> bool:
+    """Whether every video's codec exports motion vectors; they are then kept beside the frames."""
+    return all(exports_motion(video.codec) for video in manifest.videos)

@@ -1,0 +1,53 @@
+"""What a row of the table of methods holds: one method as a user sees it, and how its plans become phases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kinema.recipes.plan import Plan
+    from kinema.training.settings import Phase
+
+VIDEO = ("rgb", "residual", "motion")
+"""The views of a clip that are seen."""
+
+
+@dataclass(frozen=True)
+class MethodEntry:
+    """One method. All that is said of it in words stands here, and nowhere else.
+
+    Args:
+        config: the class of its settings.
+        paper: where it comes from.
+        modalities: the views it can learn from.
+        summary: one line.
+        title: what a reader of a report sees.
+        short: the same for a narrow column; the title where empty.
+        presets: plans by name; the first is the usual one.
+        alone: whether it learns anything by itself; what does not stands beside another method.
+        base: whether it can be the first phase of a method that is trained on top of another.
+        beside: whether its loss can be added to another's.
+        takes_base: whether it can be trained on top of another.
+        phases: works out the phases of a plan; None for one phase.
+        adapt: changes a preset's plan to fit the data, and says so: (plan, table) → (plan, sentence or '').
+        reported: what tables call the encoder of a run with these settings; None for the method's name.
+        role: 'method', or 'baseline' and 'reference' for what methods are judged against.
+    """
+
+    config: type
+    paper: str
+    modalities: tuple[str, ...]
+    summary: str
+    title: str
+    presets: Mapping[str, Callable[[], Plan]]
+    short: str = ""
+    alone: bool = True
+    base: bool = True
+    beside: bool = True
+    takes_base: bool = False
+    phases: Callable[[Plan], tuple[Phase, ...]] | None = None
+    adapt: Callable[[Plan, Any], tuple[Plan, str]] | None = None
+    reported: Callable[[Any], str] | None = None
+    role: str = field(default="method")

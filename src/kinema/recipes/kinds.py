@@ -1,0 +1,34 @@
+"""The kinds of data and of networks that a recipe in JSON may name."""
+
+from __future__ import annotations
+
+from kinema.core.errors import UsageError
+from kinema.data.clips.config import ClipsConfig
+from kinema.networks import EncoderConfig
+
+DATA: dict[str, type] = {"clips": ClipsConfig}
+"""Settings of data by the name of their kind."""
+
+NETWORKS: dict[str, type] = {}
+"""Settings of networks by the name of the network; every other name is one of a video network."""
+
+
+def data_kind(name: str) -> type:
+    """The settings of data that JSON calls so.
+
+    Raises:
+        UsageError: there are none; the message lists the kinds there are.
+    """
+    if name not in DATA:
+        raise UsageError(f"There are no data of the kind '{name}'.", f"Choose one of: {', '.join(DATA)}.")
+    return DATA[name]
+
+
+def data_name(config: object) -> str:
+    """What JSON calls settings of data."""
+    return next(name for name, kind in DATA.items() if kind is type(config))
+
+
+def network_kind(name: str) -> type:
+    """The settings of the network of that name."""
+    return NETWORKS.get(name, EncoderConfig)
