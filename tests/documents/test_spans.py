@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,7 +49,7 @@ def test_anchors_lie_in_slots_with_a_free_one_between_them(needs, tokens, seed):
     longest = span_lengths(tokens, needs)[1]
     slots = sorted(begin // longest for begin, _ in spans.anchors)
     assert all((end - 1) // longest == begin // longest for begin, end in spans.anchors)
-    assert all(later - earlier >= 2 for earlier, later in zip(slots, slots[1:], strict=False))
+    assert all(later - earlier >= 2 for earlier, later in pairwise(slots))
 
 
 @given(needs_strategy, st.integers(2, 2000), st.integers(0, 99))

@@ -1,9 +1,10 @@
 """Where sentences and passages of a text begin and end, by rules alone.
 
-A sentence ends behind '.', '!', '?' or '…' with the quotes and brackets that close after it, where white space follows
-and what comes next does not begin with a small letter; behind the full stops of Chinese and Japanese; and at an empty
-line. A full stop behind a single letter ('J. Smith', 'e.g.') or a common title or abbreviation ends none. The rules
-know English best; in other languages they err at abbreviations.
+A sentence ends behind '.', '!', '?' or '…' with the quotes and brackets that close after it, where white space follows;
+behind the full stops of Chinese and Japanese; and at an empty line. None ends where the next word begins with a small
+letter, unless the text has no capitals or the mark stands by itself, as in text that was cut into tokens; nor behind a
+single letter ('J. Smith', 'e.g.'), a common title or abbreviation. What holds no letter or digit belongs to the
+sentence before it. The rules know English best; in other languages they err at abbreviations.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from collections.abc import Iterator
 
 from kinema.core.errors import ConfigError
 
-_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？]+[”’」』）]*|\n[ \t\r]*\n\s*")
+_END = re.compile(r"[.!?…]+(?:[ \t]+[.!?…]+)*[\"'”’»)\]]*(?=\s)|[。！？]+[”’」』）]*|\n[ \t\r]*\n\s*")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\[\"'“‘])(?:[^\W\d_]|(?:[^\W\d_]\.)+[^\W\d_]|"
     r"mr|mrs|ms|dr|prof|st|jr|sr|vs|etc|cf|fig|figs|eq|eqs|no|vol|pp|al|inc|ltd|co|corp|gen|col|sgt|capt|lt|gov|sen|rep|"
     r"jan|feb|mar|apr|jun|jul|aug|sept|sep|oct|nov|dec)\.$",
     re.IGNORECASE,
 )
+_HAS_WORD = re.compile(r"\w")
 _CHARACTERS = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _CHINESE_OR_JAPANESE = re.compile(f"[{_CHARACTERS}]")
 _WORD = re.compile(rf"[{_CHARACTERS}]|[^\s{_CHARACTERS}]+")
@@ -34,13 +36,17 @@ def count_words(text: str) -> int:
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:
     """Where the sentences of a text begin and end, in characters, without the white space around them."""
-    spans, begin = [], 0
-    for found in _END.finditer(text):
-        if _ends(text, begin, found):
-            spans.append((begin, found.end()))
-            begin = found.end()
-    spans.append((begin, len(text)))
-    return [span for span in (_trimmed(text, *each) for each in spans) if span[0] < span[1]]
+    cased = text != text.lower()
+    spans: list[tuple[int, int]] = []
+    begin = 0
+    for end in [*(found.end() for found in _END.finditer(text) if _ends(text, found, cased)), len(text)]:
+        first, last = _trimmed(text, begin, end)
+        if _HAS_WORD.search(text, first, last):
+            spans.append((first, last))
+        elif spans and first < last:
+            spans[-1] = (spans[-1][0], last)
+        begin = end
+    return spans
 
 
 def sentences(text: str) -> list[str]:
@@ -65,9 +71,10 @@ def passage_spans(text: str, words: int = 100) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     held = 0
     for begin, end in sentence_spans(text):
-        for first, last in _cut(text, begin, end, words):
+        pieces = list(_cut(text, begin, end, words))
+        for first, last in pieces:
             count = count_words(text[first:last])
-            if spans and held + count <= words:
+            if spans and held + count <= words and len(pieces) == 1:
                 spans[-1] = (spans[-1][0], last)
                 held += count
             else:
@@ -76,13 +83,17 @@ def passage_spans(text: str, words: int = 100) -> list[tuple[int, int]]:
     return spans
 
 
-def _ends(text: str, begin: int, found: re.Match[str]) -> bool:
-    mark = found[0]
+def _ends(text: str, found: re.Match[str], cased: bool) -> bool:
+    """Whether a mark ends a sentence."""
+    mark, begin, end = found[0], found.start(), found.end()
     if mark[0] in "\n。！？":
         return True
-    if text[found.end() : found.end() + 64].lstrip()[:1].islower():
+    alone = mark in (".", "!", "?") and text[begin - 1 : begin].isspace()
+    if alone:
+        return True
+    if (cased or mark[0] == "…" or mark.startswith("..")) and text[end : end + 64].lstrip()[:1].islower():
         return False
-    return not (mark == "." and _ABBREVIATION.search(text[max(begin, found.end() - 24) : found.end()]))
+    return not (mark == "." and _ABBREVIATION.search(text, max(0, begin - 24), end))
 
 
 def _trimmed(text: str, begin: int, end: int) -> tuple[int, int]:
