@@ -13,7 +13,7 @@ from kinema.data.documents.files import TABLES, check_columns
 from kinema.data.documents.reading import claims_document
 from kinema.data.documents.table import is_table
 from kinema.data.documents.walking import files_below
-from kinema.data.files import claims_video, pattern_of
+from kinema.data.video.files import claims_video, pattern_of
 
 
 @dataclass(frozen=True)

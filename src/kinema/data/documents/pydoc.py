@@ -27,7 +27,7 @@ from pathlib import Path
 from kinema.core.errors import DataError
 from kinema.core.files import write_folder
 from kinema.data.documents.reading import read_documents
-from kinema.data.documents.sentences import count_words
+from kinema.data.documents.splitting import count_words
 from kinema.data.labels import LABELS
 
 MIN_WORDS = 100

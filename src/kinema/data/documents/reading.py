@@ -26,7 +26,7 @@ from kinema.data.documents.files import (
     read_text,
     records,
 )
-from kinema.data.documents.sentences import count_words
+from kinema.data.documents.splitting import count_words
 from kinema.data.documents.table import Document, Documents, is_table, text_digest
 from kinema.data.documents.walking import files_below
 from kinema.data.labels import LABELS, Labelled, read_labels
