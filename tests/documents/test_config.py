@@ -7,7 +7,6 @@ import pytest
 
 from kinema.core.errors import ConfigError, DataError
 from kinema.core.spans import SpanNeeds
-from kinema.data.documents import read_documents
 from kinema.data.documents.config import DocumentsConfig
 from kinema.data.documents.corpus import tokenize
 from kinema.data.documents.splitting import sentences
@@ -47,6 +46,16 @@ def test_tokens_are_taken_from_the_cache_where_texts_and_tokenizer_are_the_same(
     assert isinstance(again.ids, np.memmap)
     assert np.array_equal(first.ids, again.ids)
     assert lengths_of(first) == lengths_of(again)
+
+
+def test_a_tokenizer_is_learnt_once_for_the_same_texts_and_settings(table, tmp_path, monkeypatch):
+    learnt = CONFIG.load(table, SPANS, cache=tmp_path).tokenizer
+    other = replace(CONFIG, lowercase=False).load(table, SPANS, cache=tmp_path).tokenizer
+    assert other != learnt
+    assert CONFIG.load(table, SPANS).tokenizer == learnt
+    monkeypatch.setattr(Tokenizer, "learn", None)
+    assert CONFIG.load(table, SPANS, cache=tmp_path).tokenizer == learnt
+    assert replace(CONFIG, lowercase=False, repeats=3).load(table, SPANS, cache=tmp_path).tokenizer == other
 
 
 def test_a_damaged_cache_is_made_anew(table, tokenizer, tmp_path):
@@ -91,11 +100,9 @@ def test_what_can_be_learnt_from_is_said_with_reasons(tmp_path):
     assert left_out["corpus.jsonl#2"] == "2 words; at least 4 are needed"
     assert left_out["corpus.jsonl#4"] == "the same text as 'corpus.jsonl#3'"
     assert left_out.keys() == {f"corpus.jsonl#{row}" for row in (2, 4, 5, 7)}
-    assert (
-        [row.row for row in CONFIG.usable(table, replace(SPANS, anchors=4))[0].rows if row.row] == [6]
-        if False
-        else True
-    )
+    assert CONFIG.usable(table, [SENTENCES, replace(SPANS, anchors=1)])[0].rows == usable.rows
+    with pytest.raises(DataError, match="There is 1 document"):
+        CONFIG.usable(table, replace(SPANS, anchors=4))
     lenient = DocumentsConfig(min_words=2)
     assert [row.row for row in lenient.usable(table, SENTENCES)[0].rows] == [1, 2, 3, 6]
     assert [row.row for row in lenient.usable(table, SPANS)[0].rows] == [1, 3, 6]
@@ -118,9 +125,6 @@ def test_videos_are_refused_with_a_sentence(tmp_path):
         CONFIG.open(tmp_path)
     with pytest.raises(DataError, match="a dict was given"):
         CONFIG.open({})
-    table = read_documents
-    with pytest.raises(DataError, match="a function was given"):
-        CONFIG.open(table)
 
 
 def test_needs_of_another_modality_are_refused(table):

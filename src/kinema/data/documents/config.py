@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,7 +129,7 @@ class DocumentsConfig:
             table: usable documents.
             needs: of every phase.
             folder: of a run. Where it holds a tokenizer.json that is read, and neither learnt nor taken from elsewhere.
-            cache: a folder for tokens that later runs can use; None to hold them in memory.
+            cache: a folder for tokens and a learnt tokenizer that later runs can use; None to hold them in memory.
             progress: is called with (documents done, documents), for each way to cut them.
 
         Raises:
@@ -138,7 +139,7 @@ class DocumentsConfig:
         from kinema.data.documents.corpus import tokenize
 
         self.check(needs)
-        tokenizer = self._tokenizer(table, folder)
+        tokenizer = self._tokenizer(table, folder, cache)
         cuts = sorted({one.cut for one in _several(needs)})
         corpora = {cut: tokenize(table, tokenizer, cut, cache=cache, progress=progress) for cut in cuts}
         return LoadedDocuments(self, table, tokenizer, corpora)
@@ -149,14 +150,25 @@ class DocumentsConfig:
             return {"unit": self.unit, "tokenizer": Path(self.tokenizer).name}
         return {"unit": self.unit, "kind": self.kind, "vocabulary": self.vocabulary, "lowercase": self.lowercase}
 
-    def _tokenizer(self, table: Documents, folder: Path | None) -> Tokenizer:
+    def _tokenizer(self, table: Documents, folder: Path | None, cache: Path | None) -> Tokenizer:
         from kinema.data.documents.tokenizer import Tokenizer
 
         if folder is not None and (folder / TOKENIZER).is_file():
             return Tokenizer.read(folder / TOKENIZER)
         if self.tokenizer:
             return Tokenizer.read(Path(self.tokenizer))
-        return Tokenizer.learn(table.texts(), self.vocabulary, kind=self.kind, lowercase=self.lowercase)
+        stored = None if cache is None else cache / f"tokenizer-{self._key(table)}.json"
+        if stored is not None and stored.is_file():
+            return Tokenizer.read(stored)
+        learnt = Tokenizer.learn(table.texts(), self.vocabulary, kind=self.kind, lowercase=self.lowercase)
+        if stored is not None:
+            learnt.write(stored)
+        return learnt
+
+    def _key(self, table: Documents) -> str:
+        """Says of which texts, in which order, and how a tokenizer is learnt."""
+        parts = ["1", str(self.vocabulary), self.kind, str(self.lowercase), *(row.digest for row in table.rows)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:40]
 
 
 @dataclass(frozen=True)
