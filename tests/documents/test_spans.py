@@ -67,21 +67,16 @@ def test_positives_lie_where_the_sampling_says(needs, tokens, seed):
             assert begin <= last
 
 
-@pytest.mark.parametrize("sampling", ["any", "subsuming", "adjacent"])
-def test_spans_are_distributed_as_those_of_the_oracle(sampling):
-    """Means and deviations of lengths and places, within five standard errors."""
-    tokens, draws = 100, 3000
-    needs = SpanNeeds(2, 1, min_length=4, max_length=20, sampling=sampling)
+@pytest.mark.parametrize(("anchors", "sampling"), [(2, "any"), (2, "subsuming"), (2, "adjacent"), (3, "any")])
+def test_spans_are_distributed_as_those_of_the_oracle(anchors, sampling):
+    """Means and deviations of lengths and places, within five standard errors; of three anchors, slots become few."""
+    tokens, draws = 50 * anchors, 3000
+    needs = SpanNeeds(anchors, 1, min_length=4, max_length=25, sampling=sampling)
     ours, theirs = generator(1), generator(2)
-    fast = np.array(
-        [np.ravel((s.anchors, s.positives)) for s in (draw_spans(tokens, needs, ours) for _ in range(draws))]
-    )
-    slow = np.array(
-        [
-            np.ravel((a, [p[0] for p in b]))
-            for a, b in (oracle.draw(tokens, 2, 1, 4, 20, sampling, theirs) for _ in range(draws))
-        ]
-    )
+    drawn = [draw_spans(tokens, needs, ours) for _ in range(draws)]
+    fast = np.array([np.ravel((spans.anchors, spans.positives)) for spans in drawn])
+    slowly = [oracle.draw(tokens, anchors, 1, 4, 25, sampling, theirs) for _ in range(draws)]
+    slow = np.array([np.ravel((own, [each[0] for each in beside])) for own, beside in slowly])
     for found, expected in ((fast, slow), (fast[:, 1::2] - fast[:, ::2], slow[:, 1::2] - slow[:, ::2])):
         error = np.sqrt((found.var(axis=0) + expected.var(axis=0)) / draws) + 1e-9
         assert (np.abs(found.mean(axis=0) - expected.mean(axis=0)) / error < 5).all()
@@ -129,3 +124,16 @@ def test_anchors_that_are_sentences_are_different_ones_and_long_enough():
     assert all(first != second for first, second in drawn)
     assert {len(draw_sentences(np.array([2, 3]), needs, generator(seed))) for seed in range(9)} == {2}
     assert draw_sentences(np.array([2]), needs, generator()) == (0, 0)
+
+
+def test_positives_overlap_touch_and_lie_within_their_anchors():
+    needs = SpanNeeds(1, 1, min_length=2, max_length=6)
+    drawn = [draw_spans(60, needs, generator(seed)) for seed in range(1500)]
+    seen = set()
+    for (first, last), (begin, end) in ((spans.anchors[0], spans.positives[0]) for spans in drawn):
+        seen |= {"before"} if end == first else set()
+        seen |= {"behind"} if begin == last else set()
+        seen |= {"within"} if first <= begin and end <= last else set()
+        seen |= {"over the beginning"} if begin < first < end < last else set()
+        seen |= {"over the end"} if first < begin < last < end else set()
+    assert seen == {"before", "behind", "within", "over the beginning", "over the end"}
