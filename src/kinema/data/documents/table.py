@@ -1,0 +1,311 @@
+"""The table of documents: what is there, one typed row a document; the texts stay in their files until they are read.
+
+It is made by :func:`kinema.data.documents.read_documents` and read back from Parquet, or from JSON where the file's
+name ends in ``.json``; both hold the same. Row numbers are how the rest of kinema names a document, so a selection is
+a new table with rows of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from kinema.core.errors import DataError
+from kinema.core.files import write_atomic, write_json
+from kinema.data.documents.files import read_text, records
+
+Health = Literal["ok", "empty", "short", "duplicate", "unreadable"]
+HEALTHS: tuple[str, ...] = get_args(Health)
+_FORMAT = 1
+_MARK = "kinema_documents"
+_COLUMNS = ("label", "source", "split", "health")
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document, or a place where one should be.
+
+    Args:
+        id: its name: the path of a file that is one document, otherwise the path and the row, 'corpus.jsonl#12', or
+            the path and what the column ``id`` says, 'corpus.jsonl#smith-2021'.
+        path: its file below the table's root, with forward slashes.
+        row: its row in that file, from 1; 0 where the whole file is the document.
+        label: the class, or None.
+        source: what it was cut from; documents of one source are siblings. Its id where nothing is known.
+        split: for instance 'train' or 'test', or None.
+        attributes: whatever else is known of it, by name.
+        health: 'ok'; 'empty' without a word; 'short' of words; the 'duplicate' of an earlier one, white space aside;
+            or 'unreadable'.
+        reason: why it is not ok; empty where it is.
+        characters: of its text.
+        words: of its text, see :func:`kinema.data.documents.count_words`.
+        size: bytes of its text in UTF-8.
+        digest: SHA-256 of its text, in hexadecimal; empty where it is unreadable.
+    """
+
+    id: str
+    path: str
+    row: int = 0
+    label: str | None = None
+    source: str = ""
+    split: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    health: Health = "ok"
+    reason: str = ""
+    characters: int = 0
+    words: int = 0
+    size: int = 0
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.source:
+            object.__setattr__(self, "source", self.id)
+
+    def value(self, key: str) -> str | None:
+        """Its label, source, split, health or attribute of that name; None where it has none."""
+        if key in _COLUMNS:
+            found: str | None = getattr(self, key)
+            return found
+        return self.attributes.get(key)
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Documents in files below one root folder; the row number of a document is its index in ``rows``.
+
+    Args:
+        root: the folder.
+        rows: the documents, in any order.
+        encoding: of the files that have no byte-order mark.
+    """
+
+    root: Path
+    rows: tuple[Document, ...]
+    encoding: str = "utf-8"
+
+    def __post_init__(self) -> None:
+        twice = [name for name, count in Counter(row.id for row in self.rows).items() if count > 1]
+        if twice:
+            raise DataError(f"The table holds {len(twice)} documents more than once: {', '.join(twice[:5])}.")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256, in hexadecimal, of all that learning depends on.
+
+        That is each document's id, text, label, source, split and attributes; not the root or the order of the rows.
+        """
+        rows = [
+            [row.id, row.digest, row.label, row.source, row.split, sorted(row.attributes.items())]
+            for row in sorted(self.rows, key=lambda document: document.id)
+        ]
+        return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
+
+    def select(self, where: Mapping[str, str]) -> Documents:
+        """The documents for which every named key has the named value.
+
+        Args:
+            where: keys are 'label', 'source', 'split', 'health' or the name of an attribute.
+
+        Raises:
+            DataError: a key is not known, or nothing matches; the message names the keys or values there are.
+        """
+        known = [*_COLUMNS, *sorted({key for row in self.rows for key in row.attributes} - set(_COLUMNS))]
+        chosen = self.rows
+        for key, value in where.items():
+            if key not in known:
+                raise DataError(f"No document has '{key}'.", f"Select by one of: {', '.join(known)}.")
+            matching = tuple(row for row in chosen if row.value(key) == value)
+            if not matching:
+                values = sorted({str(row.value(key)) for row in chosen if row.value(key) is not None})
+                shown = ", ".join(values[:20]) + (f" and {len(values) - 20} more" if len(values) > 20 else "")
+                raise DataError(
+                    f"No document has {key}={value} among the {len(chosen)} to choose from.",
+                    f"The values of {key} are: {shown}." if values else f"None of them has a {key}.",
+                )
+            chosen = matching
+        return replace(self, rows=chosen)
+
+    def usable(self) -> Documents:
+        """The documents whose health is 'ok'."""
+        return replace(self, rows=tuple(row for row in self.rows if row.health == "ok"))
+
+    def labels(self) -> tuple[str | None, ...]:
+        """Each document's class, None where it is not known."""
+        return tuple(row.label for row in self.rows)
+
+    def classes(self) -> tuple[str, ...]:
+        """The classes there are, sorted."""
+        return tuple(sorted({row.label for row in self.rows if row.label is not None}))
+
+    def label_ids(self) -> tuple[int, ...]:
+        """Each document's class as its number in :meth:`classes`, -1 where it is not known."""
+        ids = {name: number for number, name in enumerate(self.classes())}
+        return tuple(-1 if row.label is None else ids[row.label] for row in self.rows)
+
+    def source_ids(self) -> tuple[int, ...]:
+        """Each document's source as its number among the sorted sources; equal numbers are siblings."""
+        ids = {name: number for number, name in enumerate(sorted({row.source for row in self.rows}))}
+        return tuple(ids[row.source] for row in self.rows)
+
+    def text(self, row: int) -> str:
+        """The text of one row; raises as :meth:`texts` does. For many rows, :meth:`texts` reads each file but once."""
+        return next(self.texts([row]))
+
+    def texts(self, rows: Iterable[int] | None = None) -> Iterator[str]:
+        """The texts of rows, in the order in which they are named; all of them by default.
+
+        Rows of one file that follow one another are read in one pass through it, and nothing else is held in memory.
+        Where they are not in the order of the file, the texts that the pass meets too early are held.
+
+        Raises:
+            DataError: a document is unreadable, or its text is no longer the one that the table was made of.
+        """
+        wanted = [self.rows[row] for row in (range(len(self.rows)) if rows is None else rows)]
+        for path, group in groupby(wanted, key=lambda document: document.path):
+            yield from self._texts_of(path, list(group))
+
+    def write(self, path: Path) -> None:
+        """Writes it atomically, as JSON where the name ends in '.json' and as Parquet otherwise; without the texts.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        rows = [{**asdict(row), "attributes": dict(row.attributes)} for row in self.rows]
+        head = {_MARK: _FORMAT, "root": str(self.root.resolve()), "encoding": self.encoding}
+        if path.suffix == ".json":
+            write_json(path, {**head, "documents": rows})
+            return
+        import pyarrow
+        from pyarrow import parquet
+
+        metadata = {key: str(value) for key, value in head.items()} | {"digest": self.digest}
+        table = pyarrow.Table.from_pylist(rows, schema=_schema().with_metadata(metadata))
+        write_atomic(path, lambda file: parquet.write_table(table, file))
+
+    @classmethod
+    def read(cls, path: Path, root: Path | None = None) -> Documents:
+        """Reads what :meth:`write` wrote.
+
+        Args:
+            path: the file.
+            root: the folder of the documents, where it has moved; otherwise the one written in the file or, if that is
+                gone, the table's own folder when the first document lies there.
+
+        Raises:
+            DataError: the file is missing, or is no table of documents.
+        """
+        hint = "Make one with `kinema scan DOCUMENTS -o TABLE`."
+        if not path.is_file():
+            raise DataError(f"There is no table of documents '{path}'.", hint)
+        try:
+            head, found = _read_json(path) if path.suffix == ".json" else _read_parquet(path)
+            rows = tuple(_from_row(row) for row in found)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"'{path}' is not a table of documents: {error}.", hint) from error
+        if root is None:
+            root = Path(head["root"])
+            beside = path.resolve().parent
+            if rows and not root.is_dir() and (beside / rows[0].path).exists():
+                root = beside
+        return cls(root, rows, head["encoding"])
+
+    def _texts_of(self, path: str, wanted: Sequence[Document]) -> Iterator[str]:
+        file = self.root / path
+        broken = next((document for document in wanted if document.health == "unreadable"), None)
+        if broken is not None:
+            raise DataError(f"'{broken.id}' is unreadable: {broken.reason}.", "Leave it out: table.usable() does.")
+        try:
+            if wanted[0].row == 0:
+                text = read_text(file, self.encoding)
+                yield from (_checked(document, text) for document in wanted)
+                return
+            met: dict[int, str] = {}
+            found = records(file, self.encoding, {document.row for document in wanted})
+            last = {document.row: place for place, document in enumerate(wanted)}
+            for place, document in enumerate(wanted):
+                while document.row not in met:
+                    record = next(found, None)
+                    if record is None or record.problem:
+                        raise _changed(document, record.problem if record else "it is not there")
+                    met[record.row] = record.text
+                yield _checked(document, met[document.row])
+                if last[document.row] == place:
+                    del met[document.row]
+        except (OSError, ValueError) as error:
+            raise _changed(wanted[0], str(error)) from error
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is what :meth:`Documents.write` wrote."""
+    try:
+        _read_json(path) if path.suffix == ".json" else _check_parquet(path)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return True
+
+
+def _checked(document: Document, text: str) -> str:
+    if text_digest(text) != document.digest:
+        raise _changed(document, "its text is another one")
+    return text
+
+
+def _changed(document: Document, reason: str) -> DataError:
+    return DataError(
+        f"'{document.id}' is not what it was when the table was made: {reason}.", "Read the documents again."
+    )
+
+
+def text_digest(text: str) -> str:
+    """SHA-256 of a text in UTF-8, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _from_row(row: Mapping[str, Any]) -> Document:
+    known = {item.name for item in fields(Document)}
+    values = {key: value for key, value in row.items() if key in known}
+    values["attributes"] = dict(values.get("attributes") or {})
+    if values.get("health", "ok") not in HEALTHS:
+        raise ValueError(f"health is {values['health']!r}")
+    return Document(**values)
+
+
+def _schema() -> Any:
+    import pyarrow
+
+    kinds = {"row": pyarrow.int64(), "characters": pyarrow.int64(), "words": pyarrow.int64(), "size": pyarrow.int64()}
+    kinds["attributes"] = pyarrow.map_(pyarrow.string(), pyarrow.string())
+    return pyarrow.schema([(item.name, kinds.get(item.name, pyarrow.string())) for item in fields(Document)])
+
+
+def _read_json(path: Path) -> tuple[Mapping[str, str], Iterable[Mapping[str, Any]]]:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or content.get(_MARK) != _FORMAT:
+        raise ValueError("it does not say that it is one")
+    return {"root": content["root"], "encoding": content["encoding"]}, content["documents"]
+
+
+def _check_parquet(path: Path) -> Mapping[str, str]:
+    from pyarrow import parquet
+
+    metadata = parquet.read_schema(path).metadata or {}
+    if metadata.get(_MARK.encode()) != str(_FORMAT).encode():
+        raise ValueError("it does not say that it is one")
+    return {"root": metadata[b"root"].decode(), "encoding": metadata[b"encoding"].decode()}
+
+
+def _read_parquet(path: Path) -> tuple[Mapping[str, str], Iterable[Mapping[str, Any]]]:
+    from pyarrow import parquet
+
+    head = _check_parquet(path)
+    return head, parquet.read_table(path).to_pylist(maps_as_pydicts="strict")
