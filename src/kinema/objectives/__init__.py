@@ -3,6 +3,7 @@
 from kinema.objectives.cluster_ce import balanced_weights, cluster_cross_entropy
 from kinema.objectives.info_nce import info_nce
 from kinema.objectives.instance import check_contrast, instance_masks
+from kinema.objectives.masked_lm import masked_lm
 from kinema.objectives.max_margin import max_margin
 from kinema.objectives.multi_positive_nce import multi_positive_nce
 from kinema.objectives.nt_xent import nt_xent
@@ -16,6 +17,7 @@ __all__ = [
     "cluster_cross_entropy",
     "info_nce",
     "instance_masks",
+    "masked_lm",
     "max_margin",
     "multi_positive_nce",
     "nt_xent",

@@ -1,0 +1,1 @@
+"""Documents: corpora of text, their tokenizer, and the tokens that a network is to predict."""

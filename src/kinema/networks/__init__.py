@@ -1,0 +1,1 @@
+"""Networks: from what a method sees to features, a package a modality."""

@@ -1,0 +1,33 @@
+"""Text networks: from tokens to embeddings of sentences, and the heads that train them."""
+
+from kinema.networks.text.build import build_text_tower
+from kinema.networks.text.config import (
+    TextConfig,
+    bert,
+    check_positions,
+    check_vocabulary,
+    from_folder,
+    resolved,
+    with_architecture_of,
+)
+from kinema.networks.text.tower import LanguageHead, TanhHead, TextEncoder, TextHead, TextTower, masked_mean
+from kinema.networks.text.weights import load_text_weights, published_length
+
+__all__ = [
+    "LanguageHead",
+    "TanhHead",
+    "TextConfig",
+    "TextEncoder",
+    "TextHead",
+    "TextTower",
+    "bert",
+    "build_text_tower",
+    "check_positions",
+    "check_vocabulary",
+    "from_folder",
+    "load_text_weights",
+    "masked_mean",
+    "published_length",
+    "resolved",
+    "with_architecture_of",
+]
