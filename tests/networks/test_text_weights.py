@@ -10,7 +10,6 @@ from safetensors.torch import load_file, save_file
 from tiny_texts import TINY, batch, library_model, tower
 
 from kinema.core.errors import CheckpointError, ConfigError
-from kinema.core.spans import Tokens
 from kinema.data.documents.tokenizer import Tokenizer
 from kinema.networks.text import (
     TextConfig,
@@ -213,13 +212,3 @@ def test_a_published_tokenizer_without_its_table(minilm, tmp_path):
         shutil.copy(minilm / name, tmp_path)
     texts = ["A cat sat on the mat.", "Étude No. 3", "日本語"]
     assert Tokenizer.read(tmp_path).encode(texts) == Tokenizer.read(minilm).encode(texts)
-
-
-def test_padding_ids_of_another_tokenizer_are_no_matter(tmp_path):
-    """RoBERTa counts positions by its own id of padding; the tower sees to it."""
-    library_model("roberta").save_pretrained(tmp_path)
-    net = tower(from_folder(tmp_path))
-    tokens = batch((9, 4))
-    other = Tokens(tokens.ids.masked_fill(~tokens.mask, 250), tokens.mask)
-    with torch.no_grad():
-        torch.testing.assert_close(net.embed(other), net.embed(tokens))
