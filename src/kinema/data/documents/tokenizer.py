@@ -22,6 +22,7 @@ from kinema.data.documents.vocabulary import TokenizerKind, import_tokenizers, l
 
 FILE = "tokenizer.json"
 FILES = (FILE, "tokenizer_config.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
+DESCRIPTIONS = ("tokenizer_config.json", "config.json")
 NAMES: Mapping[str, tuple[str, ...]] = {
     "pad": ("[PAD]", "<pad>"),
     "unk": ("[UNK]", "<unk>"),
@@ -43,6 +44,9 @@ class Tokenizer:
         text: the JSON.
         size: rows that an embedding of its tokens needs, the largest id + 1.
         pad_id, mask_id: the ids of these special tokens; ``unk_id`` is -1 where there is none.
+        special_tokens: the names of its special tokens by role: 'pad', 'mask', and as far as it has them 'unk', 'cls'
+            and 'sep'.
+        special_ids: the ids of all special tokens, ascending.
         prefix, suffix: the ids that stand before and behind every sequence, as [CLS] and [SEP] do.
 
     Raises:
@@ -74,6 +78,7 @@ class Tokenizer:
                     "Use the tokenizer of a masked language model, such as BERT or RoBERTa.",
                 )
         self.pad_id, self.unk_id, self.mask_id = found["pad"], found["unk"], found["mask"]
+        self.special_tokens = {role: str(backend.id_to_token(number)) for role, number in found.items() if number >= 0}
         self.prefix, self.suffix = _around(backend)
         if not self.prefix and not self.suffix:
             raise DataError(
@@ -116,7 +121,10 @@ class Tokenizer:
         """
         path = Path(path)
         if path.is_dir():
-            return cls._read_folder(path)
+            alone = (path / FILE).is_file() and not any((path / name).is_file() for name in DESCRIPTIONS)
+            if not alone:
+                return cls._read_folder(path)
+            path = path / FILE
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
@@ -152,7 +160,7 @@ class Tokenizer:
         found = cls(backend.to_str(), where=f"The tokenizer in '{folder}'")
         for role in ("pad", "mask"):
             expected = getattr(theirs, f"{role}_token_id", None)
-            if expected != getattr(found, f"{role}_id"):
+            if expected not in (None, getattr(found, f"{role}_id")):
                 raise DataError(
                     f"The tokenizer in '{folder}' calls its token for {role} {getattr(theirs, f'{role}_token', None)!r}"
                     f" with id {expected}; {' or '.join(NAMES[role])} was expected.",

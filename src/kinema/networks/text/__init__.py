@@ -1,5 +1,6 @@
 """Text networks: from tokens to embeddings of sentences, and the heads that train them."""
 
+from kinema.networks.text.architecture import quiet
 from kinema.networks.text.build import build_text_tower
 from kinema.networks.text.config import (
     TextConfig,
@@ -28,6 +29,7 @@ __all__ = [
     "load_text_weights",
     "masked_mean",
     "published_length",
+    "quiet",
     "resolved",
     "with_architecture_of",
 ]

@@ -7,6 +7,8 @@ a class for.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +80,21 @@ def import_transformers() -> Any:
     except ImportError as error:
         raise MissingExtraError("transformers", "text") from error
     return transformers
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps transformers from printing progress bars and its report of the keys of a file, which are checked here."""
+    logging = import_transformers().utils.logging
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
 
 
 def bert_settings(sizes: Sizes) -> Any:

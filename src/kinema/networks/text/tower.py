@@ -47,7 +47,6 @@ class TextEncoder(nn.Module):
         self.dim: int = settings.hidden_size
         self.vocabulary: int = settings.vocab_size
         self.positions = positions
-        self._padding: int | None = settings.pad_token_id
 
     def hidden(self, tokens: Tokens) -> Tensor:
         """The states of the last layer, float [N, L, dim]; those of padding mean nothing.
@@ -69,8 +68,6 @@ class TextEncoder(nn.Module):
                 f"Token ids lie from {int(ids.min())} to {int(ids.max())}, and the network has {self.vocabulary} rows.",
                 "Use the tokenizer that the network was trained with.",
             )
-        if self._padding is not None:  # RoBERTa counts its positions by this id
-            ids = ids.masked_fill(~mask, self._padding)
         states: Tensor = self.network(input_ids=ids, attention_mask=mask.long()).last_hidden_state
         return states
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -15,8 +13,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from kinema.core.errors import CheckpointError, ConfigError
-from kinema.core.protocols import load_strictly
-from kinema.networks.text.architecture import has_architecture, import_transformers, settings_from, transformer_folder
+from kinema.core.method import load_strictly
+from kinema.networks.text.architecture import (
+    has_architecture,
+    import_transformers,
+    quiet,
+    settings_from,
+    transformer_folder,
+)
 from kinema.networks.text.config import with_architecture_of
 from kinema.networks.text.tower import TextTower
 
@@ -92,7 +96,7 @@ def _load_transformers(tower: TextTower, path: Path) -> tuple[str, ...]:
         )
     library, folder = import_transformers(), transformer_folder(path)
     try:
-        with _quiet(library), torch.random.fork_rng(devices=[]):
+        with quiet(), torch.random.fork_rng(devices=[]):
             theirs, about = library.AutoModelForMaskedLM.from_pretrained(
                 str(folder),
                 config=settings_from(config.architecture, f"'{folder}'"),
@@ -127,21 +131,6 @@ def _load_transformers(tower: TextTower, path: Path) -> tuple[str, ...]:
 
 def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-
-
-@contextmanager
-def _quiet(library: Any) -> Iterator[None]:
-    """Keeps transformers from printing a bar and a report of the keys, which are checked here."""
-    logging = library.utils.logging
-    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bar:
-            logging.enable_progress_bar()
 
 
 def _read(file: Path) -> dict[str, Tensor]:
