@@ -133,7 +133,9 @@ def load_data(
     """
     with Steps(recipe.data.loading, console) as progress:
         place = cache_folder(cache) if keep else None
-        return recipe.data.load(table, recipe.needs, folder=folder, cache=place, progress=progress)
+        loaded = recipe.data.load(table, recipe.needs, folder=folder, cache=place, progress=progress)
+    recipe.encoder.fits(loaded)
+    return loaded
 
 
 def _begin(

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from kinema.api.opening import Progress
+from kinema.core.errors import UsageError
 from kinema.data import Manifest
+from kinema.data.documents import Documents, read_documents
+from kinema.data.documents.kinds import kind_of
 from kinema.data.layouts import scan_data
+
+Reads = Literal["videos", "documents"]
 
 
 def scan(
@@ -32,3 +38,51 @@ def scan(
     if journal is not None:
         journal.unlink(missing_ok=True)
     return manifest
+
+
+def scan_documents(
+    place: str | Path,
+    *,
+    out: str | Path | None = None,
+    encoding: str = "utf-8",
+    min_words: int = 4,
+    progress: Progress | None = None,
+) -> Documents:
+    """Looks at every document of a folder or file.
+
+    Args:
+        place: a folder of .txt, or a .jsonl, .csv or .parquet with a column 'text'.
+        out: where to write the table (.parquet or .json), for later verbs to read instead of scanning again.
+        encoding: of files without a byte-order mark.
+        min_words: documents with fewer are too short.
+        progress: is called with (files done, files).
+
+    Raises:
+        DataError: there is nothing there that is a document.
+    """
+    table = read_documents(place, encoding=encoding, min_words=min_words, progress=progress)
+    if out is not None:
+        table.write(Path(out))
+    return table
+
+
+def what_feeds(place: str | Path, asked: Reads | None) -> tuple[Reads, str]:
+    """Whether a place is scanned for videos or for documents, and the sentence that says what is passed over.
+
+    Args:
+        place: what a user names.
+        asked: what was asked for; None to look.
+
+    Raises:
+        UsageError: it holds both, and nothing was asked for.
+    """
+    if asked is not None:
+        return asked, ""
+    if not Path(place).exists():
+        return "videos", ""
+    kinds = kind_of(place)
+    if kinds.mixed:
+        raise UsageError(
+            f"'{place}' holds {kinds}; either can be scanned.", "Say which: --reads videos, or --reads documents."
+        )
+    return ("documents" if kinds.texts else "videos"), ""

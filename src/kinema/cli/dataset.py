@@ -1,4 +1,4 @@
-"""``kinema dataset``: writes a data set that ships."""
+"""``kinema dataset``: writes a data set that ships, or that is on every machine."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from kinema.core.errors import UsageError
 
 def run(given: list[str]) -> int:
     """The verb ``kinema dataset``."""
+    if given[:1] == ["pydoc"]:
+        return _pydoc(given[1:])
     if given[:1] not in (["mocap"], ["--help"], ["-h"]):
         named = f"'{given[0]}'" if given else "no data set"
-        raise UsageError(f"You named {named}; the data set that ships is 'mocap'.", "kinema dataset mocap DIR")
+        raise UsageError(
+            f"You named {named}; the data sets are 'mocap', which ships, and 'pydoc', which is on every machine.",
+            "kinema dataset mocap DIR, or kinema dataset pydoc DIR",
+        )
     from kinema.data.mocap import MocapConfig, write_mocap
 
     parser = make_parser("dataset mocap", "Real recorded human motion; needs the extra kinema[mocap].")
@@ -35,4 +40,22 @@ def run(given: list[str]) -> int:
         )
     else:
         print(f"{summary.videos} videos in {summary.out} ({summary.seconds:.0f} s)")
+    return 0
+
+
+def _pydoc(given: list[str]) -> int:
+    """``kinema dataset pydoc DIR``: the installed Python's own documentation as documents."""
+    parser = make_parser("dataset pydoc", "The installed Python's own documentation, a text file a module.")
+    parser.add_argument("dir", type=str, help="the folder to write; must not exist")
+    asked = parse(parser, given)
+    from pathlib import Path
+
+    from kinema.data.documents.pydoc import write_pydoc
+
+    summary = write_pydoc(Path(asked.dir))
+    counts = {"documents": summary.documents, "words": summary.words, "python": summary.python}
+    if asked.json:
+        print_json({"data": asked.dir, **counts, "digest": summary.digest, "seconds": summary.seconds})
+    else:
+        print(f"{summary.documents} documents, {summary.words} words in {asked.dir} ({summary.seconds:.0f} s)")
     return 0

@@ -14,6 +14,7 @@ ON_TOP = {
     "transforms": "by name, what else is done to clips: be, dsm, iic, …",
     "base": "of cpr: the method of its first phase; moco, be, dsm, …",
     "beside": "methods whose losses are added: be-regulariser, …",
+    "beside_weights": "of those losses",
 }
 """Options of pretrain that put something on top of a method, by name."""
 
@@ -40,27 +41,27 @@ def run(given: list[str]) -> int:
         print_json({**told, "loss": done.loss})
     else:
         print(f"Done: {asked.out} ({done.epochs} epochs, {done.steps} steps, {done.seconds:.0f} s)")
-        print(f"Next: kinema evaluate retrieval {asked.out} {asked.data}")
+        print(f"Next: {METHODS[name].next_step.format(run=asked.out, data=asked.data)}")
     return 0
 
 
 def _pretraining(name: str, chosen: str, rest: list[str]) -> tuple[Any, dict[str, Any]]:
     """What was asked of 'pretrain', and the arguments of ``api.pretrain`` that say how."""
-    from dataclasses import replace
-
+    from kinema.recipes.changes import fields_of_data
     from kinema.recipes.table import preset as preset_plan
 
     plan = preset_plan(chosen, name)
+    of_data = fields_of_data(plan)
     parser = _pretrain_parser(name, chosen, plan)
-    fields = [field for field in type(plan).__dataclass_fields__ if field not in ON_TOP]
     asked = parser.instantiate(parse(parser, rest))
-    wanted = replace(plan, **{field: getattr(asked, field) for field in fields})
-    settings = {f: getattr(wanted, f) for f in fields if getattr(wanted, f) != getattr(plan, f)}
-    if settings.pop("method", None) is not None:
-        values: Any = wanted.method
-        changed = {f: getattr(values, f) for f in values.__dataclass_fields__}
-        settings["method_settings"] = {f: v for f, v in changed.items() if v != getattr(plan.method, f)}
-    settings |= {option: getattr(asked, option) for option in ON_TOP if getattr(asked, option)}
+    fields = [field for field in _fields(name, plan) if field != "method"]
+    settings = {field: getattr(asked, field) for field in fields if getattr(asked, field) != getattr(plan, field)}
+    settings |= {f: getattr(asked, f) for f in of_data if getattr(asked, f) != getattr(plan.data, f)}
+    values: Any = asked.method
+    changed = {f: getattr(values, f) for f in values.__dataclass_fields__}
+    changed = {f: value for f, value in changed.items() if value != getattr(plan.method, f)}
+    settings |= {"method_settings": changed} if changed else {}
+    settings |= {option: getattr(asked, option) for option in ON_TOP if getattr(asked, option, None)}
     settings |= {"preset": chosen, "where": pairs(asked.where, "--where"), "cache": asked.cache}
     settings |= {"device": asked.device, "logger": asked.logger, "console": stderr_console()}
     return asked, settings
@@ -81,33 +82,43 @@ def _dry_run(name: str, asked: Any, settings: dict[str, Any]) -> int:
     return 0
 
 
-def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
-    """Every setting of a plan is an option; what is put on top of the method is named."""
+def _fields(name: str, plan: Any) -> list[str]:
+    """The fields of a plan that are options of a method: a schedule is one of those that have several phases."""
     from kinema.recipes.table import METHODS
 
-    parser = make_parser(f"pretrain {name}", METHODS[name].summary + ".")
-    parser.add_argument("data", type=str, help="a folder of videos, a manifest, or NAME:PATH")
+    left_out = {"data", *ON_TOP, *(() if METHODS[name].phases is not None else ("schedule",))}
+    return [field for field in type(plan).__dataclass_fields__ if field not in left_out]
+
+
+def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
+    """Every setting of a plan and of its data is an option; what is put on top of the method is named."""
+    from typing import get_type_hints
+
+    from kinema.recipes.changes import fields_of_data
+    from kinema.recipes.table import METHODS
+
+    entry, rows = METHODS[name], plan.data.rows
+    parser = make_parser(f"pretrain {name}", entry.summary + ".")
+    parser.add_argument("data", type=str, help=plan.data.takes)
     parser.add_argument("--out", type=str, required=True, help="the run's folder")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     parser.add_argument("--dry_run", action="store_true", help="only say what it would take; nothing is written")
     parser.add_argument("--config", action="config", help="a YAML or JSON file of the settings below")
-    parser.add_argument("--preset", type=str, default=chosen, help="small (CPU), paper or paper-kinetics (GPU)")
-    parser.add_argument("--where", type=str, nargs="+", default=None, help="train on videos with KEY=VALUE")
-    parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are kept")
+    parser.add_argument("--preset", type=str, default=chosen, help=f"one of: {', '.join(entry.presets)}")
+    parser.add_argument("--where", type=str, nargs="+", default=None, help=f"train on {rows} with KEY=VALUE")
+    parser.add_argument("--cache", type=str | None, default=None, help="where what is made once is kept")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or gpu")
     parser.add_argument("--logger", type=str, default="tensorboard", help="tensorboard, wandb, mlflow or none")
-    parser.add_argument("--transforms", type=str, nargs="+", default=None, help=ON_TOP["transforms"])
-    parser.add_argument("--base", type=str | None, default=None, help=ON_TOP["base"])
-    parser.add_argument("--beside", type=str, nargs="+", default=None, help=ON_TOP["beside"])
-    hints = _hints(type(plan))
-    for field in type(plan).__dataclass_fields__:
-        if field not in ON_TOP:
-            kind = type(plan.method) if field == "method" else hints[field]
-            parser.add_argument(f"--{field}", type=kind, default=getattr(plan, field))
+    if hasattr(plan.data, "transform"):
+        parser.add_argument("--transforms", type=str, nargs="+", default=None, help=ON_TOP["transforms"])
+        parser.add_argument("--beside", type=str, nargs="+", default=None, help=ON_TOP["beside"])
+        parser.add_argument("--beside_weights", type=tuple[float, ...], default=(), help=ON_TOP["beside_weights"])
+    if entry.takes_base:
+        parser.add_argument("--base", type=str | None, default=None, help=ON_TOP["base"])
+    hints = get_type_hints(type(plan)) | {"method": type(plan.method), "encoder": type(plan.encoder)}
+    for field in _fields(name, plan):
+        parser.add_argument(f"--{field}", type=hints[field], default=getattr(plan, field))
+    of_data = get_type_hints(type(plan.data))
+    for field in fields_of_data(plan):
+        parser.add_argument(f"--{field}", type=of_data[field], default=getattr(plan.data, field))
     return parser
-
-
-def _hints(kind: type) -> dict[str, Any]:
-    from typing import get_type_hints
-
-    return get_type_hints(kind)

@@ -2,36 +2,69 @@
 
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING, Any
+
 from kinema.cli.terminal import make_parser, parse, print_json, stderr_console
+from kinema.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from jsonargparse import Namespace
 
 
 def run(given: list[str]) -> int:
     """The verb ``kinema scan``."""
-    import time
-
     parser = make_parser("scan")
-    parser.add_argument("videos", type=str, help="the folder, or NAME:PATH: ucf101:PATH")
-    parser.add_argument("-o", "--out", type=str | None, default=None, help="write the manifest here (.parquet, .json)")
+    parser.add_argument("videos", type=str, help="a folder of videos or of documents, a file of documents, NAME:PATH")
+    parser.add_argument("-o", "--out", type=str | None, default=None, help="write the table here (.parquet, .json)")
     parser.add_argument(
-        "--quarantine", type=str | None, default=None, help="write the files that are not whole here (.csv)"
+        "--quarantine", type=str | None, default=None, help="write the videos that are not whole here (.csv)"
     )
     parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--reads", type=str | None, default=None, help="videos or documents, where there are both")
+    parser.add_argument("--encoding", type=str, default="utf-8", help="of documents without a byte-order mark")
     asked = parse(parser, given)
+    if asked.reads not in (None, "videos", "documents"):
+        raise UsageError(f"--reads is '{asked.reads}'.", "Choose videos or documents.")
+    from kinema.api.scans import what_feeds
+
+    reads, _ = what_feeds(asked.videos, asked.reads)
+    return _documents(asked) if reads == "documents" else _videos(asked)
+
+
+def _videos(asked: Namespace) -> int:
     from pathlib import Path
 
     from kinema import api
     from kinema.data.video.summary import scan_json, scan_table, write_quarantine
 
     began = time.monotonic()
-    console = stderr_console()
-    with api.Steps("scanning", console) as progress:
+    with api.Steps("scanning", stderr_console()) as progress:
         manifest = api.scan(asked.videos, out=asked.out, workers=asked.workers, progress=progress)
     if asked.quarantine is not None:
         write_quarantine(manifest, Path(asked.quarantine))
-    if asked.json:
-        print_json(scan_json(manifest, time.monotonic() - began))
-    else:
-        from rich.console import Console
-
-        Console().print(scan_table(manifest))
+    _show(scan_json(manifest, time.monotonic() - began) if asked.json else scan_table(manifest), asked.json)
     return 0 if any(video.health != "unreadable" for video in manifest.videos) else 1
+
+
+def _documents(asked: Namespace) -> int:
+    from kinema.api.scans import scan_documents
+    from kinema.core.progress import Steps
+    from kinema.data.documents.summary import documents_json, documents_table
+
+    if asked.quarantine is not None:
+        raise UsageError("--quarantine is of videos, and these are documents.", "Leave it out.")
+    began = time.monotonic()
+    with Steps("reading", stderr_console()) as progress:
+        table = scan_documents(asked.videos, out=asked.out, encoding=asked.encoding, progress=progress)
+    _show(documents_json(table, time.monotonic() - began) if asked.json else documents_table(table), asked.json)
+    return 0 if len(table.usable()) else 1
+
+
+def _show(found: Any, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    from rich.console import Console
+
+    Console().print(found)

@@ -180,7 +180,7 @@ class DataConfig(Protocol):
     """Settings of data: frozen, a field of a recipe, tagged in JSON by the name of their kind.
 
     ``unit`` is what a batch counts ('clips', 'documents'), ``rows`` what the table's rows are ('videos', 'documents'),
-    ``scan`` the sentence that says how to find what cannot be read, ``loading`` the title of the progress bar while
+    ``scan`` the sentence that says how to find what cannot be read, ``takes`` what a user may name as data, ``loading`` the title of the progress bar while
     rows are made ready, ``left_out_file`` the file of a run that lists what
     was left out, and ``identity`` the fields that a checkpoint must agree with.
     """
@@ -188,6 +188,7 @@ class DataConfig(Protocol):
     unit: ClassVar[str]
     rows: ClassVar[str]
     scan: ClassVar[str]
+    takes: ClassVar[str]
     loading: ClassVar[str]
     left_out_file: ClassVar[str]
     identity: ClassVar[tuple[str, ...]]
@@ -222,6 +223,10 @@ class DataConfig(Protocol):
 
     def left_out(self, reasons: Mapping[str, str], rows: int) -> str:
         """What a person reads of the rows, of so many, that :meth:`usable` left out."""
+        ...
+
+    def with_weights(self, weights: str) -> DataConfig:
+        """The settings where networks start from these weights, which may say how data are to be read."""
         ...
 
     def load(
@@ -271,6 +276,18 @@ class NetworkConfig(Protocol):
         """
         ...
 
-    def weights_for(self, view: str, encoder: nn.Module, path: Path) -> Mapping[str, Tensor] | None:
-        """The state of an encoder in a file of weights; None where the file is of another kind of view."""
+    def fits(self, loaded: Any) -> None:
+        """Refuses rows that were made ready in a way the network cannot take, for instance by another tokenizer.
+
+        Raises:
+            ConfigError: names what does not fit.
+        """
+        ...
+
+    def load_weights(self, view: str, tower: nn.Module, path: Path) -> bool:
+        """Loads a file or folder of weights into a tower, strictly; False where it is of another kind of view.
+
+        Raises:
+            CheckpointError: it cannot be read, or keys or shapes do not fit; they are named.
+        """
         ...

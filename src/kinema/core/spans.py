@@ -108,6 +108,16 @@ class SpanNeeds:
         if not 0 <= self.masked < 1:
             raise ConfigError(f"masked is {self.masked}; it is a share of the tokens, at least 0 and below 1.")
 
+    def also(self, disturbances: Iterable[object]) -> SpanNeeds:
+        """The same: nothing is done to spans beside what the needs say.
+
+        Raises:
+            ConfigError: something is to be done.
+        """
+        if any(True for _ in disturbances):
+            raise ConfigError("Disturbances are of clips, and the data are documents.", "Leave them out.")
+        return self
+
 
 @dataclass(frozen=True)
 class RawSpans:
@@ -139,6 +149,18 @@ class RawSpans:
 
     def __len__(self) -> int:
         return self.index.shape[0]
+
+    def first(self, number: int) -> RawSpans:
+        """The spans of the first documents."""
+
+        def cut(tokens: Tokens) -> Tokens:
+            each = len(tokens) // len(self)
+            return Tokens(tokens.ids[: number * each], tokens.mask[: number * each])
+
+        anchors = cut(self.anchors)
+        positives = None if self.positives is None else cut(self.positives)
+        rows = {name: getattr(self, name)[:number] for name in ("index", "source", "label")}
+        return replace(self, anchors=anchors, positives=positives, special=self.special[: len(anchors)], **rows)
 
     def to(self, device: torch.device | str) -> RawSpans:
         """The same spans on another device."""

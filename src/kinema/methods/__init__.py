@@ -3,11 +3,13 @@
 from kinema.methods.be import BE, BEConfig, BERegulariser, BERegulariserConfig, BETriplet
 from kinema.methods.cmd import CMD, CMDConfig
 from kinema.methods.cpr import CPR, CPRBank, CPRBankConfig, CPRConfig
+from kinema.methods.declutr import DeCLUTR, DeCLUTRConfig
 from kinema.methods.dsm import DSM, DSMConfig, DSMTriplets
 from kinema.methods.elo import ELo, ELoConfig
 from kinema.methods.joined import Joined, JoinedConfig
 from kinema.methods.moco import MoCo, MoCoConfig
 from kinema.methods.simclr import SimCLR, SimCLRConfig
+from kinema.methods.simcse import SimCSE, SimCSEConfig
 from kinema.methods.supervised import Supervised, SupervisedConfig
 from kinema.methods.xdc import XDC, XDCConfig
 
@@ -27,6 +29,8 @@ __all__ = [
     "CPRConfig",
     "DSMConfig",
     "DSMTriplets",
+    "DeCLUTR",
+    "DeCLUTRConfig",
     "ELo",
     "ELoConfig",
     "Joined",
@@ -35,6 +39,8 @@ __all__ = [
     "MoCoConfig",
     "SimCLR",
     "SimCLRConfig",
+    "SimCSE",
+    "SimCSEConfig",
     "Supervised",
     "SupervisedConfig",
     "XDCConfig",

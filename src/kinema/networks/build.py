@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import cattrs
 from cattrs.gen import make_dict_unstructure_fn
-from torch import Tensor, nn
+from torch import nn
 
 from kinema.core.clips import SOUND, ClipSpec
 from kinema.core.errors import ConfigError
+from kinema.core.method import load_strictly
 from kinema.networks.audio import SlimSound, SoundEncoder, SoundResNet18, flat_norm_factory
 from kinema.networks.video.c3d import C3D
 from kinema.networks.video.i3d import I3D
@@ -99,21 +100,32 @@ class EncoderConfig:
         if self.name in VITS:
             self.vit.check_clip(clip)
 
-    def weights_for(self, view: str, encoder: nn.Module, path: Path) -> Mapping[str, Tensor] | None:
-        """The state of an encoder in a file of weights; see :func:`kinema.networks.weights.encoder_state`.
+    def fits(self, loaded: Any) -> None:
+        """Clips are made ready in one way, which every network takes."""
 
-        None where the file is of another number of channels, or the view is heard: no file of weights for pictures is
+    def with_sizes_of(self, weights: str) -> EncoderConfig:
+        """The settings with the sizes that a folder of weights says, where it says any."""
+        from kinema.networks.hugging_face import with_sizes_of
+
+        return with_sizes_of(self, weights)
+
+    def load_weights(self, view: str, tower: nn.Module, path: Path) -> bool:
+        """Loads a file of weights into a tower's encoder; see :func:`kinema.networks.weights.encoder_state`.
+
+        False where the file is of another number of channels, or the view is heard: no file of weights for pictures is
         one for sound.
         """
         from kinema.networks.weights import encoder_state
 
         if view == SOUND:
-            return None
-        network: Any = encoder
+            return False
+        network: Any = tower.encoder
         state = encoder_state(network, self, path)
         first = next(iter(network.state_dict()))  # the convolution that takes the view in
         fits = first not in state or state[first].shape[1] == network.channels
-        return state if fits else None
+        if fits:
+            load_strictly(network, state, f"the encoder '{self.name}'")
+        return fits
 
 
 def tell_plainly(converter: cattrs.Converter) -> cattrs.Converter:

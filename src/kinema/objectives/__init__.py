@@ -1,6 +1,7 @@
 """Objectives: losses as pure functions of tensors."""
 
 from kinema.objectives.cluster_ce import balanced_weights, cluster_cross_entropy
+from kinema.objectives.in_batch import in_batch_nce
 from kinema.objectives.info_nce import info_nce
 from kinema.objectives.instance import check_contrast, instance_masks
 from kinema.objectives.masked_lm import masked_lm
@@ -15,6 +16,7 @@ __all__ = [
     "check_contrast",
     "check_margin",
     "cluster_cross_entropy",
+    "in_batch_nce",
     "info_nce",
     "instance_masks",
     "masked_lm",

@@ -33,6 +33,7 @@ class MethodEntry:
         phases: works out the phases of a plan; None for one phase.
         adapt: changes a preset's plan to fit the data, and says so: (plan, table) → (plan, sentence or '').
         reported: what tables call the encoder of a run with these settings; None for the method's name.
+        next_step: what to type after a pretraining, with {run} and {data}.
         role: 'method', or 'baseline' and 'reference' for what methods are judged against.
     """
 
@@ -51,3 +52,4 @@ class MethodEntry:
     adapt: Callable[[Plan, Any], tuple[Plan, str]] | None = None
     reported: Callable[[Any], str] | None = None
     role: str = field(default="method")
+    next_step: str = "kinema evaluate retrieval {run} {data}"

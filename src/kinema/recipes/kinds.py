@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from kinema.core.errors import UsageError
 from kinema.data.clips.config import ClipsConfig
+from kinema.data.documents.config import DocumentsConfig
 from kinema.networks import EncoderConfig
+from kinema.networks.text.config import TextConfig, TextName
 
-DATA: dict[str, type] = {"clips": ClipsConfig}
+DATA: dict[str, type] = {"clips": ClipsConfig, "documents": DocumentsConfig}
 """Settings of data by the name of their kind."""
 
-NETWORKS: dict[str, type] = {}
+NETWORKS: dict[str, type] = dict.fromkeys(get_args(TextName), TextConfig)
 """Settings of networks by the name of the network; every other name is one of a video network."""
 
 

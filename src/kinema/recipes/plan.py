@@ -10,7 +10,7 @@ from kinema.core.errors import ConfigError
 from kinema.core.method import MethodConfig
 from kinema.data.clips.config import ClipsConfig
 from kinema.methods import JoinedConfig
-from kinema.networks import EncoderConfig, with_sizes_of
+from kinema.networks import EncoderConfig
 from kinema.training.settings import OptimiserConfig, Phase, Recipe
 
 
@@ -105,7 +105,8 @@ class Plan:
         if self.base is not None and not entry.takes_base:
             raise ConfigError(f"{entry.title} is not trained on top of a base.", "Leave Plan.base out, or take cpr.")
         shared = {f.name: getattr(self, f.name) for f in fields(Plan) if f.name in Recipe.__dataclass_fields__}
-        shared["encoder"] = sizes_of(self.encoder, self.weights)
+        shared["encoder"] = self.encoder.with_sizes_of(self.weights)
+        shared["data"] = self.data.with_weights(self.weights)
         phases = entry.phases(self) if entry.phases is not None else self.one_phase()
         return Recipe(name=method_name(first), view=self.view, phases=phases, **shared)
 
@@ -120,11 +121,6 @@ class Plan:
         """A method with those that stand beside it, where it trains the run's view."""
         own = method.view == self.view
         return JoinedConfig(method, self.beside, self.beside_weights) if self.beside and own else method
-
-
-def sizes_of(encoder: Any, weights: str) -> Any:
-    """The encoder's settings with the sizes that a folder of weights says, where it says any."""
-    return with_sizes_of(encoder, weights) if isinstance(encoder, EncoderConfig) else encoder.with_sizes_of(weights)
 
 
 def like(config: Any, other: Any, names: tuple[str, ...]) -> Any:

@@ -15,6 +15,7 @@ from kinema.recipes.elo import ELO
 from kinema.recipes.entry import MethodEntry
 from kinema.recipes.plan import Plan
 from kinema.recipes.scenes import BE, BE_REGULARISER, DSM
+from kinema.recipes.sentences import DECLUTR, SIMCSE
 from kinema.recipes.xdc import XDC
 
 METHODS: Mapping[str, MethodEntry] = MappingProxyType(
@@ -29,6 +30,8 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
         "cmd": CMD,
         "elo": ELO,
         "xdc": XDC,
+        "declutr": DECLUTR,
+        "simcse": SIMCSE,
         "supervised": SUPERVISED,
     }
 )

@@ -12,6 +12,9 @@ from kinema.core.contracts import DataConfig, NetworkConfig
 from kinema.core.errors import ConfigError
 from kinema.core.method import MethodConfig
 
+SLANT, SLANT_RATIO = 0.1, 32
+"""Where a slanted triangle has its peak, as a share of the training, and how far below its ends lie."""
+
 
 @dataclass(frozen=True)
 class OptimiserConfig:
@@ -22,7 +25,9 @@ class OptimiserConfig:
         lr: the highest learning rate.
         weight_decay: on every parameter with more than one axis; biases and norms have none.
         momentum: of SGD.
-        schedule: 'cosine' to zero, 'steps' (times 0.1 at each of ``drops``) or 'constant'.
+        schedule: 'cosine' to zero, 'steps' (times 0.1 at each of ``drops``), 'constant', or 'slanted': up linearly over
+            the first tenth and down linearly over the rest, from and to a 32nd of ``lr`` (slanted triangle, Howard and
+            Ruder 2018, arXiv 1801.06146).
         drops: epochs at which 'steps' drops.
         warmup_epochs: epochs over which the rate rises linearly from zero.
         clip_norm: the gradient's norm is clipped to this; 0 for no clipping.
@@ -35,7 +40,7 @@ class OptimiserConfig:
     lr: float = 1e-3
     weight_decay: float = 1e-4
     momentum: float = 0.9
-    schedule: Literal["cosine", "steps", "constant"] = "cosine"
+    schedule: Literal["cosine", "steps", "constant", "slanted"] = "cosine"
     drops: tuple[int, ...] = ()
     warmup_epochs: float = 1.0
     clip_norm: float = 0.0
@@ -64,6 +69,10 @@ class OptimiserConfig:
         if self.schedule == "cosine":
             share = (epoch - self.warmup_epochs) / max(epochs - self.warmup_epochs, 1e-9)
             return self.lr * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+        if self.schedule == "slanted":
+            place = min(epoch / max(epochs, 1e-9), 1.0)
+            height = place / SLANT if place < SLANT else (1 - place) / (1 - SLANT)
+            return self.lr * (1 + height * (SLANT_RATIO - 1)) / SLANT_RATIO
         if self.schedule == "steps":
             return float(self.lr * 0.1 ** sum(epoch >= drop for drop in self.drops))
         return self.lr

@@ -19,7 +19,7 @@ from rich.console import Console
 from kinema.core.contracts import DataModule, Loaded
 from kinema.core.errors import ConfigError, KinemaError, TrainingError
 from kinema.core.files import storage_error, write_json
-from kinema.core.method import Method, TrainingContext, load_strictly
+from kinema.core.method import Method, TrainingContext
 from kinema.core.seeds import seed_at
 from kinema.training.checkpoints import read_tower, write_tower
 from kinema.training.loggers import close_logger, open_logger
@@ -272,11 +272,7 @@ def start_from_weights(method: Method[Any], recipe: Recipe, phase: Phase) -> boo
     for view in method.trains if recipe.weights else ():
         if view in phase.start:
             continue
-        encoder: Any = method.towers()[view].encoder
-        state = recipe.encoder.weights_for(view, encoder, Path(recipe.weights))
-        if state is not None:
-            load_strictly(encoder, state, f"the encoder '{recipe.encoder.name}'")
-            begun = True
+        begun |= recipe.encoder.load_weights(view, method.towers()[view], Path(recipe.weights))
     if begun:
         method.started()
     return begun

@@ -2,6 +2,7 @@
 
 from kinema.core.ops.bootstrap import bootstrap_of_mean
 from kinema.core.ops.distributed import all_gather_rows, rank_slice, world_size
+from kinema.core.ops.dropout import dropout_from
 from kinema.core.ops.ema import update_ema
 from kinema.core.ops.information import entropy, normalised_mutual_information
 from kinema.core.ops.rank import effective_rank
@@ -9,6 +10,7 @@ from kinema.core.ops.rank import effective_rank
 __all__ = [
     "all_gather_rows",
     "bootstrap_of_mean",
+    "dropout_from",
     "effective_rank",
     "entropy",
     "normalised_mutual_information",

@@ -51,6 +51,7 @@ class ClipsConfig:
     unit: ClassVar[str] = "clips"
     rows: ClassVar[str] = "videos"
     scan: ClassVar[str] = "`kinema scan VIDEOS` names every file that cannot be read."
+    takes: ClassVar[str] = "a folder of videos, a manifest, or NAME:PATH"
     loading: ClassVar[str] = "decoding"
     left_out_file: ClassVar[str] = "silent.json"
     identity: ClassVar[tuple[str, ...]] = ("clip", "transform", "clips_per_video", "temporal", "sound")
@@ -106,6 +107,10 @@ class ClipsConfig:
     def left_out(self, reasons: Mapping[str, str], rows: int) -> str:
         """What a person reads of the videos that :meth:`usable` left out."""
         return told_silent(reasons, rows)
+
+    def with_weights(self, weights: str) -> ClipsConfig:  # noqa: ARG002 - the contract
+        """The settings as they are: weights say nothing of how clips are read."""
+        return self
 
     def load(
         self,

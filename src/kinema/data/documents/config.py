@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from kinema.core.errors import ConfigError, DataError
+import numpy as np
+
+from kinema.core.cost import CacheEstimate
+from kinema.core.errors import ConfigError, DataError, RunError
 from kinema.core.spans import SpanNeeds
 from kinema.data.documents.files import check_encoding
 from kinema.data.documents.kinds import kind_of
@@ -18,6 +21,7 @@ from kinema.data.documents.table import Document, Documents
 if TYPE_CHECKING:
     from kinema.data.documents.corpus import TokenCorpus
     from kinema.data.documents.module import SpanModule
+    from kinema.data.documents.reader import TextReader
     from kinema.data.documents.tokenizer import Tokenizer
 
 Progress = Callable[[int, int], None]
@@ -39,6 +43,12 @@ class DocumentsConfig:
     """
 
     unit: ClassVar[str] = "documents"
+    rows: ClassVar[str] = "documents"
+    scan: ClassVar[str] = "`kinema scan DIR` names every document that cannot be used, and why."
+    takes: ClassVar[str] = "a folder of .txt, or a .jsonl, .csv or .parquet with a column 'text'"
+    loading: ClassVar[str] = "tokenizing"
+    left_out_file: ClassVar[str] = "left_out.json"
+    identity: ClassVar[tuple[str, ...]] = ("vocabulary", "kind", "lowercase", "repeats")
 
     tokenizer: str = ""
     vocabulary: int = 8192
@@ -144,11 +154,41 @@ class DocumentsConfig:
         corpora = {cut: tokenize(table, tokenizer, cut, cache=cache, progress=progress) for cut in cuts}
         return LoadedDocuments(self, table, tokenizer, corpora)
 
-    def identity(self) -> Mapping[str, Any]:
-        """What a checkpoint must agree with: how tokens are made. The tokenizer itself is in the run's folder."""
-        if self.tokenizer:
-            return {"unit": self.unit, "tokenizer": Path(self.tokenizer).name}
-        return {"unit": self.unit, "kind": self.kind, "vocabulary": self.vocabulary, "lowercase": self.lowercase}
+    def reports_left_out(self, needs: Sequence[SpanNeeds]) -> bool:  # noqa: ARG002 - the contract
+        """Documents can always be left out."""
+        return True
+
+    def left_out(self, reasons: Mapping[str, str], rows: int) -> str:
+        """What a person reads of the documents that :meth:`usable` left out."""
+        named = ", ".join(f"'{name}' ({reason})" for name, reason in list(reasons.items())[:5])
+        more = f" and {len(reasons) - 5} more" if len(reasons) > 5 else ""
+        return f"{len(reasons)} of {rows} documents are left out: {named}{more}."
+
+    def with_weights(self, weights: str) -> DocumentsConfig:
+        """The settings with the tokenizer that lies beside weights, where none is named."""
+        folder = Path(weights) if weights else None
+        if self.tokenizer or folder is None or not folder.is_dir():
+            return self
+        return replace(self, tokenizer=weights)
+
+    def reader(self, tower: Any, view: str, **about: Any) -> TextReader:  # noqa: ARG002 - there is one view
+        """A trained tower with the tokenizer of its run.
+
+        Args:
+            tower: a ``kinema.networks.text.TextTower``.
+            view: 'text'.
+            **about: name, run, seed and more; see :class:`kinema.data.documents.reader.TextReader`.
+
+        Raises:
+            RunError: the run's folder holds no tokenizer.
+        """
+        from kinema.data.documents.reader import TextReader
+        from kinema.data.documents.tokenizer import Tokenizer
+
+        run: Path = about["run"]
+        if not (run / TOKENIZER).is_file():
+            raise RunError(f"The run '{run}' has no {TOKENIZER}.", "The run folder is damaged; train again.")
+        return TextReader(tower, Tokenizer.read(run / TOKENIZER), weights=about.pop("together", None), **about)
 
     def _tokenizer(self, table: Documents, folder: Path | None, cache: Path | None) -> Tokenizer:
         from kinema.data.documents.tokenizer import Tokenizer
@@ -188,9 +228,24 @@ class LoadedDocuments:
     corpora: Mapping[str, TokenCorpus]
 
     @property
-    def rows(self) -> int:
-        """Documents of the table."""
-        return len(self.table)
+    def rows(self) -> list[int]:
+        """The rows that have a token in every cut."""
+        empty = {row for corpus in self.corpora.values() for row in np.flatnonzero(corpus.lengths() == 0).tolist()}
+        return [row for row in range(len(self.table)) if row not in empty]
+
+    @property
+    def readable(self) -> int:
+        """How many rows that are."""
+        return len(self.rows)
+
+    def cost(self, cache: Path) -> CacheEstimate:
+        """What the tokens take; they are made in seconds.
+
+        Args:
+            cache: the folder of all caches.
+        """
+        size = sum(corpus.ids.nbytes + corpus.bounds.nbytes for corpus in self.corpora.values())
+        return CacheEstimate(cache, size, size, False, 0.0)
 
     def module(
         self,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
@@ -110,6 +111,17 @@ class SpanModule:
         for batch in range(first, self.batches):
             slots = np.arange(batch * whole, (batch + 1) * whole)[part] % shown
             yield self._raw(epoch, order[slots])
+
+    @property
+    def workers(self) -> int:
+        """None read beside the training: spans are cut from memory."""
+        return 0
+
+    def sample(self) -> tuple[RawSpans, float]:
+        """The first batch, and the seconds that cutting one takes."""
+        began = time.perf_counter()
+        raw = next(iter(self.loader(0)))
+        return raw, time.perf_counter() - began
 
     def batch(self, raw: RawSpans, generator: torch.Generator, *, labels: bool = False) -> SpanBatch:
         """A batch as the method sees it, on the device of ``raw``.

@@ -6,12 +6,18 @@ Settings hold all that is needed to build the network anew, so that a run needs 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+from torch import nn
 
 from kinema.core.errors import ConfigError
 from kinema.networks.text.architecture import Sizes, has_architecture, read_architecture, sizes_of
+
+AROUND = 2
+"""Special tokens around a sequence: [CLS] and [SEP], or what stands for them."""
 
 TextName = Literal["bert", "transformers"]
 SizeName = Literal["tiny", "mini", "small", "medium", "base"]
@@ -77,6 +83,42 @@ class TextConfig:
                 + (", and here are a folder and an architecture." if self.folder else "."),
                 "Set encoder.folder to a local folder with a config.json, and leave encoder.architecture out.",
             )
+
+    def check(self, data: Any, needs: Sequence[Any]) -> None:
+        """Refuses data that are not text, and spans that are longer than the network's positions.
+
+        Raises:
+            ConfigError: names what does not fit.
+        """
+        if data.unit != "documents":
+            raise ConfigError(
+                f"The encoder '{self.name}' reads text, and the data are {data.unit}.",
+                "Choose a network that sees them.",
+            )
+        for each in needs:
+            check_positions(self, each.max_length + AROUND)
+        if not data.tokenizer:
+            check_vocabulary(self, data.vocabulary)
+
+    def with_sizes_of(self, weights: str) -> TextConfig:
+        """The settings with the architecture that a folder of weights, or ``folder``, holds."""
+        return with_architecture_of(self, weights)
+
+    def fits(self, loaded: Any) -> None:
+        """Refuses documents whose tokenizer has more tokens than the embedding has rows.
+
+        Raises:
+            ConfigError: the two do not belong together.
+        """
+        check_vocabulary(self, loaded.tokenizer.size)
+
+    def load_weights(self, view: str, tower: nn.Module, path: Path) -> bool:  # noqa: ARG002 - there is one view
+        """Loads a file or folder of weights into a tower; heads that it does not hold stay as they were."""
+        from kinema.networks.text.weights import load_text_weights
+
+        network: Any = tower
+        load_text_weights(network, path)
+        return True
 
     @property
     def sizes(self) -> Sizes:
