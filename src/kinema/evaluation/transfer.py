@@ -43,6 +43,9 @@ FOLDS = 10
 FOLD_SEED = 1111
 """Of the folds, SentEval's: every encoder is asked the same folds."""
 
+TOLERANCE = 1e-4
+"""Of the solver: the largest entry of the gradient of the mean loss at which a fit has converged; scikit-learn's."""
+
 MAX_ITERATIONS = 2000
 """Of the solver; a fit that has not converged by then is counted."""
 
@@ -140,7 +143,7 @@ def interval_of_mean(figures: Sequence[TransferFigures], seed: int = 0, resample
 def _cross_validated(x: Any, y: NDArray[np.int64], settings: TransferPreset, seed: int) -> TransferFigures:
     """Ten folds. C for fold i is chosen by the other nine: for each j of them, fitted without i and j, tested on j."""
     folds = _folds(y)
-    held = np.zeros((FOLDS, FOLDS, len(settings.grid)))
+    held = np.zeros((FOLDS, FOLDS, len(settings.grid)), dtype=np.int64)
     for i in range(FOLDS):
         for j in range(i + 1, FOLDS):
             fitted = np.concatenate([folds[k] for k in range(FOLDS) if k not in (i, j)])
@@ -238,7 +241,7 @@ def _folds(y: NDArray[np.int64]) -> list[Rows]:
 def _classifier(**settings: Any) -> Any:
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(max_iter=MAX_ITERATIONS, **settings)
+    return LogisticRegression(tol=TOLERANCE, max_iter=MAX_ITERATIONS, **settings)
 
 
 def _fit(classifier: Any, x: Any, y: NDArray[np.int64]) -> Any:
@@ -262,15 +265,18 @@ def _scaled(x: Any, training: Rows, others: Sequence[Rows], settings: TransferPr
 
 def _path(
     x: Any, y: NDArray[np.int64], training: Rows, tests: Sequence[Rows], settings: TransferPreset
-) -> list[NDArray[np.float64]]:
-    """Accuracy by C on each of ``tests``, fitted on ``training``; each fit begins where the last one ended."""
+) -> list[NDArray[np.int64]]:
+    """How many of each of ``tests`` are named rightly by C, fitted on ``training``; a fit begins where the last ended.
+
+    Whole numbers, since equal ones have to be equal for the strongest penalty to be taken.
+    """
     fitted, *asked = _scaled(x, training, tests, settings)
     classifier = _classifier(warm_start=True)
-    found = [np.zeros(len(settings.grid)) for _ in tests]
+    found = [np.zeros(len(settings.grid), dtype=np.int64) for _ in tests]
     for number, penalty in enumerate(settings.grid):
         _fit(classifier.set_params(C=penalty), fitted, y[training])
-        for each, rows, accuracy in zip(asked, tests, found, strict=True):
-            accuracy[number] = np.mean(classifier.predict(each) == y[rows])
+        for each, rows, hits in zip(asked, tests, found, strict=True):
+            hits[number] = np.sum(classifier.predict(each) == y[rows])
     return found
 
 
