@@ -179,10 +179,10 @@ class Reader(Protocol):
 class DataConfig(Protocol):
     """Settings of data: frozen, a field of a recipe, tagged in JSON by the name of their kind.
 
-    ``unit`` is what a batch counts ('clips', 'documents'), ``rows`` what the table's rows are ('videos', 'documents'),
-    ``scan`` the sentence that says how to find what cannot be read, ``takes`` what a user may name as data, ``loading`` the title of the progress bar while
-    rows are made ready, ``left_out_file`` the file of a run that lists what
-    was left out, and ``identity`` the fields that a checkpoint must agree with.
+    ``unit`` is what a batch counts ('clips', 'documents') and ``rows`` what the table's rows are ('videos',
+    'documents'). ``takes`` says what a user may name as data, ``scan`` how to find what cannot be read, and ``loading``
+    is the title of the progress bar while rows are made ready. ``left_out_file`` is the file of a run that lists what
+    was left out, and ``identity`` names the fields that a checkpoint must agree with.
     """
 
     unit: ClassVar[str]

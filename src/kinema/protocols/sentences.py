@@ -1,0 +1,44 @@
+"""What the protocols of sentences share: the function that embeds sentences, and what a measurement is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinema.core.errors import ShapeError
+
+Encode = Callable[[Sequence[str]], NDArray[np.floating[Any]]]
+"""Sentences to float [N, d], a vector a sentence, in their order."""
+
+
+class Measured(NamedTuple):
+    """Figures, and what stands beside them.
+
+    Args:
+        metrics: named figures, the main one first.
+        details: what the page shows beside them.
+        queries: how many pairs or sentences were tested.
+    """
+
+    metrics: Mapping[str, float]
+    details: Mapping[str, Any]
+    queries: int
+
+
+def encode_sentences(encode: Encode, sentences: Sequence[str]) -> NDArray[np.floating[Any]]:
+    """The vector of each sentence, float [N, d]; every different sentence is encoded once.
+
+    Raises:
+        ShapeError: ``encode`` did not give one finite vector a sentence.
+    """
+    rows = {sentence: row for row, sentence in enumerate(dict.fromkeys(sentences))}
+    vectors = np.asarray(encode([*rows]))
+    if vectors.ndim != 2 or len(vectors) != len(rows) or vectors.shape[1] == 0:
+        raise ShapeError(f"{len(rows)} sentences were encoded as {vectors.shape}; expected [{len(rows)}, d].")
+    bad = int((~np.isfinite(vectors)).any(1).sum())
+    if bad:
+        raise ShapeError(f"The vectors of {bad} of {len(rows)} sentences are not finite.")
+    return vectors[[rows[sentence] for sentence in sentences]]
