@@ -47,6 +47,8 @@ def run(given: list[str]) -> int:
 
 def _pretraining(name: str, chosen: str, rest: list[str]) -> tuple[Any, dict[str, Any]]:
     """What was asked of 'pretrain', and the arguments of ``api.pretrain`` that say how."""
+    from dataclasses import fields
+
     from kinema.recipes.changes import fields_of_data
     from kinema.recipes.table import preset as preset_plan
 
@@ -54,11 +56,11 @@ def _pretraining(name: str, chosen: str, rest: list[str]) -> tuple[Any, dict[str
     of_data = fields_of_data(plan)
     parser = _pretrain_parser(name, chosen, plan)
     asked = parser.instantiate(parse(parser, rest))
-    fields = [field for field in _fields(name, plan) if field != "method"]
-    settings = {field: getattr(asked, field) for field in fields if getattr(asked, field) != getattr(plan, field)}
+    own = [field for field in _fields(name, plan) if field != "method"]
+    settings = {field: getattr(asked, field) for field in own if getattr(asked, field) != getattr(plan, field)}
     settings |= {f: getattr(asked, f) for f in of_data if getattr(asked, f) != getattr(plan.data, f)}
     values: Any = asked.method
-    changed = {f: getattr(values, f) for f in values.__dataclass_fields__}
+    changed = {f.name: getattr(values, f.name) for f in fields(values)}
     changed = {f: value for f, value in changed.items() if value != getattr(plan.method, f)}
     settings |= {"method_settings": changed} if changed else {}
     settings |= {option: getattr(asked, option) for option in ON_TOP if getattr(asked, option, None)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from kinema.core.errors import UsageError
@@ -34,7 +34,7 @@ def changed(plan: Plan, settings: Mapping[str, Any]) -> Plan:
 
 def fields_of_data(plan: Plan) -> tuple[str, ...]:
     """The settings of a plan's data that are set by their own names beside the plan's, such as 'clip'."""
-    names = tuple(type(plan.data).__dataclass_fields__)  # type: ignore[attr-defined]
+    names = [field.name for field in fields(plan.data)]  # type: ignore[arg-type]
     return tuple(name for name in names if name not in Plan.__dataclass_fields__)
 
 
@@ -43,10 +43,10 @@ def _changed(part: Any, settings: Mapping[str, Any]) -> Any:
 
     A field that is a mapping itself, such as the weights of ELo's losses, takes the new one whole.
     """
-    fields = type(part).__dataclass_fields__
-    unknown = [name for name in settings if name not in fields]
+    known = [field.name for field in fields(part)]
+    unknown = [name for name in settings if name not in known]
     if unknown:
-        raise UsageError(f"{type(part).__name__} has no setting '{unknown[0]}'.", f"Set one of: {', '.join(fields)}.")
+        raise UsageError(f"{type(part).__name__} has no setting '{unknown[0]}'.", f"Set one of: {', '.join(known)}.")
     values = {
         name: _changed(former, value) if isinstance(value, Mapping) and not isinstance(former, Mapping) else value
         for name, value, former in ((name, value, getattr(part, name)) for name, value in settings.items())
