@@ -6,9 +6,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from kinema.core.errors import UsageError
 from kinema.data import Manifest, open_data
+from kinema.data.documents.table import Documents
 
-Data = str | Path | Manifest
+Data = str | Path | Manifest | Documents
 Progress = Callable[[int, int], None]
 
 
@@ -20,10 +22,16 @@ def cache_folder(named: str | Path | None = None) -> Path:
 
 
 def open_named(data: Data) -> Manifest:
-    """The manifest of what a user names as data."""
+    """The manifest of what a user names as data.
+
+    Raises:
+        UsageError: it is a table of documents.
+    """
+    if isinstance(data, Documents):
+        raise UsageError("Documents were given, and videos are needed.", "Name a folder of videos.")
     return data if isinstance(data, Manifest) else open_data(data)
 
 
 def named(data: Data) -> str:
     """The data as the user named it."""
-    return str(data.root) if isinstance(data, Manifest) else str(data)
+    return str(data.root) if isinstance(data, Manifest | Documents) else str(data)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -230,12 +232,11 @@ class Tokenizer:
         Returns:
             The tokens [N, L], and bool [N, L], where a token is special (padding is).
         """
-        longest = max((len(row) for row in rows), default=0)
+        lengths = np.array([len(row) for row in rows], dtype=np.int64)
+        longest = int(lengths.max(initial=0))
+        mask = torch.from_numpy(np.arange(longest) < lengths[:, None])
         ids = torch.full((len(rows), longest), self.pad_id, dtype=torch.int64)
-        mask = torch.zeros((len(rows), longest), dtype=torch.bool)
-        for number, row in enumerate(rows):
-            ids[number, : len(row)] = torch.tensor(list(row), dtype=torch.int64)
-            mask[number, : len(row)] = True
+        ids[mask] = torch.from_numpy(np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=int(lengths.sum())))
         return Tokens(ids, mask), torch.isin(ids, torch.tensor(self.special_ids, dtype=torch.int64)) | ~mask
 
     def tokens(self, texts: Iterable[str], max_length: int | None = None) -> Tokens:
