@@ -1,4 +1,4 @@
-"""What a protocol is asked to measure."""
+"""What a protocol measures."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Where = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Request:
-    """Models, videos, and which of them ask.
+    """Models and videos, and which videos are queries and gallery.
 
     Args:
-        models: what is measured; one, or the two of a protocol that compares views.
+        models: what is measured; one, or the two of a protocol that takes two.
         manifest: the whole data.
         data: the data as the user named it.
         presets: the protocol's named settings; several where all of them are measured.
         open_store: gives the clips of a manifest as a model needs them.
-        query: selects the videos that ask or are tested; None for the protocol's default.
+        query: selects the queries or test videos; None for the protocol's default.
         gallery: selects the videos that are ranked or trained on; None for the protocol's default.
         shares: of the labels, where the protocol takes few of them; by default those that the presets name.
         draws: of few labels; None for the usual number.
