@@ -21,9 +21,7 @@ def run(given: list[str]) -> int:
     parser.add_argument("--views", type=str, nargs="+", default=None, help="the two views to compare: rgb motion")
     parser.add_argument("--untrained", action="store_true", help="the run's encoder as it was before training")
     parser.add_argument("--query", type=str, nargs="+", default=None, help="KEY=VALUE of the queries or test videos")
-    parser.add_argument(
-        "--gallery", type=str, nargs="+", default=None, help="KEY=VALUE of gallery or training videos"
-    )
+    parser.add_argument("--gallery", type=str, nargs="+", default=None, help="KEY=VALUE of gallery or training videos")
     parser.add_argument("--shares", type=float, nargs="+", default=None, help="of the labels: 0.01 0.1")
     parser.add_argument("--draws", type=int | None, default=None, help="of few labels; 5 by default")
     parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are stored")
