@@ -55,7 +55,9 @@ TEXT = {
 
 
 def vocabulary(*protocols):
-    return Vocabulary(ENCODERS | TEXT, PROTOCOLS | {each.name: each for each in protocols})
+    """The protocols of video, and further ones."""
+    video = [each for each in PROTOCOLS.values() if each.modality == "video"]
+    return Vocabulary(ENCODERS | TEXT, {each.name: each for each in (*video, *protocols)})
 
 
 def text_run(maker, protocol, figures, interval=0.02, **more):
@@ -155,7 +157,7 @@ def test_every_method_has_a_title_and_baselines_come_before_what_is_judged():
     assert VOCABULARY.title("elo") != "elo"
     order = sorted(["supervised", "new", "cpr", "xdc", "infonce", "random"], key=VOCABULARY.encoder_place)
     assert order == ["random", "infonce", "cpr", "xdc", "new", "supervised"]
-    assert VOCABULARY.title("infonce+be-regulariser") == "InfoNCE + BE regulariser"
+    assert VOCABULARY.title("infonce+be-regulariser") == "InfoNCE + BE's regulariser"
     assert VOCABULARY.title("random", "finetune") == "Supervised from scratch"
     assert VOCABULARY.title("another") == VOCABULARY.short("another") == "another"
     assert (VOCABULARY.method_of("coclr"), VOCABULARY.method_of("infonce+be-regulariser")) == ("cpr", "moco")

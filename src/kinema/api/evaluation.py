@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -22,7 +22,7 @@ from kinema.data.clips.reader import Model
 from kinema.data.video.hearing import told_silent
 from kinema.protocols.fit import FitConfig
 from kinema.protocols.request import Request
-from kinema.protocols.table import check, find, two_views
+from kinema.protocols.table import PROTOCOLS, check, find, two_views
 from kinema.recipes.json import recipe_from_plain
 from kinema.training.run_folder import RunFolder
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 def evaluate(
     protocol: str,
-    model: str | Path | Model,
+    model: str | Path | Model | Any,
     data: Data,
     *,
     preset: str | None = None,
@@ -53,7 +53,8 @@ def evaluate(
     Args:
         protocol: a name of :data:`kinema.protocols.table.PROTOCOLS`.
         model: a run's folder, or a model.
-        data: labelled videos: a folder, a known data set as NAME:PATH, a manifest, or a manifest's file.
+        data: labelled videos: a folder, a known data set as NAME:PATH, a manifest, or a manifest's file. For a protocol
+            of text, its sentences: a file or a folder.
         preset: the protocol's named settings; figures of two are not comparable.
         view: which view's encoder of a run; by default the one it is for.
         views: the two views of the run, for a protocol that compares two.
@@ -80,13 +81,14 @@ def evaluate(
     known = find(protocol)
     models = _models(known, model, view, views, untrained)
     store = functools.partial(model_store, cache=cache, console=console)
-    manifest, silent = _with_sound(models, open_named(data))
+    _check_modality(known, models[0])
     results = known.measure(
         Request(
             models,
-            manifest,
+            data,
             named(data),
             presets,
+            lambda: _with_sound(models, open_named(data)),
             store,
             query,
             gallery,
@@ -98,12 +100,21 @@ def evaluate(
             console=console,
         )
     )
-    if silent:
-        results = [replace(each, details={**each.details, "silent": dict(silent)}) for each in results]
     if (run := models[0].run) is not None:
         for result in results:
             RunFolder.open(run).add_result(result)
     return results
+
+
+def _check_modality(protocol: Protocol[Request], model: Any) -> None:
+    """Refuses an encoder that the protocol cannot measure."""
+    if model.modality != protocol.modality:
+        names = ", ".join(each.name for each in PROTOCOLS.values() if each.modality == model.modality)
+        raise UsageError(
+            f"{protocol.name} measures encoders of {protocol.modality}; '{model.run or model.name}' is one of "
+            f"{model.modality}.",
+            f"Choose one of: {names}.",
+        )
 
 
 def _with_sound(models: Sequence[Model], manifest: Manifest) -> tuple[Manifest, Mapping[str, str]]:

@@ -13,7 +13,7 @@ from typing import Any, Literal, NoReturn
 from kinema.core.errors import UsageError
 from kinema.core.protocol import Metric, Protocol
 
-Role = Literal["untrained", "baseline", "method", "labelled"]
+Role = Literal["untrained", "baseline", "method", "reference"]
 """What an encoder is to a comparison: an untrained network, what methods are held against, a method, or a reference
 that learnt from labels."""
 
@@ -63,7 +63,7 @@ class Vocabulary:
     """Encoders and protocols by name.
 
     Args:
-        encoders: in the order in which a report lists them, those of the role 'labelled' last.
+        encoders: in the order in which a report lists them, those of the role 'reference' last.
         protocols: in the order in which a report lists them.
     """
 
@@ -97,15 +97,15 @@ class Vocabulary:
 
     def is_labelled(self, encoder: str) -> bool:
         """Whether it learnt from labels."""
-        return self.encoder(encoder).role == "labelled"
+        return self.encoder(encoder).role == "reference"
 
     def is_baseline(self, encoder: str) -> bool:
         """Whether methods are held against it."""
         return self.encoder(encoder).role == "baseline"
 
-    def is_reference(self, encoder: str) -> bool:
-        """Whether it is anything but a method that is judged."""
-        return self.encoder(encoder).role != "method"
+    def is_method(self, encoder: str) -> bool:
+        """Whether it is judged, rather than what others are held against."""
+        return self.encoder(encoder).role == "method"
 
     def is_candidate(self, encoder: str) -> bool:
         """Whether it could be kept: it was trained, and without labels."""
@@ -128,7 +128,7 @@ class Vocabulary:
 
     def encoder_place(self, encoder: str) -> tuple[int, str]:
         """Sorts encoders: as listed, then by name, then those that learnt from labels."""
-        names = [name for name, each in self.encoders.items() if each.role != "labelled"]
+        names = [name for name, each in self.encoders.items() if each.role != "reference"]
         if encoder in names:
             return (names.index(encoder), encoder)
         return (len(names) + self.is_labelled(encoder), encoder)

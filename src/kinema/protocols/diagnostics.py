@@ -42,7 +42,8 @@ def measure(request: Request) -> list[Result]:
 
     def features(title: str, **how: Any) -> Features:
         with Steps(f"{model.name} · {model.view} · {title}", request.console) as progress:
-            return model.features(store, device=request.device, progress=progress, **how)
+            found: Features = model.features(store, device=request.device, progress=progress, **how)
+        return found
 
     apart = torch.tensor([store.frames[row] > store.spec.span for row in sorted(store.frames)])
     first = features("first clips", windows=lambda _: (0,))

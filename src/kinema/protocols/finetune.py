@@ -121,11 +121,12 @@ def _home(request: Request) -> Path:
     """Below which folder the classifiers are trained."""
     if request.out is not None:
         return request.out
-    if request.model.run is None:
+    run: Path | None = request.model.run
+    if run is None:
         raise UsageError(
             "The model is of no run, so there is no folder in which to train a classifier.", "Name one with out=…."
         )
-    return request.model.run / "classifiers"
+    return run / "classifiers"
 
 
 def _about(sides: Sides, selection: str, fitted: Fitted, config: FitConfig) -> dict[str, object]:

@@ -46,6 +46,8 @@ def record(
     queries, gallery = measured_on
     fields: dict[str, Any] = {"encoder": model.name, "view": model.view, "gallery": len(gallery)}
     against = chosen_gallery(request.manifest, request.gallery)
+    if request.left_out:
+        details = {**details, "silent": dict(request.left_out)}
     return Result(
         protocol=protocol,
         preset=preset,

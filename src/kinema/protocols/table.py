@@ -16,6 +16,8 @@ from kinema.protocols.knn import KNN
 from kinema.protocols.linear import LINEAR
 from kinema.protocols.mining import MINING
 from kinema.protocols.retrieval import RETRIEVAL
+from kinema.protocols.sts import STS
+from kinema.protocols.transfer import TRANSFER
 
 ROWS: tuple[Protocol[Any], ...] = (
     RETRIEVAL,
@@ -26,6 +28,8 @@ ROWS: tuple[Protocol[Any], ...] = (
     FINETUNE,
     MINING,
     DIAGNOSTICS,
+    STS,
+    TRANSFER,
 )
 """A row a protocol, in the order in which they are listed and reported."""
 

@@ -17,7 +17,7 @@ def phases_of(recipe: dict[str, Any], view: str | None = None) -> list[dict[str,
     """The recipe's phases, all or those that train one view; of joined methods the settings of the first."""
     planned = [phase for phase in recipe.get("phases") or () if isinstance(phase.get("method"), dict)]
     phases = [{**phase, "method": _leading(phase["method"])} for phase in planned]
-    return [phase for phase in phases if view in (None, phase["method"].get("view"))]
+    return [phase for phase in phases if view in (None, phase["method"].get("view", recipe.get("view")))]
 
 
 def _leading(method: dict[str, Any]) -> dict[str, Any]:

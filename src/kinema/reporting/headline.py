@@ -121,7 +121,7 @@ def _judge(
     found: dict[str, Estimate], block: Sequence[Row], view: str, unfinished: tuple[str, ...], words: _Words
 ) -> Headline:
     vocabulary = words.vocabulary
-    methods = [each for encoder, each in found.items() if not vocabulary.is_reference(encoder)]
+    methods = [each for encoder, each in found.items() if vocabulary.is_method(encoder)]
     baselines = [each for encoder, each in found.items() if vocabulary.is_baseline(encoder)]
     baselines.sort(key=lambda each: vocabulary.encoder_place(each.encoder))
     baseline = max(baselines, key=lambda each: each.score) if baselines else None
@@ -141,7 +141,7 @@ def _judge(
     also = f"{words.title(candidate)} was also run with other settings, see the table; the verdict is on the run that "
     notes = [
         *unfinished,
-        *([f"{also}was named first."] if others_too and not vocabulary.is_reference(candidate.encoder) else []),
+        *([f"{also}was named first."] if others_too and vocabulary.is_method(candidate.encoder) else []),
         *_notes(candidate, against, untrained, found, words),
         *_best(candidate, against, found, words),
     ]

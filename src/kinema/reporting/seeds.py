@@ -131,7 +131,7 @@ def estimates(
     found: dict[str, Estimate] = {}
     for group in sorted(groups, key=lambda group: order[group.runs[0]]):
         mean, name = estimate_of(group, rows, selection, vocabulary), group.encoder
-        strongest = vocabulary.is_reference(name)
+        strongest = not vocabulary.is_method(name)
         if mean is not None and (name not in found or (strongest and mean.score > found[name].score)):
             found[name] = mean
     return found
