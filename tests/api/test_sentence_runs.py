@@ -9,7 +9,11 @@ from kinema.core.errors import UsageError
 from kinema.reporting import page, rows
 from kinema.training.run_folder import RunFolder
 
-WORDS = "the a dog cat runs sleeps red blue sky tree house old new man woman walks sings river stone".split()
+pytest.importorskip("tokenizers")
+pytest.importorskip("transformers")
+
+TEXT = "the a dog cat runs sleeps red blue sky tree house old new man woman walks sings river stone"
+WORDS = TEXT.split()
 
 
 def sentence(draw, words=9):
