@@ -12,7 +12,7 @@ from kinema import api, cli
 from kinema.core.errors import DataError
 from kinema.core.ops import effective_rank
 from kinema.data import ClipDataset, ClipRequest, ClipStore
-from kinema.protocols.diagnostics import diagnosed
+from kinema.protocols.diagnostics import selected_videos
 from kinema.training.run_folder import RunFolder
 
 FIGURES = {"rankme", "rankme_projected", "alignment", "alignment_projected", "uniformity", "uniformity_projected"}
@@ -21,7 +21,7 @@ FIGURES |= {"still_reliance", "still_r@1"}
 
 @pytest.fixture(scope="module")
 def run(tiny_manifest, tiny_cache, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("diagnosed") / "run"
+    folder = tmp_path_factory.mktemp("selected_videos") / "run"
     api.pretrain(tiny_plan("cpr"), tiny_manifest, folder, cache=tiny_cache, device="cpu")
     return folder
 
@@ -68,11 +68,12 @@ def test_scenes_are_a_check_where_they_are_known(run, unlabelled, tiny_cache):
 def test_which_videos_are_measured(run, unlabelled, tiny_cache):
     split = tuple(replace(v, split="test" if i < 11 else "train") for i, v in enumerate(unlabelled.videos))
     manifest = replace(unlabelled, videos=split)
-    assert [(name, len(videos)) for name, videos in (diagnosed(manifest, None), diagnosed(unlabelled, None))] == [
+    chosen = [selected_videos(each, None) for each in (manifest, unlabelled)]
+    assert [(name, len(videos)) for name, videos in chosen] == [
         ("split=test", 11),
         ("all", 12),
     ]
-    assert len(diagnosed(manifest, {"split": "train"})[1]) == 1
+    assert len(selected_videos(manifest, {"split": "train"})[1]) == 1
     with pytest.raises(DataError, match="A video has 10 others"):
         api.evaluate("diagnostics", run, manifest, cache=tiny_cache, device="cpu")
 

@@ -15,7 +15,7 @@ ALLOWED = {
     "methods": {"core", *PEERS},
     "training": {"core", "data", "networks"},
     "evaluation": {"core", "data", "networks"},
-    "reporting": {"core", "training"},
+    "reporting": {"core"},
     "exporting": {"core", "networks", "data", "training"},
     "searching": {"core", "data", "reporting"},
     "serving": {"api", "core", "data", "searching"},

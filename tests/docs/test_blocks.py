@@ -11,7 +11,7 @@ from page_blocks import blocks_of, faults_of, needs_a_run, pages
 from page_shop import Shop, commands, stock
 
 ROOT = Path(__file__).resolve().parents[2]
-IN_REPOSITORY = {"docs/how-to/add-a-method.md"}
+IN_REPOSITORY = {"docs/how-to/add-a-method.md", "docs/how-to/add-a-protocol.md"}
 """Pages that change the repository; their own tests run them."""
 
 

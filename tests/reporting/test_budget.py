@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from kinema.reporting import collect
-from kinema.reporting.budget import epochs_of
+from reports import VOCABULARY, collect
+
+from kinema.reporting import budget
+from kinema.training.run_folder import RunFolder
+
+
+def epochs_of(run, recipe, encoder, view):
+    return budget.epochs_of(run, recipe, encoder, view, vocabulary=VOCABULARY, open_run=RunFolder.open)
 
 
 def continued(maker, name, encoder, method, source, seed=0):

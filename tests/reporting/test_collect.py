@@ -6,9 +6,10 @@ import json
 import math
 
 import pytest
+from reports import collect, read_json
 
 from kinema.core.errors import RunError, UsageError
-from kinema.reporting import collect, read_json, rows, write_json
+from kinema.reporting import rows, write_json
 from kinema.reporting.report import blocks
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
+from reports import collect
 
-from kinema.reporting import collect
 from kinema.reporting.estimates import Estimate
 
 

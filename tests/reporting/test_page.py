@@ -11,9 +11,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from reports import collect
 
 from kinema.core.errors import VideoError
-from kinema.reporting import collect, page, with_strips, write_page
+from kinema.reporting import page, with_strips, write_page
 
 VOID = {"meta", "img", "br"}
 

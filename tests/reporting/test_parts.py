@@ -8,23 +8,23 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from reports import VOCABULARY, collect
 from rich.console import Console
 
 from kinema.core.errors import UsageError
-from kinema.reporting import collect, table, with_strips
+from kinema.reporting import table, with_strips
 from kinema.reporting.charts import axis, interval_bar
 from kinema.reporting.markup import Markup, tag
 from kinema.reporting.strips import HEIGHT, draw, evenly
 from kinema.reporting.wording import (
     duration,
     join,
-    metric_name,
     metric_with_spread,
     natural,
     percent,
     points,
     preset_options,
-    seeds_told,
+    seed_list,
     signed_points,
 )
 
@@ -106,14 +106,14 @@ def test_words():
         "–",
     ]
     assert join(["a", "b", "c"]) == "a, b and c"
-    assert metric_name("r@10") == "R@10"
+    assert VOCABULARY.metric("r@10").title == "R@10"
     shares = [["--shares", "0.01"], ["--preset", "end-to-end", "--shares", "0.125"], ["--preset", "coclr"]]
     assert [preset_options(name) for name in ("1%", "end-to-end-12.5%", "coclr")] == shares
-    assert metric_name("alignment_projected") == "Alignment, projections"
-    assert metric_with_spread("accuracy", 0.5, 0.0321) == "50.0\u00a0±\u00a03.2\u00a0%"
-    assert metric_with_spread("rankme", 12.345, 0.678) == "12.35\u00a0±\u00a00.68"
-    assert metric_with_spread("r@1", 0.5, None) == "50.0\u00a0%"
-    assert (seeds_told([4]), seeds_told([0, 1])) == ("4", "2 (0, 1)")
+    assert VOCABULARY.metric("alignment_projected").title == "Alignment, projections"
+    assert metric_with_spread(VOCABULARY.metric("accuracy"), 0.5, 0.0321) == "50.0\u00a0±\u00a03.2\u00a0%"
+    assert metric_with_spread(VOCABULARY.metric("rankme"), 12.345, 0.678) == "12.35\u00a0±\u00a00.68"
+    assert metric_with_spread(VOCABULARY.metric("r@1"), 0.5, None) == "50.0\u00a0%"
+    assert (seed_list([4]), seed_list([0, 1])) == ("4", "2 (0, 1)")
     assert sorted(["r@10", "r@5", "r@1"], key=natural) == ["r@1", "r@5", "r@10"]
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from reports import collect, read_json
 
 from kinema.core.results import Result
-from kinema.reporting import collect, read_json, rows, table, write_json
+from kinema.reporting import rows, table, write_json
 from kinema.reporting.page import page
 from kinema.reporting.report import blocks
 

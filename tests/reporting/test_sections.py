@@ -5,10 +5,11 @@ import re
 import numpy as np
 import pytest
 import torch
+from reports import collect
 
 from kinema.core.errors import ShapeError
 from kinema.evaluation.projection import MOST, chosen_rows, lay_out
-from kinema.reporting import collect, markdown, page
+from kinema.reporting import markdown, page
 from kinema.reporting.confusion import CLASSES, confusion
 from kinema.reporting.labels import label_curves
 from kinema.reporting.projection import projection

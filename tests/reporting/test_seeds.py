@@ -7,9 +7,10 @@ import re
 import statistics
 
 import pytest
+from reports import collect, read_json
 from rich.console import Console
 
-from kinema.reporting import collect, markdown, page, read_json, recipes, table, words, write_json
+from kinema.reporting import markdown, page, recipes, table, words, write_json
 from kinema.reporting.confusion import confusion
 from kinema.reporting.curves import curves
 from kinema.reporting.estimates import STUDENT

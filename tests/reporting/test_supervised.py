@@ -3,8 +3,9 @@
 import re
 
 import pytest
+from reports import collect
 
-from kinema.reporting import collect, markdown, page
+from kinema.reporting import markdown, page
 from kinema.reporting.labels import label_curves
 
 

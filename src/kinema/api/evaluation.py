@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -14,6 +14,7 @@ from kinema.api.models import load
 from kinema.api.opening import Data, cache_folder, named, open_named
 from kinema.core.errors import UsageError
 from kinema.core.progress import Steps
+from kinema.core.protocol import Protocol
 from kinema.core.results import Result
 from kinema.data import ClipStore, Manifest, heard
 from kinema.data.clips.config import tells_motion
@@ -21,8 +22,7 @@ from kinema.data.clips.reader import Model
 from kinema.data.video.hearing import told_silent
 from kinema.protocols.fit import FitConfig
 from kinema.protocols.request import Request
-from kinema.protocols.run import MEASURES
-from kinema.protocols.table import check, two_views
+from kinema.protocols.table import PROTOCOLS, check, find, two_views
 from kinema.recipes.json import recipe_from_plain
 from kinema.training.run_folder import RunFolder
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 def evaluate(
     protocol: str,
-    model: str | Path | Model,
+    model: str | Path | Model | Any,
     data: Data,
     *,
     preset: str | None = None,
@@ -51,21 +51,22 @@ def evaluate(
     """Measures an encoder by a protocol; results of a run are kept in its folder.
 
     Args:
-        protocol: 'retrieval', 'knn', 'linear', 'few-label', 'finetune', 'mining', 'diagnostics' or 'cross-modal'.
+        protocol: a name of :data:`kinema.protocols.table.PROTOCOLS`.
         model: a run's folder, or a model.
-        data: labelled videos: a folder, a known data set as NAME:PATH, a manifest, or a manifest's file.
-        preset: the protocol's named settings (:mod:`kinema.protocols.table`); figures of two are not comparable.
+        data: labelled videos: a folder, a known data set as NAME:PATH, a manifest, or a manifest's file. For a protocol
+            of text, its sentences: a file or a folder.
+        preset: the protocol's named settings; figures of two are not comparable.
         view: which view's encoder of a run; by default the one it is for.
-        views: the two views of the run that 'cross-modal' compares.
+        views: the two views of the run, for a protocol that compares two.
         untrained: measure the run's encoder as it was before training.
-        query: which videos ask or are tested; by default the split 'test', part by part. Where there is no split, all
-            ask; 'linear', 'few-label' and 'finetune' hold a test out by source.
+        query: which videos are queries or tested; by default the split 'test', part by part. Where there is no split,
+            all are queries, and protocols that train a classifier hold a test out by source.
         gallery: which videos are ranked or trained on; by default the split 'train', or all.
-        shares: of the labels, for 'few-label', 'finetune' and 'linear' end to end; by default the presets'.
+        shares: of the labels, for protocols that take some of them; by default the presets'.
         draws: of few labels; 5 by default.
-        fit: how a classifier is trained on clips, for 'finetune' and 'linear' end to end.
-        out: where such classifiers are trained, and gone on with; by default in the run's folder.
-        cache: where decoded videos are kept.
+        fit: how a classifier is trained on clips, for protocols that train one.
+        out: where such classifiers are trained, and resumed; by default in the run's folder.
+        cache: where decoded videos are stored.
         device: 'cpu', 'cuda', …; a GPU where there is one, by default.
         console: where progress is shown.
 
@@ -77,20 +78,46 @@ def evaluate(
         DataError: labels are missing, or a video cannot be read.
     """
     presets = check(protocol, preset, {"views": views, "shares": shares, "draws": draws, "fit": fit})
-    models, home = _models(protocol, model, view, views, untrained), None if out is None else Path(out)
+    known = find(protocol)
+    models = _models(known, model, view, views, untrained)
     store = functools.partial(model_store, cache=cache, console=console)
-    manifest, silent = _heard_by(models, open_named(data))
-    asked = Request(models, manifest, named(data), presets, store, query, gallery, tuple(shares or ()), draws)
-    results = MEASURES[protocol](replace(asked, fit=fit, out=home, device=device, console=console))
-    if silent:
-        results = [replace(each, details={**each.details, "silent": dict(silent)}) for each in results]
+    _check_modality(known, models[0])
+    results = known.measure(
+        Request(
+            models,
+            data,
+            named(data),
+            presets,
+            lambda: _with_sound(models, open_named(data)),
+            store,
+            query,
+            gallery,
+            tuple(shares or ()),
+            draws,
+            fit=fit,
+            out=None if out is None else Path(out),
+            device=device,
+            console=console,
+        )
+    )
     if (run := models[0].run) is not None:
         for result in results:
             RunFolder.open(run).add_result(result)
     return results
 
 
-def _heard_by(models: Sequence[Model], manifest: Manifest) -> tuple[Manifest, Mapping[str, str]]:
+def _check_modality(protocol: Protocol[Request], model: Any) -> None:
+    """Refuses an encoder that the protocol cannot measure."""
+    if model.modality != protocol.modality:
+        names = ", ".join(each.name for each in PROTOCOLS.values() if each.modality == model.modality)
+        raise UsageError(
+            f"{protocol.name} measures encoders of {protocol.modality}; '{model.run or model.name}' is one of "
+            f"{model.modality}.",
+            f"Choose one of: {names}.",
+        )
+
+
+def _with_sound(models: Sequence[Model], manifest: Manifest) -> tuple[Manifest, Mapping[str, str]]:
     """The videos that models can be measured on, and why not the others: one that hears needs their sound."""
     if all(each.hears is None for each in models):
         return manifest, {}
@@ -101,16 +128,22 @@ def _heard_by(models: Sequence[Model], manifest: Manifest) -> tuple[Manifest, Ma
 
 
 def _models(
-    protocol: str, model: str | Path | Model, view: str | None, views: Sequence[str] | None, untrained: bool
+    protocol: Protocol[Request],
+    model: str | Path | Model,
+    view: str | None,
+    views: Sequence[str] | None,
+    untrained: bool,
 ) -> tuple[Model, ...]:
-    """What is measured: the encoder of one view, or those of two."""
-    if protocol != "cross-modal":
+    """The encoders that a protocol measures: of one view, of that and another one, or of the two that are named."""
+    if protocol.models != "two views":
         first = model if isinstance(model, Model) else load(model, view=view, untrained=untrained)
-        return (first, *_others(first, untrained)) if protocol == "diagnostics" else (first,)
+        return (first,) if protocol.models == "one" else (first, *_others(first, untrained))
     run = model.run if isinstance(model, Model) else model
     if run is None or view is not None:
-        raise UsageError("cross-modal compares two views of one run.", "Name the run's folder, and views=('rgb', …).")
-    return tuple(load(run, view=each, untrained=untrained) for each in two_views(views))
+        raise UsageError(
+            f"{protocol.name} compares two views of one run.", "Name the run's folder, and views=('rgb', …)."
+        )
+    return tuple(load(run, view=each, untrained=untrained) for each in two_views(protocol.name, views))
 
 
 def _others(model: Model, untrained: bool) -> tuple[Model, ...]:

@@ -7,8 +7,11 @@ from typing import Any
 
 from kinema.api.opening import Data, open_named
 from kinema.core.errors import UsageError
+from kinema.core.vocabulary import Vocabulary
 from kinema.data.layouts import root_of
 from kinema.data.video.decoding import decode
+from kinema.protocols.table import PROTOCOLS
+from kinema.recipes.titles import ENCODERS
 from kinema.reporting import Report, collect, with_strips, write_json, write_markdown, write_page
 from kinema.training.run_folder import RunFolder
 
@@ -31,14 +34,20 @@ def report(
     folders = [RunFolder.open(Path(run)) for run in runs]
     if not folders:
         raise UsageError("No run was named.", "kinema report RUN [RUN …]")
-    told = folders[0].read("environment.json").get("data", "")
-    root = open_named(data).root if data is not None else root_of(told)
+    trained_on = folders[0].read("environment.json").get("data", "")
+    root = open_named(data).root if data is not None else root_of(trained_on)
     page = Path(out) if out is not None else folders[0].path / "report.html"
-    found = with_strips(collect(folders, title=title), lambda path: _strip(root / path))
+    collected = collect(folders, vocabulary(), RunFolder.open, title=title)
+    found = with_strips(collected, lambda path: _strip(root / path))
     write_page(found, page)
     write_json(found, page.with_suffix(".json"))
     write_markdown(found, page.with_suffix(".md"))
     return page, found
+
+
+def vocabulary() -> Vocabulary:
+    """What a report calls encoders and protocols: the rows of their tables."""
+    return Vocabulary(ENCODERS, PROTOCOLS)
 
 
 def _strip(video: Path, frames: int = 5) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Runs the diagnostics that need no labels: from a model and its videos to a result.
+"""Diagnostics: what can be said of an encoder without labels?
 
 The figures come from :mod:`kinema.evaluation.diagnostics`, which sees arrays only. Names without an ending are of the
 encoder's features, which are used afterwards; those that end in ``_projected`` are of the head's, which were trained.
@@ -8,51 +8,42 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-
-from kinema.core.progress import Steps
+from kinema.core.protocol import Metric, Protocol
 from kinema.core.results import Result
-from kinema.data import Manifest
-from kinema.data.clips.reader import Features, Model
-from kinema.evaluation import diagnostics
-from kinema.evaluation.diagnostics import K, Shared, T
-from kinema.protocols.features import WINDOWS
-from kinema.protocols.record import record
-from kinema.protocols.request import Request
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from kinema.data import Manifest
+    from kinema.data.clips.reader import Features, Model
+    from kinema.evaluation.diagnostics import Shared
+    from kinema.protocols.request import Request
 
 SCENE = "scene"
 """The attribute of a manifest that says where a video was taken."""
 
 
-def diagnosed(manifest: Manifest, where: Mapping[str, str] | None) -> tuple[str, Manifest]:
-    """Which videos are measured, with the selection's name.
-
-    Args:
-        manifest: the whole data.
-        where: selects them; by default the split 'test' where there is one, or all.
-    """
-    usable = manifest.usable()
-    if where is None:
-        where = {"split": "test"} if any(video.split == "test" for video in usable.videos) else {}
-    return ",".join(f"{key}={value}" for key, value in where.items()) or "all", usable.select(where)
-
-
-def measure_diagnostics(request: Request) -> list[Result]:
+def measure(request: Request) -> list[Result]:
     """What can be said of the first model without labels; a second one is of another view, for what both share.
 
     Raises:
         DataError: there are too few videos, or one cannot be read.
     """
+    import torch
+
+    from kinema.core.progress import Steps
+    from kinema.protocols.record import record
+
     began, model = time.monotonic(), request.model
-    selection, videos = diagnosed(request.manifest, request.query)
+    selection, videos = selected_videos(request.manifest, request.query)
     whole, store = request.extract(model, videos), request.open_store(videos, model)
 
     def features(title: str, **how: Any) -> Features:
-        with Steps(f"{model.name} · {model.view} · {title}", request.console) as told:
-            return model.features(store, device=request.device, progress=told, **how)
+        with Steps(f"{model.name} · {model.view} · {title}", request.console) as progress:
+            found: Features = model.features(store, device=request.device, progress=progress, **how)
+        return found
 
     apart = torch.tensor([store.frames[row] > store.spec.span for row in sorted(store.frames)])
     first = features("first clips", windows=lambda _: (0,))
@@ -65,7 +56,46 @@ def measure_diagnostics(request: Request) -> list[Result]:
     metrics |= {} if own is None else {"still_r@1": own}
     metrics |= {name: figure.share for name, figure in shared.items()}
     details = _details(shared, other, selection, int(apart.sum()))
-    return [record(request, "diagnostics", request.preset, metrics, details, began=began, asked=(videos, videos))]
+    measured_on = (videos, videos)
+    return [record(request, DIAGNOSTICS.name, request.preset, metrics, details, began=began, measured_on=measured_on)]
+
+
+DIAGNOSTICS: Protocol[Request] = Protocol(
+    name="diagnostics",
+    title="Diagnostics",
+    question="what can be said of the encoder without labels?",
+    explains="Figures that need no labels. They say how an encoder spreads videos out and what it goes by, not "
+    "whether it is good; read them beside the untrained encoder’s.",
+    presets={"k10-t2": "ranks, distances, and what a video's ten nearest share with it"},
+    metrics={
+        "rankme": Metric("RankMe", share=False),
+        "rankme_projected": Metric("RankMe, projections", share=False),
+        "neighbour_overlap": Metric("Neighbours shared with the other view"),
+        "still_reliance": Metric("Neighbours kept by a still"),
+        "still_r@1": Metric("Stills that find their own video"),
+        "same_scene": Metric("Neighbours of the same scene"),
+        "alignment": Metric("Alignment", share=False),
+        "alignment_projected": Metric("Alignment, projections", share=False),
+        "uniformity": Metric("Uniformity", share=False),
+        "uniformity_projected": Metric("Uniformity, projections", share=False),
+    },
+    main="rankme",
+    measure=measure,
+    models="one and another view",
+)
+
+
+def selected_videos(manifest: Manifest, where: Mapping[str, str] | None) -> tuple[str, Manifest]:
+    """Which videos are measured, with the selection's name.
+
+    Args:
+        manifest: the whole data.
+        where: selects them; by default the split 'test' where there is one, or all.
+    """
+    usable = manifest.usable()
+    if where is None:
+        where = {"split": "test"} if any(video.split == "test" for video in usable.videos) else {}
+    return ",".join(f"{key}={value}" for key, value in where.items()) or "all", usable.select(where)
 
 
 def _shared(
@@ -75,6 +105,10 @@ def _shared(
 
     The float is ``still_r@1``. A sound has no stills.
     """
+    import torch
+
+    from kinema.evaluation import diagnostics
+
     sources = torch.tensor(videos.source_ids())
     shared: dict[str, Shared] = {}
     own: float | None = None
@@ -92,6 +126,8 @@ def _shared(
 
 def _ranks_and_distances(whole: Features, first: Features, last: Features, apart: Tensor) -> dict[str, float]:
     """Ranks of whole videos; distances of single clips. Alignment is of videos with two clips that differ."""
+    from kinema.evaluation import diagnostics
+
     metrics: dict[str, float] = {}
     spaces = (
         ("", whole.encoded, first.encoded, last.encoded),
@@ -106,6 +142,9 @@ def _ranks_and_distances(whole: Features, first: Features, last: Features, apart
 
 
 def _details(shared: Mapping[str, Shared], other: Model | None, selection: str, pairs: int) -> dict[str, Any]:
+    from kinema.evaluation.diagnostics import K, T
+    from kinema.protocols.features import WINDOWS
+
     return {
         "selection": selection,
         "windows": WINDOWS["coclr"],

@@ -55,8 +55,8 @@ def extractor(
         key = (id(model), manifest.digest)
         if key not in known:
             store = whole_store(manifest, model, open_store)
-            with progress(f"{model.name} · {model.view}") as told:
-                known[key] = model.features(store, windows=windows, device=device, progress=told)
+            with progress(f"{model.name} · {model.view}") as report:
+                known[key] = model.features(store, windows=windows, device=device, progress=report)
         return known[key]
 
     return extract

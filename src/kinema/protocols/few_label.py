@@ -1,31 +1,35 @@
-"""The linear probe on few labels of a data set."""
+"""The linear probe on few labels: the mean over several draws of them."""
 
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
-import numpy as np
-from torch import Tensor
-
-from kinema.core.ops import bootstrap_of_mean
+from kinema.core.protocol import Protocol
 from kinema.core.results import Result
-from kinema.data import Manifest
-from kinema.evaluation import DRAWS, Draw, fit_few, over_draws
-from kinema.protocols.labels import class_names, label_numbers, source_numbers
-from kinema.protocols.linear import about, fitted
-from kinema.protocols.parts import SPLIT_SEED, Sides, trained_and_tested
-from kinema.protocols.record import outcomes, record
-from kinema.protocols.request import Request
+from kinema.protocols.metrics import ACCURACY
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from kinema.data import Manifest
+    from kinema.evaluation import Draw
+    from kinema.protocols.parts import Sides
+    from kinema.protocols.request import Request
 
 
-def measure_few_label(request: Request) -> list[Result]:
+def measure(request: Request) -> list[Result]:
     """One result for each share of the labels and selection of test videos: the mean over the draws.
 
     Raises:
         ConfigError: a share or the number of draws is out of range.
         DataError: a label is missing, training lacks a class of the test, or there is no test.
     """
-    sides = trained_and_tested(request.manifest, request.query, request.gallery, "few-label")
+    from kinema.evaluation import DRAWS, fit_few
+    from kinema.protocols.labels import class_names, label_numbers, source_numbers
+    from kinema.protocols.parts import SPLIT_SEED, trained_and_tested
+
+    sides = trained_and_tested(request.manifest, request.query, request.gallery, FEW_LABEL.name)
     names = class_names(sides.training, *sides.test.values())
     features = request.extract(request.model, sides.training).encoded
     results = []
@@ -41,9 +45,27 @@ def measure_few_label(request: Request) -> list[Result]:
             names=names,
         )
         for selection, test in sides.test.items():
-            found = request.extract(request.model, test).encoded
-            results.append(_judge(request, sides, selection, test, found, names, share, draws, began))
+            features_of_test = request.extract(request.model, test).encoded
+            results.append(_judge(request, sides, selection, test, features_of_test, names, share, draws, began))
     return results
+
+
+FEW_LABEL: Protocol[Request] = Protocol(
+    name="few-label",
+    title="Linear probe",
+    question="the same with few labels: mean over several draws",
+    explains="The same linear classifier, trained on few labels: the mean over several draws of them.",
+    presets={"1%": "a hundredth of the labels, at least one a class", "10%": "a tenth of the labels"},
+    metrics=ACCURACY,
+    main="accuracy",
+    measure=measure,
+    judged=True,
+    finding="names the right class for {} of the videos",
+    each=True,
+    takes=("shares", "draws"),
+    needs=("labels",),
+    families={"": "Linear probe on stored features"},
+)
 
 
 def share_name(share: float) -> str:
@@ -67,6 +89,14 @@ def _judge(
     draws: tuple[Draw, ...],
     began: float,
 ) -> Result:
+    import numpy as np
+
+    from kinema.core.ops import bootstrap_of_mean
+    from kinema.evaluation import over_draws
+    from kinema.protocols.labels import label_numbers
+    from kinema.protocols.linear import about, fitted
+    from kinema.protocols.record import outcomes, record
+
     labels = label_numbers(test, names)
     figures = [draw.probe.judge(features, labels, seed=request.model.seed) for draw in draws]
     metrics, spread = over_draws(figures)
@@ -91,6 +121,8 @@ def _judge(
         "draws": each,
         **outcomes(test, *(judged.right for judged in figures)),
     }
-    asked = (test, sides.training)
+    measured_on = (test, sides.training)
     preset = share_name(share)
-    return record(request, "few-label", preset, metrics, details, began=began, asked=asked, gallery=max(videos))
+    return record(
+        request, FEW_LABEL.name, preset, metrics, details, began=began, measured_on=measured_on, gallery=max(videos)
+    )

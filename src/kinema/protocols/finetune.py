@@ -1,4 +1,4 @@
-"""Protocols that train a classifier on clips: fine-tuning, and the linear probe end to end.
+"""Fine-tuning, and the linear probe end to end: a classifier trained on clips.
 
     finetune               every layer learns, each stage slower than the one after it
     linear, 'end-to-end'   only the classifier learns, on augmented clips of the frozen encoder
@@ -11,43 +11,73 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from kinema.core.errors import UsageError
-from kinema.core.progress import Steps
+from kinema.core.protocol import Protocol
 from kinema.core.results import Result
-from kinema.evaluation import accuracy_of
-from kinema.protocols.features import WINDOWS, whole_store
 from kinema.protocols.few_label import share_name, share_of
-from kinema.protocols.fit import FitConfig, Fitted, class_scores, fit_classifier
-from kinema.protocols.labels import check_classes, label_numbers
-from kinema.protocols.parts import Sides, trained_and_tested
-from kinema.protocols.record import accuracy_details, record
-from kinema.protocols.request import Request
+from kinema.protocols.metrics import ACCURACY
+
+if TYPE_CHECKING:
+    from kinema.protocols.fit import FitConfig, Fitted
+    from kinema.protocols.parts import Sides
+    from kinema.protocols.request import Request
 
 
-def measure_finetune(request: Request) -> list[Result]:
-    """Fine-tuning: a classifier for each share of the labels, and a result for each selection of test videos.
+def measure(request: Request) -> list[Result]:
+    """A classifier for each share of the labels, and a result for each selection of test videos.
 
     Raises:
         DataError: a label is missing, training lacks a class of the test, or there is no test.
         UsageError: the model is of no run, and no folder was named.
     """
     shares = request.shares or tuple(share_of(preset) for preset in request.presets)
-    return [result for share in shares for result in _measured(request, "finetune", share_name(share), share)]
+    return [result for share in shares for result in _measure(request, FINETUNE.name, share_name(share), share)]
+
+
+FINETUNE: Protocol[Request] = Protocol(
+    name="finetune",
+    title="Fine-tuning",
+    question="which class does it name once all layers are trained?",
+    explains="The encoder and a new classifier are trained together on so many of the labels. Supervised from "
+    "scratch is the same training from random weights: the reference at equal labels.",
+    presets={
+        "100%": "with all labels, the epoch chosen on training recordings",
+        "10%": "with a tenth of the labels",
+        "1%": "with a hundredth of them, at least one a class",
+    },
+    metrics=ACCURACY,
+    main="accuracy",
+    measure=measure,
+    judged=True,
+    finding="names the right class for {} of the videos",
+    takes=("shares", "fit"),
+    needs=("labels",),
+    from_scratch="Supervised from scratch",
+)
 
 
 def measure_end_to_end(request: Request) -> list[Result]:
-    """The linear probe on clips of the frozen encoder; raises like :func:`measure_finetune`."""
+    """The linear probe on clips of the frozen encoder; raises like :func:`measure`."""
     results = []
     for share in request.shares or (1.0,):
         preset = "end-to-end" + ("" if share == 1 else f"-{share_name(share)}")
-        results += _measured(request, "linear", preset, share)
+        results += _measure(request, "linear", preset, share, frozen=True)
     return results
 
 
-def _measured(request: Request, protocol: str, preset: str, share: float) -> list[Result]:
+def _measure(request: Request, protocol: str, preset: str, share: float, *, frozen: bool = False) -> list[Result]:
+    import torch
+
+    from kinema.core.progress import Steps
+    from kinema.evaluation import accuracy_of
+    from kinema.protocols.features import whole_store
+    from kinema.protocols.fit import FitConfig, class_scores, fit_classifier
+    from kinema.protocols.labels import check_classes, label_numbers
+    from kinema.protocols.parts import trained_and_tested
+    from kinema.protocols.record import accuracy_details, record
+
     sides = trained_and_tested(request.manifest, request.query, request.gallery, protocol)
     check_classes(sides.training, sides.test.values(), protocol)
     model, config = request.model, request.fit or FitConfig()
@@ -59,7 +89,7 @@ def _measured(request: Request, protocol: str, preset: str, share: float) -> lis
         config,
         _home(request),
         share=share,
-        frozen=protocol == "linear",
+        frozen=frozen,
         open_store=request.open_store,
         data=request.data,
         device=request.device,
@@ -80,8 +110,10 @@ def _measured(request: Request, protocol: str, preset: str, share: float) -> lis
         columns = torch.from_numpy(label_numbers(test, fitted.classes))
         figures = accuracy_of(scores, columns, torch.arange(len(fitted.classes)), seed=model.seed)
         details = {**_about(sides, selection, fitted, config), **accuracy_details(figures, fitted.classes, test)}
-        asked = (test, fitted.parts.fit)
-        results.append(record(request, protocol, preset, figures.metrics, details, began=began, asked=asked))
+        measured_on = (test, fitted.parts.fit)
+        results.append(
+            record(request, protocol, preset, figures.metrics, details, began=began, measured_on=measured_on)
+        )
     return results
 
 
@@ -89,15 +121,18 @@ def _home(request: Request) -> Path:
     """Below which folder the classifiers are trained."""
     if request.out is not None:
         return request.out
-    if request.model.run is None:
+    run: Path | None = request.model.run
+    if run is None:
         raise UsageError(
             "The model is of no run, so there is no folder in which to train a classifier.", "Name one with out=…."
         )
-    return request.model.run / "classifiers"
+    return run / "classifiers"
 
 
 def _about(sides: Sides, selection: str, fitted: Fitted, config: FitConfig) -> dict[str, object]:
     """What the classifier was trained on and how it was tested."""
+    from kinema.protocols.features import WINDOWS
+
     held_out = fitted.parts.held_out
     return {
         "selection": selection,

@@ -224,7 +224,7 @@ def fit_classifier(
     build_method(recipe, phase, context)  # what cannot be built says so before anything is written
     run = _begin(model, recipe, parts, folder_of(model, parts, recipe, below), data, accelerator)
     chooser = None if parts.held_out is None else (parts.held_out, whole_store(parts.held_out, model, open_store))
-    kept = _Kept(run.path, classes, chooser, model)
+    best = _BestClassifier(run.path, classes, chooser, model)
     with run.held():
         trained = train(
             Job(
@@ -237,17 +237,17 @@ def fit_classifier(
                 identity=lambda each: phase_identity(recipe, each),
                 accelerator=accelerator,
                 console=console,
-                after_epoch=lambda method, epoch: kept.look(method, epoch, last=epoch == phase.epochs - 1),
+                after_epoch=lambda method, epoch: best.look(method, epoch, last=epoch == phase.epochs - 1),
             )
         )
     method = build_method(recipe, phase, context)
     assert isinstance(method, Supervised)
-    told = kept.told()
-    load_strictly(method, read_tower(kept.weights), f"'{kept.weights}'")
-    return Fitted(method.eval(), run, classes, told["epoch"] + 1, told["validation"], parts, trained.seconds)
+    chosen = best.record()
+    load_strictly(method, read_tower(best.weights), f"'{best.weights}'")
+    return Fitted(method.eval(), run, classes, chosen["epoch"] + 1, chosen["validation"], parts, trained.seconds)
 
 
-class _Kept:
+class _BestClassifier:
     """The classifier of the best epoch so far, on disk, so that a training that was stopped goes on knowing it.
 
     Without videos to choose by it is the last epoch's.
@@ -259,10 +259,10 @@ class _Kept:
         self.weights, self._record = folder / "classifier.safetensors", folder / "classifier.json"
         self._classes, self._chooser, self._model = classes, chooser, model
 
-    def told(self) -> dict[str, Any]:
-        """What the record says: 'epoch' from 0, 'validation', the accuracy that chose it, and 'classes'."""
-        told: dict[str, Any] = json.loads(self._record.read_text(encoding="utf-8"))
-        return told
+    def record(self) -> dict[str, Any]:
+        """'epoch' from 0, 'validation', the accuracy that chose it, and 'classes'."""
+        record: dict[str, Any] = json.loads(self._record.read_text(encoding="utf-8"))
+        return record
 
     def look(self, method: Method[Any], epoch: int, *, last: bool) -> Mapping[str, float]:
         """Measures an epoch on the videos held out, and keeps it if none before was as good."""
@@ -275,7 +275,7 @@ class _Kept:
         scores = class_scores(method, store, self._model, crops="centre")
         true = torch.tensor([self._classes.index(str(video.label)) for video in videos.videos])
         accuracy = float((scores.argmax(dim=1) == true).double().mean())
-        before = self.told() if self._record.exists() else {"epoch": -1, "validation": -1.0}
+        before = self.record() if self._record.exists() else {"epoch": -1, "validation": -1.0}
         if accuracy > before["validation"] or (accuracy == before["validation"] and epoch <= before["epoch"]):
             self._keep(method, epoch, accuracy)
         return {"validation_accuracy": accuracy}
@@ -305,7 +305,7 @@ def class_scores(
         crops: 'ten' a window, or the 'centre' alone.
         device: where to compute; where the method is, by default.
         mirrored: whether the ten crops include the mirrored five.
-        progress: is told (videos done, videos).
+        progress: called with (videos done, videos).
 
     Returns:
         Float [N, classes], in the order of the store's rows.
@@ -348,9 +348,9 @@ def _begin(model: Model, recipe: Recipe, parts: Parts, out: Path, data: str, acc
     run.create()
     write_tower(out / START / f"tower-{model.view}.safetensors", model.tower)
     videos = parts.fit
-    told = {"data": data, "manifest_digest": videos.digest, "videos": len(videos), "classes": len(videos.classes())}
-    told |= {"encoder": model.name, "held_out": 0 if parts.held_out is None else len(parts.held_out)}
-    run.write("environment.json", {**environment(recipe.seed, accelerator), **told})
+    settings = {"data": data, "manifest_digest": videos.digest, "videos": len(videos), "classes": len(videos.classes())}
+    settings |= {"encoder": model.name, "held_out": 0 if parts.held_out is None else len(parts.held_out)}
+    run.write("environment.json", {**environment(recipe.seed, accelerator), **settings})
     videos.write(run.manifest_path)
     run.write("recipe.json", recipe_to_plain(recipe))
     return run

@@ -1,31 +1,59 @@
-"""The nearest-neighbour classifier on the videos of a data set."""
+"""The nearest-neighbour classifier: which class do the nearest training videos vote for?"""
 
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
+from kinema.core.protocol import Protocol
 from kinema.core.results import Result
-from kinema.data import Manifest
-from kinema.evaluation import KNN_PRESETS, vote
-from kinema.protocols.features import BACKBONE, WINDOWS
-from kinema.protocols.labels import check_classes, class_names, label_numbers, source_numbers
-from kinema.protocols.parts import gallery_name, split_parts
-from kinema.protocols.record import accuracy_details, record
-from kinema.protocols.request import Request
+from kinema.protocols.metrics import ACCURACY
+
+if TYPE_CHECKING:
+    from kinema.data import Manifest
+    from kinema.protocols.request import Request
 
 
-def measure_knn(request: Request) -> list[Result]:
+def measure(request: Request) -> list[Result]:
     """One result for each selection of test videos; a video's own recording never votes on it.
 
     Raises:
         DataError: a label is missing, or training lacks a class of the test.
     """
+    from kinema.protocols.labels import check_classes
+    from kinema.protocols.parts import split_parts
+
     parts, training = split_parts(request.manifest, request.query, request.gallery)
-    check_classes(training, parts.values(), "knn")
+    check_classes(training, parts.values(), KNN.name)
     return [_measure(request, name, part, training) for name, part in parts.items()]
 
 
+KNN: Protocol[Request] = Protocol(
+    name="knn",
+    title="Nearest-neighbour classifier",
+    question="which class do the nearest training videos vote for?",
+    explains="The nearest training videos vote for a test video’s class. Accuracy is the share of test videos whose "
+    "class wins.",
+    presets={
+        "k20-t0.07": "20 neighbours, weights exp(cosine / 0.07)",
+        "k200-t0.07": "200 neighbours (Wu et al. 2018)",
+    },
+    metrics=ACCURACY,
+    main="accuracy",
+    measure=measure,
+    judged=True,
+    finding="names the right class for {} of the videos",
+    needs=("labels",),
+)
+
+
 def _measure(request: Request, selection: str, test: Manifest, training: Manifest) -> Result:
+    from kinema.evaluation import KNN_PRESETS, vote
+    from kinema.protocols.features import BACKBONE, WINDOWS
+    from kinema.protocols.labels import class_names, label_numbers, source_numbers
+    from kinema.protocols.parts import gallery_name
+    from kinema.protocols.record import accuracy_details, record
+
     began = time.monotonic()
     names = class_names(training, test)
     sources = source_numbers(training, test)
@@ -52,4 +80,4 @@ def _measure(request: Request, selection: str, test: Manifest, training: Manifes
         **accuracy_details(figures.accuracy, names, test),
     }
     metrics = figures.accuracy.metrics
-    return record(request, "knn", request.preset, metrics, details, began=began, asked=(test, training))
+    return record(request, KNN.name, request.preset, metrics, details, began=began, measured_on=(test, training))

@@ -1,30 +1,20 @@
-"""What a run's towers would mine among its training videos."""
+"""Mining: would the positives that a run's encoders mine among its training videos be of the same class?"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from kinema.core.errors import ConfigError
-from kinema.core.method import TrainingContext
+from kinema.core.protocol import Metric, Protocol, Tracked
 from kinema.core.results import Result
-from kinema.data.clips.reader import Model
-from kinema.evaluation import MiningMeter
-from kinema.methods import CPRConfig
-from kinema.mining import cascade, cascade_sizes
-from kinema.protocols.labels import label_numbers
-from kinema.protocols.parts import training_videos
-from kinema.protocols.record import record
-from kinema.protocols.request import Request
-from kinema.recipes.json import recipe_from_plain
-from kinema.recipes.table import leading
-from kinema.training.checkpoints import read_tower
-from kinema.training.run_folder import RunFolder
-from kinema.training.settings import Phase, Recipe
-from kinema.training.trainer import build_method, tower_of
+
+if TYPE_CHECKING:
+    from kinema.data.clips.reader import Model
+    from kinema.protocols.request import Request
+    from kinema.training.run_folder import RunFolder
+    from kinema.training.settings import Phase, Recipe
 
 
 @dataclass(frozen=True)
@@ -46,13 +36,21 @@ class Cascade:
     per_epoch: list[dict[str, Any]] = field(default_factory=list)
 
 
-def measure_mining(request: Request) -> list[Result]:
+def measure(request: Request) -> list[Result]:
     """Every training video asks all others of other recordings, by the projections of the trained towers.
 
     Raises:
         DataError: a label is missing.
         ConfigError: the cascade cannot keep k of so few videos.
     """
+    import torch
+
+    from kinema.evaluation import MiningMeter
+    from kinema.mining import cascade, cascade_sizes
+    from kinema.protocols.labels import label_numbers
+    from kinema.protocols.parts import training_videos
+    from kinema.protocols.record import record
+
     began = time.monotonic()
     videos, model = training_videos(request.manifest, request.gallery), request.model
     how = _cascade_of(model)
@@ -68,13 +66,51 @@ def measure_mining(request: Request) -> list[Result]:
     metrics = meter.figures()
     details: dict[str, Any] = {"guide": None if how.guide is None else how.guide.view, "sizes": list(sizes)}
     details |= {"per_epoch": how.per_epoch, "per_class": metrics.pop("mining_per_class", {})}
-    preset, asked = f"n{len(sizes)}-r{how.keep:g}-k{how.k}", (videos, videos)
-    told = record(request, "mining", preset, metrics, details, began=began, asked=asked, digest=videos.digest)
-    return [told]
+    preset, measured_on = f"n{len(sizes)}-r{how.keep:g}-k{how.k}", (videos, videos)
+    return [
+        record(
+            request, MINING.name, preset, metrics, details, began=began, measured_on=measured_on, digest=videos.digest
+        )
+    ]
+
+
+MINING: Protocol[Request] = Protocol(
+    name="mining",
+    title="Mining",
+    question="would the positives that are mined be of the same class?",
+    explains="While it trains, the method chooses other clips as further positives, without labels. Precision is the "
+    "share of those that are of the clip’s own class, mining R@1 that of the first choice, class recall how much of a "
+    "class is found.",
+    presets={"run": "the cascade of the run itself"},
+    metrics={
+        "mining_precision": Metric("Mining precision"),
+        "mining_r@1": Metric("Mining R@1"),
+        "class_mining_recall_median": Metric("Class recall, median"),
+        "class_mining_recall_mean": Metric("Class recall, mean"),
+        "class_mining_recall_std": Metric("Class recall, spread"),
+    },
+    main="mining_precision",
+    measure=measure,
+    needs=("labels", "a run that mines"),
+    tracked=(
+        Tracked("mining_precision", "Mining precision", "share of mined clips that are of the same class"),
+        Tracked(
+            "class_mining_recall_median",
+            "Class mining recall",
+            "median over classes of the share of a class that is mined",
+        ),
+    ),
+    untracked="No phase here has mining figures: nothing was mined, or the videos carry no labels to judge it by.",
+)
 
 
 def _cascade_of(model: Model) -> Cascade:
     """The cascade of the model's run, where it has one that mines for the model's view."""
+    from kinema.methods import CPRConfig
+    from kinema.recipes.json import recipe_from_plain
+    from kinema.recipes.table import leading
+    from kinema.training.run_folder import RunFolder
+
     if model.run is None:
         return Cascade()
     folder = RunFolder.open(model.run)
@@ -91,6 +127,10 @@ def _cascade_of(model: Model) -> Cascade:
 
 def _guide(folder: RunFolder, recipe: Recipe, phase: Phase, view: str) -> Model:
     """The frozen tower that guided a phase of mining."""
+    from kinema.core.method import TrainingContext
+    from kinema.training.checkpoints import read_tower
+    from kinema.training.trainer import build_method, tower_of
+
     method = build_method(recipe, phase, TrainingContext(2, 2))
     method.start({view: read_tower(tower_of(phase.start[view], view, recipe, folder))})
     model: Model = recipe.data.reader(method.towers()[view], view, name="guide", seed=recipe.seed)

@@ -1,4 +1,4 @@
-"""Who asks and who is ranked; who is trained on and who is tested."""
+"""Which videos are queries and which the gallery; which are trained on and which are tested."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SPLIT_SEED = 0
 
 
 def split_parts(manifest: Manifest, query: Where | None, gallery: Where | None) -> tuple[dict[str, Manifest], Manifest]:
-    """Who asks and who is ranked.
+    """Queries and gallery.
 
     Args:
         manifest: the whole data.
-        query: selects the videos that ask; by default those of the split 'test', each of its parts by itself where
+        query: selects the queries; by default those of the split 'test', each of its parts by itself where
             they have an attribute 'part', or all videos where there is no split.
         gallery: selects the videos that are ranked; by default the split 'train', or all videos.
 
@@ -97,14 +97,14 @@ class Sides:
 
 
 def trained_and_tested(manifest: Manifest, query: Where | None, gallery: Where | None, protocol: str) -> Sides:
-    """Who is trained on and who is tested, all of them labelled.
+    """Training and test videos, all of them labelled.
 
     Args:
         manifest: the whole data.
         query: selects the test; by default the split 'test', part by part. Where the data has no split and nothing is
             selected, a quarter of each class is held out, whole recordings, the same for every run.
         gallery: selects the training videos; by default the split 'train'.
-        protocol: what asks, for messages.
+        protocol: its name, for messages.
 
     Raises:
         DataError: a label is missing, a video is on both sides, or nothing can be held out.

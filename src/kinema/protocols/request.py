@@ -1,34 +1,38 @@
-"""What a protocol is asked to measure."""
+"""What a protocol measures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from kinema.core.progress import Steps
 from kinema.data import Manifest
-from kinema.data.clips.reader import Model
 from kinema.protocols.features import Extract, OpenStore, extractor
 from kinema.protocols.fit import FitConfig
 
 Where = Mapping[str, str]
 
+OpenManifest = Callable[[], tuple[Manifest, Mapping[str, str]]]
+"""Gives a manifest, and by path the reasons why videos were left out."""
+
 
 @dataclass(frozen=True)
 class Request:
-    """Models, videos, and which of them ask.
+    """Models and data, and which of the data are queries and gallery.
 
     Args:
-        models: what is measured; one, or the two of a protocol that compares views.
-        manifest: the whole data.
+        models: what is measured; one, or the two of a protocol that takes two.
+        source: what the user named as data: a place, or a manifest.
         data: the data as the user named it.
         presets: the protocol's named settings; several where all of them are measured.
+        open_manifest: gives the videos that the models can be measured on, and why not the others.
         open_store: gives the clips of a manifest as a model needs them.
-        query: selects the videos that ask or are tested; None for the protocol's default.
+        query: selects the queries or test videos; None for the protocol's default.
         gallery: selects the videos that are ranked or trained on; None for the protocol's default.
         shares: of the labels, where the protocol takes few of them; by default those that the presets name.
         draws: of few labels; None for the usual number.
@@ -38,10 +42,11 @@ class Request:
         console: where progress is shown.
     """
 
-    models: tuple[Model, ...]
-    manifest: Manifest
+    models: tuple[Any, ...]
+    source: Any
     data: str
     presets: tuple[str, ...]
+    open_manifest: OpenManifest
     open_store: OpenStore
     query: Where | None = None
     gallery: Where | None = None
@@ -51,6 +56,20 @@ class Request:
     out: Path | None = None
     device: str | None = None
     console: Console | None = None
+
+    @cached_property
+    def _opened(self) -> tuple[Manifest, Mapping[str, str]]:
+        return self.open_manifest()
+
+    @property
+    def manifest(self) -> Manifest:
+        """The videos: the whole data, as far as the models can be measured on it."""
+        return self._opened[0]
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Videos that the models cannot be measured on, and why."""
+        return self._opened[1]
 
     @cached_property
     def extract(self) -> Extract:
@@ -63,7 +82,7 @@ class Request:
         )
 
     @property
-    def model(self) -> Model:
+    def model(self) -> Any:
         """The one model, or the first."""
         return self.models[0]
 

@@ -1,41 +1,67 @@
-"""Nearest-neighbour retrieval of whole videos of a data set."""
+"""Nearest-neighbour retrieval: is the nearest video of the same class?"""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
+from kinema.core.protocol import Metric, Protocol
 from kinema.core.results import Result
-from kinema.data import Manifest
-from kinema.evaluation import retrieve
-from kinema.evaluation.projection import METHOD as LAYOUT
-from kinema.evaluation.projection import chosen_rows, lay_out
-from kinema.protocols.features import WINDOWS
-from kinema.protocols.labels import check_labels, class_names, label_numbers, source_numbers
-from kinema.protocols.parts import split_parts
-from kinema.protocols.record import outcomes, record
-from kinema.protocols.request import Request
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from kinema.data import Manifest
+    from kinema.protocols.request import Request
 
 NEIGHBOUR_QUERIES = 12
+"""Queries whose nearest videos are kept for the report."""
 
 
-def measure_retrieval(request: Request) -> list[Result]:
+def measure(request: Request) -> list[Result]:
     """One result for each selection of queries; a query never finds its own recording.
 
     Raises:
         DataError: a label is missing.
     """
+    from kinema.protocols.labels import check_labels
+    from kinema.protocols.parts import split_parts
+
     parts, gallery = split_parts(request.manifest, request.query, request.gallery)
-    check_labels([*(("query", part) for part in parts.values()), ("gallery", gallery)], "retrieval")
+    check_labels([*(("query", part) for part in parts.values()), ("gallery", gallery)], RETRIEVAL.name)
     return [_measure(request, name, part, gallery) for name, part in parts.items()]
 
 
+RETRIEVAL: Protocol[Request] = Protocol(
+    name="retrieval",
+    title="Retrieval",
+    question="is the nearest video of the same class?",
+    explains="Every query is a video. The encoder ranks the gallery’s videos by how similar it finds them to the "
+    "query. R@k is the share of queries with at least one of the same class among the k nearest. "
+    "The bar shows R@1, the whisker its 95 % interval (bootstrap over the queries), the dotted line chance.",
+    presets={
+        "coclr": "windows all along the video, each split's mean subtracted (Han et al. 2020)",
+        "vcop": "ten clips of a video, cosine (Xu et al. 2019)",
+    },
+    metrics={"r@": Metric("R@")},
+    main="r@1",
+    measure=measure,
+    judged=True,
+    headline=True,
+    heading="Does it find the same class?",
+    finding="finds a clip of the same class first for {} of the queries",
+    needs=("labels",),
+)
+
+
 def _measure(request: Request, selection: str, query: Manifest, gallery: Manifest) -> Result:
+    from kinema.evaluation import retrieve
+    from kinema.protocols.features import WINDOWS
+    from kinema.protocols.labels import class_names, label_numbers, source_numbers
+    from kinema.protocols.record import outcomes, record
+
     began = time.monotonic()
     names = class_names(query, gallery)
     labels = [label_numbers(part, names) for part in (query, gallery)]
@@ -60,15 +86,20 @@ def _measure(request: Request, selection: str, query: Manifest, gallery: Manifes
         "layout": _layout(query, features[0]),
         **outcomes(query, figures.first == 1),
     }
-    return record(request, "retrieval", request.preset, figures.metrics, details, began=began, asked=(query, gallery))
+    measured_on = (query, gallery)
+    return record(
+        request, RETRIEVAL.name, request.preset, figures.metrics, details, began=began, measured_on=measured_on
+    )
 
 
 def _layout(query: Manifest, features: Tensor) -> dict[str, Any]:
-    """The queries in the plane, for a page to show."""
+    """The queries in the plane, for the report to show."""
+    from kinema.evaluation.projection import METHOD, chosen_rows, lay_out
+
     rows = chosen_rows(len(query))
     videos = [query.videos[row] for row in rows]
     return {
-        "method": LAYOUT,
+        "method": METHOD,
         "places": lay_out(features[rows]).round(4).tolist(),
         "paths": [video.path for video in videos],
         "labels": [video.label for video in videos],
@@ -79,20 +110,23 @@ def _neighbours(
     query: Manifest, gallery: Manifest, features: list[Tensor], nearest: NDArray[np.int64]
 ) -> list[dict[str, Any]]:
     """The nearest videos of some queries, evenly spaced over the list and so over the classes."""
+    import numpy as np
+    import torch
+
     q, g = (torch.nn.functional.normalize(x - x.mean(dim=0), dim=1) for x in features)
     chosen = np.unique(np.linspace(0, len(query) - 1, NEIGHBOUR_QUERIES).round().astype(int))
     rows = []
     for i in chosen.tolist():
-        asked = query.videos[i]
+        video = query.videos[i]
         hits = [
             {
                 "path": gallery.videos[j].path,
                 "label": gallery.videos[j].label,
                 "score": float(q[i] @ g[j]),
-                "same": gallery.videos[j].label == asked.label,
+                "same": gallery.videos[j].label == video.label,
             }
             for j in nearest[i].tolist()
             if j >= 0
         ]
-        rows.append({"query": asked.path, "label": asked.label, "hits": hits})
+        rows.append({"query": video.path, "label": video.label, "hits": hits})
     return rows

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import ShapeError
+from kinema.core.results import Result
+from kinema.core.version import source_version
+from kinema.protocols.request import Request
 
 Encode = Callable[[Sequence[str]], NDArray[np.floating[Any]]]
 """Sentences to float [N, d], a vector a sentence, in their order."""
@@ -42,3 +46,45 @@ def encode_sentences(encode: Encode, sentences: Sequence[str]) -> NDArray[np.flo
     if bad:
         raise ShapeError(f"The vectors of {bad} of {len(rows)} sentences are not finite.")
     return vectors[[rows[sentence] for sentence in sentences]]
+
+
+class Sentences(Protocol):
+    """Sentences that were read: pairs, or tasks."""
+
+    @property
+    def digest(self) -> str:
+        """Sha256 of all that a figure depends on."""
+        ...
+
+
+def encoder_of(request: Request) -> Encode:
+    """The function that embeds sentences by the request's model."""
+    return lambda sentences: request.model.encode(sentences, device=request.device)
+
+
+def record_sentences(request: Request, protocol: str, measure: Callable[[], Measured], sentences: Sentences) -> Result:
+    """A result, with all that it was measured on.
+
+    Args:
+        request: what is measured.
+        protocol: its name.
+        measure: gives the figures.
+        sentences: what they are measured on; a name of theirs is the result's selection.
+    """
+    began, model = time.monotonic(), request.model
+    metrics, details, queries = measure()
+    return Result(
+        protocol=protocol,
+        preset=request.preset,
+        metrics=dict(metrics),
+        encoder=model.name,
+        view=model.view,
+        data=request.data,
+        digest=sentences.digest,
+        queries=queries,
+        gallery=0,
+        seed=model.seed,
+        commit=source_version(),
+        seconds=time.monotonic() - began,
+        details={"selection": getattr(sentences, "name", ""), **details},
+    )

@@ -1,15 +1,60 @@
-"""SentEval's transfer tasks of a model: a linear classifier on its vectors, which stay as they are."""
+"""SentEval's transfer tasks: which class does a linear classifier on a sentence's vector name?"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from kinema.core.protocol import Metric, Protocol
+from kinema.core.results import Result
 
-from kinema.data.sentences import TransferTask, TransferTasks
-from kinema.evaluation.transfer import TRANSFER_PRESETS, TransferFigures, interval_of_mean, transfer_figures
-from kinema.protocols.sentences import Encode, Measured, encode_sentences
+if TYPE_CHECKING:
+    from kinema.data.sentences import TransferTask, TransferTasks
+    from kinema.evaluation.transfer import TransferFigures
+    from kinema.protocols.request import Request
+    from kinema.protocols.sentences import Encode, Measured
+
+
+def measure(request: Request) -> list[Result]:
+    """One result for all tasks of a folder.
+
+    Raises:
+        DataError: there is no such folder, no task is whole, or a task has too few sentences of a class.
+    """
+    from kinema.data.sentences import read_transfer
+    from kinema.protocols.sentences import encoder_of, record_sentences
+
+    tasks, encode = read_transfer(request.source), encoder_of(request)
+    figures = partial(measure_transfer, encode, tasks, request.preset, seed=request.model.seed)
+    return [record_sentences(request, TRANSFER.name, figures, tasks)]
+
+
+TRANSFER: Protocol[Request] = Protocol(
+    name="transfer",
+    title="Transfer tasks",
+    question="which class does a linear classifier on a sentence's vector name?",
+    explains="A linear classifier is trained on the vectors of a task’s sentences, which stay as they are; labels are "
+    "used for it and for nothing else. Accuracy is the mean over the tasks, each task’s goes by its name.",
+    presets={
+        "senteval": "the vectors as they are (Conneau and Kiela 2018)",
+        "standardised": "each dimension brought to mean 0 and deviation 1",
+    },
+    metrics={
+        "accuracy": Metric("Accuracy, mean of tasks", inline="accuracy"),
+        **{task: Metric(task) for task in ("MR", "CR", "SUBJ", "MPQA", "SST2", "TREC")},
+    },
+    main="accuracy",
+    measure=measure,
+    judged=True,
+    headline=True,
+    heading="What can be read from a sentence’s vector?",
+    finding="names the right class for {} of the sentences, in the mean of the tasks",
+    needs=("labels",),
+    modality="text",
+    unit="sentences",
+    data="SENTEVAL",
+)
 
 
 def measure_transfer(
@@ -38,6 +83,11 @@ def measure_transfer(
         DataError: a task with too few sentences of a class.
         ShapeError: ``encode`` did not give one finite vector a sentence.
     """
+    import numpy as np
+
+    from kinema.evaluation.transfer import TRANSFER_PRESETS, interval_of_mean, transfer_figures
+    from kinema.protocols.sentences import Measured, encode_sentences
+
     found: dict[str, TransferFigures] = {}
     dimensions = 0
     for task in tasks.tasks:

@@ -160,8 +160,8 @@ def _grid(x_axis: Axis, y_axis: Axis, percents: bool, below: str) -> list[Markup
     for tick in y_axis.ticks:
         y = _y(y_axis, tick)
         parts.append(tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="grid"))
-        told = f"{100 * tick:.6g} %" if percents else f"{tick:.6g}"
-        parts.append(tag("text", told, x=LEFT - 6, y=y + 3.5, text_anchor="end"))
+        label = f"{100 * tick:.6g} %" if percents else f"{tick:.6g}"
+        parts.append(tag("text", label, x=LEFT - 6, y=y + 3.5, text_anchor="end"))
     low = HEIGHT - BOTTOM + 15
     parts += [tag("text", f"{tick:g}", x=_x(x_axis, tick), y=low, text_anchor="middle") for tick in x_axis.ticks]
     parts.append(tag("text", below, x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 4, text_anchor="middle"))
@@ -180,9 +180,9 @@ def _line(
             continue
         left, top, around = _x(x_axis, x), _y(y_axis, y), series.around(n)
         pieces[-1].append(f"{left:.1f},{top:.1f}")
-        told = tag("title", f"{series.name}, {across} {x:g}: {_told(series, n, write)}")
+        label = tag("title", f"{series.name}, {across} {x:g}: {_value(series, n, write)}")
         dot = tag("circle", cx=left, cy=top, r=2.2, class_="dot")
-        marks.append(tag("g", told, tag("circle", cx=left, cy=top, r=7, class_="reach"), dot, class_="mark"))
+        marks.append(tag("g", label, tag("circle", cx=left, cy=top, r=7, class_="reach"), dot, class_="mark"))
         if around:
             low, high = _y(y_axis, y - around), _y(y_axis, y + around)
             ends = "".join(f"M{left - 3:.1f} {end:.1f}h6" for end in (low, high))
@@ -191,7 +191,7 @@ def _line(
     return tag("g", spread, lines, marks, class_=f"line kind{kind % LINES}")
 
 
-def _told(series: Series, number: int, write: Callable[[float | None], str]) -> str:
+def _value(series: Series, number: int, write: Callable[[float | None], str]) -> str:
     """A point's value, of a mean with its spread."""
     y, around = series.points[number][1], series.around(number)
     return write(y) + (f" ± {write(around)}" if around else "")
@@ -204,7 +204,7 @@ def _key(kind: int) -> Markup:
 
 def _table(series: Sequence[Series], write: Callable[[float | None], str], across: str) -> Markup:
     """The chart's values for those who read rather than see."""
-    values = [{x: _told(each, n, write) for n, (x, _) in enumerate(each.points)} for each in series]
+    values = [{x: _value(each, n, write) for n, (x, _) in enumerate(each.points)} for each in series]
     head = [
         tag("th", across[:1].upper() + across[1:], scope="col"),
         *(tag("th", each.name, scope="col") for each in series),

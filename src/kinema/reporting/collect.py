@@ -12,23 +12,26 @@ from typing import Any
 from kinema.core.errors import UsageError
 from kinema.core.results import Result
 from kinema.core.version import RELEASE
-from kinema.reporting.budget import epochs_of, phases_of
+from kinema.core.vocabulary import Vocabulary
+from kinema.reporting.advice import advice
+from kinema.reporting.budget import epochs_of, own_phase
 from kinema.reporting.headline import headline
-from kinema.reporting.keep import advice
 from kinema.reporting.report import Figure, Neighbour, PhaseRecord, Placed, Query, Report, Row, RunRecord, blocks
+from kinema.reporting.run_files import OpenRun, RunFiles
 from kinema.reporting.seeds import grouped
-from kinema.reporting.wording import VIEWS, encoder_order, natural, protocol_order, view_name
-from kinema.training.run_folder import RunFolder
+from kinema.reporting.wording import VIEWS, natural, view_name
 
-CURVES: tuple[str, ...] = ("loss", "effective_rank", "clips_per_second", "data_wait", "mining_precision", "mining_r@1")
-CURVES += ("class_mining_recall_median", "class_mining_recall_mean", "class_mining_recall_std")
+CURVES = ("loss", "effective_rank", "clips_per_second", "data_wait")
+"""What every training writes, epoch by epoch."""
 
 
-def collect(runs: Sequence[RunFolder], *, title: str | None = None) -> Report:
-    """Everything that the runs tell about themselves.
+def collect(runs: Sequence[RunFiles], vocabulary: Vocabulary, open_run: OpenRun, *, title: str | None = None) -> Report:
+    """Everything that the runs' folders hold, compared and put in order.
 
     Args:
         runs: the runs, the one in question first.
+        vocabulary: what encoders and protocols are.
+        open_run: opens the other runs that a run started from.
         title: the page's title; by default made from the runs' names.
 
     Raises:
@@ -41,21 +44,22 @@ def collect(runs: Sequence[RunFolder], *, title: str | None = None) -> Report:
         )
     runs = list({run.path.resolve(): run for run in runs}.values())
     names = _distinct_names([run.path.resolve() for run in runs])
-    records = tuple(_run(run, name) for run, name in zip(runs, names, strict=True))
+    records = tuple(_run(run, name, vocabulary) for run, name in zip(runs, names, strict=True))
     rows: list[Row] = []
     for run, record in zip(runs, records, strict=True):
-        rows += _rows(run.results(), record)
-    ordered = tuple(row for block in _in_order(rows) for row in _order(block))
-    groups = grouped(records, ordered)
+        rows += _rows(run.results(), record, vocabulary, open_run)
+    ordered = tuple(row for block in _in_order(rows, vocabulary) for row in _order(block, vocabulary))
+    groups = grouped(records, ordered, vocabulary)
     return Report(
         title=title or ("Report on " + (names[0] if len(names) == 1 else f"{len(names)} runs")),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         version=RELEASE,
-        headline=headline(records, ordered, groups),
+        headline=headline(records, ordered, groups, vocabulary),
         runs=records,
         rows=ordered,
         groups=groups,
-        advice=advice(records, ordered, groups),
+        advice=advice(records, ordered, groups, vocabulary),
+        vocabulary=vocabulary,
     )
 
 
@@ -79,44 +83,47 @@ def _distinct_names(paths: list[Path]) -> list[str]:
     return [str(path) for path in paths]
 
 
-def _run(run: RunFolder, name: str) -> RunRecord:
+def _run(run: RunFiles, name: str, vocabulary: Vocabulary) -> RunRecord:
     return RunRecord(
         name=name,
         path=str(run.path),
         recipe=finite(run.read("recipe.json")),
         environment=finite(run.read("environment.json")),
         status=finite(run.read("status.json")),
-        phases=tuple(_phase(run, folder) for folder in run.phases()),
+        phases=tuple(_phase(run, folder, vocabulary) for folder in run.phases()),
     )
 
 
-def _phase(run: RunFolder, folder: Path) -> PhaseRecord:
-    told = finite(run.read(str((folder / "phase.json").relative_to(run.path))))
-    name = told.get("name") or folder.name.partition("-")[2] or folder.name
+def _phase(run: RunFiles, folder: Path, vocabulary: Vocabulary) -> PhaseRecord:
+    record = finite(run.read(str((folder / "phase.json").relative_to(run.path))))
+    name = record.get("name") or folder.name.partition("-")[2] or folder.name
     phases: list[dict[str, Any]] = run.read("recipe.json").get("phases") or []
     planned = next((phase for phase in phases if phase.get("name") == name), {})
     method = planned.get("method") or {}
     epochs = [finite(row) for row in run.metrics(folder) if row.get("event") == "epoch"]
-    curve = tuple({"epoch": row["epoch"] + 1, **{key: row[key] for key in CURVES if key in row}} for row in epochs)
+    keys = (*CURVES, *(metric for each in vocabulary.protocols.values() if each.tracked for metric in each.metrics))
+    curve = tuple({"epoch": row["epoch"] + 1, **{key: row[key] for key in keys if key in row}} for row in epochs)
     return PhaseRecord(
         name=name,
-        method=str(told.get("method") or method.get("name", "")),
-        view=str(told.get("view") or method.get("view", "")),
-        guide=told.get("guide") or method.get("guide"),
-        epochs=int(told.get("epochs") or planned.get("epochs") or 0),
-        state=str(told.get("state") or "unfinished"),
-        seconds=told.get("seconds"),
-        clips=told.get("clips"),
+        method=str(record.get("method") or method.get("name", "")),
+        view=str(record.get("view") or method.get("view", "")),
+        guide=record.get("guide") or method.get("guide"),
+        epochs=int(record.get("epochs") or planned.get("epochs") or 0),
+        state=str(record.get("state") or "unfinished"),
+        seconds=record.get("seconds"),
+        clips=record.get("clips"),
         epochs_done=len(epochs),
         curve=curve,
     )
 
 
-def _rows(results: Iterable[Result], run: RunRecord) -> list[Row]:
-    """One row for each encoder, view and setting; its selections of queries together."""
+def _rows(results: Iterable[Result], run: RunRecord, vocabulary: Vocabulary, open_run: OpenRun) -> list[Row]:
+    """One row for each encoder, view and setting, with all its selections of queries."""
     rows: dict[tuple[Any, ...], Row] = {}
     for result in results:
-        epochs = epochs_of(Path(run.path), run.recipe, result.encoder, result.view)
+        epochs = epochs_of(
+            Path(run.path), run.recipe, result.encoder, result.view, vocabulary=vocabulary, open_run=open_run
+        )
         details = finite(dict(result.details))
         row = Row(
             protocol=result.protocol,
@@ -124,7 +131,7 @@ def _rows(results: Iterable[Result], run: RunRecord) -> list[Row]:
             windows=_windows(details),
             digest=result.digest or result.data,
             encoder=result.encoder,
-            variant=_variant(result.encoder, run.recipe, epochs),
+            variant=_variant(result.encoder, run.recipe, epochs, vocabulary),
             view=result.view,
             runs=(run.name,),
             seed=result.seed,
@@ -166,31 +173,31 @@ def _figure(result: Result, details: dict[str, Any]) -> Figure:
 
 def _windows(details: dict[str, Any]) -> str:
     """How an embedding was made and, where a classifier was trained on clips, for how long and how it was tested."""
-    told = [str(details["windows"])] if details.get("windows") else []
+    parts = [str(details["windows"])] if details.get("windows") else []
     if details.get("crops"):
-        told.append(f"classifier trained for {details.get('epochs')} epochs, tested on {details['crops']} crop")
-        told[-1] += "s" * (details["crops"] == "ten")
-        told += [f"changed: {details['fit']}"] if details.get("fit") else []
-    return "; ".join(told)
+        parts.append(f"classifier trained for {details.get('epochs')} epochs, tested on {details['crops']} crop")
+        parts[-1] += "s" * (details["crops"] == "ten")
+        parts += [f"changed: {details['fit']}"] if details.get("fit") else []
+    return "; ".join(parts)
 
 
 def _selection(details: dict[str, Any]) -> str:
-    """Who asked and, where it was chosen, against whom: figures against another gallery are other figures."""
+    """The queries and, where it was chosen, the gallery: figures against another gallery are other figures."""
     against = details.get("against")
     return str(details.get("selection") or "") + (f", against {against}" if against else "")
 
 
-def _right(kept: Any, queries: int) -> tuple[str, ...]:
+def _right(stored: Any, queries: int) -> tuple[str, ...]:
     """The answers, where they are whole."""
-    told = tuple(str(each) for each in kept) if isinstance(kept, list) else ()
-    return told if all(len(each) == queries and set(each) <= {"0", "1"} for each in told) else ()
+    answers = tuple(str(each) for each in stored) if isinstance(stored, list) else ()
+    return answers if all(len(each) == queries and set(each) <= {"0", "1"} for each in answers) else ()
 
 
-def _layout(kept: dict[str, Any]) -> tuple[Placed, ...]:
+def _layout(stored: dict[str, Any]) -> tuple[Placed, ...]:
     return tuple(
         Placed(x, y, str(path), label)
         for (x, y), path, label in zip(
-            kept.get("places") or (), kept.get("paths") or (), kept.get("labels") or (), strict=True
+            stored.get("places") or (), stored.get("paths") or (), stored.get("labels") or (), strict=True
         )
     )
 
@@ -206,16 +213,27 @@ def _neighbours(details: dict[str, Any]) -> tuple[Query, ...]:
     )
 
 
-def _variant(encoder: str, recipe: dict[str, Any], epochs: int | None) -> str:
+def _variant(encoder: str, recipe: dict[str, Any], epochs: int | None, vocabulary: Vocabulary) -> str:
     """What tells this encoder from another one of its name."""
-    mined = [phase["method"] for phase in phases_of(recipe) if "stages" in phase["method"]]
-    told = []
-    if encoder not in ("random", "infonce") and mined:
-        stages = len(mined[0].get("sizes") or ()) or mined[0]["stages"]
-        told += [] if encoder == "coclr" else [f"{stages} stage" + ("" if stages == 1 else "s")]
-        told += [f"guided by {view_name(mined[0]['guide'])}"] if mined[0].get("guide") else []
-    told += [f"{epochs} epoch" + ("" if epochs == 1 else "s")] if epochs else []
-    return ", ".join(told)
+    phase = own_phase(recipe, encoder, vocabulary)
+    names = vocabulary.encoder(encoder).settings
+    settings = [_setting(name, phase["method"]) for name in names if name in phase["method"]] if phase else []
+    budget = [_counted(epochs, "epoch")] if epochs else []
+    return ", ".join([*filter(None, settings), *budget])
+
+
+def _setting(name: str, method: dict[str, Any]) -> str:
+    """A setting of a method in a few words; empty where it is not set."""
+    value = method[name]
+    if name == "stages":
+        return _counted(len(method.get("sizes") or ()) or value, "stage")
+    if name == "guide":
+        return f"guided by {view_name(value)}" if value else ""
+    return "" if value is None else f"{name} {value}"
+
+
+def _counted(count: int, unit: str) -> str:
+    return f"{count} {unit}" + ("" if count == 1 else "s")
 
 
 def _merge_equal(rows: list[Row]) -> tuple[Row, ...]:
@@ -232,11 +250,15 @@ def _figures_alone(figure: Figure) -> Figure:
     return replace(figure, seconds=0.0, neighbours=(), layout=())
 
 
-def _in_order(rows: list[Row]) -> list[tuple[Row, ...]]:
-    return sorted(blocks(_merge_equal(rows)), key=lambda block: protocol_order(block[0].protocol, block[0].preset))
+def _in_order(rows: list[Row], vocabulary: Vocabulary) -> list[tuple[Row, ...]]:
+    """The tables, as the vocabulary lists their protocols, then by preset."""
+    return sorted(
+        blocks(_merge_equal(rows)),
+        key=lambda block: (vocabulary.protocol_place(block[0].protocol), natural(block[0].preset)),
+    )
 
 
-def _order(block: tuple[Row, ...]) -> list[Row]:
+def _order(block: tuple[Row, ...], vocabulary: Vocabulary) -> list[Row]:
     """The rows from untrained to trained, each with its main selection first.
 
     The main selection is the one that most rows were measured on; of several, the one with most queries; of several,
@@ -249,4 +271,4 @@ def _order(block: tuple[Row, ...]) -> list[Row]:
     rank = sorted(seen, key=lambda name: (-len(seen[name]), -max(seen[name]), natural(name)))
     ordered = [replace(row, figures=tuple(sorted(row.figures, key=lambda f: rank.index(f.selection)))) for row in block]
     views = [*VIEWS, *sorted({row.view for row in block} - set(VIEWS))]
-    return sorted(ordered, key=lambda row: (views.index(row.view), encoder_order(row.encoder), row.seed))
+    return sorted(ordered, key=lambda row: (views.index(row.view), vocabulary.encoder_place(row.encoder), row.seed))

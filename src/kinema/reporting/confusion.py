@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from kinema.core.vocabulary import Vocabulary
 from kinema.reporting.markup import Markup, join, tag
 from kinema.reporting.pooled import Group
 from kinema.reporting.report import Figure, Report, blocks
-from kinema.reporting.wording import encoder_name, natural, percent, protocol_heading, view_name
+from kinema.reporting.wording import natural, percent, protocol_heading, view_name
 
 CLASSES = 24
 """Classes of which the whole table is shown."""
@@ -29,24 +30,26 @@ def confusion(report: Report) -> Markup:
         if not groups:
             continue
         judged = [g for g in groups if (g.encoder, g.view) == (report.headline.candidate, report.headline.view)]
-        group = judged[0] if judged else max(groups, key=lambda each: each.main.metrics.get("accuracy") or 0.0)
-        tables.append(_shown(group, [report.rows[n].at(group.main.selection) for n in group.rows]))
+        main = report.vocabulary.protocol(groups[0].protocol).main
+        group = judged[0] if judged else max(groups, key=lambda each: each.main.metrics.get(main) or 0.0)
+        figures = [report.rows[n].at(group.main.selection) for n in group.rows]
+        tables.append(_shown(group, figures, report.vocabulary))
     if not tables:
         return Markup("")
     return tag("section", tag("h2", "What is taken for what"), tag("p", ABOUT), tables)
 
 
-def _shown(group: Group, figures: Sequence[Figure | None]) -> Markup:
+def _shown(group: Group, figures: Sequence[Figure | None], vocabulary: Vocabulary) -> Markup:
     """One table; the counts of several seeds are added up."""
     counts: dict[str, dict[str, int]] = {}
-    held = [figure.confusion for figure in figures if figure is not None and figure.confusion]
-    for true, name, count in ((t, n, c) for seed in held for t, named in seed.items() for n, c in named.items()):
+    counted = [figure.confusion for figure in figures if figure is not None and figure.confusion]
+    for true, name, count in ((t, n, c) for seed in counted for t, named in seed.items() for n, c in named.items()):
         row = counts.setdefault(true, {})
         row[name] = row.get(name, 0) + count
     names = sorted({*counts, *(name for named in counts.values() for name in named)}, key=natural)
-    title = f"{encoder_name(group.encoder, group.protocol)}, {view_name(group.view)}: "
-    title += protocol_heading(group.protocol, group.preset)
-    title += f" ({len(held)} seeds together)" if len(held) > 1 else ""
+    title = f"{vocabulary.title(group.encoder, group.protocol)}, {view_name(group.view)}: "
+    title += protocol_heading(vocabulary.protocol(group.protocol), group.preset)
+    title += f" ({len(counted)} seeds together)" if len(counted) > 1 else ""
     inside = _matrix(counts, names, title) if len(names) <= CLASSES else _mistakes(counts)
     return tag("details", tag("summary", tag("span", title, class_="long")), inside)
 
@@ -67,9 +70,9 @@ def _cell(count: int, total: int, true: str, named: str) -> Markup:
     if not count:
         return tag("td")
     share = count / total
-    told = f"{count} of {total} videos of {true} are taken for {named}"
+    meaning = f"{count} of {total} videos of {true} are taken for {named}"
     shown = f"{100 * share:.0f}"
-    return tag("td", shown, title=told, style=f"--share:{share:.2f}", class_="right" if true == named else "wrong")
+    return tag("td", shown, title=meaning, style=f"--share:{share:.2f}", class_="right" if true == named else "wrong")
 
 
 def _mistakes(counts: Mapping[str, Mapping[str, int]]) -> Markup:

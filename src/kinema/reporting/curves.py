@@ -1,10 +1,13 @@
-"""How training went: the loss of every run, what was mined, and whether the representation kept its directions."""
+"""How training went: the loss of every run, figures that were tracked, and the rank of the representation."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from typing import Any
 
+from kinema.core.protocol import Protocol
+from kinema.reporting.budget import trained_in
 from kinema.reporting.charts import LINES, Series, line_chart
 from kinema.reporting.markup import Markup, tag
 from kinema.reporting.report import PhaseRecord, Report, RunRecord
@@ -12,7 +15,7 @@ from kinema.reporting.seeds import recipe_of
 
 
 def curves(report: Report) -> Markup:
-    """The section of curves: the loss of each recipe, and what was mined in all of them."""
+    """The section of curves: the loss of each recipe, and the tracked figures of all of them."""
     recipes = _recipes(report)
     phases = [(name, phase, lines) for name, each in recipes.items() for phase, lines in each.items()]
     if not phases:
@@ -23,27 +26,33 @@ def curves(report: Report) -> Markup:
     for name, each in recipes.items():
         charts += _charts("Loss" if len(recipes) == 1 else f"Loss, {name}", list(each.items()), "loss", "nats")
     named = [(phase if len(recipes) == 1 else f"{name}: {phase}", lines) for name, phase, lines in phases]
-    mined = [(name, lines) for name, lines in named if any("mining_precision" in row for row in lines[0].curve)]
-    charts += _charts(
-        "Mining precision", mined, "mining_precision", "share of mined clips that are of the same class", True
-    )
-    told = "median over classes of the share of a class that is mined"
-    charts += _charts("Class mining recall", mined, "class_mining_recall_median", told, True)
+    missing = []
+    for protocol in _tracked(report):
+        measured = [(name, lines) for name, lines in named if _has(lines[0], protocol)]
+        for tracked in protocol.tracked:
+            share = report.vocabulary.metric(tracked.metric, protocol.name).share
+            charts += _charts(tracked.title, measured, tracked.metric, tracked.unit, share)
+        missing += [] if measured or not protocol.untracked else [tag("p", protocol.untracked)]
     charts += _charts(
         "Effective rank", named, "effective_rank", "directions that the projections use; near 1 means collapse"
     )
     about = "Losses of different methods are not comparable with each other; only whether each one falls and settles."
     if len(recipes) < len(report.runs):
         about += " Runs that differ only in their seed are one line: their mean, the bar their standard deviation."
-    lead = [tag("p", about)]
-    if not mined:
-        lead.append(
-            tag(
-                "p",
-                "No phase here has mining figures: nothing was mined, or the videos carry no labels to judge it by.",
-            )
-        )
+    lead = [tag("p", about), *missing]
     return tag("section", tag("h2", "How training went"), lead, tag("div", charts, class_="panels"))
+
+
+def _tracked(report: Report) -> list[Protocol[Any]]:
+    """The protocols whose figures training measures too, for the modality that was trained on."""
+    modalities = {trained_in(run.recipe, report.vocabulary).modality for run in report.runs}
+    protocols = report.vocabulary.protocols.values()
+    return [each for each in protocols if each.tracked and each.modality in modalities]
+
+
+def _has(phase: PhaseRecord, protocol: Protocol[Any]) -> bool:
+    """Whether training measured the protocol's first figure in a phase."""
+    return any(protocol.tracked[0].metric in row for row in phase.curve)
 
 
 def _recipes(report: Report) -> dict[str, dict[str, list[PhaseRecord]]]:
@@ -52,13 +61,13 @@ def _recipes(report: Report) -> dict[str, dict[str, list[PhaseRecord]]]:
     for run in report.runs:
         if any(phase.curve for phase in run.phases):
             found.setdefault(recipe_of(run), []).append(run)
-    told: dict[str, dict[str, list[PhaseRecord]]] = {}
+    by_name: dict[str, dict[str, list[PhaseRecord]]] = {}
     for runs in found.values():
         name = runs[0].name + (f" and {len(runs) - 1} more seed{'s' * (len(runs) > 2)}" if len(runs) > 1 else "")
-        phases = told.setdefault(name, {})
+        phases = by_name.setdefault(name, {})
         for phase in (phase for run in runs for phase in run.phases if phase.curve):
             phases.setdefault(phase.name, []).append(phase)
-    return told
+    return by_name
 
 
 def _charts(

@@ -7,15 +7,16 @@ import shlex
 from collections.abc import Iterable
 from typing import Any
 
+from kinema.core.protocol import Protocol
+from kinema.core.vocabulary import Vocabulary
+from kinema.reporting.budget import trained_in
 from kinema.reporting.estimates import FEWEST
 from kinema.reporting.markup import Child, Markup, tag
 from kinema.reporting.report import Figure, PhaseRecord, Report, Row, RunRecord
 from kinema.reporting.wording import (
     DASH,
     duration,
-    encoder_name,
     evaluate_command,
-    metric_name,
     metric_value,
     number,
     percent,
@@ -26,7 +27,7 @@ from kinema.reporting.wording import (
 def details(report: Report) -> Markup:
     """The section of folded details."""
     parts = [
-        _fold("How to do it again", [_again(run) for run in report.runs]),
+        _fold("How to do it again", [_again(run, report.leading) for run in report.runs]),
         _fold("Where every figure comes from", [_provenance(report)]) if report.rows else Markup(""),
         _fold("Phases", [_phases(report)]),
         *(_fold(f"Recipe of {run.name}", [_json(run.recipe)]) for run in report.runs),
@@ -34,13 +35,13 @@ def details(report: Report) -> Markup:
             _fold(f"Environment of {run.name}", [_json({**run.environment, "status": run.status})])
             for run in report.runs
         ),
-        _fold("How the verdict is reached", [tag("p", text) for text in VERDICT]),
+        _fold("How the verdict is reached", [tag("p", text) for text in _verdict(report)]),
     ]
     return tag("section", tag("h2", "Details"), parts)
 
 
-VERDICT = (
-    "Compared is the main figure, R@1 or accuracy, on the main selection of queries: the one that most encoders were "
+COMPARED = (
+    "Compared is the main figure, {}, on the main selection of queries: the one that most encoders were "
     "measured on, then the largest. Each figure has a 95 % interval from a bootstrap over its queries. Where two were "
     "asked the same queries and every answer was kept, their difference is bootstrapped over the queries, in pairs. "
     "Where answers are missing, its interval squares and adds the distances to the two figures’ bounds (Zou and Donner "
@@ -53,6 +54,16 @@ VERDICT = (
 )
 
 
+def _verdict(report: Report) -> tuple[str, ...]:
+    """How figures are compared, with the names of the main ones."""
+    vocabulary = report.vocabulary
+    modality = trained_in(report.runs[0].recipe, vocabulary).modality
+    judged = [each for each in vocabulary.protocols.values() if each.judged and each.modality == modality]
+    names = dict.fromkeys(vocabulary.metric(each.main, each.name).name for each in judged)
+    first, *rest = COMPARED
+    return (first.format(" or ".join(names)), *rest)
+
+
 def _fold(summary: str, inside: list[Markup]) -> Markup:
     return tag("details", tag("summary", tag("span", summary, class_="long")), inside)
 
@@ -61,32 +72,35 @@ def _json(value: Any) -> Markup:
     return tag("pre", tag("code", json.dumps(value, indent=2, ensure_ascii=False)), tabindex=0)
 
 
-def _again(run: RunRecord) -> Markup:
-    """The commands, as far as the run kept them."""
+def _again(run: RunRecord, leading: Protocol[Any] | None) -> Markup:
+    """The commands, as far as the run recorded them."""
     command = run.environment.get("command") or run.status.get("command")
     lines = [shlex.join(map(str, command)) if isinstance(command, list) else str(command)] if command else []
-    lines += [
-        evaluate_command(run.path, run.environment.get("data")),
-        shlex.join(["kinema", "report", run.path]),
-    ]
-    kept = "" if command else "The run kept no command line of its training; its recipe, below, holds every setting. "
-    return tag("div", tag("p", f"{run.name}: {kept}"), tag("pre", tag("code", "\n".join(lines)), tabindex=0))
+    lines += [evaluate_command(leading, run.path, run.environment.get("data"))] if leading else []
+    lines += [shlex.join(["kinema", "report", run.path])]
+    missing = (
+        "" if command else "The run kept no command line of its training; its recipe, below, holds every setting. "
+    )
+    return tag(
+        "div",
+        tag("p", f"{run.name}: {'' if command else missing}"),
+        tag("pre", tag("code", "\n".join(lines)), tabindex=0),
+    )
 
 
 def _provenance(report: Report) -> Markup:
     head = "Encoder, View, Protocol, Preset, Selection, Data, Queries, Gallery, Main figure, Seed, Commit, Manifest, "
     head += "Run, Time"
-    body = [_whence(row, figure) for row in report.rows for figure in row.figures]
+    body = [_origin(row, figure, report.vocabulary) for row in report.rows for figure in row.figures]
     return _table(head.split(", "), body, "Where every figure comes from")
 
 
-def _whence(row: Row, figure: Figure) -> list[Child]:
-    name = next(
-        (n for n in ("r@1", "accuracy", "mining_precision") if n in figure.metrics), next(iter(figure.metrics), "")
-    )
-    told = f"{metric_name(name)} {metric_value(name, figure.metrics.get(name))}"
-    cells: list[Child] = [encoder_name(row.encoder, row.protocol), view_name(row.view), row.protocol, row.preset]
-    cells += [figure.selection or "all", figure.data, figure.queries, figure.gallery, told, row.seed, row.commit]
+def _origin(row: Row, figure: Figure, vocabulary: Vocabulary) -> list[Child]:
+    name = vocabulary.main(row.protocol, figure.metrics) or next(iter(figure.metrics), "")
+    metric = vocabulary.metric(name, row.protocol)
+    main = f"{metric.title} {metric_value(metric, figure.metrics.get(name))}"
+    cells: list[Child] = [vocabulary.title(row.encoder, row.protocol), view_name(row.view), row.protocol, row.preset]
+    cells += [figure.selection or "all", figure.data, figure.queries, figure.gallery, main, row.seed, row.commit]
     return [*cells, row.digest[:12], ", ".join(row.runs), duration(figure.seconds)]
 
 

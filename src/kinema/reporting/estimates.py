@@ -1,10 +1,11 @@
 """A protocol's main figure with its uncertainty, over queries and over seeds, and the difference of two.
 
-The main figure is R@1, or the accuracy. Each has a 95 % bootstrap interval over its queries. Where two encoders were
-asked the very same queries and every answer was kept, their difference is bootstrapped over the queries too, pair by
-pair: what is hard for both then counts for neither. Where answers are missing, the interval of the difference follows
-from the two by squaring and adding the distances to their bounds (Zou and Donner, Statistics in Medicine 27, 2008).
-That takes the two as independent, which makes it, if anything, too wide: the sentence errs towards "did not help".
+The protocol says which figure is the main one. Each has a 95 % bootstrap interval over its queries. Where two encoders
+answered the very same queries and every answer was stored, their difference is bootstrapped over the queries too, pair
+by pair: what is hard for both then counts for neither. Where answers are missing, the interval of the difference
+follows from the two by squaring and adding the distances to their bounds (Zou and Donner, Statistics in Medicine 27,
+2008). That takes the two as independent, which makes it, if anything, too wide: the sentence errs towards "did not
+help".
 
 Runs that differ in nothing but the seed are averaged, and the spread between them (Student's t) is added in the same
 way.
@@ -13,19 +14,18 @@ way.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from kinema.core.ops import bootstrap_of_mean
-from kinema.reporting.report import Figure
+from kinema.core.vocabulary import Vocabulary
+from kinema.reporting.pooled import Group
+from kinema.reporting.report import Figure, Row
 
 STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
 """The 97.5 % quantile of Student's t with 1, 2, … 9 degrees of freedom."""
-
-MAIN = ("r@1", "accuracy")
-"""Metrics of which a protocol has one as its main figure."""
 
 FEWEST = 6
 """Queries that two must answer differently before a difference counts: of fewer, all in favour of one is a matter of
@@ -37,11 +37,12 @@ class Difference:
     """How far one encoder is ahead of another.
 
     Args:
-        value: in fractions of 1; below zero it is behind.
+        value: the one figure minus the other.
         low: the lower bound of its 95 % interval.
         high: the upper one.
         paired: whether the two were compared query by query.
         apart: how many queries they answer differently; None where that is not known.
+        higher_is_better: whether a difference above zero means ahead.
     """
 
     value: float
@@ -49,11 +50,22 @@ class Difference:
     high: float
     paired: bool = False
     apart: int | None = None
+    higher_is_better: bool = True
 
     @property
     def larger(self) -> bool:
         """Whether it is larger than the uncertainty."""
         return (self.low > 0 or self.high < 0) and (self.apart is None or self.apart >= FEWEST)
+
+    @property
+    def lead(self) -> float:
+        """How far the one is ahead of the other; below zero it is behind."""
+        return self.value if self.higher_is_better else -self.value
+
+    @property
+    def better(self) -> bool:
+        """Whether the one is ahead by more than the uncertainty."""
+        return self.larger and self.lead > 0
 
 
 @dataclass(frozen=True)
@@ -68,8 +80,9 @@ class Estimate:
         runs: how many.
         epochs: for how many it was trained; None where nothing says.
         spread: half the 95 % interval over seeds alone; 0 of a single run.
-        asked: a digest of the queries; empty where the answers were not kept.
+        asked: a digest of the queries; empty where the answers were not stored.
         right: for every query, the share of the runs that answered it rightly.
+        higher_is_better: whether a higher figure is the better one.
     """
 
     encoder: str
@@ -81,6 +94,12 @@ class Estimate:
     spread: float = 0.0
     asked: str = ""
     right: tuple[float, ...] = field(default=(), repr=False)
+    higher_is_better: bool = True
+
+    @property
+    def score(self) -> float:
+        """The figure, turned so that higher is better."""
+        return self.value if self.higher_is_better else -self.value
 
     def minus(self, other: Estimate) -> Difference | None:
         """The difference and its 95 % interval; None where one of the two has no interval."""
@@ -90,23 +109,28 @@ class Estimate:
             below, above = float(d.mean()) - low, high - float(d.mean())
             below, above = (math.hypot(side, self.spread, other.spread) for side in (below, above))
             value = self.value - other.value
-            return Difference(value, value - below, value + above, True, int(np.count_nonzero(d)))
+            apart = int(np.count_nonzero(d))
+            return Difference(value, value - below, value + above, True, apart, self.higher_is_better)
         if self.low is None or self.high is None or other.low is None or other.high is None:
             return None
         value = self.value - other.value
         below = math.hypot(self.value - self.low, other.high - other.value)
         above = math.hypot(self.high - self.value, other.value - other.low)
-        return Difference(value, value - below, value + above)
+        return Difference(value, value - below, value + above, higher_is_better=self.higher_is_better)
 
 
-def main_metric(metrics: Mapping[str, float | None]) -> str | None:
-    """The metric by which encoders are compared, or None."""
-    return next((name for name in MAIN if name in metrics), None)
+def estimate(
+    row: Row | Group, figures: Sequence[Figure], vocabulary: Vocabulary, epochs: int | None = None
+) -> Estimate | None:
+    """The estimate over figures that differ in nothing but the seed; None where the main one is missing.
 
-
-def estimate(encoder: str, figures: Sequence[Figure], epochs: int | None = None) -> Estimate | None:
-    """The estimate over figures that differ in nothing but the seed; None where the main one is missing."""
-    metric = main_metric(figures[0].metrics) if figures else None
+    Args:
+        row: says which encoder and which protocol.
+        figures: one a seed.
+        vocabulary: says which figure is the protocol's main one.
+        epochs: for how many the encoder was trained; None where nothing says.
+    """
+    metric = vocabulary.main(row.protocol, figures[0].metrics) if figures else None
     values = [figure.metrics.get(metric) for figure in figures] if metric else []
     known = [value for value in values if value is not None]
     if not known or len(known) < len(values):
@@ -118,7 +142,8 @@ def estimate(encoder: str, figures: Sequence[Figure], epochs: int | None = None)
         spread = STUDENT[min(len(known) - 2, len(STUDENT) - 1)] * math.sqrt(variance / len(known))
     low, high = _bounds(known, mean, [figure.interval for figure in figures], spread)
     asked, right = _answers(figures)
-    return Estimate(encoder, mean, low, high, len(known), epochs, spread, asked, right)
+    higher = vocabulary.protocol(row.protocol).higher_is_better
+    return Estimate(row.encoder, mean, low, high, len(known), epochs, spread, asked, right, higher)
 
 
 def _bounds(

@@ -1,72 +1,88 @@
-"""Accuracy over the number of labels: what pretraining is worth when labels are few, and when they are not."""
+"""The main figure over the number of labels: what pretraining is worth when labels are few, and when they are not."""
 
 from __future__ import annotations
 
+from kinema.core.vocabulary import Vocabulary
 from kinema.reporting.charts import LINES, Across, Series, factor_axis, line_chart
 from kinema.reporting.markup import Markup, tag
 from kinema.reporting.pooled import Group
 from kinema.reporting.report import Report
-from kinema.reporting.wording import encoder_name, encoder_order, protocol_name, view_name
+from kinema.reporting.wording import view_name
 
 LABELLED = Across("labelled videos", factor_axis)
 ABOUT = (
     "A classifier is trained on so many labelled videos, once from each encoder. Where the lines of a pretrained and "
     "of an untrained encoder meet, labels have made pretraining needless."
 )
-SCRATCH = " Supervised from scratch learns the whole network from those labels alone, without pretraining."
+SCRATCH = " {} learns the whole network from those labels alone, without pretraining."
 SPREAD = " Where there are several seeds a point is their mean, the bar their standard deviation."
 
 
 def label_curves(report: Report) -> Markup:
     """The section of learning curves; nothing where no protocol was measured at two numbers of labels."""
-    charts = []
-    found: dict[tuple[str, str, str, str], list[Group]] = {}
+    vocabulary = report.vocabulary
+    found: dict[tuple[str, tuple[str, str, str]], list[Group]] = {}
     for group in report.groups:
-        if group.main.labelled is not None and group.main.metrics.get("accuracy") is not None:
-            found.setdefault((_family(group), group.digest, group.main.selection, group.view), []).append(group)
-    for (family, digest, selection, view), groups in found.items():
+        if group.main.labelled is not None and _main(group, vocabulary) is not None:
+            found.setdefault((_family(group, vocabulary), _setting(group)), []).append(group)
+    scratch = [
+        group
+        for group in report.groups
+        if vocabulary.is_untrained(group.encoder) and vocabulary.protocol(group.protocol).from_scratch
+    ]
+    charts = []
+    for (family, setting), groups in found.items():
         if len({group.main.labelled for group in groups}) < 2:
             continue
+        _, selection, view = setting
         title = f"{family}, {view_name(view)}" + (f", {selection}" if selection else "")
-        tuned = found.get((protocol_name("finetune"), digest, selection, view), [])
-        reference = [group for group in tuned if group.encoder == "random" and group.protocol != groups[0].protocol]
-        lines = _lines([*groups, *(reference if family != protocol_name("finetune") else [])])
+        others = [group for group in scratch if _setting(group) == setting and _family(group, vocabulary) != family]
+        reference = [group for group in others if _main(group, vocabulary) is not None]
+        protocol = vocabulary.protocol(groups[0].protocol)
+        metric = vocabulary.metric(protocol.main, protocol.name)
+        over = f"{metric.name} over {protocol.unit}"
+        lines = _lines([*groups, *reference], vocabulary)
         for start in range(0, len(lines), LINES):
             part = lines[start : start + LINES]
-            charts.append(line_chart(title, part, "accuracy over videos", across=LABELLED, percents=True, zero=True))
+            charts.append(line_chart(title, part, over, across=LABELLED, percents=metric.share, zero=True))
     if not charts:
         return Markup("")
-    scratch = any((group.encoder, group.protocol) == ("random", "finetune") for group in report.groups)
-    about = ABOUT + (SCRATCH if scratch else "") + (SPREAD if report.several_seeds() else "")
+    names = dict.fromkeys(vocabulary.protocol(group.protocol).from_scratch for group in scratch)
+    about = ABOUT + "".join(SCRATCH.format(name) for name in names) + (SPREAD if report.several_seeds() else "")
     return tag(
         "section", tag("h2", "How many labels does it take?"), tag("p", about), tag("div", charts, class_="panels")
     )
 
 
-def _family(group: Group) -> str:
+def _setting(group: Group) -> tuple[str, str, str]:
+    return (group.digest, group.main.selection, group.view)
+
+
+def _main(group: Group, vocabulary: Vocabulary) -> float | None:
+    return group.main.metrics.get(vocabulary.protocol(group.protocol).main)
+
+
+def _family(group: Group, vocabulary: Vocabulary) -> str:
     """What belongs on one curve: the probe on few labels is the linear probe on fewer of them, and so on."""
-    if group.protocol == "few-label" or (group.protocol, group.preset) == ("linear", "features"):
-        return "Linear probe on stored features"
-    if group.protocol == "linear":
-        return "Linear probe, end to end"
-    return protocol_name(group.protocol)
+    return vocabulary.protocol(group.protocol).family(group.preset)
 
 
-def _lines(groups: list[Group]) -> list[Series]:
+def _lines(groups: list[Group], vocabulary: Vocabulary) -> list[Series]:
     """One line an encoder of one recipe; of several seeds the mean and the spread."""
     lines: dict[tuple[str, str], dict[int, Group]] = {}
-    for group in sorted(groups, key=lambda group: encoder_order(group.encoder)):
-        key = (encoder_name(group.encoder, group.protocol), group.recipe)
+    for group in sorted(groups, key=lambda group: vocabulary.encoder_place(group.encoder)):
+        key = (vocabulary.title(group.encoder, group.protocol), group.recipe)
         if group.main.labelled is not None:
             lines.setdefault(key, {}).setdefault(group.main.labelled, group)
     names = [name for name, _ in lines]
-    return [_series(name, lines[name, recipe], names.count(name) > 1) for name, recipe in lines]
+    return [_series(name, lines[name, recipe], names.count(name) > 1, vocabulary) for name, recipe in lines]
 
 
-def _series(name: str, points: dict[int, Group], ambiguous: bool) -> Series:
+def _series(name: str, points: dict[int, Group], ambiguous: bool, vocabulary: Vocabulary) -> Series:
     first = next(iter(points.values()))
+    main = vocabulary.protocol(first.protocol).main
     return Series(
         f"{name} ({', '.join(first.runs)})" if ambiguous else name,
-        tuple((number, points[number].main.metrics["accuracy"]) for number in sorted(points)),
-        tuple(points[number].main.deviation.get("accuracy") for number in sorted(points)),
+        tuple((number, _main(points[number], vocabulary)) for number in sorted(points)),
+        tuple(points[number].main.deviation.get(main) for number in sorted(points)),
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kinema.core.files import write_text
+from kinema.core.vocabulary import Vocabulary
 from kinema.reporting.pooled import Group
 from kinema.reporting.report import Report, blocks
 from kinema.reporting.supervised import over_reference
@@ -13,24 +14,21 @@ from kinema.reporting.tables import metric_order
 from kinema.reporting.wording import (
     DASH,
     HOW_COMPARED,
-    encoder_name,
-    metric_name,
+    difference_bounds,
     metric_value,
     metric_with_spread,
-    percent,
     protocol_heading,
-    seeds_told,
-    signed_points,
+    seed_list,
     view_name,
 )
 
 
 def markdown(report: Report) -> str:
     """The answer, what one must know beside it, and one table for each setting in which figures were measured."""
-    told = report.headline
-    parts = [f"# {_text(report.title)}", f"**{_text(told.short)}.** {_text(told.sentence)}"]
-    parts += [_text(told.basis)] if told.basis else []
-    parts += ["\n".join(f"- {_text(note)}" for note in told.notes)] if told.notes else []
+    answer = report.headline
+    parts = [f"# {_text(report.title)}", f"**{_text(answer.short)}.** {_text(answer.sentence)}"]
+    parts += [_text(answer.basis)] if answer.basis else []
+    parts += ["\n".join(f"- {_text(note)}" for note in answer.notes)] if answer.notes else []
     parts += [advice] if (advice := _advice(report)) else []
     parts += [_table(block, report) for block in blocks(report.groups)]
     parts.append(f"Made by kinema {report.version} on {report.made}.")
@@ -48,11 +46,11 @@ def write_markdown(report: Report, path: Path) -> None:
 
 def _advice(report: Report) -> str:
     """Which encoder to keep, why, and what to do next."""
-    told = report.advice
-    if not told.sentence:
+    advice = report.advice
+    if not advice.sentence:
         return ""
-    parts = ["## Which one should I keep?", _text(told.sentence), HOW_COMPARED, _list(told.lines)]
-    parts += ["Next:", _list(told.steps)] if told.steps else []
+    parts = ["## Which one should I keep?", _text(advice.sentence), HOW_COMPARED, _list(advice.lines)]
+    parts += ["Next:", _list(advice.steps)] if advice.steps else []
     return "\n\n".join(part for part in parts if part)
 
 
@@ -62,44 +60,56 @@ def _list(items: Sequence[str]) -> str:
 
 def _table(block: Sequence[Group], report: Report) -> str:
     """A line a recipe and selection of queries; of several seeds the mean, and each seed's figures below."""
-    metrics = sorted({name for group in block for figure in group.figures for name in figure.metrics}, key=metric_order)
-    first = block[0]
-    over = any(over_reference(g, block, g.main.selection, report.runs, report.rows) for g in block)
-    head = ["Encoder", "View", "Queries", *(metric_name(name) for name in metrics), "95 % interval"]
+    vocabulary, first = report.vocabulary, block[0]
+    metrics = {name: vocabulary.metric(name, first.protocol) for name in metric_order(block, vocabulary)}
+    main = vocabulary.metric(vocabulary.main(first.protocol, metrics) or "", first.protocol)
+    over = any(over_reference(g, block, g.main.selection, report.runs, report.rows, vocabulary) for g in block)
+    head = ["Encoder", "View", "Queries", *(metric.title for metric in metrics.values()), "95 % interval"]
     head += ["Over supervised at equal labels"] * over + ["Seeds"]
     lines = [_line(head), _line(["---"] * len(head))]
     for group in block:
         for figure in group.figures:
-            low, high = figure.interval or (None, None)
-            interval = DASH if figure.interval is None else f"{percent(low)} to {percent(high)}"
-            cells = [_name(group), view_name(group.view), f"{figure.selection or 'all'}: {figure.queries:,}"]
-            cells += [metric_with_spread(m, figure.metrics.get(m), figure.deviation.get(m)) for m in metrics]
-            cells += [interval, *([_over(group, block, figure.selection, report)] * over), seeds_told(figure.seeds)]
+            interval = DASH
+            if figure.interval is not None:
+                interval = " to ".join(metric_value(main, bound) for bound in figure.interval)
+            cells = [
+                _name(group, vocabulary),
+                view_name(group.view),
+                f"{figure.selection or 'all'}: {figure.queries:,}",
+            ]
+            cells += [
+                metric_with_spread(metric, figure.metrics.get(name), figure.deviation.get(name))
+                for name, metric in metrics.items()
+            ]
+            cells += [interval, *([_over(group, block, figure.selection, report)] * over), seed_list(figure.seeds)]
             lines.append(_line(cells))
-    seeds = _list([told for group in block if (told := _seeds(group, metrics[0] if metrics else ""))])
+    seeds = _list([line for group in block if (line := _seeds(group, next(iter(metrics), ""), vocabulary))])
     commits = ", ".join(sorted({commit for group in block for commit in group.commits}))
-    whence = f"Manifest {first.digest[:12]}; {first.windows + '; ' if first.windows else ''}commit {commits}."
-    heading = f"## {protocol_heading(first.protocol, first.preset)}"
-    return "\n\n".join(part for part in (heading, "\n".join(lines), seeds, _text(whence)) if part)
+    origin = f"Manifest {first.digest[:12]}; {first.windows + '; ' if first.windows else ''}commit {commits}."
+    heading = f"## {protocol_heading(vocabulary.protocol(first.protocol), first.preset)}"
+    return "\n\n".join(part for part in (heading, "\n".join(lines), seeds, _text(origin)) if part)
 
 
-def _name(group: Group) -> str:
-    return encoder_name(group.encoder, group.protocol) + (f" ({group.variant})" if group.variant else "")
+def _name(group: Group, vocabulary: Vocabulary) -> str:
+    return vocabulary.title(group.encoder, group.protocol) + (f" ({group.variant})" if group.variant else "")
 
 
 def _over(group: Group, block: Sequence[Group], selection: str, report: Report) -> str:
-    difference = over_reference(group, block, selection, report.runs, report.rows)
-    return DASH if difference is None else signed_points(difference.low, difference.high)
+    vocabulary = report.vocabulary
+    difference = over_reference(group, block, selection, report.runs, report.rows, vocabulary)
+    metric = vocabulary.metric(vocabulary.protocol(group.protocol).main, group.protocol)
+    return DASH if difference is None else difference_bounds(metric, difference.low, difference.high)
 
 
-def _seeds(group: Group, metric: str) -> str:
+def _seeds(group: Group, name: str, vocabulary: Vocabulary) -> str:
     """Each seed's main figure; nothing where there is one seed."""
     figure = group.main
     if len(figure.seeds) < 2:
         return ""
-    each = zip(figure.seeds, figure.each.get(metric, ()), strict=False)
-    told = "; ".join(f"seed {seed}: {metric_value(metric, value)}" for seed, value in each)
-    return f"{_name(group)}, {view_name(group.view)}, {metric_name(metric)}: {told}"
+    metric = vocabulary.metric(name, group.protocol)
+    each = zip(figure.seeds, figure.each.get(name, ()), strict=False)
+    values = "; ".join(f"seed {seed}: {metric_value(metric, value)}" for seed, value in each)
+    return f"{_name(group, vocabulary)}, {view_name(group.view)}, {metric.title}: {values}"
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -37,14 +37,14 @@ def tag(name: str, *children: Child, **attributes: str | float | bool | None) ->
         attributes: an underscore at the end is dropped (``class_``), others become dashes; None and False leave the
             attribute out, True writes it without a value.
     """
-    told = "".join(
+    written = "".join(
         f" {_attribute(key)}" if value is True else f' {_attribute(key)}="{escape(_plain(value))}"'
         for key, value in attributes.items()
         if value is not None and value is not False
     )
     if name in VOID and not children:
-        return Markup(f"<{name}{told}>" if name in {"img", "br", "meta"} else f"<{name}{told}/>")
-    return Markup(f"<{name}{told}>{''.join(safe(child) for child in children)}</{name}>")
+        return Markup(f"<{name}{written}>" if name in {"img", "br", "meta"} else f"<{name}{written}/>")
+    return Markup(f"<{name}{written}>{''.join(safe(child) for child in children)}</{name}>")
 
 
 def _attribute(key: str) -> str:

@@ -62,33 +62,38 @@ def write_page(report: Report, path: Path) -> None:
 
 
 def _head(report: Report) -> Markup:
-    told = report.headline
-    mark = {"helped": "✓ ", "hurt": "✗ ", "unclear": "≈ "}.get(told.verdict, "")
+    answer = report.headline
+    mark = {"helped": "✓ ", "hurt": "✗ ", "unclear": "≈ "}.get(answer.verdict, "")
     verdict = tag(
-        "p", tag("span", mark, aria_hidden="true"), told.short, class_=f"verdict {told.verdict.replace(' ', '-')}"
+        "p", tag("span", mark, aria_hidden="true"), answer.short, class_=f"verdict {answer.verdict.replace(' ', '-')}"
     )
-    basis = tag("p", told.basis, class_="caption") if told.basis else Markup("")
-    notes = tag("ul", [tag("li", note) for note in told.notes], class_="notes") if told.notes else Markup("")
-    keep = tag("p", tag("strong", report.advice.sentence), class_="lead") if report.advice.sentence else Markup("")
-    return tag("header", tag("h1", report.title), verdict, tag("p", told.sentence, class_="lead"), keep, basis, notes)
+    basis = tag("p", answer.basis, class_="caption") if answer.basis else Markup("")
+    notes = tag("ul", [tag("li", note) for note in answer.notes], class_="notes") if answer.notes else Markup("")
+    advice = tag("p", tag("strong", report.advice.sentence), class_="lead") if report.advice.sentence else Markup("")
+    return tag(
+        "header", tag("h1", report.title), verdict, tag("p", answer.sentence, class_="lead"), advice, basis, notes
+    )
 
 
 def which_to_keep(report: Report) -> Markup:
     """The section of advice: what each protocol says, and what to do next."""
-    told = report.advice
-    if not told.lines and not told.steps:
+    advice = report.advice
+    if not advice.lines and not advice.steps:
         return Markup("")
-    said = [
-        tag("li", tag("strong", head), f": {line}") for head, _, line in (line.partition(": ") for line in told.lines)
+    items = [
+        tag("li", tag("strong", head), f": {line}") for head, _, line in (line.partition(": ") for line in advice.lines)
     ]
-    lines = [tag("p", HOW_COMPARED), tag("ul", said, class_="advice")]
-    steps = [tag("h3", "Next"), tag("ul", [_step(step) for step in told.steps], class_="advice")]
+    lines = [tag("p", HOW_COMPARED), tag("ul", items, class_="advice")]
+    steps = [tag("h3", "Next"), tag("ul", [_step(step) for step in advice.steps], class_="advice")]
     return tag(
-        "section", tag("h2", "Which one should I keep?"), lines if told.lines else None, steps if told.steps else None
+        "section",
+        tag("h2", "Which one should I keep?"),
+        lines if advice.lines else None,
+        steps if advice.steps else None,
     )
 
 
 def _step(step: str) -> Markup:
     """What to do, its command set apart."""
-    told, command, line = step.partition(": kinema ")
-    return tag("li", f"{told}: ", tag("code", f"kinema {line}")) if command else tag("li", step)
+    what, command, line = step.partition(": kinema ")
+    return tag("li", f"{what}: ", tag("code", f"kinema {line}")) if command else tag("li", step)

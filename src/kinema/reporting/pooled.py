@@ -43,11 +43,11 @@ class Group:
     """One encoder of one recipe in one view under one protocol and preset, over its seeds.
 
     Args:
-        protocol: 'retrieval', 'mining', …
+        protocol: its name.
         preset: the protocol's named settings.
         windows: what else belongs to the settings, in words.
         digest: of the manifest that was evaluated.
-        encoder: 'random', 'infonce', 'coclr', 'cpr' or a method's name.
+        encoder: its name in the vocabulary.
         variant: settings that tell it from others of its name.
         view: the view that the encoder sees.
         recipe: a digest of every setting but the seed, and of the training data; of an untrained encoder, of its shape.

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import cattrs
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from kinema.core import files
 from kinema.core.errors import RunError
+from kinema.core.protocol import Protocol
+from kinema.core.vocabulary import Vocabulary
+from kinema.reporting.budget import trained_in
 from kinema.reporting.pooled import Group
 
 
@@ -117,9 +121,9 @@ class Figure:
         data: the data set as the user named it.
         queries: how many.
         gallery: how many items they were ranked against.
-        metrics: fractions of 1, but for ranks; None where a figure was not finite.
-        interval: 95 % bootstrap interval of R@1, or of the accuracy; None where there is none.
-        chance: R@1 of guessing, or None.
+        metrics: figures by name; None where one was not finite.
+        interval: 95 % bootstrap interval of the main figure; None where there is none.
+        chance: the main figure of guessing, or None.
         per_class: the class's main figure.
         seconds: how long it took.
         neighbours: queries and their nearest clips, as far as they were kept.
@@ -156,11 +160,11 @@ class Row:
     """One encoder in one view under one protocol and preset; the main selection of queries comes first.
 
     Args:
-        protocol: 'retrieval', 'mining', …
+        protocol: its name.
         preset: the protocol's named settings.
         windows: how many windows of a video made its embedding, in words; part of the settings.
         digest: of the manifest that was evaluated.
-        encoder: 'random', 'infonce', 'coclr', 'cpr' or a method's name.
+        encoder: its name in the vocabulary.
         variant: settings that tell it from others of its name, for instance '4 stages, guided by motion'.
         view: the view that the encoder sees.
         runs: the runs it was measured in; several where they gave the very same figures.
@@ -267,6 +271,7 @@ class Report:
         strip_rule: how the queries were chosen.
         images: path of a video to a JPEG of some of its frames side by side, as a data URI.
         undrawn: videos that could not be drawn, and why.
+        vocabulary: what the report calls encoders and protocols; it does not go to JSON.
     """
 
     title: str
@@ -281,14 +286,21 @@ class Report:
     strip_rule: str = ""
     images: dict[str, str] = field(default_factory=dict)
     undrawn: dict[str, str] = field(default_factory=dict)
+    vocabulary: Vocabulary = field(default_factory=Vocabulary, repr=False)
 
     def several_seeds(self) -> bool:
         """Whether anything was measured with more than one seed."""
         return any(len(group.rows) > 1 for group in self.groups)
 
-    def retrieval(self) -> tuple[Row, ...]:
-        """The rows of the protocol 'retrieval'."""
-        return tuple(row for row in self.rows if row.protocol == "retrieval")
+    @property
+    def leading(self) -> Protocol[Any] | None:
+        """The protocol that the headline rests on, or would rest on if it were measured."""
+        return leading_protocol(self.runs, self.rows, self.vocabulary)
+
+    def leading_rows(self) -> tuple[Row, ...]:
+        """The rows of the protocol that the headline rests on."""
+        name = self.leading.name if self.leading else None
+        return tuple(row for row in self.rows if row.protocol == name)
 
     def run(self, name: str) -> RunRecord | None:
         """The run of that name."""
@@ -306,9 +318,29 @@ def blocks(rows: Sequence[Measured]) -> list[tuple[Measured, ...]]:
     return [tuple(block) for block in found.values()]
 
 
+def leading_protocol(runs: Sequence[RunRecord], rows: Sequence[Row], vocabulary: Vocabulary) -> Protocol[Any] | None:
+    """The protocol that a headline rests on: the first that was measured, and otherwise the first that could be.
+
+    Protocols of the first run's modality come first. None where the vocabulary has no protocol for a headline.
+    """
+    leading = vocabulary.leading(trained_in(runs[0].recipe, vocabulary).modality if runs else "")
+    measured = {
+        row.protocol for row in rows if row.main.metrics.get(vocabulary.protocol(row.protocol).main) is not None
+    }
+    return next((each for each in leading if each.name in measured), next(iter(leading), None))
+
+
+def _converter() -> cattrs.Converter:
+    """JSON values of a report and back, the vocabulary left out."""
+    converter, left_out = cattrs.Converter(), override(omit=True)
+    converter.register_unstructure_hook(Report, make_dict_unstructure_fn(Report, converter, vocabulary=left_out))
+    converter.register_structure_hook(Report, make_dict_structure_fn(Report, converter, vocabulary=left_out))
+    return converter
+
+
 def to_plain(report: Report) -> Mapping[str, Any]:
     """The report as JSON values."""
-    plain: dict[str, Any] = cattrs.Converter().unstructure(report)
+    plain: dict[str, Any] = _converter().unstructure(report)
     return plain
 
 
@@ -322,15 +354,16 @@ def write_json(report: Report, path: Path) -> None:
     files.write_text(path, text + "\n")
 
 
-def read_json(path: Path) -> Report:
+def read_json(path: Path, vocabulary: Vocabulary) -> Report:
     """Reads what :func:`write_json` wrote.
 
     Raises:
         RunError: the file is missing or is not a report.
     """
     try:
-        return cattrs.Converter().structure(json.loads(path.read_text(encoding="utf-8")), Report)
+        report = _converter().structure(json.loads(path.read_text(encoding="utf-8")), Report)
     except (OSError, ValueError, cattrs.BaseValidationError) as error:
         raise RunError(
             f"'{path}' cannot be read as a report: {error}.", "Make it anew with 'kinema report RUN'."
         ) from error
+    return replace(report, vocabulary=vocabulary)

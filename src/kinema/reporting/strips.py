@@ -20,8 +20,8 @@ HEIGHT, SHOWN, QUALITY = 72, 4, 72
 def with_strips(report: Report, frames: Callable[[str], list[np.ndarray]], queries: int = 4) -> Report:
     """The report with strips of frames for the encoder in question and for what it is held against.
 
-    The queries are spaced evenly over the list of all queries that both encoders kept, so nobody picks them. Where
-    they kept none in common, the encoder in question is shown alone.
+    The queries are spaced evenly over the list of those that were stored of both encoders, so nobody picks them.
+    Where they have none in common, the encoder in question is shown alone.
 
     Args:
         report: from :func:`kinema.reporting.collect`.
@@ -39,8 +39,8 @@ def with_strips(report: Report, frames: Callable[[str], list[np.ndarray]], queri
         return report
     common = [q.query for q in shown[0].main.neighbours]
     for row in shown[1:]:
-        held = {q.query for q in row.main.neighbours}
-        common = [query for query in common if query in held]
+        stored = {q.query for q in row.main.neighbours}
+        common = [query for query in common if query in stored]
     if not common:
         shown, common = shown[:1], [q.query for q in shown[0].main.neighbours]
     chosen = evenly(common, queries)
@@ -88,12 +88,12 @@ def draw(frames: Sequence[np.ndarray]) -> str:
 
 
 def _rows(report: Report) -> list[Row]:
-    """The row of the encoder in question and that of its baseline, as far as they kept neighbours."""
-    told = report.headline
+    """The row of the encoder in question and that of its baseline, as far as their neighbours were stored."""
+    answer = report.headline
     found = []
-    for encoder in (told.candidate, told.baseline):
-        for row in report.retrieval():
-            if (row.encoder, row.view, row.settings) == (encoder, told.view, told.settings) and row.main.neighbours:
+    for encoder in (answer.candidate, answer.baseline):
+        for row in report.leading_rows():
+            if (row.encoder, row.view, row.settings) == (encoder, answer.view, answer.settings) and row.main.neighbours:
                 found.append(row)
                 break
     return found

@@ -9,15 +9,17 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from kinema.core.protocol import Metric
 from kinema.reporting.pooled import Group
 from kinema.reporting.report import Report, blocks
-from kinema.reporting.wording import DASH, SPACE, metric_name, metric_with_spread, natural, short_name, view_name
+from kinema.reporting.tables import metric_order
+from kinema.reporting.wording import DASH, SPACE, figure_bounds, metric_with_spread, view_name
 
 
 def rows(report: Report) -> list[dict[str, Any]]:
-    """The retrieval results, one row for each encoder, view, run and preset; metrics are fractions of 1 or None.
+    """The results of the headline's protocol, one row for each encoder, view, run and preset.
 
-    ``metrics`` are those of the main selection of queries, ``selections`` those of all.
+    ``metrics`` are those of the main selection of queries, ``selections`` those of all; an unknown one is None.
     """
     return [
         {
@@ -35,7 +37,7 @@ def rows(report: Report) -> list[dict[str, Any]]:
             "seed": row.seed,
             "commit": row.commit,
         }
-        for row in report.retrieval()
+        for row in report.leading_rows()
     ]
 
 
@@ -73,65 +75,74 @@ NARROW = 3
 
 def words(report: Report) -> Text:
     """What the figures say, and which encoder to keep."""
-    said = (report.headline.sentence, report.advice.sentence)
-    return Text("\n".join(text for text in said if text))
+    sentences = (report.headline.sentence, report.advice.sentence)
+    return Text("\n".join(text for text in sentences if text))
 
 
 def table(report: Report) -> Table:
-    """The retrieval results as a table, a line a recipe; other presets and other data stand below, under a head."""
-    told = Table(
+    """The results of the headline's protocol as a table, a line a recipe.
+
+    Other presets and other data stand below, under a head.
+    """
+    drawn = Table(
         box=box.SIMPLE,
         title_justify="left",
         title_style="bold",
         pad_edge=False,
     )
-    told.title = escape(report.headline.short)
-    measured = blocks([group for group in report.groups if group.protocol == "retrieval"])
-    if not measured:
-        told.add_column("not evaluated")
+    drawn.title = escape(report.headline.short)
+    leading = report.leading
+    measured = blocks([group for group in report.groups if leading and group.protocol == leading.name])
+    if leading is None or not measured:
+        drawn.add_column("not evaluated")
         for note in report.headline.notes:
-            told.add_row(escape(note))
-        return told
+            drawn.add_row(escape(note))
+        return drawn
     every = [group for block in measured for group in block]
-    metrics = sorted({name for group in every for name in group.main.metrics}, key=natural)
+    metrics = {name: report.vocabulary.metric(name, leading.name) for name in metric_order(every, report.vocabulary)}
     several = (
         len({group.view for group in every}) > 1,
         any(len(group.seeds) > 1 for group in every),
         len({(group.settings, group.encoder, group.view) for group in every}) < len(every),
     )
     if several[0] and several[1]:
-        del metrics[NARROW:]
-    columns = [("encoder", "left"), *((f"{metric_name(name)} %", "right") for name in metrics), ("95\u00a0%", "right")]
+        metrics = dict(list(metrics.items())[:NARROW])
+    heads = [metric.title + (" %" if metric.share else "") for metric in metrics.values()]
+    columns = [("encoder", "left"), *((head, "right") for head in heads), ("95\u00a0%", "right")]
     columns += [("view", "left")] if several[0] else []
     columns += [("seeds", "right")] if several[1] else []
     for name, justify in columns:
         words = name in ("encoder", "view")
-        told.add_column(name, justify="right" if justify == "right" else "left", no_wrap=not words, overflow="fold")
-        told.columns[-1].min_width = {"encoder": 9, "view": 7}.get(name)
+        drawn.add_column(name, justify="right" if justify == "right" else "left", no_wrap=not words, overflow="fold")
+        drawn.columns[-1].min_width = {"encoder": 9, "view": 7}.get(name)
     if several[2]:
-        told.add_column("run", overflow="fold")
+        drawn.add_column("run", overflow="fold")
     for block in measured:
         if len(measured) > 1:
-            told.add_section()
-            told.add_row(f"[italic]{escape(_head(block[0]))}[/]")
+            drawn.add_section()
+            drawn.add_row(f"[italic]{escape(_head(block[0]))}[/]")
         for group in block:
-            told.add_row(*_cells(group, metrics, several, group.encoder == report.headline.candidate))
-    return told
+            drawn.add_row(*_cells(group, metrics, several, report))
+    return drawn
 
 
 def _head(group: Group) -> str:
     return f"preset {group.preset}, {group.main.data}" if group.preset else group.main.data
 
 
-def _cells(group: Group, metrics: list[str], several: tuple[bool, bool, bool], bold: bool) -> list[str]:
+def _cells(group: Group, metrics: dict[str, Metric], several: tuple[bool, bool, bool], report: Report) -> list[str]:
     """One line's cells; of several seeds the first metric has its spread, for which the others have no room."""
     figure = group.main
-    spread = {name: figure.deviation.get(name) if name == metrics[0] else None for name in metrics}
-    values = [metric_with_spread(name, figure.metrics.get(name), spread[name]) for name in metrics]
+    first, bold = next(iter(metrics), ""), group.encoder == report.headline.candidate
+    values = [
+        metric_with_spread(metric, figure.metrics.get(name), figure.deviation.get(name) if name == first else None)
+        for name, metric in metrics.items()
+    ]
     values = [value.removesuffix(f"{SPACE}%").replace(SPACE, " ") for value in values]
     low_high = figure.interval
-    bounds = f"{100 * low_high[0]:.1f}{DASH}{100 * low_high[1]:.1f}" if low_high else DASH
-    cells = [short_name(group.encoder), *values, bounds]
+    main = report.vocabulary.metric(report.vocabulary.protocol(group.protocol).main, group.protocol)
+    bounds = figure_bounds(main, *low_high) if low_high else DASH
+    cells = [report.vocabulary.short(group.encoder), *values, bounds]
     cells += [view_name(group.view)] if several[0] else []
     cells += [str(len(group.seeds))] if several[1] else []
     cells += [", ".join(group.runs)] if several[2] else []

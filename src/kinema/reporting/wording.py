@@ -1,4 +1,4 @@
-"""How encoders, figures and times are written for a person."""
+"""How figures, times and commands are written for a person. Names come from the report's vocabulary."""
 
 from __future__ import annotations
 
@@ -6,66 +6,22 @@ import math
 import re
 import shlex
 from collections.abc import Iterable
+from typing import Any
 
-NAMES = {
-    "random": "Untrained network",
-    "infonce": "InfoNCE",
-    "moco": "InfoNCE (MoCo)",
-    "simclr": "SimCLR",
-    "coclr": "CPR, 1 stage (CoCLR)",
-    "cpr": "CPR",
-    "cpr-bank": "CPR with memory banks",
-    "be": "BE (background erasing)",
-    "dsm": "DSM (scene and motion apart)",
-    "cmd": "CMD (context and motion)",
-    "supervised": "Supervised (told the labels)",
-}
-SHORT = {"random": "Untrained", "coclr": "CoCLR", "supervised": "Supervised", "moco": "MoCo", "cpr-bank": "CPR bank"}
-SHORT |= {"be": "BE", "dsm": "DSM"}
-PROTOCOLS = {
-    "knn": "Nearest-neighbour classifier",
-    "linear": "Linear probe",
-    "few-label": "Linear probe",
-    "finetune": "Fine-tuning",
-    "cross-modal": "Retrieval across views",
-}
-JUDGED = ("retrieval", "knn", "linear", "few-label", "finetune")
-"""Protocols by which encoders are compared."""
-ORDER = ("retrieval", "cross-modal", "knn", "few-label", "linear", "finetune", "mining", "diagnostics")
-"""The order in which protocols are told."""
+from kinema.core.protocol import Metric, Protocol
+
 HOW_COMPARED = (
     "In brackets is the 95 % interval of the lead, and whether it was taken query by query, where both were asked the "
     "same and every answer was kept, or from the two figures’ own intervals. A lead is noise if that holds zero."
 )
-FROM_SCRATCH = "Supervised from scratch"
 VIEWS = {"rgb": "RGB", "residual": "residual", "motion": "motion vectors", "sound": "sound"}
-BASELINES = ("infonce", "moco", "simclr")
-REFERENCES = ("random", "supervised", *BASELINES)
 DASH = "–"
 SPACE = "\u00a0"
-
-
-def encoder_name(encoder: str, protocol: str = "") -> str:
-    """The encoder's name as a reader sees it; fine-tuned, an untrained one is supervised training from scratch."""
-    return FROM_SCRATCH if (encoder, protocol) == ("random", "finetune") else NAMES.get(encoder, encoder)
-
-
-def short_name(encoder: str) -> str:
-    """The same, short enough for a narrow column."""
-    return SHORT.get(encoder, encoder_name(encoder))
 
 
 def view_name(view: str) -> str:
     """The view's name as a reader sees it."""
     return VIEWS.get(view, view)
-
-
-def encoder_order(encoder: str) -> tuple[int, str]:
-    """Sorts encoders: untrained, baselines, the methods judged against them, supervised."""
-    order = ("random", *BASELINES, "coclr", "cpr", "cpr-bank")
-    if encoder in order:
-        return (order.index(encoder), encoder)
-    return (len(order) + (encoder == "supervised"), encoder)
 
 
 def natural(text: str) -> list[tuple[int, int | str]]:
@@ -94,10 +50,10 @@ def signed_points(low: float, high: float) -> str:
     return f"{100 * low:+.1f} to {100 * high:+.1f}{SPACE}points".replace("-", "−")
 
 
-def seeds_told(seeds: Iterable[int]) -> str:
+def seed_list(seeds: Iterable[int]) -> str:
     """Which seeds, and how many where there are several: '3 (0, 1, 2)'."""
-    told = list(seeds)
-    return str(told[0]) if len(told) == 1 else f"{len(told)} ({', '.join(map(str, told))})"
+    numbers = list(seeds)
+    return str(numbers[0]) if len(numbers) == 1 else f"{len(numbers)} ({', '.join(map(str, numbers))})"
 
 
 def duration(seconds: float | None) -> str:
@@ -112,9 +68,9 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600}{SPACE}h {whole % 3600 // 60}{SPACE}min"
 
 
-def evaluate_command(run: str, data: object) -> str:
-    """What to type to measure retrieval; DATA stands for data that the run does not name."""
-    return shlex.join(["kinema", "evaluate", "retrieval", run, str(data or "DATA")])
+def evaluate_command(protocol: Protocol[Any], run: str, data: object) -> str:
+    """What to type to measure a run by a protocol; DATA stands for data that the run does not name."""
+    return shlex.join(["kinema", "evaluate", protocol.name, run, protocol.data or str(data or "DATA")])
 
 
 def preset_options(preset: str) -> list[str]:
@@ -126,72 +82,51 @@ def preset_options(preset: str) -> list[str]:
     return [*named, "--shares", f"{float(found[2]) / 100:g}"]
 
 
-def protocol_name(protocol: str) -> str:
-    """A protocol's name as a reader sees it."""
-    return PROTOCOLS.get(protocol, protocol[:1].upper() + protocol[1:])
+def metric_value(metric: Metric, value: float | None, decimals: int = 1) -> str:
+    """A figure: a share as per cent, anything else as a number."""
+    return percent(value, decimals) if metric.share else number(value)
 
 
-METRICS = {
-    "mining_precision": "Mining precision",
-    "mining_r@1": "Mining R@1",
-    "class_mining_recall_median": "Class recall, median",
-    "class_mining_recall_mean": "Class recall, mean",
-    "class_mining_recall_std": "Class recall, spread",
-    "accuracy": "Accuracy",
-    "accuracy_top5": "Top-5 accuracy",
-    "mean_class_accuracy": "Accuracy, mean of classes",
-    "median_rank": "Median rank",
-    "rankme": "RankMe",
-    "alignment": "Alignment",
-    "uniformity": "Uniformity",
-    "neighbour_overlap": "Neighbours shared with the other view",
-    "still_reliance": "Neighbours kept by a still",
-    "still_r@1": "Stills that find their own video",
-    "same_scene": "Neighbours of the same scene",
-}
-
-
-def metric_name(metric: str) -> str:
-    """A metric as a column's head; of the head's projections where its name ends so."""
-    plain, projected, _ = metric.partition("_projected")
-    if plain in METRICS:
-        return METRICS[plain] + (", projections" if projected else "")
-    return "R" + metric[1:] if metric.startswith("r@") else metric
-
-
-def protocol_short(protocol: str, preset: str) -> str:
-    """A protocol and its preset within a sentence."""
-    told = f"{preset} of the labels" if preset.endswith("%") else preset
-    return protocol_name(protocol) + (f" ({told})" if told else "")
-
-
-def protocol_order(protocol: str, preset: str) -> tuple[int, list[tuple[int, int | str]]]:
-    """Sorts protocols and their presets: retrieval first, then from what asks least of the labels to what asks most."""
-    return (ORDER.index(protocol) if protocol in ORDER else len(ORDER), natural(preset))
-
-
-def metric_with_spread(metric: str, value: float | None, deviation: float | None) -> str:
+def metric_with_spread(metric: Metric, value: float | None, deviation: float | None) -> str:
     """A mean over seeds with its standard deviation, where there is one."""
-    told = metric_value(metric, value)
     if value is None or deviation is None:
-        return told
-    if told.endswith("%"):
+        return metric_value(metric, value)
+    if metric.share:
         return f"{100 * value:.1f}{SPACE}±{SPACE}{100 * deviation:.1f}{SPACE}%"
-    return f"{told}{SPACE}±{SPACE}{deviation:.2g}"
+    return f"{number(value)}{SPACE}±{SPACE}{deviation:.2g}"
 
 
-def metric_value(metric: str, value: float | None) -> str:
-    """A figure as its metric is told: ranks and distances as numbers, all else as per cent."""
-    plain = metric.endswith("_rank") or metric.startswith(("rankme", "alignment", "uniformity"))
-    return number(value) if plain else percent(value)
+def difference(metric: Metric, value: float) -> str:
+    """A difference of two figures, unsigned: of shares in percentage points."""
+    return points(value, 1) if metric.share else f"{abs(value):.3f}"
 
 
-def protocol_heading(protocol: str, preset: str) -> str:
+def difference_bounds(metric: Metric, low: float, high: float) -> str:
+    """An interval of differences."""
+    return signed_points(low, high) if metric.share else f"{low:+.3f} to {high:+.3f}".replace("-", "−")
+
+
+def figure_bounds(metric: Metric, low: float, high: float) -> str:
+    """An interval of a figure, for a table's narrow cell."""
+    return f"{100 * low:.1f}{DASH}{100 * high:.1f}" if metric.share else f"{low:.3f}{DASH}{high:.3f}"
+
+
+def in_sentence(title: str) -> str:
+    """A title within a sentence."""
+    return title[:1].lower() + title[1:]
+
+
+def protocol_short(protocol: Protocol[Any], preset: str) -> str:
+    """A protocol and its preset within a sentence."""
+    setting = f"{preset} of the labels" if preset.endswith("%") else preset
+    return protocol.title + (f" ({setting})" if setting else "")
+
+
+def protocol_heading(protocol: Protocol[Any], preset: str) -> str:
     """A protocol and its preset as a table's head."""
-    name = protocol_name(protocol)
     if preset.endswith("%"):
-        return f"{name}, {preset} of the labels"
-    return name + (f", preset {preset}" if preset else "")
+        return f"{protocol.title}, {preset} of the labels"
+    return protocol.title + (f", preset {preset}" if preset else "")
 
 
 def join(words: Iterable[str]) -> str:

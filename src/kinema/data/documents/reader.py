@@ -56,6 +56,7 @@ class TextReader:
         ConfigError: ``max_length`` leaves room for no token, or is more than the network has positions.
     """
 
+    modality = "text"
     view = "text"
 
     def __init__(

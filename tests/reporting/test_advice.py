@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from reports import collect
 
-from kinema.reporting import collect, markdown, page
+from kinema.reporting import markdown, page
 from kinema.reporting.estimates import FEWEST, Estimate
 
 N = 200
