@@ -6,14 +6,16 @@ recipe, so it knows nothing of the search.
 
 from __future__ import annotations
 
-import copy
 import os
 import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kinema.data import ClipStore
 
 Job = dict[str, Any]
 
@@ -59,7 +61,7 @@ def _trained_and_judged(job: Job, run: Path) -> Job:
 
     recipe, manifest = recipe_from_plain(job["recipe"]), Manifest.read(Path(job["manifest"]))
     done = api.pretrain(recipe, manifest, run, cache=job["cache"], device=job["device"], logger="none")
-    store = chosen(api.open_store(manifest, recipe, cache=job["cache"]), job["subset"], job["seed"])
+    store = subset_of(api.open_store(manifest, recipe, cache=job["cache"]), job["subset"], job["seed"])
     device = {"gpu": "cuda", "auto": None}.get(job["device"], job["device"])
     features = api.load(run).features(store, device=device, failures_allowed=recipe.failure_budget).encoded
     found = zipf_fitness(features, job["k"], job["s"], job["seed"], job["temperature"])
@@ -69,7 +71,7 @@ def _trained_and_judged(job: Job, run: Path) -> Job:
     return {**figures, "reason": "", "fitness": found.fitness, "hard": found.hard}
 
 
-def chosen(store: Any, subset: int, seed: int) -> Any:
+def subset_of(store: ClipStore, subset: int, seed: int) -> ClipStore:
     """The store with ``subset`` of its videos, drawn by the seed: the same for every candidate."""
     import torch
 
@@ -79,9 +81,7 @@ def chosen(store: Any, subset: int, seed: int) -> Any:
     if len(rows) <= subset:
         return store
     taken = torch.randperm(len(rows), generator=generator_at(seed, "evolve", "subset"))[:subset].tolist()
-    some = copy.copy(store)
-    some.frames = {rows[place]: store.frames[rows[place]] for place in taken}
-    return some
+    return store.select(rows[place] for place in taken)
 
 
 def main(arguments: list[str]) -> None:
