@@ -21,9 +21,6 @@ import numpy as np
 from kinema.core.ops import bootstrap_of_mean
 from kinema.reporting.report import Figure
 
-STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
-"""The 97.5 % quantile of Student's t with 1, 2, … 9 degrees of freedom."""
-
 MAIN = ("r@1", "accuracy")
 """Metrics of which a protocol has one as its main figure."""
 
@@ -114,8 +111,10 @@ def estimate(encoder: str, figures: Sequence[Figure], epochs: int | None = None)
     mean = sum(known) / len(known)
     spread = 0.0
     if len(known) > 1:
+        from scipy.special import stdtrit
+
         variance = sum((value - mean) ** 2 for value in known) / (len(known) - 1)
-        spread = STUDENT[min(len(known) - 2, len(STUDENT) - 1)] * math.sqrt(variance / len(known))
+        spread = float(stdtrit(len(known) - 1, 0.975)) * math.sqrt(variance / len(known))
     low, high = _bounds(known, mean, [figure.interval for figure in figures], spread)
     asked, right = _answers(figures)
     return Estimate(encoder, mean, low, high, len(known), epochs, spread, asked, right)
