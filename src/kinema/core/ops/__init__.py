@@ -4,6 +4,7 @@ from kinema.core.ops.bootstrap import bootstrap_of_mean
 from kinema.core.ops.distributed import all_gather_rows, rank_slice, world_size
 from kinema.core.ops.ema import update_ema
 from kinema.core.ops.information import entropy, normalised_mutual_information
+from kinema.core.ops.kmeans import k_means
 from kinema.core.ops.rank import effective_rank
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "bootstrap_of_mean",
     "effective_rank",
     "entropy",
+    "k_means",
     "normalised_mutual_information",
     "rank_slice",
     "update_ema",
