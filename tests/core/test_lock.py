@@ -84,8 +84,10 @@ def test_a_file_system_without_locks_holds_nothing(tmp_path, monkeypatch):
         raise OSError("no locks available")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with lock.held(tmp_path / "lock", taken):
-        pass
+    entered = 0
+    with lock.held(tmp_path / "lock", taken), lock.held(tmp_path / "lock", taken):
+        entered += 1
+    assert entered == 1
 
 
 def test_a_place_that_cannot_be_written(tmp_path):

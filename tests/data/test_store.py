@@ -7,13 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from kinema.core.clips import ClipSpec
 from kinema.core.errors import ConfigError, DataError, StorageError, VideoError
-from kinema.data import store_files
+from kinema.core.seeds import generator_at
+from kinema.data import ClipDataset
+from kinema.data.clips import store_files
 from kinema.data.clips.store import ClipStore
 from kinema.data.video.manifest import Manifest, Video
 from kinema.data.video.scanning import scan
+from kinema.evolving.candidate import subset_of
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +94,7 @@ import sys
 from pathlib import Path
 from kinema.core.clips import ClipSpec
 from kinema.data.video.manifest import Manifest
+from kinema.core.seeds import generator_at
 from kinema.data.clips.store import ClipStore
 told = []
 store = ClipStore(Manifest.read(Path(sys.argv[1])), ClipSpec(4, 2, 32, 40), motion=True, cache=Path(sys.argv[2]),
@@ -167,3 +172,41 @@ def test_motion_of_a_codec_that_tells_none(spec):
     with pytest.raises(DataError, match=r"3 of 3 videos tell no motion.*av1") as error:
         ClipStore(Manifest(Path("/"), videos), spec, motion=True, cache=None)
     assert "libx264" in error.value.hint
+
+
+def test_some_rows_are_selected(stored, manifest):
+    before = dict(stored.frames)
+    part = stored.select([3, 1])
+    assert part.frames == {row: before[row] for row in (1, 3)}
+    assert 0 < part.bytes < stored.bytes
+    assert stored.frames == before
+    np.testing.assert_array_equal(part.read(3, (2,)).motion, stored.read(3, (2,)).motion)
+    with pytest.raises(ConfigError, match="Row 0 of the manifest cannot be read; 2 rows can"):
+        part.read(0, (0,))
+    with pytest.raises(ConfigError, match="Row 0 of the manifest cannot be read; 2 rows can"):
+        part.select([0])
+    with pytest.raises(ConfigError, match="No row is selected"):
+        part.select([])
+
+
+def test_what_cannot_be_decoded_outside_a_selection_does_not_count(make_video, spec, tmp_path):
+    make_video(tmp_path / "v" / "a.mp4")
+    make_video(tmp_path / "v" / "b.mp4")
+    manifest = scan(tmp_path / "v")
+    (tmp_path / "v" / "b.mp4").write_bytes(b"gone bad")
+    store = ClipStore(manifest, spec, motion=False, cache=tmp_path / "cache")
+    with pytest.raises(DataError, match=r"b\.mp4"):
+        ClipDataset(store, failures_allowed=0.0)
+    assert len(ClipDataset(subset_of(store, 1, seed=FIRST), failures_allowed=0.0)) == 1
+
+
+FIRST = next(seed for seed in range(99) if torch.randperm(2, generator=generator_at(seed, "evolve", "subset"))[0] == 0)
+"""A seed by which the first of two videos is drawn."""
+
+
+def test_a_subset_is_drawn_by_its_seed(stored):
+    drawn = [sorted(subset_of(stored, 3, seed).frames) for seed in (0, 0, 1, 2, 3)]
+    assert drawn[0] == drawn[1]
+    assert len({tuple(rows) for rows in drawn}) > 1
+    assert all(len(rows) == 3 for rows in drawn)
+    assert subset_of(stored, 6, 0) is stored

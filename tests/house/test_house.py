@@ -1,4 +1,4 @@
-"""The habits of the house, held by a machine: documented, annotated, small, unmixed, and true to its own files."""
+"""The habits of the house that ``make check`` does not hold: true to its own files, and nothing imported undeclared."""
 
 from __future__ import annotations
 
@@ -30,10 +30,6 @@ DISTRIBUTION_OF = {
 }
 
 
-def modules() -> list[Path]:
-    return sorted(SOURCE.rglob("*.py"))
-
-
 def belonging() -> list[Path]:
     """Every file of the checkout that git holds or would hold."""
     listed = subprocess.run(
@@ -62,10 +58,6 @@ def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def is_public(name: str) -> bool:
-    return not name.startswith("_")
-
-
 def test_the_version_is_stated_once_and_the_same():
     assert metadata.version("kinema") == PROJECT["version"]
     assert getattr(kinema, "__version__", PROJECT["version"]) == PROJECT["version"]
@@ -88,53 +80,8 @@ def test_make_has_every_target_and_says_what_it_does():
     assert set(phony.group(1).split()) == set(TARGETS)
 
 
-def test_every_module_has_a_docstring():
-    assert [str(path.relative_to(SOURCE)) for path in modules() if not ast.get_docstring(parse(path))] == []
-
-
-def test_every_public_function_and_class_has_a_docstring():
-    bare = []
-    for path in modules():
-        for node in parse(path).body:
-            kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-            if isinstance(node, kinds) and is_public(node.name) and not ast.get_docstring(node):
-                bare.append(f"{path.relative_to(SOURCE)}:{node.lineno} {node.name}")
-    assert bare == []
-
-
-def test_every_parameter_and_result_is_annotated():
-    bare = []
-    for path in modules():
-        for node in ast.walk(parse(path)):
-            if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                continue
-            arguments = node.args
-            everyone = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-            everyone += [extra for extra in (arguments.vararg, arguments.kwarg) if extra is not None]
-            names = [each.arg for each in everyone if each.annotation is None and each.arg not in {"self", "cls"}]
-            names += [] if node.returns is not None else ["its result"]
-            bare += [f"{path.relative_to(SOURCE)}:{node.lineno} {node.name}: {name}" for name in names]
-    assert bare == []
-
-
 def test_type_checkers_are_told_that_the_package_is_typed():
     assert (SOURCE / "py.typed").is_file()
-
-
-def test_no_file_is_longer_than_500_lines():
-    lengths = {name: text.count("\n") for name, text in texts().items() if name.endswith(".py")}
-    assert {name: lines for name, lines in lengths.items() if lines > 500} == {}
-
-
-def test_no_function_is_longer_than_60_lines():
-    long = []
-    for path in modules():
-        for node in ast.walk(parse(path)):
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno is not None:
-                lines = node.end_lineno - node.lineno + 1
-                if lines > 60:
-                    long.append(f"{path.relative_to(SOURCE)}:{node.lineno} {node.name}: {lines}")
-    assert long == []
 
 
 def test_nothing_is_left_for_later():

@@ -8,13 +8,11 @@ import torch
 from debug_size import BATCH, generator, make_batch, make_config, make_method
 from oracles import cmd as oracle
 from tiny_runs import assert_same_run, rows, tiny_plan
-from torch import nn
 from torch.nn.functional import normalize
 
 from kinema import api
 from kinema.core.clips import ClipSpec, Companions
 from kinema.core.errors import ConfigError, DataError, ShapeError, TrainingError
-from kinema.methods import CMDConfig
 from kinema.methods.cmd import context_matching, motion_prediction
 from kinema.networks import EncoderConfig, HeadConfig, PredictorConfig, Tower
 from kinema.recipes.table import preset, small
@@ -309,7 +307,6 @@ def test_cpr_starts_from_its_tower(tiny_folder, tiny_cache, tmp_path):
     method = make_method("cpr", norm="batch")
     method.start({"rgb": tower.state_dict()})
     assert torch.equal(method.f_k.encoder.stem[0].weight, tower.encoder.stem[0].weight)
-    assert isinstance(tower.head.layers[0], nn.Linear)
 
 
 @pytest.mark.parametrize("shrink", [1, 2, 4])
@@ -334,7 +331,6 @@ def test_videos_too_short_for_the_motion_are_refused_and_may_do_with_keyframes(t
 
 def test_the_small_preset_has_slim_guides():
     plan = small("cmd")
-    assert isinstance(plan.method, CMDConfig)
     assert (plan.method.first_temperature, plan.method.temperature) == (0.4, 0.1)
     assert plan.method.head == HeadConfig(norm=True)
     assert plan.method.grid == plan.data.clip.size // 16

@@ -8,7 +8,6 @@ from debug_size import BATCH, build, fill, generator, make_batch, make_config, m
 
 from kinema.core.clips import Companions
 from kinema.core.errors import ConfigError
-from kinema.core.method import Method
 from kinema.methods import Joined, JoinedConfig
 from kinema.networks import HeadConfig
 from kinema.recipes.table import METHODS
@@ -136,7 +135,6 @@ def test_features_are_asked_for_where_a_part_wants_them():
     assert method.refreshes()
     method.refresh({"rgb": torch.ones(2, 3)})
     assert method.parts[1].told.keys() == {"rgb"}
-    assert isinstance(method, Method)
 
 
 def test_what_cannot_be_joined_is_refused():

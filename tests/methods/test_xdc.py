@@ -4,7 +4,6 @@ import pytest
 import torch
 from debug_size import CONTEXT, VIDEOS, build, fill, generator, make_batch, make_method, refreshed
 from oracles.xdc import balanced, weighted_cross_entropy, xdc_loss
-from torch import nn
 
 from kinema.core.errors import ConfigError, ShapeError
 from kinema.methods import XDCConfig
@@ -169,4 +168,3 @@ def test_settings_that_cannot_be_are_named(settings, message):
 def test_more_clusters_than_videos_are_refused():
     with pytest.raises(ConfigError, match=f"17 for {VIDEOS} videos"):
         build(XDCConfig(clusters=17), context=CONTEXT)
-    assert isinstance(make().f_a.head.layers[0], nn.Linear)

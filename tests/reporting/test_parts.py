@@ -30,7 +30,7 @@ from kinema.reporting.wording import (
 
 
 def test_texts_and_attributes_are_escaped_and_markup_is_not():
-    assert tag("p", "a<b>&\"'", title='"x"') == '<p title="&quot;x&quot;">a&lt;b&gt;&amp;&quot;&#x27;</p>'
+    assert tag("p", "a<b>&\"'", title='"x"') == '<p title="&#34;x&#34;">a&lt;b&gt;&amp;&#34;&#39;</p>'
     assert tag("p", Markup("<b>"), [tag("i", "<")], None) == "<p><b><i>&lt;</i></p>"
     assert (
         tag("td", class_="x", aria_hidden="true", hidden=True, id=None)

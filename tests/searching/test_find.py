@@ -380,6 +380,6 @@ def test_a_sheet_escapes_every_text(search, tiny_folder):
     hit = replace(found.hits[0], video=evil, label=evil, cluster_name=evil)
     text = sheet(replace(found, query=evil, hits=(hit, found.hits[1]), notes=(evil,)))
     assert "<script" not in text
-    assert text.count("&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;&amp;&quot;&#x27;") == 7
+    assert text.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&#34;&#39;") == 7
     assert text.count('src="data:image/jpeg;base64,/9j/') == 2
     assert "http" not in text.replace("http-equiv", "")

@@ -230,6 +230,15 @@ def test_a_collapse_is_noticed(run, tmp_path, monkeypatch):
     assert "collapse_rank" in caught.value.hint
 
 
+def test_a_method_without_embeddings_is_not_judged(run, tmp_path, monkeypatch):
+    loss = MoCo.loss
+    monkeypatch.setattr(MoCo, "loss", lambda *given: replace(loss(*given), embeddings=None))
+    folder = RunFolder.open(run(tiny_plan("moco", epochs=6, collapse_rank=1.2), tmp_path / "run"))
+    epochs = [row for row in folder.metrics(folder.phases()[0]) if row["event"] == "epoch"]
+    assert len(epochs) == 6
+    assert not any("effective_rank" in row for row in epochs)
+
+
 def test_a_full_disk_leaves_the_last_checkpoint(moco_run, run, tmp_path, monkeypatch):
     out = tmp_path / "run"
     saved = out / "phases/01-moco-rgb/checkpoint.pt"

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kinema.core.errors import DataError, ShapeError
-from kinema.core.ops import effective_rank
+from kinema.core.ops import effective_rank, k_means
 
 LEAST_RANK = 2.0
 """Effective rank of the centred features below which an encoder counts as collapsed."""
@@ -94,14 +94,11 @@ def zipf_fitness(
     told = ZipfFigures(float("nan"), np.zeros(k), float("nan"), rank, spread)
     if told.collapsed:
         return told
-    from sklearn.cluster import KMeans
-
     points = standardised(x).numpy()
-    fitted = KMeans(k, n_init=4, random_state=seed).fit(points)
-    centres = fitted.cluster_centers_
+    labels, centres = k_means(points, k, seed=seed, starts=4)
     squares = (points**2).sum(1)[:, None] + (centres**2).sum(1) - 2 * points @ centres.T
     p = torch.softmax(torch.from_numpy(-squares / temperature), dim=1).mean(0).numpy()
-    sizes = np.bincount(fitted.labels_, minlength=k) / len(points)
+    sizes = np.bincount(labels, minlength=k) / len(points)
     return ZipfFigures(divergence(p, s), np.sort(p)[::-1], divergence(sizes, s), rank, spread)
 
 

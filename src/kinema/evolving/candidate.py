@@ -6,14 +6,16 @@ recipe, so it knows nothing of the search.
 
 from __future__ import annotations
 
-import copy
 import os
 import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kinema.data import ClipStore
 
 Job = dict[str, Any]
 
@@ -61,7 +63,7 @@ def _trained_and_judged(job: Job, run: Path) -> Job:
     recipe, manifest = recipe_from_plain(job["recipe"]), Manifest.read(Path(job["manifest"]))
     done = api.pretrain(recipe, manifest, run, cache=job["cache"], device=job["device"], logger="none")
     loaded = load_data(recipe, manifest, cache=job["cache"])
-    store = chosen(loaded.store, job["subset"], job["seed"])
+    store = subset_of(loaded.store, job["subset"], job["seed"])
     device = {"gpu": "cuda", "auto": None}.get(job["device"], job["device"])
     features = done.model().features(store, device=device, failures_allowed=loaded.config.failure_budget).encoded
     found = zipf_fitness(features, job["k"], job["s"], job["seed"], job["temperature"])
@@ -71,7 +73,7 @@ def _trained_and_judged(job: Job, run: Path) -> Job:
     return {**figures, "reason": "", "fitness": found.fitness, "hard": found.hard}
 
 
-def chosen(store: Any, subset: int, seed: int) -> Any:
+def subset_of(store: ClipStore, subset: int, seed: int) -> ClipStore:
     """The store with ``subset`` of its videos, drawn by the seed: the same for every candidate."""
     import torch
 
@@ -81,9 +83,7 @@ def chosen(store: Any, subset: int, seed: int) -> Any:
     if len(rows) <= subset:
         return store
     taken = torch.randperm(len(rows), generator=generator_at(seed, "evolve", "subset"))[:subset].tolist()
-    some = copy.copy(store)
-    some.frames = {rows[place]: store.frames[rows[place]] for place in taken}
-    return some
+    return store.select(rows[place] for place in taken)
 
 
 def main(arguments: list[str]) -> None:

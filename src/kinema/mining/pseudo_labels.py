@@ -9,10 +9,9 @@ Axes: N videos, d dimensions, k clusters.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kinema.core.errors import ConfigError, DataError, MissingExtraError, ShapeError
+from kinema.core.ops import k_means
 
 Engine = Literal["auto", "sklearn", "faiss"]
 
@@ -97,14 +97,8 @@ def _k_means(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     if engine == "faiss" or (engine == "auto" and len(x) > MANY and find_spec("faiss") is not None):
         return _by_faiss(x, clusters, seed)
-    from sklearn.cluster import KMeans, MiniBatchKMeans
-
-    small = len(x) <= MANY
-    how: dict[str, Any] = {"n_init": 3} if small else {"n_init": 3, "batch_size": 4096}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # fewer distinct rows than clusters: the empty ones are begun anew
-        found = (KMeans if small else MiniBatchKMeans)(clusters, random_state=seed % 2**32, **how).fit(x)
-    return found.labels_.astype(np.int64), found.cluster_centers_.astype(np.float32)
+    labels, middles = k_means(x, clusters, seed=seed, starts=3, many=MANY, batch=4096)
+    return labels, middles.astype(np.float32)
 
 
 def _by_faiss(x: NDArray[np.float32], clusters: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

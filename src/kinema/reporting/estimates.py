@@ -24,8 +24,6 @@ from kinema.core.vocabulary import Vocabulary
 from kinema.reporting.pooled import Group
 from kinema.reporting.report import Figure, Row
 
-STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
-"""The 97.5 % quantile of Student's t with 1, 2, … 9 degrees of freedom."""
 
 FEWEST = 6
 """Queries that two must answer differently before a difference counts: of fewer, all in favour of one is a matter of
@@ -138,8 +136,10 @@ def estimate(
     mean = sum(known) / len(known)
     spread = 0.0
     if len(known) > 1:
+        from scipy.special import stdtrit
+
         variance = sum((value - mean) ** 2 for value in known) / (len(known) - 1)
-        spread = STUDENT[min(len(known) - 2, len(STUDENT) - 1)] * math.sqrt(variance / len(known))
+        spread = float(stdtrit(len(known) - 1, 0.975)) * math.sqrt(variance / len(known))
     low, high = _bounds(known, mean, [figure.interval for figure in figures], spread)
     asked, right = _answers(figures)
     higher = vocabulary.protocol(row.protocol).higher_is_better

@@ -8,7 +8,6 @@ both times and are in either of the two, more than half are in both. A name with
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import DataError, UsageError
+from kinema.core.ops import k_means
 from kinema.searching import place
 from kinema.searching.index import renew_index, tidy
 from kinema.searching.lock import writing
@@ -217,16 +217,9 @@ def _read(table: Any, kind: str) -> _Rows:
 def _fitted(vectors: NDArray[np.float32], way: str, k: int, least: int, seed: int) -> NDArray[np.int64]:
     rows = len(vectors)
     if way == "kmeans":
-        from sklearn.cluster import KMeans, MiniBatchKMeans
-
         if k > rows:
             raise DataError(f"There are {rows} rows to make {k} clusters of.", "Choose a smaller k, or over windows.")
-        kind = KMeans if rows <= MANY_FOR_KMEANS else MiniBatchKMeans
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # fewer distinct rows than clusters: some clusters are empty, and so not told
-            return np.asarray(kind(n_clusters=k, n_init=5, random_state=seed).fit_predict(vectors), dtype=np.int64)
+        return k_means(vectors, k, seed=seed, starts=5, many=MANY_FOR_KMEANS)[0]
     from sklearn.cluster import HDBSCAN
 
     if rows > MANY_FOR_HDBSCAN:

@@ -1,4 +1,4 @@
-"""Hits as one HTML page with their pictures in it, which asks for nothing from outside."""
+"""Hits as one HTML page with their pictures in it, which asks for nothing from outside; ``sheet.html.jinja`` is it."""
 
 from __future__ import annotations
 
@@ -6,40 +6,24 @@ import base64
 from pathlib import Path
 
 from kinema.core.files import write_text
-from kinema.reporting.markup import Markup, tag
-from kinema.searching.find import Found, Hit
-
-_STYLE = """
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-ol { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: 1rem; padding: 0; }
-li { list-style: none; }
-figure { margin: 0; }
-h1 { font-size: 1.4rem; font-weight: 400; line-height: 1.3; overflow-wrap: anywhere; }
-h1 em { font-style: normal; font-weight: 600; }
-img { width: 100%; border-radius: .3rem; }
-figcaption, .note { font-size: .875rem; overflow-wrap: anywhere; }
-"""
+from kinema.searching.find import Found
 
 
 def sheet(found: Found) -> str:
     """A search as an HTML document; every text of it is escaped."""
-    how = "every one compared" if found.exact else "by the index, which may miss some"
-    told = f"{len(found.hits)} finds among {found.rows} rows, {how}, in {found.seconds:.2f} s."
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        Markup('<meta name="viewport" content="width=device-width">'),
-        tag("title", f"kinema: {found.query}"),
-        tag("style", Markup(_STYLE)),
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    pages = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    items = [tag("li", _hit(hit, number)) for number, hit in enumerate(found.hits, 1)]
-    notes = [tag("p", note, class_="note") for note in found.notes]
-    head_line = tag("h1", "Like ", tag("em", found.query.replace("\\", "/").rpartition("/")[2]))
-    body = tag("body", head_line, tag("p", found.query, class_="note"), tag("p", told), notes, tag("ol", items))
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+    pages.filters["base64"] = lambda content: base64.b64encode(content).decode()
+    name = found.query.replace("\\", "/").rpartition("/")[2]
+    return pages.get_template("sheet.html.jinja").render(found=found, name=name)
 
 
 def write_sheet(found: Found, path: Path) -> None:
@@ -49,12 +33,3 @@ def write_sheet(found: Found, path: Path) -> None:
         StorageError: the place cannot be written.
     """
     write_text(path, sheet(found))
-
-
-def _hit(hit: Hit, number: int) -> Markup:
-    when = f"{hit.start:.2f} to {hit.end:.2f} s"
-    source = "data:image/jpeg;base64," + base64.b64encode(hit.thumbnail).decode()
-    picture = tag("img", src=source, alt=f"Find {number}: {hit.video}, {when}", loading="lazy")
-    about = [tag("div", each) for each in (hit.label, hit.cluster_name) if each is not None]
-    caption = tag("figcaption", tag("strong", f"{hit.score:.3f}"), f" {hit.video}", tag("div", when), about)
-    return tag("figure", picture, caption)

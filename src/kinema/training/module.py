@@ -114,7 +114,8 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         if losses.ready:
             self._step(losses.total, p.epoch + (p.batch + 1) / self.around.data.batches)
             self.finite.add(p.step, losses.total)
-            self.collapse.add(losses.embeddings if losses.embeddings is not None else losses.total.reshape(1, 1))
+            if losses.embeddings is not None:
+                self.collapse.add(losses.embeddings)
         try:
             self.method.commit(losses)
         except ShapeError:
@@ -162,7 +163,9 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         if self.around.meter is not None:
             row |= self.around.meter.figures()
             self.around.meter.reset()
-        row["effective_rank"] = self.collapse.look(p.step, judge=p.epoch > 0)
+        rank = self.collapse.look(p.step, judge=p.epoch > 0)
+        if rank is not None:
+            row["effective_rank"] = rank
         if self.around.after_epoch is not None:
             row |= self.around.after_epoch(self.method, p.epoch)
         self._write(row)

@@ -111,14 +111,14 @@ class CollapseWatch:
         """Takes back what :meth:`state` gave."""
         self._kept, self.low = list(state["kept"]), int(state["low"])  # type: ignore[call-overload]
 
-    def look(self, step: int, judge: bool) -> float:
-        """The effective rank now; with ``judge``, counts towards a verdict.
+    def look(self, step: int, judge: bool) -> float | None:
+        """The effective rank now, None where no projection was seen; with ``judge``, counts towards a verdict.
 
         Raises:
             TrainingError: the rank has been too low too often.
         """
         if not self._kept:
-            return float("nan")
+            return None
         rank = float(effective_rank(torch.cat(self._kept)))
         if not judge:
             return rank

@@ -5,6 +5,7 @@ from kinema.core.ops.distributed import all_gather_rows, rank_slice, world_size
 from kinema.core.ops.dropout import dropout_from
 from kinema.core.ops.ema import update_ema
 from kinema.core.ops.information import entropy, normalised_mutual_information
+from kinema.core.ops.kmeans import k_means
 from kinema.core.ops.rank import effective_rank
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "dropout_from",
     "effective_rank",
     "entropy",
+    "k_means",
     "normalised_mutual_information",
     "rank_slice",
     "update_ema",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
-@torch.no_grad()
 def update_ema(average: nn.Module, model: nn.Module, momentum: float) -> None:
     """Moves every parameter of ``average`` to ``momentum * average + (1 - momentum) * model``, in place.
 
     Buffers are left alone: the averaged network gathers BatchNorm statistics of its own.
     """
-    ours: list[Tensor] = list(average.parameters())
-    theirs: list[Tensor] = list(model.parameters())
+    ours, theirs = tuple(average.parameters()), tuple(model.parameters())
     assert len(ours) == len(theirs), "the two networks differ"
-    torch._foreach_lerp_(ours, theirs, 1.0 - momentum)
+    get_ema_multi_avg_fn(momentum)(ours, theirs, 0)  # type: ignore[no-untyped-call]

@@ -7,8 +7,9 @@ allowed, windows are decoded from the files as they are asked for; both ways giv
 
 from __future__ import annotations
 
+import copy
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -131,6 +132,27 @@ class ClipStore:
     def cached(self) -> bool:
         """Whether windows come from the memory-mapped store."""
         return self._stored is not None
+
+    def select(self, rows: Iterable[int]) -> ClipStore:
+        """A store of some of the rows, over the same decoded videos; this one stays as it is.
+
+        Args:
+            rows: rows of the manifest, each one of ``frames``.
+
+        Raises:
+            ConfigError: a row cannot be read, or there is none.
+        """
+        wanted = sorted(set(rows))
+        unknown = [row for row in wanted if row not in self.frames]
+        if unknown:
+            raise ConfigError(f"Row {unknown[0]} of the manifest cannot be read; {len(self.frames)} rows can.")
+        if not wanted:
+            raise ConfigError(f"No row is selected of the {len(self.frames)} that can be read.", "Select at least one.")
+        part = copy.copy(self)
+        part.frames = {row: self.frames[row] for row in wanted}
+        part.failures = {row: reason for row, reason in self.failures.items() if row in part.frames}
+        part.bytes = sum(_estimate(self.manifest.videos[row], self.spec, self.motion, self.sound) for row in wanted)
+        return part
 
     def read(
         self,
