@@ -10,7 +10,7 @@ import pytest
 
 from kinema.core.clips import ClipSpec
 from kinema.core.errors import ConfigError, DataError, StorageError, VideoError
-from kinema.data import store_files
+from kinema.data.clips import store_files
 from kinema.data.clips.store import ClipStore
 from kinema.data.video.manifest import Manifest, Video
 from kinema.data.video.scanning import scan
