@@ -158,7 +158,9 @@ class Probe(MoCo):
 
 
 def test_a_method_that_refreshes_is_given_the_features_of_all_videos(tiny_manifest, tiny_cache, tmp_path, monkeypatch):
-    monkeypatch.setitem(METHODS, "probe", MethodEntry(ProbeConfig, "none", ("rgb",), "a probe", "Probe", {}))
+    known = {**METHODS, "probe": MethodEntry(ProbeConfig, "none", ("rgb",), "a probe", "Probe", {})}
+    for place in ("kinema.recipes.table.METHODS", "tiny_runs.METHODS"):
+        monkeypatch.setattr(place, known)
     calls = []
     refresh = Probe.refresh
 
