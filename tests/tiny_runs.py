@@ -17,6 +17,9 @@ from kinema.training.settings import OptimiserConfig
 
 TIMING = ("clips_per_second", "data_wait")
 
+VIDEO_METHODS = [name for name, entry in METHODS.items() if "text" not in entry.modalities]
+"""The methods that learn from videos."""
+
 
 def tiny_plan(name="moco", *, method=None, **changes):
     """A plan for the tiny videos: 3 batches of 4 an epoch for every clip of a video, a queue of 8."""

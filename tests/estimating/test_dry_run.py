@@ -8,7 +8,7 @@ import pytest
 import torch
 from signalled import signalled
 from tiny_commands import SMALL
-from tiny_runs import tiny_plan
+from tiny_runs import VIDEO_METHODS, tiny_plan
 
 import kinema
 from kinema import api
@@ -99,7 +99,7 @@ def test_the_whole_is_steps_times_seconds_and_reading(tried):
     assert slow.seconds == 3 * slow.steps
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", VIDEO_METHODS)
 def test_every_method_makes_a_step_that_learns(tried, name):
     plan = tiny_plan(name, clips_per_video=4)
     if name == "cmd":  # clips of 16 pixels have no map of seven by seven

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 from debug_size import BATCH, build, fill, generator, make_batch, make_config, make_method, snapshot, train_step
+from tiny_runs import VIDEO_METHODS
 
 from kinema.core.clips import Companions
 from kinema.core.errors import ConfigError
@@ -14,7 +15,7 @@ from kinema.networks import HeadConfig
 from kinema.recipes.plan import like
 from kinema.recipes.table import METHODS
 
-BASES = [name for name, entry in METHODS.items() if entry.alone]
+BASES = [name for name in VIDEO_METHODS if METHODS[name].alone]
 
 
 def joined(*names, weights=(), **changes):

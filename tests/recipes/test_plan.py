@@ -7,9 +7,9 @@ import pytest
 from kinema.core.errors import ConfigError, UsageError
 from kinema.core.method import TrainingContext
 from kinema.data.clips.config import ClipsConfig
-from kinema.data.clips.module import transform_of
 from kinema.methods import CPRBankConfig, CPRConfig, MoCoConfig, SimCLRConfig
 from kinema.networks import EncoderConfig, HeadConfig
+from kinema.networks.text import TextConfig
 from kinema.recipes.plan import Plan, Schedule
 from kinema.recipes.table import METHODS, method_name, preset
 from kinema.training.settings import OptimiserConfig, Phase, Recipe
@@ -70,8 +70,9 @@ def test_progressive_training_of_the_bank_inherits_both_views():
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "cpr"])
 def test_other_methods_have_one_phase(name):
-    recipe = Plan(METHODS[name].config(), epochs=7).recipe()
-    assert told(recipe) == [(f"{name}-rgb", 7, {})]
+    plan = replace(preset("small", name), epochs=7)
+    recipe = plan.recipe()
+    assert told(recipe) == [(f"{name}-{plan.view}", 7, {})]
     assert recipe.name == name == method_name(recipe.phases[0].method)
 
 
@@ -132,6 +133,10 @@ def test_the_learning_rate():
 
 
 PRESETS = ("small", "paper", "paper-kinetics")
+ENCODERS = {
+    "clips": EncoderConfig("slim", width=4),
+    "documents": TextConfig(layers=1, width=16, heads=2, vocabulary=64, positions=16),
+}
 ON_KINETICS = {"be", "be-regulariser", "dsm", "cmd", "xdc"}
 
 
@@ -155,9 +160,9 @@ def test_every_preset_gives_its_method_a_recipe(name, method):
     assert recipe.name == method
     assert recipe.phases
     for phase in recipe.phases:
-        built = phase.method.build(EncoderConfig("slim", width=4), TrainingContext(4096, 2))
-        assert built.needs == phase.method.needs
-        transform_of(phase.needs, recipe.data)
+        built = phase.method.build(ENCODERS[recipe.data.unit], TrainingContext(4096, 2))
+        assert (built.needs, built.trains) == (phase.method.needs, phase.method.trains)
+        recipe.data.check(phase.needs)
 
 
 @pytest.mark.parametrize("name", PRESETS)
