@@ -86,7 +86,9 @@ def subject(row: str, data: Any, store: ClipStore) -> Subject:
 
 def undisturbed(transform: ViewTransform, method: Method) -> Callable[[Any, torch.Generator], Any]:
     """The same without the disturbances, the views that only they see, and the window elsewhere."""
-    plain = ViewTransform(transform.spec, method.needs.views, replace(transform.config, disturb=()), method.needs.companions)
+    plain = ViewTransform(
+        transform.spec, method.needs.views, replace(transform.config, disturb=()), method.needs.companions
+    )
 
     def change(raw: Any, draw: torch.Generator) -> Any:
         if transform.elsewhere:

@@ -40,7 +40,14 @@ def batches(recipe: Recipe, count: int) -> list[RawClips]:
     generator = generator_at(0, "benchmark")
     made = []
     for _ in range(count):
-        shape = (recipe.batch_size, 2, recipe.data.clip.frames + 1, recipe.data.clip.short_side, recipe.data.clip.short_side, 3)
+        shape = (
+            recipe.batch_size,
+            2,
+            recipe.data.clip.frames + 1,
+            recipe.data.clip.short_side,
+            recipe.data.clip.short_side,
+            3,
+        )
         frames = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
         ids = torch.arange(recipe.batch_size)
         extent = torch.full((recipe.batch_size, 2), recipe.data.clip.short_side)

@@ -8,14 +8,17 @@ from debug_size import CLIP
 
 from kinema.data.clips.config import ClipsConfig
 from kinema.networks import EncoderConfig, HeadConfig
-from kinema.recipes.table import METHODS
 from kinema.recipes.changes import fields_of_data
 from kinema.recipes.plan import Plan, Schedule
+from kinema.recipes.table import METHODS
 from kinema.training.checkpoints import read_tower
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import OptimiserConfig
 
 TIMING = ("clips_per_second", "data_wait")
+
+VIDEO_METHODS = [name for name, entry in METHODS.items() if "text" not in entry.modalities]
+"""The methods that learn from videos."""
 
 
 def tiny_plan(name="moco", *, method=None, **changes):

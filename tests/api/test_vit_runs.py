@@ -11,7 +11,7 @@ import torch
 from debug_size import BATCH, CLIP, CONTEXT, fill, generator, make_batch, make_config, snapshot
 from safetensors.torch import load_file
 from signalled import signalled
-from tiny_runs import assert_same_run, tiny_plan, towers
+from tiny_runs import VIDEO_METHODS, assert_same_run, tiny_plan, towers
 from tiny_vits import CONFIGS, NAMES, SIZES, as_rgb, as_theirs, library, pixels, their_model
 
 import kinema
@@ -61,7 +61,7 @@ def stand_in(name):
 
 
 @each
-@pytest.mark.parametrize("method_name", [name for name, entry in METHODS.items() if entry.alone])
+@pytest.mark.parametrize("method_name", [name for name in VIDEO_METHODS if METHODS[name].alone])
 def test_every_method_learns_with_one(name, method_name):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -27,10 +27,10 @@ def test_transforms_a_base_and_a_loss_beside(call, tiny_folder, cache, tmp_path)
     assert [phase["name"] for phase in told["phases"]] == ["be-rgb", "infonce-residual", "cpr-rgb"]
     assert [phase["method"]["name"] for phase in told["phases"]] == ["joined", "moco", "joined"]
     assert told["phases"][2]["method"]["weights"] == [0.5]
-    assert [each["name"] for each in told["transform"]["disturb"]] == ["broken-motion", "static-frame"]
+    assert [each["name"] for each in told["data"]["transform"]["disturb"]] == ["broken-motion", "static-frame"]
     assert [each["name"] for each in told["phases"][2]["disturb"]] == ["static-frame", "elsewhere"]
     assert told["phases"][0]["method"]["method"]["queue"] == 8
-    assert (told["name"], told["temporal"]) == ("cpr", 0.0)
+    assert (told["name"], told["data"]["temporal"]) == ("cpr", 0.0)
     terms = [row for path in RunFolder.open(run).phases() for row in RunFolder.open(run).metrics(path)]
     assert {row["phase"] for row in terms} == {"be-rgb", "infonce-residual", "cpr-rgb"}
     status, out, err = call("pretrain", "cpr", tiny_folder, "--out", run, "--resume", *cache, "--json")
@@ -46,7 +46,7 @@ def test_be_and_dsm_train_by_name(name, call, tiny_folder, cache, tmp_path):
     small = [*SMALL[:14], *SMALL[-4:], "--method.queue", "8"]
     status, _, err = call("pretrain", name, tiny_folder, "--out", tmp_path / "run", *small, *cache, "--json")
     assert status == 0, err
-    assert recipe_of(tmp_path / "run")["temporal"] == 0.0
+    assert recipe_of(tmp_path / "run")["data"]["temporal"] == 0.0
     status, out, err = call("evaluate", "retrieval", tmp_path / "run", tiny_folder, *cache, "--json")
     assert (status, json.loads(out)["encoder"]) == (0, name), err
 

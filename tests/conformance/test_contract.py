@@ -21,6 +21,7 @@ from debug_size import (
 from torch import nn
 
 from kinema.core.method import Method
+from kinema.data.clips.config import ClipsConfig
 from kinema.networks import EncoderConfig
 from kinema.recipes.json import recipe_from_plain, recipe_to_plain
 from kinema.recipes.plan import Plan
@@ -142,7 +143,8 @@ def test_an_embedding_does_not_depend_on_its_batch_mates(name, norm):
 
 
 def test_the_recipe_survives_json(name):
-    plan = Plan(make_config(name, view="residual", guide="rgb"), epochs=3, batch_size=BATCH, clip=CLIP, seed=5)
+    config = make_config(name, view="residual", guide="rgb")
+    plan = Plan(config, epochs=3, batch_size=BATCH, data=ClipsConfig(CLIP), seed=5)
     recipe = plan.recipe()
     plain = recipe_to_plain(recipe)
     again = recipe_from_plain(json.loads(json.dumps(plain)))

@@ -179,7 +179,7 @@ def test_windows_are_the_same_with_company_and_without(store):
 
 
 def test_one_pass_over_a_file_reads_all(manifest, spec, monkeypatch):
-    from kinema.data import store as module
+    from kinema.data.clips import store as module
 
     passes = []
 

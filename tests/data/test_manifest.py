@@ -146,5 +146,5 @@ def test_no_module_hides_a_public_name():
     import kinema.data
 
     modules = {module.name for module in pkgutil.iter_modules(kinema.data.__path__)}
-    assert {"scanning", "decoding", "motion"} <= modules
+    assert {"clips", "video", "layouts"} <= modules
     assert modules & set(kinema.data.__all__) == set()

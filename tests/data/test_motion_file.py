@@ -10,7 +10,8 @@ import pytest
 
 import kinema
 from kinema.core.errors import DataError, StorageError, UsageError, VideoError
-from kinema.data import decode, motion_file, motion_vectors, write_motion
+from kinema.data import decode, motion_vectors, write_motion
+from kinema.data.video import motion_file
 from kinema.data.video.film import Film
 from kinema.data.video.motion import SUBPIXEL
 from kinema.data.video.motion_drawing import Drawer, add_speeds, arrow_shapes, full_speed

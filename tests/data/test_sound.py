@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from kinema.data import probe as probing
+from kinema.data.video import probe as probing
 from kinema.data.video.probe import probe
 from kinema.data.video.scanning import scan
 from kinema.data.video.sound import sound_facts

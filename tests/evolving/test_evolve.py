@@ -15,6 +15,7 @@ from tiny_runs import assert_same_run, tiny_plan
 import kinema
 from kinema import api, cli
 from kinema.api.evolution import evolve, settings_file
+from kinema.cli.pretrain import _pretraining
 from kinema.core.errors import RunError, UsageError
 from kinema.evolving.history import SearchFolder
 from kinema.evolving.run import EvolveConfig
@@ -139,7 +140,7 @@ def test_the_settings_file_is_read_as_the_plan_it_was_made_of(tmp_path):
     )
     file = tmp_path / "best.json"
     file.write_text(json.dumps(settings_file(chosen)))
-    _, settings = cli._pretraining("elo", "small", ["videos", "--out", "run", "--config", str(file)])
+    _, settings = _pretraining("elo", "small", ["videos", "--out", "run", "--config", str(file)])
     assert settings["method_settings"] == {"weights": dict(chosen.method.weights), "rest": 0.0}
     assert not {"epochs", "clip", "transform", "encoder", "optimiser"} & set(settings)
     assert changed(plan, {"method_settings": settings["method_settings"]}) == chosen

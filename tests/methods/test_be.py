@@ -65,7 +65,7 @@ def test_what_it_asks_of_its_batch():
     config = make_config("be", strength=0.2)
     assert config.disturbances == (StaticFrame(0.2), Elsewhere())
     for form in ("contrast", "triplet"):
-        assert make_method("be", form=form, strength=0.2).disturbances == config.disturbances
+        assert make_method("be", form=form, strength=0.2).needs.disturbances == config.disturbances
     assert config.warm_up_clips == config.queue
     assert make_config("be", form="triplet").warm_up_clips == 0
     assert make_config("be", negatives_from="batch").warm_up_clips == 0

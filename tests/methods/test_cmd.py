@@ -13,9 +13,11 @@ from torch.nn.functional import normalize
 from kinema import api
 from kinema.core.clips import ClipSpec, Companions
 from kinema.core.errors import ConfigError, DataError, ShapeError, TrainingError
+from kinema.core.method import TrainingContext
+from kinema.methods import CMDConfig
 from kinema.methods.cmd import context_matching, motion_prediction
 from kinema.networks import EncoderConfig, HeadConfig, PredictorConfig, Tower
-from kinema.recipes.table import preset, small
+from kinema.recipes.table import preset
 
 TINY = {
     "grid": 1,
@@ -330,11 +332,12 @@ def test_videos_too_short_for_the_motion_are_refused_and_may_do_with_keyframes(t
 
 
 def test_the_small_preset_has_slim_guides():
-    plan = small("cmd")
+    plan = preset("small", "cmd")
+    assert isinstance(plan.method, CMDConfig)
     assert (plan.method.first_temperature, plan.method.temperature) == (0.4, 0.1)
     assert plan.method.head == HeadConfig(norm=True)
     assert plan.method.grid == plan.data.clip.size // 16
-    method = plan.method.build(plan.encoder, api.TrainingContext(4))
+    method = plan.method.build(plan.encoder, TrainingContext(4))
     count = {name: sum(p.numel() for p in child.parameters()) for name, child in method.named_children()}
     assert sum(count.values()) - count["tower"] < 1.5 * count["tower"]
 
@@ -343,7 +346,7 @@ def test_the_papers_preset_is_the_papers():
     """Motion maps of 7 x 7 cells in 512 channels, 49 queries of width 512, projections to 512."""
     plan = preset("paper", "cmd")
     assert (plan.data.clip.frames, plan.data.clip.stride, plan.data.clip.size, plan.epochs) == (16, 4, 112, 120)
-    method = plan.method.build(EncoderConfig("slim"), api.TrainingContext(4))
+    method = plan.method.build(EncoderConfig("slim"), TrainingContext(4))
     assert method.needs.companions == Companions(8, 3, 3, True, 5, 1)
     assert method.predictor.queries.shape == (49, 512)
     assert (len(method.predictor.encoder), len(method.predictor.decoder)) == (2, 4)

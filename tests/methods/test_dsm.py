@@ -66,7 +66,7 @@ def test_the_two_triplets_against_loops():
 def test_what_it_asks_of_its_batch():
     warp, broken = LocalWarp("thin-plate", 0.5), BrokenMotion(("swap",))
     for form in ("contrast", "triplets"):
-        assert make_method("dsm", form=form, warp=warp, broken=broken).disturbances == (warp, broken)
+        assert make_method("dsm", form=form, warp=warp, broken=broken).needs.disturbances == (warp, broken)
     assert make_config("dsm").disturbances == (LocalWarp(), BrokenMotion())
     assert make_config("dsm", form="triplets").warm_up_clips == 0
     with pytest.raises(ConfigError, match=r"margin is -1"):

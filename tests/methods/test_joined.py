@@ -1,19 +1,21 @@
 """Methods beside one another: on any base, one network, and a loss that is the sum."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 from debug_size import BATCH, build, fill, generator, make_batch, make_config, make_method, snapshot, train_step
+from tiny_runs import VIDEO_METHODS
 
 from kinema.core.clips import Companions
 from kinema.core.errors import ConfigError
-from kinema.methods import Joined, JoinedConfig
+from kinema.core.method import Method
+from kinema.methods import JoinedConfig, SimCLRConfig
 from kinema.networks import HeadConfig
-from kinema.recipes.table import METHODS
 from kinema.recipes.plan import like
+from kinema.recipes.table import METHODS
 
-BASES = [name for name, entry in METHODS.items() if entry.alone]
+BASES = [name for name in VIDEO_METHODS if METHODS[name].alone]
 
 
 def joined(*names, weights=(), **changes):
@@ -29,7 +31,7 @@ def test_the_loss_is_the_sum_of_the_parts(name):
     method = joined(name, "be-regulariser", weights=(0.25,))
     step = fill(method)
     batch = make_batch(method, step)
-    first, other = method.parts
+    first, other = method.methods
     draw = generator(step)
     told = first.loss(batch, draw)
     beside = other.loss(replace(batch, label=None), draw)
@@ -48,7 +50,7 @@ def test_the_loss_is_the_sum_of_the_parts(name):
 def test_both_learn_one_network(name):
     """Momentum copies follow what is shared, and every parameter is there once."""
     method = joined(name, "be-regulariser")
-    first, other = method.parts
+    first, other = method.methods
     assert other.tower is first.towers()[method.view]
     parameters = list(method.parameters())
     assert len(parameters) == len({id(p) for p in parameters}) == len(list(first.parameters()))
@@ -65,8 +67,8 @@ def test_both_learn_one_network(name):
 
 def test_a_momentum_tower_beside_another_starts_where_the_shared_one_does():
     method = joined("simclr", "moco")
-    moco = method.parts[1]
-    assert moco.f_q is method.parts[0].tower
+    moco = method.methods[1]
+    assert moco.f_q is method.methods[0].tower
     assert all(torch.equal(a, b) for a, b in zip(moco.f_q.parameters(), moco.f_k.parameters(), strict=True))
     stranger = make_method("simclr", seed=5)
     method.start({"rgb": stranger.tower.state_dict()})
@@ -79,16 +81,16 @@ def test_it_waits_for_all_and_each_remembers_its_own():
     assert not method.loss(make_batch(method, 0), generator(0)).ready
     step = fill(method)
     assert step == 2, "two batches fill the queues"
-    for part in method.parts[1:]:
+    for part in method.methods[1:]:
         assert part.queue.full
     losses = method.loss(make_batch(method, step), generator(step))
     assert losses.terms.keys() == {"SimCLR.nt_xent", "MoCo.info_nce", "DSM.info_nce"}
     keys = {name: losses.pending[f"{name}.k"] for name in ("MoCo", "DSM")}
     method.commit(losses)
-    for part in method.parts[1:]:
+    for part in method.methods[1:]:
         assert torch.equal(part.queue.features("rgb")[:BATCH], keys[type(part).__name__])
     assert method.needs.negatives
-    assert method.needs.disturbances == method.parts[2].disturbances
+    assert method.needs.disturbances == method.methods[2].needs.disturbances
 
 
 def test_two_of_one_kind_are_told_apart():
@@ -101,27 +103,38 @@ def test_labels_go_to_those_who_read_them():
     method = joined("supervised", "simclr")
     assert (method.needs.labels, method.needs.variants) == (True, 2)
     seen = []
-    simclr = method.parts[1]
+    simclr = method.methods[1]
     loss = simclr.loss
     simclr.loss = lambda batch, draw: seen.append(batch.label) or loss(batch, draw)
     method.loss(make_batch(method, 0), generator(0))
     assert seen == [None]
 
 
+@dataclass(frozen=True)
+class WantingConfig(SimCLRConfig):
+    """SimCLR that wants something beside its clips."""
+
+    companions: Companions | None = None
+
+    @property
+    def needs(self):
+        return replace(super().needs, companions=self.companions)
+
+
+def wanting(first, *others):
+    """The first method, and those beside it, each with what it wants beside its clips."""
+    head = HeadConfig(out=16)
+    return WantingConfig(head=head, companions=first), tuple(WantingConfig(head=head, companions=c) for c in others)
+
+
 def test_what_comes_with_a_clip_is_what_one_part_wants():
-    config = JoinedConfig(make_config("moco"), (make_config("simclr"),))
     still, moving = Companions(motion_frames=0, reach=9), Companions(keyframe=False, reach=0)
     both = Companions(reach=9)
     cases = (((None, None), None), ((None, still), still), ((still, still), still), ((still, moving), both))
     for wanted, expected in cases:
-        parts = [make_method(name) for name in ("moco", "simclr")]
-        for part, each in zip(parts, wanted, strict=True):
-            part.companions = each
-        assert Joined(config, parts).companions == expected
-    parts = [make_method(name) for name in ("moco", "simclr")]
-    parts[0].companions, parts[1].companions = moving, Companions(motion_frames=4)
+        assert build(JoinedConfig(*wanting(*wanted))).needs.companions == expected
     with pytest.raises(ConfigError, match="different motion clips"):
-        Joined(config, parts)
+        build(JoinedConfig(*wanting(moving, Companions(motion_frames=4))))
 
 
 def test_features_are_asked_for_where_a_part_wants_them():
@@ -131,10 +144,11 @@ def test_features_are_asked_for_where_a_part_wants_them():
 
     method = joined("moco", "simclr")
     assert not method.refreshes()
-    method.parts[1].__class__ = Refreshing
+    method.methods[1].__class__ = Refreshing
     assert method.refreshes()
     method.refresh({"rgb": torch.ones(2, 3)})
-    assert method.parts[1].told.keys() == {"rgb"}
+    assert method.methods[1].told.keys() == {"rgb"}
+    assert isinstance(method, Method)
 
 
 def test_what_cannot_be_joined_is_refused():

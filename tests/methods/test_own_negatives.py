@@ -6,10 +6,9 @@ import pytest
 import torch
 from debug_size import BATCH, fill, generator, make_batch, make_method
 from oracles import objectives as oracle
+from tiny_runs import VIDEO_METHODS
 
-from kinema.recipes.table import METHODS
-
-TAKING = [name for name in METHODS if make_method(name).needs.negatives]
+TAKING = [name for name in VIDEO_METHODS if make_method(name).needs.negatives]
 KEEP = {"cpr": {"own_key": "keep"}}
 """Under which every clip has a positive, so that the oracle below need not drop any."""
 

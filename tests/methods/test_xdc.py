@@ -110,14 +110,16 @@ def test_both_towers_project_into_one_space():
         assert torch.equal(outputs[:, method.columns(view)].argmax(dim=1), method.pseudo.labels(view))
     silent = make("sdc")
     silent.refresh(features)
-    projected = [silent.towers()[view].head(features[view]) for view in silent.views]
+    projected = [silent.towers()[view].head(features[view]) for view in silent.needs.views]
     assert not (projected[0] @ projected[1].T).any(), "networks that learn of themselves share nothing"
 
 
 def test_figures_are_told_without_labels():
     method = make()
     draw = torch.Generator().manual_seed(0)
-    features = {view: torch.randn(VIDEOS, method.towers()[view].encoder.dim, generator=draw) for view in method.needs.views}
+    features = {
+        view: torch.randn(VIDEOS, method.towers()[view].encoder.dim, generator=draw) for view in method.needs.views
+    }
     features["sound"][3] = float("nan")
     first = method.refresh(features)
     assert first.figures.keys() >= {"nmi_views", "clusters_entropy_rgb", "clusters_largest_sound"}

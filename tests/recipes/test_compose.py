@@ -12,9 +12,8 @@ from kinema.networks import HeadConfig
 from kinema.recipes.compose import composed
 from kinema.recipes.disturbances import KINDS, TRANSFORMS, disturbance_name, transforms_named
 from kinema.recipes.json import recipe_from_plain, recipe_to_plain
-from kinema.recipes.table import leading
 from kinema.recipes.plan import Plan, Schedule
-from kinema.recipes.table import preset
+from kinema.recipes.table import leading, preset
 
 
 def survives_json(recipe):
@@ -34,7 +33,7 @@ def test_transforms_by_name():
 
 def test_transforms_on_top_of_a_plan_survive_json():
     own = LocalWarp("thin-plate", 0.5, variant=0)
-    plan = replace(preset("small", "moco"), transform=TransformConfig(disturb=(own,)))
+    plan = preset("small", "moco").with_data(transform=TransformConfig(disturb=(own,)))
     recipe = composed(plan, "small", transforms=["dsm", "be"]).recipe()
     assert recipe.data.transform.disturb == (own, LocalWarp(), BrokenMotion(), StaticFrame(), Elsewhere())
     assert survives_json(recipe)
@@ -44,16 +43,16 @@ def test_transforms_on_top_of_a_plan_survive_json():
     ("change", "named"),
     [
         (lambda d: d.update(strenth=1), "strenth"),
-        (lambda d: d.update(strength="much"), r"expected float.*disturb\[0\]\.strength"),
-        (lambda d: d.update(strength=3.0), r"strength is 3\.0; it must lie in .* @ transform\.disturb\[0\]"),
+        (lambda d: d.update(strength="much"), r"expected float.*data\.transform\.disturb\[0\]\.strength"),
+        (lambda d: d.update(strength=3.0), r"strength is 3\.0; it must lie in .* @ data\.transform\.disturb\[0\]"),
         (lambda d: d.update(name="still"), "no disturbance 'still'"),
-        (lambda d: d.pop("name"), r"Disturbance @ transform\.disturb\[0\]"),
+        (lambda d: d.pop("name"), r"Disturbance @ data\.transform\.disturb\[0\]"),
     ],
 )
 def test_json_that_is_no_disturbance_is_refused(change, named):
     plain = recipe_to_plain(composed(preset("small", "moco"), "small", transforms=["be"]).recipe())
     plain = json.loads(json.dumps(plain))
-    change(plain["transform"]["disturb"][0])
+    change(plain["data"]["transform"]["disturb"][0])
     with pytest.raises((ConfigError, UsageError), match=named):
         recipe_from_plain(plain)
 
@@ -79,16 +78,16 @@ def test_the_bases_disturbances_stay_with_its_view():
     plan = composed(preset("small", "cpr"), "small", base="be")
     plan = replace(plan, schedule=Schedule(turns=2, progressive=(1, 3)))
     told = {phase.name: phase.disturb for phase in plan.recipe().phases[2:]}
-    kept = plan.base.disturbances
+    kept = plan.base.needs.disturbances
     assert told == {"cpr-rgb-k1": kept, "cpr-rgb-k3": kept, "cpr-motion-k1": (), "cpr-motion-k3": ()}
 
 
 def test_windows_are_left_as_the_user_set_them_and_moco_changes_nothing():
     cpr = preset("small", "cpr")
-    assert composed(cpr, "small", base="be", keep_temporal=True).temporal == cpr.temporal == 0.5
+    assert composed(cpr, "small", base="be", keep_temporal=True).data.temporal == cpr.data.temporal == 0.5
     default, named = cpr.recipe(), composed(cpr, "small", base="moco").recipe()
     assert named.phases[0].method == default.phases[0].method
-    assert named.temporal == default.temporal
+    assert named.data.temporal == default.data.temporal
 
 
 def test_a_base_that_does_not_fit_is_refused():
@@ -97,7 +96,7 @@ def test_a_base_that_does_not_fit_is_refused():
         replace(cpr, base=BEConfig("residual")).recipe()
     with pytest.raises(ConfigError, match="base has the head"):
         replace(cpr, base=BEConfig(head=HeadConfig(norm=True))).recipe()
-    with pytest.raises(ConfigError, match="Only CPR"):
+    with pytest.raises(ConfigError, match=r"\(MoCo\) is not trained on top of a base"):
         Plan(MoCoConfig(), base=BEConfig()).recipe()
     with pytest.raises(UsageError, match="Only cpr"):
         composed(preset("small", "moco"), "small", base="be")

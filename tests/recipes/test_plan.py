@@ -6,12 +6,12 @@ import pytest
 
 from kinema.core.errors import ConfigError, UsageError
 from kinema.core.method import TrainingContext
+from kinema.data.clips.config import ClipsConfig
 from kinema.methods import CPRBankConfig, CPRConfig, MoCoConfig, SimCLRConfig
 from kinema.networks import EncoderConfig, HeadConfig
-from kinema.recipes.table import METHODS, method_name
+from kinema.networks.text import TextConfig
 from kinema.recipes.plan import Plan, Schedule
-from kinema.recipes.table import PRESETS, preset
-from kinema.training.phase import transform_of
+from kinema.recipes.table import METHODS, method_name, preset
 from kinema.training.settings import OptimiserConfig, Phase, Recipe
 
 
@@ -70,14 +70,17 @@ def test_progressive_training_of_the_bank_inherits_both_views():
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "cpr"])
 def test_other_methods_have_one_phase(name):
-    recipe = Plan(METHODS[name].config(), epochs=7).recipe()
-    assert told(recipe) == [(f"{name}-rgb", 7, {})]
+    plan = replace(preset("small", name), epochs=7)
+    recipe = plan.recipe()
+    assert told(recipe) == [(f"{name}-{plan.view}", 7, {})]
     assert recipe.name == name == method_name(recipe.phases[0].method)
 
 
 def test_what_a_plan_shares_reaches_the_recipe():
-    plan = Plan(SimCLRConfig(), seed=9, batch_size=6, workers=3, temporal=0.25, precision="bf16-mixed")
+    data = ClipsConfig(workers=3, temporal=0.25)
+    plan = Plan(SimCLRConfig(), seed=9, batch_size=6, data=data, precision="bf16-mixed")
     recipe = plan.recipe()
+    assert recipe.data == data
     for name in Plan.__dataclass_fields__.keys() & Recipe.__dataclass_fields__.keys():
         assert getattr(recipe, name) == getattr(plan, name)
 
@@ -102,17 +105,17 @@ def test_schedules_that_cannot_be():
 
 
 def test_recipes_that_cannot_be():
-    phase = Phase("one", MoCoConfig(queue=8), 1)
+    phase, parts = Phase("one", MoCoConfig(queue=8), 1), {"data": ClipsConfig(), "encoder": EncoderConfig()}
     with pytest.raises(ConfigError, match="no phase"):
-        Recipe("r", ())
+        Recipe("r", (), **parts)
     with pytest.raises(ConfigError, match="two phases of one name"):
-        Recipe("r", (phase, phase), batch_size=4)
+        Recipe("r", (phase, phase), **parts, batch_size=4)
     with pytest.raises(ConfigError, match="batch_size is 1"):
-        Recipe("r", (phase,), batch_size=1)
+        Recipe("r", (phase,), **parts, batch_size=1)
     with pytest.raises(ConfigError, match="workers=-1"):
-        Recipe("r", (phase,), batch_size=4, workers=-1)
+        ClipsConfig(workers=-1)
     with pytest.raises(ConfigError, match="temporal=2"):
-        Recipe("r", (phase,), batch_size=4, temporal=2)
+        ClipsConfig(temporal=2)
     with pytest.raises(ConfigError, match="0 epochs"):
         replace(phase, epochs=0)
     with pytest.raises(ConfigError, match="named 'a b'"):
@@ -129,36 +132,60 @@ def test_the_learning_rate():
         OptimiserConfig(lr=0)
 
 
+PRESETS = ("small", "paper", "paper-kinetics")
+ENCODERS = {
+    "clips": EncoderConfig("slim", width=4),
+    "documents": TextConfig(layers=1, width=16, heads=2, vocabulary=64, positions=16),
+}
+ON_KINETICS = {"be", "be-regulariser", "dsm", "cmd", "xdc"}
+
+
+def test_every_method_has_a_preset_for_two_cores_and_its_papers():
+    assert {name for entry in METHODS.values() for name in entry.presets} == set(PRESETS)
+    for name in ("small", "paper"):
+        assert [method for method, entry in METHODS.items() if name not in entry.presets] == []
+    assert {method for method, entry in METHODS.items() if "paper-kinetics" in entry.presets} == ON_KINETICS
+    assert all(next(iter(entry.presets)) == "small" for entry in METHODS.values())
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_gives_every_method_a_recipe(name, method):
-    if name == "paper-kinetics" and method not in ("be", "be-regulariser", "dsm", "cmd", "xdc"):
-        with pytest.raises(UsageError, match="no setting of"):
+def test_every_preset_gives_its_method_a_recipe(name, method):
+    if name == "paper-kinetics" and method not in ON_KINETICS:
+        with pytest.raises(UsageError, match=f"no preset 'paper-kinetics' of '{method}'") as caught:
             preset(name, method)
+        assert caught.value.hint == "Choose one of: small, paper."
         return
     recipe = preset(name, method).recipe()
     assert recipe.name == method
     assert recipe.phases
     for phase in recipe.phases:
-        transform_of(phase.method.build(EncoderConfig("slim", width=4), TrainingContext(4096, 2)), recipe, phase)
+        built = phase.method.build(ENCODERS[recipe.data.unit], TrainingContext(4096, 2))
+        assert (built.needs, built.trains) == (phase.method.needs, phase.method.trains)
+        recipe.data.check(phase.needs)
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_query_and_key_of_be_and_dsm_are_one_window(name):
-    assert [preset(name, method).temporal for method in ("be", "dsm")] == [0.0, 0.0]
-    assert preset("small", "moco").temporal == 0.5
+    assert [preset(name, method).data.temporal for method in ("be", "dsm")] == [0.0, 0.0]
+    assert preset("small", "moco").data.temporal == 0.5
 
 
 def test_the_presets_of_be_and_dsm():
     be, dsm = preset("paper", "be"), preset("paper", "dsm")
-    assert (be.clip.frames, be.clip.stride, be.clip.size, be.epochs) == (16, 4, 112, 200)
+    assert (be.data.clip.frames, be.data.clip.stride, be.data.clip.size, be.epochs) == (16, 4, 112, 200)
     assert (be.optimiser.name, be.optimiser.lr, be.optimiser.drops) == ("sgd", 0.003, (120, 160, 200))
-    assert (dsm.clip.frames, dsm.clip.stride, dsm.epochs) == (32, 4, 100)
-    assert [(each.degrees, each.variant) for each in be.transform.disturb] == [(10.0, 0), (10.0, 1)]
-    assert not dsm.transform.disturb
+    assert (dsm.data.clip.frames, dsm.data.clip.stride, dsm.epochs) == (32, 4, 100)
+    assert [(each.degrees, each.variant) for each in be.data.transform.disturb] == [(10.0, 0), (10.0, 1)]
+    assert not dsm.data.transform.disturb
     assert be.method.negatives_from == dsm.method.negatives_from == "queue"
     large = preset("paper-kinetics", "be")
-    assert (large.clip.size, large.epochs, large.method.queue, large.optimiser.drops) == (224, 50, 65_536, (30, 40))
+    assert (large.data.clip.size, large.epochs, large.method.queue, large.optimiser.drops) == (
+        224,
+        50,
+        65_536,
+        (30, 40),
+    )
     small = preset("small", "be").method
     assert (small.negatives_from, small.momentum, small.head.norm) == ("batch", 0.5, True)
 

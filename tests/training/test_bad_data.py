@@ -11,9 +11,11 @@ from tiny_runs import tiny_plan
 from kinema import api
 from kinema.core.clips import ClipSpec
 from kinema.core.errors import ConfigError, DataError
+from kinema.core.method import TrainingContext
 from kinema.data import Manifest
 from kinema.methods import MoCo, MoCoConfig
-from kinema.recipes.table import METHODS, MethodEntry
+from kinema.recipes.entry import MethodEntry
+from kinema.recipes.table import METHODS
 from kinema.training.checkpoints import Checkpoint
 
 
@@ -46,7 +48,7 @@ def test_clips_longer_than_the_videos(tiny_folder, tiny_cache, tmp_path):
     with pytest.raises(DataError, match=r"12 of 12 videos are shorter than a clip, which spans 25 frames") as caught:
         api.pretrain(plan, tiny_folder, tmp_path / "run", cache=tiny_cache)
     assert "short_videos" in caught.value.hint
-    done = api.pretrain(replace(plan, short_videos="repeat"), tiny_folder, tmp_path / "held", cache=tiny_cache)
+    done = api.pretrain(plan.with_data(short_videos="repeat"), tiny_folder, tmp_path / "held", cache=tiny_cache)
     assert done.loss > 0
 
 
@@ -108,7 +110,7 @@ def test_labels_are_told_only_to_who_reads_them(tiny_manifest, tiny_cache, tmp_p
         monkeypatch.setattr(kind, "loss", watched)
 
     for name in ("moco", "supervised"):
-        kind = type(METHODS[name].config().build(tiny_plan().encoder, api.TrainingContext(4, 2)))
+        kind = type(METHODS[name].config().build(tiny_plan().encoder, TrainingContext(4, 2)))
         spy(kind)
         api.pretrain(
             tiny_plan(name, epochs=2 if name == "moco" else 1), tiny_manifest, tmp_path / name, cache=tiny_cache
@@ -156,7 +158,9 @@ class Probe(MoCo):
 
 
 def test_a_method_that_refreshes_is_given_the_features_of_all_videos(tiny_manifest, tiny_cache, tmp_path, monkeypatch):
-    monkeypatch.setitem(METHODS, "probe", MethodEntry(ProbeConfig, "none", ("rgb",), "a probe"))
+    known = {**METHODS, "probe": MethodEntry(ProbeConfig, "none", ("rgb",), "a probe", "Probe", {})}
+    for place in ("kinema.recipes.table.METHODS", "tiny_runs.METHODS"):
+        monkeypatch.setattr(place, known)
     calls = []
     refresh = Probe.refresh
 

@@ -13,6 +13,7 @@ from kinema.data.clips.transforms import BrokenMotion, LocalWarp, StaticFrame, T
 from kinema.recipes.disturbances import TRANSFORMS, transforms_named
 from kinema.training.module import PhaseModule
 from kinema.training.phase import InterruptedRunError
+from kinema.training.run_folder import RunFolder
 
 ALL = transforms_named(["be", "dsm"])
 
@@ -54,14 +55,14 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_was_not(tiny_folder, tiny_cache
 
 def test_the_recipe_of_the_run_names_them(tiny_folder, tiny_cache, tmp_path):
     pretrain(plan_with("moco", epochs=3), tiny_folder, tmp_path / "run", tiny_cache)
-    told = api.RunFolder.open(tmp_path / "run").read("recipe.json")["transform"]["disturb"]
+    told = RunFolder.open(tmp_path / "run").read("recipe.json")["data"]["transform"]["disturb"]
     assert [each["name"] for each in told] == ["static-frame", "elsewhere", "local-warp", "broken-motion"]
 
 
 @pytest.mark.parametrize(
     ("name", "disturb", "named"),
     [
-        ("supervised", (BrokenMotion(),), "BrokenMotion makes a negative .* Supervised compares with no negatives"),
+        ("supervised", (BrokenMotion(),), "BrokenMotion makes a negative .* the method compares with no negatives"),
         ("supervised", (LocalWarp(),), "LocalWarp acts on variant 1 .* takes 1"),
         ("cpr-bank", (LocalWarp(),), "LocalWarp acts on variant 1 .* takes 1"),
         ("moco", (StaticFrame(variant=2),), "StaticFrame acts on variant 2 .* takes 2"),
@@ -82,6 +83,6 @@ def test_a_method_without_negatives_may_be_disturbed_in_place(tiny_folder, tiny_
 
 def test_videos_without_room_or_motion_are_refused_in_words(tiny_folder, tiny_cache, tmp_path):
     plan = plan_with("moco", TRANSFORMS["be"])
-    long = replace(plan, clip=replace(plan.data.clip, frames=22))
+    long = plan.with_data(clip=replace(plan.data.clip, frames=22))
     with pytest.raises(DataError, match="12 of 12 videos have no room for a window elsewhere"):
         pretrain(long, tiny_folder, tmp_path / "run", tiny_cache)

@@ -15,6 +15,7 @@ from signalled import signalled
 from tiny_runs import assert_same_run, rows, tiny_plan, towers
 
 from kinema import api
+from kinema.api import pretraining
 from kinema.core.errors import CheckpointError, RunError, StorageError, TrainingError, UsageError
 from kinema.data import Manifest
 from kinema.methods import MoCo
@@ -286,15 +287,15 @@ def test_two_processes_do_not_train_in_one_folder(moco_run, run, tmp_path, monke
             run("moco", moco_run, resume=True)
         assert "--resume" in caught.value.hint
         assert listing(moco_run) == before
-    opened = api.open_store
+    loaded = pretraining.load_data
 
     def meanwhile(*args, **more):
         """Another process begins a run in the same place while the videos are decoded."""
         RunFolder(tmp_path / "run").create()
         (tmp_path / "run/recipe.json").write_text("another's")
-        return opened(*args, **more)
+        return loaded(*args, **more)
 
-    monkeypatch.setattr(api, "open_store", meanwhile)
+    monkeypatch.setattr(pretraining, "load_data", meanwhile)
     with pytest.raises(RunError, match="exists and is a run; nothing was changed"):
         run(tiny_plan("moco"), tmp_path / "run")
     assert (tmp_path / "run/recipe.json").read_text() == "another's"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from torch import Tensor
 
 from kinema import api
 from kinema.api.opening import Data
@@ -18,14 +19,14 @@ from kinema.core.errors import ConfigError, UsageError
 from kinema.core.files import write_json, write_text
 from kinema.core.progress import Steps
 from kinema.data import Manifest, open_data
-from kinema.evolving.candidate import Job
+from kinema.evolving.candidate import Job, chosen
 from kinema.evolving.engines import Engine, check_engine, mapped
 from kinema.evolving.history import WORK, Candidate, SearchFolder
 from kinema.evolving.run import EvolveConfig, best_of, evolved, kept_weights
 from kinema.evolving.shown import as_csv, chart
 from kinema.methods import ELoConfig
 from kinema.recipes.changes import changed
-from kinema.recipes.json import CONVERTER, recipe_to_plain
+from kinema.recipes.json import CONVERTER, recipe_from_plain, recipe_to_plain
 from kinema.recipes.plan import Plan
 from kinema.recipes.resolve import context_of
 from kinema.recipes.table import preset as preset_plan
@@ -192,6 +193,7 @@ def _job(
         refused = f"{error.kind}: {error.message}"
     return {
         **{name: getattr(config, name) for name in measured},
+        "train": f"{__name__}:{train_candidate.__name__}",
         "recipe": recipe,
         "refused": refused,
         "manifest": str(home / "manifest.parquet"),
@@ -202,11 +204,32 @@ def _job(
     }
 
 
+def train_candidate(job: Job, run: Path) -> tuple[Tensor, float | None]:
+    """A candidate trained: the features of the videos that it is judged by, float [videos, dim], and its loss.
+
+    Args:
+        job: what :func:`_job` made.
+        run: the folder of its run.
+    """
+    recipe, manifest = recipe_from_plain(job["recipe"]), Manifest.read(Path(job["manifest"]))
+    done = api.pretrain(recipe, manifest, run, cache=job["cache"], device=job["device"], logger="none")
+    loaded = load_data(recipe, manifest, cache=job["cache"])
+    store = chosen(loaded.store, job["subset"], job["seed"])
+    device = {"gpu": "cuda", "auto": None}.get(job["device"], job["device"])
+    features = done.model().features(store, device=device, failures_allowed=loaded.config.failure_budget)
+    return features.encoded, done.loss
+
+
 def settings_file(plan: Plan) -> dict[str, Any]:
-    """A plan as the file that ``kinema pretrain METHOD DATA --config`` takes; what is put on top of it is left out."""
+    """A plan as the file that ``kinema pretrain METHOD DATA --config`` takes.
+
+    What is put on top of it is left out, and so is the schedule, for ELo has one phase.
+    """
     told: dict[str, Any] = CONVERTER.unstructure(plan)
-    for name in ("base", "beside", "beside_weights"):
+    for name in ("base", "beside", "beside_weights", "schedule"):
         told.pop(name)
+    told |= told.pop("data")
+    told.pop("name")
     told["method"].pop("name")
     told["transform"].pop("disturb")
     return told

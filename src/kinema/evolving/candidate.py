@@ -1,12 +1,13 @@
 """One candidate: trained briefly from the common start, its features clustered, its fitness told.
 
 ``python -m kinema.evolving.candidate THREADS`` answers a job a line; see :mod:`kinema.data.workers`. A job names the
-recipe, so it knows nothing of the search.
+recipe and the function that trains it, so nothing is known here of the search or of how one trains.
 """
 
 from __future__ import annotations
 
 import os
+import pkgutil
 import shutil
 import sys
 import tempfile
@@ -24,9 +25,10 @@ def judged(job: Job) -> Job:
     """What came of a candidate: its fitness, or the reason why it has none; never an exception.
 
     Args:
-        job: 'recipe', or 'refused' with the reason why it cannot be; 'manifest', 'cache', 'device', 'threads'; 'k',
-            's', 'temperature', 'seed', 'subset' of the fitness; 'folder' for what is written on the way; and 'keep',
-            where its run is to stay, or ''.
+        job: 'refused', the reason why it cannot be, or ''; 'train', the name MODULE:FUNCTION of what trains it: from
+            the job and a run's folder to features, float [videos, dim], and the loss; 'threads'; 'k', 's',
+            'temperature', 'seed' of the fitness; 'folder' for what is written on the way; and 'keep', where its run is
+            to stay, or ''. The rest is for 'train'.
     """
     if job["refused"]:
         return {"reason": job["refused"], "seconds": 0.0}
@@ -54,20 +56,11 @@ def judged(job: Job) -> Job:
 
 
 def _trained_and_judged(job: Job, run: Path) -> Job:
-    from kinema import api
-    from kinema.api.pretraining import load_data
-    from kinema.data import Manifest
     from kinema.evaluation import zipf_fitness
-    from kinema.recipes.json import recipe_from_plain
 
-    recipe, manifest = recipe_from_plain(job["recipe"]), Manifest.read(Path(job["manifest"]))
-    done = api.pretrain(recipe, manifest, run, cache=job["cache"], device=job["device"], logger="none")
-    loaded = load_data(recipe, manifest, cache=job["cache"])
-    store = subset_of(loaded.store, job["subset"], job["seed"])
-    device = {"gpu": "cuda", "auto": None}.get(job["device"], job["device"])
-    features = done.model().features(store, device=device, failures_allowed=loaded.config.failure_budget).encoded
+    features, loss = pkgutil.resolve_name(job["train"])(job, run)
     found = zipf_fitness(features, job["k"], job["s"], job["seed"], job["temperature"])
-    figures = {"rank": found.rank, "spread": found.spread, "loss": done.loss}
+    figures = {"rank": found.rank, "spread": found.spread, "loss": loss}
     if found.collapsed:
         return {**figures, "reason": found.collapsed}
     return {**figures, "reason": "", "fitness": found.fitness, "hard": found.hard}

@@ -24,7 +24,6 @@ from kinema.core.vocabulary import Vocabulary
 from kinema.reporting.pooled import Group
 from kinema.reporting.report import Figure, Row
 
-
 FEWEST = 6
 """Queries that two must answer differently before a difference counts: of fewer, all in favour of one is a matter of
 luck more than one time in twenty (two-sided sign test)."""
