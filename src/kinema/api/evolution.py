@@ -19,7 +19,7 @@ from kinema.core.errors import ConfigError, UsageError
 from kinema.core.files import write_json, write_text
 from kinema.core.progress import Steps
 from kinema.data import Manifest, open_data
-from kinema.evolving.candidate import Job, chosen
+from kinema.evolving.candidate import Job
 from kinema.evolving.engines import Engine, check_engine, mapped
 from kinema.evolving.history import WORK, Candidate, SearchFolder
 from kinema.evolving.run import EvolveConfig, best_of, evolved, kept_weights
@@ -214,7 +214,7 @@ def train_candidate(job: Job, run: Path) -> tuple[Tensor, float | None]:
     recipe, manifest = recipe_from_plain(job["recipe"]), Manifest.read(Path(job["manifest"]))
     done = api.pretrain(recipe, manifest, run, cache=job["cache"], device=job["device"], logger="none")
     loaded = load_data(recipe, manifest, cache=job["cache"])
-    store = chosen(loaded.store, job["subset"], job["seed"])
+    store = subset_of(loaded.store, job["subset"], job["seed"])
     device = {"gpu": "cuda", "auto": None}.get(job["device"], job["device"])
     features = done.model().features(store, device=device, failures_allowed=loaded.config.failure_budget)
     return features.encoded, done.loss

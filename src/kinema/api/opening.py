@@ -10,7 +10,8 @@ from kinema.core.errors import UsageError
 from kinema.data import Manifest, open_data
 from kinema.data.documents.table import Documents
 
-Data = str | Path | Manifest | Documents
+Data = str | Path | Manifest
+AnyData = Data | Documents
 Progress = Callable[[int, int], None]
 
 
@@ -21,7 +22,7 @@ def cache_folder(named: str | Path | None = None) -> Path:
     return Path(named if named is not None else os.environ["KINEMA_CACHE"])
 
 
-def open_named(data: Data) -> Manifest:
+def open_named(data: AnyData) -> Manifest:
     """The manifest of what a user names as data.
 
     Raises:
@@ -32,6 +33,6 @@ def open_named(data: Data) -> Manifest:
     return data if isinstance(data, Manifest) else open_data(data)
 
 
-def named(data: Data) -> str:
+def named(data: AnyData) -> str:
     """The data as the user named it."""
     return str(data.root) if isinstance(data, Manifest | Documents) else str(data)

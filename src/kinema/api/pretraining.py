@@ -12,7 +12,7 @@ from typing import Any, Unpack
 import torch
 from rich.console import Console
 
-from kinema.api.opening import Data, cache_folder, named
+from kinema.api.opening import AnyData, cache_folder, named
 from kinema.api.run import Run
 from kinema.api.settings import PretrainSettings
 from kinema.core.contracts import Table
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 def pretrain(
     method: str | Recipe | Plan,
-    data: Data,
+    data: AnyData,
     out: str | Path,
     *,
     preset: str = "small",
@@ -107,7 +107,7 @@ def pretrain(
         return Run(run.path, train(replace(job, logger=logger)))
 
 
-def opened(config: Any, data: Data, where: Mapping[str, str] | None) -> Any:
+def opened(config: Any, data: AnyData, where: Mapping[str, str] | None) -> Any:
     """The rows that settings of data find in what a user names, and that are trained on."""
     return training_rows(config.open(data), where, config.rows, config.scan)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from kinema.api.opening import Data, cache_folder, named
+from kinema.api.opening import AnyData, cache_folder, named
 from kinema.api.pretraining import load_data, opened
 from kinema.core.contracts import Table
 from kinema.core.method import Method, TrainingContext
@@ -36,7 +36,7 @@ from kinema.training.trial import STEPS, try_phase
 
 def dry_run(
     method: str | Recipe | Plan,
-    data: Data,
+    data: AnyData,
     out: str | Path | None = None,
     *,
     preset: str = "small",
