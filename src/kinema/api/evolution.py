@@ -19,7 +19,7 @@ from kinema.core.errors import ConfigError, UsageError
 from kinema.core.files import write_json, write_text
 from kinema.core.progress import Steps
 from kinema.data import Manifest, open_data
-from kinema.evolving.candidate import Job
+from kinema.evolving.candidate import Job, subset_of
 from kinema.evolving.engines import Engine, check_engine, mapped
 from kinema.evolving.history import WORK, Candidate, SearchFolder
 from kinema.evolving.run import EvolveConfig, best_of, evolved, kept_weights

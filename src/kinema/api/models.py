@@ -8,6 +8,7 @@ from typing import Any, Literal
 from kinema.core.errors import RunError, UsageError
 from kinema.core.method import TrainingContext
 from kinema.data.clips.reader import Model
+from kinema.data.documents.reader import TextReader
 from kinema.exporting import Exported, check_request, export_model, is_export, load_export
 from kinema.recipes.json import recipe_from_plain
 from kinema.recipes.table import encoder_name as encoder_name
@@ -54,10 +55,10 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
 
 
 def export(
-    run: str | Path | Model,
+    run: str | Path | Model | TextReader,
     out: str | Path,
     *,
-    format: Literal["safetensors", "onnx", "program"] = "safetensors",
+    format: Literal["safetensors", "onnx", "program", "sentence-transformers"] = "safetensors",
     view: str | None = None,
     licence: str | None = None,
 ) -> Exported:
@@ -65,17 +66,18 @@ def export(
 
     Args:
         run: a run's folder, an exported folder, or a model.
-        out: the folder ('safetensors') or the file to write; must not exist.
-        format: 'safetensors' for :func:`load`, 'onnx' (needs the extra kinema[onnx]) or 'program'.
+        out: the folder ('safetensors', 'sentence-transformers') or the file to write; must not exist.
+        format: 'safetensors' for :func:`load`, 'onnx' (needs the extra kinema[onnx]) or 'program'; of a model of text,
+            'sentence-transformers', a folder that ``SentenceTransformer(DIR)`` of that library loads.
         view: which view's encoder of a run; by default the one it is for.
         licence: the licence of the weights, in your words.
     """
     check_request(format, Path(out))
-    if isinstance(run, Model) and view not in (None, run.view):
+    if isinstance(run, Model | TextReader) and view not in (None, run.view):
         raise UsageError(
             f"The model sees '{run.view}', not '{view}'.", "Load the other view's: kinema.load(RUN, view=…)"
         )
-    model = run if isinstance(run, Model) else load(run, view=view)
+    model = run if isinstance(run, Model | TextReader) else load(run, view=view)
     return export_model(model, Path(out), format=format, licence=licence)
 
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from kinema.cli.terminal import make_parser, parse, print_json
 
+FORMATS = (
+    "safetensors is a folder that kinema.load reads; onnx and program are one file; a model of text is written as a folder "
+    "that sentence-transformers loads."
+)
+
 
 def run(given: list[str]) -> int:
     """The verb ``kinema export``."""
     import time
 
-    parser = make_parser("export", "safetensors is a folder that kinema.load reads; onnx and program are one file.")
+    parser = make_parser("export", FORMATS)
     parser.add_argument("run", type=str, help="the run's folder, or an exported one")
-    parser.add_argument("--format", type=str, default="safetensors", help="safetensors, onnx or program")
+    parser.add_argument(
+        "--format", type=str, default="safetensors", help="safetensors, onnx or program; of text: sentence-transformers"
+    )
     parser.add_argument("-o", "--out", type=str, required=True, help="what to write; must not exist")
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
     parser.add_argument("--licence", type=str | None, default=None, help="the licence of the weights, in your words")

@@ -9,18 +9,24 @@ from pathlib import Path
 from kinema.core.errors import UsageError
 from kinema.core.files import refuse_existing, write_atomic
 from kinema.data.clips.reader import Model
+from kinema.data.documents.reader import TextReader
 from kinema.exporting.agreement import Difference
 from kinema.exporting.folder import write_export
 from kinema.exporting.onnx_file import make_onnx
 from kinema.exporting.origin import origin_of
 from kinema.exporting.program import make_program
+from kinema.exporting.sentence_transformers import write_sentence_transformers
 from kinema.exporting.settings import NOT_STATED, settings_of, settings_to_plain
+from kinema.exporting.text_card import text_card
 
 FORMATS = {
     "safetensors": "a folder with weights, settings and a card, which kinema.load reads",
     "onnx": "an ONNX file for other programs, compared with the model in ONNX Runtime",
     "program": "a program of PyTorch (torch.export.load), without kinema's code",
+    "sentence-transformers": "a folder that SentenceTransformer(DIR) loads",
 }
+OF_TEXT = ("sentence-transformers",)
+"""The formats of a model that reads text; the others are of one that reads video."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,9 @@ def check_request(format: str, out: Path) -> None:
     refuse_existing(out)
 
 
-def export_model(model: Model, out: Path, *, format: str = "safetensors", licence: str | None = None) -> Exported:
+def export_model(
+    model: Model | TextReader, out: Path, *, format: str = "safetensors", licence: str | None = None
+) -> Exported:
     """Writes a model for others.
 
     Args:
@@ -64,13 +72,22 @@ def export_model(model: Model, out: Path, *, format: str = "safetensors", licenc
         licence: the licence of the weights, in your words.
 
     Raises:
-        UsageError: there is no such format.
+        UsageError: there is no such format, or it is none of what the model reads.
         StorageError: there is something at ``out``, or it cannot be written.
         MissingExtraError: ONNX without the extra kinema[onnx].
         ExportError: the encoder cannot be traced, or the export computes something else.
     """
     check_request(format, out)
-    settings = settings_of(model, licence=(licence or "").strip().rstrip(".") or NOT_STATED, origin=origin_of(model))
+    stated = (licence or "").strip().rstrip(".") or NOT_STATED
+    if isinstance(model, TextReader) != (format in OF_TEXT):
+        reads, fitting = ("text", OF_TEXT) if isinstance(model, TextReader) else ("video", _of_video())
+        raise UsageError(f"The model reads {reads}, which is not written as {format}.", f"Take {' or '.join(fitting)}.")
+    if isinstance(model, TextReader):
+        about = text_card(model, origin_of(model), stated)
+        write_sentence_transformers(model.tower, model.tokenizer, out, max_length=model.max_length, card=about)
+        size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+        return Exported(out, format, model.view, size, None)
+    settings = settings_of(model, licence=stated, origin=origin_of(model))
     if format == "safetensors":
         write_export(model, settings, out)
         return Exported(out, format, model.view, sum(file.stat().st_size for file in out.iterdir()), None)
@@ -78,3 +95,7 @@ def export_model(model: Model, out: Path, *, format: str = "safetensors", licenc
     content, difference = (make_onnx if format == "onnx" else make_program)(model, about)
     write_atomic(out, lambda file: file.write(content))
     return Exported(out, format, model.view, len(content), difference)
+
+
+def _of_video() -> list[str]:
+    return [name for name in FORMATS if name not in OF_TEXT]

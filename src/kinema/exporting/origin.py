@@ -8,12 +8,13 @@ from typing import Any
 
 from kinema.core.results import Result
 from kinema.data.clips.reader import Model
+from kinema.data.documents.reader import TextReader
 from kinema.training.run_folder import RunFolder
 
 UNNAMED = "unnamed"
 
 
-def origin_of(model: Model) -> dict[str, Any]:
+def origin_of(model: Model | TextReader) -> dict[str, Any]:
     """Data, recipe, versions and figures of a model, as JSON values.
 
     Args:
@@ -44,7 +45,7 @@ def origin_of(model: Model) -> dict[str, Any]:
         "recipe": without_places(recipe),
         "versions": {key: told[key] for key in ("kinema", "commit", "torch", "python") if key in told},
         "evaluations": [_evaluation(result) for result in run.results()],
-        "together": model.together,
+        "together": model.together if isinstance(model, Model) else model.digest,
     }
 
 

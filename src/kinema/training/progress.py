@@ -19,10 +19,11 @@ class PhaseDisplay:
         title: what is trained, for instance '2 of 3 · infonce-motion'.
         epochs: epochs of the phase.
         console: where to draw; None for silence.
+        unit: what a batch counts.
     """
 
-    def __init__(self, title: str, epochs: int, console: Console | None) -> None:
-        self.title, self.epochs, self.console = title, epochs, console
+    def __init__(self, title: str, epochs: int, console: Console | None, unit: str = "clips") -> None:
+        self.title, self.epochs, self.console, self.unit = title, epochs, console, unit
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
@@ -50,7 +51,7 @@ class PhaseDisplay:
         """Moves the bar to where the phase stands."""
         if self._bar is None or self._task is None:
             return
-        told = f"loss {loss:.3f}  {progress.clips / max(progress.seconds, 1e-9):.0f} clips/s"
+        told = f"loss {loss:.3f}  {progress.clips / max(progress.seconds, 1e-9):.0f} {self.unit}/s"
         told += f"  waiting {progress.waited / max(progress.seconds, 1e-9):.0%}"
         self._bar.update(self._task, total=self.epochs * batches, completed=progress.step, told=told)
 
@@ -59,9 +60,8 @@ class PhaseDisplay:
         if self.console is None or self._bar is not None:
             return
         loss = "filling the memory" if row["loss"] is None else f"loss {row['loss']:.4f}"
-        told = (
-            f"{self.title}  epoch {row['epoch'] + 1}/{self.epochs}  {loss}  {row['clips_per_second'] or 0:.0f} clips/s"
-        )
+        rate = f"{row['clips_per_second'] or 0:.0f} {self.unit}/s"
+        told = f"{self.title}  epoch {row['epoch'] + 1}/{self.epochs}  {loss}  {rate}"
         if "mining_precision" in row:
             told += f"  mining precision {row['mining_precision']:.3f}"
         self.console.print(told, highlight=False)

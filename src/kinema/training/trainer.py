@@ -147,7 +147,11 @@ def _train_phase(job: Job, phase: Phase) -> None:
         start_from_weights(method, recipe, phase)
     data = phase_data(recipe, phase, job.data, job.run.path / "failures.jsonl")
     title = f"{recipe.number(phase)} of {len(recipe.phases)} · {phase.name}"
-    with PhaseDisplay(title, phase.epochs, job.console) as display, _stop_on_signal() as stop, quiet_lightning():
+    with (
+        PhaseDisplay(title, phase.epochs, job.console, recipe.data.unit) as display,
+        _stop_on_signal() as stop,
+        quiet_lightning(),
+    ):
         around = Surroundings(
             folder=folder,
             identity={**job.identity(phase), "data": job.digest},
