@@ -5,7 +5,7 @@ from __future__ import annotations
 from kinema.cli.terminal import make_parser, parse, print_json
 
 FORMATS = (
-    "safetensors is a folder that kinema.load reads; onnx and program are one file; a model of text is written as a folder "
+    "safetensors is a folder that kinema.load reads; onnx and program are one file; a model of text is a folder "
     "that sentence-transformers loads."
 )
 
