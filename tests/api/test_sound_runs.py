@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
 
 
 def plan(method="moco", epochs=1, **settings):
-    return replace(tiny_plan(method, method=settings), epochs=epochs, sound=SOUND)
+    return tiny_plan(method, method=settings, epochs=epochs, sound=SOUND)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_what_cannot_be_heard_is_named_and_is_in_the_runs_files(run, folder):
     assert told["reasons"] == {"high/silent.mkv": "its sound is silent", "low/mute.mp4": "it has no sound"}
     assert told["videos"] == 2
     assert json.loads((run / "environment.json").read_text())["videos"] == 12
-    assert json.loads((run / "recipe.json").read_text())["sound"]["rate"] == 8000
+    assert json.loads((run / "recipe.json").read_text())["data"]["sound"]["rate"] == 8000
 
 
 def test_each_encoder_of_the_run_is_loaded_by_its_view(run, folder):
