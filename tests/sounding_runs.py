@@ -1,6 +1,5 @@
 """A run of two towers that nobody trained: its heads are solved for, so that sight and sound of a video agree."""
 
-from dataclasses import replace
 
 import torch
 from sounding import tone, write_sounding
@@ -34,9 +33,8 @@ def make_run(path, videos, *, order=(0, 1, 2, 3)):
         videos: from :func:`write_tones`.
         order: the place that the head of the sound tells of each video; that of RGB tells their own.
     """
-    recipe = replace(
-        tiny_plan("xdc", method={"guide": "sound", "form": "cdc", "clusters": len(TONES)}), sound=SOUND, epochs=1
-    ).recipe()
+    method = {"guide": "sound", "form": "cdc", "clusters": len(TONES)}
+    recipe = tiny_plan("xdc", method=method, sound=SOUND, epochs=1).recipe()
     folder = RunFolder(path)
     folder.create()
     folder.write("environment.json", {"videos": len(TONES)})

@@ -45,7 +45,7 @@ def test_import_is_lazy_and_complete():
 
 def test_load_gives_the_trained_tower_and_the_guide(run):
     model = api.load(run)
-    assert (model.view, model.name, model.dim, model.clip) == ("rgb", "cpr", 32, tiny_plan().clip)
+    assert (model.view, model.name, model.dim, model.clip) == ("rgb", "cpr", 32, tiny_plan().data.clip)
     assert not model.tower.training
     assert not any(p.requires_grad for p in model.tower.parameters())
     guide = api.load(run, view="motion")

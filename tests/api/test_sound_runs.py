@@ -13,6 +13,7 @@ from tiny_runs import tiny_plan
 from kinema import api
 from kinema.core.clips import SoundSpec
 from kinema.core.errors import DataError, UsageError
+from kinema.data.clips.config import ClipsConfig
 from kinema.data.video.scanning import scan
 from kinema.methods import CPRBankConfig, MoCoConfig
 from kinema.recipes.json import phase_identity, recipe_from_plain, recipe_to_plain
@@ -33,7 +34,7 @@ def folder(tmp_path_factory):
 
 
 def plan(method="moco", epochs=1, **settings):
-    return replace(tiny_plan(method, method=settings), epochs=epochs, sound=SOUND)
+    return tiny_plan(method, method=settings, epochs=epochs, sound=SOUND)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def test_what_cannot_be_heard_is_named_and_is_in_the_runs_files(run, folder):
     assert told["reasons"] == {"high/silent.mkv": "its sound is silent", "low/mute.mp4": "it has no sound"}
     assert told["videos"] == 2
     assert json.loads((run / "environment.json").read_text())["videos"] == 12
-    assert json.loads((run / "recipe.json").read_text())["sound"]["rate"] == 8000
+    assert json.loads((run / "recipe.json").read_text())["data"]["sound"]["rate"] == 8000
 
 
 def test_each_encoder_of_the_run_is_loaded_by_its_view(run, folder):
@@ -131,24 +132,24 @@ def test_none_left_is_our_error(folder, tmp_path):
 
 
 def test_recipes_that_do_not_hear_are_told_as_before():
-    recipe = Plan(MoCoConfig(queue=64), sound=SOUND).recipe()
+    recipe = Plan(MoCoConfig(queue=64), data=ClipsConfig(sound=SOUND)).recipe()
     plain = recipe_to_plain(recipe)
-    assert "sound" not in plain
-    assert "sound" not in plain["transform"]
+    assert "sound" not in plain["data"]
+    assert "sound" not in plain["data"]["transform"]
     assert plain["encoder"].keys() == {"name", "width", "norm"}
     assert "sound" not in phase_identity(recipe, recipe.phases[0])
     for method in (MoCoConfig(view="sound", queue=64), CPRBankConfig(guide="sound")):
-        hearing = Plan(method, sound=SOUND).recipe()
+        hearing = Plan(method, data=ClipsConfig(sound=SOUND)).recipe()
         told = recipe_to_plain(hearing)
-        assert told["sound"]["bands"] == 16
-        assert told["transform"]["sound"].keys() == {"gain", "frames", "bands"}
+        assert told["data"]["sound"]["bands"] == 16
+        assert told["data"]["transform"]["sound"].keys() == {"gain", "frames", "bands"}
         assert told["encoder"]["sound"] == "slim"
         assert recipe_from_plain(json.loads(json.dumps(told))) == hearing
-        assert phase_identity(hearing, hearing.phases[0])["sound"] == told["sound"]
+        assert phase_identity(hearing, hearing.phases[0])["sound"] == told["data"]["sound"]
 
 
 def test_elo_hears_through_its_other_modalities(folder, tmp_path):
     made = plan("elo", others=("sound",), weights={"rgb-sound.alignment": 1.0, "sound.order": 1.0}, rest=0.0)
-    assert made.recipe().hears
+    assert [needs.views for needs in made.recipe().needs] == [("rgb", "sound")]
     api.pretrain(made, folder, tmp_path / "run", cache=tmp_path / "cache", device="cpu", logger="none")
     assert json.loads((tmp_path / "run" / "silent.json").read_text())["videos"] == 2

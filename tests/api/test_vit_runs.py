@@ -97,7 +97,7 @@ def test_a_recipe_holds_the_sizes_and_not_the_place_they_come_from(begun):
         "size": 16,
         "final_norm": True,
     }
-    base = replace(tiny_plan(), encoder=EncoderConfig("vjepa2"), clip=ClipSpec()).recipe()
+    base = tiny_plan(encoder=EncoderConfig("vjepa2"), clip=ClipSpec()).recipe()
     assert recipe_to_plain(base)["encoder"]["vit"]["depth"] == 12
     assert recipe_to_plain(tiny_plan().recipe())["encoder"] == {"name": "slim", "width": 4, "norm": "batch"}
     recipe = read_recipe(run / "recipe.json")

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 from signalled import signalled
@@ -60,7 +61,7 @@ def test_every_verb_has_help(call, verb):
 def test_help_of_every_method_names_its_settings(call, name):
     status, out, _ = call("pretrain", name, "--help")
     assert status == 0
-    missing = [key for key in METHODS[name].config.__dataclass_fields__ if f"--method.{key}" not in out]
+    missing = [field.name for field in fields(METHODS[name].config) if f"--method.{field.name}" not in out]
     assert missing == []
     assert "--epochs" in out
 

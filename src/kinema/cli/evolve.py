@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kinema.cli.pretrain import add_settings, plan_fields
 from kinema.cli.terminal import make_parser, pairs, parse, print_json, stderr_console
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ TOLD = {
     "threads": "of a candidate; results depend on it",
 }
 """Options of the search, each a field of ``EvolveConfig``."""
-LEFT_OUT = ("base", "beside", "beside_weights", "workers")
-"""Fields of a plan that do not go with the search; its workers are candidates, which read their clips themselves."""
+LEFT_OUT = ("workers",)
+"""Fields of the data that do not go with the search: its workers are candidates, which read their clips themselves."""
 
 
 def run(given: list[str]) -> int:
@@ -31,21 +32,19 @@ def run(given: list[str]) -> int:
     from typing import get_type_hints
 
     from kinema.evolving.run import EvolveConfig
+    from kinema.recipes.changes import fields_of_data
     from kinema.recipes.table import preset as preset_plan
 
     chosen = next((given[i + 1] for i, word in enumerate(given[:-1]) if word == "--preset"), "small")
     plan, usual = preset_plan(chosen, "elo"), EvolveConfig(search="random")
-    hints: dict[str, Any] = {name: hint for name, hint in get_type_hints(type(plan)).items() if name not in LEFT_OUT}
+    own, of_data = plan_fields("elo", plan), [name for name in fields_of_data(plan) if name not in LEFT_OUT]
     _options(parser, chosen)
     kinds = get_type_hints(EvolveConfig)
     for name, told in TOLD.items():
         default = "cma" if name == "search" else getattr(usual, name)
         parser.add_argument(f"--{name}", type=kinds[name], default=default, help=told)
     parser.add_argument("--candidate_epochs", type=int, default=usual.epochs, help="of a candidate's training")
-    for name, hint in hints.items():
-        parser.add_argument(
-            f"--{name}", type=type(plan.method) if name == "method" else hint, default=getattr(plan, name)
-        )
+    add_settings(parser, plan, own, of_data)
     asked = parser.instantiate(parse(parser, given))
     from kinema.api import evolution as api_evolve
 
@@ -55,11 +54,12 @@ def run(given: list[str]) -> int:
     passed = {
         name: getattr(asked, name) for name in ("workers", "engine", "resume", "finish", "keep", "cache", "device")
     }
+    plan = replace(plan, **{name: getattr(asked, name) for name in own})
     found = api_evolve.evolve(
         asked.data,
         asked.out,
         config=config,
-        preset=replace(plan, **{name: getattr(asked, name) for name in hints}),
+        preset=plan.with_data(**{name: getattr(asked, name) for name in of_data}),
         where=pairs(asked.where, "--where"),
         console=stderr_console(),
         **passed,

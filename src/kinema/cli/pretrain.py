@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kinema.cli.terminal import make_parser, pairs, parse, print_json, stderr_console
@@ -56,7 +57,7 @@ def _pretraining(name: str, chosen: str, rest: list[str]) -> tuple[Any, dict[str
     of_data = fields_of_data(plan)
     parser = _pretrain_parser(name, chosen, plan)
     asked = parser.instantiate(parse(parser, rest))
-    own = [field for field in _fields(name, plan) if field != "method"]
+    own = [field for field in plan_fields(name, plan) if field != "method"]
     settings = {field: getattr(asked, field) for field in own if getattr(asked, field) != getattr(plan, field)}
     settings |= {f: getattr(asked, f) for f in of_data if getattr(asked, f) != getattr(plan.data, f)}
     values: Any = asked.method
@@ -84,7 +85,7 @@ def _dry_run(name: str, asked: Any, settings: dict[str, Any]) -> int:
     return 0
 
 
-def _fields(name: str, plan: Any) -> list[str]:
+def plan_fields(name: str, plan: Any) -> list[str]:
     """The fields of a plan that are options of a method: a schedule is one of those that have several phases."""
     from kinema.recipes.table import METHODS
 
@@ -94,8 +95,6 @@ def _fields(name: str, plan: Any) -> list[str]:
 
 def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
     """Every setting of a plan and of its data is an option; what is put on top of the method is named."""
-    from typing import get_type_hints
-
     from kinema.recipes.changes import fields_of_data
     from kinema.recipes.table import METHODS
 
@@ -117,10 +116,24 @@ def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
         parser.add_argument("--beside_weights", type=tuple[float, ...], default=(), help=ON_TOP["beside_weights"])
     if entry.takes_base:
         parser.add_argument("--base", type=str | None, default=None, help=ON_TOP["base"])
-    hints = get_type_hints(type(plan)) | {"method": type(plan.method), "encoder": type(plan.encoder)}
-    for field in _fields(name, plan):
-        parser.add_argument(f"--{field}", type=hints[field], default=getattr(plan, field))
-    of_data = get_type_hints(type(plan.data))
-    for field in fields_of_data(plan):
-        parser.add_argument(f"--{field}", type=of_data[field], default=getattr(plan.data, field))
+    add_settings(parser, plan, plan_fields(name, plan), fields_of_data(plan))
     return parser
+
+
+def add_settings(parser: ArgumentParser, plan: Any, own: Sequence[str], of_data: Sequence[str]) -> None:
+    """Makes fields of a plan, and of its data, options whose defaults are the plan's.
+
+    Args:
+        parser: takes the options.
+        plan: gives kinds and defaults.
+        own: fields of the plan itself.
+        of_data: fields of its data.
+    """
+    from typing import get_type_hints
+
+    hints = get_type_hints(type(plan)) | {"method": type(plan.method), "encoder": type(plan.encoder)}
+    for field in own:
+        parser.add_argument(f"--{field}", type=hints[field], default=getattr(plan, field))
+    hints = get_type_hints(type(plan.data))
+    for field in of_data:
+        parser.add_argument(f"--{field}", type=hints[field], default=getattr(plan.data, field))
