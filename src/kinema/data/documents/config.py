@@ -20,6 +20,7 @@ from kinema.data.documents.table import Document, Documents
 
 if TYPE_CHECKING:
     from kinema.data.documents.corpus import TokenCorpus
+    from kinema.data.documents.example import SpanExample
     from kinema.data.documents.module import SpanModule
     from kinema.data.documents.reader import TextReader
     from kinema.data.documents.tokenizer import Tokenizer
@@ -189,6 +190,12 @@ class DocumentsConfig:
         if not (run / TOKENIZER).is_file():
             raise RunError(f"The run '{run}' has no {TOKENIZER}.", "The run folder is damaged; train again.")
         return TextReader(tower, Tokenizer.read(run / TOKENIZER), weights=about.pop("together", None), **about)
+
+    def example(self) -> SpanExample:
+        """Made-up spans for trying a method; nothing is read."""
+        from kinema.data.documents.example import SpanExample
+
+        return SpanExample(self.vocabulary)
 
     def _tokenizer(self, table: Documents, folder: Path | None, cache: Path | None) -> Tokenizer:
         from kinema.data.documents.tokenizer import Tokenizer
