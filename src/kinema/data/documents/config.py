@@ -45,7 +45,9 @@ class DocumentsConfig:
 
     unit: ClassVar[str] = "documents"
     rows: ClassVar[str] = "documents"
-    scan: ClassVar[str] = "`kinema scan DIR` names every document that cannot be used, and why."
+    scan: ClassVar[str] = (
+        "`kinema scan DIR` names every document that cannot be used, and why; one long text can be cut into several."
+    )
     takes: ClassVar[str] = "a folder of .txt, or a .jsonl, .csv or .parquet with a column 'text'"
     loading: ClassVar[str] = "tokenizing"
     left_out_file: ClassVar[str] = "left_out.json"
