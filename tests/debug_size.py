@@ -4,15 +4,30 @@ from dataclasses import fields, replace
 
 import torch
 
-from kinema.core.clips import SOUND, VIEWS, ClipBatch, ClipSpec
+from kinema.core.clips import ClipNeeds, ClipSpec
 from kinema.core.method import Method, TrainingContext
 from kinema.core.seeds import generator_at
+from kinema.core.spans import SpanNeeds
+from kinema.data.clips.config import ClipsConfig
+from kinema.data.documents.config import DocumentsConfig
 from kinema.methods import JoinedConfig
 from kinema.networks import EncoderConfig, HeadConfig, PredictorConfig
+from kinema.networks.text import TextConfig
+from kinema.recipes.plan import Plan
 from kinema.recipes.table import METHODS
 
-BATCH, VIDEOS, CLASSES, BANDS, TIMES = 8, 16, 3, 16, 24
 CLIP = ClipSpec(frames=4, stride=1, size=16, short_side=16)
+DATA = {"clips": ClipsConfig(clip=CLIP), "documents": DocumentsConfig(vocabulary=64)}
+"""Settings of data by what a batch counts; their own small examples give the batches."""
+
+ENCODERS = {
+    "clips": EncoderConfig("slim", width=4),
+    "documents": TextConfig(layers=2, width=16, heads=2, vocabulary=64, positions=16),
+}
+"""The network of each, at the debug size."""
+
+UNITS = {ClipNeeds: "clips", SpanNeeds: "documents"}
+BATCH, VIDEOS, CLASSES = (getattr(DATA["clips"].example(), name) for name in ("size", "rows", "classes"))
 CONTEXT = TrainingContext(rows=VIDEOS, classes=CLASSES)
 SMALL = {"negatives_from": "both", "queue": VIDEOS, "head": HeadConfig(out=16), "stages": 3, "k": 2, "negatives": 6}
 SMALL |= {"clusters": 4, "keep": 0.5, "temperature": 0.2}
@@ -22,83 +37,61 @@ SMALL |= {
     "motion_frames": 2,
     "predictor": PredictorConfig(width=24, heads=2, encoder=1, decoder=1),
 }
+SMALL_TEXT = {"min_length": 2, "max_length": 8, "temperature": 0.2}
 
 
 FORMS = {"xdc-mdc": ("xdc", {"form": "mdc"}), "xdc-cdc": ("xdc", {"form": "cdc"})}
 FORMS |= {"be-triplet": ("be", {"form": "triplet"}), "dsm-triplets": ("dsm", {"form": "triplets"})}
 FORMS |= {"elo-sound": ("elo", {"others": ("sound",)})}
+FORMS |= {f"declutr-{only}": ("declutr", {"objective": only}) for only in ("contrast", "masked-lm")}
 """Methods in a form that is not their first."""
 
 EVERY = [*METHODS, *FORMS, "joined"]
 """All that keeps the contract: every method, in every form that has code of its own, and two beside one another."""
+
+TEXTS = [name for name in EVERY[:-1] if METHODS[FORMS.get(name, (name,))[0]].modalities == ("text",)]
+CLIPS = [name for name in EVERY if name not in TEXTS]
+"""Those that learn from documents, and those that learn from clips."""
 
 
 def make_config(name, **changes):
     """The method's settings, as far as it has them, at the debug size."""
     if name == "joined":
         return JoinedConfig(make_config("moco", **changes), (make_config("be-regulariser", **changes),), (0.5,))
+    small = SMALL_TEXT if name in TEXTS else SMALL
     if name in FORMS:
         name, form = FORMS[name]
         changes = {**form, **changes}
     kind = METHODS[name].config
     known = {item.name for item in fields(kind)}
-    return kind(**{key: value for key, value in {**SMALL, **changes}.items() if key in known})
+    return kind(**{key: value for key, value in {**small, **changes}.items() if key in known})
 
 
-def make_method(name, *, seed=0, norm="group", context=CONTEXT, **changes) -> Method:
+def make_method(name, *, seed=0, norm="group", dropout=0.1, context=CONTEXT, **changes) -> Method:
+    """A method; ``norm`` is of networks that see clips, ``dropout`` of those that read text."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return build(make_config(name, **changes), norm=norm, context=context)
+        return build(make_config(name, **changes), norm=norm, dropout=dropout, context=context)
 
 
-def build(config, *, norm="group", context=CONTEXT) -> Method:
-    return config.build(EncoderConfig("slim", width=4, norm=norm), context).train()
+def build(config, *, norm="group", dropout=0.1, context=CONTEXT) -> Method:
+    unit = UNITS[type(config.needs)]
+    changed = {"norm": norm} if unit == "clips" else {"dropout": dropout}
+    return config.build(replace(ENCODERS[unit], **changed), context).train()
+
+
+def make_plan(name, *, epochs=2, batch_size=BATCH, seed=0, **changes) -> Plan:
+    """A plan of the method at the debug size."""
+    config = make_config(name, **changes)
+    unit = UNITS[type(config.needs)]
+    encoder = ENCODERS[unit]
+    return Plan(config, epochs=epochs, data=DATA[unit], encoder=encoder, batch_size=batch_size, seed=seed)
 
 
 def make_batch(method, step, *, rows=slice(0, BATCH), variants=None):
-    """Clips ``rows`` of a step: all videos come by in turn, two of each recording; labels only for who reads them."""
-    index = (torch.arange(BATCH) + step * BATCH) % VIDEOS
-    draw = generator_at(7, "clips", step)
-    made = []
-    for _ in range(method.needs.variants if variants is None else variants):
-        clips = {view: noise(view, draw) for view in VIEWS}
-        made.append({view: clips[view][rows] for view in method.needs.views})
-    label = (index % CLASSES)[rows] if method.needs.labels else None
-    beside = {name: x[rows] for name, x in companions(method, draw).items()}
-    batch = ClipBatch(tuple(made), index[rows], (index // 2)[rows], label, **beside)
-    return with_negatives(batch, method, step, rows)
-
-
-def noise(view, draw):
-    """Clips of a view, or what is heard of them."""
-    shape = (BANDS, TIMES) if view == SOUND else (CLIP.frames, CLIP.size, CLIP.size)
-    return torch.randn(BATCH, VIEWS[view], *shape, generator=draw)
-
-
-def with_negatives(batch, method, step, rows):
-    """The negatives that the method's disturbances make, of noise; every third clip lacks one."""
-    draw = generator_at(7, "negatives", step)
-    made = []
-    for _ in [each for each in method.needs.disturbances if each.negative]:
-        clips = {view: noise(view, draw) for view in VIEWS if view != SOUND}
-        made.append({view: clips[view][rows] for view in method.needs.views})
-    if not made:
-        return batch
-    places = torch.arange(BATCH)[rows, None] + torch.arange(len(made))
-    return replace(batch, negatives=tuple(made), negatives_valid=places % 3 > 0)
-
-
-def companions(method, draw):
-    """What the method wants beside the clips; two motion clips are missing, one of them a target."""
-    wanted, made = method.needs.companions, {}
-    if wanted is not None and wanted.keyframe:
-        made["keyframe"] = torch.randn(BATCH, 3, CLIP.size, CLIP.size, generator=draw)
-    if wanted is not None and wanted.motion_frames:
-        shape = (BATCH, 1 + wanted.negatives, 2, wanted.motion_frames, 2 * CLIP.size, 2 * CLIP.size)
-        made["motion_clips"] = torch.randn(shape, generator=draw)
-        made["motion_clips_valid"] = torch.ones(shape[:2], dtype=torch.bool)
-        made["motion_clips_valid"][1, -1] = made["motion_clips_valid"][5, 0] = False
-    return made
+    """The batch of a step, as the method's needs describe it, or some rows of it."""
+    needs = method.needs if variants is None else replace(method.needs, variants=variants)
+    return DATA[UNITS[type(needs)]].example().batch(needs, step, rows=rows)
 
 
 def generator(step):

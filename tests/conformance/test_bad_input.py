@@ -5,21 +5,21 @@ from dataclasses import replace
 
 import pytest
 import torch
-from debug_size import BATCH, fill, generator, make_batch, make_config, make_method
+from debug_size import BATCH, CLIPS, TEXTS, fill, generator, make_batch, make_config, make_method, make_plan
 
 from kinema.core.clips import VIEWS
 from kinema.core.errors import CheckpointError, ConfigError, ShapeError, UsageError
 from kinema.recipes.json import recipe_from_plain, recipe_to_plain
-from kinema.recipes.plan import Plan
 from kinema.recipes.table import METHODS, method_entry
 from kinema.training.checkpoints import Checkpoint, Progress
 from kinema.training.phase import make_optimiser
 from kinema.training.settings import OptimiserConfig
 
 every_method = pytest.mark.parametrize("name", METHODS)
+clip_methods = pytest.mark.parametrize("name", [name for name in METHODS if name in CLIPS])
 
 
-@every_method
+@clip_methods
 def test_a_missing_view_is_named(name):
     method = make_method(name)
     step = fill(method)
@@ -32,7 +32,7 @@ def test_a_missing_view_is_named(name):
             method.loss(short, generator(step))
 
 
-@every_method
+@clip_methods
 def test_a_missing_variant_is_counted(name):
     method = make_method(name)
     step = fill(method)
@@ -44,7 +44,7 @@ def test_a_missing_variant_is_counted(name):
     assert "needs.variants" in caught.value.hint
 
 
-@every_method
+@clip_methods
 def test_missing_companions_are_named(name):
     method = make_method(name)
     step = fill(method)
@@ -57,7 +57,7 @@ def test_missing_companions_are_named(name):
         assert "needs.companions" in caught.value.hint
 
 
-@every_method
+@clip_methods
 def test_a_clip_of_other_channels_is_refused(name):
     method = make_method(name)
     step = fill(method)
@@ -65,6 +65,42 @@ def test_a_clip_of_other_channels_is_refused(name):
     wide = tuple({v: torch.cat([x, x], dim=1) for v, x in each.items()} for each in batch.variants)
     with pytest.raises(ShapeError, match=rf"\(8, {2 * VIEWS[method.view]}, 4, 16, 16\)|\(8, 4, 4, 16, 16\)"):
         method.loss(replace(batch, variants=wide), generator(step))
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("part", ["positives", "masked"])
+def test_missing_positives_and_masks_are_named(name, part):
+    method = make_method(name)
+    batch = make_batch(method, 0)
+    assert (getattr(batch, part) is None) == (not getattr(method.needs, part))
+    if getattr(batch, part) is None:
+        assert method.loss(batch, generator(0)).ready
+        return
+    with pytest.raises(ShapeError, match=f"asks for '{part}'") as caught:
+        method.loss(replace(batch, **{part: None}), generator(0))
+    assert f"needs.{part}" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_spans_longer_than_the_networks_positions_are_refused(name):
+    method = make_method(name, max_length=15)
+    with pytest.raises(ShapeError, match="17 tokens.* 16 positions"):
+        method.loss(make_batch(method, 0), generator(0))
+    with pytest.raises(ConfigError, match="17.*16"):
+        make_plan(name, max_length=15).recipe()
+    assert make_plan(name, max_length=14).recipe().phases
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_tokens_of_another_tokenizer_are_refused(name):
+    method = make_method(name)
+    batch = make_batch(method, 0)
+    ids = batch.anchors.ids.clone()
+    ids[0, 1] = 64
+    anchors = replace(batch.anchors, ids=ids)
+    masked = None if batch.masked is None else replace(batch.masked, tokens=anchors)
+    with pytest.raises(ShapeError, match="to 64.* 64 rows"):
+        method.loss(replace(batch, anchors=anchors, masked=masked), generator(0))
 
 
 @every_method
@@ -113,10 +149,10 @@ def test_the_checkpoint_of_another_method_is_refused(name, tmp_path):
 def test_a_queue_that_the_batch_does_not_divide_is_refused(name):
     config = make_config(name, queue=20)
     if not hasattr(config, "queue"):
-        assert Plan(config, epochs=2, batch_size=BATCH).recipe().batch_size == BATCH
+        assert make_plan(name, queue=20).recipe().batch_size == BATCH
         return
     with pytest.raises(ConfigError, match=f"queue of 20.* batch of {BATCH}") as caught:
-        Plan(config, epochs=2, batch_size=BATCH).recipe()
+        make_plan(name, queue=20).recipe()
     assert "16 or 24" in caught.value.hint
 
 
@@ -135,16 +171,17 @@ def test_settings_out_of_range_are_named(name, key):
 
 @every_method
 def test_json_that_is_no_recipe_is_refused(name):
-    plain = json.loads(json.dumps(recipe_to_plain(Plan(make_config(name), epochs=2, batch_size=BATCH).recipe())))
+    plain = json.loads(json.dumps(recipe_to_plain(make_plan(name).recipe())))
     method = plain["phases"][0]["method"]
     method["velocity"] = 3
     with pytest.raises(ConfigError, match="velocity"):
         recipe_from_plain(plain)
     del method["velocity"]
-    method["view"] = 3
-    with pytest.raises(ConfigError, match=r"expected str @ phases\[0\]\.method\.view"):
+    key, wrong, kind = ("view", 3, "str") if name in CLIPS else ("max_length", "many", "int")
+    right, method[key] = method[key], wrong
+    with pytest.raises(ConfigError, match=rf"expected {kind} @ phases\[0\]\.method\.{key}"):
         recipe_from_plain(plain)
-    method["view"], method["name"] = "rgb", "mocco"
+    method[key], method["name"] = right, "mocco"
     with pytest.raises((ConfigError, UsageError), match="mocco"):
         recipe_from_plain(plain)
     del method["name"]

@@ -1,32 +1,35 @@
 """What every method promises (kinema.core.method), held for each that a user can name."""
 
 import json
-from dataclasses import replace
+from copy import deepcopy
+from dataclasses import fields, is_dataclass, replace
 
 import pytest
 import torch
 from debug_size import (
     BATCH,
     CLASSES,
-    CLIP,
+    CLIPS,
+    ENCODERS,
     EVERY,
+    TEXTS,
     VIDEOS,
     fill,
     generator,
     make_batch,
-    make_config,
     make_method,
+    make_plan,
     snapshot,
 )
 from torch import nn
 
 from kinema.core.method import Method
-from kinema.data.clips.config import ClipsConfig
-from kinema.networks import EncoderConfig
+from kinema.core.spans import Tokens, joined
 from kinema.recipes.json import recipe_from_plain, recipe_to_plain
-from kinema.recipes.plan import Plan
 
-pytestmark = pytest.mark.parametrize("name", EVERY)
+every_method = pytest.mark.parametrize("name", EVERY)
+NORMS = [(name, norm) for name in CLIPS for norm in ("group", "batch")]
+every_norm = pytest.mark.parametrize(("name", "norm"), [*NORMS, *((name, "layer") for name in TEXTS)])
 
 BESIDE_TOWERS = {
     "supervised": {"classifier"},
@@ -40,6 +43,18 @@ UNUSED_IN_TOWERS = {"supervised": {"head"}, "be-regulariser": {"head"}}
 """Parts of trained towers that a method leaves alone."""
 
 
+def tensors(value):
+    """All tensors of a batch, whatever its modality."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if is_dataclass(value):
+        value = [getattr(value, field.name) for field in fields(value)]
+    if isinstance(value, dict):
+        value = value.values()
+    return [] if value is None else [x for each in value for x in tensors(each)]
+
+
+@every_method
 def test_the_loss_is_one_finite_number_with_a_gradient(name):
     method = make_method(name)
     step = fill(method)
@@ -50,7 +65,7 @@ def test_the_loss_is_one_finite_number_with_a_gradient(name):
     assert losses.total.requires_grad
     assert torch.isfinite(losses.total)
     assert float(losses.total.detach()) > 0
-    assert losses.embeddings.shape[0] == BATCH
+    assert losses.embeddings.shape[0] == BATCH * getattr(method.needs, "anchors", 1)
     assert losses.embeddings.dim() == 2
     carried = [losses.embeddings, *losses.terms.values(), *losses.pending.values()]
     assert not [value for value in carried if value.requires_grad]
@@ -61,7 +76,7 @@ def test_the_loss_is_one_finite_number_with_a_gradient(name):
         assert int(losses.mined.max()) < VIDEOS
 
 
-@pytest.mark.parametrize("norm", ["group", "batch"])
+@every_norm
 def test_the_loss_is_pure(name, norm):
     method = make_method(name, norm=norm)
     step = fill(method)
@@ -74,7 +89,7 @@ def test_the_loss_is_pure(name, norm):
     }
     assert bool(statistics) == (norm == "batch")
     before, batch = snapshot(method), make_batch(method, step)
-    content = [{view: x.clone() for view, x in variant.items()} for variant in batch.variants]
+    content = deepcopy(batch)
     global_state = torch.random.get_rng_state()
     first, second = (method.loss(batch, generator(step)) for _ in range(2))
     assert torch.equal(first.total, second.total)
@@ -84,10 +99,11 @@ def test_the_loss_is_pure(name, norm):
     assert all(torch.equal(first.pending[key], second.pending[key]) for key in first.pending)
     after = snapshot(method)
     assert not [key for key in before if key not in statistics and not torch.equal(before[key], after[key])]
-    assert all(torch.equal(x, batch.view(v, view)) for v, variant in enumerate(content) for view, x in variant.items())
+    assert all(torch.equal(x, y) for x, y in zip(tensors(content), tensors(batch), strict=True))
     assert torch.equal(torch.random.get_rng_state(), global_state)
 
 
+@every_method
 def test_gradients_reach_exactly_what_is_declared(name):
     method = make_method(name)
     step = fill(method)
@@ -111,9 +127,13 @@ def test_gradients_reach_exactly_what_is_declared(name):
             assert parameter.grad is None, key
 
 
+@every_method
 def test_all_state_is_in_the_state_dict(name):
-    """A tensor that is neither a parameter nor a persistent buffer would be lost with the process."""
-    method = make_method(name)
+    """A tensor that is neither a parameter nor a persistent buffer would be lost with the process.
+
+    Buffers that are not persistent may hold what is the same in every network of that shape, such as positions.
+    """
+    method, other = make_method(name), make_method(name, seed=1)
     fill(method)
     held = {id(p) for p in method.parameters()} | {id(b) for b in method.buffers()}
     loose = [
@@ -123,10 +143,11 @@ def test_all_state_is_in_the_state_dict(name):
         if isinstance(value, torch.Tensor) and id(value) not in held
     ]
     assert loose == []
-    assert {key for key, _ in method.named_buffers()} <= set(method.state_dict())
+    state, constants = method.state_dict(), dict(other.named_buffers())
+    assert not [key for key, x in method.named_buffers() if key not in state and not torch.equal(x, constants[key])]
 
 
-@pytest.mark.parametrize("norm", ["group", "batch"])
+@pytest.mark.parametrize(("name", "norm"), NORMS)
 def test_an_embedding_does_not_depend_on_its_batch_mates(name, norm):
     method = make_method(name, norm=norm)
     fill(method)
@@ -136,15 +157,30 @@ def test_an_embedding_does_not_depend_on_its_batch_mates(name, norm):
     others[3] = x[3]
     with torch.no_grad():
         z, beside_others, alone = method.embed(x), method.embed(others), method.embed(x[3:4])
-    assert z.shape == (BATCH, EncoderConfig("slim", width=4).width * 8)
+    assert z.shape == (BATCH, ENCODERS["clips"].width * 8)
     torch.testing.assert_close(beside_others[3], z[3], atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(alone[0], z[3], atol=1e-6, rtol=1e-5)
     assert not torch.allclose(z[0], z[3], atol=1e-3)
 
 
+@pytest.mark.parametrize("name", TEXTS)
+def test_an_embedding_depends_neither_on_its_batch_mates_nor_on_padding(name):
+    method = make_method(name).eval()
+    x = make_batch(method, 0).anchors
+    row, length = next((n, int(mask.sum())) for n, mask in enumerate(x.mask) if not mask.all())
+    alone = Tokens(x.ids[row : row + 1, :length], x.mask[row : row + 1, :length])
+    longest = Tokens(torch.full((1, 16), 9), torch.ones(1, 16, dtype=torch.bool))
+    with torch.no_grad():
+        z, unpadded, padded = method.embed(x), method.embed(alone), method.embed(joined([longest, alone]))
+    assert z.shape == (len(x), ENCODERS["documents"].width)
+    torch.testing.assert_close(unpadded[0], z[row], atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(padded[1], z[row], atol=1e-6, rtol=1e-5)
+    assert not torch.allclose(z[row], z[row - 1], atol=1e-3)
+
+
+@every_method
 def test_the_recipe_survives_json(name):
-    config = make_config(name, view="residual", guide="rgb")
-    plan = Plan(config, epochs=3, batch_size=BATCH, data=ClipsConfig(CLIP), seed=5)
+    plan = make_plan(name, epochs=3, seed=5, view="residual", guide="rgb")
     recipe = plan.recipe()
     plain = recipe_to_plain(recipe)
     again = recipe_from_plain(json.loads(json.dumps(plain)))
@@ -152,8 +188,10 @@ def test_the_recipe_survives_json(name):
     assert recipe_to_plain(again) == plain
     assert again != replace(plan, seed=6).recipe()
     assert [type(phase.method) for phase in again.phases] == [type(phase.method) for phase in recipe.phases]
+    assert (type(again.data), type(again.encoder)) == (type(plan.data), type(plan.encoder))
 
 
+@every_method
 def test_a_method_reads_labels_only_where_it_says_so(name):
     method = make_method(name)
     step = fill(method)

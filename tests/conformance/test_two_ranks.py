@@ -1,4 +1,4 @@
-"""Two processes with half a batch each learn what one learns with the whole: gloo and DistributedDataParallel."""
+"""Two processes with half a batch each learn what one learns with the whole: gloo and DistributedDataParallel, without dropout."""
 
 import os
 import subprocess

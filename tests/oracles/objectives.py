@@ -45,3 +45,13 @@ def nt_xent(z1, z2, temperature):
                 below += exp(dot(z[i], z[j]) / temperature)
         total += -log(exp(dot(z[i], z[partner]) / temperature) / below)
     return total / (2 * n)
+
+
+def in_batch_nce(q, k, temperature):
+    total = 0.0
+    for i in range(len(q)):
+        below = 0.0
+        for j in range(len(k)):
+            below += exp(dot(q[i], k[j]) / temperature)
+        total += -log(exp(dot(q[i], k[i]) / temperature) / below)
+    return total / len(q)

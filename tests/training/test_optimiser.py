@@ -1,4 +1,4 @@
-"""The optimiser's groups: what is decayed, and how fast each stage learns."""
+"""The optimiser: what is decayed, how fast each stage learns, and the rate over a training."""
 
 import pytest
 import torch
@@ -81,3 +81,20 @@ def test_nesterov_steps_along_the_gradient_and_the_momentum_that_it_makes():
 def test_nesterov_without_momentum_of_sgd_is_refused(settings):
     with pytest.raises(ConfigError, match="nesterov"):
         OptimiserConfig(nesterov=True, **settings)
+
+
+def slanted(step, steps, highest, cut_frac=0.1, ratio=32):
+    """The slanted triangle as Howard and Ruder (2018, eq. 3) and AllenNLP's scheduler have it, for one step."""
+    cut = int(steps * cut_frac)
+    share = step / cut if step < cut else 1 - (step - cut) / (cut * (1 / cut_frac - 1))
+    return highest * (1 + share * (ratio - 1)) / ratio
+
+
+@pytest.mark.parametrize(("epochs", "batches"), [(1, 40), (4, 25)])
+def test_a_slanted_triangle_is_that_of_its_paper(epochs, batches):
+    config = OptimiserConfig(lr=5e-5, schedule="slanted", warmup_epochs=0)
+    steps = epochs * batches
+    rates = [config.rate(step / batches, epochs) for step in range(steps + 1)]
+    assert rates == pytest.approx([slanted(step, steps, 5e-5) for step in range(steps + 1)])
+    assert (rates[0], max(rates), rates[-1]) == pytest.approx((5e-5 / 32, 5e-5, 5e-5 / 32))
+    assert rates.index(max(rates)) == steps // 10

@@ -18,6 +18,7 @@ from kinema.api.settings import PretrainSettings
 from kinema.core.contracts import Table
 from kinema.core.progress import Steps
 from kinema.core.tables import training_rows
+from kinema.data.documents.kinds import kind_of
 from kinema.evaluation import MiningMeter
 from kinema.recipes.json import phase_identity, recipe_from_plain, recipe_to_plain
 from kinema.recipes.plan import Plan
@@ -108,7 +109,16 @@ def pretrain(
 
 
 def opened(config: Any, data: AnyData, where: Mapping[str, str] | None) -> Any:
-    """The rows that settings of data find in what a user names, and that are trained on."""
+    """The rows that settings of data find in what a user names, and that are trained on.
+
+    Raises:
+        DataError: the place holds rows of another kind, or fewer than two.
+    """
+    if isinstance(data, str | Path) and Path(data).exists():
+        kinds = kind_of(data)
+        kinds.check("The method", config.unit)
+        if kinds.mixed and config.unit == "documents":
+            log.warning("%s", kinds.which("the method", config.unit))
     return training_rows(config.open(data), where, config.rows, config.scan)
 
 

@@ -56,11 +56,16 @@ def from_plain(value: Any, kind: type[T], converter: cattrs.Converter, where: st
     try:
         return converter.structure(value, kind)
     except cattrs.BaseValidationError as error:
-        lines = cattrs.transform_error(error, format_exception=_in_our_words)
-        problems = "; ".join(line.replace("$.", "").replace("@ $", "") for line in lines)
-        raise ConfigError(f"{where} does not describe a {kind.__name__}: {problems}.") from error
+        hints: list[str] = []
 
+        def in_our_words(error: BaseException, kind: type | None) -> str:
+            """What a settings class says of a value it refuses; what ``cattrs`` says of all else."""
+            if not isinstance(error, KinemaError):
+                return format_exception(error, kind)
+            hints.append(error.hint)
+            return error.message.rstrip(".")
 
-def _in_our_words(error: BaseException, kind: type | None) -> str:
-    """What a settings class says of a value it refuses; what ``cattrs`` says of all else."""
-    return error.message.rstrip(".") if isinstance(error, KinemaError) else format_exception(error, kind)
+        lines = cattrs.transform_error(error, format_exception=in_our_words)
+        problems = "; ".join(line.replace("$.", "").replace("@ $", "").strip() for line in lines)
+        hint = " ".join(dict.fromkeys([*filter(None, hints), "If another version of kinema wrote it, read it with that."]))
+        raise ConfigError(f"{where} does not describe a {kind.__name__}: {problems}.", hint) from error

@@ -157,6 +157,29 @@ class Loaded(Protocol):
         ...
 
 
+class Example(Protocol):
+    """A small made-up set of rows: batches without a file, on which the conformance suite tries every method."""
+
+    @property
+    def rows(self) -> int:
+        """Rows there are."""
+        ...
+
+    @property
+    def classes(self) -> int:
+        """Classes there are."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Rows of a batch."""
+        ...
+
+    def batch(self, needs: Any, step: int, *, rows: slice = slice(None)) -> Any:
+        """What a method with these needs sees at a step, or some rows of it; equal steps give equal batches."""
+        ...
+
+
 class Reader(Protocol):
     """A trained model in a user's hands: what ``kinema.load`` gives, whatever it reads."""
 
@@ -257,6 +280,10 @@ class DataConfig(Protocol):
             view: its name.
             **about: where it comes from: 'name', 'run', 'seed', 'together'.
         """
+        ...
+
+    def example(self) -> Example:
+        """Made-up rows for trying a method; nothing is read."""
         ...
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -18,6 +18,9 @@ from kinema.core.errors import ConfigError, ShapeError
 
 IGNORED = -100
 """The target of a token that the masked language model is not asked about."""
+
+Cut = Literal["spans", "sentences"]
+Sampling = Literal["any", "subsuming", "adjacent"]
 
 
 @dataclass(frozen=True)
@@ -90,16 +93,19 @@ class SpanNeeds:
 
     anchors: int = 1
     positives: int = 0
-    cut: Literal["spans", "sentences"] = "spans"
+    cut: Cut = "spans"
     min_length: int = 32
     max_length: int = 512
-    sampling: Literal["any", "subsuming", "adjacent"] = "any"
+    sampling: Sampling = "any"
     masked: float = 0.0
     labels: bool = False
 
     def __post_init__(self) -> None:
         if self.anchors < 1 or self.positives < 0:
             raise ConfigError(f"anchors is {self.anchors} and positives {self.positives}; at least 1 and 0 are needed.")
+        for name, known in (("cut", get_args(Cut)), ("sampling", get_args(Sampling))):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"{name} is '{getattr(self, name)}'.", f"Choose one of: {', '.join(known)}.")
         if not 1 <= self.min_length <= self.max_length:
             raise ConfigError(
                 f"min_length is {self.min_length} and max_length {self.max_length}.",
@@ -195,8 +201,45 @@ class SpanBatch:
     source: Tensor
     label: Tensor | None = None
 
+    def __post_init__(self) -> None:
+        if not len(self.index) or len(self.anchors) % len(self.index):
+            raise ShapeError(f"SpanBatch holds {len(self.anchors)} anchors of {len(self.index)} documents.")
+        if self.positives is not None and len(self.positives) % len(self.anchors):
+            raise ShapeError(f"SpanBatch holds {len(self.positives)} positives of {len(self.anchors)} anchors.")
+        if self.masked is not None and self.masked.targets.shape != self.anchors.ids.shape:
+            raise ShapeError(
+                f"SpanBatch.masked is {tuple(self.masked.targets.shape)}; expected that of the anchors, "
+                f"{tuple(self.anchors.ids.shape)}."
+            )
+
     def __len__(self) -> int:
         return self.index.shape[0]
+
+    def positives_beside(self) -> Tokens:
+        """The positives, B A P sequences.
+
+        Raises:
+            ShapeError: the batch holds none.
+        """
+        if self.positives is None:
+            raise ShapeError(
+                "The method asks for 'positives' beside each anchor, and the batch holds none.",
+                "Build the batch with as many as the method's needs.positives says.",
+            )
+        return self.positives
+
+    def masked_anchors(self) -> MaskedTokens:
+        """The anchors with tokens to be foretold.
+
+        Raises:
+            ShapeError: the batch holds none.
+        """
+        if self.masked is None:
+            raise ShapeError(
+                "The method asks for 'masked' anchors, and the batch holds none.",
+                "Build the batch with the share of masked tokens that the method's needs.masked says.",
+            )
+        return self.masked
 
 
 def joined(batches: Iterable[Tokens], padding: int = 0) -> Tokens:

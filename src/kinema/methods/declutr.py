@@ -121,17 +121,16 @@ class DeCLUTR(Method[SpanBatch]):
     def loss(self, batch: SpanBatch, generator: torch.Generator) -> Losses:
         """L_contrastive (eq. 2) over the 2M embeddings of the batch, and L_MLM on the anchors, of equal weight."""
         terms = {}
+        masked = batch.masked_anchors() if self.config.learns_language else None
         with dropout_from(generator):
-            anchors = batch.anchors if batch.masked is None else batch.masked.tokens
+            anchors = batch.anchors if masked is None else masked.tokens
             states = self.tower.encoder.hidden(anchors)
             e = self.tower.encoder.pool(states, anchors)
             if self.config.contrasts:
-                assert batch.positives is not None, "the needs ask for positives"
-                p = self.tower.encoder(batch.positives).view(len(e), -1, e.shape[1]).mean(dim=1)
+                p = self.tower.encoder(batch.positives_beside()).view(len(e), -1, e.shape[1]).mean(dim=1)
                 terms["nt_xent"] = nt_xent(normalize(e, dim=1), normalize(p, dim=1), self.config.temperature)
-            if batch.masked is not None:
-                logits = self.tower.masked_logits(states, batch.masked.targets)
-                terms["masked_lm"] = masked_lm(logits, batch.masked.targets)
+            if masked is not None:
+                terms["masked_lm"] = masked_lm(self.tower.masked_logits(states, masked.targets), masked.targets)
         total = torch.stack(list(terms.values())).sum()
         logged = {name: value.detach() for name, value in terms.items()}
         return Losses(total, terms=logged, embeddings=normalize(e, dim=1).detach())

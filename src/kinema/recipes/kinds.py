@@ -8,6 +8,7 @@ from kinema.core.errors import UsageError
 from kinema.data.clips.config import ClipsConfig
 from kinema.data.documents.config import DocumentsConfig
 from kinema.networks import EncoderConfig
+from kinema.networks.build import EncoderName
 from kinema.networks.text.config import TextConfig, TextName
 
 DATA: dict[str, type] = {"clips": ClipsConfig, "documents": DocumentsConfig}
@@ -34,5 +35,12 @@ def data_name(config: object) -> str:
 
 
 def network_kind(name: str) -> type:
-    """The settings of the network of that name."""
+    """The settings of the network of that name; those of a video network where none is named.
+
+    Raises:
+        UsageError: there is none; the message lists the networks there are.
+    """
+    known = (*get_args(EncoderName), *NETWORKS)
+    if name and name not in known:
+        raise UsageError(f"There is no network '{name}'.", f"Choose one of: {', '.join(known)}.")
     return NETWORKS.get(name, EncoderConfig)

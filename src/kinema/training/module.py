@@ -26,7 +26,7 @@ from kinema.core.seeds import generator_at
 from kinema.training.checkpoints import Checkpoint, Progress
 from kinema.training.phase import InterruptedRunError, Surroundings, make_optimiser
 from kinema.training.settings import Phase, Recipe
-from kinema.training.watch import CollapseWatch, FiniteWatch, WaitTimer
+from kinema.training.watch import CollapseWatch, FiniteWatch, Rest, WaitTimer
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
 
     def train_dataloader(self) -> WaitTimer[Any]:
         """The rest of the epoch that is under way."""
-        self._timer = WaitTimer(self.around.data.loader(self.progress.epoch, self.progress.batch))
+        self._timer = WaitTimer(Rest(self.around.data, self.progress.epoch, self.progress.batch))
         return self._timer
 
     def on_train_start(self) -> None:

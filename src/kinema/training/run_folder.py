@@ -118,6 +118,8 @@ class RunFolder:
             return {}
         try:
             value: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            if not isinstance(value, dict):
+                raise ValueError("it holds no object")
         except (OSError, ValueError) as error:
             raise RunError(f"'{file}' cannot be read: {error}.", "The run folder is damaged; train again.") from error
         return value

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from kinema.core.clips import SOUND, ClipNeeds, ClipSpec, SoundSpec
 from kinema.core.errors import ConfigError, DataError
+from kinema.data.clips.example import ClipExample
 from kinema.data.clips.module import LoadedClips, transform_of
 from kinema.data.clips.reader import Model
 from kinema.data.clips.store import ClipStore
@@ -145,6 +146,10 @@ class ClipsConfig:
             **about: name, run, seed and more; see :class:`kinema.data.clips.reader.Model`.
         """
         return Model(tower, view, self.clip, sound=self.sound, **about)
+
+    def example(self) -> ClipExample:
+        """Made-up clips for trying a method; nothing is read."""
+        return ClipExample(self.clip)
 
 
 def tells_motion(manifest: Manifest) -> bool:

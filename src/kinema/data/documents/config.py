@@ -20,6 +20,7 @@ from kinema.data.documents.table import Document, Documents
 
 if TYPE_CHECKING:
     from kinema.data.documents.corpus import TokenCorpus
+    from kinema.data.documents.example import SpanExample
     from kinema.data.documents.module import SpanModule
     from kinema.data.documents.reader import TextReader
     from kinema.data.documents.tokenizer import Tokenizer
@@ -44,7 +45,9 @@ class DocumentsConfig:
 
     unit: ClassVar[str] = "documents"
     rows: ClassVar[str] = "documents"
-    scan: ClassVar[str] = "`kinema scan DIR` names every document that cannot be used, and why."
+    scan: ClassVar[str] = (
+        "`kinema scan DIR` names every document that cannot be used, and why; one long text can be cut into several."
+    )
     takes: ClassVar[str] = "a folder of .txt, or a .jsonl, .csv or .parquet with a column 'text'"
     loading: ClassVar[str] = "tokenizing"
     left_out_file: ClassVar[str] = "left_out.json"
@@ -189,6 +192,12 @@ class DocumentsConfig:
         if not (run / TOKENIZER).is_file():
             raise RunError(f"The run '{run}' has no {TOKENIZER}.", "The run folder is damaged; train again.")
         return TextReader(tower, Tokenizer.read(run / TOKENIZER), weights=about.pop("together", None), **about)
+
+    def example(self) -> SpanExample:
+        """Made-up spans for trying a method; nothing is read."""
+        from kinema.data.documents.example import SpanExample
+
+        return SpanExample(self.vocabulary)
 
     def _tokenizer(self, table: Documents, folder: Path | None, cache: Path | None) -> Tokenizer:
         from kinema.data.documents.tokenizer import Tokenizer

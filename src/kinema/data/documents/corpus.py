@@ -13,20 +13,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import StorageError
 from kinema.core.files import write_folder
+from kinema.core.spans import Cut
 from kinema.data.documents.splitting import sentences
 from kinema.data.documents.table import Documents
 from kinema.data.documents.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
-Cut = Literal["spans", "sentences"]
 Progress = Callable[[int, int], None]
 _FORMAT = 1
 _AT_A_TIME = 256
