@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from kinema.core.errors import DataError, UsageError
 from kinema.searching import place
+from kinema.searching.layout import VIDEOS, check_layout
 from kinema.searching.schema import vectors_in
 
 MANY, MOST = 200_000, 100_000
@@ -52,12 +53,13 @@ def alike(uri: str, *, least: float = 0.95) -> tuple[Alike, ...]:
 
     Raises:
         UsageError: ``least`` is no cosine above 0.
-        DataError: there is no table, or more than ``MANY`` windows in it.
+        DataError: there is no table, it holds documents, or more than ``MANY`` windows are in it.
         StorageError: it cannot be read.
     """
     if not 0 < least <= 1:
         raise UsageError(f"The least score is {least}; it must be above 0 and at most 1.")
     table = place.need_table(uri)
+    check_layout(table, VIDEOS, uri, "Finding footage twice")
     with place.telling(uri):
         count = table.count_rows("kind = 'window'")
         if count > MANY:

@@ -11,6 +11,7 @@ from kinema.core.errors import DataError
 from kinema.data.video.files import status
 from kinema.data.video.hearing import sound_missing
 from kinema.data.video.manifest import Manifest
+from kinema.searching.layout import layout_of
 from kinema.searching.schema import facts_of
 
 Known = Mapping[str, tuple[int, int, str]]
@@ -19,7 +20,7 @@ Known = Mapping[str, tuple[int, int, str]]
 
 @dataclass
 class Changes:
-    """Rows of the manifest by what becomes of them, in its order.
+    """Rows of a manifest, or of a table of documents, by what becomes of them, in its order.
 
     Args:
         new: not in the table.
@@ -118,5 +119,5 @@ def check_root(known: Known, manifest: Manifest, told: str, uri: str) -> bool:
 
 
 def root_of_table(table: Any) -> Path:
-    """The folder in which a table's videos lie."""
-    return Path((table.schema.field("video").metadata or {}).get(b"root", b"").decode())
+    """The folder in which a table's videos or documents lie."""
+    return Path((table.schema.field(layout_of(table).whole).metadata or {}).get(b"root", b"").decode())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from kinema.core.errors import UsageError
 from kinema.data.clips.reader import Model
@@ -19,17 +20,30 @@ from kinema.searching import place
 from kinema.searching.changes import root_of_table, shown
 from kinema.searching.filters import condition
 from kinema.searching.index import EXACT_ROWS, has_index, nearest
+from kinema.searching.layout import VIDEOS, Layout, layout_of, quoted
 from kinema.searching.query import read_query
-from kinema.searching.schema import centre_of, making_of, quoted, vectors_in
+from kinema.searching.schema import centre_of, making_of, vectors_in
 from kinema.searching.spaces import check_asks
 
+Row = Mapping[str, Any]
 MOST = 16_384
 """Rows that are looked at to find hits that are apart from one another; no more hits can be asked for."""
 
 ALIKE = 0.99
 """Windows of one video of at least this cosine are one hit, wherever they lie."""
 
-_COLUMNS = ["video", "start", "end", "frame", "vector", "thumbnail", "label", "cluster", "cluster_name"]
+_COLUMNS = ["video", "start", "end", "frame", "thumbnail", "label", "cluster", "cluster_name"]
+
+
+class AnyHit(Protocol):
+    """A find: a stretch of a video, or a passage of a document."""
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON values."""
+        ...
+
+
+SomeHit = TypeVar("SomeHit", bound=AnyHit)
 
 
 @dataclass(frozen=True)
@@ -64,7 +78,7 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Found:
+class Found(Generic[SomeHit]):
     """What a search came to.
 
     Args:
@@ -78,7 +92,7 @@ class Found:
     """
 
     query: str
-    hits: tuple[Hit, ...]
+    hits: tuple[SomeHit, ...]
     exact: bool
     rows: int
     root: Path
@@ -90,6 +104,83 @@ class Found:
         return {"query": self.query, "hits": [hit.plain() for hit in self.hits], "seconds": self.seconds}
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A table that is searched.
+
+    Args:
+        table: of LanceDB.
+        layout: what its rows are.
+        where: which of them count, in SQL.
+        rows: how many it has.
+        root: the folder of what was embedded.
+        exact: whether every row is compared.
+        centre: the table's, float64 [d]; None for none.
+    """
+
+    table: Any
+    layout: Layout
+    where: str
+    rows: int
+    root: Path
+    exact: bool
+    centre: Tensor | None
+
+    @classmethod
+    def open(
+        cls,
+        uri: str,
+        check: Callable[[Any], None],
+        *,
+        k: int,
+        where: str | None,
+        over: str | None,
+        exact: bool | None,
+    ) -> Opened:
+        """A table, where it can be asked for so many hits under this condition.
+
+        Args:
+            uri: where it is.
+            check: raises where the table is another encoder's.
+            k: hits.
+            where: the user's condition.
+            over: what is compared; None for parts.
+            exact: whether to compare every row; None to decide by their number.
+        """
+        if not 1 <= k <= MOST:
+            raise UsageError(f"k is {k}; it must be from 1 to {MOST}.")
+        table = place.need_table(uri)
+        with place.telling(uri):
+            check(table)
+            layout = layout_of(table)
+            wanted = condition(table, where, layout.kind(over))
+            rows = table.count_rows()
+            exactly = exact if exact is not None else rows < EXACT_ROWS or not has_index(table)
+            return cls(table, layout, wanted, rows, root_of_table(table), exactly, centre_of(table))
+
+    def without(self, whole: str | None) -> Opened:
+        """The same but for the rows of one video or document."""
+        if whole is None:
+            return self
+        return replace(self, where=f"{self.where} AND {self.layout.whole} <> {quoted(whole)}")
+
+    def nearest(self, vector: NDArray[np.float32], k: int, columns: Sequence[str]) -> tuple[list[Row], tuple[str, ...]]:
+        """The k nearest rows that are apart, with '_distance', and what a person should know of them.
+
+        Args:
+            vector: float32 [d], of unit length.
+            k: hits.
+            columns: of the rows.
+        """
+        rows, all_seen = apart_rows(
+            self.table, vector, k, self.where, exact=self.exact, columns=columns, layout=self.layout
+        )
+        parts, wholes = self.layout.names
+        hits = "stretches" if self.layout == VIDEOS else "of them apart from one another"
+        note = f"The nearest {MOST} {parts} are {len(rows)} {hits}; --over {wholes} finds more {wholes}."
+        return rows, () if all_seen else (note,)
+
+
 def find(
     model: Model,
     uri: str,
@@ -97,12 +188,12 @@ def find(
     *,
     k: int = 10,
     where: str | None = None,
-    over: Literal["windows", "videos"] = "windows",
+    over: str | None = None,
     others: bool = False,
     exact: bool | None = None,
     device: str | None = None,
-) -> Found:
-    """Searches a table.
+) -> Found[Hit]:
+    """Searches a table of videos.
 
     Args:
         model: the encoder that made it; of a table of projections, the same run's encoder of any view.
@@ -110,43 +201,54 @@ def find(
         asked: see :func:`kinema.searching.query.read_query`.
         k: hits.
         where: a condition on the table's columns, in SQL.
-        over: what is compared with the query: windows, or whole videos.
+        over: what is compared with the query: 'windows', or 'videos' as wholes; None for windows.
         others: leaves the query's own video out.
         exact: whether to compare every row; by default below ``EXACT_ROWS`` rows, or where there is no index.
         device: where to compute.
 
     Raises:
         UsageError: k, the condition or the query cannot be understood.
-        DataError: there is no table, it is another encoder's, or the query cannot be read.
+        DataError: there is no table, it is another encoder's or of documents, or the query cannot be read.
         StorageError: the table cannot be read.
     """
     began = time.monotonic()
-    if not 1 <= k <= MOST:
-        raise UsageError(f"k is {k}; it must be from 1 to {MOST}.")
-    if over not in ("windows", "videos"):
-        raise UsageError(f"There is nothing called '{over}' to compare with.", "Choose windows or videos.")
-    table = place.need_table(uri)
+    VIDEOS.kind(over)
+    opened = Opened.open(
+        uri, lambda table: check_asks(making_of(table, uri), model, uri), k=k, where=where, over=over, exact=exact
+    )
+    query = read_query(
+        model,
+        asked,
+        known=lambda file: _known(opened.table, uri, file, opened.root),
+        centre=opened.centre,
+        space=making_of(opened.table, uri).space,
+        device=device,
+    )
+    opened = opened.without(_below(query.file, opened.root) if others else None)
     with place.telling(uri):
-        made = making_of(table, uri)
-        check_asks(made, model, uri)
-        wanted = condition(table, where, over[:-1])
-        rows, root = table.count_rows(), root_of_table(table)
-        exactly = exact if exact is not None else rows < EXACT_ROWS or not has_index(table)
-        centre = centre_of(table)
-    told: dict[str, Any] = {"centre": centre, "space": made.space, "device": device}
-    query = read_query(model, asked, known=lambda file: _known(table, uri, file, root), **told)
-    own = _below(query.file, root) if others else None
-    wanted += "" if own is None else f" AND video <> {quoted(own)}"
-    with place.telling(uri):
-        hits, all_seen = apart(table, query.vector, k, wanted, exact=exactly)
-    notes = [query.note] if query.note else []
-    if not all_seen:
-        notes.append(f"The nearest {MOST} windows are {len(hits)} stretches; --over videos finds more videos.")
-    return Found(str(query), hits, exactly, rows, root, tuple(notes), time.monotonic() - began)
+        rows, notes = opened.nearest(query.vector, k, _COLUMNS)
+    hits = tuple(_hit(row) for row in rows)
+    told = (query.note, *notes) if query.note else notes
+    return Found(str(query), hits, opened.exact, opened.rows, opened.root, told, time.monotonic() - began)
 
 
 def apart(table: Any, vector: NDArray[np.float32], k: int, where: str, *, exact: bool) -> tuple[tuple[Hit, ...], bool]:
-    """The k nearest hits that are apart, and whether there was no reason to look further.
+    """The k nearest stretches of videos that are apart; see :func:`apart_rows`."""
+    rows, all_seen = apart_rows(table, vector, k, where, exact=exact, columns=_COLUMNS, layout=VIDEOS)
+    return tuple(_hit(row) for row in rows), all_seen
+
+
+def apart_rows(
+    table: Any,
+    vector: NDArray[np.float32],
+    k: int,
+    where: str,
+    *,
+    exact: bool,
+    columns: Sequence[str],
+    layout: Layout,
+) -> tuple[list[Row], bool]:
+    """The k nearest rows that are apart, with '_distance', and whether there was no reason to look further.
 
     Args:
         table: of LanceDB.
@@ -154,30 +256,32 @@ def apart(table: Any, vector: NDArray[np.float32], k: int, where: str, *, exact:
         k: hits, at most ``MOST``.
         where: which rows count, in SQL (:func:`kinema.searching.filters.condition`).
         exact: whether every row is compared.
+        columns: of the rows; the whole's, 'start' and 'end' among them.
+        layout: of the table.
     """
     limit = min(MOST, max(64, 4 * k))
     while True:
-        rows = nearest(table, vector, limit, exact=exact, where=where, columns=_COLUMNS)
+        rows = nearest(table, vector, limit, exact=exact, where=where, columns=[*columns, "vector"])
         held = [row | {"vector": each} for row, each in zip(_plain(rows), vectors_in(rows), strict=True)]
-        chosen = grouped(held, k)
+        chosen = grouped(held, k, whole=layout.whole)
         if len(chosen) == k or rows.num_rows < limit or limit == MOST:
-            hits = tuple(_hit(row) for row in chosen)
-            return hits, len(chosen) == k or rows.num_rows < limit
+            return chosen, len(chosen) == k or rows.num_rows < limit
         limit = min(MOST, 4 * limit)
 
 
-def grouped(rows: Sequence[Mapping[str, Any]], k: int, alike: float = ALIKE) -> list[Mapping[str, Any]]:
-    """The first k rows of which none overlaps, or nearly equals, an earlier one of its video.
+def grouped(rows: Sequence[Row], k: int, alike: float = ALIKE, whole: str = "video") -> list[Row]:
+    """The first k rows of which none overlaps, or nearly equals, an earlier one of its video or document.
 
     Args:
-        rows: with 'video', 'start', 'end' and 'vector' (of unit length), the nearest first.
+        rows: with the whole's column, 'start', 'end' and 'vector' (of unit length), the nearest first.
         k: how many.
-        alike: the cosine from which two windows of a video count as equal.
+        alike: the cosine from which two rows of one whole count as equal.
+        whole: the column.
     """
-    chosen: list[Mapping[str, Any]] = []
-    by_video: dict[str, list[Mapping[str, Any]]] = {}
+    chosen: list[Row] = []
+    by_whole: dict[str, list[Row]] = {}
     for row in rows:
-        earlier = by_video.setdefault(row["video"], [])
+        earlier = by_whole.setdefault(row[whole], [])
         if any(
             (row["start"] < other["end"] and other["start"] < row["end"])
             or float(row["vector"] @ other["vector"]) >= alike
@@ -191,14 +295,18 @@ def grouped(rows: Sequence[Mapping[str, Any]], k: int, alike: float = ALIKE) -> 
     return chosen
 
 
+def score_of(row: Row) -> float:
+    """The cosine of a row of :func:`apart_rows`."""
+    return min(1.0, max(-1.0, 1.0 - float(row["_distance"])))
+
+
 def _plain(rows: Any) -> list[dict[str, Any]]:
     told: list[dict[str, Any]] = rows.drop_columns(["vector"]).to_pylist()
     return told
 
 
-def _hit(row: Mapping[str, Any]) -> Hit:
-    score = min(1.0, max(-1.0, 1.0 - row["_distance"]))
-    return Hit(score=score, **{name: row[name] for name in _COLUMNS if name != "vector"})
+def _hit(row: Row) -> Hit:
+    return Hit(score=score_of(row), **{name: row[name] for name in _COLUMNS})
 
 
 def _known(table: Any, uri: str, file: Path, root: Path) -> Video | None:

@@ -19,6 +19,7 @@ from kinema.core.errors import DataError, UsageError
 from kinema.core.ops import k_means
 from kinema.searching import place
 from kinema.searching.index import renew_index, tidy
+from kinema.searching.layout import DOCUMENTS, Layout, layout_of
 from kinema.searching.lock import writing
 from kinema.searching.schema import vectors_in
 
@@ -26,8 +27,8 @@ NOISE = -1
 MANY_FOR_HDBSCAN, MANY_FOR_KMEANS = 30_000, 50_000
 """Rows above which HDBSCAN, which compares all with all, is refused, and k-means is made of batches."""
 
-_COLUMNS = ["id", "video", "start", "end", "cluster", "cluster_name"]
-Over = Literal["videos", "windows"]
+_COLUMNS = ["id", "start", "end", "cluster", "cluster_name"]
+Over = Literal["videos", "windows", "documents", "passages"]
 Way = Literal["kmeans", "hdbscan"]
 
 
@@ -45,6 +46,31 @@ class Clip:
     start: float
     end: float
 
+    @property
+    def whole(self) -> str:
+        """What it is of."""
+        return self.video
+
+
+@dataclass(frozen=True)
+class Extract:
+    """One passage or document of a cluster.
+
+    Args:
+        document: its id.
+        start: where it begins, in characters.
+        end: where it ends.
+    """
+
+    document: str
+    start: int
+    end: int
+
+    @property
+    def whole(self) -> str:
+        """What it is of."""
+        return self.document
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -53,14 +79,14 @@ class Cluster:
     Args:
         number: what it is called without a name; 0 is the largest.
         name: what a person called it, or None.
-        size: windows or videos in it.
-        representatives: those nearest to its mean, each of another video.
+        size: windows or videos in it; or passages or documents.
+        representatives: those nearest to its mean, each of another video or document.
     """
 
     number: int
     name: str | None
     size: int
-    representatives: tuple[Clip, ...]
+    representatives: tuple[Clip, ...] | tuple[Extract, ...]
 
     def plain(self) -> dict[str, Any]:
         """As JSON values."""
@@ -101,6 +127,12 @@ class _Rows:
 
     about: Mapping[str, list[Any]]
     vectors: NDArray[np.float32]
+    layout: Layout
+
+    @property
+    def wholes(self) -> list[str]:
+        """What each is of."""
+        return self.about[self.layout.whole]
 
 
 def cluster_table(
@@ -109,7 +141,7 @@ def cluster_table(
     way: Way = "kmeans",
     k: int = 10,
     least: int = 5,
-    over: Over = "videos",
+    over: Over | None = None,
     seed: int = 0,
 ) -> Clusters:
     """Clusters a table anew; names go on with the clusters that are mostly as they were.
@@ -119,7 +151,8 @@ def cluster_table(
         way: 'kmeans' into ``k`` clusters; or 'hdbscan', which finds how many there are and leaves some rows out.
         k: clusters of k-means.
         least: rows of the smallest cluster of HDBSCAN.
-        over: whole videos, whose windows then belong to their video's cluster; or windows each for itself.
+        over: 'videos', whose windows then belong to their video's cluster, or 'windows' each for itself; of a table of
+            documents, 'documents' or 'passages'. None for videos, or documents.
         seed: of k-means.
 
     Raises:
@@ -128,21 +161,23 @@ def cluster_table(
         StorageError: somebody else writes into it, or it cannot be written.
     """
     began = time.monotonic()
-    if way not in ("kmeans", "hdbscan") or over not in ("videos", "windows"):
-        raise UsageError(f"'{way}' over '{over}' is not known.", "Choose kmeans or hdbscan, over videos or windows.")
+    if way not in ("kmeans", "hdbscan"):
+        raise UsageError(f"There is no way '{way}' to cluster.", "Choose kmeans or hdbscan.")
     if k < 1 or least < 2:
         raise UsageError(f"k is {k} and the least size {least}; they must be at least 1 and 2.")
     with writing(uri, place.folder_of(uri)):
         table = place.need_table(uri)
         with place.telling(uri):
-            rows = _read(table, over[:-1])
+            layout = layout_of(table)
+            kind = layout.kind(over or layout.names[1])
+            rows = _read(table, kind)
         numbers = _numbered(_fitted(rows.vectors, way, k, least, seed))
         kept, dropped = follow(rows.about["cluster"], rows.about["cluster_name"], numbers.tolist())
         with place.telling(uri):
-            _write(table, rows, numbers, kept, over)
+            _write(table, rows, numbers, kept, kind)
             tidy(table)
             renew_index(table, "auto")
-            found = _describe(table, over[:-1])
+            found = _describe(table, kind)
     return _clusters(found, began, kept=tuple(sorted(kept.values())), dropped=dropped)
 
 
@@ -210,8 +245,10 @@ def follow(
 
 
 def _read(table: Any, kind: str) -> _Rows:
-    held = table.search().where(f"kind = '{kind}'").select([*_COLUMNS, "vector"]).to_arrow().sort_by("id")
-    return _Rows({name: held[name].to_pylist() for name in _COLUMNS}, vectors_in(held))
+    layout = layout_of(table)
+    columns = [*_COLUMNS, layout.whole]
+    held = table.search().where(f"kind = '{kind}'").select([*columns, "vector"]).to_arrow().sort_by("id")
+    return _Rows({name: held[name].to_pylist() for name in columns}, vectors_in(held), layout)
 
 
 def _fitted(vectors: NDArray[np.float32], way: str, k: int, least: int, seed: int) -> NDArray[np.int64]:
@@ -240,15 +277,16 @@ def _numbered(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.asarray([place_of[int(label)] for label in labels], dtype=np.int64)
 
 
-def _write(table: Any, rows: _Rows, numbers: NDArray[np.int64], names: Mapping[int, str], over: str) -> None:
-    """One commit for all rows; those of the other kind follow their video, or lose what they had."""
+def _write(table: Any, rows: _Rows, numbers: NDArray[np.int64], names: Mapping[int, str], kind: str) -> None:
+    """One commit for all rows; those of the other kind follow their whole, or lose what they had."""
     import pyarrow as pa
 
     told = dict(zip(rows.about["id"], numbers.tolist(), strict=True))
-    other = "window" if over == "videos" else "video"
-    of_video = dict(zip(rows.about["video"], numbers.tolist(), strict=True)) if over == "videos" else {}
-    rest = table.search().where(f"kind = '{other}'").select(["id", "video"]).to_arrow().to_pydict()
-    told |= {each: of_video.get(video) for each, video in zip(rest["id"], rest["video"], strict=True)}
+    whole = rows.layout.whole
+    other = rows.layout.part if kind == whole else whole
+    of_whole = dict(zip(rows.wholes, numbers.tolist(), strict=True)) if kind == whole else {}
+    rest = table.search().where(f"kind = '{other}'").select(["id", whole]).to_arrow().to_pydict()
+    told |= {each: of_whole.get(name) for each, name in zip(rest["id"], rest[whole], strict=True)}
     columns = {
         "id": pa.array(list(told), pa.string()),
         "cluster": pa.array(list(told.values()), pa.int32()),
@@ -258,27 +296,29 @@ def _write(table: Any, rows: _Rows, numbers: NDArray[np.int64], names: Mapping[i
 
 
 def _kind(table: Any) -> str:
-    """What was clustered last: windows alone leave whole videos without a cluster."""
-    return "video" if table.count_rows("kind = 'video' AND cluster IS NOT NULL") else "window"
+    """What was clustered last: windows alone leave whole videos without a cluster, and passages documents."""
+    layout = layout_of(table)
+    return layout.whole if table.count_rows(f"kind = '{layout.whole}' AND cluster IS NOT NULL") else layout.part
 
 
 def _describe(table: Any, kind: str, shown: int = 3) -> tuple[list[Cluster], int, int]:
     """The clusters as the table has them, how many rows are noise, and how many have no cluster yet."""
     rows = _read(table, kind)
     numbers = np.asarray([-2 if number is None else number for number in rows.about["cluster"]], dtype=np.int64)
+    kind_of: type[Clip] | type[Extract] = Extract if rows.layout == DOCUMENTS else Clip
     found = []
     for number in sorted(set(numbers[numbers >= 0].tolist())):
         members = np.flatnonzero(numbers == number)
         mean = rows.vectors[members].mean(axis=0)
         order = members[np.argsort(-(rows.vectors[members] @ mean), kind="stable")]
-        chosen: dict[str, Clip] = {}
+        chosen: dict[str, Any] = {}
         for row in order.tolist():
-            video = rows.about["video"][row]
-            chosen.setdefault(video, Clip(video, rows.about["start"][row], rows.about["end"][row]))
+            name = rows.wholes[row]
+            chosen.setdefault(name, kind_of(name, rows.about["start"][row], rows.about["end"][row]))
             if len(chosen) == shown:
                 break
-        name = next((rows.about["cluster_name"][row] for row in members.tolist()), None)
-        found.append(Cluster(number, name, len(members), tuple(chosen.values())))
+        called = next((rows.about["cluster_name"][row] for row in members.tolist()), None)
+        found.append(Cluster(number, called, len(members), tuple(chosen.values())))
     return found, int((numbers == NOISE).sum()), int((numbers == -2).sum())
 
 

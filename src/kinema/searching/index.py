@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from kinema.core.errors import DataError, UsageError
+from kinema.searching.layout import layout_of
 
 EXACT_ROWS = 100_000
 """Tables below this are searched exactly."""
@@ -108,7 +109,7 @@ def _build(table: Any, kind: str, rows: int) -> None:
 
 
 def _index_conditions(table: Any) -> None:
-    """Indexes for conditions on ``kind`` and ``video``, where there are none yet.
+    """Indexes for conditions on ``kind`` and ``video`` (or ``document``), where there are none yet.
 
     None for ``id``: rows are merged by it, and merging by a column that has an index has lost updates in LanceDB
     (https://github.com/lancedb/lancedb/issues/3177).
@@ -116,7 +117,7 @@ def _index_conditions(table: Any) -> None:
     from lancedb.index import Bitmap, BTree
 
     there = {name for each in table.list_indices() for name in each.columns}
-    for name, config in (("kind", Bitmap()), ("video", BTree())):
+    for name, config in (("kind", Bitmap()), (layout_of(table).whole, BTree())):
         if name not in there:
             table.create_index(name, config=config)
 
@@ -141,17 +142,18 @@ def nearest(table: Any, vector: Any, limit: int, *, exact: bool, where: str, col
 
 
 def _recall(table: Any) -> tuple[float, int]:
-    """Of the ten nearest of some windows of the table, the share that its index finds."""
-    windows = table.count_rows("kind = 'window'")
+    """Of the ten nearest of some windows or passages of the table, the share that its index finds."""
+    where = f"kind = '{layout_of(table).part}'"
+    rows = table.count_rows(where)
     draw = random.Random(0)
     found, asked = 0, 0
-    for at in sorted(draw.sample(range(windows), min(SAMPLE, windows))):
-        row = table.search().where("kind = 'window'").select(["vector"]).offset(at).limit(1).to_arrow()
+    for at in sorted(draw.sample(range(rows), min(SAMPLE, rows))):
+        row = table.search().where(where).select(["vector"]).offset(at).limit(1).to_arrow()
         vector = row["vector"][0].values.to_numpy()
-        told: dict[str, Any] = {"where": "kind = 'window'", "columns": ["id"]}
         exact, quick = (
-            set(nearest(table, vector, NEAREST, exact=way, **told)["id"].to_pylist()) for way in (True, False)
+            set(nearest(table, vector, NEAREST, exact=way, where=where, columns=["id"])["id"].to_pylist())
+            for way in (True, False)
         )
         found += len(exact & quick)
         asked += len(exact)
-    return found / max(1, asked), min(SAMPLE, windows)
+    return found / max(1, asked), min(SAMPLE, rows)

@@ -24,6 +24,7 @@ from kinema.core.errors import DataError, StorageError
 from kinema.data.clips.reader import Model
 from kinema.data.video.manifest import Video
 from kinema.searching.encode import Shot, Shots, Space, weights_digest
+from kinema.searching.layout import VIDEOS, check_layout
 from kinema.searching.reading import THUMBNAIL
 from kinema.searching.windows import Length, WindowSpec
 
@@ -152,11 +153,13 @@ class Making:
 
 
 def making_of(table: Any, uri: str) -> Making:
-    """How a table was made.
+    """How a table of videos was made.
 
     Raises:
+        DataError: it holds documents.
         StorageError: it is no table of kinema's, or one of a later kinema.
     """
+    check_layout(table, VIDEOS, uri, "An encoder of video")
     try:
         told = json.loads((table.schema.metadata or {})[b"kinema"])
         if told["format"] != FORMAT:
@@ -282,8 +285,3 @@ def vectors_in(rows: pa.Table) -> NDArray[np.float32]:
     column = rows["vector"].combine_chunks()
     flat: NDArray[np.float32] = column.flatten().to_numpy()
     return flat.reshape(len(rows), column.type.list_size)
-
-
-def quoted(text: str) -> str:
-    """A text as SQL has it."""
-    return "'" + text.replace("'", "''") + "'"

@@ -26,7 +26,8 @@ from kinema.searching.changes import root_of_table
 from kinema.searching.filters import condition
 from kinema.searching.find import Hit, apart
 from kinema.searching.index import EXACT_ROWS, has_index
-from kinema.searching.schema import centre_of, check_made_by, making_of, quoted, told_columns, vectors_in
+from kinema.searching.layout import quoted
+from kinema.searching.schema import centre_of, check_made_by, making_of, told_columns, vectors_in
 from kinema.searching.spaces import check_asks
 from kinema.serving.failures import RefusedError, missing
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinema.searching import place
-from kinema.searching.schema import quoted, vectors_in
+from kinema.searching.layout import quoted
+from kinema.searching.schema import vectors_in
 from kinema.serving.archive import Archive, Over, video_id
 from kinema.serving.failures import RefusedError
 
