@@ -1,6 +1,5 @@
 """A run of two towers that nobody trained: its heads are solved for, so that sight and sound of a video agree."""
 
-
 import torch
 from sounding import tone, write_sounding
 from tiny_runs import tiny_plan

@@ -67,5 +67,7 @@ def from_plain(value: Any, kind: type[T], converter: cattrs.Converter, where: st
 
         lines = cattrs.transform_error(error, format_exception=in_our_words)
         problems = "; ".join(line.replace("$.", "").replace("@ $", "").strip() for line in lines)
-        hint = " ".join(dict.fromkeys([*filter(None, hints), "If another version of kinema wrote it, read it with that."]))
+        hint = " ".join(
+            dict.fromkeys([*filter(None, hints), "If another version of kinema wrote it, read it with that."])
+        )
         raise ConfigError(f"{where} does not describe a {kind.__name__}: {problems}.", hint) from error

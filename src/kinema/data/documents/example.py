@@ -53,9 +53,7 @@ class SpanExample:
         return SpanBatch(
             self._part(anchors, rows),
             None if positives is None else self._part(positives, rows),
-            None
-            if masked is None
-            else MaskedTokens(self._part(masked.tokens, rows), self._rows(masked.targets, rows)),
+            None if masked is None else MaskedTokens(self._part(masked.tokens, rows), self._rows(masked.targets, rows)),
             index[rows],
             (index // 2)[rows],
             (index % self.classes)[rows] if needs.labels else None,
