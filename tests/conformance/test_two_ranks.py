@@ -1,4 +1,4 @@
-"""Two processes with half a batch each learn what one learns with the whole: gloo and DistributedDataParallel, without dropout."""
+"""Two processes with half a batch each learn what one learns with the whole: gloo and DistributedDataParallel."""
 
 import os
 import subprocess

@@ -37,7 +37,7 @@ from kinema.core.method import Losses, Method, TrainingContext
 from kinema.core.ops import rank_slice, world_size
 from kinema.data.clips.transforms import Elsewhere, StaticFrame, mixed
 from kinema.data.clips.transforms.static_frame import Source
-from kinema.methods.queue_contrast import QueueContrast
+from kinema.methods.moco import MoCo
 from kinema.networks import EncoderConfig, HeadConfig, Tower
 from kinema.objectives import (
     check_contrast,
@@ -109,7 +109,7 @@ class BEConfig:
         return BE(self, encoder) if self.form == "contrast" else BETriplet(self, encoder)
 
 
-class BE(QueueContrast):
+class BE(MoCo):
     """InfoNCE of the distracting clip against its undisturbed key, the others' keys, and its video elsewhere."""
 
 

@@ -170,20 +170,12 @@ class CPR(Method[ClipBatch]):
                 s_a, s_b = s_q.detach(), self.g_b(batch.view(0, self.guide)) @ Q_b.T
             mined = cascade((s_b, s_a), cfg.resolved_sizes(), excluded=sibling)
 
-        own = rank_slice(len(q)).start + torch.arange(len(q), device=q.device)
-        positives, candidates = _targets(sibling, mined)
-        own_positive, own_candidate = _batch_targets(batch.source, pending["source"], own)
-        if cfg.negatives_from == "queue":
-            own_candidate = own_positive
-        if cfg.negatives_from == "batch":
-            candidates = positives
-        if cfg.own_key != "keep" and float(torch.rand((), generator=generator)) < cfg.drop_own:
-            own_positive = torch.zeros_like(own_positive)
-            own_candidate = own_candidate.scatter(1, own[:, None], cfg.own_key == "numerator")
+        dropped = cfg.own_key != "keep" and float(torch.rand((), generator=generator)) < cfg.drop_own
+        positives, candidates = positives_and_candidates(batch.source, pending["source"], sibling, mined, cfg, dropped)
         total = multi_positive_nce(
             torch.cat([q @ pending["key"].T, s_q], dim=1) / cfg.temperature,
-            torch.cat([own_positive, positives], dim=1),
-            torch.cat([own_candidate, candidates], dim=1),
+            positives,
+            candidates,
             own_negatives(q, n, batch.negatives_valid) / cfg.temperature,
         )
         rows = torch.where(mined >= 0, self.queue.index[mined.clamp_min(0)], -1)
@@ -309,6 +301,35 @@ class CPRBank(Method[ClipBatch]):
         pending = losses.pending
         features = {view: pending[view] for view in self.trains}
         self.bank.update(pending["index"], features, pending["source"])
+
+
+def positives_and_candidates(
+    source: Tensor, gathered: Tensor, sibling: Tensor, mined: Tensor, cfg: CPRConfig, dropped: bool
+) -> tuple[Tensor, Tensor]:
+    """What counts as a positive and what the denominator sums over, among the batch's keys and the memory's.
+
+    Args:
+        source: int64 [B], the recordings of this rank's clips.
+        gathered: int64 [N], the recordings of all ranks' clips.
+        sibling: bool [B, K], entries of the memory of the same recording.
+        mined: int64 [B, k], entries that the cascade found, -1 for none.
+        cfg: the settings: ``negatives_from`` and ``own_key``.
+        dropped: whether the own key is dropped in this step (self-dropping).
+
+    Returns:
+        Bool [B, N + K] twice.
+    """
+    own = rank_slice(len(source)).start + torch.arange(len(source), device=source.device)
+    positives, candidates = _targets(sibling, mined)
+    own_positive, own_candidate = _batch_targets(source, gathered, own)
+    if cfg.negatives_from == "queue":
+        own_candidate = own_positive
+    if cfg.negatives_from == "batch":
+        candidates = positives
+    if dropped:
+        own_positive = torch.zeros_like(own_positive)
+        own_candidate = own_candidate.scatter(1, own[:, None], cfg.own_key == "numerator")
+    return torch.cat([own_positive, positives], dim=1), torch.cat([own_candidate, candidates], dim=1)
 
 
 def _resolve(sizes: tuple[int, ...] | None, candidates: int, keep: float, stages: int, k: int) -> tuple[int, ...]:

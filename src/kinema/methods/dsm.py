@@ -37,7 +37,7 @@ from kinema.core.clips import ClipBatch, ClipNeeds, Disturbance
 from kinema.core.method import Losses, Method, TrainingContext
 from kinema.core.ops import all_gather_rows, rank_slice
 from kinema.data.clips.transforms import BrokenMotion, LocalWarp
-from kinema.methods.queue_contrast import QueueContrast
+from kinema.methods.moco import MoCo
 from kinema.networks import EncoderConfig, HeadConfig, Tower
 from kinema.objectives import (
     check_contrast,
@@ -106,7 +106,7 @@ class DSMConfig:
         return DSM(self, encoder) if self.form == "contrast" else DSMTriplets(self, encoder)
 
 
-class DSM(QueueContrast):
+class DSM(MoCo):
     """InfoNCE of the clip against its bent variant, the others' keys, and itself with its motion broken."""
 
 
