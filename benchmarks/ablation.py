@@ -20,13 +20,13 @@ from rich.table import Table
 
 from kinema import api
 from kinema.data import Manifest
-from kinema.recipes.plan import infonce_of
-from kinema.recipes.table import small
+from kinema.recipes.cpr import infonce_of
+from kinema.recipes.table import preset
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Phase, Recipe
 
 ASKED: dict[str, Any] = {"query": {"part": "unbiased"}}
-PLAN = replace(small("cpr"), epochs=16)
+PLAN = replace(preset("small", "cpr"), epochs=16)
 """What the rows change: half of its epochs InfoNCE, half of them mining."""
 
 console = Console(stderr=True)
@@ -46,7 +46,7 @@ ROWS: dict[str, tuple[int, dict[str, Any]]] = {
 
 def begun(out: Path, manifest: Manifest, stride: int) -> tuple[Recipe, Path]:
     """The recipe of CPR at this stride, and the run in which InfoNCE learnt both views."""
-    recipe = replace(PLAN, clip=replace(PLAN.clip, stride=stride)).recipe()
+    recipe = PLAN.with_data(clip=replace(sets.clips_of(PLAN).clip, stride=stride)).recipe()
     run = out / f"infonce-stride{stride}"
     train(replace(recipe, name="moco", phases=recipe.phases[:2]), manifest, run, out)
     return recipe, run
@@ -87,7 +87,7 @@ def baselines(out: Path, manifest: Manifest) -> dict[str, dict[str, Any]]:
     """What the rows began from, and InfoNCE that simply went on."""
     recipe, start = begun(out, manifest, 4)
     begins = {"rgb": str(start / "phases" / "01-infonce-rgb")}
-    method = infonce_of(PLAN.method, "rgb", PLAN.schedule)  # type: ignore[arg-type]
+    method = infonce_of(PLAN.method, "rgb", PLAN.schedule)
     more = Phase("infonce-more", method, recipe.phases[2].epochs, PLAN.optimiser, begins)
     train(replace(recipe, name="moco", phases=(more,)), manifest, out / "infonce-more", out)
     return {

@@ -23,11 +23,13 @@ from typing import Any
 
 import record
 from rich.console import Console
+from sets import clips_of
 
-from kinema import api, api_search
+from kinema import api
+from kinema.api import searching
 from kinema.core.progress import Steps
 from kinema.data.clips.reader import Model
-from kinema.recipes.table import small
+from kinema.recipes.table import preset
 
 console = Console(stderr=True)
 LETTERS, PEOPLE = "asl_letters24", ("jack", "tom")
@@ -37,8 +39,8 @@ NEAREST = 5
 def taught(folder: Path, out: Path, epochs: int) -> Path:
     """The run that learns from jack's letters."""
     run = out / "cpr"
-    plan = small("cpr")
-    recipe = replace(plan, epochs=epochs, clips_per_video=2, clip=replace(plan.data.clip, stride=2)).recipe()
+    plan = replace(preset("small", "cpr"), epochs=epochs)
+    recipe = plan.with_data(clips_per_video=2, clip=replace(clips_of(plan).clip, stride=2)).recipe()
     letters = api.scan(folder / LETTERS, out=out / "letters.parquet").select({"person": PEOPLE[0]})
     resume = (run / "recipe.json").exists()
     api.pretrain(
@@ -66,10 +68,10 @@ def judged(model: Model, folder: Path, table: Path) -> dict[str, float]:
     with Steps("searching", console) as told:
         for done, query in enumerate(queries, 1):
             settings: dict[str, Any] = {"table": table, "k": NEAREST, "over": "videos", "others": True}
-            found = [letter(hit.video) for hit in api_search.search(model, query, where=gallery, **settings).hits]
+            found = [letter(hit.video) for hit in searching.search(model, query, where=gallery, **settings).hits]
             right["r@1"] += letter(str(query)) == found[0]
             right["r@5"] += letter(str(query)) in found
-            near = api_search.search(model, query, **settings).hits
+            near = searching.search(model, query, **settings).hits
             right["letters"] += sum(hit.video.startswith(f"{LETTERS}/") for hit in near)
             told(done, len(queries))
     share = {name: right[name] / len(queries) for name in ("r@1", "r@5")}
@@ -103,7 +105,7 @@ def main() -> None:
     found: dict[str, Any] = {"chance": chance(asked.folder)}
     for name in ("random", "cpr"):
         model, table = api.load(run, untrained=name == "random"), asked.out / f"table-{name}"
-        done = api_search.embed(model, asked.folder, out=table, console=console)
+        done = searching.embed(model, asked.folder, out=table, console=console)
         told = {key: value for key, value in asdict(done).items() if key in ("videos", "windows", "seconds")}
         failed = Counter(reason for reason in done.failed.values())
         found[name] = judged(model, asked.folder, table) | told | {"failed": dict(failed)}

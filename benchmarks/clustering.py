@@ -79,7 +79,7 @@ def share(videos: Path) -> dict[str, float]:
 
     from kinema import api
     from kinema.recipes.changes import changed
-    from kinema.recipes.table import small
+    from kinema.recipes.table import preset
     from kinema.training.module import PhaseModule
 
     spent: list[float] = []
@@ -92,7 +92,7 @@ def share(videos: Path) -> dict[str, float]:
 
     PhaseModule._refresh = timed  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder:
-        plan = small("xdc")
+        plan = preset("small", "xdc")
         plan = changed(replace(plan, epochs=2), {"method": {"every": 1}})
         done = api.pretrain(plan, videos, Path(folder) / "run", cache=Path(folder) / "cache", logger="none")
     epoch = done.seconds / done.epochs

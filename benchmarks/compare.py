@@ -28,7 +28,7 @@ from rich.table import Table
 from kinema import api
 from kinema.data import Manifest
 from kinema.recipes.comparison import side_by_side
-from kinema.recipes.table import small
+from kinema.recipes.table import preset
 from kinema.training.run_folder import RunFolder
 
 console = Console(stderr=True)
@@ -46,14 +46,9 @@ def cells(arguments: argparse.Namespace) -> Iterator[tuple[str, int, str, Any]]:
     """Every cell in the order in which it is wanted: (run, seed, row, recipe); all seeds of one guide first."""
     for guide in arguments.guides:
         for seed in arguments.seeds:
-            plan = small("cpr")
-            plan = replace(
-                plan,
-                epochs=arguments.epochs,
-                seed=seed,
-                clip=replace(plan.data.clip, stride=arguments.stride),
-                clips_per_video=arguments.clips_per_video,
-            )
+            plan = replace(preset("small", "cpr"), epochs=arguments.epochs, seed=seed)
+            clip = replace(sets.clips_of(plan).clip, stride=arguments.stride)
+            plan = plan.with_data(clip=clip, clips_per_video=arguments.clips_per_video)
             guides = [arguments.guides[0]] if guide == arguments.guides[0] else [arguments.guides[0], guide]
             for row, recipe in side_by_side(plan, guides).items():
                 if arguments.rows and row not in arguments.rows:
@@ -137,7 +132,7 @@ def parse() -> argparse.Namespace:
     arguments.query = {"person": "tom"} if real else {"part": "unbiased"}
     arguments.gallery = {"person": "jack"} if real else None
     arguments.clips_per_video = arguments.clips_per_video or (2 if real else 1)
-    arguments.stride = arguments.stride or (2 if real else small("cpr").clip.stride)
+    arguments.stride = arguments.stride or (2 if real else sets.clips_of(preset("small", "cpr")).clip.stride)
     return arguments
 
 

@@ -9,6 +9,15 @@ from rich.console import Console
 
 from kinema.api.demonstration import demo_config, demo_data
 from kinema.data import Manifest
+from kinema.data.clips.config import ClipsConfig
+from kinema.recipes.plan import Plan
+from kinema.training.settings import Recipe
+
+
+def clips_of(made: Plan | Recipe) -> ClipsConfig:
+    """The settings of the clips that a plan or a recipe learns from."""
+    assert isinstance(made.data, ClipsConfig)
+    return made.data
 
 
 def mocap(folder: Path, seed: int, console: Console) -> Manifest:

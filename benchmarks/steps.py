@@ -26,18 +26,21 @@ import record
 import torch
 from rich.console import Console
 from rich.table import Table
+from sets import clips_of
 from torch import Tensor, nn
 
 from kinema import api
+from kinema.api.pretraining import load_data
 from kinema.core.method import Method, TrainingContext
-from kinema.core.seeds import generator_at
+from kinema.core.seeds import generator_at, seed_at
 from kinema.data import ClipStore, Manifest, collate
+from kinema.data.clips.module import LoadedClips
 from kinema.data.clips.transforms import ViewTransform
 from kinema.networks import Predictor, ResNet10, VideoEncoder
 from kinema.recipes.compose import composed
-from kinema.recipes.table import small
-from kinema.training.phase import make_optimiser, transform_of
-from kinema.training.trainer import build_method, phase_clips
+from kinema.recipes.table import preset
+from kinema.training.phase import make_optimiser
+from kinema.training.trainer import build_method
 
 console = Console(stderr=True)
 ROWS = ("supervised", "moco", "simclr", "be", "dsm", "cmd", "cpr", "cpr+be", "cpr+dsm")
@@ -49,7 +52,7 @@ CALLS = ("forward", "feature_map", "levels")
 class Subject:
     """A method with all that its steps need, and what they took, in seconds."""
 
-    method: Method
+    method: Method[Any]
     read: Callable[[int], Any]
     change: Callable[[Any, torch.Generator], Any]
     plainly: Callable[[Any, torch.Generator], Any] | None
@@ -59,17 +62,19 @@ class Subject:
     )
 
 
-def subject(row: str, data: Any, store: ClipStore) -> Subject:
+def subject(row: str, data: Manifest, store: ClipStore) -> Subject:
     """The method of a row in the phase that trains last, its memory full."""
     name, _, base = row.partition("+")
-    plan = small(name)
+    plan = preset("small", name)
     recipe = (composed(plan, "small", base=base) if base else plan).recipe()
     phase = recipe.phases[-1]
     method = build_method(recipe, phase, TrainingContext(len(data), max(2, len(data.classes()))))
     method.train()
-    transform = transform_of(method, recipe, phase)
-    sampler, clips = phase_clips(recipe, phase, method, store, None)
-    requests = list(sampler.batches(0))
+    seed = seed_at(recipe.seed, "sample", phase.name)
+    loaded = LoadedClips(clips_of(recipe), store)
+    module = loaded.module(phase.needs, batch_size=recipe.batch_size, seed=seed)
+    transform, clips = module.transform, module.dataset
+    requests = list(module.sampler.batches(0))
     made = Subject(
         method,
         lambda number: collate([clips[request] for request in requests[number % len(requests)]]),
@@ -84,7 +89,7 @@ def subject(row: str, data: Any, store: ClipStore) -> Subject:
     return made
 
 
-def undisturbed(transform: ViewTransform, method: Method) -> Callable[[Any, torch.Generator], Any]:
+def undisturbed(transform: ViewTransform, method: Method[Any]) -> Callable[[Any, torch.Generator], Any]:
     """The same without the disturbances, the views that only they see, and the window elsewhere."""
     plain = ViewTransform(
         transform.spec, method.needs.views, replace(transform.config, disturb=()), method.needs.companions
@@ -137,13 +142,13 @@ def step(made: Subject, number: int) -> None:
         made.taken[name].append(seconds)
 
 
-def networks(method: Method) -> list[nn.Module]:
+def networks(method: Method[Any]) -> list[nn.Module]:
     """The networks of a method, the outermost of each."""
     return [module for module in method.modules() if isinstance(module, NETWORKS)]
 
 
 @contextmanager
-def recorded(method: Method) -> Iterator[list[Any]]:
+def recorded(method: Method[Any]) -> Iterator[list[Any]]:
     """Writes down what every network gives, call by call; of calls within a call the outer one."""
     calls: list[Any] = []
     inside = [False]
@@ -167,7 +172,7 @@ def recorded(method: Method) -> Iterator[list[Any]]:
 
 
 @contextmanager
-def replayed(method: Method, calls: list[Any]) -> Iterator[None]:
+def replayed(method: Method[Any], calls: list[Any]) -> Iterator[None]:
     """Gives what was written down, as leaves that a gradient may reach, in the same order."""
     left = iter(calls)
 
@@ -186,7 +191,7 @@ def replayed(method: Method, calls: list[Any]) -> Iterator[None]:
 
 
 @contextmanager
-def patched(method: Method, change: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+def patched(method: Method[Any], change: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
     """Changes the calls of every network, on the instances, and takes that back."""
     places = [(net, name) for net in networks(method) for name in CALLS if hasattr(net, name)]
     for net, name in places:
@@ -217,8 +222,8 @@ def main() -> None:
     data = api.scan(asked.videos) if asked.videos.is_dir() else Manifest.read(asked.videos)
     if any(video.split == "train" for video in data.videos):
         data = data.select({"split": "train"})
-    store = api.open_store(data, small("dsm").recipe(), cache=asked.cache, console=console)
-    subjects = {row: subject(row, data, store) for row in asked.rows}
+    loaded = load_data(preset("small", "dsm").recipe(), data, cache=asked.cache, console=console)
+    subjects = {row: subject(row, data, loaded.store) for row in asked.rows}
     for number in range(asked.steps + 1):
         for row, made in subjects.items():
             step(made, 100 + number)

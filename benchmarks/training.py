@@ -22,12 +22,14 @@ import record
 import torch
 from rich.console import Console
 from rich.table import Table
+from sets import clips_of
+from torch import Tensor
 
-from kinema.core.clips import RawClips
+from kinema.core.clips import ClipBatch, RawClips
 from kinema.core.method import TrainingContext
 from kinema.core.seeds import generator_at
 from kinema.data.clips.transforms import ViewTransform
-from kinema.recipes.table import small
+from kinema.recipes.table import preset
 from kinema.training.module import PhaseModule
 from kinema.training.phase import Surroundings, make_optimiser
 from kinema.training.progress import PhaseDisplay
@@ -37,20 +39,13 @@ from kinema.training.trainer import build_method
 
 def batches(recipe: Recipe, count: int) -> list[RawClips]:
     """Clips of noise; the time of a step does not depend on what they show."""
-    generator = generator_at(0, "benchmark")
+    generator, clip = generator_at(0, "benchmark"), clips_of(recipe).clip
     made = []
     for _ in range(count):
-        shape = (
-            recipe.batch_size,
-            2,
-            recipe.data.clip.frames + 1,
-            recipe.data.clip.short_side,
-            recipe.data.clip.short_side,
-            3,
-        )
+        shape = (recipe.batch_size, 2, clip.frames + 1, clip.short_side, clip.short_side, 3)
         frames = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
         ids = torch.arange(recipe.batch_size)
-        extent = torch.full((recipe.batch_size, 2), recipe.data.clip.short_side)
+        extent = torch.full((recipe.batch_size, 2), clip.short_side)
         made.append(RawClips(frames, None, None, extent, None, ids, ids, ids * 0 - 1))
     return made
 
@@ -60,7 +55,8 @@ def bare(recipe: Recipe, data: list[RawClips]) -> Iterator[float]:
     phase = recipe.phases[0]
     method = build_method(recipe, phase, TrainingContext(recipe.batch_size)).train()
     optimiser = make_optimiser(method, phase.optimiser)
-    transform = ViewTransform(recipe.data.clip, method.needs.views, recipe.data.transform)
+    clips = clips_of(recipe)
+    transform = ViewTransform(clips.clip, method.needs.views, clips.transform)
     step = 0
     while True:
         began = time.perf_counter()
@@ -92,6 +88,31 @@ class Clock(pl.Callback):  # type: ignore[misc]
         self.last = time.perf_counter()
 
 
+class InMemory:
+    """Clips in memory as the data of a phase: an epoch of so many steps takes them by turns."""
+
+    def __init__(self, recipe: Recipe, data: list[RawClips], steps: int) -> None:
+        clips = clips_of(recipe)
+        self.data, self.batches, self.workers = data, steps, 0
+        self.transform = ViewTransform(clips.clip, recipe.phases[0].needs.views, clips.transform)
+
+    def loader(self, epoch: int, first: int) -> list[RawClips]:  # noqa: ARG002 - the contract
+        """From batch ``first`` on."""
+        return [self.data[i % len(self.data)] for i in range(first, self.batches)]
+
+    def sample(self) -> tuple[RawClips, float]:
+        """The first batch, which takes no time to read."""
+        return self.data[0], 0.0
+
+    def batch(self, raw: RawClips, generator: torch.Generator, *, labels: bool) -> ClipBatch:
+        """Augmented views."""
+        return self.transform.train(raw, generator, labels=labels)
+
+    def features(self, method: Any) -> dict[str, Tensor]:  # noqa: ARG002 - the contract
+        """MoCo asks for none."""
+        return {}
+
+
 def kinema_steps(recipe: Recipe, data: list[RawClips], clock: Clock, folder: Path) -> None:
     """The same steps by the trainer, with its metrics, its bar and its checkpoints."""
     phase = recipe.phases[0]
@@ -100,9 +121,7 @@ def kinema_steps(recipe: Recipe, data: list[RawClips], clock: Clock, folder: Pat
         around = Surroundings(
             folder=folder,
             identity={},
-            loader=lambda _, first: [data[i % len(data)] for i in range(first, clock.steps)],
-            batches=clock.steps,
-            features=lambda _: {},
+            data=InMemory(recipe, data, clock.steps),
             meter=None,
             display=display,
             stop=lambda: False,
@@ -125,7 +144,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--block", type=int, default=5)
     arguments = parser.parse_args()
-    recipe = small("moco").recipe()
+    recipe = preset("small", "moco").recipe()
     data = batches(recipe, 4)
     clock = Clock(arguments.block, bare(recipe, data), arguments.steps)
     with tempfile.TemporaryDirectory() as folder:

@@ -41,7 +41,7 @@ def main(steps: int = 40) -> list[float]:
     raw = drifting(32)
     method = SimCLRConfig(view="rgb", temperature=0.2).build(EncoderConfig("slim", width=8), TrainingContext(rows=32))
     optimiser = torch.optim.AdamW((p for p in method.parameters() if p.requires_grad), lr=3e-3)
-    transform = ViewTransform(SPEC, method.views, WEAK)
+    transform = ViewTransform(SPEC, method.needs.views, WEAK)
     history = []
     for step in range(steps):
         batch = transform.train(raw, generator_at(0, "augment", step))

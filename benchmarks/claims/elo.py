@@ -36,6 +36,7 @@ import record
 import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
+from sets import clips_of
 from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 from table import spread
@@ -55,7 +56,7 @@ from kinema.methods.elo import TASKS
 from kinema.protocols.labels import class_names, label_numbers
 from kinema.recipes.changes import changed
 from kinema.recipes.plan import Plan
-from kinema.recipes.table import small
+from kinema.recipes.table import preset
 
 console = Console(stderr=True)
 NAME = "claims-elo"
@@ -101,8 +102,9 @@ def searched(name: Search, data: Manifest, arguments: argparse.Namespace, candid
 
 def plan(arguments: argparse.Namespace) -> Plan:
     """The preset, with clips of the size that was asked for."""
-    made = small("elo")
-    return replace(made, clip=replace(made.data.clip, size=arguments.size, short_side=round(arguments.size * 9 / 8)))
+    made = preset("small", "elo")
+    clip = replace(clips_of(made).clip, size=arguments.size, short_side=round(arguments.size * 9 / 8))
+    return made.with_data(clip=clip)
 
 
 def candidate_cell(run: Path, data: Manifest, arguments: argparse.Namespace) -> dict[str, Any]:

@@ -47,7 +47,7 @@ from kinema.protocols.fit import FitConfig
 from kinema.protocols.labels import class_names, label_numbers, source_numbers
 from kinema.protocols.parts import SPLIT_SEED, TEST_SHARE
 from kinema.recipes.changes import changed
-from kinema.recipes.table import small
+from kinema.recipes.table import preset
 from kinema.training.settings import Recipe
 
 console = Console(stderr=True)
@@ -71,7 +71,7 @@ def form_of(row: str) -> str:
 
 def recipe(row: str, arguments: argparse.Namespace, seed: int) -> Recipe:
     """XDC's preset in the form of the row."""
-    made = replace(small("xdc"), epochs=arguments.epochs, seed=seed)
+    made = replace(preset("small", "xdc"), epochs=arguments.epochs, seed=seed)
     method: dict[str, Any] = {"form": form_of(row), "clusters": arguments.clusters, "every": arguments.every}
     return changed(made, {"method": method}).recipe()
 

@@ -30,12 +30,14 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import record
+from sets import clips_of
 from table import KINDS, charts, tables
 
 from kinema import api
 from kinema.api.demonstration import demo_data
 from kinema.core.progress import Steps
 from kinema.data import Manifest
+from kinema.data.clips.config import ClipsConfig
 from kinema.data.clips.reader import Model
 from kinema.data.mocap import MocapConfig
 from kinema.evaluation import fit_linear, retrieve
@@ -45,7 +47,7 @@ from kinema.protocols.parts import SPLIT_SEED
 from kinema.recipes.changes import changed
 from kinema.recipes.compose import composed
 from kinema.recipes.plan import Plan
-from kinema.recipes.table import small
+from kinema.recipes.table import preset
 from kinema.training.settings import Recipe
 
 console = Console(stderr=True)
@@ -74,7 +76,7 @@ def plan(row: str, epochs: int, seed: int) -> Plan:
     """The settings of a row: the preset, and what the row changes in it."""
     name, _, base = row.partition("+")
     method = "moco" if name in ADDED else name.partition("-")[0]
-    made = replace(small(method), epochs=epochs, seed=seed)
+    made = replace(preset("small", method), epochs=epochs, seed=seed)
     if base or name in ADDED:
         made = composed(made, "small", base=base or None, transforms=ADDED.get(name, ()))
     if name == "cmd-context":
@@ -86,9 +88,9 @@ def plan(row: str, epochs: int, seed: int) -> Plan:
     if name in FOREIGN:
         made = changed(made, {"method": {"still_from": "batch"}})
     if name.endswith("-one-window") or name in PARTS_OF_BE:
-        made = replace(made, temporal=0.0)
+        made = made.with_data(temporal=0.0)
     if name.endswith("-two-windows"):
-        made = replace(made, temporal=Plan.temporal)
+        made = made.with_data(temporal=ClipsConfig.temporal)
     return made
 
 
@@ -186,10 +188,9 @@ def cell(name: str, seed: int, row: str, arguments: argparse.Namespace) -> dict[
     made = recipe("moco" if row == "random" else row, epochs, seed, home)
     learnt = data
     if name == "asl":
-        made, learnt = (
-            replace(made, clips_per_video=2, clip=replace(made.data.clip, stride=2)),
-            data.select({"person": "jack"}),
-        )
+        clips = clips_of(made)
+        made = replace(made, data=replace(clips, clips_per_video=2, clip=replace(clips.clip, stride=2)))
+        learnt = data.select({"person": "jack"})
     took = trained(run, made, learnt, arguments, cache)
     model = api.load(run, untrained=row == "random")
     if name == "asl":

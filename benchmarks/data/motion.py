@@ -39,7 +39,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import footage
 import record
 
-from kinema.data import decoding, reading
+from kinema.data.video import decoding, reading
 
 PEER = "motion-vector-extractor"
 GOALS = {"of decode": 0.75, "frames a second at 320x240, 2 x 1": 3000, f"of {PEER}": 1.0}

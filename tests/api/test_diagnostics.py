@@ -93,7 +93,7 @@ def test_a_still_is_the_mean_picture_held(tiny_manifest, spec_of_run):
 
 @pytest.fixture
 def spec_of_run():
-    return tiny_plan().clip
+    return tiny_plan().data.clip
 
 
 def test_windows_may_be_named(run, unlabelled, tiny_cache):
