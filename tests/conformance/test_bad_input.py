@@ -84,9 +84,9 @@ def test_missing_positives_and_masks_are_named(name, part):
 @pytest.mark.parametrize("name", TEXTS)
 def test_spans_longer_than_the_networks_positions_are_refused(name):
     method = make_method(name, max_length=15)
-    with pytest.raises(ShapeError, match="17 tokens.* 16 positions"):
+    with pytest.raises(ShapeError, match=r"17 tokens.* 16 positions"):
         method.loss(make_batch(method, 0), generator(0))
-    with pytest.raises(ConfigError, match="17.*16"):
+    with pytest.raises(ConfigError, match=r"17.*16"):
         make_plan(name, max_length=15).recipe()
     assert make_plan(name, max_length=14).recipe().phases
 
@@ -99,7 +99,7 @@ def test_tokens_of_another_tokenizer_are_refused(name):
     ids[0, 1] = 64
     anchors = replace(batch.anchors, ids=ids)
     masked = None if batch.masked is None else replace(batch.masked, tokens=anchors)
-    with pytest.raises(ShapeError, match="to 64.* 64 rows"):
+    with pytest.raises(ShapeError, match=r"to 64.* 64 rows"):
         method.loss(replace(batch, anchors=anchors, masked=masked), generator(0))
 
 
