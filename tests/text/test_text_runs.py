@@ -1,11 +1,14 @@
 """Whole runs on documents: what a run keeps, going on where it was stopped, embeddings, and the command line."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
+import torch
 from recording import stopped
 from tiny_runs import assert_same_run
+from tiny_texts import library_model, tokenizer
 
 import kinema
 from kinema.api.run import Run
@@ -113,6 +116,29 @@ def test_a_run_of_the_command_line(call, corpus, small, text_cache, tmp_path):
     status, told, _ = call(*command)
     assert status == 1
     assert "exists" in one_object(told)["error"]["message"]
+
+
+@every_method
+def test_a_run_starts_from_the_weights_of_a_folder_and_takes_its_sizes(call, corpus, text_cache, tmp_path, name):
+    published = tmp_path / "published"
+    library = library_model("bert")
+    library.save_pretrained(published)
+    tokenizer().write(published / "tokenizer.json")
+    command = ["pretrain", name, corpus, "--out", tmp_path / "run", "--weights", published, "--cache", text_cache]
+    command += ["--epochs", 1, "--method.max_length", 20, "--logger", "none", "--device", "cpu", "--json"]
+    status, told, err = call(*command)
+    assert status == 0, err
+    encoder = RunFolder.open(tmp_path / "run").read("recipe.json")["encoder"]
+    sizes = (encoder["name"], encoder["width"], encoder["vocabulary"], encoder["positions"])
+    assert sizes == ("transformers", 32, 300, 24)
+    shutil.rmtree(published)
+    model = kinema.load(tmp_path / "run")
+    assert model.tokenizer == tokenizer()
+    assert model.encode(SENTENCES).shape == (4, 32)
+    learnt, began = (dict(each.named_parameters()) for each in (model.tower.encoder.network, library.base_model))
+    words = "embeddings.word_embeddings.weight"
+    assert not torch.equal(learnt[words], began[words])
+    torch.testing.assert_close(learnt[words], began[words], atol=0.02, rtol=0)
 
 
 def test_the_next_step_is_one_for_documents(call, corpus, small, text_cache, tmp_path):
