@@ -1,4 +1,7 @@
-"""Two processes with half a batch each learn what one learns with the whole: gloo and DistributedDataParallel."""
+"""Two processes with half a batch each learn what one learns with the whole, by gloo and DistributedDataParallel.
+
+Without dropout, of which each rank draws masks of its own.
+"""
 
 import os
 import subprocess

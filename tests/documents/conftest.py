@@ -1,34 +1,17 @@
 """A corpus that is quick to learn from, and a network of text that is nothing but a table of vectors."""
 
-import random
-
 import pytest
 import torch
+from tiny_corpus import write_corpus
 from torch import nn
 
 from kinema.data.documents import read_documents
-
-WORDS = (
-    *("river", "stone", "light", "garden", "winter", "paper", "silver", "morning"),
-    *("engine", "letter", "window", "music", "yellow", "forest", "island"),
-)
-
-
-def story(seed, sentences):
-    draw = random.Random(seed)
-    made = [" ".join(draw.choices(WORDS, k=draw.randint(3, 9))).capitalize() + "." for _ in range(sentences)]
-    return " ".join(made)
 
 
 @pytest.fixture(scope="session")
 def corpus_folder(tmp_path_factory):
     """Ten documents in two classes, of 4 to 40 sentences."""
-    root = tmp_path_factory.mktemp("corpus") / "documents"
-    for number in range(10):
-        path = root / ("even", "odd")[number % 2] / f"{number}.txt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(story(number, 4 + 4 * number))
-    return root
+    return write_corpus(tmp_path_factory.mktemp("corpus") / "documents")
 
 
 @pytest.fixture(scope="session")

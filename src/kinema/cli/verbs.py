@@ -6,7 +6,7 @@ VERBS = {
     "scan": "look at every video of a folder: what is there, what is broken",
     "duplicates": "find footage that is there twice, above all in train and in test: kinema duplicates DATA",
     "motion": "write a video's motion vectors as arrays, or draw them: kinema motion VIDEO -o FILE",
-    "pretrain": "train an encoder on videos, without a label: kinema pretrain METHOD DATA --out RUN",
+    "pretrain": "train an encoder without a label: kinema pretrain METHOD DATA --out RUN",
     "evolve": "find the weights of elo's losses without a label: kinema evolve DATA --out DIR",
     "evaluate": "measure an encoder: kinema evaluate PROTOCOL RUN DATA",
     "report": "one page: did it help?",

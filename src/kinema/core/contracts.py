@@ -303,6 +303,10 @@ class NetworkConfig(Protocol):
         """
         ...
 
+    def replaced_by(self, weights: str) -> Any:
+        """The network that weights describe by themselves, in place of a preset's; these settings otherwise."""
+        ...
+
     def fits(self, loaded: Any) -> None:
         """Refuses rows that were made ready in a way the network cannot take, for instance by another tokenizer.
 

@@ -41,6 +41,13 @@ class JoinedConfig:
             raise ConfigError("No method stands beside the first.", "Train the method itself, or name another.")
         if any(isinstance(part, JoinedConfig) for part in self.parts):
             raise ConfigError("Joined methods cannot be joined again.", "Name all that stand beside the first at once.")
+        others = [part for part in self.parts if not isinstance(part.needs, ClipNeeds)]
+        if others:
+            raise ConfigError(
+                f"Losses are added on clips alone, and {type(others[0]).__name__} needs "
+                f"{type(others[0].needs).__name__}.",
+                "Leave the methods beside it out.",
+            )
         if self.weights and len(self.weights) != len(self.beside):
             raise ConfigError(
                 f"There are {len(self.weights)} weights for {len(self.beside)} methods beside the first.",

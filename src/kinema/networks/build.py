@@ -103,6 +103,10 @@ class EncoderConfig:
     def fits(self, loaded: Any) -> None:
         """Clips are made ready in one way, which every network takes."""
 
+    def replaced_by(self, weights: str) -> EncoderConfig:  # noqa: ARG002 - the contract
+        """These settings: the name of a network of clips is chosen, and not found in its weights."""
+        return self
+
     def with_sizes_of(self, weights: str) -> EncoderConfig:
         """The settings with the sizes that a folder of weights says, where it says any."""
         from kinema.networks.hugging_face import with_sizes_of

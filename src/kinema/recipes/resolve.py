@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -50,7 +51,10 @@ def resolved(
         )
     given = dict(settings)
     named = {name: given.pop(name) for name in ("transforms", "base", "beside") if name in given}
-    plan = changed(preset_plan(preset, method) if isinstance(method, str) else method, given)
+    first = preset_plan(preset, method) if isinstance(method, str) else method
+    plan = changed(first, given)
+    if isinstance(method, str) and plan.weights and plan.encoder == first.encoder:
+        plan = replace(plan, encoder=plan.encoder.replaced_by(plan.weights))
     plan = composed(plan, preset, **named, keep_temporal="temporal" in given)
     adapt = entry_of(leading(plan.method)).adapt
     if adapt is not None and isinstance(method, str) and "guide" not in settings.get("method_settings", {}):

@@ -152,6 +152,8 @@ class Recipe:
             raise ConfigError(f"batch_size is {self.batch_size}; contrastive learning needs at least 2.")
         if self.checkpoint_seconds < 0:
             raise ConfigError(f"checkpoint_seconds is {self.checkpoint_seconds}; it must not be negative.")
+        for phase in self.phases:
+            self.data.check(phase.needs)
         self.encoder.check(self.data, [phase.needs for phase in self.phases])
         for phase, queue in ((p, queue) for p in self.phases for queue in _queues(p.method)):
             if queue % self.batch_size:

@@ -69,7 +69,16 @@ class ClipsConfig:
             )
 
     def open(self, data: str | Path | Manifest) -> Manifest:
-        """The videos of a folder, of a known data set as NAME:PATH, or of a manifest's file."""
+        """The videos of a folder, of a known data set as NAME:PATH, or of a manifest's file.
+
+        Raises:
+            DataError: it is none of these, or holds no video.
+        """
+        if not isinstance(data, str | Path | Manifest):
+            raise DataError(
+                f"Videos are read from a folder, NAME:PATH or a manifest; a {type(data).__name__} was given.",
+                "A method of text reads documents, for instance declutr; `kinema methods` names all.",
+            )
         return data if isinstance(data, Manifest) else open_data(data)
 
     def check(self, needs: Any) -> None:

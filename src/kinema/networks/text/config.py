@@ -104,6 +104,10 @@ class TextConfig:
         """The settings with the architecture that a folder of weights, or ``folder``, holds."""
         return with_architecture_of(self, weights)
 
+    def replaced_by(self, weights: str) -> TextConfig:
+        """The network that a folder of weights holds; these settings where it holds none."""
+        return from_folder(weights) if has_architecture(Path(weights)) else self
+
     def fits(self, loaded: Any) -> None:
         """Refuses documents whose tokenizer has more tokens than the embedding has rows.
 
