@@ -57,6 +57,8 @@ class Model:
         together: says by which weights encoders of several views know that they are of one run; see :attr:`together`.
     """
 
+    unit = "clips"
+
     def __init__(
         self,
         tower: Any,

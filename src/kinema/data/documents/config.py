@@ -188,7 +188,8 @@ class DocumentsConfig:
         run: Path = about["run"]
         if not (run / TOKENIZER).is_file():
             raise RunError(f"The run '{run}' has no {TOKENIZER}.", "The run folder is damaged; train again.")
-        return TextReader(tower, Tokenizer.read(run / TOKENIZER), weights=about.pop("together", None), **about)
+        tokenizer, weights = Tokenizer.read(run / TOKENIZER), about.pop("together", None)
+        return TextReader(tower, tokenizer, weights=weights, encoding=self.encoding, **about)
 
     def _tokenizer(self, table: Documents, folder: Path | None, cache: Path | None) -> Tokenizer:
         from kinema.data.documents.tokenizer import Tokenizer
