@@ -295,6 +295,11 @@ def test_a_document_that_changed_is_refused_when_it_is_read(tmp_path):
     write_rows(path, ROWS[:1])
     with pytest.raises(DataError, match="it is not there"):
         table.text(1)
+    answers = list(table.answers([1, 0]))
+    assert isinstance(answers[0], DataError)
+    assert answers[1] == FOX
+    path.unlink()
+    assert all(isinstance(answer, DataError) for answer in table.answers())
 
 
 def test_the_digest_is_that_of_what_learning_depends_on(tmp_path):

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from rich.console import Console
 
@@ -19,12 +19,19 @@ from kinema.core.errors import DataError, UsageError
 from kinema.core.progress import Steps
 from kinema.data import Manifest, open_data
 from kinema.data.clips.reader import Model
+from kinema.data.documents.config import DocumentsConfig
+from kinema.data.documents.kinds import Kinds, kind_of
+from kinema.data.documents.reader import TextReader
+from kinema.data.documents.table import Documents, is_table
 from kinema.data.layouts import scan_data
 from kinema.data.layouts.opening import named_data, root_of
 from kinema.data.video.scanning import read_videos
 from kinema.searching import grouping, place
 from kinema.searching.alike import Alike, alike, videos_of
 from kinema.searching.changes import root_of_table
+from kinema.searching.documents.embed import EmbeddedDocuments, TextJob, embed_documents_table
+from kinema.searching.documents.encode import parse_words
+from kinema.searching.documents.find import find_passages
 from kinema.searching.embed import Embedded, Job, default_place, embed_table, local_manifest
 from kinema.searching.encode import Space
 from kinema.searching.engines import Engine, check_engine
@@ -54,8 +61,8 @@ class Deduped:
 
 
 def embed(
-    run: str | Path | Model,
-    videos: Data,
+    run: str | Path | Model | TextReader,
+    data: Data | Documents,
     *,
     out: str | Path | None = None,
     view: str | None = None,
@@ -70,75 +77,92 @@ def embed(
     device: str | None = None,
     space: Space | None = None,
     console: Console | None = None,
-) -> Embedded:
-    """Writes the embeddings of videos into a table, to be searched by :func:`search`; or brings one up to date.
+) -> Embedded | EmbeddedDocuments:
+    """Writes the embeddings of videos or of documents into a table, for :func:`search`; or brings one up to date.
 
     Only what is new or has changed is encoded, and what is gone is taken out. A call that was stopped is made again.
 
     Args:
         run: a run's folder, an exported folder, or a model.
-        videos: a folder, a known data set as NAME:PATH, a manifest, or a manifest's file.
+        data: a folder, a known data set as NAME:PATH, a manifest, or a manifest's file; for a run of text, a folder or
+            file of documents, or a table of them.
         out: where the table is: a folder, or object storage by its URI (s3://, gs://, az://); RUN/index by default.
         view: which view's encoder of a run; by default the one it is for.
         length: of a window: '2s', 2 (seconds) or '16f' (frames); by default that of the table or, in a new one, a clip.
-        stride: from window to window, likewise; by default half a window.
+            Of documents: the words of the longest passage; 100 in a new table.
+        stride: from window to window, likewise; by default half a window. Passages do not overlap.
         replace: make a table anew that another encoder, or other settings, made.
         index: how large tables are searched: 'ivf-pq', 'hnsw', 'none', or 'auto': exactly below 100,000 rows.
-        engine: 'local'; 'ray': workers of the Ray cluster that RAY_ADDRESS names, or of one started here, do the work.
-        workers: processes that scan, and threads that decode; on 'ray', workers that decode and encode.
+        engine: 'local'; 'ray': workers of the Ray cluster that RAY_ADDRESS names, or of one started here, do the work;
+            not of documents.
+        workers: processes that scan, and threads that decode; on 'ray', workers that decode and encode. Documents are
+            read by this process alone.
         threads: that an encoder computes with; by default as many as torch takes here, on 'ray' in each worker.
-        batch_size: clips at a time.
+        batch_size: clips, or passages, at a time.
         device: where to compute; a GPU where there is one, by default.
         space: what a row holds: 'embedding', what the encoder gives, or 'projection', what its head makes of that, by
             which the views of one run can be compared; by default that of the table or, in a new one, an embedding.
+            Of documents there are embeddings only.
         console: where progress is shown.
 
     Raises:
         MissingExtraError: lancedb is not installed, or ray where it is asked for.
         UsageError: a setting that cannot be.
-        DataError: the table is another encoder's or of other videos; or none could be embedded.
+        DataError: the data are not what the run reads; the table is another encoder's or of other data; or none could
+            be embedded.
         StorageError: somebody else writes into it, or it cannot be written.
         ClusterError: there is no Ray cluster, or it has no room.
     """
     uri = _place(run, out)
     place.lancedb()
     check_engine(engine)
-    asked = {"length": length, "stride": stride}
-    given = {name: None if told is None else Length.parse(told, f"--{name}") for name, told in asked.items()}
-    model = run if isinstance(run, Model) else load(run, view=view)
+    model = load(run, view=view) if isinstance(run, str | Path) else run
     steps = functools.partial(Steps, console=console)
+    common: dict[str, Any] = {"replace": replace, "index": index, "threads": threads, "batch_size": batch_size}
+    common |= {"device": device, "steps": steps}
+    if isinstance(model, TextReader):
+        for name, value in {"stride": stride, "engine": engine, "space": space}.items():
+            if value not in (None, "local", "embedding"):
+                raise UsageError(f"{name} is '{value}'; a table of documents has no other than the usual one.")
+        words = parse_words(length)
+        with writing(uri, place.folder_of(uri)):
+            documents, part = _documents(model, data, steps)
+            note = kind_of(data).which(model.name, model.unit) if _is_folder(data) else ""
+            return embed_documents_table(TextJob(model, documents, uri, part, words, note=note, **common))
+    common |= {
+        name: None if value is None else Length.parse(value, f"--{name}")
+        for name, value in {"length": length, "stride": stride}.items()
+    }
     with writing(uri, place.folder_of(uri)):
         readers = workers if engine == "local" else min(workers, os.cpu_count() or 1)
-        found = _scanned(videos, uri, readers, steps)
-        told: dict[str, Any] = given | {"replace": replace, "index": index, "engine": engine, "workers": workers}
-        told |= {"threads": threads, "batch_size": batch_size, "device": device, "space": space, "steps": steps}
-        return embed_table(Job(model, found, uri, **told))
+        found = _scanned(_videos(model, data), uri, readers, steps)
+        return embed_table(Job(model, found, uri, engine=engine, workers=workers, space=space, **common))
 
 
 def search(
-    run: str | Path | Model,
+    run: str | Path | Model | TextReader,
     query: str | Path,
     *,
     k: int = 10,
     where: str | None = None,
-    over: Literal["windows", "videos"] = "windows",
+    over: Literal["windows", "videos", "passages", "documents"] | None = None,
     others: bool = False,
     exact: bool | None = None,
     table: str | Path | None = None,
     view: str | None = None,
     device: str | None = None,
-) -> Found:
-    """What in a table of :func:`embed` is nearest to a video, to a stretch of one, to a picture, or to a sound.
+) -> Found[Any]:
+    """What in a table of :func:`embed` is nearest to a video, a stretch of one, a picture, a sound, or a text.
 
     Args:
         run: the run's folder, an exported folder, or the model that made the table; of a table of projections, one of
             the run's other views too.
         query: a video; VIDEO@START-END, in seconds; a picture, for an encoder of the view 'rgb'; or a file of sound,
-            for one of 'sound'.
+            for one of 'sound'. For a run of text: a text, or a ``.txt`` file.
         k: hits; windows of one video that overlap or are nearly equal are one.
         where: a condition in SQL on the table's columns: ``"label = 'walk' AND duration > 2"``.
-        over: what is compared: windows, or whole videos.
-        others: leave the query's own video out.
+        over: what is compared: 'windows', which is usual, or whole 'videos'; of documents 'passages' or 'documents'.
+        others: leave the query's own video, or document, out.
         exact: whether to compare every row; by default below 100,000, or where the table has no index.
         table: where it is; RUN/index by default.
         view: which view's encoder of a run; by default the one it is for.
@@ -148,11 +172,18 @@ def search(
         MissingExtraError: lancedb is not installed.
         UsageError: the query or the condition cannot be understood.
         DataError: there is no table, it is another encoder's, or the query cannot be read.
+
+    Returns:
+        What was found; its ``hits`` are :class:`kinema.searching.find.Hit`, or
+        :class:`kinema.searching.documents.find.PassageHit` of documents.
     """
     uri = _place(run, table)
     place.need_table(uri)
-    model = run if isinstance(run, Model) else load(run, view=view)
-    return find(model, uri, query, k=k, where=where, over=over, others=others, exact=exact, device=device)
+    model = load(run, view=view) if isinstance(run, str | Path) else run
+    options: dict[str, Any] = {"k": k, "where": where, "over": over, "others": others, "exact": exact, "device": device}
+    if isinstance(model, TextReader):
+        return find_passages(model, uri, query, **options)
+    return find(model, uri, query, **options)
 
 
 def cluster(
@@ -162,7 +193,7 @@ def cluster(
     method: grouping.Way = "kmeans",
     k: int = 10,
     least: int = 5,
-    over: grouping.Over = "videos",
+    over: grouping.Over | None = None,
     seed: int = 0,
     table: str | Path | None = None,
 ) -> grouping.Clusters:
@@ -174,7 +205,7 @@ def cluster(
         method: 'kmeans', or 'hdbscan', which finds how many clusters there are and leaves some rows out.
         k: clusters of k-means.
         least: the smallest cluster of HDBSCAN.
-        over: whole videos, or windows.
+        over: 'videos', which is usual, or 'windows'; of a table of documents, 'documents' (usual) or 'passages'.
         seed: of k-means.
         table: where it is; RUN/index by default.
 
@@ -212,7 +243,8 @@ def dedupe(
     Raises:
         MissingExtraError: lancedb is not installed.
         UsageError: ``score`` is no cosine above 0.
-        DataError: there is no table, it is too large for this, or its videos are no longer where they were.
+        DataError: there is no table, it holds documents or is too large for this, or its videos are no longer where
+            they were.
     """
     uri = _place(run, table)
     pairs = alike(uri, least=score)
@@ -230,14 +262,42 @@ def dedupe(
     )
 
 
-def _place(run: str | Path | Model, told: str | Path | None) -> str:
+def _place(run: str | Path | Model | TextReader, told: str | Path | None) -> str:
     """Where the table is."""
     if told is not None:
         return str(told)
-    home = run.run if isinstance(run, Model) else Path(run)
+    home = Path(run) if isinstance(run, str | Path) else run.run
     if home is None:
         raise UsageError("The model has no run, so its table has no place of its own.", "Name one: out=… or table=….")
     return default_place(home)
+
+
+def _documents(model: TextReader, data: Any, steps: Any) -> tuple[Documents, str | None]:
+    """The documents; and which file of its folder it was, where it was one file and not a folder or a table."""
+    with steps("reading") as progress:
+        documents = DocumentsConfig(min_words=1, encoding=model.encoding).open(data, progress)
+    if isinstance(data, Documents) or _is_folder(data) or is_table(Path(data)):
+        return documents, None
+    return documents, Path(data).resolve().name
+
+
+def _is_folder(data: Any) -> TypeGuard[str | Path]:
+    return isinstance(data, str | Path) and Path(data).is_dir()
+
+
+def _videos(model: Model, data: Any) -> Data:
+    """What was named, unless it is documents.
+
+    Raises:
+        DataError: it is.
+    """
+    if isinstance(data, Documents):
+        kinds = Kinds(data.root, documents=len(data))
+        kinds.check(model.name, model.unit)
+    if isinstance(data, str | Path) and named_data(data) is None and Path(data).exists():
+        kind_of(data).check(model.name, model.unit)
+    videos: Data = data
+    return videos
 
 
 def _scanned(videos: Data, uri: str, workers: int, steps: Any) -> Manifest:

@@ -23,7 +23,9 @@ def run(given: list[str]) -> int:
     parser.add_argument("--method", type=str, default="kmeans", help="kmeans or hdbscan")
     parser.add_argument("-k", "--k", type=int, default=10, help="clusters of kmeans")
     parser.add_argument("--least", type=int, default=5, help="the smallest cluster of hdbscan")
-    parser.add_argument("--over", type=str, default="videos", help="what is sorted: videos or windows")
+    parser.add_argument(
+        "--over", type=str | None, default=None, help="videos (usual) or windows; documents or passages"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of kmeans")
     parser.add_argument("--table", type=str | None, default=None, help=_TABLE)
     asked = parse(parser, given)
@@ -36,7 +38,7 @@ def run(given: list[str]) -> int:
         print_json(found.plain())
     else:
         rows = [
-            (str(each.number), each.name or "", str(each.size), "\n".join(clip.video for clip in each.representatives))
+            (str(each.number), each.name or "", str(each.size), "\n".join(clip.whole for clip in each.representatives))
             for each in found.clusters
         ]
         _print_table("cluster", "name", "size", "for instance", rows=rows)

@@ -13,21 +13,21 @@ _TABLE = "where the table is: a folder, or s3://…, gs://…, az://…; RUN/ind
 
 
 def run(given: list[str]) -> int:
-    """The verb ``kinema embed RUN VIDEOS``."""
+    """The verb ``kinema embed RUN DATA``."""
     parser = make_parser("embed")
     parser.add_argument("run", type=str, help="the run's folder, or an exported one")
-    parser.add_argument("videos", type=str, help="a folder of videos, a manifest, or NAME:PATH")
+    parser.add_argument("data", type=str, help="a folder of videos, a manifest, or NAME:PATH; or documents")
     parser.add_argument("-o", "--out", type=str | None, default=None, help=_TABLE)
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
     parser.add_argument("--space", type=str | None, default=None, help="embedding (usual), or projection: across views")
-    parser.add_argument("--length", type=str | None, default=None, help="of a window: 2s or 16f; a clip by default")
+    parser.add_argument("--length", type=str | None, default=None, help="of a window: 2s or 16f; of a passage: words")
     parser.add_argument("--stride", type=str | None, default=None, help="from window to window; half by default")
     parser.add_argument("--replace", action="store_true", help="make a table anew that another encoder made")
     parser.add_argument("--index", type=str, default="auto", help="of large tables: auto, ivf-pq, hnsw or none")
     parser.add_argument("--engine", type=str, default="local", help="local, or ray: workers of a Ray cluster")
     parser.add_argument("--workers", type=int, default=2, help="what scans and decodes; on ray, encodes too")
     parser.add_argument("--threads", type=int | None, default=None, help="of an encoder; all processors by default")
-    parser.add_argument("--batch_size", type=int, default=32, help="clips at a time")
+    parser.add_argument("--batch_size", type=int, default=32, help="clips or passages at a time")
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
     asked = parse(parser, given)
     from kinema.api import searching as api_search
@@ -35,20 +35,20 @@ def run(given: list[str]) -> int:
     names = ["out", "view", "space", "length", "stride", "replace", "index", "engine", "workers", "threads"]
     names += ["batch_size", "device"]
     settings = {name: getattr(asked, name) for name in names}
-    done = api_search.embed(asked.run, asked.videos, **settings, console=stderr_console())
+    done = api_search.embed(asked.run, asked.data, **settings, console=stderr_console())
     if asked.json:
         print_json(done.plain())
     else:
-        print(f"{done.table}: {done.videos} videos, {done.windows} windows ({done.seconds:.0f} s)")
+        print(f"{done.table}: {done.content} ({done.seconds:.0f} s)")
         told = {"new": done.added, "changed": done.changed, "described anew": done.updated}
         told |= {"taken out": done.deleted, "as they were": done.unchanged}
         print(", ".join(f"{count} {what}" for what, count in told.items()))
         if done.index is not None:
             print(f"index {done.index.kind}: recall@10 {done.index.recall:.3f} of {done.index.queries} queries")
-    if done.held:
-        print(f"{done.held} videos are shorter than a clip; their last frame is held.", file=sys.stderr)
+    if done.note:
+        print(done.note, file=sys.stderr)
     if done.failed:
-        print(f"{len(done.failed)} videos could not be embedded:", file=sys.stderr)
+        print(f"{len(done.failed)} {done.noun} could not be embedded:", file=sys.stderr)
         for path, reason in done.failed.items():
             print(f"  {path}: {reason}", file=sys.stderr)
     return 0

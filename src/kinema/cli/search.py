@@ -20,13 +20,15 @@ def run(given: list[str]) -> int:
     """The verb ``kinema search RUN QUERY``."""
     parser = make_parser("search")
     parser.add_argument("run", type=str, help="the run's folder, or an exported one")
-    parser.add_argument("query", type=str, help="a video, VIDEO@START-END, a picture (rgb) or a sound (sound)")
+    parser.add_argument("query", type=str, help="a video, VIDEO@START-END, a picture (rgb), a sound (sound) or a text")
     parser.add_argument("-k", "--k", type=int, default=10, help="hits")
     parser.add_argument("--where", type=str | None, default=None, help="SQL on the columns: \"label = 'walk'\"")
-    parser.add_argument("--over", type=str, default="windows", help="what is compared: windows or videos")
-    parser.add_argument("--others", action="store_true", help="leave the query's own video out")
+    parser.add_argument(
+        "--over", type=str | None, default=None, help="windows (usual) or videos; passages or documents"
+    )
+    parser.add_argument("--others", action="store_true", help="leave the query's own video or document out")
     parser.add_argument("--exact", action="store_true", help="compare every row of a large table too")
-    parser.add_argument("-o", "--out", type=str | None, default=None, help="write a page with pictures here (.html)")
+    parser.add_argument("-o", "--out", type=str | None, default=None, help="write a page of the hits here (.html)")
     parser.add_argument("--table", type=str | None, default=None, help=_TABLE)
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
@@ -48,14 +50,28 @@ def run(given: list[str]) -> int:
     if asked.json:
         print_json(found.plain())
     else:
-        _print_table("score", "from, s", "to, s", "video", "label", rows=[_told(hit) for hit in found.hits])
+        _print_hits(found.hits)
         if asked.out is not None:
             print(f"The page: {asked.out}")
     return 0
 
 
-def _told(hit: Any) -> tuple[str, ...]:
-    return (f"{hit.score:.3f}", f"{hit.start:.2f}", f"{hit.end:.2f}", hit.video, hit.label or "")
+def _print_hits(hits: Sequence[Any]) -> None:
+    """A line a hit: stretches of videos by seconds, passages of documents by characters."""
+    if hits and hasattr(hits[0], "passage"):
+        passages = [
+            (f"{hit.score:.3f}", hit.document, f"{hit.start}", f"{hit.end}", _shortened(hit.passage)) for hit in hits
+        ]
+        _print_table("score", "document", "from", "to", "passage", rows=passages)
+        return
+    stretches = [(f"{hit.score:.3f}", f"{hit.start:.2f}", f"{hit.end:.2f}", hit.video, hit.label or "") for hit in hits]
+    _print_table("score", "from, s", "to, s", "video", "label", rows=stretches)
+
+
+def _shortened(passage: str, most: int = 200) -> str:
+    """A passage on one line."""
+    line = " ".join(passage.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def _print_table(*columns: str, rows: Sequence[tuple[str, ...]]) -> None:

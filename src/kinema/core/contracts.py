@@ -184,6 +184,11 @@ class Reader(Protocol):
     """A trained model in a user's hands: what ``kinema.load`` gives, whatever it reads."""
 
     @property
+    def unit(self) -> str:
+        """What it reads, as :class:`DataConfig` names it: 'clips', 'documents'."""
+        ...
+
+    @property
     def view(self) -> str:
         """The view that it reads."""
         ...

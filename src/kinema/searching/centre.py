@@ -8,7 +8,7 @@ keeps the centre that it began with, so that what is added later can be compared
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -108,15 +108,29 @@ def _places(model: Model, manifest: Manifest, windows: WindowSpec, share: int) -
         if video.health != "unreadable" and video.frames > 0 and not (model.hears is not None and sound_missing(video))
     ]
     clips = sum(len(starts_of(row)) for row in readable)
-    most = min(MOST, max(FEWEST, clips // share))
-    of = {row: starts_of(row) for row in _spread(readable, most)}
+    most = how_many(clips, share)
+    return chosen({row: starts_of(row) for row in spread(readable, most)}, most)
+
+
+def how_many(parts: int, share: int = SHARE) -> int:
+    """Parts that the centre is the mean of, where the archive has so many and one in ``share`` is taken."""
+    return min(MOST, max(FEWEST, parts // share))
+
+
+def chosen(of: Mapping[int, Sequence[Item]], most: int) -> list[tuple[int, Item]]:
+    """So many parts at most, spread over the rows and over each of them.
+
+    Args:
+        of: the parts of each row.
+        most: how many.
+    """
     enough = min(most, sum(map(len, of.values())))
-    # Videos of few clips leave more to the others.
-    each = next(n for n in range(most + 1) if sum(min(n, len(starts)) for starts in of.values()) >= enough)
-    return _spread([(row, start) for row, starts in of.items() for start in _spread(starts, each)], most)
+    # Rows of few parts leave more to the others.
+    each = next(n for n in range(most + 1) if sum(min(n, len(parts)) for parts in of.values()) >= enough)
+    return spread([(row, part) for row, parts in of.items() for part in spread(parts, each)], most)
 
 
-def _spread(items: Sequence[Item], most: int) -> list[Item]:
+def spread(items: Sequence[Item], most: int) -> list[Item]:
     """So many of them, evenly along the sequence, each in the middle of its part."""
     count = min(most, len(items))
     return [items[int(at)] for at in (np.arange(count) + 0.5) * len(items) / max(1, count)]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import torch
@@ -57,6 +57,17 @@ class Embedded(Renewed):
     videos: int
     windows: int
     held: int
+    noun: ClassVar[str] = "videos"
+
+    @property
+    def content(self) -> str:
+        """What the table holds, in words."""
+        return f"{self.videos} videos, {self.windows} windows"
+
+    @property
+    def note(self) -> str:
+        """What a person should know; empty for nothing."""
+        return f"{self.held} videos are shorter than a clip; their last frame is held." if self.held else ""
 
 
 @dataclass(frozen=True)

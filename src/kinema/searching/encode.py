@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kinema.core.clips import ClipSpec
-from kinema.core.errors import VideoError
+from kinema.core.errors import DataError, VideoError
 from kinema.data.clips.reader import Model
 from kinema.searching.reading import Chunk
 from kinema.searching.windows import clips_of, seconds_of
@@ -123,15 +123,23 @@ def mean_of(features: Mapping[int, Tensor], starts: Sequence[int]) -> Tensor:
     return torch.stack([features[start] for start in starts]).double().mean(0)
 
 
-def unit(vectors: Tensor, name: str, centre: Tensor | None = None) -> NDArray[np.float32]:
+def unit(
+    vectors: Tensor, name: str, centre: Tensor | None = None, error: type[DataError] = VideoError
+) -> NDArray[np.float32]:
     """Vectors from the centre, float [N, d], of unit length, float32.
 
+    Args:
+        vectors: of one video, or of one document.
+        name: its name.
+        centre: the table's; None for none.
+        error: what is raised.
+
     Raises:
-        VideoError: one is not finite, or is nought, and so has no direction; names the video.
+        DataError: one is not finite, or is nought, and so has no direction; names the video or document.
     """
     vectors = vectors if centre is None else vectors.double() - centre
     if not bool(torch.isfinite(vectors).all()) or not bool((vectors.norm(dim=-1) > 0).all()):
-        raise VideoError(
+        raise error(
             f"'{name}': the encoder gives an embedding that is nought or not finite, which nothing can be near to.",
             "The encoder may have diverged: see the run's curves, `kinema report RUN`.",
         )

@@ -6,11 +6,13 @@ from typing import Any
 
 from kinema.core.errors import KinemaError, UsageError
 from kinema.searching import place
+from kinema.searching.layout import VIDEOS, layout_of
 
 LONGEST, DEEPEST = 10_000, 50
 """Characters of a condition, and brackets within brackets."""
 
 _EXAMPLE = "For instance: --where \"label = 'walk' AND duration > 2\"."
+_TEXT_EXAMPLE = "For instance: --where \"label = 'news' AND words > 20\"."
 
 
 def condition(table: Any, where: str | None, kind: str) -> str:
@@ -19,7 +21,7 @@ def condition(table: Any, where: str | None, kind: str) -> str:
     Args:
         table: of LanceDB, for its columns.
         where: the user's condition, or None.
-        kind: 'window' or 'video'.
+        kind: 'window' or 'video', 'passage' or 'document'.
 
     Raises:
         UsageError: it is no condition, or not on this table; names the columns.
@@ -38,7 +40,7 @@ def condition(table: Any, where: str | None, kind: str) -> str:
         columns = [name for name in table.schema.names if name not in ("vector", "thumbnail")]
         raise UsageError(
             f'--where "{where[:200]}" cannot be asked of this table: {place.plain(error)}.',
-            f"{_EXAMPLE} The columns are: {', '.join(columns)}.",
+            f"{_EXAMPLE if layout_of(table) == VIDEOS else _TEXT_EXAMPLE} The columns are: {', '.join(columns)}.",
         ) from error
     return joined
 

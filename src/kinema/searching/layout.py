@@ -65,10 +65,10 @@ def check_layout(table: Any, layout: Layout, uri: str, reader: str) -> None:
         reader: what reads it, the beginning of a sentence: 'kinema dedupe'.
 
     Raises:
-        DataError: names what the table holds.
+        DataError: names what the table holds. One that is not kinema's at all is not judged here.
     """
     held = layout_of(table)
-    if held != layout:
+    if held != layout and b"kinema" in (table.schema.metadata or {}):
         raise DataError(
             f"{reader} needs a table of {layout.whole}s, and the one in '{uri}' holds {held.whole}s.",
             f"Name a run that was trained on {layout.whole}s, or another table with --table (with embed: -o).",

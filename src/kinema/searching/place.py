@@ -89,7 +89,7 @@ def need_table(uri: str) -> Any:
     """
     table = open_table(uri)
     if table is None:
-        raise DataError(f"There is no table of embeddings in '{uri}'.", "Make one with: kinema embed RUN VIDEOS")
+        raise DataError(f"There is no table of embeddings in '{uri}'.", "Make one with: kinema embed RUN DATA")
     return table
 
 

@@ -85,7 +85,9 @@ def read_query(
     file, stretch = _parts(asked) if stretch is None else (Path(asked), stretch)
     if not exists(file):
         raise DataError(
-            f"There is no '{file}' to search with.", "The query is a video, VIDEO@START-END in seconds, or a picture."
+            f"There is no '{file}' to search with.",
+            "This run reads videos: the query is a video, VIDEO@START-END in seconds, or a picture. "
+            "A run of text, for instance of declutr, is asked with words.",
         )
     if file.is_dir():
         raise UsageError(f"'{file}' is a folder; a query is one video or picture.", "Name one file of it.")

@@ -12,7 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Generic, TypeVar
 
 import pyarrow as pa
@@ -62,7 +62,8 @@ class Renewed:
 
     def plain(self) -> dict[str, Any]:
         """All of it as JSON values."""
-        rest = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("failed", "index")}
+        names = [item.name for item in fields(self) if item.name not in ("failed", "index")]
+        rest = {name: getattr(self, name) for name in names}
         failed = [{"path": path, "reason": reason} for path, reason in self.failed.items()]
         return rest | {"failed": failed, "index": None if self.index is None else self.index.plain()}
 

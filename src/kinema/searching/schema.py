@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -173,7 +173,20 @@ def making_of(table: Any, uri: str) -> Making:
         ) from error
 
 
-def check_made_by(made: Making, ours: Making, uri: str) -> None:
+class Made(Protocol):
+    """How a table was made, whatever it holds."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the encoder's weights."""
+        ...
+
+    def differences(self, other: Any) -> list[str]:
+        """What differs from another one of the same kind."""
+        ...
+
+
+def check_made_by(made: Made, ours: Made, uri: str) -> None:
     """Raises a DataError where a table was made by another encoder or under other settings; names the differences."""
     found = made.differences(ours)
     if not found:
@@ -185,10 +198,16 @@ def check_made_by(made: Making, ours: Making, uri: str) -> None:
     )
 
 
-def column_of(attribute: str, taken: Iterable[str] = ()) -> str:
-    """The column of an attribute: its name, in which whatever is no letter, digit or '_' becomes '_'."""
+def column_of(attribute: str, taken: Iterable[str] = (), own: Iterable[str] = tuple(_OWN)) -> str:
+    """The column of an attribute: its name, in which whatever is no letter, digit or '_' becomes '_'.
+
+    Args:
+        attribute: its name.
+        taken: columns of other attributes.
+        own: columns that every table has.
+    """
     name = re.sub(r"\W", "_", attribute) or "_"
-    if name.lower() in {*_OWN, "vector", "_distance", "_rowid"} or name[0].isdigit():
+    if name.lower() in {*own, "vector", "_distance", "_rowid"} or name[0].isdigit():
         name = f"attribute_{name}"
     while name in taken:
         name += "_"
@@ -225,10 +244,15 @@ def schema_of(making: Making, attributes: Iterable[str], centre: Tensor | None =
     own = [pa.field(name, kind) for name, kind in _OWN.items()]
     own.insert(8, pa.field("vector", pa.list_(pa.float32(), making.dim)))
     extra = [pa.field(name, pa.string()) for name in attributes]
-    metadata = {b"kinema": json.dumps(making.plain()).encode()}
+    return with_metadata(pa.schema([*own, *extra]), making.plain(), centre)
+
+
+def with_metadata(schema: pa.Schema, making: Mapping[str, Any], centre: Tensor | None) -> pa.Schema:
+    """The schema with what a table keeps of its making, JSON values, and of its centre, float64 [d] or None."""
+    metadata = {b"kinema": json.dumps(making).encode()}
     if centre is not None:
         metadata[_CENTRE] = json.dumps(centre.tolist()).encode()
-    return pa.schema([*own, *extra], metadata=metadata)
+    return schema.with_metadata(metadata)
 
 
 def facts_of(video: Video) -> str:

@@ -10,11 +10,12 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 
 from kinema.api import load
-from kinema.core.errors import UsageError
+from kinema.core.errors import DataError, UsageError
 from kinema.core.version import RELEASE
 from kinema.data.clips.reader import Model
 from kinema.searching import place
 from kinema.searching.embed import default_place
+from kinema.searching.layout import VIDEOS, check_layout
 from kinema.serving import failures
 from kinema.serving.archive import Archive
 from kinema.serving.asking import Desk
@@ -39,8 +40,13 @@ def build(
     """See :func:`kinema.serving.app`."""
     settings = settings or Settings()
     uri = _uri(run, table)
-    place.need_table(uri)
+    check_layout(place.need_table(uri), VIDEOS, uri, "kinema serve")
     model = run if isinstance(run, Model) else load(run, view=view)
+    if model.unit != "clips":
+        raise DataError(
+            f"kinema serve is for videos, and {model.name} reads {model.unit}.",
+            'Documents are searched with: kinema search RUN "a text"',
+        )
     archive = Archive(model, uri)
     desk = Desk(archive, settings, device)
     inbox = Inbox(desk)

@@ -58,6 +58,7 @@ class Model:
     """
 
     modality = "video"
+    unit = "clips"
 
     def __init__(
         self,

@@ -191,7 +191,8 @@ class DocumentsConfig:
         run: Path = about["run"]
         if not (run / TOKENIZER).is_file():
             raise RunError(f"The run '{run}' has no {TOKENIZER}.", "The run folder is damaged; train again.")
-        return TextReader(tower, Tokenizer.read(run / TOKENIZER), weights=about.pop("together", None), **about)
+        tokenizer, weights = Tokenizer.read(run / TOKENIZER), about.pop("together", None)
+        return TextReader(tower, tokenizer, weights=weights, encoding=self.encoding, **about)
 
     def example(self) -> SpanExample:
         """Made-up spans for trying a method; nothing is read."""

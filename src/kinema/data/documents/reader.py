@@ -51,13 +51,14 @@ class TextReader:
         max_length: most tokens of a sequence, special ones included; by default as many as the network has positions.
         origin: for a model that was exported, what its file says of where it came from.
         weights: gives the SHA-256 of the weights that the run keeps; by default there is none.
+        encoding: of the files without a byte-order mark that it is to read.
 
     Raises:
         ConfigError: ``max_length`` leaves room for no token, or is more than the network has positions.
     """
 
     modality = "text"
-    view = "text"
+    view, unit = "text", "documents"
 
     def __init__(
         self,
@@ -70,11 +71,12 @@ class TextReader:
         max_length: int | None = None,
         origin: Mapping[str, Any] | None = None,
         weights: Callable[[], str] | None = None,
+        encoding: str = "utf-8",
     ) -> None:
         self.tower = tower.eval().requires_grad_(False)
         self.tokenizer, self.name, self.run, self.seed = tokenizer, name, run, seed
         self.origin = dict(origin or {})
-        self._weights = weights
+        self._weights, self.encoding = weights, encoding
         positions = int(tower.positions)
         self.max_length = max_length or positions or _LENGTH
         if self.max_length <= tokenizer.around or (positions and self.max_length > positions):

@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args
 
 from kinema.core.errors import DataError
 from kinema.core.files import write_atomic, write_json
-from kinema.data.documents.files import read_text, records
+from kinema.data.documents.files import Record, read_text, records
 
 Health = Literal["ok", "empty", "short", "duplicate", "unreadable"]
 HEALTHS: tuple[str, ...] = get_args(Health)
@@ -170,9 +170,16 @@ class Documents:
         Raises:
             DataError: a document is unreadable, or its text is no longer the one that the table was made of.
         """
+        for answer in self.answers(rows):
+            if isinstance(answer, DataError):
+                raise answer
+            yield answer
+
+    def answers(self, rows: Iterable[int] | None = None) -> Iterator[str | DataError]:
+        """As :meth:`texts`; but in place of a text that cannot be had comes the error, and the reading goes on."""
         wanted = [self.rows[row] for row in (range(len(self.rows)) if rows is None else rows)]
         for path, group in groupby(wanted, key=lambda document: document.path):
-            yield from self._texts_of(path, list(group))
+            yield from self._answers_of(path, list(group))
 
     def write(self, path: Path) -> None:
         """Writes it atomically, as JSON where the name ends in '.json' and as Parquet otherwise; without the texts.
@@ -219,30 +226,42 @@ class Documents:
                 root = beside
         return cls(root, rows, head["encoding"])
 
-    def _texts_of(self, path: str, wanted: Sequence[Document]) -> Iterator[str]:
+    def _answers_of(self, path: str, wanted: Sequence[Document]) -> Iterator[str | DataError]:
+        readable = [document for document in wanted if document.health != "unreadable"]
+        found = self._read(path, readable)
+        for document in wanted:
+            if document.health == "unreadable":
+                reason = f"'{document.id}' is unreadable: {document.reason}."
+                yield DataError(reason, "Leave it out: table.usable() does.")
+            else:
+                yield next(found)
+
+    def _read(self, path: str, wanted: Sequence[Document]) -> Iterator[str | DataError]:
+        """An answer for each document of one file, in one pass through it."""
         file = self.root / path
-        broken = next((document for document in wanted if document.health == "unreadable"), None)
-        if broken is not None:
-            raise DataError(f"'{broken.id}' is unreadable: {broken.reason}.", "Leave it out: table.usable() does.")
+        done = 0
         try:
-            if wanted[0].row == 0:
+            if wanted and wanted[0].row == 0:
                 text = read_text(file, self.encoding)
-                yield from (_checked(document, text) for document in wanted)
+                for document in wanted:
+                    yield _checked(document, text)
                 return
-            met: dict[int, str] = {}
+            met: dict[int, Record] = {}
             found = records(file, self.encoding, {document.row for document in wanted})
             last = {document.row: place for place, document in enumerate(wanted)}
-            for place, document in enumerate(wanted):
-                while document.row not in met:
-                    record = next(found, None)
-                    if record is None or record.problem:
-                        raise _changed(document, record.problem if record else "it is not there")
-                    met[record.row] = record.text
-                yield _checked(document, met[document.row])
-                if last[document.row] == place:
-                    del met[document.row]
+            for done, document in enumerate(wanted):
+                while document.row not in met and (record := next(found, None)) is not None:
+                    met[record.row] = record
+                held = met.get(document.row)
+                if held is None or held.problem:
+                    yield _changed(document, held.problem if held else "it is not there")
+                else:
+                    yield _checked(document, held.text)
+                if last[document.row] == done:
+                    met.pop(document.row, None)
         except (OSError, ValueError) as error:
-            raise _changed(wanted[0], str(error)) from error
+            for document in wanted[done:]:
+                yield _changed(document, str(error))
 
 
 def is_table(path: Path) -> bool:
@@ -254,9 +273,9 @@ def is_table(path: Path) -> bool:
     return True
 
 
-def _checked(document: Document, text: str) -> str:
+def _checked(document: Document, text: str) -> str | DataError:
     if text_digest(text) != document.digest:
-        raise _changed(document, "its text is another one")
+        return _changed(document, "its text is another one")
     return text
 
 

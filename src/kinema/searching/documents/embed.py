@@ -1,0 +1,260 @@
+"""Makes and renews a table of documents; see :mod:`kinema.searching.renewal` for how it is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pyarrow as pa
+from torch import Tensor
+
+from kinema.core.errors import DataError, UsageError
+from kinema.data.documents.reader import TextReader
+from kinema.data.documents.table import Document, Documents
+from kinema.searching.changes import Changes, root_of_table
+from kinema.searching.documents.encode import WORDS, Passages, TextEncoding, find_text_centre
+from kinema.searching.documents.schema import (
+    TextMaking,
+    attribute_columns,
+    document_columns,
+    facts_of,
+    own_columns,
+    rows_of,
+    text_making_of,
+    text_schema,
+)
+from kinema.searching.index import IndexKind
+from kinema.searching.layout import DOCUMENTS
+from kinema.searching.place import telling
+from kinema.searching.renewal import Renewal, Renewed, Steps, showing, threads_of_torch
+from kinema.searching.schema import check_made_by
+
+ROWS = 2048
+"""A commit is made of at least so many rows."""
+
+Known = Mapping[str, tuple[str, str, str]]
+"""Digest of the text, facts and path of each document that a table holds, by its id."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedDocuments(Renewed):
+    """What a table of documents holds after an embedding, and what was done for it.
+
+    Args:
+        documents: in the table.
+        passages: in the table.
+        note: what a person should know of the corpus; empty otherwise.
+    """
+
+    documents: int
+    passages: int
+    note: str = ""
+    noun: ClassVar[str] = "documents"
+
+    @property
+    def content(self) -> str:
+        """What the table holds, in words."""
+        return f"{self.documents} documents, {self.passages} passages"
+
+
+@dataclass(frozen=True)
+class TextJob:
+    """What is to be embedded, and how.
+
+    Args:
+        model: the encoder.
+        documents: the table of documents.
+        uri: where the table of embeddings is, or will be.
+        part: the one file of the corpus that was read, below its root; None where all of it was. Documents of other
+            files then stay in the table.
+        words: of the longest passage; None for that of the table, or ``WORDS``.
+        replace: make the table anew, whoever made it.
+        index: what searches large tables: 'auto', 'ivf-pq', 'hnsw' or 'none'.
+        threads: that the encoder computes with; None for what torch takes here. It may change the last digits of a
+            vector.
+        batch_size: passages at a time.
+        device: where to compute.
+        steps: makes a context that shows progress under a title.
+        note: what a person should know of the corpus; empty otherwise.
+    """
+
+    model: TextReader
+    documents: Documents
+    uri: str
+    part: str | None = None
+    words: int | None = None
+    replace: bool = False
+    index: IndexKind = "auto"
+    threads: int | None = None
+    batch_size: int = 32
+    device: str | None = None
+    steps: Steps | None = None
+    note: str = ""
+
+
+def embed_documents_table(job: TextJob) -> EmbeddedDocuments:
+    """Makes the table say what the documents say. The caller holds its lock (:mod:`kinema.searching.lock`).
+
+    Raises:
+        UsageError: a setting that cannot be.
+        DataError: the table is another encoder's, of videos or of other documents; or none could be embedded.
+        StorageError: it cannot be written.
+    """
+    if job.batch_size < 1 or (job.threads is not None and job.threads < 1):
+        raise UsageError(f"batch_size is {job.batch_size} and threads {job.threads}; each must be at least 1.")
+    began = time.monotonic()
+    with threads_of_torch(job.threads):
+        with telling(job.uri):
+            renewal = _DocumentEmbedding(job)
+        centre = renewal.new_centre()
+        with telling(job.uri):
+            renewal.open(centre)
+            found, gone = renewal.prepare()
+        failed = len(found.failed)
+        renewal.encode(found)
+        with telling(job.uri):
+            return renewal.finish(found, gone, len(found.failed) - failed, began)
+
+
+class _DocumentEmbedding(Renewal[Passages]):
+    """One renewal of a table of documents, under its lock."""
+
+    layout = DOCUMENTS
+
+    def __init__(self, job: TextJob) -> None:
+        root = str(job.documents.root.resolve())
+        super().__init__(job.uri, root=root, replace=job.replace, rows=ROWS, steps=job.steps)
+        self.job = job
+        self.making = self._making(None if self.anew else self.there)
+        self.columns = attribute_columns(key for document in job.documents.rows for key in document.attributes)
+
+    def new_centre(self) -> Tensor | None:
+        """The centre of a table that is to be made; None for one that has its own."""
+        if not self.anew:
+            return None
+        rows = [row for row, document in enumerate(self.job.documents.rows) if not _unusable(document)]
+        with showing(self.steps, "finding the centre") as progress:
+            return find_text_centre(self._encoding(None), self.job.documents, rows, progress)
+
+    def new_schema(self, centre: Tensor | None) -> pa.Schema:
+        """The columns of a new table."""
+        return text_schema(self.making, self.columns.values(), centre)
+
+    def name(self, row: int) -> str:
+        """The id of a document."""
+        return self._document(row).id
+
+    def known(self) -> Known:
+        """What the table holds."""
+        query = self.table.search().where("kind = 'document'").select(["document", "digest", "facts", "path"])
+        found: dict[str, tuple[str, str, str]] = {}
+        for batch in query.to_batches():
+            columns = batch.to_pydict()
+            parts = zip(columns["digest"], columns["facts"], columns["path"], strict=True)
+            found |= dict(zip(columns["document"], parts, strict=True))
+        return found
+
+    def moved(self, known: Known) -> bool:
+        """Whether the table's documents now lie in another folder.
+
+        Raises:
+            DataError: they are other documents: fewer than half of the table's are there with the same text.
+        """
+        before = str(root_of_table(self.table))
+        if not known or before in ("", self.root):
+            return before != self.root
+        digests = {document.id: document.digest for document in self.job.documents.rows}
+        same = sum(digests.get(name) == digest for name, (digest, _, _) in known.items())
+        if 2 * same < len(known):
+            raise DataError(
+                f"The table in '{self.uri}' holds the documents of '{before}', and '{self.root}' has {same} of its "
+                f"{len(known)}.",
+                "Keep a table for each corpus, with -o; or make this one anew with --replace.",
+            )
+        return True
+
+    def changes(self, known: Known) -> Changes:
+        """New, changed and deleted documents."""
+        return document_changes(self.job.documents, known, self.job.part)
+
+    def answers(self, rows: Sequence[int]) -> Generator[tuple[int, Passages | str]]:
+        """Each document's passages, or why there are none; in their order."""
+        encoding = self._encoding(self.centre)
+        for row, text in zip(rows, self.job.documents.answers(rows), strict=True):
+            yield row, encoding.passages(self.name(row), text) if isinstance(text, str) else text.message.rstrip(".")
+
+    def rows_of(self, row: int, answer: Passages) -> list[dict[str, Any]]:
+        """The rows of a document, the whole first."""
+        return rows_of(self._document(row), answer, self.making, self.columns)
+
+    def facts_of(self, row: int) -> dict[str, Any]:
+        """What each row of a document repeats of it."""
+        return document_columns(self._document(row), self.columns)
+
+    def own_columns(self) -> Sequence[str]:
+        """The columns that attributes gave the table."""
+        return own_columns(self.table.schema)
+
+    def finish(self, found: Changes, gone: int, failed: int, began: float) -> EmbeddedDocuments:
+        """Tidies the table up, renews its index and says what came of it; see :meth:`finished`."""
+        done = self.finished(found, gone, failed, self.job.index, began)
+        documents, passages = self.count("document"), self.count("passage")
+        return EmbeddedDocuments(documents=documents, passages=passages, note=self.job.note, **done)
+
+    def _making(self, table: Any | None) -> TextMaking:
+        if table is None:
+            return TextMaking.of(self.job.model, self.job.words or WORDS)
+        made = text_making_of(table, self.uri)
+        check_made_by(made, TextMaking.of(self.job.model, self.job.words or made.words), self.uri)
+        return made
+
+    def _encoding(self, centre: Tensor | None) -> TextEncoding:
+        job = self.job
+        return TextEncoding(job.model, self.making.words, job.batch_size, job.device, centre)
+
+    def _document(self, row: int) -> Document:
+        return self.job.documents.rows[row]
+
+
+def document_changes(documents: Documents, known: Known, part: str | None = None) -> Changes:
+    """Compares a table of documents with what a table of embeddings holds.
+
+    What is no longer there is taken out, but only where the corpus was read: documents of a file or folder that cannot
+    be opened now stay as they were, and so do those outside ``part``.
+
+    Args:
+        documents: the table.
+        known: what the table of embeddings holds.
+        part: the one file that was read, below the root; None for all.
+    """
+    found = Changes()
+    closed: list[str] = []
+    for row, document in enumerate(documents.rows):
+        held, reason = known.get(document.id), _unusable(document)
+        if reason:
+            found.failed[document.id] = reason
+            if document.health == "unreadable":
+                closed.append(document.id)
+            elif held is not None:
+                found.spoilt.append(document.id)
+        elif held is None:
+            found.new.append(row)
+        elif held[0] != document.digest:
+            found.changed.append(row)
+        elif held[1] != facts_of(document):
+            found.told.append(row)
+        else:
+            found.unchanged += 1
+    below = tuple(f"{name}{mark}" for name in closed for mark in "/#")
+    gone = known.keys() - {document.id for document in documents.rows}
+    found.deleted = sorted(
+        name for name in gone if part in (None, known[name][2]) and not name.startswith(below) and "." not in closed
+    )
+    return found
+
+
+def _unusable(document: Document) -> str:
+    """Why a document cannot be embedded; short ones and duplicates can."""
+    return (document.reason or document.health) if document.health in ("empty", "unreadable") else ""
