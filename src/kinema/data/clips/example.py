@@ -1,4 +1,4 @@
-"""A small made-up set of clips, of noise: batches for trying a method without a video, as the conformance suite does."""
+"""A small set of clips, of noise: batches for trying a method without a video, as the conformance suite does."""
 
 from __future__ import annotations
 
