@@ -245,7 +245,7 @@ def _judged(a: Picture, b: Picture, half: int) -> tuple[float, int]:
     """The score and the pictures shared when b begins ``half`` half pictures after a; (-1, 0) where too few are."""
     first, second = _shared(a, b, half // 2)
     if half % 2:
-        # Half a picture further: both are smoothed equally, a to three quarters of the way to its next picture, b to one.
+        # Half a picture further: both are smoothed equally, a to three quarters to its next picture, b to one quarter.
         first, second = 0.25 * first[:-1] + 0.75 * first[1:], 0.75 * second[:-1] + 0.25 * second[1:]
     enough = 2 * len(first) + half % 2 >= max(2 * LEAST - 1, min(len(a), len(b)))
     return (likeness(first, second), len(first)) if enough else (-1.0, 0)
