@@ -37,7 +37,7 @@ class ClipExample:
     size: ClassVar[int] = 8
 
     def batch(self, needs: ClipNeeds, step: int, *, rows: slice = slice(None)) -> ClipBatch:
-        """The batch of a step: all videos come by in turn; labels only where the needs ask for them.
+        """The batch of a step: all videos in turn; labels only where the needs have them.
 
         Where motion clips are needed two are missing, one of them a target; every third clip lacks a negative.
 
