@@ -31,7 +31,7 @@ from kinema.core.seeds import generator_at
 from kinema.data.clips.transforms import ViewTransform
 from kinema.recipes.table import preset
 from kinema.training.module import PhaseModule
-from kinema.training.phase import Surroundings, make_optimiser
+from kinema.training.phase import PhaseRuntime, make_optimiser
 from kinema.training.progress import PhaseDisplay
 from kinema.training.settings import Recipe
 from kinema.training.trainer import build_method
@@ -118,7 +118,7 @@ def kinema_steps(recipe: Recipe, data: list[RawClips], clock: Clock, folder: Pat
     phase = recipe.phases[0]
     method = build_method(recipe, phase, TrainingContext(recipe.batch_size))
     with PhaseDisplay("benchmark", 1, None) as display:
-        around = Surroundings(
+        runtime = PhaseRuntime(
             folder=folder,
             identity={},
             data=InMemory(recipe, data, clock.steps),
@@ -126,7 +126,7 @@ def kinema_steps(recipe: Recipe, data: list[RawClips], clock: Clock, folder: Pat
             display=display,
             stop=lambda: False,
         )
-        module = PhaseModule(method, recipe, phase, around)
+        module = PhaseModule(method, recipe, phase, runtime)
         pl.Trainer(
             accelerator="cpu",
             max_epochs=1,

@@ -175,7 +175,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(measure, tmp_pa
 
     def stop(self, terms):
         if self.progress.step == 3:
-            object.__setattr__(self.around, "stop", lambda: True)
+            object.__setattr__(self.runtime, "stop", lambda: True)
         after(self, terms)
 
     monkeypatch.setattr(module.PhaseModule, "_after_step", stop)

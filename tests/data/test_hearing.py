@@ -8,7 +8,7 @@ from sounding import RATE, clicks, tone, write_sounding
 
 from kinema.core.clips import ClipSpec, SoundSpec
 from kinema.core.errors import ConfigError, DataError, ShapeError
-from kinema.data import ClipDataset, ClipRequest, ClipStore, collate, heard
+from kinema.data import ClipDataset, ClipRequest, ClipStore, collate, with_sound
 from kinema.data.clips.store_files import store_key
 from kinema.data.video.hearing import window_middle
 from kinema.data.video.scanning import scan
@@ -36,7 +36,7 @@ def manifest(folder):
 
 @pytest.fixture(scope="module")
 def chosen(manifest):
-    return heard(manifest)[0]
+    return with_sound(manifest)[0]
 
 
 def row_of(manifest, name):
@@ -44,14 +44,14 @@ def row_of(manifest, name):
 
 
 def test_what_cannot_be_heard_is_left_out_with_its_reason(manifest):
-    chosen, silent = heard(manifest)
+    chosen, silent = with_sound(manifest)
     assert [video.path for video in chosen.videos] == ["brief.mkv", "clicks.mkv", "tone.mp4"]
     assert silent.keys() == {"mute.mp4", "silent.mkv", "snatch.mkv"}
     assert (silent["mute.mp4"], silent["silent.mkv"]) == ("it has no sound", "its sound is silent")
     assert "0.3 s of 1.2 s" in silent["snatch.mkv"]
     none = replace(manifest, videos=tuple(v for v in manifest.videos if v.path in silent))
     with pytest.raises(DataError, match=r"None of the 3 videos can be heard: 'mute\.mp4' \(it has no sound\)"):
-        heard(none)
+        with_sound(none)
 
 
 def test_a_store_with_sound_refuses_what_cannot_be_heard(manifest, tmp_path):
@@ -137,7 +137,7 @@ def test_real_talking_heads_are_heard_alike_from_the_store_and_the_files(shared_
     clips.mkdir()
     for path in sorted((shared_data / "grid_s1_av" / "clips_small").glob("*.mp4"))[:4]:
         (clips / path.name).symlink_to(path)
-    manifest, silent = heard(scan(clips, workers=1))
+    manifest, silent = with_sound(scan(clips, workers=1))
     assert silent == {}
     stores = [ClipStore(manifest, SPEC, motion=False, cache=cache, sound=SOUND) for cache in (tmp_path / "c", None)]
     for row in range(len(manifest)):

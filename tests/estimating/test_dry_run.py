@@ -141,7 +141,7 @@ def test_phases_of_equal_settings_are_tried_once(tried, monkeypatch):
     monkeypatch.setattr(trial.PhaseModule, "training_step", counted)
     schedule = Schedule(infonce=0.34, turns=4)
     estimate = tried(tiny_plan("cpr", clips_per_video=4, schedule=schedule))
-    assert [phase.alike for phase in estimate.phases] == ["", "", "", "", "cpr-rgb-1", "cpr-motion-1"]
+    assert [phase.same_as for phase in estimate.phases] == ["", "", "", "", "cpr-rgb-1", "cpr-motion-1"]
     assert len(steps) == 4 * trial.STEPS
     assert estimate.phases[4].trial == estimate.phases[2].trial
     assert "cpr-rgb-2: has the settings of cpr-rgb-1" in "\n".join(estimate.notes())

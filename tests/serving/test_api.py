@@ -208,7 +208,7 @@ def test_queries_that_are_none(client, named):
 
 
 def test_queries_are_forgotten_in_their_turn(client, named, monkeypatch):
-    monkeypatch.setattr("kinema.serving.asking.KEPT", 2)
+    monkeypatch.setattr("kinema.serving.queries.MOST_QUERIES", 2)
     body = {"video": named["films/film.mp4"], "start": 4.0, "end": 4.5}
     names = [client.post("/api/queries", json=body).json()["query"] for _ in range(3)]
     assert [client.post("/api/search", json={"query": name}).status_code for name in names] == [404, 200, 200]

@@ -27,7 +27,7 @@ def inbox(client):
 
     def seen(file, hears):
         found.append(file)
-        return checking.look(file, hears=hears)
+        return checking.look(file, with_sound=hears)
 
     return found, seen
 

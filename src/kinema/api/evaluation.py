@@ -16,10 +16,10 @@ from kinema.core.errors import UsageError
 from kinema.core.progress import Steps
 from kinema.core.protocol import Protocol
 from kinema.core.results import Result
-from kinema.data import ClipStore, Manifest, heard
+from kinema.data import ClipStore, Manifest, with_sound
 from kinema.data.clips.config import tells_motion
 from kinema.data.clips.reader import Model
-from kinema.data.video.hearing import told_silent
+from kinema.data.video.hearing import silent_message
 from kinema.protocols.fit import FitConfig
 from kinema.protocols.request import Request
 from kinema.protocols.table import PROTOCOLS, check, find, two_views
@@ -121,9 +121,9 @@ def _with_sound(models: Sequence[Model], manifest: Manifest) -> tuple[Manifest, 
     """The videos that models can be measured on, and why not the others: one that hears needs their sound."""
     if all(each.hears is None for each in models):
         return manifest, {}
-    chosen, silent = heard(manifest.usable())
+    chosen, silent = with_sound(manifest.usable())
     if silent:
-        log.warning("%s", told_silent(silent, len(chosen) + len(silent)))
+        log.warning("%s", silent_message(silent, len(chosen) + len(silent)))
     return chosen, silent
 
 

@@ -17,11 +17,11 @@ from torch import Tensor
 from kinema.core.errors import ConfigError, ShapeError
 
 VIEWS: Mapping[str, int] = {"rgb": 3, "residual": 3, "motion": 2, "sound": 1}
-"""The views of a clip, and their channels: three in which it is seen, and the one in which it is heard."""
+"""The views of a clip and their channels: three of its pictures, and one of its sound."""
 
 
 SOUND = "sound"
-"""The view in which a clip is heard: a log-mel spectrogram, float [B, 1, bands, times]."""
+"""The view of a clip's sound: a log-mel spectrogram, float [B, 1, bands, times]."""
 
 
 def view_axes(view: str) -> str:
@@ -31,7 +31,7 @@ def view_axes(view: str) -> str:
 
 @dataclass(frozen=True)
 class SoundSpec:
-    """What is heard of a clip: a stretch of its video's sound about the middle of its window, as a log-mel spectrogram.
+    """The sound of a clip: a stretch of its video's audio around the middle of its window, as a log-mel spectrogram.
 
     Args:
         rate: samples a second.
@@ -39,7 +39,7 @@ class SoundSpec:
         bands: mel bands of the spectrogram (XDC: 40).
         frames: its frames (XDC: 100); the hop from one to the next is the stretch divided by them.
         window: seconds of the spectrum's window.
-        shift: seconds by which the stretch may lie earlier or later in training; so much more is read on both sides.
+        shift: seconds by which the stretch may move earlier or later in training; as much more is read on both sides.
     """
 
     rate: int = 16000
@@ -67,7 +67,7 @@ class SoundSpec:
 
     @property
     def samples(self) -> int:
-        """Samples of the stretch that is heard."""
+        """Samples of the stretch."""
         return round(self.rate * self.seconds)
 
     @property
@@ -125,16 +125,16 @@ class ClipSpec:
 
 @runtime_checkable
 class Disturbance(Protocol):
-    """A change to what a method sees that asks something of it: frozen settings that know how to change a variant.
+    """A change to a method's input that makes its task harder: frozen settings with a method that changes a variant.
 
-    Where an augmentation says what is to be forgotten, a disturbance breaks one thing and keeps another: it changes a
-    variant in place (BE adds a still frame, so that the background tells nothing), or makes a negative, a clip that
-    shares all with its clip but the one thing to learn (DSM breaks the motion and keeps the scene). It is applied after
-    the augmentation, to any method's batch.
+    An augmentation removes what should not matter; a disturbance breaks one thing and preserves another. It changes a
+    variant in place (BE adds a still frame, so that the background is not informative), or makes a negative, a clip
+    that shares all with its clip but the one thing to learn (DSM breaks the motion and preserves the scene). It is
+    applied after the augmentation, to any method's batch.
 
     - ``negative``: False changes a variant, True adds a negative (``ClipBatch.negatives``),
     - ``variant``: the variant that is changed, or that the negative is made of: 0 is the query, 1 the key,
-    - ``views``: what it must see beside the views asked for,
+    - ``views``: views that it needs besides those of the method,
     - ``elsewhere``: True makes the negative of a window elsewhere in the clip's video, which the sampler then draws.
     """
 
@@ -150,7 +150,7 @@ class Disturbance(Protocol):
 
     @property
     def views(self) -> tuple[str, ...]:
-        """What it must see beside the views asked for."""
+        """Views that it needs besides those of the method."""
         ...
 
     @property
@@ -181,7 +181,7 @@ class Companions:
         negatives: N, motion clips beside the target.
         keyframe: whether a keyframe of the stream comes along, from the clip or near it.
         reach: frames before the clip's first and after its last among which the keyframe may lie.
-        shrink: pixels of the view, each way, for one of a motion clip; what a stream tells is coarser than its picture.
+        shrink: pixels of the view, each way, for one of a motion clip; a stream's motion is coarser than its picture.
     """
 
     motion_frames: int = 8
@@ -275,7 +275,7 @@ class RawClips:
         frames: uint8 [B, V, T+1, H, W, 3], RGB.
         motion: float [B, V, T, h, w, 2] or None: (dx, dy) of what is seen, from the frame before to this one, as a
             fraction of the frame's (width, height).
-        motion_valid: bool [B, V, T, h, w] or None: where the stream told a motion.
+        motion_valid: bool [B, V, T, h, w] or None: where the stream has a motion vector.
         extent: int64 [B, 2], rows and columns of ``frames`` that are picture and not padding.
         motion_extent: int64 [B, 2] or None, the same for the motion grid.
         index: int64 [B], the video's row in the manifest.
@@ -286,7 +286,7 @@ class RawClips:
         keyframe: uint8 [B, H, W, 3] or None: a keyframe of each clip's video, of the size of ``frames``.
         motion_clips: float [B, 1 + N, M, h, w, 2] or None: the target and N others, see :class:`Companions`; the motion
             from one frame of the video to the next, in the unit of ``motion``.
-        motion_clips_valid: bool [B, 1 + N, M, h, w] or None: where the stream told a motion; nowhere in a motion clip
+        motion_clips_valid: bool [B, 1 + N, M, h, w] or None: where the stream has a vector; nowhere in a motion clip
             for which the video has no room.
         sound: float [B, V, S] in [-1, 1] or None: the sound about the middle of each window, on the video's clock; see
             :class:`SoundSpec`.
@@ -345,20 +345,20 @@ class RawClips:
             )
         if clips is None or self.motion_clips_valid is None:
             return
-        told = self.motion_clips_valid.shape
-        if clips.dim() != 6 or clips.shape[0] != b or clips.shape[:-1] != told or clips.shape[-1] != 2:
+        valid = self.motion_clips_valid.shape
+        if clips.dim() != 6 or clips.shape[0] != b or clips.shape[:-1] != valid or clips.shape[-1] != 2:
             raise ShapeError(
-                f"RawClips.motion_clips is {tuple(clips.shape)} and motion_clips_valid {tuple(told)}; "
+                f"RawClips.motion_clips is {tuple(clips.shape)} and motion_clips_valid {tuple(valid)}; "
                 f"expected [{b}, 1 + N, M, h, w, 2] and the same without the last axis."
             )
 
     def _check_sound(self) -> None:
         if self.sound is None and self.sound_valid is None:
             return
-        told = [None if x is None else tuple(x.shape) for x in (self.sound, self.sound_valid)]
-        if told[0] != told[1] or len(told[0] or ()) != 3 or told[0][:2] != tuple(self.frames.shape[:2]):  # type: ignore[index]
+        shapes = [None if x is None else tuple(x.shape) for x in (self.sound, self.sound_valid)]
+        if shapes[0] != shapes[1] or len(shapes[0] or ()) != 3 or shapes[0][:2] != tuple(self.frames.shape[:2]):  # type: ignore[index]
             raise ShapeError(
-                f"RawClips.sound is {told[0]} and sound_valid {told[1]}; expected both of "
+                f"RawClips.sound is {shapes[0]} and sound_valid {shapes[1]}; expected both of "
                 f"[{len(self)}, {self.frames.shape[1]}, S]."
             )
 
@@ -414,8 +414,8 @@ class ClipBatch:
         keyframe: float [B, 3, S, S] or None: a keyframe of each clip's video, in the geometry of the first variant.
         motion_clips: float [B, 1 + N, 2, M, s, s] or None: the target and N others, see :class:`Companions`, in the
             geometry of the first variant; s = S / ``Companions.shrink``.
-        motion_clips_valid: bool [B, 1 + N] or None: which of them the video has and the stream tells; the others are
-            zeros that mean nothing.
+        motion_clips_valid: bool [B, 1 + N] or None: which of them the video has and the stream has vectors for; the
+            others are zeros that mean nothing.
     """
 
     variants: tuple[Mapping[str, Tensor], ...]

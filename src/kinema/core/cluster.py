@@ -13,7 +13,7 @@ from kinema.core.errors import ClusterError, MissingExtraError
 
 
 def ray_package(*parts: str) -> Any:
-    """The package, which is told beforehand to report nothing to anybody.
+    """The package ``ray``, with its usage statistics switched off.
 
     Args:
         parts: modules of it that are needed too, for instance 'data'.
@@ -65,14 +65,14 @@ def _begin(ray: Any, cpus: int) -> None:
     # A missing cluster is a ConnectionError, and one that does not start is a plain Exception.
     except Exception as error:
         ray.shutdown()
-        said = " ".join(str(error).split())[:300]
+        message = " ".join(str(error).split())[:300]
         if address:
             raise ClusterError(
-                f"The Ray cluster at '{address}' (RAY_ADDRESS) cannot be joined: {said}",
+                f"The Ray cluster at '{address}' (RAY_ADDRESS) cannot be joined: {message}",
                 "Start it, or unset RAY_ADDRESS to work on this machine alone.",
             ) from error
         raise ClusterError(
-            f"Ray did not start on this machine: {said}",
+            f"Ray did not start on this machine: {message}",
             "It may be too busy: call again, or do without --engine ray.",
         ) from error
 

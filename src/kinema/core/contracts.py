@@ -181,7 +181,7 @@ class Example(Protocol):
 
 
 class Reader(Protocol):
-    """A trained model in a user's hands: what ``kinema.load`` gives, whatever it reads."""
+    """A trained model for a user: what ``kinema.load`` returns, whatever it reads."""
 
     @property
     def unit(self) -> str:
@@ -272,7 +272,7 @@ class DataConfig(Protocol):
             table: the rows.
             needs: of every phase.
             folder: the run's, where it exists already and keeps something that data are read with.
-            cache: where what is slow to make is kept; None for nowhere.
+            cache: folder for what is slow to make; None for no cache.
             progress: is called with (rows done, rows).
         """
         ...

@@ -9,10 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class CacheEstimate:
-    """What is made once and kept: decoded videos, tokenised documents.
+    """The cost of what is made once and cached: decoded videos, tokenised documents.
 
     Args:
-        path: the folder in which they lie or would lie.
+        path: the folder of the cache.
         bytes: what they take.
         limit: what they may take; above it rows are read from the files.
         there: whether they were made before.
@@ -32,5 +32,5 @@ class CacheEstimate:
 
     def plain(self) -> dict[str, Any]:
         """As JSON values."""
-        told = {"path": str(self.path), "bytes": self.bytes, "limit_bytes": self.limit}
-        return {**told, "state": self.state, "seconds": self.seconds}
+        record = {"path": str(self.path), "bytes": self.bytes, "limit_bytes": self.limit}
+        return {**record, "state": self.state, "seconds": self.seconds}

@@ -19,7 +19,7 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
     Args:
         path: the file; its folder is made where it is missing.
-        write: is handed the open binary file.
+        write: is called with the open binary file.
 
     Raises:
         StorageError: the disk is full, or the place cannot be written. The former content is untouched.
@@ -46,8 +46,8 @@ def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
     """Writes a new folder through a temporary neighbour that takes its name only when it is complete.
 
     Args:
-        path: the folder, which must not exist; the folder that it lies in is made where it is missing.
-        fill: is handed the empty neighbour to write into.
+        path: the folder, which must not exist; its parent is made where it is missing.
+        fill: is called with an empty temporary folder beside it, to write into.
 
     Raises:
         StorageError: there is something at ``path`` already, which is left alone; or the disk is full, or the place
@@ -81,7 +81,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Writes one JSON object atomically, readable and with sorted insertion order kept."""
+    """Writes one JSON object atomically, indented, its keys in their order."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 

@@ -13,7 +13,7 @@ from kinema.core.errors import KinemaError, RunError
 from kinema.core.files import storage_error
 
 LOCK = ".kinema.lock"
-"""The name of the lock of a folder, which lies in it."""
+"""The name of a folder's lock file."""
 
 PATIENCE = 10.0
 """Seconds in which the processes that a dead holder had begun must end; the lock is theirs too until then."""
@@ -48,7 +48,7 @@ def alone(folder: Path, doing: str) -> Iterator[None]:
     """Keeps other processes from doing the same in a folder, which is made where it is not there.
 
     Args:
-        folder: where the lock lies.
+        folder: the folder to lock.
         doing: what is done there: 'training', 'searching'.
 
     Raises:
@@ -94,7 +94,7 @@ def _take(file: IO[bytes], taken: Callable[[str], KinemaError]) -> bool:
 
 
 def _lives(who: str) -> bool:
-    """Whether there is a process of that number on this machine, as far as that can be told."""
+    """Whether there is a process of that number on this machine, as far as can be known."""
     try:
         os.kill(int(who), 0)
     except ProcessLookupError:

@@ -68,8 +68,8 @@ class Refreshed:
     """What a method did between two epochs.
 
     Args:
-        figures: what can be told of it, by name, for the curves.
-        renewed: parameters that were drawn anew, of which the optimiser is to forget what it knew.
+        figures: measurements by name, for the curves.
+        renewed: parameters that were initialised again, whose optimiser state is dropped.
     """
 
     figures: Mapping[str, float] = field(default_factory=dict)
@@ -106,7 +106,7 @@ class Method(nn.Module, Generic[B]):
         raise TypeError(f"{type(self).__name__} does not define towers().")
 
     def commit(self, losses: Losses) -> None:
-        """Takes over what a step leaves behind; called once after the optimiser's step (or the step left out)."""
+        """Updates the state from a step's losses; called once after the optimiser's step (or the step left out)."""
 
     def refresh(self, features: Mapping[str, Tensor]) -> Refreshed | None:
         """Takes the features of the whole training set, before the first epoch and between any two.

@@ -1,4 +1,4 @@
-"""How far a job is, for whoever waits for it."""
+"""Progress bars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract of a protocol: one question asked of an encoder, how it is measured, and how its figures are read.
+"""The contract of a protocol: one question about an encoder, how it is measured, and how its figures are read.
 
 All fields but ``measure`` are data. The command line lists them, and the report writes by them. A protocol's file
 therefore imports nothing heavy at the top; ``measure`` imports what it needs when it is called.

@@ -16,10 +16,10 @@ class Result:
         preset: the named settings of the protocol, for instance 'coclr', 'k20-t0.07' or '10%'.
         metrics: named figures, fractions of 1, but for ranks ('median_rank').
         encoder: what was measured: 'random', 'infonce', 'coclr', 'cpr', or a method's name.
-        view: the view that the encoder sees; of two that are compared, 'rgb to motion' where the first asks.
+        view: the view that the encoder sees; of two that are compared, 'rgb to motion' where the first is the query.
         data: the data set as the user named it, with the selection of queries and gallery.
         digest: the manifest's digest.
-        queries: how many queries were asked.
+        queries: how many queries there were.
         gallery: how many items they were ranked against, or trained on.
         seed: the run's seed.
         commit: the version of kinema's source, or its release where there is no repository.

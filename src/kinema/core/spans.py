@@ -17,7 +17,7 @@ from torch import Tensor
 from kinema.core.errors import ConfigError, ShapeError
 
 IGNORED = -100
-"""The target of a token that the masked language model is not asked about."""
+"""The target of a token that the masked language model does not predict."""
 
 Cut = Literal["spans", "sentences"]
 Sampling = Literal["any", "subsuming", "adjacent"]
@@ -57,11 +57,11 @@ class Tokens:
 
 @dataclass(frozen=True)
 class MaskedTokens:
-    """Sequences of which some tokens are to be foretold (masked language modelling, Devlin et al. 2019).
+    """Sequences of which some tokens are to be predicted (masked language modelling, Devlin et al. 2019).
 
     Args:
-        tokens: the sequences as the network sees them: 80 % of the asked tokens masked, 10 % replaced, 10 % left.
-        targets: int64 [N, L], the true id of each asked token, :data:`IGNORED` elsewhere.
+        tokens: the sequences as the network sees them: 80 % of the target tokens masked, 10 % replaced, 10 % unchanged.
+        targets: int64 [N, L], the true id of each target token, :data:`IGNORED` elsewhere.
     """
 
     tokens: Tokens
@@ -87,7 +87,7 @@ class SpanNeeds:
         max_length: longest span or sentence; what is longer is cut.
         sampling: where positives lie: 'any' overlapping, adjacent or within; 'subsuming' within the anchor only;
             'adjacent' beside it only.
-        masked: share of the anchors' tokens that a masked language model is asked about; 0 for none.
+        masked: share of the anchors' tokens that a masked language model predicts; 0 for none.
         labels: whether the batch must hold labels.
     """
 
@@ -127,7 +127,7 @@ class SpanNeeds:
 
 @dataclass(frozen=True)
 class RawSpans:
-    """Spans of a batch of documents as a loader hands them over, before anything is masked.
+    """Spans of a batch of documents as a loader yields them, before anything is masked.
 
     Args:
         anchors: B A sequences with their special tokens.
@@ -188,7 +188,7 @@ class SpanBatch:
     Args:
         anchors: B A sequences.
         positives: B A P sequences, or None.
-        masked: the anchors with tokens to be foretold, or None.
+        masked: the anchors with tokens to be predicted, or None.
         index: int64 [B], rows of the table.
         source: int64 [B], equal numbers are siblings.
         label: int64 [B], only where the needs ask for labels.
@@ -229,7 +229,7 @@ class SpanBatch:
         return self.positives
 
     def masked_anchors(self) -> MaskedTokens:
-        """The anchors with tokens to be foretold.
+        """The anchors with tokens to be predicted.
 
         Raises:
             ShapeError: the batch holds none.

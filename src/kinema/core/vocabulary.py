@@ -41,7 +41,7 @@ class EncoderEntry:
         role: what it is to a comparison.
         method: the method whose phases train it, where that is not of the same name.
         priority: of several methods the headline judges the one of the highest priority, then the first.
-        settings: settings of the method that tell encoders of one name apart, in the order in which they are written.
+        settings: settings of the method that distinguish encoders of one name, in the order in which they are written.
         contrast: a simpler form that it is compared with.
         modality: 'video', 'text', ….
         unit: what it learns from, in the plural: 'videos', 'documents', ….

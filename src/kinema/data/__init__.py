@@ -1,7 +1,7 @@
 """From files to records: scan, manifest, decoding, motion vectors, sound, clips and their sampling.
 
-The names below are loaded when they are first asked for, so that reading a manifest loads neither torch nor PyAV.
-No module bears the name of a function here, so that importing the one never hides the other.
+The names below are loaded when they are first used, so that reading a manifest loads neither torch nor PyAV.
+No module has the name of a function here, so that importing the one never hides the other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kinema.data.layouts import apply_labels, open_data
     from kinema.data.video.audio import Audio, read_audio
     from kinema.data.video.decoding import Decoded, decode
-    from kinema.data.video.hearing import heard
+    from kinema.data.video.hearing import with_sound
     from kinema.data.video.keyframe import keyframes, nearest_keyframe
     from kinema.data.video.manifest import Manifest, Video
     from kinema.data.video.motion import exports_motion
@@ -38,7 +38,7 @@ _HOMES = {
     "decode": "video.decoding",
     "evaluation_windows": "clips.sampler",
     "exports_motion": "video.motion",
-    "heard": "video.hearing",
+    "with_sound": "video.hearing",
     "keyframes": "video.keyframe",
     "motion_vectors": "video.motion_file",
     "nearest_keyframe": "video.keyframe",
@@ -63,13 +63,13 @@ __all__ = [
     "decode",
     "evaluation_windows",
     "exports_motion",
-    "heard",
     "keyframes",
     "motion_vectors",
     "nearest_keyframe",
     "open_data",
     "read_audio",
     "scan",
+    "with_sound",
     "write_motion",
 ]
 

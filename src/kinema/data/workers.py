@@ -75,8 +75,8 @@ class _Worker:
         if hung.is_set():
             return f"reading it took longer than {self._limit:.0f} s"
         self._errors.seek(0)
-        said = self._errors.read().decode("utf-8", "replace").strip().splitlines()
-        end = signal.Signals(-code).name if code < 0 else said[-1] if said else f"exit status {code}"
+        reason = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+        end = signal.Signals(-code).name if code < 0 else reason[-1] if reason else f"exit status {code}"
         return f"the process that read it ended early: {end}"
 
     def stop(self) -> None:

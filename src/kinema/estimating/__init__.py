@@ -1,4 +1,4 @@
-"""What a pretraining would take, found out before it is begun."""
+"""Estimates of a pretraining's memory and time, before it starts."""
 
 from kinema.core.cost import CacheEstimate
 from kinema.estimating.records import Estimate, PhaseEstimate

@@ -1,4 +1,4 @@
-"""What is said of a pretraining before it is begun."""
+"""Records of an estimate of a pretraining."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class PhaseEstimate:
         trained: how many of these are learnt.
         epochs: of the phase.
         steps_per_epoch: batches of an epoch.
-        trial: what came of trying it.
+        trial: the measurements of its trial.
         read_seconds: reading one batch, from where the run will read.
         waits: whether the run reads in the training process, and a step waits for its clips.
         readers: processes that read beside the training; 1 where there are none.
-        alike: the earlier phase of equal settings that was tried in place of this one; empty where it was tried itself.
+        same_as: the earlier phase of equal settings whose trial stands for this one; empty where this one was tried.
         random: views whose tower comes from an earlier phase, and was a random one here.
         filled: random unit vectors that its memories were filled with.
         refreshes: epochs before which the method takes the features of all videos.
@@ -42,7 +42,7 @@ class PhaseEstimate:
     read_seconds: float
     waits: bool
     readers: int = 1
-    alike: str = ""
+    same_as: str = ""
     random: tuple[str, ...] = ()
     filled: int = 0
     refreshes: int = 0
@@ -76,7 +76,7 @@ class PhaseEstimate:
             "read_seconds": self.read_seconds,
             "seconds": self.seconds,
             "learnt": self.trial.learnt,
-            "tried_as": self.alike or self.name,
+            "tried_as": self.same_as or self.name,
             "random_start": list(self.random),
             "filled": self.filled,
             "refreshes": self.refreshes,
@@ -88,8 +88,8 @@ class Estimate:
     """A pretraining.
 
     Args:
-        method: what was asked for.
-        data: on what.
+        method: the name of the method or recipe.
+        data: the name of the data.
         videos: how many rows can be read.
         batch_size: clips a step.
         precision: Lightning's name.
@@ -128,28 +128,28 @@ class Estimate:
         return PEAK if self.device.startswith("cuda") else SAVED
 
     def notes(self) -> list[str]:
-        """What a reader must know to take the figures for what they are."""
-        told = [f"Activations: {self.measured_by}."]
-        told.append(
+        """Notes that a reader needs to interpret the figures."""
+        lines = [f"Activations: {self.measured_by}."]
+        lines.append(
             "Time: the second of two steps times their number, and reading; every step is taken for one that learns. "
             "Checkpoints and what is measured between epochs come on top."
         )
         for phase in self.phases:
-            if phase.random and not phase.alike:
+            if phase.random and not phase.same_as:
                 views = " and ".join(phase.random)
-                told.append(f"{phase.name}: an earlier phase's tower for {views} was a random one here.")
-            if phase.filled and not phase.alike:
-                told.append(f"{phase.name}: its memory was filled with {phase.filled} random unit vectors a view.")
-            if phase.refreshes and not phase.alike:
-                told.append(
+                lines.append(f"{phase.name}: an earlier phase's tower for {views} was a random one here.")
+            if phase.filled and not phase.same_as:
+                lines.append(f"{phase.name}: its memory was filled with {phase.filled} random unit vectors a view.")
+            if phase.refreshes and not phase.same_as:
+                lines.append(
                     f"{phase.name}: before {phase.refreshes} of its epochs all videos are encoded and the method looks "
                     "at them (XDC clusters them), which is not in the time."
                 )
-            if phase.alike:
-                told.append(f"{phase.name}: has the settings of {phase.alike}, whose figures stand for it.")
+            if phase.same_as:
+                lines.append(f"{phase.name}: has the settings of {phase.same_as}, whose figures stand for it.")
             if not phase.trial.learnt:
-                told.append(f"{phase.name}: the steps only filled a memory; one that learns takes longer.")
-        return told
+                lines.append(f"{phase.name}: the steps only filled a memory; one that learns takes longer.")
+        return lines
 
     def plain(self) -> dict[str, Any]:
         """All of it as JSON values; bytes and seconds."""

@@ -22,12 +22,12 @@ def table(estimate: Estimate) -> Group:
     where = (
         f"{estimate.videos} {estimate.rows}, batches of {estimate.batch_size}, {estimate.device}, {estimate.precision}"
     )
-    told = _table(f"{estimate.method} on {estimate.data}: {where}", "phase", "trains", "trained", "of parameters")
+    phases = _table(f"{estimate.method} on {estimate.data}: {where}", "phase", "trains", "trained", "of parameters")
     for name in ("steps", "a step", "in all"):
-        told.add_column(name, justify="right")
+        phases.add_column(name, justify="right")
     memory = _table("Memory", "phase", "parameters", "gradients", "optimiser", "buffers", "activations", "in all")
     for phase in estimate.phases:
-        told.add_row(*_row(phase))
+        phases.add_row(*_row(phase))
         memory.add_row(escape(phase.name), *map(size, phase.trial.memory.plain().values()))
     whole = Table(box=None, show_header=False, pad_edge=False)
     whole.add_row("decoded videos", _cache(estimate.cache))
@@ -36,7 +36,7 @@ def table(estimate: Estimate) -> Group:
     notes = Table(box=None, show_header=False, pad_edge=False)
     for note in estimate.notes():
         notes.add_row("·", escape(note))
-    return Group(told, memory, whole, "", notes)
+    return Group(phases, memory, whole, "", notes)
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -55,8 +55,8 @@ def _row(phase: PhaseEstimate) -> tuple[str, ...]:
 
 
 def _cache(cache: CacheEstimate) -> str:
-    told = f"{size(cache.bytes)}, {CACHE[cache.state]}"
-    return f"{told}, about {duration(cache.seconds)}" if cache.state == "to be made" else told
+    cost = f"{size(cache.bytes)}, {CACHE[cache.state]}"
+    return f"{cost}, about {duration(cache.seconds)}" if cache.state == "to be made" else cost
 
 
 def size(count: float) -> str:

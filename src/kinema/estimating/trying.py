@@ -49,7 +49,7 @@ def dry_run(
 ) -> Estimate:
     """What :func:`kinema.pretrain` with the same arguments would take; no run, no cache and no file is written.
 
-    The videos are looked at, or their manifest is read; then each phase makes two steps on one batch of real clips,
+    The videos are scanned, or their manifest is read; then each phase makes two steps on one batch of real clips,
     read from the files. A tower that an earlier phase would have learnt is a random one, and memories are filled with
     random unit vectors, so that the steps learn. Phases of equal settings are tried once.
 
@@ -59,7 +59,7 @@ def dry_run(
         out: the run's folder, which is refused where the run would be; it is not made.
         preset: the plan that a named method starts from.
         where: train only on videos with these values.
-        cache: where decoded videos are kept; see :func:`kinema.api.cache_folder`.
+        cache: the folder of decoded videos; see :func:`kinema.api.cache_folder`.
         device: 'auto', 'cpu' or 'gpu'.
         logger: refused where the run would refuse it.
         console: where progress is shown; None for silence.
@@ -80,9 +80,9 @@ def dry_run(
     trying = _Trying(recipe, context, loaded, table, run, device)
     with Steps("trying the phases", console) as shown:
         phases = trying.all(shown)
-    kept = loaded.cost(cache_folder(cache))
+    cost = loaded.cost(cache_folder(cache))
     return Estimate(
-        recipe.name, named(data), loaded.readable, recipe.batch_size, recipe.precision, phases, kept, recipe.data.rows
+        recipe.name, named(data), loaded.readable, recipe.batch_size, recipe.precision, phases, cost, recipe.data.rows
     )
 
 
@@ -108,7 +108,7 @@ class _Trying:
         """Every phase; those with the settings of one before take over its figures."""
         found: list[PhaseEstimate] = []
         tried: list[Phase] = []
-        different = [p for n, p in enumerate(self.recipe.phases) if not _alike(p, self.recipe.phases[:n])]
+        different = [p for n, p in enumerate(self.recipe.phases) if not _same(p, self.recipe.phases[:n])]
         done, whole = 0, len(different) * (1 + STEPS)
 
         def step() -> None:
@@ -118,9 +118,9 @@ class _Trying:
 
         shown(0, whole)
         for phase in self.recipe.phases:
-            if like := _alike(phase, tried):
+            if like := _same(phase, tried):
                 first = next(each for each in found if each.name == like.name)
-                found.append(replace(first, name=phase.name, epochs=phase.epochs, alike=like.name))
+                found.append(replace(first, name=phase.name, epochs=phase.epochs, same_as=like.name))
             else:
                 tried.append(phase)
                 found.append(self._phase(phase, step))
@@ -163,7 +163,7 @@ class _Trying:
         return tuple(view for view in phase.start if view not in there)
 
 
-def _alike(phase: Phase, others: list[Phase] | tuple[Phase, ...]) -> Phase | None:
-    """The first of the others that takes what the phase takes."""
+def _same(phase: Phase, others: list[Phase] | tuple[Phase, ...]) -> Phase | None:
+    """The first of the others with the same method and optimiser."""
     same = (each for each in others if (each.method, each.optimiser) == (phase.method, phase.optimiser))
     return next(same, None)

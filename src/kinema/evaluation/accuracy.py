@@ -2,10 +2,10 @@
 
     accuracy             over all test videos, the one named first
     accuracy_top5        the true one among the five named first; not stated of fewer than six classes
-    mean_class_accuracy  the mean over the classes that occur in the test, each counting alike
+    mean_class_accuracy  the mean over the classes that occur in the test, all of one weight
 
-Of classes with the same score the one with the smaller number is named first: an encoder that tells nothing apart names
-one class for all, and is right by chance. A class with a score of -inf is not named at all.
+Of classes with the same score the one with the smaller number is named first: an encoder that distinguishes nothing
+names one class for all, and is right by chance. A class with a score of -inf is not named at all.
 
 Axes: Q test videos, C classes.
 """
@@ -56,9 +56,9 @@ class AccuracyFigures:
 
     def confused(self, names: Sequence[str] | None = None) -> dict[str, dict[str, int]]:
         """The confusion by name, what never happened left out: {true class: {named class: videos}}."""
-        told = [str(c) if names is None else names[c] for c in self.classes.tolist()]
+        labels = [str(c) if names is None else names[c] for c in self.classes.tolist()]
         return {
-            told[row]: {told[column]: int(counts[column]) for column in counts.nonzero()[0].tolist()}
+            labels[row]: {labels[column]: int(counts[column]) for column in counts.nonzero()[0].tolist()}
             for row, counts in enumerate(self.confusion)
             if counts.any()
         }

@@ -1,6 +1,6 @@
 """Cross-modal retrieval: does a video in one view find itself in the other?
 
-Both views are given in one space and compared by cosine. Every item asks in one view and all items are ranked in the
+Both views are in one space and compared by cosine. Every item is a query in one view, and all items are ranked in the
 other; the only right one is the item itself, and items of its own recording are no candidates. Ties count against the
 query.
 
@@ -59,11 +59,11 @@ def retrieve_across(
         seed: of the bootstrap.
 
     Returns:
-        a → b, where a asks; and b → a.
+        a → b, with the queries from a; and b → a.
 
     Raises:
         DataError: there are fewer than two items, or one has no candidate but itself.
-        ShapeError: the two are not of the same items, or do not lie in one space; or a feature is not finite.
+        ShapeError: the two are not of the same items, or not in one space; or a feature is not finite.
     """
     one, other = checked(a, "first view's"), checked(b, "second view's")
     if len(one) != len(other):

@@ -1,7 +1,7 @@
-"""What can be said of an encoder without a single label: arrays in, named figures out.
+"""Measures of an encoder that need no labels: arrays in, named figures out.
 
     rank               how many directions the features use (RankMe, Garrido et al. 2023): ``core.ops.effective_rank``
-    alignment          how far apart two clips of one video lie (Wang and Isola 2020): 0 is together
+    alignment          the distance of two clips of one video (Wang and Isola 2020): 0 is the same point
     uniformity         how evenly videos are spread over the sphere (the same): 0 is all at one point, less is better
     neighbour overlap  how far two embeddings of the same videos agree on who is near whom
     still reliance     how much of a video's neighbourhood is already that of its still picture
@@ -9,22 +9,22 @@
 None of them says that an encoder is good. They say that it has collapsed, that two views know different things, or that
 it looks at where something happens instead of at what happens; and they compare encoders on the same videos.
 
-**Still reliance.** A video's *still* is its mean picture over time, shown as a clip in which nothing moves. The still
-asks in the video's place, and ``still_reliance`` is the share of the k nearest videos that stay the same. 1: what
-moves has no say in who is near. Chance (k of the candidates): what stands has none. It is not the share of what stands
-in the embedding, and it does not say that the encoder does wrong: where looks tell the classes, looks are right.
+**Still reliance.** A video's *still* is its mean picture over time, as a clip without motion. The still is the query in
+place of its video, and ``still_reliance`` is the share of the k nearest videos that stay the same. 1: motion has no
+influence on the neighbours. Chance (k of the candidates): appearance has none. It is not the share of appearance in the
+embedding, and a high figure is no fault by itself: where appearance determines the classes, it is the right cue.
 
-What stands is more than the scene: an actor's clothes, posture and place stand too, and what moves leaves a smear in
-the mean picture, which a sharp eye may read. So a high figure says "looks" and not yet "background"; where a manifest
-knows the scenes, the share of neighbours of the same scene (:func:`same_kind`) says whether it is the background, and
-the two may differ widely. A still is also a clip such as the encoder never saw in training, so that a low figure may
-mean that it was put off. Both sets are therefore centred, each by its own mean. ``still_r@1`` is the harder question
-whether the still finds the very video it was made of. It is 1 even where looks play a small part, if they tell all
-videos apart, so it is told beside the other and not in its place.
+Appearance is more than the scene: an actor's clothes, posture and place are in the still too, and motion leaves a blur
+in the mean picture that a network may read. So a high figure means "appearance" and not yet "background"; where a
+manifest has the scenes, the share of neighbours of the same scene (:func:`same_kind`) measures the background, and the
+two may differ widely. A still is also unlike the clips of training, so a low figure may come from that difference. Both
+sets are therefore centred, each by its own mean. ``still_r@1`` is the stricter measure: whether the still finds the
+video it was made of. It is 1 even where appearance plays a small part, if appearance distinguishes all videos, so it is
+reported in addition and not instead.
 
-The figure is kin to tests that need labels: those on videos whose backgrounds are replaced or whose foreground stands
-(SCUBA and SCUFO, Li et al. 2023) or whose actors are masked (Choi et al. 2019) ask how much accuracy is left, this one
-how many neighbours.
+Related tests need labels: those on videos whose backgrounds are replaced or whose foreground is still (SCUBA and SCUFO,
+Li et al. 2023) or whose actors are masked (Choi et al. 2019) measure how much accuracy is left, this one how many
+neighbours.
 
 Axes: N videos, G gallery items, d dimensions.
 """
@@ -144,10 +144,10 @@ def still_reliance(videos: Tensor, stills: Tensor, sources: Tensor, k: int = K) 
     """
     x, s = _directions(videos), _directions(stills)
     siblings = _siblings(sources, x, s)
-    asked = s @ x.T
+    similarity = s @ x.T
     itself = torch.eye(len(x), dtype=torch.bool)
-    own = rank(asked, itself, siblings & ~itself, (1,)).first
-    return shared_best(x @ x.T, asked, siblings, k), float((own == 1).double().mean())
+    own = rank(similarity, itself, siblings & ~itself, (1,)).first
+    return shared_best(x @ x.T, similarity, siblings, k), float((own == 1).double().mean())
 
 
 def same_kind(features: Tensor, kinds: Tensor, sources: Tensor, k: int = K) -> Shared:
@@ -207,9 +207,9 @@ def _membership(scores: Tensor, ignored: Tensor, k: int) -> Tensor:
 
 def _siblings(sources: Tensor, *embeddings: Tensor) -> Tensor:
     if sources.dim() != 1 or any(len(x) != len(sources) for x in embeddings):
-        told = " and ".join(str(len(x)) for x in embeddings)
+        counts = " and ".join(str(len(x)) for x in embeddings)
         raise ShapeError(
-            f"There are embeddings of {told} videos and {tuple(sources.shape)} sources; expected one each."
+            f"There are embeddings of {counts} videos and {tuple(sources.shape)} sources; expected one each."
         )
     return sources[:, None] == sources
 

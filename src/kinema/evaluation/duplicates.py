@@ -1,16 +1,16 @@
-"""The same footage twice: pairs of videos whose small pictures stand and move alike, at some offset in time.
+"""Near-duplicates: pairs of videos whose thumbnails have the same appearance and motion, at some offset in time.
 
-Two videos are called near-duplicates where, over the stretch they share at the best offset, two correlations are high:
-that of what stands (the mean picture, less its mean light) and that of what moves (each picture less that
-mean picture). A change of brightness or contrast alters neither. What stands alone would call every two videos of one
-camera the same; what moves alone would call two people the same who do the same. The score is the smaller of the two.
+Two videos are near-duplicates where, over the stretch they share at the best offset, two correlations are high: that of
+the still part (the mean picture, less its mean light) and that of the motion (each picture less that mean picture). A
+change of brightness or contrast alters neither. The still part alone would match any two videos of one camera; motion
+alone would match two people who do the same. The score is the smaller of the two.
 
-A video in which nothing moves has no second witness: black clips, still pictures and empty rooms would all match one
-another. Such a video is named as still and compared with nothing.
+A video without motion has no second measure: black clips, still pictures and empty rooms would all match one another.
+Such a video is listed as still and compared with nothing.
 
 How pairs are found: each video has its *moments*, the half seconds in which most moves. All moments of all videos are
-compared with one another by a matrix product, exactly; where two are alike, their videos are laid over one another at
-that offset and judged as a whole. The product grows with the
+compared with one another by a matrix product, exactly; where two are similar, their videos are compared as a whole at
+that offset. The product grows with the
 square of the moments and nothing else does: a core compares some 1e9 pairs of moments a minute, so that 100,000 videos
 of ten seconds take it some three hours and 4 GB, which is about what it takes to decode them.
 
@@ -104,7 +104,7 @@ def find_duplicates(
 
     Args:
         fingerprints: by the video's number, float [S, h, w]: its light at equal steps of time; one h and w for all.
-        progress: is told (moments done, moments).
+        progress: is called with (moments done, moments).
 
     Raises:
         ShapeError: a fingerprint is not [S, h, w], or not finite.
@@ -140,7 +140,7 @@ def needed(overlap: int) -> float:
 
 
 def groups(pairs: tuple[Pair, ...]) -> list[tuple[int, ...]]:
-    """Videos that hang together through pairs, each group in order, the largest first."""
+    """Connected components of the pairs, each group in order, the largest first."""
     home: dict[int, set[int]] = {}
     for pair in pairs:
         joined = home.get(pair.a, {pair.a}) | home.get(pair.b, {pair.b})
@@ -209,9 +209,9 @@ def _unit(pictures: Picture) -> Picture:
 def _close(
     moments: Picture, progress: Callable[[int, int], None] | None
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], bool]]:
-    """Numbers of moments that are alike, the first below the second, block by block; and whether in the mirror.
+    """Numbers of similar moments, the first below the second, block by block; and whether one of them is mirrored.
 
-    The product is that of the moments at half their width and height, and what it lets through is looked at in full.
+    The product is that of the moments at half their width and height; its candidates are compared at full size.
     """
     total, turned = len(moments), moments[..., ::-1]
     sides = [(_unit(_coarse(x)), _unit(x), flip) for x, flip in ((moments, False), (turned, True))]
@@ -222,8 +222,8 @@ def _close(
                 scores = coarse[start : start + _BLOCK] @ others[begin : begin + 8 * _BLOCK].T
                 one, two = np.nonzero(scores > NEAR)
                 one, two = one + start, two + begin
-                kept = np.flatnonzero(one < two)
-                for some in np.array_split(kept, len(kept) // _BLOCK + 1):
+                ordered = np.flatnonzero(one < two)
+                for some in np.array_split(ordered, len(ordered) // _BLOCK + 1):
                     near = np.einsum("ij,ij->i", full[one[some]], in_full[two[some]]) > NEAR_IN_FULL
                     yield one[some][near], two[some][near], flip
         if progress is not None:
@@ -245,42 +245,42 @@ def _judged(a: Picture, b: Picture, half: int) -> tuple[float, int]:
     """The score and the pictures shared when b begins ``half`` half pictures after a; (-1, 0) where too few are."""
     first, second = _shared(a, b, half // 2)
     if half % 2:
-        # Half a picture further: both are smoothed alike, a to three quarters of the way to its next picture, b to one.
+        # Half a picture further: both are smoothed equally, a to three quarters to its next picture, b to one quarter.
         first, second = 0.25 * first[:-1] + 0.75 * first[1:], 0.75 * second[:-1] + 0.25 * second[1:]
     enough = 2 * len(first) + half % 2 >= max(2 * LEAST - 1, min(len(a), len(b)))
-    return (alike(first, second), len(first)) if enough else (-1.0, 0)
+    return (likeness(first, second), len(first)) if enough else (-1.0, 0)
 
 
 def _shared(a: Picture, b: Picture, shift: int) -> tuple[Picture, Picture]:
-    """The pictures of both that are shown together when b begins ``shift`` pictures after a."""
+    """The pictures of both that overlap when b begins ``shift`` pictures after a."""
     length = min(len(a) - max(shift, 0), len(b) - max(-shift, 0))
     first, second = max(shift, 0), max(-shift, 0)
     return a[first : first + max(length, 0)], b[second : second + max(length, 0)]
 
 
-def alike(a: Picture, b: Picture) -> float:
-    """The smaller of two correlations, of what stands and of what moves.
+def likeness(a: Picture, b: Picture) -> float:
+    """The smaller of two correlations, of the still part and of the motion.
 
-    What moves is compared within windows of a second, each less its own mean picture; a window counts by how much moves
-    in it, but none counts much more than any other. One cut, one flash or one torn picture is thus no more than one
-    window's word. Where what stands is not alike, what moves is not looked at.
+    Motion is compared within windows of a second, each less its own mean picture; a window counts by how much moves in
+    it, but none counts much more than any other. One cut, one flash or one torn picture thus changes one window only.
+    Where the still parts differ, the motion is not compared.
 
     Args:
         a: [S, F], each picture less its mean light.
         b: the same of the other video.
     """
     stands, others = a.mean(axis=0), b.mean(axis=0)
-    blank = max(float(stands.std()), float(others.std())) < _FLAT  # where nothing stands, nothing can differ
-    standing = 1.0 if blank else _correlation(stands, others)
-    if standing < WORTH:
-        return standing
+    blank = max(float(stands.std()), float(others.std())) < _FLAT  # a blank picture has nothing that differs
+    still = 1.0 if blank else _correlation(stands, others)
+    if still < WORTH:
+        return still
     agreed, counted = 0.0, 0.0
     for start in (*range(0, max(len(a) - _SECOND, 0), _SECOND // 2), max(len(a) - _SECOND, 0)):
         first, second = (x[start : start + _SECOND] - x[start : start + _SECOND].mean(axis=0) for x in (a, b))
         strength = float(np.linalg.norm(first)) * float(np.linalg.norm(second)) / first.size
         weight = strength / (strength + MOVES**2)
         agreed, counted = agreed + weight * _correlation(first, second), counted + weight
-    return min(standing, agreed / counted if counted > 0 else 0.0)
+    return min(still, agreed / counted if counted > 0 else 0.0)
 
 
 def _correlation(a: Picture, b: Picture) -> float:

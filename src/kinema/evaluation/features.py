@@ -36,8 +36,8 @@ def checked(features: Array, name: str, items: int | None = None) -> Tensor:
     if len(x.shape) in (2, 3) and x.shape[0] == 0 and not items:
         raise DataError(f"There are no {name} videos.", "Choose the parts so that each holds videos.")
     if x.dim() not in (2, 3) or x.shape[0] != (x.shape[0] if items is None else items) or 0 in x.shape:
-        told = "" if items is None else f" for {items} labels"
-        raise ShapeError(f"The {name} features are {tuple(x.shape)}{told}; expected [N, d] or [N, V, d].")
+        expected = "" if items is None else f" for {items} labels"
+        raise ShapeError(f"The {name} features are {tuple(x.shape)}{expected}; expected [N, d] or [N, V, d].")
     bad = int((~torch.isfinite(x)).flatten(1).any(1).sum())
     if bad:
         raise ShapeError(f"The features of {bad} of {len(x)} {name} videos are not finite.")

@@ -6,7 +6,7 @@ al. 2018, section 3.4). The preset's name says k and temperature:
     k20-t0.07   20 neighbours, the usual choice since Caron et al. 2021
     k200-t0.07  200 neighbours, as Wu et al. 2018 had it for ImageNet
 
-Where test and training share recordings (one set that asks itself), videos of the query's own recording do not vote.
+Where test and training share recordings (one set against itself), videos of the query's own recording do not vote.
 
 Axes: Q test videos, N training videos, C classes, d dimensions.
 """
@@ -26,7 +26,7 @@ from kinema.evaluation.features import Array, checked, directions, same_dimensio
 from kinema.evaluation.labels import Vector, class_columns, require_labels
 
 CHUNK = 1 << 24
-"""Similarities held at a time."""
+"""Similarities in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,14 @@ def vote(
     if preset not in KNN_PRESETS:
         raise ConfigError(f"There is no knn preset '{preset}'; there are: {', '.join(KNN_PRESETS)}.")
     labels = require_labels(train_labels, "training", "knn")
-    asked = require_labels(test_labels, "test", "knn")
+    test = require_labels(test_labels, "test", "knn")
     x = directions(checked(train_features, "training", len(labels)), centred=False).double()
-    q = directions(checked(test_features, "test", len(asked)), centred=False).double()
+    q = directions(checked(test_features, "test", len(test)), centred=False).double()
     same_dimensions(x, q)
-    classes, columns = class_columns(labels, asked, names)
-    own = siblings(test_sources, train_sources, len(asked), len(labels))
+    classes, columns = class_columns(labels, test, names)
+    own = siblings(test_sources, train_sources, len(test), len(labels))
     votes, voters = _votes(q, x, torch.searchsorted(classes, labels), len(classes), own, KNN_PRESETS[preset])
-    hopeless = 0 if own is None else int((~((asked[:, None] == labels) & ~own).any(1)).sum())
+    hopeless = 0 if own is None else int((~((test[:, None] == labels) & ~own).any(1)).sum())
     return KNNFigures(preset, accuracy_of(votes, columns, classes, seed=seed), voters, hopeless)
 
 

@@ -78,10 +78,10 @@ def class_columns(training: Tensor, test: Tensor, names: Sequence[str] | None = 
     classes = training_classes(training, names)
     unknown = sorted(set(test.tolist()) - set(classes.tolist()))
     if unknown:
-        told = ", ".join(repr(_named(c, names)) for c in unknown[:5])
+        listed = ", ".join(repr(_named(c, names)) for c in unknown[:5])
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         raise DataError(
-            f"The test has {len(unknown)} of its classes that no training video shows: {told}{more}.",
+            f"The test has {len(unknown)} of its classes that no training video shows: {listed}{more}.",
             "Take these videos out of the test, or add training videos of these classes.",
         )
     return classes, torch.searchsorted(classes, test)

@@ -45,7 +45,7 @@ HELD_OUT = 0.2
 GRADIENT = 1e-7
 """The fit has converged when no entry of the gradient, along the scaled axes, is larger.
 
-Weights are then known to some 1e-5. Below 1e-8 the loss, in float64, no longer tells steps apart.
+Weights are then known to some 1e-5. Below 1e-8 the loss, in float64, no longer distinguishes steps.
 """
 
 STEPS = 3000
@@ -101,10 +101,10 @@ class LinearProbe:
             DataError: labels are missing, or of a class that was not fitted.
             ShapeError: the arrays do not fit, or a feature is not finite.
         """
-        asked = require_labels(labels, "test", "the linear probe")
-        x = checked(features, "test", len(asked))
+        test = require_labels(labels, "test", "the linear probe")
+        x = checked(features, "test", len(test))
         same_dimensions(self.mean[None], x)
-        classes, columns = class_columns(self.labels, asked, self.names)
+        classes, columns = class_columns(self.labels, test, self.names)
         return accuracy_of(self.scores(x), columns, classes, seed=seed)
 
 
@@ -180,10 +180,10 @@ def _standard(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _Axes:
-    """Standardised features along their principal axes, of which only those are kept that the videos spread along.
+    """Standardised features along their principal axes, without the axes of no variance.
 
-    The penalty is the same in turned coordinates, and a minimum has no weight where nothing spreads, so the fit is that
-    of the features themselves.
+    The penalty is the same in rotated coordinates, and a minimum has no weight where there is no variance, so the fit
+    is that of the features themselves.
 
     Args:
         x: float64 [N, d], of mean zero.
@@ -223,11 +223,11 @@ class _Axes:
             slope = torch.cat([off.T @ z + penalty * weight, off.sum(0)[:, None] * scale[-1]], 1)
             return float(value), slope.flatten().numpy()
 
-        told = minimize(
+        result = minimize(
             loss,
             (start / scale).flatten().numpy(),
             jac=True,
             method="L-BFGS-B",
             options={"maxcor": 20, "maxiter": STEPS, "maxfun": 2 * STEPS, "gtol": GRADIENT, "ftol": 0.0},
         )
-        return torch.from_numpy(told.x).view(start.shape) * scale, float(abs(told.jac).max())
+        return torch.from_numpy(result.x).view(start.shape) * scale, float(abs(result.jac).max())

@@ -102,12 +102,12 @@ class MiningMeter:
         self._first = torch.zeros(2, dtype=torch.int64)
 
     def state(self) -> dict[str, Any]:
-        """What was gathered so far, to be kept in a checkpoint."""
+        """The state for a checkpoint."""
         names = ("found", "right", "counted", "first")
         return {name: getattr(self, f"_{name}").clone() for name in names}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes on from a :meth:`state`.
+        """Restores a :meth:`state`.
 
         Raises:
             CheckpointError: the state is of other data.

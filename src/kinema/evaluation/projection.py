@@ -1,4 +1,4 @@
-"""Features laid out in the plane, to be looked at: what lies together is alike to the encoder.
+"""Features projected to the plane, for a chart: points that are close are similar to the encoder.
 
 A picture and not a measure: distances between far points, and the sizes of groups, mean nothing in t-SNE.
 """
@@ -14,14 +14,14 @@ from kinema.core.errors import ShapeError
 
 METHOD = "t-SNE of the features' directions, started from their first two principal components"
 MOST = 1500
-"""Videos that are laid out at most; of more, evenly spaced ones."""
+"""Most videos that are projected; of more, evenly spaced ones."""
 
 DIMENSIONS = 50
 """Principal components that t-SNE is given."""
 
 
 def chosen_rows(number: int) -> list[int]:
-    """The rows that are laid out of so many."""
+    """The rows that are projected, of so many."""
     rows: list[int] = np.unique(np.linspace(0, number - 1, min(number, MOST)).round().astype(int)).tolist()
     return rows
 

@@ -7,8 +7,8 @@ Two aggregates of a year that consists of subsets, which papers mix up; the pres
           al. 2021)
 
 They differ since subsets have different levels of similarity, which 'all' counts and 'mean' does not. Of one subset
-they are the same. Spearman gives ties the mean of their ranks. An encoder for which all pairs are equally alike orders
-nothing: its correlation is 0 by definition here, where the formula has none.
+they are the same. Spearman gives ties the mean of their ranks. An encoder for which all pairs are equally similar gives
+no order: its correlation is 0 by definition here, where the formula has none.
 
 Axes: N pairs, d dimensions, R resamples.
 """

@@ -41,7 +41,7 @@ FOLDS = 10
 """K, of the outer cross-validation and of the choice of C on a training part."""
 
 FOLD_SEED = 1111
-"""Of the folds, SentEval's: every encoder is asked the same folds."""
+"""Of the folds, SentEval's: every encoder gets the same folds."""
 
 TOLERANCE = 1e-4
 """Of the solver: the largest entry of the gradient of the mean loss at which a fit has converged; scikit-learn's."""
@@ -56,7 +56,7 @@ class TransferPreset:
 
     Args:
         grid: the C that are tried, from the strongest penalty to the weakest.
-        standardise: whether each dimension is brought to mean 0 and deviation 1 in what is fitted.
+        standardise: whether each dimension is scaled to mean 0 and deviation 1 in the rows that are fitted.
     """
 
     grid: tuple[float, ...]
@@ -253,7 +253,7 @@ def _fit(classifier: Any, x: Any, y: NDArray[np.int64]) -> Any:
 
 
 def _scaled(x: Any, training: Rows, others: Sequence[Rows], settings: TransferPreset) -> list[Any]:
-    """The training rows and then the other ones; standardised by the training rows' mean and deviation where asked."""
+    """The training rows and then the other ones; standardised by the training rows where the settings say so."""
     parts = [x[rows] for rows in (training, *others)]
     if not settings.standardise:
         return parts
@@ -270,12 +270,12 @@ def _path(
 
     Whole numbers, since equal ones have to be equal for the strongest penalty to be taken.
     """
-    fitted, *asked = _scaled(x, training, tests, settings)
+    fitted, *scaled = _scaled(x, training, tests, settings)
     classifier = _classifier(warm_start=True)
     found = [np.zeros(len(settings.grid), dtype=np.int64) for _ in tests]
     for number, penalty in enumerate(settings.grid):
         _fit(classifier.set_params(C=penalty), fitted, y[training])
-        for each, rows, hits in zip(asked, tests, found, strict=True):
+        for each, rows, hits in zip(scaled, tests, found, strict=True):
             hits[number] = np.sum(classifier.predict(each) == y[rows])
     return found
 
@@ -284,7 +284,7 @@ def _fit_and_test(
     x: Any, y: NDArray[np.int64], training: Rows, test: Rows, penalty: float, settings: TransferPreset
 ) -> tuple[NDArray[np.bool_], bool]:
     """Whether each test row's class was named, and whether the fit converged."""
-    fitted, asked = _scaled(x, training, (test,), settings)
+    fitted, scaled = _scaled(x, training, (test,), settings)
     classifier = _fit(_classifier(C=penalty), fitted, y[training])
-    right: NDArray[np.bool_] = classifier.predict(asked) == y[test]
+    right: NDArray[np.bool_] = classifier.predict(scaled) == y[test]
     return right, int(np.max(classifier.n_iter_)) < MAX_ITERATIONS

@@ -11,7 +11,7 @@ The features are standardised and then brought to unit length, for otherwise the
 softmax is. How the authors scale theirs is not known here; τ = 1 is the formula as it stands.
 
 A collapsed encoder has a uniform p, and its fitness is not even bad: .56 nats at k = 50. So the spread and the rank of
-the features are told beside the fitness, and :attr:`ZipfFigures.collapsed` says what may never win.
+the features are reported with the fitness, and :attr:`ZipfFigures.collapsed` says what may never win.
 
 Axes: N videos, d dimensions, k clusters.
 """
@@ -91,9 +91,9 @@ def zipf_fitness(
     centred = x - x.mean(0)
     rank = float(effective_rank(centred.float()))
     spread = float(centred.square().mean() / x.square().mean().clamp_min(torch.finfo(x.dtype).tiny))
-    told = ZipfFigures(float("nan"), np.zeros(k), float("nan"), rank, spread)
-    if told.collapsed:
-        return told
+    figures = ZipfFigures(float("nan"), np.zeros(k), float("nan"), rank, spread)
+    if figures.collapsed:
+        return figures
     points = standardised(x).numpy()
     labels, centres = k_means(points, k, seed=seed, starts=4)
     squares = (points**2).sum(1)[:, None] + (centres**2).sum(1) - 2 * points @ centres.T

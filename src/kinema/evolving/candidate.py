@@ -1,4 +1,4 @@
-"""One candidate: trained briefly from the common start, its features clustered, its fitness told.
+"""One candidate: trained briefly from the common start, its features clustered, its fitness computed.
 
 ``python -m kinema.evolving.candidate THREADS`` answers a job a line; see :mod:`kinema.data.workers`. A job names the
 recipe and the function that trains it, so nothing is known here of the search or of how one trains.

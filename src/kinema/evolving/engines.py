@@ -42,7 +42,7 @@ def mapped(engine: Engine, jobs: Sequence[Job], workers: int, threads: int) -> A
 
     Args:
         engine: where they run.
-        jobs: what is asked.
+        jobs: one for each candidate.
         workers: jobs at a time.
         threads: of each; the same number gives the same answers, however many workers there are.
     """
@@ -54,8 +54,8 @@ def mapped(engine: Engine, jobs: Sequence[Job], workers: int, threads: int) -> A
 
 def _died(why: str) -> Job:
     """The answer for a job whose process did not give one."""
-    told = why.replace("the process that read it", "its process").replace("reading it", "it")
-    return {"reason": f"crashed: {told}", "seconds": 0.0}
+    reason = why.replace("the process that read it", "its process").replace("reading it", "it")
+    return {"reason": f"crashed: {reason}", "seconds": 0.0}
 
 
 def _by_ray(jobs: Sequence[Job], workers: int, threads: int) -> Answers:

@@ -1,6 +1,6 @@
-"""What was tried: a file a candidate, written when it is judged, so that a search that was stopped goes on.
+"""The history of a search: a file a candidate, written when it is evaluated, so that a stopped search can be resumed.
 
-DIR/evolve.json           what was asked: the search, its seed and budget, the fitness, the plan, the data's digest
+DIR/evolve.json           the settings: the search, its seed and budget, the fitness, the plan, the data's digest
 DIR/manifest.parquet      the videos
 DIR/candidates/0007.json  one candidate: its weights, its fitness or why it has none, what was measured beside it
 DIR/runs/0007/            its run, where they are kept
@@ -70,12 +70,12 @@ class SearchFolder:
         self.path = path
 
     @classmethod
-    def begun(cls, path: Path, asked: Mapping[str, Any], *, resume: bool) -> SearchFolder:
-        """The folder of a new search, or of one that is gone on with.
+    def begun(cls, path: Path, settings: Mapping[str, Any], *, resume: bool) -> SearchFolder:
+        """The folder of a new search, or of one that is resumed.
 
         Args:
             path: the folder.
-            asked: what was asked, as plain values.
+            settings: of the search, as plain values.
             resume: whether it may be there already.
 
         Raises:
@@ -86,7 +86,7 @@ class SearchFolder:
         if is_free(path):
             with alone(path, "searching"):
                 if not file.exists():  # another process may have begun one since
-                    write_json(file, asked)
+                    write_json(file, settings)
                     return folder
         if not file.is_file():
             raise RunError(f"'{path}' exists and is no search; nothing was changed.", "Choose another --out.")
@@ -95,7 +95,7 @@ class SearchFolder:
                 f"'{path}' holds a search already; nothing was changed.",
                 "Choose another --out, or add --resume to go on with it.",
             )
-        folder._check(json.loads(file.read_text(encoding="utf-8")), asked)
+        folder._check(json.loads(file.read_text(encoding="utf-8")), settings)
         return folder
 
     @contextlib.contextmanager
@@ -111,14 +111,14 @@ class SearchFolder:
             yield
             self._tidy()
 
-    def _check(self, told: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-        plain = json.loads(json.dumps(asked))
-        other = [key for key in plain if told.get(key) != plain[key]]
+    def _check(self, saved: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+        plain = json.loads(json.dumps(settings))
+        other = [key for key in plain if saved.get(key) != plain[key]]
         if other:
             key = other[0]
             raise CheckpointError(
                 f"The search in '{self.path}' was begun with another {key}"
-                + ("." if isinstance(plain[key], dict) else f": {told.get(key)}, now {plain[key]}."),
+                + ("." if isinstance(plain[key], dict) else f": {saved.get(key)}, now {plain[key]}."),
                 "Go on with what it was begun with, or search into a new folder.",
             )
 

@@ -87,17 +87,17 @@ def evolved(
     folder: SearchFolder,
     job: Callable[[int, Mapping[str, float]], Job],
     engine: Mapped,
-    told: Progress | None = None,
+    progress: Progress | None = None,
 ) -> list[Candidate]:
     """Every candidate of a search, in order; those that the folder holds already are not tried again.
 
     Args:
         config: how it is searched.
         names: the parts whose weights are searched for.
-        folder: where candidates are kept.
-        job: what an engine is asked, from a candidate's number and weights.
-        engine: trains and judges.
-        told: is told (candidates done, candidates).
+        folder: where candidates are saved.
+        job: makes an engine's job from a candidate's number and weights.
+        engine: trains and evaluates.
+        progress: is called with (candidates done, candidates).
     """
     total = budget(config.search, config.candidates)
     population = config.population or usual_population(len(names))
@@ -106,8 +106,8 @@ def evolved(
         history = [each.tried(config.worst) for each in found]
         vectors = proposed(config.search, len(names), population, config.seed, history)[: total - len(found)]
         found += _generation(len(found), len(found) // population, names, vectors, folder, job, engine)
-        if told is not None:
-            told(len(found), total)
+        if progress is not None:
+            progress(len(found), total)
     return found
 
 

@@ -1,6 +1,6 @@
 """What to try next, from what was tried: pure functions of a seed and of the generations before.
 
-Nothing is remembered between two calls: a search that goes on after a stop replays its past, and proposes what it would
+No state is held between two calls: a search that is resumed after a stop replays its past, and proposes what it would
 have proposed. Candidates of one generation do not know of one another, so they may be trained side by side.
 
     cma         covariance matrix adaptation (Hansen 2016, arXiv 1604.00772), by the package ``cma``
@@ -124,8 +124,8 @@ def _by_cma(n: int, population: int, seed: int, history: Sequence[Tried]) -> lis
     }
     strategy = _cma().CMAEvolutionStrategy([0.5] * n, STEP, options)
     for begin in range(0, len(history), population):
-        asked = strategy.ask()
-        strategy.tell(asked, [fitness for _, fitness in history[begin : begin + population]])
+        vectors = strategy.ask()
+        strategy.tell(vectors, [fitness for _, fitness in history[begin : begin + population]])
     return [_rounded(x) for x in strategy.ask()]
 
 

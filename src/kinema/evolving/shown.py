@@ -1,4 +1,4 @@
-"""A search as it is shown: a table, CSV, and a chart as SVG."""
+"""The results of a search: a table, CSV, and a chart as SVG."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def table(found: Sequence[Candidate], best: Candidate, rows: int = 12) -> Table:
     ordered = sorted(found, key=lambda each: (each.fitness is None, each.fitness, each.number))
     for each in ordered[:rows]:
         heavy = sorted(each.weights, key=lambda name: -each.weights[name])[:2]
-        told = escape_markup(each.reason) or ", ".join(f"{name} {each.weights[name]:.2f}" for name in heavy)
+        note = escape_markup(each.reason) or ", ".join(f"{name} {each.weights[name]:.2f}" for name in heavy)
         figures = ["–" if x is None else f"{x:.{digits}f}" for x, digits in zip(_figures(each), (4, 1, 3), strict=True)]
         style = "bold" if each.number == best.number else None
-        made.add_row(str(each.number), str(each.generation), *figures, told, style=style)
+        made.add_row(str(each.number), str(each.generation), *figures, note, style=style)
     if len(ordered) > rows:
         made.caption = f"{len(ordered) - rows} more in history.csv"
     return made
@@ -51,8 +51,8 @@ def as_csv(found: Sequence[Candidate]) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([*COLUMNS, *names])
     for each in found:
-        told: list[Any] = ["" if getattr(each, name) is None else getattr(each, name) for name in COLUMNS]
-        writer.writerow([*told, *each.weights.values()])
+        values: list[Any] = ["" if getattr(each, name) is None else getattr(each, name) for name in COLUMNS]
+        writer.writerow([*values, *each.weights.values()])
     return file.getvalue()
 
 
@@ -91,9 +91,9 @@ def _course(found: Sequence[Candidate]) -> list[str]:
     path, so_far = "", float("inf")
     for each in found:
         if each.fitness is None:
-            told = escape(f"candidate {each.number}: {each.reason}")
+            reason = escape(f"candidate {each.number}: {each.reason}")
             out.append(
-                f'<text x="{x(each.number):.1f}" y="{TOP + 6}" text-anchor="middle">×<title>{told}</title></text>'
+                f'<text x="{x(each.number):.1f}" y="{TOP + 6}" text-anchor="middle">×<title>{reason}</title></text>'
             )
         else:
             so_far = min(so_far, each.fitness)

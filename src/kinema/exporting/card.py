@@ -42,7 +42,7 @@ def card(settings: ModelSettings, parameters: int) -> str:
 def _head(settings: ModelSettings, parameters: int) -> str:
     clip, sound = settings.clip, settings.sound
     network = settings.encoder.sound if settings.view == "sound" else settings.encoder.name
-    heard = (
+    sound_row = (
         f"| of it is heard | {sound.seconds:g} s at {sound.rate} Hz, {sound.bands} bands by {sound.frames} frames |\n"
         if settings.view == "sound"
         else ""
@@ -54,7 +54,7 @@ def _head(settings: ModelSettings, parameters: int) -> str:
         f"| | |\n|---|---|\n"
         f"| network | {network}, {parameters:,} parameters |\n"
         f"| a clip | {clip.frames} frames, {clip.stride} video frames apart, {clip.size} x {clip.size} pixels |\n"
-        f"{heard}"
+        f"{sound_row}"
         f"| seed | {settings.seed} |\n"
     )
 
@@ -73,9 +73,9 @@ def _training(settings: ModelSettings, origin: Mapping[str, Any]) -> str:
     chosen = ", ".join(f"{key}={value}" for key, value in (data.get("where") or {}).items())
     labels = "with" if settings.name == "supervised" else "without"
     if settings.name == "random":
-        told = "This encoder is untrained: it is the run's as it was before training.\n\n"
+        intro = "This encoder is untrained: it is the run's as it was before training.\n\n"
     else:
-        told = (
+        intro = (
             f"Trained by the method `{origin.get('method')}`, {labels} labels, in the phases of the recipe below.\n\n"
         )
     rows = {
@@ -84,7 +84,9 @@ def _training(settings: ModelSettings, origin: Mapping[str, Any]) -> str:
         "digest of the data": data.get("digest"),
         "made by": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
-    return f"## Training\n\n{told}| | |\n|---|---|\n" + "".join(f"| {key} | {value} |\n" for key, value in rows.items())
+    return f"## Training\n\n{intro}| | |\n|---|---|\n" + "".join(
+        f"| {key} | {value} |\n" for key, value in rows.items()
+    )
 
 
 def _figures(settings: ModelSettings, evaluations: Rows) -> str:
@@ -95,10 +97,10 @@ def _figures(settings: ModelSettings, evaluations: Rows) -> str:
     for row in evaluations:
         tables.setdefault((row["protocol"], row["preset"], row["digest"]), []).append(row)
     own = sum(_is_own(settings, row) for row in evaluations)
-    told = "Rows in bold are this model; the others are what it was compared with.\n\n"
+    intro = "Rows in bold are this model; the others are what it was compared with.\n\n"
     if not own:
-        told = "This model itself has not been evaluated; these are figures of other encoders of its run.\n\n"
-    return f"## Figures\n\n{told}" + "\n".join(_table(settings, key, rows) for key, rows in tables.items())
+        intro = "This model itself has not been evaluated; these are figures of other encoders of its run.\n\n"
+    return f"## Figures\n\n{intro}" + "\n".join(_table(settings, key, rows) for key, rows in tables.items())
 
 
 def _table(settings: ModelSettings, key: tuple[str, str, str], rows: Rows) -> str:

@@ -37,7 +37,7 @@ class Exported:
         path: the folder or file.
         format: which of ``FORMATS``.
         view: the view that the encoder sees.
-        size: bytes, all files together.
+        size: bytes of all files.
         difference: how far its outputs are from the model's; None for safetensors, which holds the weights themselves.
     """
 

@@ -25,7 +25,7 @@ def make_onnx(model: Model, about: str) -> tuple[bytes, Difference]:
 
     Args:
         model: what is exported.
-        about: kept in the file's metadata as 'kinema'.
+        about: written to the file's metadata as 'kinema'.
 
     Raises:
         MissingExtraError: a package of the extra kinema[onnx] is not installed.
@@ -86,7 +86,7 @@ def _named(proto: Any) -> Any:
 
 
 class Affine(nn.Module):
-    """BatchNorm in evaluation, as what it is: a factor and an offset a channel, [B, C, …] to the same.
+    """BatchNorm in evaluation: a factor and an offset a channel, [B, C, …] to the same.
 
     PyTorch 2.6 cannot translate BatchNorm itself with later releases of onnxscript. ONNX Runtime merges the factor and
     the offset into the convolution before them.

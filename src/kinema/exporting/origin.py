@@ -1,4 +1,4 @@
-"""Where a model came from, as a run's folder tells it, without a path of the machine that it was trained on."""
+"""Where a model came from, by its run's folder, without a path of the machine that it was trained on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def origin_of(model: Model | TextReader) -> dict[str, Any]:
     """Data, recipe, versions and figures of a model, as JSON values.
 
     Args:
-        model: loaded from a run, or from an export, whose own origin is then handed on.
+        model: loaded from a run, or from an export, whose own origin is then returned.
 
     Returns:
         Empty for a model that was made by hand. Otherwise 'data' (name, videos, classes, digest, where), 'method',
@@ -31,19 +31,19 @@ def origin_of(model: Model | TextReader) -> dict[str, Any]:
     if model.run is None:
         return dict(model.origin)
     run = RunFolder.open(model.run)
-    told, recipe = run.read("environment.json"), run.read("recipe.json")
+    environment, recipe = run.read("environment.json"), run.read("recipe.json")
     data = {
-        "name": place_name(str(told.get("data", ""))),
-        "videos": told.get("videos"),
-        "classes": told.get("classes"),
-        "digest": told.get("manifest_digest", ""),
-        "where": {key: _without_absolute(f"={value}")[1:] for key, value in (told.get("where") or {}).items()},
+        "name": place_name(str(environment.get("data", ""))),
+        "videos": environment.get("videos"),
+        "classes": environment.get("classes"),
+        "digest": environment.get("manifest_digest", ""),
+        "where": {key: _without_absolute(f"={value}")[1:] for key, value in (environment.get("where") or {}).items()},
     }
     return {
         "data": data,
         "method": recipe.get("name", ""),
         "recipe": without_places(recipe),
-        "versions": {key: told[key] for key in ("kinema", "commit", "torch", "python") if key in told},
+        "versions": {key: environment[key] for key in ("kinema", "commit", "torch", "python") if key in environment},
         "evaluations": [_evaluation(result) for result in run.results()],
         "together": model.together if isinstance(model, Model) else model.digest,
     }
@@ -52,15 +52,17 @@ def origin_of(model: Model | TextReader) -> dict[str, Any]:
 def _evaluation(result: Result) -> dict[str, Any]:
     """A figure with what it was measured on; per-class figures and neighbours stay with the run."""
     details = result.details
-    kept = {key: details[key] for key in ("selection", "interval", "chance", "windows") if details.get(key) is not None}
+    chosen = {
+        key: details[key] for key in ("selection", "interval", "chance", "windows") if details.get(key) is not None
+    }
     facts = {key: getattr(result, key) for key in ("protocol", "preset", "encoder", "view", "digest", "queries")}
     facts |= {key: getattr(result, key) for key in ("gallery", "seed", "commit")}
-    kept |= {"selection": _without_absolute(str(kept["selection"]))} if "selection" in kept else {}
-    return {**facts, **kept, "data": place_name(result.data), "metrics": dict(result.metrics)}
+    chosen |= {"selection": _without_absolute(str(chosen["selection"]))} if "selection" in chosen else {}
+    return {**facts, **chosen, "data": place_name(result.data), "metrics": dict(result.metrics)}
 
 
 def place_name(data: str) -> str:
-    """The name of a data set in place of where it lies: 'ucf101' of 'ucf101:/data/u', 'videos' of '/home/me/videos'."""
+    """The name of a data set in place of its path: 'ucf101' of 'ucf101:/data/u', 'videos' of '/home/me/videos'."""
     known = re.fullmatch(r"([a-z][a-z0-9-]+):.+", data)
     if known:
         return known.group(1)

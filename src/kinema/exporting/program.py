@@ -73,7 +73,7 @@ def make_program(model: Model, about: str) -> tuple[bytes, Difference]:
 
     Args:
         model: what is exported.
-        about: kept in the file as model.json.
+        about: written to the file as model.json.
 
     Raises:
         ExportError: it cannot be traced, or computes something else.

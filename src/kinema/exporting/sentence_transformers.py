@@ -1,6 +1,6 @@
 """A text encoder as a folder that ``sentence_transformers.SentenceTransformer(DIR)`` loads.
 
-OUT/modules.json                      transformer, then mean pooling (and normalisation, where it was asked for)
+OUT/modules.json                      transformer, then mean pooling (and normalisation, where it is set)
 OUT/config_sentence_transformers.json
 OUT/sentence_bert_config.json         the longest sequence
 OUT/config.json, model.safetensors    the encoder, as transformers loads it; the heads stay behind

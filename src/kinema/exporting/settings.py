@@ -1,4 +1,4 @@
-"""model.json: all that is needed to make a model anew, and where it came from."""
+"""model.json: all that is needed to build a model again, and where it came from."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ NOT_STATED = "not stated"
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """What model.json says.
+    """The contents of model.json.
 
     Args:
-        kind: tells the file from other JSON.
+        kind: marks the file as ours.
         format: the version of this format.
         kinema: the release that wrote it.
         name: what made the encoder: 'cpr', 'infonce', …
@@ -33,8 +33,8 @@ class ModelSettings:
         encoder: which network.
         head: which projection head.
         licence: the licence of the weights, in the words of who exported them.
-        sound: what is heard of a clip; told only of the view 'sound'.
-        origin: where it came from, as :func:`kinema.exporting.origin.origin_of` tells it; nothing reads it to load.
+        sound: the stretch of sound of a clip; only for the view 'sound'.
+        origin: where it came from, by :func:`kinema.exporting.origin.origin_of`; loading does not read it.
     """
 
     kind: Literal["kinema model"]

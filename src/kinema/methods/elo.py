@@ -171,8 +171,8 @@ class ELoConfig:
     @property
     def modalities(self) -> tuple[str, ...]:
         """The modalities that have an encoder, teachers first."""
-        asked = {m for part in self.active for m in (*part.teaches, part.first)}
-        return tuple(m for m in self._teachers_first if m in asked)
+        needed = {m for part in self.active for m in (*part.teaches, part.first)}
+        return tuple(m for m in self._teachers_first if m in needed)
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -280,7 +280,7 @@ class ELo(Method[ClipBatch]):
 
         BatchNorm then sees real and changed clips in one batch, and its statistics cannot tell them apart.
         """
-        wanted = {name for part in self.active for name in _asked(part, m)}
+        wanted = {name for part in self.active for name in _features_of(part, m)}
         found: dict[str, Tensor] = {}
         for group in (("whole", "shuffled", "backwards"), ("first", "second")):
             made = {name: _changed(name, m, x, draw) for name in group if name in wanted}
@@ -299,7 +299,7 @@ class ELo(Method[ClipBatch]):
         match part.task:
             case "order" | "direction":
                 changed = f["shuffled" if part.task == "order" else "backwards"]
-                return _told_apart(head(f["whole"]), head(changed))
+                return _discrimination_loss(head(f["whole"]), head(changed))
             case "alignment":
                 g = seen[part.second]
                 fits, clashes = (
@@ -309,7 +309,7 @@ class ELo(Method[ClipBatch]):
                         (("first", "second"), ("second", "first")),
                     )
                 )
-                return _told_apart(head(fits), head(clashes))
+                return _discrimination_loss(head(fits), head(clashes))
             case "distillation":
                 return distance(f["whole"].detach(), head(seen[part.second]["whole"]))
             case "prediction":
@@ -371,8 +371,8 @@ def reordered(x: Tensor, draw: Tensor) -> Tensor:
             "Set clip.frames to 3 or more, or the weight of every part 'order' to 0.",
         )
     order, own = draw[:, :pieces].argsort(1), torch.arange(pieces)
-    told = (order == own).all(1) | (order == own.flip(0)).all(1)
-    order = torch.where(told[:, None], torch.cat([own[:2].flip(0), own[2:]]), order)
+    trivial = (order == own).all(1) | (order == own.flip(0)).all(1)
+    order = torch.where(trivial[:, None], torch.cat([own[:2].flip(0), own[2:]]), order)
     piece = torch.arange(frames) * pieces // frames
     place = order.argsort(1)[:, piece] * frames + torch.arange(frames)
     clip = torch.arange(len(x), device=x.device)[:, None]
@@ -399,14 +399,14 @@ def _changed(name: str, m: str, x: Tensor, draw: Tensor) -> Tensor:
             return x
 
 
-def _told_apart(yes: Tensor, no: Tensor) -> Tensor:
+def _discrimination_loss(yes: Tensor, no: Tensor) -> Tensor:
     """Binary cross entropy of logits, [N, 1] that should be high and [N, 1] that should be low; log 2 by guessing."""
     logits = torch.cat([yes, no])
     right = torch.cat([torch.ones_like(yes), torch.zeros_like(no)])
     return F.binary_cross_entropy_with_logits(logits, right)
 
 
-def _asked(part: Part, m: str) -> tuple[str, ...]:
+def _features_of(part: Part, m: str) -> tuple[str, ...]:
     """Which features of the modality ``m`` a part asks for."""
     of_one = {"prediction": ("first",), "order": ("whole", "shuffled"), "direction": ("whole", "backwards")}
     if m == part.first:

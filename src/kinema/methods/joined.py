@@ -123,19 +123,19 @@ class Joined(Method[ClipBatch]):
 
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:
         """L_0 + Σ w_i L_i; not ready before every part is. Labels go to those only who read them."""
-        told = {}
+        losses = {}
         for name, part in self._named():
-            told[name] = part.loss(batch if part.needs.labels else replace(batch, label=None), generator)
-        first = told[self.names[0]]
+            losses[name] = part.loss(batch if part.needs.labels else replace(batch, label=None), generator)
+        first = losses[self.names[0]]
         weights = (1.0, *(self.config.weights or (1.0,) * len(self.config.beside)))
-        total = torch.stack([weight * each.total for weight, each in zip(weights, told.values(), strict=True)]).sum()
+        total = torch.stack([weight * each.total for weight, each in zip(weights, losses.values(), strict=True)]).sum()
         return Losses(
             total,
-            terms=_prefixed({name: each.terms for name, each in told.items()}),
-            pending=_prefixed({name: each.pending for name, each in told.items()}),
+            terms=_prefixed({name: each.terms for name, each in losses.items()}),
+            pending=_prefixed({name: each.pending for name, each in losses.items()}),
             embeddings=first.embeddings,
             mined=first.mined,
-            ready=all(each.ready for each in told.values()),
+            ready=all(each.ready for each in losses.values()),
         )
 
     def commit(self, losses: Losses) -> None:
@@ -150,9 +150,9 @@ class Joined(Method[ClipBatch]):
 
     def refresh(self, features: Mapping[str, Tensor]) -> Refreshed:
         """Hands them to every part, and tells what each told under its name."""
-        told = {name: part.refresh(features) or Refreshed() for name, part in self._named()}
-        figures = {f"{name}.{key}": value for name, each in told.items() for key, value in each.figures.items()}
-        return Refreshed(figures, tuple(p for each in told.values() for p in each.renewed))
+        refreshed = {name: part.refresh(features) or Refreshed() for name, part in self._named()}
+        figures = {f"{name}.{key}": value for name, each in refreshed.items() for key, value in each.figures.items()}
+        return Refreshed(figures, tuple(p for each in refreshed.values() for p in each.renewed))
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:
@@ -161,5 +161,5 @@ def _distinct(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{name}{number}" if counts[name] > 1 else name for number, name in enumerate(names))
 
 
-def _prefixed(told: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    return {f"{name}.{key}": value for name, values in told.items() for key, value in values.items()}
+def _prefixed(groups: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {f"{name}.{key}": value for name, values in groups.items() for key, value in values.items()}

@@ -222,10 +222,10 @@ class XDC(Method[ClipBatch]):
 
     def _figures(self, found: Mapping[str, Clusters], there: Tensor) -> dict[str, float]:
         """Sizes, entropy, and how much a clustering says of the other view's and of the round before."""
-        told: dict[str, float] = {}
+        figures: dict[str, float] = {}
         for space, clusters in found.items():
             sizes = torch.bincount(clusters.labels, minlength=self.config.clusters)
-            told |= {
+            figures |= {
                 f"clusters_smallest_{space}": float(sizes.min()),
                 f"clusters_largest_{space}": float(sizes.max()),
                 f"clusters_reseeded_{space}": float(clusters.reseeded),
@@ -233,8 +233,8 @@ class XDC(Method[ClipBatch]):
             }
             if self.pseudo.ready:
                 before = self.pseudo.labels(space)[there].cpu()
-                told[f"nmi_before_{space}"] = normalised_mutual_information(before, clusters.labels)
+                figures[f"nmi_before_{space}"] = normalised_mutual_information(before, clusters.labels)
         if len(found) == 2:
             one, other = found.values()
-            told["nmi_views"] = normalised_mutual_information(one.labels, other.labels)
-        return told
+            figures["nmi_views"] = normalised_mutual_information(one.labels, other.labels)
+        return figures

@@ -87,9 +87,9 @@ def _whitening(x: Tensor, dimensions: int) -> tuple[Tensor, Tensor]:
     """Principal axes over their standard deviations, [d, dimensions], and the mean [d]."""
     mean = x.mean(dim=0)
     variance, axes = torch.linalg.eigh((x - mean).T.double() @ (x - mean).double() / len(x))
-    kept = slice(len(variance) - dimensions, None)
-    scale = variance[kept].clamp_min(1e-10).rsqrt()
-    return (axes[:, kept] * scale).float(), mean
+    leading = slice(len(variance) - dimensions, None)
+    scale = variance[leading].clamp_min(1e-10).rsqrt()
+    return (axes[:, leading] * scale).float(), mean
 
 
 def _k_means(

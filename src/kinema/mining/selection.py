@@ -70,9 +70,9 @@ def _mine_row(
         elif stage:
             values = scores[views[stage]]
         if size < values.size:
-            kept = _highest(values, size)
-            survivors = kept if survivors is None else survivors.take(kept, mode="clip")
-            values = values[kept] if stage == len(sizes) - 1 else values
+            best = _highest(values, size)
+            survivors = best if survivors is None else survivors.take(best, mode="clip")
+            values = values[best] if stage == len(sizes) - 1 else values
     order = np.argsort(-values, kind="stable")
     return order if survivors is None else survivors[order]
 
@@ -82,12 +82,12 @@ def _highest(values: Floats, size: int) -> Indices:
     lowest = values.size - size
     threshold = np.partition(values, lowest)[lowest]
     chosen = values >= threshold
-    kept = np.flatnonzero(chosen)
-    if kept.size > size:
+    best = np.flatnonzero(chosen)
+    if best.size > size:
         equal = np.flatnonzero(values == threshold)
-        chosen[equal[size - kept.size :]] = False
-        kept = np.flatnonzero(chosen)
-    return kept
+        chosen[equal[size - best.size :]] = False
+        best = np.flatnonzero(chosen)
+    return best
 
 
 def select_by_sorting(
@@ -103,9 +103,9 @@ def select_by_sorting(
         values = values if survivors is None else values.gather(1, survivors)
         if excluded is not None:
             values = values.masked_fill(excluded, float("-inf"))
-        kept = values.sort(dim=1, descending=True, stable=True).indices[:, :size]
-        kept = kept if stage == len(sizes) - 1 else kept.sort(dim=1).values
-        survivors = kept if survivors is None else survivors.gather(1, kept)
-        excluded = None if excluded is None else excluded.gather(1, kept)
+        best = values.sort(dim=1, descending=True, stable=True).indices[:, :size]
+        best = best if stage == len(sizes) - 1 else best.sort(dim=1).values
+        survivors = best if survivors is None else survivors.gather(1, best)
+        excluded = None if excluded is None else excluded.gather(1, best)
     assert survivors is not None
     return survivors if excluded is None else survivors.masked_fill(excluded, -1)

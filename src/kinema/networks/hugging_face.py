@@ -86,10 +86,10 @@ def with_sizes_of(config: EncoderConfig, weights: str | Path) -> EncoderConfig:
             built here.
         CheckpointError: its config.json cannot be read.
     """
-    told = read_sizes(Path(weights)) if weights else None
-    if told is None:
+    sizes = read_sizes(Path(weights)) if weights else None
+    if sizes is None:
         return config
-    name, vit = told
+    name, vit = sizes
     if config.name != name:
         raise ConfigError(
             f"The weights '{weights}' are of '{name}', the encoder is '{config.name}'.", f"Set encoder.name to {name}."
@@ -115,23 +115,23 @@ def read_sizes(folder: Path) -> tuple[str, VitConfig] | None:
     if not file.is_file():
         return None
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
+        values = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"'{file}' cannot be read: {error}.", "Copy the whole folder again.") from error
-    name = told.get("model_type") if isinstance(told, dict) else None
+    name = values.get("model_type") if isinstance(values, dict) else None
     if name not in VITS:
         return None
     for names, expected in FIXED[name].items():
-        found = next((told[key] for key in names if key in told), expected)
+        found = next((values[key] for key in names if key in values), expected)
         if found != expected:
             raise ConfigError(f"'{file}' says {names[0]} = {found!r}; the encoder '{name}' has {expected!r}.")
-    sizes = {ours: told.get(theirs, default) for ours, (theirs, default) in SIZES[name].items()}
+    sizes = {ours: values.get(theirs, default) for ours, (theirs, default) in SIZES[name].items()}
     wrong = [f"{SIZES[name][key][0]} = {value!r}" for key, value in sizes.items() if not _is_number(value)]
     if wrong:
         raise ConfigError(f"'{file}' says {', '.join(wrong)}; the encoder '{name}' needs one number for each.")
     if name == "videomae":
-        sizes["mlp_ratio"] = told.get("intermediate_size", 3072) / sizes["dim"]
-        sizes["final_norm"] = not told.get("use_mean_pooling", True)
+        sizes["mlp_ratio"] = values.get("intermediate_size", 3072) / sizes["dim"]
+        sizes["final_norm"] = not values.get("use_mean_pooling", True)
     sizes["mlp_ratio"] = float(sizes["mlp_ratio"])
     return name, VitConfig(**sizes)
 

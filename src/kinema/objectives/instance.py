@@ -21,14 +21,14 @@ Siblings = Literal["ignored", "negatives"]
 
 
 def instance_masks(
-    source: Tensor, gathered: Tensor, kept: Tensor, *, siblings: Siblings, negatives_from: NegativesFrom
+    source: Tensor, gathered: Tensor, queued: Tensor, *, siblings: Siblings, negatives_from: NegativesFrom
 ) -> tuple[Tensor, Tensor]:
     """Positives and candidates among the keys of the batch followed by those of the queue.
 
     Args:
         source: int64 [B], the recordings of this rank's clips.
         gathered: int64 [N], the recordings of all ranks' clips, in order of rank.
-        kept: int64 [K], the recordings in the queue.
+        queued: int64 [K], the recordings in the queue.
         siblings: whether other keys of the same recording are negatives, or neither positive nor negative.
         negatives_from: which keys are negatives: the queue's, the batch's, or both.
 
@@ -36,7 +36,7 @@ def instance_masks(
         Bool [B, N + K] twice, for :func:`kinema.objectives.multi_positive_nce`: every clip's own key is its one
         positive, and a candidate.
     """
-    every = torch.cat([gathered, kept])
+    every = torch.cat([gathered, queued])
     rows = torch.arange(len(source), device=source.device)
     positives = torch.zeros(len(source), len(every), dtype=torch.bool, device=source.device)
     positives[rows, rows + rank_slice(len(source)).start] = True

@@ -35,9 +35,9 @@ def own_negatives(q: Tensor, negatives: Sequence[Tensor], valid: Tensor | None =
     """
     wrong = [tuple(n.shape) for n in negatives if n.shape != q.shape]
     if wrong or (valid is not None and (valid.dtype != torch.bool or valid.shape != (len(q), len(negatives)))):
-        told = "" if valid is None else f", valid {valid.dtype} {tuple(valid.shape)}"
+        valids = "" if valid is None else f", valid {valid.dtype} {tuple(valid.shape)}"
         raise ShapeError(
-            f"own_negatives was given q {tuple(q.shape)} and negatives {[tuple(n.shape) for n in negatives]}{told}; "
+            f"own_negatives was given q {tuple(q.shape)} and negatives {[tuple(n.shape) for n in negatives]}{valids}; "
             "expected [B, d] for all, and bool [B, N]."
         )
     if not negatives:

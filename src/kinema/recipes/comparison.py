@@ -1,7 +1,7 @@
 """CPR beside its baselines at one budget: what shows whether mining helped.
 
 The first part of the epochs, InfoNCE on each view, is trained once and shared. From there, for as many epochs again,
-InfoNCE goes on, CoCLR (CPR with one stage) mines, and CPR mines.
+InfoNCE continues, CoCLR (CPR with one stage) mines, and CPR mines.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The table of disturbances: the one place where they are listed by name.
 
 ``KINDS`` are the disturbances themselves, as recipes in JSON name them. ``TRANSFORMS`` are what a user names to have
-them on top of a method: those of a paper together, or one alone.
+them on top of a method: all of a paper's, or one alone.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ VIDEO = ("rgb", "residual", "motion")
 
 @dataclass(frozen=True)
 class MethodEntry:
-    """One method. All that is said of it in words stands here, and nowhere else.
+    """One method. All words about it are here, and nowhere else.
 
     Args:
         config: the class of its settings.
@@ -26,7 +26,7 @@ class MethodEntry:
         title: what a reader of a report sees.
         short: the same for a narrow column; the title where empty.
         presets: plans by name; the first is the usual one.
-        alone: whether it learns anything by itself; what does not stands beside another method.
+        alone: whether it learns anything by itself; a method that does not is added to another one.
         base: whether it can be the first phase of a method that is trained on top of another.
         beside: whether its loss can be added to another's.
         takes_base: whether it can be trained on top of another.
@@ -34,7 +34,7 @@ class MethodEntry:
         adapt: changes a preset's plan to fit the data, and says so: (plan, table) → (plan, sentence or '').
         reported: what tables call the encoder of a run with these settings; None for the method's name.
         next_step: what to type after a pretraining, with {run} and {data}.
-        role: 'method', or 'baseline' and 'reference' for what methods are judged against.
+        role: 'method', or 'baseline' and 'reference' for what methods are compared with.
     """
 
     config: type

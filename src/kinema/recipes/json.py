@@ -35,7 +35,7 @@ def _converter() -> cattrs.Converter:
 
 
 def _trimmed(recipe: Recipe, plain: dict[str, Any]) -> dict[str, Any]:
-    """Settings of sound stand in a recipe where a method hears, so that others are what they were without."""
+    """Removes the settings of sound from a recipe without sound, whose JSON is then as before there were any."""
     if not isinstance(recipe.data, ClipsConfig):
         return plain
     if any(SOUND in needs.views for needs in recipe.needs):

@@ -62,7 +62,7 @@ class Plan:
         beside: methods whose losses are added, in the phases that train the run's view.
         beside_weights: of those losses; empty for 1 each.
         weights: what encoders start from: torchvision's weights (.pth), or kinema's own; or a folder of transformers,
-            whose config.json tells the network's sizes.
+            whose config.json has the network's sizes.
     """
 
     method: MethodConfig
@@ -118,7 +118,7 @@ class Plan:
         return (Phase(name, self.whole(self.method), self.epochs, self.optimiser),)
 
     def whole(self, method: MethodConfig) -> MethodConfig:
-        """A method with those that stand beside it, where it trains the run's view."""
+        """A method with those that are added to it, where it trains the run's view."""
         own = method.view == self.view
         return JoinedConfig(method, self.beside, self.beside_weights) if self.beside and own else method
 

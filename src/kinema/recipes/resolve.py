@@ -75,13 +75,13 @@ def context_of(recipe: Recipe, table: Table) -> TrainingContext:
 
 
 def check_resume(run: RunFolder, table: Table, method: str | Recipe | Plan, settings: Mapping[str, Any]) -> None:
-    """Refuses to go on with a run by another method, with other settings or on other data.
+    """Refuses to resume a run with another method, other settings or other data.
 
     Raises:
         CheckpointError: the run was begun with another method, or on data that have changed since.
         UsageError: settings were given beside the run's own.
     """
-    recipe, told = run.read("recipe.json"), run.read("environment.json")
+    recipe, environment = run.read("recipe.json"), run.read("environment.json")
     if isinstance(method, str) and recipe.get("name") != method:
         raise CheckpointError(
             f"The run '{run.path}' was begun with the method '{recipe.get('name')}', not '{method}'.",
@@ -92,9 +92,9 @@ def check_resume(run: RunFolder, table: Table, method: str | Recipe | Plan, sett
             f"A run goes on with its own settings; {', '.join(settings)} cannot be changed.",
             "Leave the settings out beside --resume, or train into a new folder.",
         )
-    if told.get("manifest_digest") != table.digest:
+    if environment.get("manifest_digest") != table.digest:
         raise CheckpointError(
-            f"The data have changed since the run '{run.path}' was begun ({told.get('videos')} rows then, "
+            f"The data have changed since the run '{run.path}' was begun ({environment.get('videos')} rows then, "
             f"{len(table)} now, or other files, labels or sizes).",
             "Resume with the data as it was, or train into a new folder.",
         )

@@ -52,7 +52,7 @@ def paper_regulariser() -> Plan:
 def paper_dsm() -> Plan:
     """DSM on UCF101: I3D, 32 frames, every fourth, 100 epochs.
 
-    Where its drops lie is not known, so as BE's, by their share. Needs a GPU; not run here.
+    The paper does not give the epochs of its drops; they are at BE's shares of the training. Needs a GPU; not run here.
     """
     return _paper(replace(DSMConfig(), **PAPER_QUEUE), _clips(32, ()), 100, (60, 80))
 
@@ -79,7 +79,7 @@ def _paper(config: Any, data: ClipsConfig, epochs: int, drops: tuple[int, ...]) 
 
 
 def kinetics_be() -> Plan:
-    """BE on Kinetics-400: clips of 224 pixels, K = 65,536, 50 epochs; what else is not told is that of UCF101."""
+    """BE on Kinetics-400: clips of 224 pixels, K = 65,536, 50 epochs; all other settings are those of UCF101."""
     plan = _be_on_kinetics(paper_be())
     return replace(plan, method=replace(plan.method, queue=65_536))  # type: ignore[type-var]
 

@@ -27,8 +27,8 @@ def small_plan(config: Any, *, temporal: float = ClipsConfig.temporal, **setting
 
     Such a run has hundreds of steps where the papers have a hundred thousand, so it differs from their settings: the
     head has BatchNorm, without which the projections hardly spread in so few steps; batches are small, for more steps;
-    the negatives of InfoNCE are the batch's keys, because a network that moves so fast tells the queue's by their age,
-    and the key network follows within two steps, for a later one keeps InfoNCE from starting. Colours are changed more,
+    the negatives of InfoNCE are the batch's keys, because a network that moves so fast recognises the queue's by their
+    age, and the key network follows within two steps, for a later one keeps InfoNCE from starting. Colours change more,
     because a place and clothes are learnt sooner than a motion, and nothing is blurred, because 64 pixels hold little
     to spare. A clip spans a second, as the papers' 32 frames do: half of that is too little of a motion to know it by.
 
@@ -54,7 +54,7 @@ def small_plan(config: Any, *, temporal: float = ClipsConfig.temporal, **setting
 
 
 def paper_clips(clip: ClipSpec, **settings: Any) -> ClipsConfig:
-    """Clips of a paper's size, read by eight processes and kept up to 64 GiB."""
+    """Clips of a paper's size, read by eight processes and cached up to 64 GiB."""
     return ClipsConfig(clip=clip, workers=8, cache_gib=64.0, **settings)
 
 

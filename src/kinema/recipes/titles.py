@@ -1,8 +1,8 @@
 """The encoders that a report knows: those of the table of methods, and the few that go by another name.
 
 A method's title, short title and role stand in its row of the table. Here are the names that no method has: 'random' is
-an untrained network, 'infonce' is what MoCo trains, 'coclr' is CPR with one stage; and what tells encoders of one name
-apart, or sets one beside a simpler form of itself.
+an untrained network, 'infonce' is what MoCo trains, 'coclr' is CPR with one stage; and the settings that distinguish
+encoders of one name, or compare one with a simpler form of itself.
 """
 
 from __future__ import annotations

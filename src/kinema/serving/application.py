@@ -18,9 +18,9 @@ from kinema.searching.embed import default_place
 from kinema.searching.layout import VIDEOS, check_layout
 from kinema.serving import failures
 from kinema.serving.archive import Archive
-from kinema.serving.asking import Desk
-from kinema.serving.charting import Charts
 from kinema.serving.guard import Guard
+from kinema.serving.projection_map import Charts
+from kinema.serving.queries import Desk
 from kinema.serving.routes import routes
 from kinema.serving.settings import Settings
 from kinema.serving.uploads import Inbox
@@ -73,9 +73,9 @@ def build(
     return made
 
 
-def _uri(run: str | Path | Model, told: str | Path | None) -> str:
-    if told is not None:
-        return str(told)
+def _uri(run: str | Path | Model, table: str | Path | None) -> str:
+    if table is not None:
+        return str(table)
     home = run.run if isinstance(run, Model) else Path(run)
     if home is None:
         raise UsageError("The model has no run, so its table has no place of its own.", "Name one: table=….")
@@ -83,7 +83,7 @@ def _uri(run: str | Path | Model, told: str | Path | None) -> str:
 
 
 def _add_page(made: FastAPI) -> None:
-    """The page's files, by their names in a list that is made once: nothing else of the disk can be asked for."""
+    """Serves the page's files, from a list that is made once: nothing else of the disk can be requested."""
     files = {file.name: file.read_bytes() for file in sorted(PAGE.iterdir()) if file.suffix in _KINDS}
 
     def answer(name: str) -> Response:

@@ -1,7 +1,7 @@
-"""A table and the encoder that made it, opened once; what is asked of them while others may renew the table.
+"""A table and the encoder that made it, opened once, and the reads of them while other processes may update the table.
 
-Weights are hashed when the server starts. Afterwards only the table's own word is compared, and only when it has a new
-version. A video is named by a digest of its path, so that no request ever holds a path.
+Weights are hashed when the server starts. Afterwards only the table's record of its encoder is compared, and only when
+it has a new version. A video is named by a digest of its path, so that no request ever holds a path.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from kinema.searching.spaces import check_asks
 from kinema.serving.failures import RefusedError, missing
 
 LOOK_AGAIN = 2.0
-"""Seconds for which a table is taken as it was, though somebody may have renewed it."""
+"""Seconds for which a snapshot of the table is used, though another process may have updated it."""
 
-KEPT_THUMBNAILS = 4096
+MOST_THUMBNAILS = 4096
 _ABOUT = ["video", "label", "source", "split", "health", "codec", "width", "height", "fps", "duration", "frames"]
 _ABOUT += ["size", "mtime_ns", "cluster", "cluster_name"]
 Over = Literal["windows", "videos"]
@@ -47,11 +47,11 @@ def video_id(path: str) -> str:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a version of the table holds of its videos.
+    """The videos of one version of the table.
 
     Args:
         version: of LanceDB.
-        root: the folder that the videos lie below.
+        root: the folder of the videos.
         rows: windows and videos together.
         windows: of them, windows.
         centre: what is subtracted from every embedding, float64 [d]; None for nothing.
@@ -91,7 +91,7 @@ class Archive:
     """A table, its encoder, and what the server remembers of both.
 
     Args:
-        model: the encoder that made it, or that may ask it (:mod:`kinema.searching.spaces`).
+        model: the encoder that made it, or one of the same space (:mod:`kinema.searching.spaces`).
         uri: where the table is.
 
     Raises:
@@ -113,14 +113,14 @@ class Archive:
 
     @property
     def table(self) -> Any:
-        """The table of LanceDB, for rooms that ask it more."""
+        """The table of LanceDB, for modules that read more of it."""
         return self._table
 
     def snapshot(self) -> Snapshot:
         """What the table holds now, give or take ``LOOK_AGAIN`` seconds.
 
         Raises:
-            DataError: another encoder has made it anew.
+            DataError: another encoder has made it since.
             StorageError: it cannot be read.
         """
         with self._lock, place.telling(self.uri):
@@ -154,7 +154,7 @@ class Archive:
             k: hits.
             over: what is compared.
             where: the user's condition, in SQL.
-            fields: columns with the values of which one must be there; None stands for nothing told.
+            fields: columns with the values of which one must be there; None stands for a missing value.
             only: a further condition, in SQL of our own.
             without: the path of a video that does not count.
 
@@ -185,8 +185,8 @@ class Archive:
             RefusedError: 404, there is none.
         """
         rows = self._rows(name, frame, ["video", "start", "end", "vector"])
-        told: dict[str, Any] = rows.drop_columns(["vector"]).to_pylist()[0]
-        return vectors_in(rows)[0], told
+        row: dict[str, Any] = rows.drop_columns(["vector"]).to_pylist()[0]
+        return vectors_in(rows)[0], row
 
     def thumbnail(self, name: str, frame: int | None) -> bytes:
         """A small JPEG file of a window's, or a video's, middle frame.
@@ -211,16 +211,16 @@ class Archive:
         with place.telling(self.uri):
             query = self._table.search().where(f"kind = 'window' AND video = {quoted(path)}").select(columns)
             rows = query.to_arrow().sort_by("frame")
-        told: dict[str, list[Any]] = rows.select(columns[:4]).to_pydict()
+        values: dict[str, list[Any]] = rows.select(columns[:4]).to_pydict()
         if vector is not None:
-            told["score"] = np.clip(vectors_in(rows) @ vector, -1, 1).astype(float).tolist()
-        return told
+            values["score"] = np.clip(vectors_in(rows) @ vector, -1, 1).astype(float).tolist()
+        return values
 
     def known(self, name: str) -> Video:
-        """What is known of a video, for whoever reads it."""
+        """The table's facts of a video, for reading its file."""
         about = self.snapshot().about(name)
-        kept = ("size", "mtime_ns", "health", "codec", "fps", "duration", "frames")
-        return Video(path=about["video"], **{key: about[key] for key in kept})
+        facts = ("size", "mtime_ns", "health", "codec", "fps", "duration", "frames")
+        return Video(path=about["video"], **{key: about[key] for key in facts})
 
     def _rows(self, name: str, frame: int | None, columns: list[str]) -> Any:
         path = self.snapshot().about(name)["video"]
@@ -236,7 +236,7 @@ class Archive:
         with self._lock:
             for (name, frame), picture in found.items():
                 self._thumbnails[version, name, frame] = picture
-            while len(self._thumbnails) > KEPT_THUMBNAILS:
+            while len(self._thumbnails) > MOST_THUMBNAILS:
                 del self._thumbnails[next(iter(self._thumbnails))]
 
 
@@ -256,8 +256,8 @@ def chosen(now: Snapshot, name: str, values: Sequence[Any]) -> str:
             raise RefusedError(400, "usage", f"{name} is a {kind}, and {value!r:.80} is none.")
         if isinstance(value, str) and ("\0" in value or value.encode("utf-8", "replace").decode() != value):
             raise RefusedError(400, "usage", f"A value of {name} holds characters that no text has.")
-        told = quoted(value) if isinstance(value, str) else json.dumps(value)
-        parts.append(f"`{name}` IS NULL" if value is None else f"`{name}` = {told}")
+        literal = quoted(value) if isinstance(value, str) else json.dumps(value)
+        parts.append(f"`{name}` IS NULL" if value is None else f"`{name}` = {literal}")
     return f"({' OR '.join(parts)})" if parts else "true"
 
 

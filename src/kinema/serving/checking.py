@@ -35,16 +35,16 @@ CONTAINERS = (
 )
 
 
-def look(path: Path, *, hears: bool = False) -> Job:
+def look(path: Path, *, with_sound: bool = False) -> Job:
     """The facts of :func:`kinema.data.video.probe.probe`; 'unreadable' with a reason where it is no video.
 
     Args:
         path: the file.
-        hears: whether a file of sound will do, which is told as a video that lasts as long.
+        with_sound: whether a file of sound is accepted, and described as a video of the same length.
     """
     av.logging.set_level(av.logging.PANIC)
     try:
-        allowed = f"{CONTAINERS},{SOUNDS}" if hears else CONTAINERS
+        allowed = f"{CONTAINERS},{SOUNDS}" if with_sound else CONTAINERS
         options = {"format_whitelist": allowed, "protocol_whitelist": "file"}
         with av.open(str(path), metadata_errors="replace", options=options) as container:
             streams = container.streams.video
@@ -54,7 +54,7 @@ def look(path: Path, *, hears: bool = False) -> Job:
             )
     except (av.FFmpegError, OSError, ValueError, UnicodeError, VideoError) as error:
         return _refused(reason_of(error))
-    if hears and not moving:
+    if with_sound and not moving:
         return _listened(path)
     if not streams:
         return _refused("it holds no pictures")
@@ -86,4 +86,4 @@ def _limit() -> None:
 
 if __name__ == "__main__":
     _limit()
-    serve(lambda job: look(Path(job["file"]), hears=job["hears"]))
+    serve(lambda job: look(Path(job["file"]), with_sound=job["with_sound"]))

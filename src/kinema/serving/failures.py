@@ -1,4 +1,4 @@
-"""Errors as the server tells them: ours, as JSON, with a status, and without a place on its disk."""
+"""Errors in the server's answers: ours, as JSON, with a status, and without a path of its disk."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def status_of(error: KinemaError) -> int:
 
 
 def install(app: FastAPI) -> None:
-    """Sees to it that every error of an application is told in this way."""
+    """Installs these handlers for every error of an application."""
     handlers: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {
         KinemaError: _ours,
         RequestValidationError: _invalid,
@@ -86,11 +86,11 @@ async def _ours(_: Request, error: KinemaError) -> Response:
 
 
 async def _invalid(_: Request, error: RequestValidationError) -> Response:
-    told = []
+    problems = []
     for each in error.errors()[:3]:
         where = ".".join(str(part) for part in each["loc"][1:] if isinstance(part, str | int))
-        told.append(f"{where}: {each['msg']}" if where else str(each["msg"]))
-    return JSONResponse(error_body("usage", f"The request is not understood: {'; '.join(told)}.", "See: docs"), 422)
+        problems.append(f"{where}: {each['msg']}" if where else str(each["msg"]))
+    return JSONResponse(error_body("usage", f"The request is not understood: {'; '.join(problems)}.", "See: docs"), 422)
 
 
 async def _http(_: Request, error: HTTPException) -> Response:

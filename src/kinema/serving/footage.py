@@ -1,4 +1,4 @@
-"""Bytes of indexed videos: whole, or the range that a player asks for; and of nothing that lies elsewhere.
+"""Bytes of indexed videos: whole, or the range that a player requests; and of no file elsewhere.
 
 A range is a half-open stretch of bytes. RFC 9110, 14.2: several ranges that cannot be joined, and what is no range of
 bytes, may be passed over, and then the whole is sent; a range that begins behind the end is answered with 416.
@@ -42,16 +42,16 @@ def media_type(name: str) -> str:
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """What a Range header asks of a file of ``size`` bytes, as (begin, end), end not included; None for the whole.
+    """The range of a Range header for a file of ``size`` bytes, as (begin, end), end not included; None for the whole.
 
     Raises:
         RefusedError: 416, no byte of the file is in it.
     """
-    unit, equals, told = (header or "").partition("=")
-    if not equals or unit.strip().lower() != "bytes" or told.count(",") >= _MOST_RANGES:
+    unit, equals, ranges = (header or "").partition("=")
+    if not equals or unit.strip().lower() != "bytes" or ranges.count(",") >= _MOST_RANGES:
         return None
     found: list[tuple[int, int]] = []
-    for each in told.split(","):
+    for each in ranges.split(","):
         one = _ONE.fullmatch(each.strip())
         if one is None or one[0] == "-" or (one[1] and one[2] and int(one[2]) < int(one[1])):
             return None
@@ -73,14 +73,14 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
 
 
 def open_below(root: Path, name: str) -> tuple[int, os.stat_result]:
-    """Opens a video of the table, which must really lie below the table's folder.
+    """Opens a video of the table, which must really be below the table's folder.
 
     Args:
         root: that folder.
         name: the video's path below it, as the table has it.
 
     Returns:
-        A descriptor, to be closed by the caller, and what it is open on.
+        A descriptor, to be closed by the caller, and the status of its file.
 
     Raises:
         RefusedError: 404, it is not there, or is a folder of pictures; 403, a link leads out of the folder.
@@ -100,7 +100,7 @@ def open_below(root: Path, name: str) -> tuple[int, os.stat_result]:
         now = os.stat(file.resolve(strict=True))
     except OSError:
         now = None
-    # The path was looked at before it was opened: what is open must be what the path still leads to.
+    # The path was checked before it was opened: the open file must be the one that the path still leads to.
     if not stat.S_ISREG(found.st_mode) or now is None or not os.path.samestat(found, now):
         os.close(descriptor)
         raise missing("video file")
@@ -115,7 +115,7 @@ def send_file(root: Path, name: str, *, wanted: str | None, unless: str | None, 
         name: the video's path below it.
         wanted: the Range header.
         unless: the If-Range header: the range counts only if the file is still that one.
-        head: whether only the headers are asked for.
+        head: whether only the headers are requested.
 
     Raises:
         RefusedError: see :func:`open_below` and :func:`byte_range`.

@@ -1,9 +1,9 @@
-"""Who may ask: every request passes here first, and every answer leaves with the same headers.
+"""Access control: every request passes here first, and every answer leaves with the same headers.
 
-A page elsewhere that a person visits can make their browser ask this server too. So the Host header must name it (DNS
-can be bent to any address), a request that a browser calls another site's is refused, and nothing is told to other
-origins. Where there is a token, all that tells of the archive needs it, as a bearer's or in the cookie that the page is
-given for it, since a browser's picture or video element can bring nothing else.
+Another site's page can make a visitor's browser send requests to this server. So the Host header must name the server
+(against DNS rebinding), a request that the browser marks as another site's is refused, and other origins get no answer.
+Where there is a token, every request for the archive needs it, as a bearer token or in the cookie that the page gets
+for it, since a browser's picture or video element can send nothing else.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ HEADERS = {
 
 
 def session_of(token: str) -> str:
-    """What the cookie holds: it stands for the token, and the token cannot be read from it."""
+    """The value of the cookie: a hash of the token, from which the token cannot be read."""
     return hmac.new(token.encode(), b"kinema serve", hashlib.sha256).hexdigest()
 
 
@@ -65,7 +65,7 @@ class Guard:
     """Wraps an application.
 
     Args:
-        app: what is asked of whom may.
+        app: the application, which gets the requests that are admitted.
         settings: who may.
     """
 
@@ -107,8 +107,8 @@ class Guard:
             return RefusedError(
                 403, "origin", "A page of another site asked for this, and may not.", "Open the page itself."
             )
-        told = headers.get("content-length", "")
-        if path != "/api/uploads" and told.isdecimal() and int(told) > MOST_BODY:
+        length = headers.get("content-length", "")
+        if path != "/api/uploads" and length.isdecimal() and int(length) > MOST_BODY:
             return RefusedError(413, "too_large", f"The request has more than {MOST_BODY} bytes.", "Ask for less.")
         open_to_all = not path.startswith("/api/") or path == "/api/session"
         if not open_to_all and not admits(self._settings, headers):
@@ -129,7 +129,7 @@ def _foreign(headers: Headers, host: str) -> bool:
 
 
 def _visit(headers: Headers, path: str) -> bool:
-    """Whether a person follows a link to the page, which tells the site that they came from nothing."""
+    """Whether a person follows a link to the page, from which the linking site learns nothing."""
     return headers.get("sec-fetch-mode") == "navigate" and not path.startswith("/api/")
 
 

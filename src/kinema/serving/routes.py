@@ -1,4 +1,4 @@
-"""The API: a question in, the table asked in a thread, JSON out."""
+"""The API: a request in, a read of the table in a thread, JSON out."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from kinema.searching.find import MOST, Hit
 from kinema.serving import shapes
 from kinema.serving.archive import Snapshot, video_id
-from kinema.serving.asking import NAME, Asked, Desk
-from kinema.serving.charting import Chart, Charts
 from kinema.serving.failures import RefusedError
 from kinema.serving.footage import media_type, send_file
 from kinema.serving.guard import COOKIE, admits, session_of
+from kinema.serving.projection_map import Chart, Charts
+from kinema.serving.queries import NAME, Desk, EncodedQuery
 from kinema.serving.settings import Settings
 from kinema.serving.uploads import RECEIVING, Inbox
 
@@ -35,10 +35,10 @@ def routes(desk: Desk, charts: Charts, inbox: Inbox, settings: Settings) -> APIR
     """All operations.
 
     Args:
-        desk: where queries are encoded and kept.
+        desk: encodes and holds queries.
         charts: the map.
         inbox: where clips are received.
-        settings: who may ask.
+        settings: access and limits.
     """
     router = APIRouter(prefix="/api", responses=shapes.FAILURES)
     _about(router, desk, settings)
@@ -53,12 +53,12 @@ def _about(router: APIRouter, desk: Desk, settings: Settings) -> None:
     archive = desk.archive
 
     @router.post("/session")
-    async def session(asked: shapes.SessionRequest, request: Request, response: Response) -> shapes.SessionShape:
+    async def session(body: shapes.SessionRequest, request: Request, response: Response) -> shapes.SessionShape:
         """Gives a cookie for the token, which a browser's video element can bring."""
         if settings.token is None:
             return shapes.SessionShape(needed=False)
         headers = request.headers.mutablecopy()
-        headers["authorization"] = f"Bearer {asked.token.encode('ascii', 'replace').decode()}"
+        headers["authorization"] = f"Bearer {body.token.encode('ascii', 'replace').decode()}"
         if not admits(settings, headers):
             raise RefusedError(
                 401, "token", "That is not the token.", "Give the token that the server was started with."
@@ -132,9 +132,9 @@ def _videos(router: APIRouter, desk: Desk) -> None:
         video: VideoId, query: Annotated[str | None, Query(pattern=NAME, max_length=40)] = None
     ) -> shapes.TimelineShape:
         """A video's windows in order of time, with their likeness to a query and their clusters."""
-        asked = None if query is None else await desk.read(functools.partial(desk.find, query))
-        told = await desk.read(lambda: archive.windows(video, None if asked is None else asked.vector))
-        return shapes.TimelineShape(**({"score": None} | told))  # type: ignore[arg-type]
+        found = None if query is None else await desk.read(functools.partial(desk.find, query))
+        values = await desk.read(lambda: archive.windows(video, None if found is None else found.vector))
+        return shapes.TimelineShape(**({"score": None} | values))  # type: ignore[arg-type]
 
 
 def _footage(router: APIRouter, desk: Desk) -> None:
@@ -164,15 +164,15 @@ def _footage(router: APIRouter, desk: Desk) -> None:
 
 def _queries(router: APIRouter, desk: Desk, inbox: Inbox) -> None:
     @router.post("/queries")
-    async def query(asked: shapes.QueryRequest) -> shapes.QueryShape:
+    async def query(request: shapes.QueryRequest) -> shapes.QueryShape:
         """Makes a query of an indexed video, of a stretch in seconds, or of the window that begins at a frame."""
-        stretch = _stretch(asked.start, asked.end)
-        if stretch is not None and asked.frame is not None:
+        stretch = _stretch(request.start, request.end)
+        if stretch is not None and request.frame is not None:
             raise RefusedError(400, "usage", "A stretch and a frame were both given.", "Give one of them.")
-        return shapes.QueryShape.of(await desk.of_archive(asked.video, stretch, asked.frame))
+        return shapes.QueryShape.of(await desk.of_archive(request.video, stretch, request.frame))
 
     body = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
-    slow = {status: shapes.FAILURES[400] | {"description": told} for status, told in _UPLOAD_FAILURES.items()}
+    slow = {status: shapes.FAILURES[400] | {"description": text} for status, text in _UPLOAD_FAILURES.items()}
 
     @router.post("/uploads", openapi_extra={"requestBody": body | {"required": True}}, responses=slow)
     async def upload(
@@ -195,38 +195,38 @@ _UPLOAD_FAILURES: dict[int | str, str] = {
 def _search(router: APIRouter, desk: Desk, charts: Charts) -> None:
     archive = desk.archive
 
-    async def found(asked: shapes.SearchRequest) -> tuple[Asked, Snapshot, tuple[Hit, ...], bool]:
-        def ask() -> tuple[Asked, Snapshot, tuple[Hit, ...], bool]:
-            query, lasso = desk.find(asked.query), asked.lasso
+    async def found(request: shapes.SearchRequest) -> tuple[EncodedQuery, Snapshot, tuple[Hit, ...], bool]:
+        def search() -> tuple[EncodedQuery, Snapshot, tuple[Hit, ...], bool]:
+            query, lasso = desk.find(request.query), request.lasso
             hits, all_seen = archive.search(
                 query.vector,
-                k=asked.k,
-                over=asked.over,
-                where=asked.where or None,
-                fields=asked.fields,
-                only=None if lasso is None else charts.within(lasso.version, lasso.polygon, asked.over),
-                without=query.video if asked.others else None,
+                k=request.k,
+                over=request.over,
+                where=request.where or None,
+                fields=request.fields,
+                only=None if lasso is None else charts.within(lasso.version, lasso.polygon, request.over),
+                without=query.video if request.others else None,
             )
             return query, archive.snapshot(), hits, all_seen
 
-        return await desk.read(ask)
+        return await desk.read(search)
 
     @router.post("/search")
-    async def search(asked: shapes.SearchRequest) -> shapes.FoundShape:
+    async def search(request: shapes.SearchRequest) -> shapes.FoundShape:
         """The nearest to a query."""
         began = time.monotonic()
-        query, now, hits, all_seen = await found(asked)
+        query, now, hits, all_seen = await found(request)
         notes = [query.note] if query.note else []
         if not all_seen:
             notes.append(f"The nearest {MOST} windows are {len(hits)} stretches; whole videos would be more.")
-        told = [shapes.HitShape.of(hit) for hit in hits]
+        shown = [shapes.HitShape.of(hit) for hit in hits]
         seconds = time.monotonic() - began
-        return shapes.FoundShape(hits=told, rows=now.rows, exact=now.exact, notes=notes, seconds=seconds)
+        return shapes.FoundShape(hits=shown, rows=now.rows, exact=now.exact, notes=notes, seconds=seconds)
 
     @router.post("/search/lines", response_class=StreamingResponse, responses={200: _lines("a find a line")})
-    async def search_lines(asked: shapes.SearchRequest) -> StreamingResponse:
+    async def search_lines(request: shapes.SearchRequest) -> StreamingResponse:
         """The nearest to a query, a line of JSON each: for many thousands of them."""
-        _, _, hits, _ = await found(asked)
+        _, _, hits, _ = await found(request)
         lines = (f"{shapes.HitShape.of(hit).model_dump_json()}\n" for hit in hits)
         return StreamingResponse(lines, media_type="application/x-ndjson")
 
@@ -236,9 +236,9 @@ def _search(router: APIRouter, desk: Desk, charts: Charts) -> None:
         return await desk.read(lambda: JSONResponse(_drawn(charts.now())))
 
     @router.post("/map/lasso")
-    async def lasso(asked: shapes.Lasso) -> shapes.Chosen:
+    async def lasso(request: shapes.Lasso) -> shapes.Chosen:
         """How many points lie within a line that is drawn round them."""
-        over, inside = await desk.read(lambda: charts.inside(asked.version, asked.polygon))
+        over, inside = await desk.read(lambda: charts.inside(request.version, request.polygon))
         return shapes.Chosen(over=over, count=len(inside))
 
 
@@ -251,11 +251,11 @@ def _stretch(start: float | None, end: float | None) -> tuple[float, float] | No
 
 
 def _video(row: dict[str, Any], now: Snapshot) -> shapes.VideoShape:
-    kept = ("label", "source", "split", "codec", "width", "height", "fps", "duration", "cluster", "cluster_name")
+    names = ("label", "source", "split", "codec", "width", "height", "fps", "duration", "cluster", "cluster_name")
     extra = {name: row[name] for name in row if name in now.columns and name not in _KNOWN}
-    told = {name: row[name] for name in kept}
+    facts = {name: row[name] for name in names}
     path = row["video"]
-    return shapes.VideoShape(id=video_id(path), name=path, type=media_type(path), attributes=extra, **told)
+    return shapes.VideoShape(id=video_id(path), name=path, type=media_type(path), attributes=extra, **facts)
 
 
 _KNOWN = {"video", "kind", "start", "end", "frame", "label", "source", "split", "health", "codec", "width", "height"}
@@ -306,5 +306,5 @@ def _drawn(chart: Chart) -> dict[str, Any]:
     }
 
 
-def _lines(told: str) -> dict[str, Any]:
-    return {"description": told, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
+def _lines(text: str) -> dict[str, Any]:
+    return {"description": text, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}}

@@ -1,4 +1,4 @@
-"""Who may ask the server, and for how much."""
+"""Settings of access and limits."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Settings:
     Args:
         host: the address that it listens on.
         token: a secret that every request for data must bring; needed where others can reach the address.
-        names: further names under which the server is asked, for instance behind a proxy.
+        names: further host names of the server, for instance behind a proxy.
         upload_mib: the size of an uploaded clip at most.
         query_seconds: how much of a video a query may be, in seconds.
-        waiting: queries that may wait to be encoded; more are asked to come later.
+        waiting: queries that may wait to be encoded; more are refused with status 503.
         uploads: clips that are received and checked at once.
     """
 
@@ -54,7 +54,7 @@ class Settings:
     def knows(self, host: str) -> bool:
         """Whether a request's Host header names this server; otherwise a page elsewhere has bent a name to it.
 
-        Behind an address that stands for all of a machine's, any address is right, since only names can be bent.
+        With an address that stands for all of a machine's, any address is right, since only names can be rebound.
 
         Args:
             host: the header, with or without a port.

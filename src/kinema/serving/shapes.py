@@ -1,4 +1,4 @@
-"""What requests and answers look like, as the OpenAPI document tells it."""
+"""The schemas of requests and answers, from which the OpenAPI document is made."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kinema.searching.find import MOST, Hit
 from kinema.serving.archive import video_id
-from kinema.serving.asking import NAME, Asked
+from kinema.serving.queries import NAME, EncodedQuery
 
 VIDEO = r"^[0-9a-f]{20}$"
 Seconds = Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]
@@ -136,10 +136,10 @@ class QueryShape(Shape):
     note: str
 
     @classmethod
-    def of(cls, asked: Asked) -> QueryShape:
-        """What is told of a query."""
-        video = None if asked.video is None else video_id(asked.video)
-        return cls(query=asked.name, about=asked.about, video=video, start=asked.start, end=asked.end, note=asked.note)
+    def of(cls, query: EncodedQuery) -> QueryShape:
+        """The shape of a query."""
+        video = None if query.video is None else video_id(query.video)
+        return cls(query=query.name, about=query.about, video=video, start=query.start, end=query.end, note=query.note)
 
 
 class Lasso(Shape):
@@ -178,9 +178,9 @@ class HitShape(Shape):
 
     @classmethod
     def of(cls, hit: Hit) -> HitShape:
-        """What is told of a find."""
-        kept = ("frame", "start", "end", "score", "label", "cluster", "cluster_name")
-        return cls(video=video_id(hit.video), name=hit.video, **{name: getattr(hit, name) for name in kept})
+        """The shape of a hit."""
+        names = ("frame", "start", "end", "score", "label", "cluster", "cluster_name")
+        return cls(video=video_id(hit.video), name=hit.video, **{name: getattr(hit, name) for name in names})
 
 
 class FoundShape(Shape):
@@ -219,8 +219,8 @@ class Chosen(Shape):
 
 
 FAILURES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Failure, "description": told}
-    for status, told in {
+    status: {"model": Failure, "description": text}
+    for status, text in {
         400: "the request cannot be understood",
         401: "the token is missing or wrong",
         403: "another site asks, or a link leads out of the indexed folder",

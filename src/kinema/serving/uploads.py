@@ -1,4 +1,4 @@
-"""A clip that a person brings: received piece by piece, looked at in a process of its own, encoded, and deleted."""
+"""Uploads: a clip is received in pieces, checked in a process of its own, encoded, and deleted."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from kinema.data.video.hearing import sound_missing
 from kinema.data.video.manifest import Video
 from kinema.data.workers import Job, run_jobs
 from kinema.searching.query import PICTURES
-from kinema.serving.asking import Asked, Desk
 from kinema.serving.failures import RefusedError
+from kinema.serving.queries import Desk, EncodedQuery
 
 RECEIVING, CHECKING = 300.0, 60.0
-"""Seconds that an upload may take to arrive, and to be looked at."""
+"""Seconds that an upload may take to arrive, and to be checked."""
 
 
 class Inbox:
-    """Where clips are received.
+    """Receives clips.
 
     Args:
-        desk: where they are encoded.
+        desk: encodes them.
     """
 
     def __init__(self, desk: Desk) -> None:
@@ -37,17 +37,17 @@ class Inbox:
         self._turns = asyncio.Semaphore(desk.settings.uploads)
         self._checkers = ThreadPoolExecutor(2, thread_name_prefix="kinema-checker")
 
-    async def take(self, request: Request, name: str, stretch: tuple[float, float] | None) -> Asked:
-        """Receives a clip and encodes it; the file is gone when this returns, whatever happens.
+    async def take(self, request: Request, name: str, stretch: tuple[float, float] | None) -> EncodedQuery:
+        """Receives a clip and encodes it; the file is deleted when this returns, whatever happens.
 
         Args:
             request: its body is the file.
-            name: what the person's machine calls it; only its ending and its last part are used.
+            name: the file's name at the sender; only its last part is used.
             stretch: (start, end) in seconds; None for all of it.
 
         Raises:
-            RefusedError: 413, it is too large; 415, it is no video, or has no sound that can be heard; 408, it took too
-                long to come.
+            RefusedError: 413, it is too large; 415, it is no video, or has no usable sound; 408, it took too long to
+                arrive.
         """
         self._announced(request)
         shown = name.replace("\\", "/").rpartition("/")[2].strip() or "clip"
@@ -60,15 +60,15 @@ class Inbox:
                 if not size:
                     raise RefusedError(415, "media", "The file is empty.", "Bring a video or a picture.")
                 loop = asyncio.get_running_loop()
-                hears = self.desk.archive.model.hears is not None
-                facts = await loop.run_in_executor(self._checkers, _look, file, hears)
+                with_sound = self.desk.archive.model.hears is not None
+                facts = await loop.run_in_executor(self._checkers, _look, file, with_sound)
                 if facts["health"] == "unreadable" or not facts.get("frames"):
                     reason = str(facts.get("reason", "")).replace(str(file), "it") or "it has no frames"
-                    what = "video or sound" if hears else "video"
+                    what = "video or sound" if with_sound else "video"
                     raise RefusedError(
                         415, "media", f"'{shown}' cannot be read as {what}: {reason}.", "Bring another clip."
                     )
-                if hears and (reason := sound_missing(_video(facts, shown))):
+                if with_sound and (reason := sound_missing(_video(facts, shown))):
                     raise RefusedError(
                         415,
                         "media",
@@ -80,8 +80,8 @@ class Inbox:
                 file.unlink(missing_ok=True)
 
     def _announced(self, request: Request) -> None:
-        told = request.headers.get("content-length", "")
-        if told.isdecimal() and int(told) > self.limit:
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > self.limit:
             raise self._too_large()
 
     def _too_large(self) -> RefusedError:
@@ -105,8 +105,8 @@ class Inbox:
         except ClientDisconnect as error:
             raise RefusedError(400, "usage", "The connection ended before the clip had come.") from error
         except OSError as error:
-            told = error.strerror or "it cannot be written"
-            raise RefusedError(507, "storage", f"There is no room for the clip on the server: {told}.") from error
+            reason = error.strerror or "it cannot be written"
+            raise RefusedError(507, "storage", f"There is no room for the clip on the server: {reason}.") from error
         return size
 
     def close(self) -> None:
@@ -115,13 +115,15 @@ class Inbox:
         self._folder.cleanup()
 
 
-def _look(file: Path, hears: bool) -> Job:
+def _look(file: Path, with_sound: bool) -> Job:
     """What the process that looks at a file says of it."""
 
     def crashed(_: Job, reason: str) -> Job:
         return {"health": "unreadable", "reason": reason}
 
-    jobs = run_jobs("kinema.serving.checking", [[]], [{"file": str(file), "hears": hears}], crashed, limit=CHECKING)
+    jobs = run_jobs(
+        "kinema.serving.checking", [[]], [{"file": str(file), "with_sound": with_sound}], crashed, limit=CHECKING
+    )
     return next(answer for _, answer in list(jobs))
 
 

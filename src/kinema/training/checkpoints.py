@@ -1,7 +1,7 @@
 """One checkpoint for every method: modules, optimiser, counters and meters, written whole or not at all.
 
-Since every draw of a run is a function of the seed and the step (``kinema.core.seeds``), the counters stand for the
-state of every generator and of the sampler. A training that was killed at any moment goes on from its last checkpoint
+Since every draw of a run is a function of the seed and the step (``kinema.core.seeds``), the counters determine the
+state of every generator and of the sampler. A training that was killed at any moment resumes from its last checkpoint
 and gives, bit for bit on one CPU, what an uninterrupted one gives.
 """
 
@@ -25,7 +25,7 @@ FORMAT = 1
 
 @dataclass
 class Progress:
-    """Where a phase stands.
+    """The counters of a phase.
 
     Args:
         epoch: finished epochs.
@@ -97,9 +97,9 @@ class Checkpoint:
         theirs = content["identity"]
         different = [key for key in identity if theirs.get(key) != identity[key]]
         if different:
-            told = "; ".join(f"{key}: made with {theirs.get(key)}, now {identity[key]}" for key in different)
+            changes = "; ".join(f"{key}: made with {theirs.get(key)}, now {identity[key]}" for key in different)
             raise CheckpointError(
-                f"'{path}' was made under other settings: {told}.",
+                f"'{path}' was made under other settings: {changes}.",
                 "Resume with the settings of the run, or train into a new folder.",
             )
         return cls(

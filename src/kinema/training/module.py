@@ -24,7 +24,7 @@ from kinema.core.files import storage_error
 from kinema.core.method import Method, Refreshed
 from kinema.core.seeds import generator_at
 from kinema.training.checkpoints import Checkpoint, Progress
-from kinema.training.phase import InterruptedRunError, Surroundings, make_optimiser
+from kinema.training.phase import InterruptedRunError, PhaseRuntime, make_optimiser
 from kinema.training.settings import Phase, Recipe
 from kinema.training.watch import CollapseWatch, FiniteWatch, Rest, WaitTimer
 
@@ -36,10 +36,10 @@ LOG_EVERY = 10
 class PhaseModule(pl.LightningModule):  # type: ignore[misc]
     """Trains one method for one phase; all of its state goes into one checkpoint."""
 
-    def __init__(self, method: Method[Any], recipe: Recipe, phase: Phase, around: Surroundings) -> None:
+    def __init__(self, method: Method[Any], recipe: Recipe, phase: Phase, runtime: PhaseRuntime) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.method, self.recipe, self.phase, self.around = method, recipe, phase, around
+        self.method, self.recipe, self.phase, self.runtime = method, recipe, phase, runtime
         self.optimiser = make_optimiser(method, phase.optimiser)
         self.progress = Progress()
         self.finite = FiniteWatch(LOG_EVERY)
@@ -51,23 +51,23 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
 
     @property
     def checkpoint_path(self) -> Path:
-        """Where the phase's checkpoint lies."""
-        return self.around.folder / "checkpoint.pt"
+        """The phase's checkpoint."""
+        return self.runtime.folder / "checkpoint.pt"
 
     @property
     def metrics_path(self) -> Path:
-        """Where the phase's metrics lie, a line of JSON each."""
-        return self.around.folder / "metrics.jsonl"
+        """The phase's metrics, a line of JSON each."""
+        return self.runtime.folder / "metrics.jsonl"
 
     def restore(self) -> None:
-        """Goes on from the phase's checkpoint, if there is one; forgets metrics that were written after it."""
+        """Resumes from the phase's checkpoint, if there is one; removes metrics that were written after it."""
         if self.checkpoint_path.exists():
-            checkpoint = Checkpoint.read(self.checkpoint_path, self.around.identity)
+            checkpoint = Checkpoint.read(self.checkpoint_path, self.runtime.identity)
             checkpoint.restore(self.method, self.optimiser)
             self.progress = checkpoint.progress
             self.collapse.restore(checkpoint.meters["collapse"])
-            if self.around.meter is not None:
-                self.around.meter.restore(checkpoint.meters["mining"])
+            if self.runtime.meter is not None:
+                self.runtime.meter.restore(checkpoint.meters["mining"])
         if self.metrics_path.exists():
             with self.metrics_path.open("r+b") as file:
                 file.truncate(self.progress.metrics_bytes)
@@ -76,10 +76,10 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         """Writes the checkpoint, atomically."""
         self._settle()
         meters: dict[str, Any] = {"collapse": self.collapse.state()}
-        if self.around.meter is not None:
-            meters["mining"] = self.around.meter.state()
+        if self.runtime.meter is not None:
+            meters["mining"] = self.runtime.meter.state()
         optimiser = self.optimiser.state_dict()
-        Checkpoint(self.around.identity, self.progress, self.method.state_dict(), optimiser, meters).write(
+        Checkpoint(self.runtime.identity, self.progress, self.method.state_dict(), optimiser, meters).write(
             self.checkpoint_path
         )
         self._saved = time.perf_counter()
@@ -92,7 +92,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
 
     def train_dataloader(self) -> WaitTimer[Any]:
         """The rest of the epoch that is under way."""
-        self._timer = WaitTimer(Rest(self.around.data, self.progress.epoch, self.progress.batch))
+        self._timer = WaitTimer(Rest(self.runtime.data, self.progress.epoch, self.progress.batch))
         return self._timer
 
     def on_train_start(self) -> None:
@@ -109,10 +109,10 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         p, seed, name = self.progress, self.recipe.seed, self.phase.name
         self.method.train()
         augment = generator_at(seed, "augment", name, p.step, self.global_rank)
-        batch = self.around.data.batch(raw, augment, labels=self.method.needs.labels)
+        batch = self.runtime.data.batch(raw, augment, labels=self.method.needs.labels)
         losses = self.method.loss(batch, generator_at(seed, "loss", name, p.step))
         if losses.ready:
-            self._step(losses.total, p.epoch + (p.batch + 1) / self.around.data.batches)
+            self._step(losses.total, p.epoch + (p.batch + 1) / self.runtime.data.batches)
             self.finite.add(p.step, losses.total)
             if losses.embeddings is not None:
                 self.collapse.add(losses.embeddings)
@@ -121,8 +121,8 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         except ShapeError:
             self.finite.flush()  # a loss that is not finite says more than the features that it spoilt
             raise
-        if losses.mined is not None and self.around.meter is not None:
-            self.around.meter.update(batch.index, losses.mined)
+        if losses.mined is not None and self.runtime.meter is not None:
+            self.runtime.meter.update(batch.index, losses.mined)
         p.step, p.batch, p.clips = p.step + 1, p.batch + 1, p.clips + len(batch)
         self._after_step(losses.terms)
 
@@ -143,15 +143,15 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         self._last, self._waited = now, self._timer.waited
         if p.step % LOG_EVERY == 0:
             self._log_step(terms)
-        self.around.display.update(p, self.around.data.batches, self._mean_loss())
-        if p.batch >= self.around.data.batches:
+        self.runtime.display.update(p, self.runtime.data.batches, self._mean_loss())
+        if p.batch >= self.runtime.data.batches:
             return  # the end of the epoch writes its own checkpoint
-        stopping = self.around.stop()
+        stopping = self.runtime.stop()
         if stopping or now - self._saved >= self.recipe.checkpoint_seconds:
             self.save()
         if stopping:
             raise InterruptedRunError(
-                f"Stopped in epoch {p.epoch + 1}, batch {p.batch} of {self.around.data.batches}; everything is saved.",
+                f"Stopped in epoch {p.epoch + 1}, batch {p.batch} of {self.runtime.data.batches}; everything is saved.",
                 "Run the same command with --resume to go on exactly here.",
             )
 
@@ -160,33 +160,33 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         p = self.progress
         losses_seen = self._settle() or p.loss_count
         row = self._row("epoch", self._mean_loss() if losses_seen else None)
-        if self.around.meter is not None:
-            row |= self.around.meter.figures()
-            self.around.meter.reset()
+        if self.runtime.meter is not None:
+            row |= self.runtime.meter.figures()
+            self.runtime.meter.reset()
         rank = self.collapse.look(p.step, judge=p.epoch > 0)
         if rank is not None:
             row["effective_rank"] = rank
-        if self.around.after_epoch is not None:
-            row |= self.around.after_epoch(self.method, p.epoch)
+        if self.runtime.after_epoch is not None:
+            row |= self.runtime.after_epoch(self.method, p.epoch)
         self._write(row)
         self._log(row)
         if p.epoch + 1 < self.phase.epochs:
             self._refresh(p.epoch + 1)
         p.epoch, p.batch, p.loss_sum, p.loss_count = p.epoch + 1, 0, 0.0, 0
         self.save()
-        self.around.display.epoch(row)
+        self.runtime.display.epoch(row)
 
     def _refresh(self, epoch: int) -> None:
-        """Hands the method the features of all videos, and has the optimiser forget what was drawn anew."""
+        """Gives the method the features of all rows; drops the optimiser state of parameters that it drew again."""
         if not self.method.refreshes(epoch):
             return
-        told = self.method.refresh(self.around.data.features(self.method)) or Refreshed()
-        for parameter in told.renewed:
+        refreshed = self.method.refresh(self.runtime.data.features(self.method)) or Refreshed()
+        for parameter in refreshed.renewed:
             self.optimiser.state.pop(parameter, None)
-        if told.figures:
+        if refreshed.figures:
             row = {"phase": self.phase.name, "event": "refresh", "epoch": epoch, "step": self.progress.step}
-            self._write(row | dict(told.figures))
-            self._log(told.figures)
+            self._write(row | dict(refreshed.figures))
+            self._log(refreshed.figures)
 
     # Figures
 

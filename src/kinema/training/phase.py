@@ -1,4 +1,4 @@
-"""What a phase of a run is made of and needs: its optimiser, and what it is given from outside."""
+"""A phase of a run: its optimiser, and the objects that the trainer gives it."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ class Meter(Protocol):
         ...
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """The state for a checkpoint."""
         ...
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes back what :meth:`state` gave."""
+        """Restores what :meth:`state` returned."""
         ...
 
 
 class Display(Protocol):
-    """Where a person sees the training go on."""
+    """Shows the progress of a training."""
 
     def update(self, progress: Progress, batches: int, loss: float) -> None:
         """A step is done."""
@@ -60,18 +60,18 @@ class Display(Protocol):
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What a phase needs from outside.
+class PhaseRuntime:
+    """What a phase gets from the trainer.
 
     Args:
         folder: where metrics and checkpoints go.
         identity: what a checkpoint must agree with.
         data: the phase's data: loaders of raw batches, and batches on the device.
         meter: measures what was mined; None where there are no labels.
-        display: where a person sees it.
-        stop: says whether the user asked to stop.
-        after_epoch: further figures of the epoch that has just ended, given its number; None for none. What it keeps
-            on disk must bear to be written again: a run that was killed right after it repeats the epoch's last step.
+        display: shows progress.
+        stop: returns whether the user wants to stop.
+        after_epoch: further figures of the epoch that has just ended, given its number; None for none. Files that it
+            writes may be written twice: a run that was killed right after it repeats the epoch's last step.
     """
 
     folder: Path

@@ -33,11 +33,11 @@ class PhaseDisplay:
                 TextColumn("[bold]{task.description}"),
                 BarColumn(bar_width=24),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[told]}"),
+                TextColumn("{task.fields[figures]}"),
                 TimeRemainingColumn(),
                 console=self.console,
             )
-            self._task = self._bar.add_task(self.title, total=None, told="")
+            self._task = self._bar.add_task(self.title, total=None, figures="")
             self._bar.start()
         return self
 
@@ -48,12 +48,12 @@ class PhaseDisplay:
             self._bar.stop()
 
     def update(self, progress: Counters, batches: int, loss: float) -> None:
-        """Moves the bar to where the phase stands."""
+        """Moves the bar to the phase's current step."""
         if self._bar is None or self._task is None:
             return
-        told = f"loss {loss:.3f}  {progress.clips / max(progress.seconds, 1e-9):.0f} {self.unit}/s"
-        told += f"  waiting {progress.waited / max(progress.seconds, 1e-9):.0%}"
-        self._bar.update(self._task, total=self.epochs * batches, completed=progress.step, told=told)
+        figures = f"loss {loss:.3f}  {progress.clips / max(progress.seconds, 1e-9):.0f} {self.unit}/s"
+        figures += f"  waiting {progress.waited / max(progress.seconds, 1e-9):.0%}"
+        self._bar.update(self._task, total=self.epochs * batches, completed=progress.step, figures=figures)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Prints a line where there is no bar."""
@@ -61,7 +61,7 @@ class PhaseDisplay:
             return
         loss = "filling the memory" if row["loss"] is None else f"loss {row['loss']:.4f}"
         rate = f"{row['clips_per_second'] or 0:.0f} {self.unit}/s"
-        told = f"{self.title}  epoch {row['epoch'] + 1}/{self.epochs}  {loss}  {rate}"
+        line = f"{self.title}  epoch {row['epoch'] + 1}/{self.epochs}  {loss}  {rate}"
         if "mining_precision" in row:
-            told += f"  mining precision {row['mining_precision']:.3f}"
-        self.console.print(told, highlight=False)
+            line += f"  mining precision {row['mining_precision']:.3f}"
+        self.console.print(line, highlight=False)

@@ -1,4 +1,4 @@
-"""A run is a folder that explains itself: what was asked, on what, with which versions, and all that came of it.
+"""A run is a folder that explains itself: the recipe, the data, the versions, and all results.
 
 RUN/recipe.json         the recipe as it was resolved
 RUN/environment.json    versions, seed, commit, device, the data and the digest of its manifest
@@ -81,30 +81,30 @@ class RunFolder:
         return self.path / "phases" / f"{number:02d}-{name}"
 
     def phases(self) -> list[Path]:
-        """The folders of all phases that were begun, in order."""
+        """The folders of all phases that were started, in order."""
         return sorted(p for p in (self.path / "phases").glob("*") if p.is_dir())
 
-    def together(self) -> str:
-        """SHA-256, in hexadecimal, of the towers that the run keeps, the latest of each view; empty where it has none.
+    def weights_digest(self) -> str:
+        """SHA-256, in hexadecimal, of the run's saved towers, the latest of each view; empty where it has none.
 
         Raises:
             RunError: one cannot be read.
         """
         latest = {file.name: file for phase in self.phases() for file in sorted(phase.glob("tower-*.safetensors"))}
-        told = hashlib.sha256()
+        digest = hashlib.sha256()
         for name, file in sorted(latest.items()):
             try:
                 with file.open("rb") as weights:
-                    told.update(f"{name} {hashlib.file_digest(weights, 'sha256').hexdigest()}\n".encode())
+                    digest.update(f"{name} {hashlib.file_digest(weights, 'sha256').hexdigest()}\n".encode())
             except OSError as error:
                 raise RunError(
                     f"'{file}' cannot be read: {error}.", "The run folder is damaged; train again."
                 ) from error
-        return told.hexdigest() if latest else ""
+        return digest.hexdigest() if latest else ""
 
     @property
     def manifest_path(self) -> Path:
-        """Where the run's manifest lies."""
+        """The run's manifest."""
         return self.path / "manifest.parquet"
 
     def read(self, name: str) -> dict[str, Any]:
@@ -133,14 +133,14 @@ class RunFolder:
         self.write("status.json", {**self.read("status.json"), **changes})
 
     def add_result(self, result: Result) -> Path:
-        """Keeps a result in a file that is named after what it measures; an earlier one of the same is replaced.
+        """Writes a result to a file that is named after what it measures; an earlier one of the same is replaced.
 
-        The name tells protocol, preset, encoder, view, who asked, and what they were held against where that was
-        chosen. Where it is taken by another measurement, of other data for instance, a few digits are added to it.
+        The name holds protocol, preset, encoder, view, the selection of queries, and the gallery where it was chosen.
+        Where another measurement has that name, of other data for instance, a few digits are added to it.
         """
-        told = result.details
-        against = f"against-{told['against']}" if told.get("against") else ""
-        parts = (result.protocol, result.preset, result.encoder, result.view, told.get("selection", ""), against)
+        details = result.details
+        against = f"against-{details['against']}" if details.get("against") else ""
+        parts = (result.protocol, result.preset, result.encoder, result.view, details.get("selection", ""), against)
         name = "-".join(part for part in parts if part)
         safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
         path = self._file_of(result, safe)
@@ -158,11 +158,11 @@ class RunFolder:
             return path
         if _identity(held) == _identity(result) and (held.digest == result.digest or held.data == result.data):
             return path
-        told = json.dumps([*_identity(result), result.data], ensure_ascii=False)
-        return path.with_name(f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:6]}.json")
+        identity = json.dumps([*_identity(result), result.data], ensure_ascii=False)
+        return path.with_name(f"{name}-{hashlib.sha256(identity.encode()).hexdigest()[:6]}.json")
 
     def results(self) -> Iterator[Result]:
-        """All results that were kept, by name."""
+        """All saved results, by name."""
         for file in sorted((self.path / "evaluations").glob("*.json")):
             yield Result(**self.read(f"evaluations/{file.name}"))
 
@@ -182,8 +182,8 @@ class RunFolder:
 
 def _identity(result: Result) -> tuple[str, ...]:
     """What was measured, by which protocol, on which selections; the data aside."""
-    told = (str(result.details.get(key) or "") for key in ("selection", "against", "fit"))
-    return (result.protocol, result.preset, result.encoder, result.view, *told)
+    details = (str(result.details.get(key) or "") for key in ("selection", "against", "fit"))
+    return (result.protocol, result.preset, result.encoder, result.view, *details)
 
 
 def environment(seed: int, device: str) -> dict[str, Any]:

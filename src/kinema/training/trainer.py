@@ -23,7 +23,7 @@ from kinema.core.method import Method, TrainingContext
 from kinema.core.seeds import seed_at
 from kinema.training.checkpoints import read_tower, write_tower
 from kinema.training.loggers import close_logger, open_logger
-from kinema.training.phase import InterruptedRunError, Meter, Surroundings
+from kinema.training.phase import InterruptedRunError, Meter, PhaseRuntime
 from kinema.training.progress import PhaseDisplay
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Phase, Recipe
@@ -70,7 +70,7 @@ class Job:
         identity: the settings of a phase that a checkpoint must agree with, as plain values.
         accelerator: Lightning's name: 'auto', 'cpu', 'gpu'.
         console: where to show progress; None for silence.
-        after_epoch: further figures of an epoch that has just ended; see :class:`Surroundings`.
+        after_epoch: further figures of an epoch that has just ended; see :class:`PhaseRuntime`.
         logger: where the curves go beside metrics.jsonl; see :mod:`kinema.training.loggers`.
     """
 
@@ -110,8 +110,8 @@ def train(job: Job) -> Trained:
             if run.read(done).get("state") != "done":
                 run.update_status(phase=phase.name)
                 _train_phase(job, phase)
-            told = run.read(done)
-            steps, seconds, loss = steps + told["steps"], seconds + told["seconds"], told["loss"]
+            record = run.read(done)
+            steps, seconds, loss = steps + record["steps"], seconds + record["seconds"], record["loss"]
         state = "done"
     except InterruptedRunError as stopped:
         state, error = "interrupted", stopped.message
@@ -129,7 +129,7 @@ def train(job: Job) -> Trained:
 
 
 def out_of_memory(failure: torch.cuda.OutOfMemoryError) -> TrainingError:
-    """What is said where a GPU's memory is full."""
+    """The error for a GPU whose memory is full."""
     return TrainingError(
         f"The GPU's memory is full: {str(failure).splitlines()[0]}",
         "Try a smaller batch_size, clip.size or precision 16-mixed.",
@@ -152,7 +152,7 @@ def _train_phase(job: Job, phase: Phase) -> None:
         _stop_on_signal() as stop,
         quiet_lightning(),
     ):
-        around = Surroundings(
+        runtime = PhaseRuntime(
             folder=folder,
             identity={**job.identity(phase), "data": job.digest},
             data=data,
@@ -165,13 +165,13 @@ def _train_phase(job: Job, phase: Phase) -> None:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise storage_error(folder, error) from error
-        module = PhaseModule(method, recipe, phase, around)
+        module = PhaseModule(method, recipe, phase, runtime)
         module.restore()
         if module.progress.epoch < phase.epochs:
             _fit(job, phase, module)
     for name, part in method.parts().items():
         write_tower(folder / f"{name}.safetensors", part)
-    write_json(folder / "phase.json", _told(job, phase, module))
+    write_json(folder / "phase.json", _phase_record(job, phase, module))
 
 
 def phase_data(recipe: Recipe, phase: Phase, data: Loaded, ledger: Path | None) -> DataModule:
@@ -205,7 +205,7 @@ def _fit(job: Job, phase: Phase, module: PhaseModule) -> None:
 
 
 def make_trainer(accelerator: str, precision: str, epochs: int, logger: Any) -> Any:
-    """Lightning's trainer, which is asked for a device and a precision, and not to remember anything.
+    """Lightning's trainer with a device and a precision, without its checkpoints and loggers.
 
     Args:
         accelerator: 'auto', 'cpu' or 'gpu'.
@@ -241,7 +241,7 @@ def make_trainer(accelerator: str, precision: str, epochs: int, logger: Any) -> 
         ) from error
 
 
-def _told(job: Job, phase: Phase, module: PhaseModule) -> dict[str, Any]:
+def _phase_record(job: Job, phase: Phase, module: PhaseModule) -> dict[str, Any]:
     """What phase.json says of a finished phase."""
     method, progress = module.method, module.progress
     rows = [row for row in job.run.metrics(job.folder(phase)) if row["event"] == "epoch"]
@@ -329,7 +329,7 @@ def tower_of(source: str, view: str, recipe: Recipe, run: RunFolder) -> Path:
         source: an earlier phase's name, or a folder of a phase of another run, absolute or relative to this run.
         view: whose tower.
         recipe: names the phases.
-        run: where their folders lie.
+        run: has their folders.
 
     Raises:
         ConfigError: there is no such phase or folder.
@@ -350,21 +350,21 @@ def tower_of(source: str, view: str, recipe: Recipe, run: RunFolder) -> Path:
 
 @contextmanager
 def _stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Turns the first Ctrl-C (or SIGTERM) into a wish to stop after the batch; the second one has its usual effect."""
-    asked = threading.Event()
+    """Turns the first Ctrl-C (or SIGTERM) into a request to stop after the batch; the second has its usual effect."""
+    stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield stop.is_set
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def ask(number: int, frame: object) -> None:  # noqa: ARG001 - the signal's signature
-        asked.set()
+    def request_stop(number: int, frame: object) -> None:  # noqa: ARG001 - the signal's signature
+        stop.set()
         signal.signal(number, before[signal.Signals(number)])
 
     for number in before:
-        signal.signal(number, ask)
+        signal.signal(number, request_stop)
     try:
-        yield asked.is_set
+        yield stop.is_set
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""A phase tried out: two steps of it as a training makes them, with what they take in memory and time; nothing is kept.
+"""A trial of a phase: two of its training steps, with their memory and time; nothing is saved.
 
 The memory of parameters, gradients, optimiser and buffers is counted, tensor by tensor, after a step was made. What the
 step itself takes is measured: on CUDA as the peak of what was allocated less what was counted; on a processor as the
@@ -25,7 +25,7 @@ from kinema.core.errors import TrainingError
 from kinema.core.method import Method
 from kinema.training.checkpoints import Progress
 from kinema.training.module import PhaseModule
-from kinema.training.phase import Surroundings
+from kinema.training.phase import PhaseRuntime
 from kinema.training.settings import Phase, Recipe
 from kinema.training.trainer import make_trainer, out_of_memory, quiet_lightning
 
@@ -97,7 +97,7 @@ def try_phase(
     """Makes two steps of a phase, both on the same batch.
 
     Args:
-        method: the phase's, with whatever it remembers; it is changed.
+        method: the phase's, its memories filled; it is changed.
         recipe: gives augmentations, precision and seed.
         phase: gives the optimiser.
         raw: a batch.
@@ -109,7 +109,7 @@ def try_phase(
         TrainingError: the memory does not suffice, or the loss is not finite.
         ConfigError: there is no such device or precision here.
     """
-    around = Surroundings(
+    runtime = PhaseRuntime(
         folder=Path(),
         identity={},
         data=_OneBatch(data, raw),
@@ -117,7 +117,7 @@ def try_phase(
         display=_Display(progress),
         stop=lambda: False,
     )
-    module = _TrialModule(method, recipe, phase, around)
+    module = _TrialModule(method, recipe, phase, runtime)
     with quiet_lightning():
         trainer = make_trainer(accelerator, recipe.precision, 1, False)
         try:
@@ -160,14 +160,14 @@ class _Display:
         self._progress()
 
     def epoch(self, row: Mapping[str, Any]) -> None:
-        """Nothing is told of epochs."""
+        """Does nothing."""
 
 
 class _TrialModule(PhaseModule):
     """A phase whose steps are measured, and which writes nothing."""
 
-    def __init__(self, method: Method[Any], recipe: Recipe, phase: Phase, around: Surroundings) -> None:
-        super().__init__(method, recipe, phase, around)
+    def __init__(self, method: Method[Any], recipe: Recipe, phase: Phase, runtime: PhaseRuntime) -> None:
+        super().__init__(method, recipe, phase, runtime)
         self._seconds: list[float] = []
         self._activations = 0
         self._learnt = False
@@ -204,7 +204,7 @@ class _TrialModule(PhaseModule):
             return
         saved = _Saved([*self.method.parameters(), *self.method.buffers()])
         draws = torch.Generator().manual_seed(0)
-        batch = self.around.data.batch(raw.first(2), draws, labels=self.method.needs.labels)
+        batch = self.runtime.data.batch(raw.first(2), draws, labels=self.method.needs.labels)
         self.method.train()
         with saved:
             self.method.loss(batch, draws)
@@ -218,16 +218,16 @@ class _TrialModule(PhaseModule):
             )
 
     def save(self) -> None:
-        """Nothing is kept of a trial."""
+        """A trial saves nothing."""
 
     def on_train_start(self) -> None:
-        """Whoever tries a phase has filled its memories."""
+        """The memories are filled before a trial."""
 
     def on_train_epoch_end(self) -> None:
         """An epoch of a trial has no figures."""
 
     def trial(self) -> Trial:
-        """What came of it."""
+        """The measurements."""
         learnt = [p for group in self.optimiser.param_groups for p in group["params"]]
         if self._learnt and not self.optimiser.state:  # mixed precision left the first steps out, as it may
             for parameter in learnt:
@@ -261,18 +261,18 @@ class _Saved:
 
     def __init__(self, known: Iterable[Tensor]) -> None:
         self._known = {tensor.untyped_storage().data_ptr() for tensor in known}
-        self._kept: dict[int, int] = {}
+        self._storages: dict[int, int] = {}
         self._hooks: Any = torch.autograd.graph.saved_tensors_hooks(self._pack, lambda tensor: tensor)
 
     @property
     def bytes(self) -> int:
-        """What was kept."""
-        return sum(self._kept.values())
+        """Bytes saved so far."""
+        return sum(self._storages.values())
 
     def _pack(self, tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in self._known:
-            self._kept[storage.data_ptr()] = storage.nbytes()
+            self._storages[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     def __enter__(self) -> _Saved:
@@ -286,7 +286,7 @@ class _Saved:
 
 
 def free_memory() -> int | None:
-    """Bytes of memory that processes can still get on this machine; None where it does not tell."""
+    """Bytes of memory that processes can still get on this machine; None where it is not known."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))

@@ -107,29 +107,29 @@ class CollapseWatch:
     """Keeps the latest projections and stops a run whose projections all point one way.
 
     Args:
-        rows: projections that are looked at together.
+        rows: projections that each check uses.
         least: effective rank below which the representation counts as collapsed.
         patience: looks in a row that must say so; a network's first steps may look like a collapse.
     """
 
     def __init__(self, least: float, rows: int = 512, patience: int = 3) -> None:
         self.least, self.rows, self.patience = least, rows, patience
-        self._kept: list[Tensor] = []
+        self._projections: list[Tensor] = []
         self.low = 0
 
     def add(self, embeddings: Tensor) -> None:
         """Remembers a batch of projections, [B, d]."""
-        self._kept.append(embeddings.detach())
-        while sum(len(z) for z in self._kept[1:]) >= self.rows:
-            self._kept.pop(0)
+        self._projections.append(embeddings.detach())
+        while sum(len(z) for z in self._projections[1:]) >= self.rows:
+            self._projections.pop(0)
 
     def state(self) -> dict[str, object]:
-        """What a checkpoint keeps."""
-        return {"kept": [z.cpu() for z in self._kept], "low": self.low}
+        """The state for a checkpoint."""
+        return {"kept": [z.cpu() for z in self._projections], "low": self.low}
 
     def restore(self, state: dict[str, object]) -> None:
-        """Takes back what :meth:`state` gave."""
-        self._kept, self.low = list(state["kept"]), int(state["low"])  # type: ignore[call-overload]
+        """Restores what :meth:`state` returned."""
+        self._projections, self.low = list(state["kept"]), int(state["low"])  # type: ignore[call-overload]
 
     def look(self, step: int, judge: bool) -> float | None:
         """The effective rank now, None where no projection was seen; with ``judge``, counts towards a verdict.
@@ -137,9 +137,9 @@ class CollapseWatch:
         Raises:
             TrainingError: the rank has been too low too often.
         """
-        if not self._kept:
+        if not self._projections:
             return None
-        rank = float(effective_rank(torch.cat(self._kept)))
+        rank = float(effective_rank(torch.cat(self._projections)))
         if not judge:
             return rank
         self.low = self.low + 1 if rank < self.least else 0

@@ -163,8 +163,10 @@ def test_a_camera_at_rest_moves_no_scene():
     shot = frame_shot(points, config, np.random.default_rng(1))
     assert not shot.pan.any()
     assert (shot.eye == shot.eye[0]).all()
-    assert "camera_follows" in config.told()
-    assert "camera_follows" not in MocapConfig().told()  # the settings of sets that were made before there was a choice
+    assert "camera_follows" in config.record()
+    assert (
+        "camera_follows" not in MocapConfig().record()
+    )  # the settings of sets that were made before there was a choice
 
 
 def test_joints_are_where_pybullet_puts_them(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kinema.core.errors import ConfigError, DataError
-from kinema.data import heard, read_audio
+from kinema.data import read_audio, with_sound
 from kinema.data.mocap import CLASSES, MocapConfig, write_mocap
 from kinema.data.mocap.body import POINTS, draw_actor, place_points
 from kinema.data.mocap.performance import perform
@@ -177,7 +177,7 @@ def test_a_share_of_the_training_videos_has_the_sound_of_another_class(sounding)
 @pytest.mark.slow
 def test_every_video_can_be_heard(sounding):
     manifest = scan(sounding, workers=2)
-    assert heard(manifest)[1] == {}
+    assert with_sound(manifest)[1] == {}
     assert len(manifest) == 30
 
 

@@ -17,7 +17,7 @@ def effective_rank(z: Tensor) -> Tensor:
 
     Returns:
         A scalar from 1 to min(N, d), beyond either by no more than the paper's epsilon makes it: 1 when all rows lie on
-        one line, d when every direction is used alike. NaN where an entry is not finite.
+        one line, d when every direction is used equally. NaN where an entry is not finite.
     """
     if not torch.isfinite(z).all():
         return z.new_tensor(float("nan"))

@@ -1,6 +1,6 @@
-"""Where a clip's companions lie in its video: the keyframe, the motion clip that follows it and the others.
+"""The positions of a clip's companions in its video: the keyframe, the motion clip that follows it and the others.
 
-Pure functions of draws that are uniform in [0, 1), so that whoever draws decides what is random.
+Pure functions of draws that are uniform in [0, 1), so that the caller decides what is random.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ def check_room(frames: Mapping[int, int], spec: ClipSpec, companions: Companions
     short = sum(count < needed for count in frames.values())
     if short == 0:
         return
-    told = (
+    message = (
         f"{short} of {len(frames)} videos have fewer than {needed} frames: a clip spans {spec.span}, and its target of "
         f"{companions.motion_frames} frames begins {companions.ahead} after it."
     )
     if short == len(frames):
-        raise DataError(told, "Lower clip.frames or clip.stride, or leave the motion clips out.")
-    log.warning("%s Their clips come without motion clips.", told)
+        raise DataError(message, "Lower clip.frames or clip.stride, or leave the motion clips out.")
+    log.warning("%s Their clips come without motion clips.", message)
 
 
 def place_keyframe(
@@ -62,7 +62,7 @@ def place_keyframe(
         start: the frame at which the window begins, the one before the clip.
         frames: of the video.
         spec: what a clip is.
-        keyframes: their numbers; where none is known, the clip's first frame stands for them.
+        keyframes: their numbers; where none is known, the clip's first frame is used.
         draw: which of them, in [0, 1).
     """
     first, last = start + spec.stride, start + spec.span - 1
@@ -99,7 +99,7 @@ def place_motion(
 
 
 def _different(draws: Sequence[float], room: int) -> list[int]:
-    """Numbers below ``room``, no two alike: as many as there are draws, or as there is room for."""
+    """Distinct numbers below ``room``: as many as there are draws, or as there is room for."""
     found: list[int] = []
     for draw in draws[:room]:
         number = int(draw * (room - len(found)))

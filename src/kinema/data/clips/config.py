@@ -1,4 +1,4 @@
-"""Settings of clips as data: what a clip is, how clips are drawn and augmented, and where decoded videos are kept."""
+"""Settings of clips as data: what a clip is, how clips are drawn and augmented, and how large the cache may be."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kinema.data.clips.reader import Model
 from kinema.data.clips.store import ClipStore
 from kinema.data.clips.transforms import TransformConfig
 from kinema.data.layouts import open_data
-from kinema.data.video.hearing import heard, told_silent
+from kinema.data.video.hearing import silent_message, with_sound
 from kinema.data.video.manifest import Manifest
 from kinema.data.video.motion import exports_motion
 
@@ -34,9 +34,9 @@ class ClipsConfig:
         temporal: probability that the two variants of a clip are two windows of its video and not one.
         short_videos: what to do with videos shorter than a clip.
         failure_budget: share of the videos that may fail to decode before the run stops.
-        cache_gib: size up to which decoded videos are kept, memory-mapped; larger sets are decoded as they are needed.
+        cache_gib: size up to which decoded videos are cached, memory-mapped; larger sets are decoded as needed.
         workers: processes that read clips beside the training; 0 reads in the training process.
-        sound: what is heard of a clip, where a method hears; told in JSON only there.
+        sound: the stretch of sound of a clip, for methods with the view 'sound'; in JSON only for them.
     """
 
     clip: ClipSpec = field(default_factory=ClipSpec)
@@ -95,14 +95,14 @@ class ClipsConfig:
         transform_of(needs, self)
 
     def usable(self, table: Manifest, needs: Sequence[ClipNeeds]) -> tuple[Manifest, Mapping[str, str]]:
-        """The videos that can be learnt from: where a phase hears, those with a sound; and why not the others.
+        """The videos that can be learnt from: where a phase needs sound, those with sound; and why not the others.
 
         Raises:
-            DataError: none can be heard, or only one.
+            DataError: none has sound, or only one.
         """
         if not self.reports_left_out(needs):
             return table, {}
-        chosen, silent = heard(table)
+        chosen, silent = with_sound(table)
         if len(chosen) < 2:
             raise DataError(
                 f"Only one of the {len(table)} videos can be heard; telling videos apart needs at least 2.",
@@ -111,12 +111,12 @@ class ClipsConfig:
         return chosen, silent
 
     def reports_left_out(self, needs: Sequence[ClipNeeds]) -> bool:
-        """Whether a phase hears, and videos can be left out."""
+        """Whether a phase needs sound, and videos can be left out."""
         return any(SOUND in each.views for each in needs)
 
     def left_out(self, reasons: Mapping[str, str], rows: int) -> str:
         """What a person reads of the videos that :meth:`usable` left out."""
-        return told_silent(reasons, rows)
+        return silent_message(reasons, rows)
 
     def with_weights(self, weights: str) -> ClipsConfig:  # noqa: ARG002 - the contract
         """The settings as they are: weights say nothing of how clips are read."""
@@ -162,5 +162,5 @@ class ClipsConfig:
 
 
 def tells_motion(manifest: Manifest) -> bool:
-    """Whether every video's codec exports motion vectors; they are then kept beside the frames."""
+    """Whether every video's codec exports motion vectors; they are then stored with the frames."""
     return all(exports_motion(video.codec) for video in manifest.videos)

@@ -25,8 +25,8 @@ def read_batch(dataset: ClipDataset, requests: Sequence[ClipRequest]) -> tuple[R
     """A batch of clips from the files.
 
     Returns:
-        The batch; the seconds that took; and the seconds that it takes where the windows lie decoded in memory, which
-        is what reading from a cache comes to.
+        The batch; the seconds that took; and the seconds that it takes with decoded windows in memory, which is the
+        time of reading from a cache.
 
     Raises:
         DataError: too many videos cannot be read.
@@ -56,7 +56,7 @@ def decoding_seconds(store: ClipStore) -> float:
         try:
             part = next(iter(decode_chunks(path, short_side=size, motion=store.motion, chunk=FRAMES)))
         except (VideoError, StopIteration):
-            continue  # what is broken is told where it is read
+            continue  # a broken video is reported where it is read
         seconds += time.perf_counter() - began
         work += len(part) * videos[row].height * videos[row].width
     whole = sum(store.frames[row] * videos[row].height * videos[row].width for row in rows)

@@ -31,11 +31,11 @@ class Clip:
 
     Args:
         windows: frames and motion.
-        index: the row that was read, not always the one that was asked for.
+        index: the row that was read, not always the requested one.
         source: id of the recording.
         label: id of the class, or -1.
-        elsewhere: whether the last window is the one from elsewhere that was asked for; False where the video has no
-            room for one and another window holds its place, None where none was asked for.
+        elsewhere: whether the last window is the requested one from elsewhere; False where the video has no room for
+            one and another window is in its place, None where none was requested.
     """
 
     windows: Windows
@@ -45,7 +45,7 @@ class Clip:
     elsewhere: bool | None = None
 
     def still(self) -> Clip:
-        """One window in which nothing moves: the mean picture of all windows, held, and without sound."""
+        """One window without motion: the mean picture of all windows, repeated, and without sound."""
         frames, motion, valid = self.windows.frames, self.windows.motion, self.windows.motion_valid
         mean = np.rint(frames.mean(axis=(0, 1), dtype=np.float64)).astype(np.uint8)
         held = Windows(
@@ -98,30 +98,30 @@ class ClipDataset(Dataset[Clip]):
         return len(self._rows)
 
     def __getitem__(self, request: ClipRequest) -> Clip:
-        """The windows asked for.
+        """The requested windows.
 
         Raises:
             DataError: more videos than allowed could not be read, or none.
         """
-        asked = request
+        current = request
         while True:
-            row = asked.video
+            row = current.video
             if row not in self.failures:
                 try:
                     windows = self.store.read(
                         row,
-                        asked.windows,
+                        current.windows,
                         motion=self._motion,
-                        keyframe=asked.keyframe,
-                        motion_starts=asked.motion_starts,
-                        motion_frames=asked.motion_frames,
+                        keyframe=current.keyframe,
+                        motion_starts=current.motion_starts,
+                        motion_frames=current.motion_frames,
                         sound=self._sound,
                     )
-                    found = None if asked.elsewhere is None else asked.elsewhere != NO_ROOM
+                    found = None if current.elsewhere is None else current.elsewhere != NO_ROOM
                     return Clip(windows, row, self._sources[row], self._labels[row], found)
                 except VideoError as error:
                     self._fail(row, error.message)
-            asked = self._moved(request, self._rows[(self._rows.index(row) + 1) % len(self._rows)])
+            current = self._moved(request, self._rows[(self._rows.index(row) + 1) % len(self._rows)])
 
     def _moved(self, request: ClipRequest, row: int) -> ClipRequest:
         """The same request of another video: earlier where that is shorter, all windows and motion clips together."""
@@ -163,16 +163,16 @@ class ClipDataset(Dataset[Clip]):
             )
 
     def _heed_ledger(self) -> None:
-        """Takes over what other processes, or an earlier part of the job, found broken."""
+        """Reads the failures of other processes, or of an earlier part of the job, from the ledger."""
         if self._ledger is None or not self._ledger.is_file():
             return
         for line in self._ledger.read_text(encoding="utf-8").splitlines():
             try:
-                told = json.loads(line)
+                record = json.loads(line)
             except ValueError:  # the last line of a process that was killed
                 continue
-            if told["row"] < len(self._labels) and self.store.manifest.videos[told["row"]].path == told["path"]:
-                self.failures.setdefault(told["row"], told["reason"])
+            if record["row"] < len(self._labels) and self.store.manifest.videos[record["row"]].path == record["path"]:
+                self.failures.setdefault(record["row"], record["reason"])
 
 
 def collate(clips: Sequence[Clip]) -> RawClips:

@@ -33,10 +33,10 @@ class ClipRequest:
     Args:
         video: its row in the manifest.
         starts: the frame at which each of the V windows begins (the one before the clip).
-        elsewhere: where a further window begins that lies away from all of them; ``NO_ROOM`` where the video has no
-            room for one, None where none is asked for.
-        keyframe: the number of a keyframe to come along, or None.
-        motion_starts: the first frame of each motion clip to come along; -1 for one that the video has no room for.
+        elsewhere: the start of a further window away from all of them; ``NO_ROOM`` where the video has no room for
+            one, None where none is requested.
+        keyframe: the number of a keyframe to read too, or None.
+        motion_starts: the first frame of each motion clip to read too; -1 for one that the video has no room for.
         motion_frames: frames of a motion clip.
     """
 
@@ -49,7 +49,7 @@ class ClipRequest:
 
     @property
     def windows(self) -> tuple[int, ...]:
-        """All starts to be read, the one elsewhere last; where there is no room the first window holds its place."""
+        """All starts to be read, the one elsewhere last; where there is no room the first window takes its place."""
         if self.elsewhere is None:
             return self.starts
         return (*self.starts, self.starts[0] if self.elsewhere == NO_ROOM else self.elsewhere)
@@ -69,14 +69,14 @@ class ClipSampler:
         clips_per_video: how often an epoch shows each video.
         elsewhere: whether each clip comes with a window elsewhere in its video, which begins at least a third of a
             clip's span away from all V windows. It changes no other draw.
-        companions: what comes along beside the first window of each clip. Every other draw stays what it is without.
-        keyframes: for each row, the numbers of its keyframes; needed where one comes along.
+        companions: what is read besides the first window of each clip. It changes no other draw.
+        keyframes: for each row, the numbers of its keyframes; needed where the companions have one.
         rank: which of ``world`` processes this is.
         world: how many processes share a batch.
 
     Raises:
-        DataError: fewer than two videos: there is nothing to tell apart; no video has room for a window elsewhere; or
-            all are too short for the companions.
+        DataError: fewer than two videos, which no contrast can be learnt from; no video has room for a window
+            elsewhere; or all are too short for the companions.
         ConfigError: a setting out of range.
     """
 
@@ -164,18 +164,18 @@ class ClipSampler:
         return int(free[int(draw * len(free))]) if len(free) else NO_ROOM
 
     def _check_apart(self) -> None:
-        """Counts the videos in which no two windows lie apart."""
+        """Counts the videos without room for two separate windows."""
         short = sum(room <= self._apart for room in self._room)
-        told = (
+        message = (
             f"{short} of {len(self._videos)} videos have no room for a window elsewhere: it begins at least "
             f"{self._apart} frames from a clip's, which spans {self._spec.span}"
         )
         if short == len(self._videos):
             raise DataError(
-                f"{told}.", "Shorten the clips (clip.frames, clip.stride), or do without negatives from elsewhere."
+                f"{message}.", "Shorten the clips (clip.frames, clip.stride), or do without negatives from elsewhere."
             )
         if short:
-            log.warning("%s. Their clips go without that negative.", told)
+            log.warning("%s. Their clips go without that negative.", message)
 
     def _request(self, place: int, draws: Sequence[float], away: float, beside: Sequence[float]) -> ClipRequest:
         video, wanted, spec, room = self._videos[place], self._companions, self._spec, self._room[place]

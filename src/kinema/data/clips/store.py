@@ -40,11 +40,11 @@ class Windows:
         frames: uint8 [V, T+1, H, W, 3].
         motion: float32 [V, T, h, w, 2] or None: (dx, dy) from the sampled frame before to this one, as a fraction of
             the frame's (width, height).
-        motion_valid: bool [V, T, h, w] or None: where the stream told a motion.
+        motion_valid: bool [V, T, h, w] or None: where the stream has a vector.
         keyframe: uint8 [H, W, 3] or None.
         motion_clips: float32 [1 + N, M, h, w, 2] or None: (dx, dy) from the video's frame before to this one, as a
             fraction of the frame's (width, height).
-        motion_clips_valid: bool [1 + N, M, h, w] or None: where the stream told a motion; nowhere in a motion clip that
+        motion_clips_valid: bool [1 + N, M, h, w] or None: where the stream has a vector; nowhere in a motion clip that
             the video has no room for.
         sound: float32 [V, S] in [-1, 1] or None: about the middle of each window; see :class:`SoundSpec`.
         sound_valid: bool [V, S] or None: where the audio covers it.
@@ -67,17 +67,17 @@ class ClipStore:
         manifest: rows that are unreadable are passed over.
         spec: what a clip is.
         motion: also the motion of the stream.
-        cache: the folder under which the decoded videos are kept for this and later runs; None reads from the files.
+        cache: the folder of the decoded videos, for this and later runs; None reads from the files.
         cache_bytes: where the decoded videos would take more than this, windows are read from the files.
         short_videos: what becomes of videos shorter than ``spec.span``: 'error' raises, 'skip' leaves them out with a
             warning, 'repeat' holds their last frame.
         workers: processes that decode when the cache is made.
-        progress: is told (videos done, videos) meanwhile.
-        sound: what is heard of a clip; None for no sound.
+        progress: is called with (videos done, videos) meanwhile.
+        sound: the stretch of sound of a clip; None for no sound.
 
     Raises:
         DataError: no usable video; short videos with 'error'; a codec without motion vectors with ``motion``; a video
-            that cannot be heard with ``sound``.
+            without usable sound with ``sound``.
         StorageError: the cache could not be written.
     """
 
@@ -165,21 +165,21 @@ class ClipStore:
         motion_frames: int = 0,
         sound: bool | None = None,
     ) -> Windows:
-        """Windows of one video, and what is to come along; one pass over the file where it is read from the file.
+        """Windows of one video, and their companions; one pass over the file where it is read from the file.
 
         Args:
             video: its row in the manifest, one of ``frames``.
             starts: the frame at which each window begins: the one before its clip.
             motion: False spares the time of reading the motion that the store has.
-            keyframe: the number of a frame to come along.
-            motion_starts: the first frame of each motion clip to come along; -1 for one that the video has no room for.
+            keyframe: the number of a frame to read too.
+            motion_starts: the first frame of each motion clip to read too; -1 for one that the video has no room for.
             motion_frames: frames of a motion clip.
             sound: False spares the time of reading the sound that the store has.
 
         Raises:
             VideoError: frames that the manifest promises cannot be decoded.
-            ConfigError: the row cannot be read, or something asked for lies outside the video.
-            DataError: motion clips are asked of a store without motion.
+            ConfigError: the row cannot be read, or a request is outside the video.
+            DataError: motion clips are requested of a store without motion.
         """
         placed = [range(first, first + motion_frames) for first in motion_starts if first >= 0]
         self._check(video, starts, keyframe, placed)
@@ -190,16 +190,17 @@ class ClipStore:
         read = self._from_files if self._stored is None else self._from_store
         frames, still, fields, size = read(video, starts, keyframe, [*stretches, *placed])
         whole = _steps(fields[: len(stretches)], self.spec.stride, size)
-        heard, covered = self._sounds(video, starts) if self.sound is not None and sound is not False else (None, None)
+        reads_sound = self.sound is not None and sound is not False
+        samples, covered = self._sounds(video, starts) if reads_sound else (None, None)
         if not motion_starts:
-            return Windows(frames, *whole, still, sound=heard, sound_valid=covered)
+            return Windows(frames, *whole, still, sound=samples, sound_valid=covered)
         grid = motion_grid(size[0], size[1], self.spec.short_side)[:2]
         clips = np.zeros((len(motion_starts), motion_frames, *grid, 2), dtype=np.float32)
         valid = np.zeros(clips.shape[:-1], dtype=np.bool_)
         there = [number for number, first in enumerate(motion_starts) if first >= 0]
         if there:
             clips[there], valid[there] = _steps(fields[len(stretches) :], 1, size)
-        return Windows(frames, *whole, still, clips, valid, heard, covered)
+        return Windows(frames, *whole, still, clips, valid, samples, covered)
 
     def _sounds(self, row: int, starts: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """The sound about the middle of each window, and where there is one."""
@@ -207,8 +208,8 @@ class ClipStore:
         video, path, spec = self.manifest.videos[row], self.manifest.file(row), self.sound
         places = [window_sample(path, video, start, self.spec.span, spec) for start in starts]
         if self._stored is not None:
-            kept, first = self._stored.sound(self._stored.entries[row]), whole_stretch(video, spec)[0]
-            found = [kept[place - first : place - first + spec.read] for place in places]
+            stored, first = self._stored.sound(self._stored.entries[row]), whole_stretch(video, spec)[0]
+            found = [stored[place - first : place - first + spec.read] for place in places]
         else:
             each = {place: read_sound(path, video, spec.rate, place, spec.read) for place in dict.fromkeys(places)}
             found = [each[place] for place in places]
@@ -227,8 +228,8 @@ class ClipStore:
         if keyframe is not None and not 0 <= keyframe < frames:
             raise ConfigError(f"'{name}' has {frames} frames, and frame {keyframe} is asked for as its keyframe.")
         if any(stretch.start < 1 or stretch.stop > frames or not stretch for stretch in placed):
-            told = [(stretch.start, stretch.stop - 1) for stretch in placed]
-            raise ConfigError(f"Motion clips from frame to frame {told} do not fit '{name}' of {frames} frames.")
+            ranges = [(stretch.start, stretch.stop - 1) for stretch in placed]
+            raise ConfigError(f"Motion clips from frame to frame {ranges} do not fit '{name}' of {frames} frames.")
 
     def _from_store(self, row: int, starts: Sequence[int], keyframe: int | None, stretches: Sequence[range]) -> _Cut:
         assert self._stored is not None
@@ -289,7 +290,7 @@ class ClipStore:
 
 
 def _filled(field: NDArray[np.int16], length: int) -> NDArray[np.int16]:
-    """Motion of every frame of a stretch: nothing moves where the video's last frame is held."""
+    """Motion of every frame of a stretch: 0 where the video's last frame is repeated."""
     held = np.zeros((length - len(field), *field.shape[1:]), dtype=np.int16)
     return np.concatenate([field, held]) if len(held) else field
 
@@ -297,7 +298,7 @@ def _filled(field: NDArray[np.int16], length: int) -> NDArray[np.int16]:
 def _steps(
     fields: Sequence[NDArray[np.int16]], stride: int, size: tuple[int, int]
 ) -> tuple[NDArray[np.float32] | None, NDArray[np.bool_] | None]:
-    """The motion between sampled frames of several stretches, and where the stream told it; None for no stretch."""
+    """The motion between sampled frames of several stretches, and where the stream has one; None for no stretch."""
     if not fields:
         return None, None
     steps = [step_motion(field, field[..., 0] != UNKNOWN, stride, *size) for field in fields]
@@ -357,7 +358,7 @@ def _require_sound(manifest: Manifest, rows: Mapping[int, int]) -> None:
         video = manifest.videos[silent[0]]
         raise DataError(
             f"{len(silent)} of {len(rows)} videos cannot be heard: '{video.path}': {sound_missing(video)}.",
-            "Leave them out, as kinema.data.heard(manifest) does, or take another view than 'sound'.",
+            "Leave them out, as kinema.data.with_sound(manifest) does, or take another view than 'sound'.",
         )
 
 

@@ -2,7 +2,7 @@
 
     CACHE/<key>/index.json          one entry a video: in which file, from where, and its sizes
     CACHE/<key>/<n>.rgb             uint8 [N, H, W, 3] of one video after the other
-    CACHE/<key>/<n>.motion          int16 [N, h, w, 2] likewise, sixteenths of a pixel, ``UNKNOWN`` where none is told
+    CACHE/<key>/<n>.motion          int16 [N, h, w, 2] likewise, sixteenths of a pixel, ``UNKNOWN`` where there is none
     CACHE/<key>/<n>.sound           int16 [S] likewise, from ``hearing.whole_stretch`` on, where the store keeps
                                     the sound
 
@@ -34,13 +34,13 @@ from kinema.data.video.manifest import Manifest
 from kinema.data.workers import Job, run_jobs
 
 UNKNOWN = -32768
-"""Both components of a stored motion where the stream told none."""
+"""Both components of a stored motion where the stream has none."""
 _FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where one video lies in the store.
+    """The place of one video in the store.
 
     Args:
         row: its row in the manifest.
@@ -137,11 +137,11 @@ def build_store(
         manifest: names the files.
         rows: which of its videos.
         short_side: pixels of the frames' shorter side.
-        motion: whether the motion is kept too.
-        cache: the folder under which stores lie.
+        motion: whether the motion is stored too.
+        cache: the folder of the stores.
         workers: processes that decode.
-        progress: is told (videos done, videos).
-        sound: the sound that is kept too: its rate, and how far it reaches beyond the video.
+        progress: is called with (videos done, videos).
+        sound: the sound that is stored too: its rate, and how far it reaches beyond the video.
 
     Raises:
         StorageError: the disk is full, or the folder cannot be written; nothing half made is left.
@@ -181,8 +181,8 @@ def _fill(
         assert sound is not None
         video = manifest.videos[job["row"]]
         first, samples = whole_stretch(video, sound)
-        told = {"path": video.path, "health": video.health, "duration": video.duration}
-        job["sound"] = {"rate": sound.rate, "first": first, "samples": samples, "video": told}
+        facts = {"path": video.path, "health": video.health, "duration": video.duration}
+        job["sound"] = {"rate": sound.rate, "first": first, "samples": samples, "video": facts}
     arguments = [
         [str(part), str(n), str(short_side), str(int(motion)), str(int(sound is not None))]
         for n in range(max(1, workers))

@@ -38,8 +38,8 @@ def _read(tree: Tree, _: int) -> Lists:
             name = item["vid_name"]
             source, _, dive = name.rpartition("_")
             source = source if dive.isdigit() else name
-            told = dict(zip(_ATTRIBUTES, parts, strict=True))
-            lists.add(name, Entry(name, " ".join(parts), source, split, told), f"{where}, 'vid_name'")
+            attributes = dict(zip(_ATTRIBUTES, parts, strict=True))
+            lists.add(name, Entry(name, " ".join(parts), source, split, attributes), f"{where}, 'vid_name'")
     return lists
 
 

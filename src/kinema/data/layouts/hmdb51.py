@@ -41,13 +41,13 @@ def _read(tree: Tree, chosen: int) -> Lists:
         label, _, split = name.rpartition("_test_split")
         once = Lists(repeated=lists.repeated)
         for number, line in lines(path):
-            file, _, told = line.rpartition(" ")
-            if told not in _PARTS or not file.strip():
+            file, _, code = line.rpartition(" ")
+            if code not in _PARTS or not file.strip():
                 raise DataError(
-                    f"'{path}', line {number}, column 2: '{told}' is not 0, 1 or 2 after a file's name.",
+                    f"'{path}', line {number}, column 2: '{code}' is not 0, 1 or 2 after a file's name.",
                     "Take the lists as they were published: 1 is training, 2 test, 0 neither.",
                 )
-            file, part = file.strip(), _PARTS[told]
+            file, part = file.strip(), _PARTS[code]
             key = _key(f"{label}/{file}")
             once.add(key, Entry(file, label, split=part), f"'{path}', line {number}, column 1")
             entries.setdefault(key, _entry(label, file))
@@ -63,12 +63,12 @@ def _entry(label: str, file: str) -> Entry:
     match = _NAME.fullmatch(name)
     if not match:
         return Entry(f"{label}/{file}", label)
-    told = match.groupdict()
-    title = told.pop("title")
+    attributes = match.groupdict()
+    title = attributes.pop("title")
     cut = len(title) - len(label) - 1
     if title.casefold().endswith(f"_{label}".casefold()) and cut > 0:
         title = title[:cut]
-    return Entry(f"{label}/{file}", label, title, attributes=told)
+    return Entry(f"{label}/{file}", label, title, attributes=attributes)
 
 
 def _key(path: str) -> str:

@@ -49,4 +49,4 @@ JESTER = Layout(
     "jester-v1-train.csv, jester-v1-validation.csv, jester-v1-test.csv and jester-v1-labels.csv.",
     pictures=True,
 )
-"""The splits are train, val and test; the classes of test were kept back."""
+"""The splits are train, val and test; the classes of test are not published."""

@@ -38,12 +38,12 @@ _SPLITS = {"train": "train", "val": "val", "validate": "val", "validation": "val
 
 def _read(classes: int, tree: Tree) -> Lists:
     lists = Lists()
-    told = {_SPLITS[name]: path for name, path in tree.lists(_CSV).items()}
-    for split, path in sorted(told.items(), key=lambda item: list(_SPLITS.values()).index(item[0])):
+    listed = {_SPLITS[name]: path for name, path in tree.lists(_CSV).items()}
+    for split, path in sorted(listed.items(), key=lambda item: list(_SPLITS.values()).index(item[0])):
         _read_csv(lists, path, split)
     for video in tree.videos:
         entry = _from_folders(video)
-        if entry is not None and (not told or (entry.split is not None and entry.split not in told)):
+        if entry is not None and (not listed or (entry.split is not None and entry.split not in listed)):
             lists.entries.setdefault(entry.name, entry)
     ids = Counter(key[:11] for key in lists.entries)
     lists.aliases = {key[:11]: key for key in lists.entries if ids[key[:11]] == 1}

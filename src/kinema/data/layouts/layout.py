@@ -1,4 +1,4 @@
-"""A named layout: what the lists of a known data set say, laid over the files that are really there.
+"""A named layout: the lists of a known data set, matched with the files that are really there.
 
 A layout reads the official lists into entries, each under a key, and says which key a file has. What both know is the
 data set. Videos that only the lists know are missing, which is common and a warning; videos that only the disk knows
@@ -29,7 +29,7 @@ class Entry:
         label: the class, or None where the lists keep it back.
         source: the recording it was cut from; empty where nothing is known.
         split: 'train', 'val', 'test', or None.
-        attributes: whatever else they say.
+        attributes: further facts from the lists.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Lists:
     Args:
         entries: by key.
         aliases: further keys that a file may have, each with the key of its entry.
-        repeated: names that stand in the lists more than once; the first line counts.
+        repeated: names that are in the lists more than once; the first line counts.
     """
 
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -71,14 +71,14 @@ class Lists:
         self.repeated.append(entry.name)
         if strict and (known.label, known.split) != (entry.label, entry.split):
             raise DataError(
-                f"{where}: '{entry.name}' is listed twice: as {_told(known)} before, and here as {_told(entry)}.",
+                f"{where}: '{entry.name}' is listed twice: as {_as_text(known)} before, and here as {_as_text(entry)}.",
                 "Take the lists as they were published, or take out one of the two lines.",
             )
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How one data set lies on disk.
+    """The layout of one data set on disk.
 
     Args:
         title: its name, as its authors write it.
@@ -175,7 +175,7 @@ def _warn(where: str, names: Sequence[str], what: str) -> None:
         log.warning("%s: %d %s: %s.", where, len(names), what, named(names))
 
 
-def _told(entry: Entry) -> str:
+def _as_text(entry: Entry) -> str:
     return f"{entry.label or 'unlabelled'} in {entry.split or 'no split'}"
 
 

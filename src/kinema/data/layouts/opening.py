@@ -89,7 +89,7 @@ def scan_data(
     Args:
         data: which.
         workers: processes that read.
-        progress: is told (files done, files).
+        progress: is called with (files done, files).
         previous: an earlier manifest of the same folder; files of equal size and time are taken from it.
         journal: see :func:`kinema.data.scan`.
 
@@ -133,7 +133,7 @@ def open_data(data: str | Path, *, workers: int = 2) -> Manifest:
 
 
 def root_of(data: str) -> Path:
-    """The folder below which the videos of DATA lie, without looking at them; DATA itself where it tells none."""
+    """The folder of the videos of DATA, without reading them; DATA itself where there is no other."""
     path = Path(data)
     try:
         found = named_data(data)

@@ -36,8 +36,8 @@ def _read(tree: Tree, _: int) -> Lists:
             where = f"'{found[name]}', entry {number}"
             label = _class(item["template"], classes, f"{where}, 'template'")
             caption = str(item.get("label", ""))
-            told = {"caption": caption} if caption else {}
-            lists.add(item["id"], Entry(item["id"], label, split=split, attributes=told), f"{where}, 'id'")
+            attributes = {"caption": caption} if caption else {}
+            lists.add(item["id"], Entry(item["id"], label, split=split, attributes=attributes), f"{where}, 'id'")
     answers = _answers(tree, classes)
     for number, item in objects(found["test"], {"id": str}) if "test" in found else ():
         entry = Entry(item["id"], answers.get(item["id"]), split="test")

@@ -46,7 +46,7 @@ def _read(tree: Tree, chosen: int) -> Lists:
 def _lines(path: Path | None, part: str, numbers: Mapping[str, str]) -> list[tuple[str, Entry]]:
     found = []
     for number, line in lines(path) if path is not None else ():
-        name, _, told = line.partition(" ")
+        name, _, class_number = line.partition(" ")
         match = _VIDEO.fullmatch(name)
         if not match:
             raise DataError(
@@ -55,11 +55,11 @@ def _lines(path: Path | None, part: str, numbers: Mapping[str, str]) -> list[tup
             )
         if numbers and match["label"] not in numbers:
             raise DataError(f"'{path}', line {number}, column 1: the class '{match['label']}' is not in classInd.txt.")
-        told = told.strip()
-        if told and told != numbers.get(match["label"], told):
+        class_number = class_number.strip()
+        if class_number and class_number != numbers.get(match["label"], class_number):
             raise DataError(
                 f"'{path}', line {number}, column 2: the class {match['label']} has the number "
-                f"{numbers[match['label']]} in classInd.txt, not '{told}'."
+                f"{numbers[match['label']]} in classInd.txt, not '{class_number}'."
             )
         found.append((f"'{path}', line {number}, column 1", Entry(name, match["label"], match["source"], part)))
     return found

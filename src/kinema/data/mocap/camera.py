@@ -1,4 +1,4 @@
-"""The camera: where it stands, how it follows the person, and how the scene moves behind them.
+"""The camera: its position, how it follows the person, and how the scene moves behind them.
 
 The figure fills the frame and stays in it: the camera's target is the middle of the figure, smoothed, or of all the way
 it goes, and its distance is such that every frame fits. What the camera does, following, panning, orbiting, moves the

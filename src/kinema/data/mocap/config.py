@@ -40,7 +40,7 @@ class MocapConfig:
             their scenes and in nothing else. There are thus ``len(parts) * test_per_class`` test videos a class.
         parts: the parts of the test set that are made. Leaving one out does not change the others.
         bias: probability that a training recording takes place in a scene of its class's family. Otherwise the family
-            is drawn from all fifteen alike, so the family equals the class with ``bias + (1 - bias) / 15``.
+            is drawn from all fifteen with equal probability, so it equals the class with ``bias + (1 - bias) / 15``.
         seed: every choice follows from it.
         size: pixels, width and height of the videos; even.
         fps: frames per second.
@@ -55,7 +55,7 @@ class MocapConfig:
         clutter: 0 is a plain backdrop, 1 a scene crowded with sharp-edged shapes.
         scene_contrast: 0 is one even grey everywhere, 1 strong colours and patterns: how much of a place is seen.
         limb_contrast: 0 dresses people in muted colours near those of the scenes, 1 in strong ones.
-        camera_follows: whether the camera goes with the person; otherwise it stands, and takes in all the way they go.
+        camera_follows: whether the camera moves with the person; otherwise it is still, and covers their whole path.
         camera_motion: 0 for a camera that does nothing else, 1 for one that also pans and orbits slowly, more for a
             livelier one. Scenes stand still with 0 and a camera that does not follow.
         speed_range: the tempo is up to so much faster or slower, as a fraction.
@@ -64,7 +64,7 @@ class MocapConfig:
         gop: frames from one keyframe to the next.
         b_frames: B-frames between two others.
         crf: constant rate factor of x264: 0 keeps everything, 51 next to nothing.
-        sound: whether the videos can be heard: strikes, landings and swings of the motion, as AAC. It changes no frame.
+        sound: whether the videos have sound: strikes, landings and swings of the motion, as AAC. It changes no frame.
         sound_noise: standard deviation of the noise in the sound, full scale being 1.
         sound_mismatch: probability that a training recording has the sound of another one, of another class. The test
             set's sounds are always its own.
@@ -127,12 +127,12 @@ class MocapConfig:
         if self.b_frames >= self.gop and self.b_frames:
             raise ConfigError(f"mocap.b_frames is {self.b_frames}, which does not fit into mocap.gop {self.gop}.")
 
-    def told(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, Any]:
         """The settings as ``dataset.json`` has them; those that came later are left out where they change nothing."""
-        told = asdict(self) | {"parts": list(self.parts)}
+        plain = asdict(self) | {"parts": list(self.parts)}
         if self.camera_follows:
-            del told["camera_follows"]
-        return {name: value for name, value in told.items() if self.sound or not name.startswith("sound")}
+            del plain["camera_follows"]
+        return {name: value for name, value in plain.items() if self.sound or not name.startswith("sound")}
 
     def _within(self, name: str, low: float, high: float | None) -> None:
         value = getattr(self, name)

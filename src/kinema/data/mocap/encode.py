@@ -1,4 +1,4 @@
-"""Frames to H.264, sound to AAC, and what a written file tells of itself."""
+"""Frames to H.264, sound to AAC, and the note in a written file."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ FRAME = 1024
 
 
 def frames_digest(frames: NDArray[np.uint8], sound: NDArray[np.float32] | None = None) -> str:
-    """32 hexadecimal digits that stand for the frames ``[F, H, W, 3]``, and a sound ``[S]``, before they are encoded.
+    """A digest of 32 hexadecimal digits, of the frames ``[F, H, W, 3]``, and a sound ``[S]``, before they are encoded.
 
     A sound counts as its 16-bit samples.
     """
     shape = np.array(frames.shape, dtype="<i8").tobytes()
-    heard = b"" if sound is None else np.rint(sound * 32767).astype("<i2").tobytes()
-    return hashlib.blake2b(shape + np.ascontiguousarray(frames).tobytes() + heard, digest_size=16).hexdigest()
+    samples = b"" if sound is None else np.rint(sound * 32767).astype("<i2").tobytes()
+    return hashlib.blake2b(shape + np.ascontiguousarray(frames).tobytes() + samples, digest_size=16).hexdigest()
 
 
 def write_video(
@@ -44,7 +44,7 @@ def write_video(
         path: the file.
         frames: uint8 [F, H, W, 3], RGB.
         config: size, rate and encoder settings.
-        note: kept in the file's comment; :func:`read_note` gives it back.
+        note: written to the file's comment; :func:`read_note` gives it back.
         sound: float32 [S] at ``RATE`` samples a second, mono; None for none.
 
     Raises:
@@ -62,17 +62,17 @@ def write_video(
         container.metadata["comment"] = note
         stream = container.add_stream("libx264", rate=config.fps, options=options)
         stream.width, stream.height, stream.pix_fmt = config.size, config.size, "yuv420p"
-        heard = None if sound is None else container.add_stream("aac", rate=RATE, layout="mono", bit_rate=BIT_RATE)
+        audio = None if sound is None else container.add_stream("aac", rate=RATE, layout="mono", bit_rate=BIT_RATE)
         for picture in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
-        if heard is not None and sound is not None:
+        if audio is not None and sound is not None:
             for at in range(0, len(sound), FRAME):
                 part = np.ascontiguousarray(sound[None, at : at + FRAME])
                 frame = av.AudioFrame.from_ndarray(part, format="fltp", layout="mono")
                 frame.sample_rate, frame.pts, frame.time_base = RATE, at, Fraction(1, RATE)
-                container.mux(heard.encode(frame))
-            container.mux(heard.encode(None))
+                container.mux(audio.encode(frame))
+            container.mux(audio.encode(None))
     write_atomic(path, lambda file: file.write(memory.getbuffer()))
 
 

@@ -52,7 +52,7 @@ _ACTIVE = {
     "roll": (0.0, 1.6),
     "spin": (0.5, 2.4),
 }
-"""Seconds of a file between which its class can be told; the standing before and after is left out."""
+"""Seconds of a file between which its class can be recognised; the standing before and after is left out."""
 
 _ONCE = ("getup_facedown", "getup_faceup")
 """Motions that end in another place than they begin, and so cannot be repeated."""
@@ -105,7 +105,7 @@ def _other_side(name: str) -> str:
 
 
 def motion_folder() -> Path:
-    """Where the recorded motions lie.
+    """The folder of the recorded motions.
 
     Raises:
         MissingExtraError: the package that brings them is not installed.

@@ -152,8 +152,8 @@ def _edge_colours(drawing: Drawing, edge: tuple[NDArray[np.int64], ...]) -> NDAr
     for dy, dx, weight in _AROUND:
         total += weight * flat[corner + dy * packed.shape[2] + dx]
     weights = np.maximum(total >> 48, 1)
-    around = np.stack([((total >> shift) & 0xFFFF) // weights for shift in (0, 16, 32)], axis=-1)
-    return np.where(drawing.mask[edge][:, None], drawing.colour[edge], around)
+    neighbours = np.stack([((total >> shift) & 0xFFFF) // weights for shift in (0, 16, 32)], axis=-1)
+    return np.where(drawing.mask[edge][:, None], drawing.colour[edge], neighbours)
 
 
 def _shade(shot: Shot, size: int) -> NDArray[np.uint16]:

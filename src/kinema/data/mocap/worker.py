@@ -62,7 +62,7 @@ class Studio:
     def make(self, recording: Recording) -> Iterator[dict[str, str]]:
         """Writes the recording's videos and yields a row of ``labels.csv`` for each, its frames' digest with it.
 
-        A video that is there already, whole and of these settings, is kept.
+        A video that is there already, whole and of these settings, is not made again.
         """
         config = self._config
         rng = recording.generator(config.seed)

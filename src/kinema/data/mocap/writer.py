@@ -1,4 +1,4 @@
-"""Writes the whole data set: shares the recordings out to processes, gathers what they tell, finishes the folder.
+"""Writes the whole data set: distributes the recordings to processes, collects their results, finishes the folder.
 
 ``dataset.json`` is written first with the state ``partial`` and last with ``complete``; a run that was interrupted goes
 on where it stood when it is started again with the same settings.
@@ -29,7 +29,7 @@ from kinema.data.mocap.motions import motion_folder
 from kinema.data.mocap.plan import plan_recordings
 
 COLUMNS = ("path", "label", "source", "split", "part", "actor", "scene", "camera", "recording")
-"""The columns of ``labels.csv``; of a set that can be heard, ``sound`` too: the recording whose sound a video has."""
+"""The columns of ``labels.csv``; of a set with sound, ``sound`` too: the recording whose sound a video has."""
 
 _NAME = "mocap-15"
 
@@ -41,7 +41,7 @@ class MocapSummary:
     Args:
         videos: files that the set holds.
         seconds: how long it took.
-        digest: 32 hexadecimal digits that stand for every frame, and every sound, before encoding; equal settings give
+        digest: 32 hexadecimal digits, of every frame, and every sound, before encoding; equal settings give
             equal digests.
         out: the folder.
     """
@@ -61,7 +61,7 @@ def write_mocap(
 ) -> MocapSummary:
     """Writes Mocap-15: the videos, ``labels.csv`` and ``dataset.json``.
 
-    A folder that holds a part of the same set is completed; videos that are there already are kept.
+    A folder that holds a part of the same set is completed; videos that are there already are not made again.
 
     Args:
         out: the folder: new, empty, or one that this function began with the same settings.
@@ -106,7 +106,7 @@ def _card(config: MocapConfig, videos: int) -> dict[str, Any]:
     return {
         "name": _NAME,
         "state": "partial",
-        "settings": config.told(),
+        "settings": config.record(),
         "seed": config.seed,
         "versions": {name: version(name) for name in ("kinema", "pybullet", "numpy", "av")},
         "classes": list(CLASSES),
@@ -139,12 +139,12 @@ def _claim(out: Path, card: dict[str, Any]) -> None:
         if not isinstance(settings, dict):
             raise DataError(f"'{out / 'dataset.json'}' is not that of a Mocap-15 data set.", "Choose another folder.")
         usual = asdict(MocapConfig()) | {"parts": list(PARTS)}
-        settings, asked = usual | settings, usual | card["settings"]
-        other = [key for key in asked if settings.get(key) != asked[key]]
+        settings, wanted = usual | settings, usual | card["settings"]
+        other = [key for key in wanted if settings.get(key) != wanted[key]]
         if other:
-            told = ", ".join(f"{key} {settings.get(key)} instead of {asked[key]}" for key in other)
+            differences = ", ".join(f"{key} {settings.get(key)} instead of {wanted[key]}" for key in other)
             raise DataError(
-                f"'{out}' holds a Mocap-15 data set with other settings: {told}.",
+                f"'{out}' holds a Mocap-15 data set with other settings: {differences}.",
                 "Use the settings it was begun with, or choose another folder.",
             )
         for half in out.rglob(".*.part"):

@@ -1,4 +1,4 @@
-"""Where in time the sound of a file lies, sample by sample, known without decoding it.
+"""The times of a file's sound, sample by sample, without decoding it.
 
 The times of packets are as coarse as the container's clock (a millisecond in Matroska and WebM, some forty samples), so
 positions are counted: a packet begins where the one before it ends, as long as its own time agrees within ``SLACK`` or
@@ -67,7 +67,7 @@ class AudioTable:
         return {key: number for number, key in enumerate(self.keys) if times[key] == 1}
 
     def number_of(self, packet: Any) -> int | None:
-        """Which of the packets one is that was read after seeking; None where that cannot be told.
+        """The index of a packet that was read after seeking; None where it cannot be determined.
 
         Times will not do: after seeking they may be guesses, and a first packet may be the end of one cut in two.
         """
@@ -124,8 +124,8 @@ def trims(packet: Any) -> tuple[int, int]:
     """Samples to leave out at a packet's beginning and at its end, as the container says."""
     if not packet.has_sidedata("skip_samples"):
         return 0, 0
-    told = bytes(packet.get_sidedata("skip_samples"))
-    return int.from_bytes(told[:4], "little"), int.from_bytes(told[4:8], "little")
+    trim = bytes(packet.get_sidedata("skip_samples"))
+    return int.from_bytes(trim[:4], "little"), int.from_bytes(trim[4:8], "little")
 
 
 def audio_table(path: Path) -> AudioTable:
@@ -217,7 +217,7 @@ class _Sizer:
             elif packet.samples is not None:
                 found.append(packet.samples)
             elif self._codec == "opus":
-                # The container may tell a last packet's duration without its padding.
+                # The container may give a last packet's duration without its padding.
                 found.append(self._opus(packet.duration, tick) or self.samples)
             else:
                 found.append(packet.size * self.samples // self.bytes)
@@ -244,7 +244,7 @@ def _placed(packets: list[_Packet], counts: list[int], tick: Fraction, rate: int
     for packet, count in zip(packets, counts, strict=True):
         at = following
         if packet.pts is not None and (at is None or abs(packet.pts * tick - at) > slack):
-            # Where the sound begins is told in ticks, so the priming before it is counted backwards from there.
+            # The start of the sound is known in ticks, so the priming before it is counted backwards from there.
             begins = packet.pts + math.floor(packet.skip / tick + Fraction(1, 2))
             at = round(begins * tick) - packet.skip
         at = at or 0
@@ -255,7 +255,7 @@ def _placed(packets: list[_Packet], counts: list[int], tick: Fraction, rate: int
         start.append(at)
         following = at + count
     if packets and tick <= 1 and packets[-1].duration > 0:
-        # MP4 tells the last packet's padding by its duration alone.
+        # MP4 gives the last packet's padding by its duration alone.
         tail[-1] = max(tail[-1], min(counts[-1] - head[-1], counts[-1] - round(packets[-1].duration * tick)))
     return AudioTable(
         rate=rate,

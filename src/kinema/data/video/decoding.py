@@ -27,10 +27,10 @@ class Decoded:
     """Frames of one video.
 
     Args:
-        frames: uint8 [N, H, W, 3], RGB, turned for display; [N, 0, 0, 3] where pixels were not asked for.
+        frames: uint8 [N, H, W, 3], RGB, turned for display; [N, 0, 0, 3] where pixels were not requested.
         motion: int16 [N, h, w, 2] or None: (dx, dy) of what is seen, from the frame before to this one, in sixteenths
             of a pixel of the source as displayed.
-        motion_valid: bool [N, h, w] or None: where the stream told a motion.
+        motion_valid: bool [N, h, w] or None: where the stream has a vector.
         source_size: (height, width) of the source as displayed, in pixels.
         times: float64 [N]: when each frame is shown, in seconds; NaN where the stream does not say.
         types: str [N]: each frame's picture type, 'I', 'P' or 'B' ('S' in some MPEG-4); '?' where it is unknown.
@@ -212,7 +212,7 @@ def decode(
 
     Raises:
         VideoError: nothing could be decoded; names the file and the reason.
-        DataError: ``motion`` was asked of a codec that does not export it.
+        DataError: ``motion`` was requested and the codec does not export it.
     """
     how: dict[str, Any] = {"seek": seek, "threads": threads, "pixels": pixels}
     parts = list(decode_chunks(path, short_side=short_side, motion=motion, start=start, stop=stop, **how))

@@ -22,7 +22,7 @@ EXTENSIONS = frozenset({
 """File names that end in one of these claim to be video, in capitals too."""
 
 PICTURES_PER_SECOND = 12
-"""The rate of every folder of pictures: that of Jester. No picture tells a time; only seconds depend on it."""
+"""The rate of every folder of pictures: that of Jester. Pictures have no times; only seconds depend on it."""
 
 _PATTERN = re.compile(r"%0(\d)d(\.jpe?g)", re.IGNORECASE)
 _PICTURE = re.compile(r"(\d+)(\.jpe?g)", re.IGNORECASE)
@@ -39,7 +39,7 @@ def is_pictures(path: Path) -> bool:
 
 
 def pattern_of(name: str) -> str | None:
-    """The pattern of a folder in which a picture of this name lies: '%05d.jpg' for '00001.jpg'; None for others."""
+    """The pattern of a folder with a picture of this name: '%05d.jpg' for '00001.jpg'; None for others."""
     found = _PICTURE.fullmatch(name)
     return f"%0{len(found[1])}d{found[2]}" if found and len(found[1]) < 10 else None
 

@@ -1,4 +1,4 @@
-"""Frames into an H.264 file, each at the time at which it was shown."""
+"""Writes frames to an H.264 file, each at its own time."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def fingerprints(
     Args:
         manifest: rows that are unreadable are passed over.
         workers: processes.
-        progress: is told (videos done, videos).
+        progress: is called with (videos done, videos).
 
     Returns:
         The fingerprint of every row that could be read; and the reason of every one that could not.

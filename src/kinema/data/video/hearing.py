@@ -1,8 +1,8 @@
-"""Which videos can be heard, and the stretch of sound that belongs to a window of frames.
+"""Which videos have usable sound, and the stretch of sound that belongs to a window of frames.
 
-A stretch lies about the middle of its window, on the video's clock (``data.video.audio``). It is kept as 16-bit
-samples, in the store and out of it, so that both ways give the same values; ``UNHEARD`` marks what the audio does not
-cover, which is no silence. A video is left out where its sound is needed and it has none, is silent, or is heard over
+A stretch is centred on the middle of its window, on the video's clock (``data.video.audio``). It is stored as 16-bit
+samples, in the cache and without it, so that both ways give the same values; ``UNHEARD`` marks what the audio does not
+cover, which is not silence. A video is left out where its sound is needed and it has none, is silent, or has sound over
 less than ``COVER`` of its length.
 """
 
@@ -29,13 +29,13 @@ UNHEARD = -32768
 """A stored sample where the audio does not cover the stretch."""
 SCALE = 32767
 SOUND_FPS = 25.0
-"""Frames a second as which a file of sound without pictures is told."""
+"""Frames a second of the video that describes a file of sound without pictures."""
 COVER = 0.5
 """The least share of a video's length that its sound must cover."""
 
 
 def sound_missing(video: Video) -> str:
-    """Why a video cannot be heard, by what the scan says of it; empty where it can."""
+    """Why a video has no usable sound, by its scan; empty where it has."""
     if video.audio_codec is None:
         return "it has no sound"
     if video.audio_silent:
@@ -45,11 +45,11 @@ def sound_missing(video: Video) -> str:
     return ""
 
 
-def heard(manifest: Manifest) -> tuple[Manifest, Mapping[str, str]]:
-    """The videos that can be heard, and for each of the others by its path, why it cannot.
+def with_sound(manifest: Manifest) -> tuple[Manifest, Mapping[str, str]]:
+    """The videos with usable sound, and for each of the others by its path, why it has none.
 
     Raises:
-        DataError: none can.
+        DataError: there are none.
     """
     silent = {video.path: reason for video in manifest.videos if (reason := sound_missing(video))}
     if len(silent) == len(manifest):
@@ -61,8 +61,12 @@ def heard(manifest: Manifest) -> tuple[Manifest, Mapping[str, str]]:
     return replace(manifest, videos=tuple(video for video in manifest.videos if video.path not in silent)), silent
 
 
+heard = with_sound
+"""The earlier name of :func:`with_sound`, for modules that still import it."""
+
+
 def sound_file(path: Path) -> Video | None:
-    """A file of sound without moving pictures, told as a video of ``SOUND_FPS`` that lasts as long.
+    """A file of sound without moving pictures, described as a video of ``SOUND_FPS`` of the same length.
 
     Args:
         path: anything that FFmpeg opens; a picture of the cover is no moving picture.
@@ -80,12 +84,12 @@ def sound_file(path: Path) -> Video | None:
     except VideoError:
         return None
     seconds, frames = table.end() / table.rate, round(table.end() / table.rate * SOUND_FPS)
-    told = {"audio_codec": codec, "audio_rate": rate or table.rate, "audio_duration": seconds}
-    return Video(path=path.name, fps=SOUND_FPS, frames=max(1, frames), duration=seconds, **told)
+    audio = {"audio_codec": codec, "audio_rate": rate or table.rate, "audio_duration": seconds}
+    return Video(path=path.name, fps=SOUND_FPS, frames=max(1, frames), duration=seconds, **audio)
 
 
-def told_silent(silent: Mapping[str, str], videos: int) -> str:
-    """What a person is told of the videos that are left out."""
+def silent_message(silent: Mapping[str, str], videos: int) -> str:
+    """The message about the videos that are left out."""
     named = ", ".join(f"'{path}' ({reason})" for path, reason in list(silent.items())[:5])
     more = f" and {len(silent) - 5} more" if len(silent) > 5 else ""
     return f"{len(silent)} of {videos} videos cannot be heard and are left out: {named}{more}."
@@ -100,7 +104,7 @@ def read_sound(
         path: the file.
         video: what the manifest says of it.
         rate: samples a second.
-        first: the first sample on the video's clock; may lie before the video.
+        first: the first sample on the video's clock; may be before the video.
         samples: how many.
         whole: whether it is the whole video's, which must not be silent.
 
@@ -122,7 +126,7 @@ def read_sound(
 
 
 def whole_stretch(video: Video, spec: SoundSpec) -> tuple[int, int]:
-    """The first sample, on the video's clock, and how many there are in all that a window of the video may ask for."""
+    """The first sample, on the video's clock, and the number of samples that the windows of the video may need."""
     half = spec.read // 2 + 1
     return -half, 2 * half + round(video_seconds(video) * spec.rate) + 1
 
@@ -139,7 +143,7 @@ def window_middle(path: Path, video: Video, start: int, span: int) -> float:
     that begins with the video.
 
     Args:
-        path: the file, whose packets tell the times where the rate varies.
+        path: the file, whose packets give the times where the rate varies.
         video: what the manifest says of it.
         start: the frame at which the window begins.
         span: frames of the window; a video shorter than it holds its last one.

@@ -30,7 +30,7 @@ class Video:
     """One file that claims to be video.
 
     Args:
-        path: where it lies below the manifest's root, with forward slashes.
+        path: below the manifest's root, with forward slashes.
         health: 'ok', 'partial' (some of it decodes) or 'unreadable'.
         reason: why it is not ok; empty where it is.
         container: the container format as FFmpeg names it.
@@ -56,7 +56,7 @@ class Video:
         label: the class, or None.
         source: the recording it was cut from; videos of one source are siblings. Its path where nothing is known.
         split: for instance 'train' or 'test', or None.
-        attributes: whatever else is known of it, by name.
+        attributes: further facts of it, by name.
     """
 
     path: str
@@ -119,7 +119,7 @@ class Manifest:
         return self.videos
 
     def file(self, row: int) -> Path:
-        """Where the video of that row lies."""
+        """The path of the video of that row."""
         return self.root / self.videos[row].path
 
     @cached_property
@@ -149,15 +149,15 @@ class Manifest:
         for key, value in where.items():
             if key not in known:
                 raise DataError(f"No video has '{key}'.", f"Select by one of: {', '.join(known)}.")
-            kept = tuple(video for video in chosen if video.value(key) == value)
-            if not kept:
+            matching = tuple(video for video in chosen if video.value(key) == value)
+            if not matching:
                 values = sorted({str(video.value(key)) for video in chosen if video.value(key) is not None})
                 shown = ", ".join(values[:20]) + (f" and {len(values) - 20} more" if len(values) > 20 else "")
                 raise DataError(
                     f"No video has {key}={value} among the {len(chosen)} to choose from.",
                     f"The values of {key} are: {shown}." if values else f"None of them has a {key}.",
                 )
-            chosen = kept
+            chosen = matching
         return replace(self, videos=chosen)
 
     def usable(self) -> Manifest:

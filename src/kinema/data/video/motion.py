@@ -26,7 +26,7 @@ T = TypeVar("T")
 CELL = 4
 """Pixels of the source that a cell of the grid covers, in both directions."""
 SUBPIXEL = 16
-"""Motion is kept in whole sixteenths of a pixel."""
+"""Motion is stored in whole sixteenths of a pixel."""
 
 RECORD = np.dtype(
     {
@@ -81,7 +81,7 @@ class PacketTable:
         pts: when each is shown, in units of the stream; all different.
         reference: whether other pictures may be predicted from it.
         keyframe: whether decoding can start there.
-        hidden: whether it is decoded for others' sake alone and never shown (the edit list of MP4).
+        hidden: whether it is decoded only as a reference and never shown (the edit list of MP4).
     """
 
     pts: tuple[int, ...]
@@ -176,7 +176,7 @@ def rasterise(
 
     Returns:
         int16 [N, h, w, 2], motion (dx, dy) from the frame before to this one in sixteenths of a pixel, and
-        bool [N, h, w], where the stream told it. A cell that both directions tell is given the motion from the past.
+        bool [N, h, w], where the stream has one. A cell with both directions gets the motion from the past.
     """
     records = np.frombuffer(b"".join(frames), dtype=RECORD)
     counts = [len(frame) // RECORD.itemsize for frame in frames]
@@ -196,10 +196,10 @@ def rasterise(
     after, before = (np.repeat(np.asarray(of, dtype=np.int32), counts) for of in (future, past))
     scale = np.where(records["source"] > 0, after, -before) * records["motion_scale"]
     for side in (scale > 0, scale < 0):
-        told = np.flatnonzero(side)
-        if len(told):
-            motion = _packed(records["motion_x"][told], records["motion_y"][told], scale[told])
-            _paint(canvas, corner[told], high[told], wide[told], motion)
+        moving = np.flatnonzero(side)
+        if len(moving):
+            motion = _packed(records["motion_x"][moving], records["motion_y"][moving], scale[moving])
+            _paint(canvas, corner[moving], high[moving], wide[moving], motion)
     fine = _on_grid(canvas[:, margin:-margin, margin:-margin], height, width)
     valid = fine != _NOTHING
     return (fine * valid).view(np.int16).reshape(*fine.shape, 2), valid
@@ -283,7 +283,7 @@ def step_motion(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Motion between sampled frames from the motion of every frame.
 
-    A frame that tells nothing (a keyframe) leaves no hole: the mean of the others stands for it.
+    A frame without vectors (a keyframe) leaves no hole: it gets the mean of the others.
 
     Args:
         field: int16 [T * stride, h, w, 2], the frames after the first sampled one.
@@ -293,7 +293,7 @@ def step_motion(
         width: of the displayed source, in pixels.
 
     Returns:
-        float32 [T, h, w, 2], (dx, dy) as a fraction of (width, height), and bool [T, h, w], where any frame told it.
+        float32 [T, h, w, 2], (dx, dy) as a fraction of (width, height), and bool [T, h, w], where any frame has one.
     """
     scale = np.asarray([stride / (SUBPIXEL * width), stride / (SUBPIXEL * height)], dtype=np.float32)
     if stride == 1:  # nothing to add up

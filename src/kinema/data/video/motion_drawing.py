@@ -21,15 +21,15 @@ _STILL = 0.1
 
 
 def add_speeds(histogram: NDArray[np.int64], motion: NDArray[np.int16], valid: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Counts the speeds of a piece of a video, in sixteenths of a pixel; what stands still is left out.
+    """Counts the speeds of a piece of a video, in sixteenths of a pixel; still cells are left out.
 
     Args:
         histogram: the counts so far.
         motion: int16 [..., 2].
         valid: bool [...].
     """
-    told = motion[valid].astype(np.float32)
-    speeds = np.minimum(np.hypot(told[:, 0], told[:, 1]), _FASTEST).astype(np.int64)
+    known = motion[valid].astype(np.float32)
+    speeds = np.minimum(np.hypot(known[:, 0], known[:, 1]), _FASTEST).astype(np.int64)
     counts = np.bincount(speeds[speeds >= SUBPIXEL // 4], minlength=_FASTEST + 1)
     return counts if len(histogram) == 0 else histogram + counts
 

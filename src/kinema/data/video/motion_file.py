@@ -48,8 +48,8 @@ class MotionVectors:
 
     Args:
         motion: int16 [N, h, w, 2]: (dx, dy) of what is seen, from the frame before to this one, in sixteenths of a
-            pixel of the source as displayed; x to the right, y down. 0 where the stream tells none.
-        valid: bool [N, h, w]: where the stream told a motion; nowhere on a keyframe.
+            pixel of the source as displayed; x to the right, y down. 0 where the stream has none.
+        valid: bool [N, h, w]: where the stream has a vector; nowhere on a keyframe.
         times: float64 [N]: when each frame is shown, in seconds; NaN where the stream does not say.
         types: str [N]: picture types, 'I', 'P', 'B'; '?' where unknown.
         source_size: (height, width) of the source as displayed, in pixels. A cell of the grid covers 4 x 4 of them.
@@ -104,7 +104,7 @@ class Written:
 
     Args:
         frames: how many there are.
-        telling: how many of them tell a motion anywhere; keyframes do not.
+        telling: how many of them have a vector anywhere; keyframes do not.
         source_size: (height, width) of the source as displayed, in pixels.
         bad_packets: packets that could not be decoded, and frames that the decoder marked as damaged.
         reason: what the decoder said of the first of these; empty where there were none.
@@ -134,7 +134,7 @@ def write_motion(video: str | Path, out: str | Path, *, progress: Progress | Non
     Args:
         video: the file: H.264, MPEG-1, -2 or -4.
         out: the file to write.
-        progress: is told (frames done, frames).
+        progress: is called with (frames done, frames).
 
     Raises:
         UsageError: ``out`` ends in neither, or is the video itself.
@@ -156,21 +156,21 @@ def write_motion(video: str | Path, out: str | Path, *, progress: Progress | Non
     table = packet_table(source)
     total = len(table.shown()) if table is not None else 0
     written = Written()
-    write_atomic(target, lambda file: writer(source, file, written, _told(progress, total)))
+    write_atomic(target, lambda file: writer(source, file, written, _over_passes(progress, total)))
     return written
 
 
-def _told(progress: Progress | None, total: int) -> Progress:
-    """Tells the progress of so many passes over ``total`` frames; a stream without times has no total."""
+def _over_passes(progress: Progress | None, total: int) -> Progress:
+    """Reports the progress of so many passes over ``total`` frames; a stream without times has no total."""
 
-    def tell(done: int, passes: int) -> None:
+    def report(done: int, passes: int) -> None:
         if progress is not None:
             progress(done, max(done, passes * total))
 
-    return tell
+    return report
 
 
-def write_arrays(source: Path, file: IO[bytes], written: Written, told: Progress, *, folder: Path) -> None:
+def write_arrays(source: Path, file: IO[bytes], written: Written, progress: Progress, *, folder: Path) -> None:
     """Writes the .npz. How many frames there are is known at the end only: the field waits in a nameless file."""
     times, types = [], []
     with tempfile.TemporaryFile(dir=folder) as room:
@@ -183,7 +183,7 @@ def write_arrays(source: Path, file: IO[bytes], written: Written, told: Progress
                 times.append(part.times)
                 types.append(part.types)
                 written.count(part)
-                told(written.frames, 1)
+                progress(written.frames, 1)
         frame_bytes = int(np.prod(shape)) * 2
 
         def fields() -> Iterator[NDArray[np.int16]]:
@@ -221,7 +221,7 @@ def _add(
             member.write(piece.tobytes())
 
 
-def write_drawn(source: Path, file: IO[bytes], written: Written, told: Progress) -> None:
+def write_drawn(source: Path, file: IO[bytes], written: Written, progress: Progress) -> None:
     """Writes the .mp4: once through the video for the speeds that it holds, and once more to draw."""
     speeds = np.zeros(0, dtype=np.int64)
     done = 0
@@ -230,7 +230,7 @@ def write_drawn(source: Path, file: IO[bytes], written: Written, told: Progress)
         assert part.motion_valid is not None
         speeds = add_speeds(speeds, part.motion, part.motion_valid)
         done += len(part)
-        told(done, 2)
+        progress(done, 2)
     with open_video(source) as (_, stream):
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         base = stream.time_base
@@ -244,5 +244,5 @@ def write_drawn(source: Path, file: IO[bytes], written: Written, told: Progress)
             for frame, field, valid, time in zip(part.frames, part.motion, part.motion_valid, part.times, strict=True):
                 film.add(drawer.draw(frame, field, valid), time)
             written.count(part)
-            told(done + written.frames, 2)
+            progress(done + written.frames, 2)
         film.close()

@@ -57,7 +57,7 @@ def decode_pieces(
 
     Raises:
         VideoError: none of the frames could be decoded; names the file and the reason.
-        DataError: ``motion`` was asked of a codec that does not export it.
+        DataError: ``motion`` was requested and the codec does not export it.
     """
     table = packet_table(path) if seek or motion else None
     wanted = sorted({*pixels, *motion})
@@ -155,6 +155,6 @@ def _fields(
 ) -> dict[int, tuple[NDArray[np.int16], NDArray[np.bool_]]]:
     if not records:
         return {}
-    told, past, future = zip(*records.values(), strict=True)
-    field, valid = picture.fields(told, past, future)
+    vectors, past, future = zip(*records.values(), strict=True)
+    field, valid = picture.fields(vectors, past, future)
     return {number: (field[at], valid[at]) for at, number in enumerate(records)}

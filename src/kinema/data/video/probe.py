@@ -1,7 +1,7 @@
 """Reads one file for the scan: ``python -m kinema.data.video.probe`` answers a line for each file that it is given.
 
 A file of up to half a minute is decoded as a whole, so that its health is known. Of a longer one the packets are
-counted, and four pieces along it are decoded. Its sound is listened to in the same way, until something is heard.
+counted, and four pieces along it are decoded. Its sound is decoded in the same way, until it is not silent.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ def probe(path: Path) -> Job:
     """The fields of a :class:`kinema.data.video.manifest.Video` that the file itself decides."""
     av.logging.set_level(av.logging.ERROR)
     av.logging.set_skip_repeated(False)
-    with av.logging.Capture(local=False) as said:
+    with av.logging.Capture(local=False) as log:
         try:
             facts = _facts(path)
         except VideoError as error:
             facts = {"health": "unreadable", "reason": error.message.split(": ", 1)[-1].rstrip(".")}
             if "': " not in error.message:
                 facts["reason"] = error.message.split("' ", 1)[-1].rstrip(".")
-    messages = [message.strip() for _, _, message in said if message.strip()]
-    heard = messages[0] if messages else ""
+    messages = [message.strip() for _, _, message in log if message.strip()]
+    first = messages[0] if messages else ""
     if facts["health"] == "ok" and any(CUT in message for message in messages):
         facts |= {"health": "partial", "reason": f"the file is cut off after {facts['frames']} frames"}
-    if facts["health"] != "ok" and heard and heard not in facts["reason"]:
-        facts["reason"] += f" ({heard.rstrip('.')})"
+    if facts["health"] != "ok" and first and first not in facts["reason"]:
+        facts["reason"] += f" ({first.rstrip('.')})"
     return facts
 
 
@@ -106,7 +106,7 @@ def _facts(path: Path) -> Job:
 
 
 def _last_packet(path: Path) -> float:
-    """When the last packet of any stream is shown or heard, in seconds."""
+    """The time of the last packet of any stream, in seconds."""
     last = 0.0
     with open_video(path) as (container, _):
         try:

@@ -130,7 +130,7 @@ def open_decoder(context: Any, path: Path, *, motion: bool, pixels: bool, thread
 
 @dataclass
 class Reader:
-    """Decodes one stream from wherever it stands, and counts what went wrong."""
+    """Decodes one stream from its current position, and counts what went wrong."""
 
     container: Any
     stream: Any

@@ -33,9 +33,9 @@ def scan(
         root: a folder, searched in all depths without hidden files and folders; or a list of files, whose common
             folder becomes the root.
         workers: processes that read.
-        progress: is told (files done, files).
+        progress: is called with (files done, files).
         previous: an earlier manifest of the same folder; files of equal size and time are taken from it.
-        journal: a file to which what is found is added as it is found; a scan that was stopped goes on from it. Whoever
+        journal: a file to which rows are added as they are found; a scan that was stopped resumes from it. Whoever
             keeps the result takes it away.
 
     Returns:
@@ -65,7 +65,7 @@ def read_videos(
         folder: the root.
         paths: below it, with forward slashes; a folder of pictures by its pattern.
         workers: processes that read.
-        progress: is told (files done, files).
+        progress: is called with (files done, files).
         previous: an earlier manifest of the same folder; files of equal size and time are taken from it.
         journal: see :func:`scan`.
 

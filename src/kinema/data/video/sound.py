@@ -1,7 +1,7 @@
-"""What the scan says about a file's sound: how long it is, and whether there is anything to hear.
+"""The scan's facts about a file's sound: how long it is, and whether it is silent.
 
-The packets are read through once, for their times. They are decoded until something is heard, so a file that is not
-silent costs next to nothing; of a long file only pieces are listened to.
+The packets are read once, for their times. They are decoded until the sound is not silent, so a file with sound costs
+next to nothing; of a long file only pieces are decoded.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def sound_facts(path: Path, duration: float, whole_seconds: float, pieces: int) 
     Args:
         path: a file with an audio stream.
         duration: seconds of the video, 0 where they are not known.
-        whole_seconds: up to this long a file is listened to as a whole.
+        whole_seconds: up to this long a file is decoded as a whole.
         pieces: of a longer one, pieces of ``PIECE_SECONDS`` evenly along it.
     """
     extent = _Extent()
@@ -46,8 +46,8 @@ def sound_facts(path: Path, duration: float, whole_seconds: float, pieces: int) 
                 place = extent.take(packet, tick, rate)
                 _, within = divmod(place, max(duration, whole_seconds) / pieces)
                 if (duration <= whole_seconds or within < PIECE_SECONDS) and (peak is None or peak < SILENCE):
-                    heard = _peak(stream, packet)
-                    peak = peak if heard is None else max(peak or 0.0, heard)
+                    found = _peak(stream, packet)
+                    peak = peak if found is None else max(peak or 0.0, found)
     except (av.FFmpegError, VideoError):
         pass
     return {"audio_duration": extent.seconds(), "audio_silent": None if peak is None else peak < SILENCE}

@@ -68,8 +68,8 @@ def load_text_weights(tower: TextTower, path: str | Path) -> tuple[str, ...]:
         wanted = {key for key in own if key.startswith(f"{part}.")}
         given = {f"{part}.{key}": value for key, value in parts.get(part, {}).items()}
         if wanted and given:
-            kept = {key: value for key, value in own.items() if key not in wanted}
-            load_strictly(tower, kept | given, f"the {part} of the text tower")
+            own_part = {key: value for key, value in own.items() if key not in wanted}
+            load_strictly(tower, own_part | given, f"the {part} of the text tower")
         elif wanted:
             left.append(part)
     return tuple(left)

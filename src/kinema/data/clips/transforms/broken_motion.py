@@ -1,12 +1,12 @@
 """A negative that keeps the scene and breaks the motion: DSM's temporal disturbance, and IIC's intra-negatives.
 
 Wang et al. 2021, DSM, AAAI 2021, arXiv 2009.05757; Tao, Wang, Yamasaki 2020, IIC, ACM Multimedia, arXiv 2008.02531
-('shuffle' and 'repeat'). Whoever tells the clip from it has looked at how things move. Each clip takes one kind:
+('shuffle' and 'repeat'). A network that distinguishes it from the clip has used motion. Each clip takes one kind:
 
-    warp      each frame is warped along what moved since the first, by a smooth map: what moves gets further here, is
-              held back there
+    warp      each frame is warped along what moved since the first, by a smooth map: what moves gets further here,
+              less far there
     shuffle   the frames after the first come in another order
-    repeat    the first frame is held
+    repeat    the first frame is repeated
     swap      two frames after the first change places
 
 The first frame is always the clip's own. Residual and motion say what the new frames do: differences are added up
@@ -14,7 +14,7 @@ along the clip, reordered, and taken apart again.
 
 A reconstruction: the authors' released code never calls its own temporal disturbance and takes another part of the
 video instead. Displacements add up at a fixed place, as if a place kept its motion, and are smoothed, because blocks of
-motion vectors would tear the picture, and a torn picture is told without looking at motion. IIC repeats a random frame.
+motion vectors would tear the picture, and a torn picture is recognised without motion. IIC repeats a random frame.
 
 Legend: B clips, T frames, S pixels a side; M_t what moved since the first frame, σ the map of the warp.
 """
@@ -53,7 +53,7 @@ class BrokenMotion:
         strength: the largest σ, the share of its displacement by which 'warp' carries a place further or holds it back;
             the smallest is half of it.
         variant: which variant it is made of, as those before it have left it; 1 is the key, whose crop and colours the
-            negative then shares: they cannot tell it from the positive. Made of the query (0) it is nearer to it than
+            negative then shares: they do not distinguish it from the positive. Made of the query (0) it is nearer to it than
             the positive is in all but the motion, and short trainings don't get past that.
     """
 
@@ -130,7 +130,7 @@ def _knots(clips: int, strength: float, generator: torch.Generator) -> Tensor:
 def _reordered(name: str, x: Tensor, order: Tensor) -> Tensor:
     """One view with its frames in another order, float [B, C, T, S, S]; ``order`` int64 [B, T] begins with 0.
 
-    Frames are moved as they lie in memory, [B, T, S, S, C], each in one piece.
+    Frames are moved in their layout in memory, [B, T, S, S, C], each in one piece.
     """
     frames = x.permute(0, 2, 3, 4, 1)
     places = (order + frames.shape[1] * torch.arange(len(x), device=x.device)[:, None]).flatten()
@@ -177,7 +177,7 @@ def _carried(motion: Tensor) -> Tensor:
     what stands still does not, bent to stay below ``FURTHEST``, and linear between cells: a warp along it tears
     nothing.
     """
-    size, motion = motion.shape[3:], motion[..., ::2, ::2]  # every other pixel tells a cell's average well enough
+    size, motion = motion.shape[3:], motion[..., ::2, ::2]  # every other pixel suffices for a cell's average
     since = (motion.cumsum(2) - motion[:, :, :1]) * MOTION_UNIT
     flat = since.transpose(1, 2).flatten(0, 1)
     length = torch.hypot(flat[:, :1], flat[:, 1:])

@@ -29,7 +29,7 @@ class TransformConfig:
         plain_second: probability that the second variant of a clip is only cropped and flipped, its colours and
             sharpness left alone (CoCLR's asymmetric half of the time).
         disturb: what is done after that to variants, and which negatives are made of them, in this order.
-        sound: how what is heard is changed, where a method hears; recipes of others do not tell it.
+        sound: the augmentation of sound, for methods with the view 'sound'; recipes of others do not have it.
     """
 
     area_min: float = 0.2

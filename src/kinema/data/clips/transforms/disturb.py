@@ -16,7 +16,7 @@ from kinema.core.clips import Disturbance
 from kinema.core.errors import ConfigError, ShapeError
 
 SAME = 1e-3
-"""Views that differ by no more than this anywhere are one clip: a clip that stands still has no broken motion."""
+"""Views that differ by no more than this anywhere are one clip: a still clip has no broken motion."""
 
 Views = Mapping[str, Tensor]
 
@@ -91,7 +91,7 @@ def check_variants(disturb: Sequence[Disturbance], variants: int) -> None:
 
 
 def needed_views(disturb: Sequence[Disturbance]) -> tuple[str, ...]:
-    """What disturbances must see beside the views asked for, each once."""
+    """The views that disturbances need, each once."""
     return tuple(dict.fromkeys(view for each in disturb for view in each.views))
 
 

@@ -28,7 +28,7 @@ def mel_filters(rate: int, fft: int, bands: int, fmin: float, fmax: float) -> Te
 
     Args:
         rate: samples a second.
-        fft: samples of the transform; bin k lies at k * rate / fft hertz.
+        fft: samples of the transform; bin k is at k * rate / fft hertz.
         bands: how many.
         fmin: where the first begins, in hertz.
         fmax: where the last ends, in hertz.

@@ -5,7 +5,7 @@ fraction of what the view shows; a flip negates dx (CoCLR's code forgets it). On
 ``MOTION_UNIT`` of its side a sampled frame, and values beyond ``MOTION_LIMIT`` units are clamped: encoders see numbers
 of unit order whatever the size of the video.
 
-Cells where the stream told no motion (intra-coded blocks, keyframes) count for nothing: a pixel takes the mean of the
+Cells where the stream has no vector (intra-coded blocks, keyframes) count for nothing: a pixel takes the mean of the
 valid cells under it, weighted as in the resampling, and is 0 where less than half of that weight is valid.
 """
 
@@ -28,7 +28,7 @@ def motion_view(motion: Tensor, valid: Tensor, extent: Tensor, geometry: Geometr
 
     Args:
         motion: float [N, T, h, w, 2], (dx, dy) as fractions of the frame's (width, height).
-        valid: bool [N, T, h, w], where the stream told a motion.
+        valid: bool [N, T, h, w], where the stream has a vector.
         extent: int64 [N, 2], rows and columns of the grid that are picture; they cover exactly the frame.
         geometry: crop and flip of the N clips, on the device of ``motion``.
         size: pixels of the view.
@@ -51,22 +51,22 @@ def motion_view(motion: Tensor, valid: Tensor, extent: Tensor, geometry: Geometr
 def motion_clips_view(
     clips: Tensor, valid: Tensor, extent: Tensor, geometry: Geometry, size: int
 ) -> tuple[Tensor, Tensor]:
-    """Motion clips in the geometry of the view that they come along with.
+    """Motion clips in the geometry of the view that they belong to.
 
-    A pixel of which the stream tells too little at one frame (a keyframe, an intra-coded block) takes the mean of what
-    it tells at the clip's frames. Left at 0, a keyframe's place would tell motion clips of one video apart, and
-    stillness would be claimed that nobody saw.
+    A pixel with too few vectors at one frame (a keyframe, an intra-coded block) takes the mean of its vectors at the
+    clip's frames. Left at 0, a keyframe's place would distinguish motion clips of one video, and would look like a
+    still picture.
 
     Args:
         clips: float [B, 1 + N, M, h, w, 2], (dx, dy) as fractions of the frame's (width, height).
-        valid: bool [B, 1 + N, M, h, w], where the stream told a motion.
+        valid: bool [B, 1 + N, M, h, w], where the stream has a vector.
         extent: int64 [B, 2], rows and columns of the grid that are picture.
         geometry: crop and flip of the B clips, on the device of ``clips``.
         size: s, pixels of the result.
 
     Returns:
         Float [B, 1 + N, 2, M, s, s], in the unit and the limits of :func:`motion_view`, and bool [B, 1 + N]: the motion
-        clips that tell anything.
+        clips that have any vector.
     """
     b, n, m, h, w = valid.shape
     # Components apart, unlike in motion_view: there is no change of channels to do with the columns, and so many small

@@ -1,6 +1,6 @@
-"""The view in which a clip is heard: a log-mel spectrogram of fixed scale, and how it is changed in training.
+"""The view 'sound' of a clip: a log-mel spectrogram of fixed scale, and its augmentation in training.
 
-In training the stretch lies a little earlier or later, is louder or softer, and loses a run of its frames and a run of
+In training the stretch is a little earlier or later, is louder or softer, and loses a run of its frames and a run of
 its bands (SpecAugment: Park et al. 2019, arXiv 1904.08779, without its time warping). Each clip has draws of its own,
 all of them numbers in [0, 1) from a CPU generator. What is masked, and frames where the audio does not cover the clip,
 are 0, the scale's mean: silence lies far below it.
@@ -27,7 +27,7 @@ SOUND_STD = 4.0
 """The distance from ``SOUND_MEAN`` that is 1 in the view."""
 
 FLOOR = 1e-6
-"""Energies below it count as it: digital silence is -2.2 in the view, and the noise of 16 bits is not heard."""
+"""Energies below it count as it: digital silence is -2.2 in the view, and the noise of 16 bits is below it."""
 
 DRAWS = 6
 """Numbers that a clip draws: shift, gain, and length and place of both masks."""
@@ -35,7 +35,7 @@ DRAWS = 6
 
 @dataclass(frozen=True)
 class SoundAugment:
-    """How far what is heard in training may differ from the clip's sound; how far it is shifted, ``SoundSpec`` says.
+    """The augmentation of a clip's sound in training; its shift is a field of ``SoundSpec``.
 
     Args:
         gain: decibels by which it may be louder or softer.
@@ -63,12 +63,12 @@ def draw_sound(clips: int, generator: torch.Generator) -> Tensor:
 def sound_view(
     sound: Tensor, valid: Tensor, spec: SoundSpec, config: SoundAugment | None = None, draws: Tensor | None = None
 ) -> Tensor:
-    """Stretches of sound as they are heard.
+    """Spectrograms of stretches of sound.
 
     Args:
         sound: float [B, S], S = ``spec.read``.
         valid: bool [B, S], where the audio covers them.
-        spec: what is heard of a clip.
+        spec: the stretch of a clip.
         config: the augmentation; None for the middle of each stretch as it is.
         draws: from :func:`draw_sound`, with ``config``.
 
@@ -87,21 +87,27 @@ def sound_view(
     if config is not None and draws is not None:
         shift = (draws[:, 0] * (2 * spec.margin + 1)).long().clamp_max(2 * spec.margin)
     places = shift.to(sound.device)[:, None] + torch.arange(spec.samples, device=sound.device)
-    heard, covered = sound.gather(1, places), valid.gather(1, places[:, :: spec.hop])
+    stretch, covered = sound.gather(1, places), valid.gather(1, places[:, :: spec.hop])
     if config is not None and draws is not None:
         decibels = config.gain * (2 * draws[:, 1] - 1)
-        heard = heard * (10.0 ** (decibels / 20)).to(sound)[:, None]
+        stretch = stretch * (10.0 ** (decibels / 20)).to(sound)[:, None]
     window = max(2, round(spec.rate * spec.window))
     mel = log_mel(
-        heard, spec.rate, window=window, hop=spec.hop, bands=spec.bands, fft=2 ** (window - 1).bit_length(), floor=FLOOR
+        stretch,
+        spec.rate,
+        window=window,
+        hop=spec.hop,
+        bands=spec.bands,
+        fft=2 ** (window - 1).bit_length(),
+        floor=FLOOR,
     )
     view = (mel[..., : spec.frames] - SOUND_MEAN) / SOUND_STD
-    kept = covered[:, None, :].expand_as(view)
+    mask = covered[:, None, :].expand_as(view)
     if config is not None and draws is not None:
-        told = draws.to(sound.device)
-        kept = kept & ~_run(told[:, 2], told[:, 3], config.frames, spec.frames)[:, None, :]
-        kept = kept & ~_run(told[:, 4], told[:, 5], config.bands, spec.bands)[:, :, None]
-    return torch.where(kept, view, 0.0)[:, None]
+        drawn = draws.to(sound.device)
+        mask = mask & ~_run(drawn[:, 2], drawn[:, 3], config.frames, spec.frames)[:, None, :]
+        mask = mask & ~_run(drawn[:, 4], drawn[:, 5], config.bands, spec.bands)[:, :, None]
+    return torch.where(mask, view, 0.0)[:, None]
 
 
 def _run(length: Tensor, place: Tensor, share: float, whole: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Background erasing: a still frame of the clip is added to every frame, so that the background tells nothing.
+"""Background erasing: a still frame of the clip is added to every frame, so that the background is not informative.
 
 Wang, Gao, Li, Lin, Ma, Cheng, Peng, Huang, Ji, Sun, "Removing the Background by Adding the Background" (BE), CVPR
 2021, arXiv 2009.05769: x̃_t = (1 − λ) x_t + λ x_s. What stands still in the clip is now true of another moment too; what

@@ -2,7 +2,7 @@
 
 A variant of a clip draws, in this order, its crop and flip, whether it is left plain, its colours and its blur, all
 from a CPU generator: the same draws on every device and for every choice of views. All frames of a clip share them,
-so a clip that stands still stays still. Disturbances (``disturb``) come after all variants, with their own draws. All
+so a still clip stays still. Disturbances (``disturb``) come after all variants, with their own draws. All
 of it is computed in float32, also where training runs in mixed precision.
 
 The views, float [B, C, T, size, size] in ``channels_last_3d`` order:
@@ -11,11 +11,10 @@ The views, float [B, C, T, size, size] in ``channels_last_3d`` order:
     residual  (x_t − x_{t−1}) / RESIDUAL_UNIT, the frame before the clip giving x_{−1}; C = 3
     motion    displacements a sampled frame in units of MOTION_UNIT of the view's side; C = 2, (dx, dy)
 
-The fourth is heard and not seen, [B, 1, bands, frames]: 'sound' (``sound``). What it draws is drawn last of all, and
-no disturbance touches it.
+The fourth is 'sound' (``sound``), [B, 1, bands, frames]. Its draws come last of all, and no disturbance changes it.
 
-Colours act on rgb and residual, the blur on both, the geometry on all three. What comes along beside the clips, a
-keyframe and motion clips, has the geometry of the first variant; the keyframe has colours and a blur of its own, drawn
+Colours act on rgb and residual, the blur on both, the geometry on all three. The companions of a clip, a keyframe and
+motion clips, have the geometry of the first variant; the keyframe has colours and a blur of its own, drawn
 after those of the clips. Departure from the usual order of crop, jitter, grey, blur: the blur is part of the resampling
 (see ``blur``) and so comes before the colours are clamped.
 """
@@ -54,12 +53,12 @@ class ViewTransform:
         spec: frames and size of a clip.
         views: what to compute, of 'rgb', 'residual', 'motion' and 'sound'; nothing else is.
         config: strength of the augmentation, and the disturbances; evaluation does not read it.
-        companions: says how large motion clips are shown that come along; as large as the views by default.
-        sound: what is heard of a clip, for the view 'sound'.
+        companions: the size of motion clips, if there are any; as large as the views by default.
+        sound: the stretch of sound of a clip, for the view 'sound'.
 
     Raises:
         ConfigError: no view, an unknown one, or one named twice; a size that ``companions.shrink`` does not divide;
-            disturbances, which act on pictures, of what is only heard.
+            disturbances, which act on pictures, with 'sound' as the only view.
     """
 
     def __init__(
@@ -83,7 +82,7 @@ class ViewTransform:
                 "Leave transforms out, or take a view that is seen too.",
             )
         self.reads = tuple(dict.fromkeys((*self._seen, *needed_views(self.config.disturb))))
-        """The views that training sees: those asked for, and what the disturbances must see beside them."""
+        """The views of training: those of the method, and those that the disturbances need."""
         self.needs_sound = SOUND in self.views
         """Whether the clips must come with their sound."""
         self.elsewhere = any(each.elsewhere for each in self.config.disturb)
@@ -158,7 +157,7 @@ class ViewTransform:
         """The views of ten-crop testing, one crop at a time; see ``geometry.ten_crops``.
 
         The crops are as large as training's are before they are changed: ``clip.size`` of ``clip.short_side``. A sound
-        has no crops: it is heard once.
+        has no crops: it comes once.
 
         Args:
             raw: B clips in V windows, on any device; the windows stay V variants.
@@ -188,11 +187,11 @@ class ViewTransform:
             tuple(only(each, self._seen) for each in group) for group in (made.variants, made.negatives)
         )
         if self.needs_sound:
-            variants = tuple({**seen, SOUND: self._heard(raw, v, generator)} for v, seen in enumerate(variants))
+            variants = tuple({**seen, SOUND: self._sound_view(raw, v, generator)} for v, seen in enumerate(variants))
         label = raw.label if labels else None
         return ClipBatch(variants, raw.index, raw.source, label, negatives, made.valid, **companions)
 
-    def _heard(self, raw: RawClips, v: int, generator: torch.Generator | None) -> Tensor:
+    def _sound_view(self, raw: RawClips, v: int, generator: torch.Generator | None) -> Tensor:
         """The sound of a variant, augmented where there is a generator."""
         assert raw.sound is not None
         assert raw.sound_valid is not None

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from kinema.serving.charting import plane, within
+from kinema.serving.projection_map import plane, within
 
 
 def crossings(point, polygon):
@@ -63,7 +63,7 @@ def test_few_or_equal_rows_have_a_place_too(vectors):
 def test_many_windows_are_drawn_as_videos_and_many_videos_evenly(serve, client, monkeypatch):
     from fastapi.testclient import TestClient
 
-    monkeypatch.setattr("kinema.serving.charting.MOST", 10)
+    monkeypatch.setattr("kinema.serving.projection_map.MOST", 10)
     with TestClient(serve(), base_url="http://127.0.0.1") as few:
         chart = few.get("/api/map").json()
         assert (chart["over"], chart["total"], len(chart["x"])) == ("videos", 14, 10)

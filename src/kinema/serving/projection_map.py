@@ -1,4 +1,4 @@
-"""The archive as points of a plane: what lies together is alike, as far as two directions can show it.
+"""The archive as points of a plane: near points are similar, as far as two directions can show it.
 
 The plane is that of the first two principal components (scikit-learn's PCA), which is the same at every start and takes
 no more than a moment. Of more than ``MOST`` windows whole videos are drawn, and of more videos evenly spaced ones.
@@ -47,7 +47,7 @@ class Chart:
 
 
 class Charts:
-    """The chart of a table's present version, made when it is first asked for.
+    """The chart of a table's current version, made when it is first needed.
 
     Args:
         archive: the table.
@@ -56,7 +56,7 @@ class Charts:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._lock = threading.Lock()
-        self._kept: Chart | None = None
+        self._chart: Chart | None = None
 
     def now(self) -> Chart:
         """The chart.
@@ -66,14 +66,14 @@ class Charts:
         """
         with self._lock:
             now = self._archive.snapshot()
-            if self._kept is None or self._kept.version != now.version:
+            if self._chart is None or self._chart.version != now.version:
                 over: Over = "windows" if now.windows <= MOST else "videos"
                 with place.telling(self._archive.uri):
-                    self._kept = _made(self._archive.table, now.version, over)
-            return self._kept
+                    self._chart = _chart_of(self._archive.table, now.version, over)
+            return self._chart
 
     def inside(self, version: int, polygon: list[tuple[float, float]]) -> tuple[Over, list[str]]:
-        """What the points of the chart are, and the rows of those that lie within a lasso.
+        """The kind of the chart's points, and the rows of those within a lasso.
 
         Args:
             version: of the table whose chart was drawn.
@@ -91,7 +91,7 @@ class Charts:
         return chart.over, [chart.ids[at] for at in np.flatnonzero(found).tolist()]
 
     def within(self, version: int, polygon: list[tuple[float, float]], over: Over) -> str:
-        """The condition, in SQL, that a row lies within a lasso, or its video where points and rows differ in kind.
+        """The condition, in SQL, that a row is within a lasso, or its video where points and rows differ in kind.
 
         Args:
             version: of the table whose chart was drawn.
@@ -110,7 +110,7 @@ class Charts:
 
 
 def within(points: NDArray[np.float64], polygon: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which points lie within a polygon: those whose ray to the right crosses its edge an odd number of times.
+    """Which points are within a polygon: those whose ray to the right crosses its edge an odd number of times.
 
     Args:
         points: [N, 2].
@@ -156,14 +156,14 @@ def plane(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
     return unit, share
 
 
-def _made(table: Any, version: int, over: Over) -> Chart:
+def _chart_of(table: Any, version: int, over: Over) -> Chart:
     columns = ["id", "video", "frame", "start", "end", "label", "cluster", "vector"]
     rows = table.search().where(f"kind = '{over[:-1]}'").select(columns).to_arrow().sort_by("id")
     total = rows.num_rows
     if total > MOST:
         rows = rows.take(np.linspace(0, total - 1, MOST).round().astype(np.int64))
     where, share = plane(vectors_in(rows))
-    told = rows.select(columns[1:-1]).to_pydict()
+    values = rows.select(columns[1:-1]).to_pydict()
     names: dict[str, str] = {}
-    told["video"] = [names.setdefault(path, video_id(path)) for path in told["video"]]
-    return Chart(version, over, tuple(rows["id"].to_pylist()), where, told, share, total)
+    values["video"] = [names.setdefault(path, video_id(path)) for path in values["video"]]
+    return Chart(version, over, tuple(rows["id"].to_pylist()), where, values, share, total)

@@ -1,9 +1,9 @@
-"""What is asked: embeddings that the table has, and those of clips that were brought or cut, encoded one at a time.
+"""Queries: embeddings from the table, and those of uploaded clips and cut stretches, encoded one at a time.
 
-A query has a name, so that it is encoded once however often it is asked. That of an indexed video is the video's, that
-of a window has '@' and its first frame behind it; both need no encoder. Any other is a draw of letters, which is
-forgotten when ``KEPT`` later ones have come, or when the table is made anew with another centre: the query was seen
-from the old one, and its file is gone.
+A query has a name, so that it is encoded once however often it is used. The name of an indexed video's query is the
+video's; that of a window has '@' and its first frame behind it; both need no encoder. Any other name is random, and is
+dropped after ``MOST_QUERIES`` later ones, or when the table is rebuilt with another centre: the query was computed with
+the old one, and its file is deleted.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from kinema.serving.failures import RefusedError, missing
 from kinema.serving.footage import open_below
 from kinema.serving.settings import Settings
 
-KEPT = 2048
+MOST_QUERIES = 2048
 READERS = 4
-"""Questions to the table at once: each may hold some ten thousand rows."""
+"""Reads of the table at a time: each may hold some ten thousand rows."""
 
 NAME = r"^(?:[0-9a-f]{20}(?:@[0-9]{1,12})?|~[0-9A-Za-z_-]{16})$"
 """What names of queries look like."""
@@ -41,7 +41,7 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
-class Asked:
+class EncodedQuery:
     """A query that can be searched with.
 
     Args:
@@ -64,7 +64,7 @@ class Asked:
 
 
 class Desk:
-    """Where queries are encoded, kept and asked.
+    """Encodes queries and holds them by name.
 
     Args:
         archive: the table and its encoder.
@@ -74,19 +74,19 @@ class Desk:
 
     def __init__(self, archive: Archive, settings: Settings, device: str | None = None) -> None:
         self.archive, self.settings, self._device = archive, settings, device
-        self._kept: OrderedDict[str, tuple[Asked, Tensor | None]] = OrderedDict()
+        self._queries: OrderedDict[str, tuple[EncodedQuery, Tensor | None]] = OrderedDict()
         self._lock = threading.Lock()
         self._waiting = 0
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="kinema-encoder")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="kinema-table")
 
     async def read(self, job: Callable[[], Answer]) -> Answer:
-        """Asks the table in one of a few threads; who comes while all are taken waits for a turn."""
+        """Runs a read of the table in one of a few threads; waits while all are busy."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, job)
 
     async def encode(
         self, file: Path, video: Video, stretch: tuple[float, float] | None, about: str, path: str | None = None
-    ) -> Asked:
+    ) -> EncodedQuery:
         """Encodes a video, a stretch of one, a picture, or a sound, after those who came before.
 
         Args:
@@ -121,24 +121,24 @@ class Desk:
 
     def _encoded(
         self, file: Path, video: Video, stretch: tuple[float, float] | None, about: str, path: str | None
-    ) -> Asked:
+    ) -> EncodedQuery:
         centre = self.archive.snapshot().centre
-        told: dict[str, Any] = {"centre": centre, "space": self.archive.made.space, "device": self._device}
-        found = read_query(self.archive.model, file, known=lambda _: video, stretch=stretch, **told)
-        asked = Asked(
+        options: dict[str, Any] = {"centre": centre, "space": self.archive.made.space, "device": self._device}
+        found = read_query(self.archive.model, file, known=lambda _: video, stretch=stretch, **options)
+        query = EncodedQuery(
             f"~{secrets.token_urlsafe(12)}", found.vector, about, path, found.start, found.end, note=found.note
         )
         with self._lock:
-            self._kept[asked.name] = asked, centre
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        return asked
+            self._queries[query.name] = query, centre
+            while len(self._queries) > MOST_QUERIES:
+                self._queries.popitem(last=False)
+        return query
 
-    async def of_archive(self, name: str, stretch: tuple[float, float] | None, frame: int | None) -> Asked:
+    async def of_archive(self, name: str, stretch: tuple[float, float] | None, frame: int | None) -> EncodedQuery:
         """An indexed video, one of its windows, or any stretch of it.
 
         Raises:
-            RefusedError: 404, there is none; 403, its file lies elsewhere; see :meth:`encode`.
+            RefusedError: 404, there is none; 403, its file is elsewhere; see :meth:`encode`.
         """
         if stretch is None:
             return await self.read(lambda: self.find(name if frame is None else f"{name}@{frame}"))
@@ -151,29 +151,29 @@ class Desk:
                 )
             return await self.encode(root / video.path, video, stretch, video.path, video.path)
 
-    def find(self, name: str) -> Asked:
+    def find(self, name: str) -> EncodedQuery:
         """A query by its name.
 
         Raises:
-            RefusedError: 404, there is none, or it was forgotten.
+            RefusedError: 404, there is none, or it was dropped.
         """
         if name.startswith("~"):
             now = self.archive.snapshot().centre
             with self._lock:
-                asked, centre = self._kept.pop(name, (None, None))
-                if asked is None or not _same(centre, now):
+                query, centre = self._queries.pop(name, (None, None))
+                if query is None or not _same(centre, now):
                     raise missing("query; the server has forgotten it, so bring the clip again")
-                self._kept[name] = asked, centre
-                return asked
+                self._queries[name] = query, centre
+                return query
         if not re.fullmatch(NAME, name):
             raise missing("query")
         video, _, frame = name.partition("@")
         vector, row = self.archive.vector(video, int(frame) if frame else None)
         start, end = (row["start"], row["end"]) if frame else (None, None)
-        return Asked(name, vector, row["video"], row["video"], start, end)
+        return EncodedQuery(name, vector, row["video"], row["video"], start, end)
 
     def close(self) -> None:
-        """Ends the threads; what waits is dropped."""
+        """Ends the threads; waiting jobs are dropped."""
         for pool in (self._encoder, self._readers):
             pool.shutdown(wait=False, cancel_futures=True)
 
