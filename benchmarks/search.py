@@ -199,10 +199,10 @@ def embedding(name: str, videos: int, frames: int) -> dict[str, float]:
         files = [folder / f"{number}.mp4" for number in range(videos)]
         for number, file in enumerate(files[: videos // 2]):
             film(file, frames, number)
-        new = api_search.embed(model, folder, out=out)
+        new: Any = api_search.embed(model, folder, out=out)
         for number, file in enumerate(files[videos // 2 :], videos // 2):
             film(file, frames, number)
-        done = api_search.embed(model, folder, out=out)
+        done: Any = api_search.embed(model, folder, out=out)
         found["reading"] = only_read(model, files, frames)
     found["bound"] = 1 / (1 / found["bare"] + 1 / found["reading"])
     found |= {"new table": new.windows / new.seconds, "embedding": (done.windows - new.windows) / done.seconds}

@@ -126,7 +126,7 @@ def test_a_run_starts_from_the_weights_of_a_folder_and_takes_its_sizes(call, cor
     tokenizer().write(published / "tokenizer.json")
     command = ["pretrain", name, corpus, "--out", tmp_path / "run", "--weights", published, "--cache", text_cache]
     command += ["--epochs", 1, "--method.max_length", 20, "--logger", "none", "--device", "cpu", "--json"]
-    status, told, err = call(*command)
+    status, _, err = call(*command)
     assert status == 0, err
     encoder = RunFolder.open(tmp_path / "run").read("recipe.json")["encoder"]
     sizes = (encoder["name"], encoder["width"], encoder["vocabulary"], encoder["positions"])
