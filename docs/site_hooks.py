@@ -170,9 +170,8 @@ def dotted(name: str) -> str:
 
 
 def room(name: str) -> str:
-    """The page of reference that holds a module: its room, or 'beside' for the files beside the rooms."""
-    parts = Path(name).parts
-    return parts[2] if len(parts) > 3 else "beside"
+    """The page of reference that holds a module: that of its room."""
+    return Path(name).parts[2]
 
 
 def reference() -> dict[str, str]:
@@ -186,8 +185,9 @@ def reference() -> dict[str, str]:
     told = "What `import kinema` gives. All else, by room: [the architecture](../architecture.md) says what each holds."
     pages = {"reference/index.md": "\n\n".join(["# The public face", told, *face]) + "\n"}
     for place, names in rooms.items():
-        title = "# Beside the rooms" if place == "beside" else f"# kinema.{place}"
-        pages[f"reference/{place}.md"] = "\n\n".join([title, *(f"::: {dotted(name)}" for name in names)]) + "\n"
+        pages[f"reference/{place}.md"] = (
+            "\n\n".join([f"# kinema.{place}", *(f"::: {dotted(name)}" for name in names)]) + "\n"
+        )
     return pages
 
 

@@ -16,11 +16,11 @@ ALLOWED = {
     "methods": {"core", *PEERS},
     "training": {"core"},
     "evaluation": {"core"},
-    "reporting": {"core", "training"},
+    "reporting": {"core"},
     "recipes": {"core", *PEERS, "methods", "training"},
     "protocols": {"core", *PEERS, "methods", "recipes", "training", "evaluation"},
     "exporting": {"core", "data", "networks", "training"},
-    "searching": {"core", "data", "reporting"},
+    "searching": {"core", "data"},
     "evolving": {"core", "data", "evaluation"},
 }
 ALLOWED["api"] = set(ALLOWED)

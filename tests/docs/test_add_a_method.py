@@ -1,4 +1,4 @@
-"""The page that adds a method, carried out in a copy of the repository: four files, and the rest comes by itself."""
+"""The page that adds a method, carried out in a copy of the repository: four files and a line, and the rest comes by itself."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from page_copy import blocks, carry_out
 PAGE = "docs/how-to/add-a-method.md"
 TOUCHED = {
     "src/kinema/methods/barlow_twins.py",
+    "src/kinema/recipes/barlow_twins.py",
     "src/kinema/recipes/table.py",
     "tests/methods/test_barlow_twins.py",
     "docs/methods/barlow-twins.md",

@@ -60,7 +60,7 @@ def test_a_folder_in_the_navigation_is_what_is_named_nowhere_else(hooks):
         ("methods/moco.md", "../../benchmarks/README.md", "../results.md"),
         ("methods/moco.md", "../../src/kinema/methods/moco.py", "../reference/methods.md#kinema.methods.moco"),
         ("architecture.md", "../src/kinema/core/__init__.py", "reference/core.md#kinema.core"),
-        ("architecture.md", "../src/kinema/api.py", "reference/beside.md#kinema.api"),
+        ("architecture.md", "../src/kinema/api/pretraining.py", "reference/api.md#kinema.api.pretraining"),
         ("datasets/layouts.md", "../../README.md#your-own-data", "../index.md#your-own-data"),
         ("methods/moco.md", "#the-idea", "#the-idea"),
         ("methods/moco.md", "https://arxiv.org/abs/1911.05722", "https://arxiv.org/abs/1911.05722"),

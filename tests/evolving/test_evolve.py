@@ -144,7 +144,7 @@ def test_the_settings_file_is_read_as_the_plan_it_was_made_of(tmp_path):
     assert settings["method_settings"] == {"weights": dict(chosen.method.weights), "rest": 0.0}
     assert not {"epochs", "clip", "transform", "encoder", "optimiser"} & set(settings)
     assert changed(plan, {"method_settings": settings["method_settings"]}) == chosen
-    assert api.encoder_name(chosen.recipe().phases[0]) == "elo"
+    assert api.encoder_name(chosen.recipe().phases[0].method) == "elo"
 
 
 def test_weights_cannot_be_given_to_the_search_for_them(tiny_manifest, tmp_path):

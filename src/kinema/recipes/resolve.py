@@ -18,7 +18,7 @@ from kinema.recipes.table import entry_of, leading, method_entry
 from kinema.recipes.table import preset as preset_plan
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Recipe
-from kinema.training.trainer import build_method, check_weights
+from kinema.training.trainer import build_method
 
 
 def resolved(
@@ -70,7 +70,6 @@ def context_of(recipe: Recipe, table: Table) -> TrainingContext:
     for phase in recipe.phases:
         recipe.data.check(phase.needs)
         build_method(recipe, phase, context)
-    check_weights(recipe, context)
     return context
 
 
