@@ -30,15 +30,16 @@ class Stopped(BaseException):
 
 
 def plans():
-    """A plan for every method that learns by itself, in each form that has code of its own, and for two together."""
-    from debug_size import FORMS, SMALL
+    """A plan for every method of clips that learns by itself, in each form with code of its own, and for two joined."""
+    from debug_size import CLIPS, FORMS, SMALL
     from tiny_runs import tiny_plan
 
     from kinema.recipes.table import METHODS
 
     size = {"cmd": {key: SMALL[key] for key in ("width", "motion_frames", "predictor")} | {"grid": 1}}
-    forms = {label: (name, form) for label, (name, form) in FORMS.items() if label != "elo-sound"}
-    cases = {name: (name, size.get(name, {})) for name, entry in METHODS.items() if entry.alone} | forms
+    forms = {label: (name, form) for label, (name, form) in FORMS.items() if label in CLIPS and label != "elo-sound"}
+    alone = [name for name, entry in METHODS.items() if entry.alone and name in CLIPS]
+    cases = {name: (name, size.get(name, {})) for name in alone} | forms
     made = {label: tiny_plan(name, method=form, clips_per_video=4, epochs=2) for label, (name, form) in cases.items()}
     made["cpr"] = replace(made["cpr"], epochs=3, schedule=replace(made["cpr"].schedule, turns=2))
     beside = tiny_plan("be-regulariser").method
