@@ -248,7 +248,7 @@ def test_a_page_for_a_person(tried):
         "cpr-rgb",
         "2 x 12 = 24",
         "optimiser",
-        "to be decoded once",
+        "to be made once",
         "48 steps",
         "nothing was",
     ):

@@ -29,24 +29,17 @@ class Stopped(BaseException):
     """The training ends here, as if the process had been killed."""
 
 
-def of_text(method):
-    """Whether a method learns from documents, of which nothing is recorded here."""
-    from kinema.recipes.table import METHODS
-
-    return METHODS[method].modalities == ("text",)
-
-
 def plans():
-    """A plan for every method that learns from videos by itself, in each form of its own, and for two together."""
-    from debug_size import FORMS, SMALL
+    """A plan for every method of clips that learns by itself, in each form with code of its own, and for two joined."""
+    from debug_size import CLIPS, FORMS, SMALL
     from tiny_runs import tiny_plan
 
     from kinema.recipes.table import METHODS
 
     size = {"cmd": {key: SMALL[key] for key in ("width", "motion_frames", "predictor")} | {"grid": 1}}
-    forms = {label: each for label, each in FORMS.items() if label != "elo-sound" and not of_text(each[0])}
-    video = [name for name, entry in METHODS.items() if entry.alone and not of_text(name)]
-    cases = {name: (name, size.get(name, {})) for name in video} | forms
+    forms = {label: (name, form) for label, (name, form) in FORMS.items() if label in CLIPS and label != "elo-sound"}
+    alone = [name for name, entry in METHODS.items() if entry.alone and name in CLIPS]
+    cases = {name: (name, size.get(name, {})) for name in alone} | forms
     made = {label: tiny_plan(name, method=form, clips_per_video=4, epochs=2) for label, (name, form) in cases.items()}
     made["cpr"] = replace(made["cpr"], epochs=3, schedule=replace(made["cpr"].schedule, turns=2))
     beside = tiny_plan("be-regulariser").method

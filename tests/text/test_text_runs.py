@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ from tiny_texts import library_model, tokenizer
 
 import kinema
 from kinema.api.run import Run
+from kinema.api.settings import PretrainSettings
 from kinema.data.documents import read_documents
+from kinema.recipes.changes import fields_of_data
 from kinema.recipes.json import recipe_from_plain
-from kinema.recipes.table import METHODS
+from kinema.recipes.table import METHODS, preset
 from kinema.training.checkpoints import read_tower
 from kinema.training.run_folder import RunFolder
 
@@ -189,6 +192,13 @@ def test_help_speaks_of_documents(call, name):
     assert [word for word in ("clip", "video", "motion", "transform ", "--sound", "--base") if word in words] == []
     assert all(f"--{option}" in told for option in ("tokenizer", "vocabulary", "repeats", "method.temperature"))
     assert "column 'text'" in told
+
+
+@pytest.mark.parametrize("name", ["moco", "declutr"])
+def test_an_editor_completes_every_setting_of_a_plan_and_its_data(name):
+    plan = preset("small", name)
+    own = {field.name for field in fields(plan)} - {"method", "data"}
+    assert {*own, *fields_of_data(plan)} <= PretrainSettings.__annotations__.keys()
 
 
 def test_the_documentation_of_python_is_a_corpus(call, tmp_path):

@@ -42,6 +42,14 @@ class PretrainSettings(TypedDict, total=False):
     cache_gib: float
     workers: int
     sound: SoundSpec | Part
+    # of documents
+    tokenizer: str
+    vocabulary: int
+    kind: Literal["wordpiece", "bytes"]
+    lowercase: bool
+    min_words: int
+    encoding: str
+    repeats: int
     # on top of a method, by name
     transforms: Sequence[str]
     base: str | MethodConfig

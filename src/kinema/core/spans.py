@@ -82,7 +82,7 @@ class SpanNeeds:
     Args:
         anchors: A, anchors of a document.
         positives: P, positives of an anchor; 0 for none.
-        cut: 'spans' of Beta-distributed length (DeCLUTR), or whole 'sentences' (SimCSE), of which each anchor is one.
+        cut: 'spans' of Beta-distributed length (DeCLUTR), or whole 'sentences', of which each anchor is one.
         min_length: shortest span, in tokens of the tokenizer without special ones.
         max_length: longest span or sentence; what is longer is cut.
         sampling: where positives lie: 'any' overlapping, adjacent or within; 'subsuming' within the anchor only;

@@ -11,8 +11,8 @@ from kinema.core.cost import CacheEstimate
 from kinema.estimating.records import Estimate, PhaseEstimate
 
 CACHE = {
-    "there": "decoded before",
-    "to be made": "to be decoded once",
+    "there": "made before",
+    "to be made": "to be made once",
     "too large": "more than --cache-gib allows, so clips are read from the files",
 }
 
@@ -30,7 +30,7 @@ def table(estimate: Estimate) -> Group:
         phases.add_row(*_row(phase))
         memory.add_row(escape(phase.name), *map(size, phase.trial.memory.plain().values()))
     whole = Table(box=None, show_header=False, pad_edge=False)
-    whole.add_row("decoded videos", _cache(estimate.cache))
+    whole.add_row(f"cached {estimate.rows}", _cache(estimate.cache))
     whole.add_row("the whole", f"{estimate.steps} steps, about {duration(estimate.seconds)}")
     whole.add_row("nothing was written", "")
     notes = Table(box=None, show_header=False, pad_edge=False)

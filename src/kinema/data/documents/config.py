@@ -119,7 +119,7 @@ class DocumentsConfig:
             if not isinstance(one, SpanNeeds):
                 raise ConfigError(
                     f"The method learns from other data than documents: it needs {type(one).__name__}.",
-                    "Choose a method of text, for instance declutr or simcse.",
+                    "Choose a method of text, for instance declutr.",
                 )
             if one.cut == "sentences" and one.positives:
                 raise ConfigError(

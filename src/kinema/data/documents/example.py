@@ -74,7 +74,7 @@ class SpanExample:
 
     def _rows(self, x: Tensor, rows: slice) -> Tensor:
         """The sequences of some documents, [size each, L] to [n each, L]."""
-        return x.reshape(self.size, -1, x.shape[1])[rows].flatten(0, 1)
+        return x.view(self.size, -1, x.shape[1])[rows].flatten(0, 1)
 
 
 def _masked(anchors: Tokens) -> MaskedTokens:

@@ -21,7 +21,7 @@ def build_text_tower(config: TextConfig, head: TextHead | None = None, *, langua
 
     Args:
         config: which network.
-        head: 'tanh' for SimCSE's projection head; None for none.
+        head: 'tanh' for a projection head; None for none.
         language: whether the tower has the head of the masked language model.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A text tower: the encoder of sentences, the head of its masked language model, and the head that SimCSE trains with.
+"""A text tower: the encoder of sentences, the head of its masked language model, and a head for training alone.
 
 The encoder is a transformer of ``transformers`` without its language head; a sentence is the mean of its tokens'
 states, special tokens included and padding not (Reimers & Gurevych 2019, arXiv 1908.10084; DeCLUTR, arXiv 2006.03659).
@@ -128,7 +128,7 @@ class Given(nn.Module):
 
 
 class TanhHead(nn.Module):
-    """A linear layer and tanh, [N, dim] to [N, dim]: what SimCSE has above its encoder in training, and drops.
+    """A linear layer and tanh, [N, dim] to [N, dim]: above the encoder in training, and dropped afterwards.
 
     Source: Gao, Yao, Chen 2021, "SimCSE", arXiv 2104.08821, section 6.3 and table 6 (MLP in training only).
     """
@@ -154,7 +154,7 @@ class TextTower(nn.Module):
         config: what it was built from, with no folder left to read.
         encoder: what is used after training.
         language_head: of the masked language model; None where nothing is to be predicted.
-        head: 'tanh' for SimCSE's projection head; None for none.
+        head: 'tanh' for a projection head; None for none.
     """
 
     view = "text"
