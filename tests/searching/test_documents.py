@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from searching_tables import from_centre, rows_by_id, vectors_of
+from searching_texts import nearest_passages, story
 from tiny_texts import tokenizer, tower
 
 import kinema
@@ -32,12 +32,6 @@ from kinema.searching.schema import centre_of
 from kinema.searching.sheet import sheet
 
 KILLED = Path(__file__).with_name("killed_documents.py")
-NOUNS = ("river", "stone", "light", "garden", "winter", "paper", "silver", "morning", "engine", "letter", "island")
-
-
-def story(seed, sentences):
-    draw = random.Random(seed)
-    return " ".join(" ".join(draw.choices(NOUNS, k=draw.randint(3, 9))).capitalize() + "." for _ in range(sentences))
 
 
 @pytest.fixture
@@ -284,18 +278,6 @@ def test_killed_and_gone_on_with_the_table_equals_an_uninterrupted_one(trained, 
     assert resumed.schema.metadata == whole.schema.metadata
 
 
-def oracle(vectors, rows, query, k):
-    """The k nearest passages, without those that nearly equal an earlier one of their document."""
-    scores = vectors.astype(np.float64) @ query
-    chosen = []
-    for at in np.argsort(-scores):
-        same = [other for other in chosen if rows[other]["document"] == rows[at]["document"]]
-        if all(vectors[at] @ vectors[other] < 0.99 for other in same):
-            chosen.append(at)
-    columns = ("document", "start", "end", "passage")
-    return [tuple(rows[at][name] for name in columns) for at in chosen[:k]], scores
-
-
 def test_the_nearest_are_those_of_plain_numpy(embed, search, table, corpus, reader):
     embed(corpus, length=6)
     vectors, rows = vectors_of(table(), "kind = 'passage'")
@@ -304,7 +286,7 @@ def test_the_nearest_are_those_of_plain_numpy(embed, search, table, corpus, read
     for query in ("River stone light.", "a garden in winter", "paper river"):
         given = from_centre(reader.encode_documents(query, normalize=False), centre_of(table()))
         for where, mine in ((None, range(len(rows))), ("label = 'odd' AND words > 4", some)):
-            expected, scores = oracle(vectors[list(mine)], [rows[at] for at in mine], given, 5)
+            expected, scores = nearest_passages(vectors[list(mine)], [rows[at] for at in mine], given, 5)
             found = search(query, k=5, where=where)
             assert found.exact
             assert [(hit.document, hit.start, hit.end, hit.passage) for hit in found.hits] == expected

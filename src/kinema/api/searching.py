@@ -117,26 +117,59 @@ def embed(
     place.lancedb()
     check_engine(engine)
     model = load(run, view=view) if isinstance(run, str | Path) else run
-    steps = functools.partial(Steps, console=console)
     common: dict[str, Any] = {"replace": replace, "index": index, "threads": threads, "batch_size": batch_size}
-    common |= {"device": device, "steps": steps}
+    common |= {"device": device, "steps": functools.partial(Steps, console=console)}
+    videos_only: dict[str, Any] = {"stride": stride, "engine": engine, "space": space}
     if isinstance(model, TextReader):
-        for name, value in {"stride": stride, "engine": engine, "space": space}.items():
-            if value not in (None, "local", "embedding"):
-                raise UsageError(f"{name} is '{value}'; a table of documents has no other than the usual one.")
-        words = parse_words(length)
-        with writing(uri, place.folder_of(uri)):
-            documents, part = _documents(model, data, steps)
-            note = kind_of(data).which(model.name, model.unit) if _is_folder(data) else ""
-            return embed_documents_table(TextJob(model, documents, uri, part, words, note=note, **common))
-    common |= {
+        return _embed_documents(model, data, uri, length, common, videos_only)
+    return _embed_videos(model, data, uri, length, common | {"workers": workers}, videos_only)
+
+
+def _embed_videos(
+    model: Model, data: Any, uri: str, length: str | float | None, common: dict[str, Any], only: dict[str, Any]
+) -> Embedded:
+    """See :func:`embed`.
+
+    Args:
+        model: the encoder.
+        data: what a user names.
+        uri: of the table.
+        length: of a window.
+        common: fields of the job that a job of documents has too, and its workers.
+        only: those that it has not.
+    """
+    lengths = {
         name: None if value is None else Length.parse(value, f"--{name}")
-        for name, value in {"length": length, "stride": stride}.items()
+        for name, value in {"length": length, "stride": only["stride"]}.items()
     }
     with writing(uri, place.folder_of(uri)):
-        readers = workers if engine == "local" else min(workers, os.cpu_count() or 1)
-        found = _scanned(_videos(model, data), uri, readers, steps)
-        return embed_table(Job(model, found, uri, engine=engine, workers=workers, space=space, **common))
+        workers = common["workers"]
+        readers = workers if only["engine"] == "local" else min(workers, os.cpu_count() or 1)
+        manifest = _scanned(_videos(model, data), uri, readers, common["steps"])
+        return embed_table(Job(model, manifest, uri, **(common | only | lengths)))
+
+
+def _embed_documents(
+    model: TextReader, data: Any, uri: str, length: str | float | None, common: dict[str, Any], only: dict[str, Any]
+) -> EmbeddedDocuments:
+    """See :func:`embed`.
+
+    Args:
+        model: the encoder.
+        data: what a user names.
+        uri: of the table.
+        length: words of the longest passage.
+        common: fields of the job that a job of videos has too.
+        only: those that only a job of videos has; they must be the usual ones.
+    """
+    for name, value in only.items():
+        if value not in (None, "local", "embedding"):
+            raise UsageError(f"{name} is '{value}'; a table of documents has no other than the usual one.")
+    words = parse_words(length)
+    with writing(uri, place.folder_of(uri)):
+        documents, part = _documents(model, data, common["steps"])
+        note = kind_of(data).which(model.name, model.unit) if _is_folder(data) else ""
+        return embed_documents_table(TextJob(model, documents, uri, part, words, note=note, **common))
 
 
 def search(
