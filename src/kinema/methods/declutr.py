@@ -47,7 +47,7 @@ class DeCLUTRConfig:
         min_length: ℓ_min, the shortest span, tokens without special ones.
         max_length: ℓ_max, the longest; with the special tokens it must fit the network's positions.
         sampling: where positives lie: 'any' (the paper's), 'subsuming' or 'adjacent'.
-        masked: share of the anchors' tokens that the masked language model is asked about.
+        masked: share of the anchors' tokens that the masked language model predicts.
         temperature: τ of NT-Xent.
     """
 
@@ -89,7 +89,7 @@ class DeCLUTRConfig:
 
     @property
     def needs(self) -> SpanNeeds:
-        """Anchors of each document, positives where they are contrasted, masks where they are foretold."""
+        """Anchors of each document, positives where they are contrasted, masks where they are predicted."""
         return SpanNeeds(
             self.anchors,
             self.positives if self.contrasts else 0,

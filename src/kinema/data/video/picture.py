@@ -20,7 +20,7 @@ _TOGETHER = 16
 
 
 def output_size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
-    """(height, width) with the shorter side scaled to ``short_side`` pixels, at one aspect ratio; None keeps the size."""
+    """(height, width) with the shorter side scaled to ``short_side`` pixels, in proportion; None keeps the size."""
     if short_side is None:
         return height, width
     scale = short_side / min(height, width)

@@ -53,8 +53,8 @@ class BrokenMotion:
         strength: the largest σ, the share of its displacement by which 'warp' carries a place further or holds it back;
             the smallest is half of it.
         variant: which variant it is made of, as those before it have left it; 1 is the key, whose crop and colours the
-            negative then shares: they do not distinguish it from the positive. Made of the query (0) it is nearer to it than
-            the positive is in all but the motion, and short trainings don't get past that.
+            negative then shares: they do not distinguish it from the positive. Made of the query (0) it is nearer to it
+            than the positive is in all but the motion, and short trainings don't get past that.
     """
 
     kinds: tuple[Kind, ...] = get_args(Kind)
