@@ -24,12 +24,13 @@ def run(given: list[str]) -> int:
     seconds = time.monotonic() - began
     height, width = written.source_size
     if asked.json:
-        told = {"frames": written.frames, "telling": written.telling, "width": width, "height": height}
+        told = {"frames": written.frames, "telling": written.with_motion, "width": width, "height": height}
         damage = {"bad_packets": written.bad_packets, "reason": written.reason}
         print_json({"video": asked.video, "out": asked.out, **told, **damage, "seconds": seconds})
     else:
         print(
-            f"{asked.out}: {written.frames} frames of {width}x{height}, {written.telling} with motion ({seconds:.1f} s)"
+            f"{asked.out}: {written.frames} frames of {width}x{height}, "
+            f"{written.with_motion} with motion ({seconds:.1f} s)"
         )
         if written.bad_packets:
             print(f"{written.bad_packets} packets are damaged: {written.reason}", file=sys.stderr)

@@ -1,8 +1,9 @@
 """Serving: a table of embeddings as a page and an API on this machine; reads only, and only what was indexed.
 
-``archive`` is the table with its model, opened once; ``guard`` says who may ask; ``footage`` gives bytes of indexed
-videos and of nothing else; ``uploads`` and ``checking`` look at what a person brings; ``routes`` and ``shapes`` are the
-API; ``page/`` is the page, which asks for nothing from outside.
+``archive`` is the table with its model, opened once; ``guard`` controls access; ``footage`` gives bytes of indexed
+videos and of nothing else; ``queries`` encodes queries; ``uploads`` and ``checking`` receive and check clips;
+``projection_map`` is the map; ``routes`` and ``shapes`` are the API; ``page/`` is the page, which loads nothing from
+other sites.
 """
 
 from __future__ import annotations
