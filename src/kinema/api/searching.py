@@ -49,8 +49,8 @@ class Deduped:
     def plain(self, seconds: float) -> dict[str, Any]:
         """All of it as JSON values: what ``kinema duplicates`` says, and ``alike``."""
         nothing = {"videos": 0, "pairs": [], "across": 0, "groups": [], "leaking": [], "still": [], "unreadable": []}
-        told = nothing | {"seconds": seconds} if self.copies is None else self.copies.plain(seconds)
-        return {"alike": [asdict(pair) for pair in self.alike], **told}
+        summary = nothing | {"seconds": seconds} if self.copies is None else self.copies.plain(seconds)
+        return {"alike": [asdict(pair) for pair in self.alike], **summary}
 
 
 def embed(
@@ -103,16 +103,16 @@ def embed(
     uri = _place(run, out)
     place.lancedb()
     check_engine(engine)
-    asked = {"length": length, "stride": stride}
-    given = {name: None if told is None else Length.parse(told, f"--{name}") for name, told in asked.items()}
+    lengths = {"length": length, "stride": stride}
+    given = {name: None if text is None else Length.parse(text, f"--{name}") for name, text in lengths.items()}
     model = run if isinstance(run, Model) else load(run, view=view)
     steps = functools.partial(Steps, console=console)
     with writing(uri, place.folder_of(uri)):
         readers = workers if engine == "local" else min(workers, os.cpu_count() or 1)
         found = _scanned(videos, uri, readers, steps)
-        told: dict[str, Any] = given | {"replace": replace, "index": index, "engine": engine, "workers": workers}
-        told |= {"threads": threads, "batch_size": batch_size, "device": device, "space": space, "steps": steps}
-        return embed_table(Job(model, found, uri, **told))
+        settings: dict[str, Any] = given | {"replace": replace, "index": index, "engine": engine, "workers": workers}
+        settings |= {"threads": threads, "batch_size": batch_size, "device": device, "space": space, "steps": steps}
+        return embed_table(Job(model, found, uri, **settings))
 
 
 def search(
@@ -230,10 +230,10 @@ def dedupe(
     )
 
 
-def _place(run: str | Path | Model, told: str | Path | None) -> str:
+def _place(run: str | Path | Model, table: str | Path | None) -> str:
     """Where the table is."""
-    if told is not None:
-        return str(told)
+    if table is not None:
+        return str(table)
     home = run.run if isinstance(run, Model) else Path(run)
     if home is None:
         raise UsageError("The model has no run, so its table has no place of its own.", "Name one: out=… or table=….")

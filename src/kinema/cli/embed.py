@@ -29,20 +29,20 @@ def run(given: list[str]) -> int:
     parser.add_argument("--threads", type=int | None, default=None, help="of an encoder; all processors by default")
     parser.add_argument("--batch_size", type=int, default=32, help="clips at a time")
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
-    asked = parse(parser, given)
+    args = parse(parser, given)
     from kinema.api import searching as api_search
 
     names = ["out", "view", "space", "length", "stride", "replace", "index", "engine", "workers", "threads"]
     names += ["batch_size", "device"]
-    settings = {name: getattr(asked, name) for name in names}
-    done = api_search.embed(asked.run, asked.videos, **settings, console=stderr_console())
-    if asked.json:
+    settings = {name: getattr(args, name) for name in names}
+    done = api_search.embed(args.run, args.videos, **settings, console=stderr_console())
+    if args.json:
         print_json(done.plain())
     else:
         print(f"{done.table}: {done.videos} videos, {done.windows} windows ({done.seconds:.0f} s)")
-        told = {"new": done.added, "changed": done.changed, "described anew": done.updated}
-        told |= {"taken out": done.deleted, "as they were": done.unchanged}
-        print(", ".join(f"{count} {what}" for what, count in told.items()))
+        changes = {"new": done.added, "changed": done.changed, "described anew": done.updated}
+        changes |= {"taken out": done.deleted, "as they were": done.unchanged}
+        print(", ".join(f"{count} {what}" for what, count in changes.items()))
         if done.index is not None:
             print(f"index {done.index.kind}: recall@10 {done.index.recall:.3f} of {done.index.queries} queries")
     if done.held:
