@@ -12,7 +12,7 @@ As in the authors' code the anchors that the encoder sees are the masked ones: o
 
 Departures from the authors' code:
 - Documents shorter than 2 A ℓ_max tokens have shorter spans, in proportion (``kinema.data.documents.spans``); theirs
-  raises an error. How many there are is said.
+  raises an error. Their number is reported.
 - The mean of NT-Xent is over this rank's anchors and positives with candidates gathered from all ranks, so gradients
   are those of one process with the whole batch: their ``scale_fix``, which the published models were trained without.
 - A batch is topped up from the epoch's beginning, not dropped.

@@ -34,7 +34,7 @@ def app(
         run: a run's folder, an exported folder, or the model that made the table.
         table: where it is; RUN/index by default.
         view: which view's encoder of a run; by default the one it is for.
-        settings: access and limits (:class:`kinema.serving.settings.Settings`); by default this machine
+        settings: access and limits (:class:`kinema.serving.settings.Settings`); by default for this machine
             alone.
         device: where queries are encoded; a GPU where there is one, by default.
 

@@ -37,7 +37,7 @@ def routes(queries: QueryService, charts: Charts, uploads: UploadService, settin
     Args:
         queries: encodes and holds queries.
         charts: the map.
-        uploads: where clips are received.
+        uploads: receives clips.
         settings: access and limits.
     """
     router = APIRouter(prefix="/api", responses=shapes.FAILURES)
@@ -289,7 +289,7 @@ def _clusters(table: Any) -> list[shapes.ClusterShape]:
 
 
 def _drawn(chart: Chart) -> dict[str, Any]:
-    """A chart as JSON values; each video's name stands once."""
+    """A chart as JSON values; each video's name is there once."""
     videos = {name: at for at, name in enumerate(dict.fromkeys(chart.columns["video"]))}
     paths = {video_id(path): path for path in {each.rpartition("#")[0] for each in chart.ids}}
     return {

@@ -54,7 +54,7 @@ class MotionVectors:
         types: str [N]: picture types, 'I', 'P', 'B'; '?' where unknown.
         source_size: (height, width) of the source as displayed, in pixels. A cell of the grid covers 4 x 4 of them.
         bad_packets: packets that could not be decoded, and frames that the decoder marked as damaged.
-        reason: what the decoder said of the first of these; empty where there were none.
+        reason: the decoder's message for the first of these; empty where there were none.
     """
 
     motion: NDArray[np.int16]

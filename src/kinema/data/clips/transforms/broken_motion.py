@@ -174,7 +174,7 @@ def _carried(motion: Tensor) -> Tensor:
     """M_t: where what is seen was carried to since the first frame, float [B, 2, T, S, S] in fractions of the side.
 
     The displacements at each place, added up, then averaged over cells by their length, so that what moves counts and
-    what stands still does not, bent to stay below ``FURTHEST``, and linear between cells: a warp along it tears
+    still places do not, bent to stay below ``FURTHEST``, and linear between cells: a warp along it tears
     nothing.
     """
     size, motion = motion.shape[3:], motion[..., ::2, ::2]  # every other pixel suffices for a cell's average
