@@ -53,7 +53,7 @@ def test_npz_holds_the_same_in_pieces(make_video, tmp_path, monkeypatch, suffix)
         assert (file["source_size"].tolist(), int(file["cell"]), int(file["subpixel"])) == ([64, 96], 4, 16)
         assert str(file["kinema"]) == kinema.__version__
         assert "1/16 pixel" in str(file["units"])
-    assert (written.frames, written.telling) == (24, int(read.valid.any(axis=(1, 2)).sum()))
+    assert (written.frames, written.with_motion) == (24, int(read.valid.any(axis=(1, 2)).sum()))
     assert told[-1] == (24, 24)
     assert len(told) == 4
     assert [entry.name for entry in (tmp_path / "new").iterdir()] == ["m.npz"]

@@ -5,7 +5,7 @@ import pytest
 from oracles import duplicates as oracle
 
 from kinema.core.errors import ShapeError
-from kinema.evaluation.duplicates import ALIKE, MOVES, find_duplicates, groups, needed
+from kinema.evaluation.duplicates import MOVES, THRESHOLD, find_duplicates, groups, needed
 
 YX = np.mgrid[:8, :8].astype(float)
 
@@ -111,7 +111,7 @@ def test_numbers_and_order_do_not_matter():
 
 
 def test_what_is_short_must_be_surer():
-    assert needed(11) > needed(12) == ALIKE
+    assert needed(11) > needed(12) == THRESHOLD
 
 
 def test_what_hangs_together():

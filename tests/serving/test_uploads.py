@@ -48,7 +48,7 @@ def test_a_clip_is_encoded_as_by_the_library_and_deleted(client, footage, model,
     assert (hit["name"], hit["score"]) == ("left/left2.mp4", pytest.approx(1, abs=1e-5))
     centre = centre_of(place.need_table(str(table)))
     ours = read_query(model, footage / "left/left2.mp4", centre=centre, device="cpu").vector
-    kept = client.app.state.desk.find(told["query"]).vector
+    kept = client.app.state.queries.find(told["query"]).vector
     np.testing.assert_allclose(kept, ours, atol=1e-6)
     assert len(here) == 1
     assert here[0].name.endswith(".mp4")
@@ -130,7 +130,7 @@ def test_a_clip_that_is_too_large_is_refused_at_the_limit(client, inbox, monkeyp
 
     assert upload(client, pieces(), name="a.mp4").status_code == 413
     assert inbox[0] == []
-    folder = client.app.state.inbox._folder.name
+    folder = client.app.state.uploads._folder.name
     assert os.listdir(folder) == []
 
 
@@ -149,7 +149,7 @@ def test_pictures_that_are_too_large_are_not_decoded(tmp_path, footage, monkeypa
 
 def test_nothing_is_left_when_the_server_ends(serve):
     with TestClient(serve(), base_url="http://127.0.0.1") as client:
-        folder = client.app.state.inbox._folder.name
+        folder = client.app.state.uploads._folder.name
         assert os.path.isdir(folder)
         assert os.stat(folder).st_mode & 0o077 == 0
     assert not os.path.exists(folder)

@@ -111,15 +111,17 @@ class Copies:
     def table(self, most: int = 20) -> Group:
         """A summary, and the first pairs below it."""
         across = sum(pair.across for pair in self.pairs)
-        told = Table(title=f"{self.videos} videos in {escape(str(self.root))}", title_justify="left", show_header=False)
-        told.add_row("pairs that share footage", f"{len(self.pairs)}, {across} of them across splits")
-        told.add_row("files in them", f"{sum(len(group) for group in self.groups)}, in {len(self.groups)} groups")
-        told.add_row("tested files with a copy in 'train'", str(len(self.leaking)))
-        told.add_row("nothing moves: only equal bytes are found", str(len(self.still)))
+        summary = Table(
+            title=f"{self.videos} videos in {escape(str(self.root))}", title_justify="left", show_header=False
+        )
+        summary.add_row("pairs that share footage", f"{len(self.pairs)}, {across} of them across splits")
+        summary.add_row("files in them", f"{sum(len(group) for group in self.groups)}, in {len(self.groups)} groups")
+        summary.add_row("tested files with a copy in 'train'", str(len(self.leaking)))
+        summary.add_row("nothing moves: only equal bytes are found", str(len(self.still)))
         if self.unreadable:
-            told.add_row("could not be looked at", str(len(self.unreadable)))
+            summary.add_row("could not be looked at", str(len(self.unreadable)))
         if not self.pairs:
-            return Group(told)
+            return Group(summary)
         listed = Table("score", "offset, s", "shared, s", title="Pairs", title_justify="left")
         for name in ("file", "and", ""):
             listed.add_column(name, overflow="fold")
@@ -130,7 +132,7 @@ class Copies:
             listed.add_row(*figures, escape(p.a), escape(p.b), ", ".join(marks))
         if len(self.pairs) > most:
             listed.caption = f"and {len(self.pairs) - most} more; --json or -o lists them all"
-        return Group(told, listed)
+        return Group(summary, listed)
 
 
 def duplicates(
@@ -168,12 +170,12 @@ def find_copies(manifest: Manifest, *, workers: int, steps: Callable[[str], Step
     """
     if len(manifest) < 2:
         raise DataError(f"There is {len(manifest)} video; it takes two to be the same.")
-    with steps("fingerprints") as told:
-        lights, failed = fingerprints(manifest, workers=workers, progress=told)
+    with steps("fingerprints") as progress:
+        lights, failed = fingerprints(manifest, workers=workers, progress=progress)
     equal = list(_equal_files(manifest))
     copied = {pair.b for pair in equal}  # stands for no more than the file it equals
-    with steps("comparing") as told:
-        found = find_duplicates({row: x for row, x in lights.items() if row not in copied}, progress=told)
+    with steps("comparing") as progress:
+        found = find_duplicates({row: x for row, x in lights.items() if row not in copied}, progress=progress)
     pairs = (*equal, *found.pairs)
     copies = [_copy(manifest, pair, identical=number < len(equal)) for number, pair in enumerate(pairs)]
     together = groups(pairs)

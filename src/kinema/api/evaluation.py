@@ -17,7 +17,7 @@ from kinema.core.progress import Steps
 from kinema.core.protocol import Protocol
 from kinema.core.results import Result
 from kinema.data import ClipStore, Manifest, with_sound
-from kinema.data.clips.config import tells_motion
+from kinema.data.clips.config import has_motion
 from kinema.data.clips.reader import Model
 from kinema.data.video.hearing import silent_message
 from kinema.protocols.fit import FitConfig
@@ -163,7 +163,7 @@ def model_store(
         return ClipStore(
             manifest,
             model.clip,
-            motion=model.view == "motion" or tells_motion(manifest),
+            motion=model.view == "motion" or has_motion(manifest),
             cache=cache_folder(cache),
             progress=progress,
             sound=model.hears,

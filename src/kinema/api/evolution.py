@@ -61,10 +61,10 @@ class Evolved:
     def plain(self) -> dict[str, Any]:
         """As JSON values."""
         failed = sum(each.fitness is None for each in self.history)
-        told = {"out": str(self.out), "candidates": len(self.history), "failed": failed}
+        summary = {"out": str(self.out), "candidates": len(self.history), "failed": failed}
         best = {"candidate": self.best.number, "fitness": self.best.fitness, "weights": self.weights}
         done = {"run": None if self.run is None else str(self.run)}
-        return {**told, "best": best, "config": str(self.config), **done}
+        return {**summary, "best": best, "config": str(self.config), **done}
 
 
 def evolve(
@@ -120,8 +120,8 @@ def evolve(
         load_data(plan.recipe(), manifest, cache=cache, console=console)  # decoded once, for all candidates
         job = functools.partial(_job, plan, config, folder.path, api.cache_folder(cache), device, keep)
         engine_of = functools.partial(mapped, engine, workers=workers, threads=config.threads)
-        with Steps("evolving", console) as told:
-            found = evolved(config, _names(plan), folder, job, engine_of, told)
+        with Steps("evolving", console) as progress:
+            found = evolved(config, _names(plan), folder, job, engine_of, progress)
         made = Evolved(folder.path, best_of(found, folder.path), tuple(found), folder.path / "best.json")
         chosen = _with(plan, made.weights)
         _write(made, chosen, config)
@@ -135,8 +135,8 @@ def _begun(out: Path, config: EvolveConfig, plan: Plan, manifest: Manifest, resu
     context_of(plan.recipe(), manifest)
     config.check_videos(sum(video.health != "unreadable" for video in manifest.videos))
     search = {name: value for name, value in config.plain().items() if name != "candidates"}  # more may be tried later
-    asked = {"search": search, "recipe": recipe_to_plain(plan.recipe()), "data": manifest.digest}
-    folder = SearchFolder.begun(out, asked, resume=resume)
+    settings = {"search": search, "recipe": recipe_to_plain(plan.recipe()), "data": manifest.digest}
+    folder = SearchFolder.begun(out, settings, resume=resume)
     with folder.held():
         manifest.write(folder.path / "manifest.parquet")
         yield folder
@@ -225,14 +225,14 @@ def settings_file(plan: Plan) -> dict[str, Any]:
 
     What is put on top of it is left out, and so is the schedule, for ELo has one phase.
     """
-    told: dict[str, Any] = CONVERTER.unstructure(plan)
+    plain: dict[str, Any] = CONVERTER.unstructure(plan)
     for name in ("base", "beside", "beside_weights", "schedule"):
-        told.pop(name)
-    told |= told.pop("data")
-    told.pop("name")
-    told["method"].pop("name")
-    told["transform"].pop("disturb")
-    return told
+        plain.pop(name)
+    plain |= plain.pop("data")
+    plain.pop("name")
+    plain["method"].pop("name")
+    plain["transform"].pop("disturb")
+    return plain
 
 
 def _write(made: Evolved, chosen: Plan, config: EvolveConfig) -> None:

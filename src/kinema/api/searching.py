@@ -56,8 +56,8 @@ class Deduped:
     def plain(self, seconds: float) -> dict[str, Any]:
         """All of it as JSON values: what ``kinema duplicates`` says, and ``alike``."""
         nothing = {"videos": 0, "pairs": [], "across": 0, "groups": [], "leaking": [], "still": [], "unreadable": []}
-        told = nothing | {"seconds": seconds} if self.copies is None else self.copies.plain(seconds)
-        return {"alike": [asdict(pair) for pair in self.alike], **told}
+        summary = nothing | {"seconds": seconds} if self.copies is None else self.copies.plain(seconds)
+        return {"alike": [asdict(pair) for pair in self.alike], **summary}
 
 
 def embed(

@@ -28,13 +28,13 @@ def run(given: list[str]) -> int:
     )
     parser.add_argument("--seed", type=int, default=0, help="of kmeans")
     parser.add_argument("--table", type=str | None, default=None, help=_TABLE)
-    asked = parse(parser, given)
-    names = _names(asked.name)
+    args = parse(parser, given)
+    names = _names(args.name)
     from kinema.api import searching as api_search
 
-    settings = {name: getattr(asked, name) for name in ("method", "k", "least", "over", "seed", "table")}
-    found = api_search.cluster(asked.run, names=names, **settings)
-    if asked.json:
+    settings = {name: getattr(args, name) for name in ("method", "k", "least", "over", "seed", "table")}
+    found = api_search.cluster(args.run, names=names, **settings)
+    if args.json:
         print_json(found.plain())
     else:
         rows = [
@@ -45,8 +45,8 @@ def run(given: list[str]) -> int:
         if found.noise or found.unclustered:
             print(f"{found.noise} in no cluster, {found.unclustered} embedded since the last clustering")
     if found.dropped:
-        told = f"No cluster is mostly what it was of these names, which are dropped: {', '.join(found.dropped)}"
-        print(told, file=sys.stderr)
+        message = f"No cluster is mostly what it was of these names, which are dropped: {', '.join(found.dropped)}"
+        print(message, file=sys.stderr)
     return 0
 
 

@@ -25,16 +25,16 @@ def run(given: list[str]) -> int:
     parser.add_argument("--sound", action="store_true", help="videos that can be heard: strikes, landings, swings")
     parts = list(MocapConfig().parts)
     parser.add_argument("--parts", type=str, nargs="+", default=parts, help=f"of the test set: {', '.join(parts)}")
-    asked = parse(parser, given[1:] if given[0] == "mocap" else given)
+    args = parse(parser, given[1:] if given[0] == "mocap" else given)
     from pathlib import Path
 
     from kinema import api
 
-    values = {name: getattr(asked, name) for name in MocapConfig.__dataclass_fields__}
-    config = MocapConfig(**{**values, "parts": tuple(asked.parts)})
+    values = {name: getattr(args, name) for name in MocapConfig.__dataclass_fields__}
+    config = MocapConfig(**{**values, "parts": tuple(args.parts)})
     with api.Steps("drawing", stderr_console()) as progress:
-        summary = write_mocap(Path(asked.dir), config, workers=asked.workers, progress=progress)
-    if asked.json:
+        summary = write_mocap(Path(args.dir), config, workers=args.workers, progress=progress)
+    if args.json:
         print_json(
             {"data": str(summary.out), "videos": summary.videos, "digest": summary.digest, "seconds": summary.seconds}
         )
@@ -47,15 +47,15 @@ def _pydoc(given: list[str]) -> int:
     """``kinema dataset pydoc DIR``: the installed Python's own documentation as documents."""
     parser = make_parser("dataset pydoc", "The installed Python's own documentation, a text file a module.")
     parser.add_argument("dir", type=str, help="the folder to write; must not exist")
-    asked = parse(parser, given)
+    args = parse(parser, given)
     from pathlib import Path
 
     from kinema.data.documents.pydoc import write_pydoc
 
-    summary = write_pydoc(Path(asked.dir))
+    summary = write_pydoc(Path(args.dir))
     counts = {"documents": summary.documents, "words": summary.words, "python": summary.python}
-    if asked.json:
-        print_json({"data": asked.dir, **counts, "digest": summary.digest, "seconds": summary.seconds})
+    if args.json:
+        print_json({"data": args.dir, **counts, "digest": summary.digest, "seconds": summary.seconds})
     else:
-        print(f"{summary.documents} documents, {summary.words} words in {asked.dir} ({summary.seconds:.0f} s)")
+        print(f"{summary.documents} documents, {summary.words} words in {args.dir} ({summary.seconds:.0f} s)")
     return 0

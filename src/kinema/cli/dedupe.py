@@ -23,15 +23,15 @@ def run(given: list[str]) -> int:
     parser.add_argument("--table", type=str | None, default=None, help=_TABLE)
     parser.add_argument("-o", "--out", type=str | None, default=None, help="write the pairs here (.csv)")
     parser.add_argument("--workers", type=int, default=2, help="processes")
-    asked = parse(parser, given)
+    args = parse(parser, given)
     from kinema.api import searching as api_search
 
     began = time.monotonic()
     console = stderr_console()
-    found = api_search.dedupe(asked.run, score=asked.score, table=asked.table, workers=asked.workers, console=console)
-    if asked.out is not None and found.copies is not None:
-        found.copies.write(Path(asked.out))
-    if asked.json:
+    found = api_search.dedupe(args.run, score=args.score, table=args.table, workers=args.workers, console=console)
+    if args.out is not None and found.copies is not None:
+        found.copies.write(Path(args.out))
+    if args.json:
         print_json(found.plain(time.monotonic() - began))
         return 0
     rows = [(f"{p.score:.3f}", p.a, f"{p.start_a:.2f}", p.b, f"{p.start_b:.2f}") for p in found.alike[:20]]

@@ -11,15 +11,15 @@ def run(given: list[str]) -> int:
     parser.add_argument("dir", type=str, nargs="?", default="kinema-demo", help="where everything goes")
     parser.add_argument("--epochs", type=int | None, default=None, help="epochs of each encoder; fewer are faster")
     parser.add_argument("--clips_per_class", type=int | None, default=None, help="training videos a class")
-    asked = parse(parser, given)
+    args = parse(parser, given)
     from kinema.api.demonstration import run_demo
 
-    outcome = run_demo(asked.dir, epochs=asked.epochs, clips_per_class=asked.clips_per_class, console=stderr_console())
-    if asked.json:
+    outcome = run_demo(args.dir, epochs=args.epochs, clips_per_class=args.clips_per_class, console=stderr_console())
+    if args.json:
         from kinema.reporting import rows
 
-        told = {"report": str(outcome.page), "run": str(outcome.run), "seconds": outcome.seconds}
-        print_json({"rows": rows(outcome.report), **told})
+        summary = {"report": str(outcome.page), "run": str(outcome.run), "seconds": outcome.seconds}
+        print_json({"rows": rows(outcome.report), **summary})
     else:
         show_report(outcome.report, outcome.page)
     return 0

@@ -13,12 +13,12 @@ def run(given: list[str]) -> int:
     parser.add_argument("data", type=str, help="a folder of videos, a manifest, or NAME:PATH")
     parser.add_argument("-o", "--out", type=str | None, default=None, help="write the pairs here (.csv)")
     parser.add_argument("--workers", type=int, default=2, help="processes")
-    asked = parse(parser, given)
+    args = parse(parser, given)
     from kinema import api
 
     began = time.monotonic()
-    found = api.duplicates(asked.data, out=asked.out, workers=asked.workers, console=stderr_console())
-    if asked.json:
+    found = api.duplicates(args.data, out=args.out, workers=args.workers, console=stderr_console())
+    if args.json:
         print_json(found.plain(time.monotonic() - began))
     else:
         from rich.console import Console

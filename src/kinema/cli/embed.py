@@ -29,7 +29,7 @@ def run(given: list[str]) -> int:
     parser.add_argument("--threads", type=int | None, default=None, help="of an encoder; all processors by default")
     parser.add_argument("--batch_size", type=int, default=32, help="clips or passages at a time")
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
-    asked = parse(parser, given)
+    args = parse(parser, given)
     from kinema.api import searching as api_search
 
     names = ["out", "view", "space", "length", "stride", "replace", "index", "engine", "workers", "threads"]

@@ -10,7 +10,7 @@ from kinema.cli.terminal import make_parser, pairs, parse, print_json, stderr_co
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
-TOLD = {
+HELP = {
     "search": "cma (needs the extra kinema[evolve]), tournament, random or equal",
     "candidates": "how many are trained, at most",
     "population": "candidates of a generation; 0 for the usual number",
@@ -40,31 +40,29 @@ def run(given: list[str]) -> int:
     own, of_data = plan_fields("elo", plan), [name for name in fields_of_data(plan) if name not in LEFT_OUT]
     _options(parser, chosen)
     kinds = get_type_hints(EvolveConfig)
-    for name, told in TOLD.items():
+    for name, text in HELP.items():
         default = "cma" if name == "search" else getattr(usual, name)
-        parser.add_argument(f"--{name}", type=kinds[name], default=default, help=told)
+        parser.add_argument(f"--{name}", type=kinds[name], default=default, help=text)
     parser.add_argument("--candidate_epochs", type=int, default=usual.epochs, help="of a candidate's training")
     add_settings(parser, plan, own, of_data)
-    asked = parser.instantiate(parse(parser, given))
+    args = parser.instantiate(parse(parser, given))
     from kinema.api import evolution as api_evolve
 
-    config = EvolveConfig(
-        **{name: getattr(asked, name) for name in TOLD}, seed=asked.seed, epochs=asked.candidate_epochs
-    )
+    config = EvolveConfig(**{name: getattr(args, name) for name in HELP}, seed=args.seed, epochs=args.candidate_epochs)
     passed = {
-        name: getattr(asked, name) for name in ("workers", "engine", "resume", "finish", "keep", "cache", "device")
+        name: getattr(args, name) for name in ("workers", "engine", "resume", "finish", "keep", "cache", "device")
     }
-    plan = replace(plan, **{name: getattr(asked, name) for name in own})
+    plan = replace(plan, **{name: getattr(args, name) for name in own})
     found = api_evolve.evolve(
-        asked.data,
-        asked.out,
+        args.data,
+        args.out,
         config=config,
-        preset=plan.with_data(**{name: getattr(asked, name) for name in of_data}),
-        where=pairs(asked.where, "--where"),
+        preset=plan.with_data(**{name: getattr(args, name) for name in of_data}),
+        where=pairs(args.where, "--where"),
         console=stderr_console(),
         **passed,
     )
-    _show(found, asked.data, asked.json)
+    _show(found, args.data, args.json)
     return 0
 
 

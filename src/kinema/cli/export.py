@@ -22,17 +22,17 @@ def run(given: list[str]) -> int:
     parser.add_argument("-o", "--out", type=str, required=True, help="what to write; must not exist")
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
     parser.add_argument("--licence", type=str | None, default=None, help="the licence of the weights, in your words")
-    asked = parse(parser, given)
+    args = parse(parser, given)
     from kinema import api
 
     began = time.monotonic()
-    done = api.export(asked.run, asked.out, format=asked.format, view=asked.view, licence=asked.licence)
+    done = api.export(args.run, args.out, format=args.format, view=args.view, licence=args.licence)
     gap = done.difference
-    told = {"out": asked.out, "format": done.format, "view": done.view, "bytes": done.size}
-    told |= {} if gap is None else {"difference": {"absolute": gap.absolute, "relative": gap.relative}}
-    if asked.json:
-        print_json({"run": asked.run, **told, "seconds": time.monotonic() - began})
+    summary = {"out": args.out, "format": done.format, "view": done.view, "bytes": done.size}
+    summary |= {} if gap is None else {"difference": {"absolute": gap.absolute, "relative": gap.relative}}
+    if args.json:
+        print_json({"run": args.run, **summary, "seconds": time.monotonic() - began})
     else:
         exact = f"; its outputs differ by {gap.absolute:.1g} at most" if gap is not None else ""
-        print(f"{asked.out}: {done.view} as {done.format}, {done.size / 1e6:.1f} MB{exact}")
+        print(f"{args.out}: {done.view} as {done.format}, {done.size / 1e6:.1f} MB{exact}")
     return 0

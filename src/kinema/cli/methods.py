@@ -7,10 +7,10 @@ from kinema.cli.terminal import make_parser, parse, print_json
 
 def run(given: list[str]) -> int:
     """The verb ``kinema methods``."""
-    asked = parse(make_parser("methods"), given)
+    args = parse(make_parser("methods"), given)
     from kinema.recipes.table import METHODS
 
-    if asked.json:
+    if args.json:
         rows = [
             {"name": name, "paper": m.paper, "modalities": list(m.modalities), "summary": m.summary}
             for name, m in METHODS.items()

@@ -13,23 +13,24 @@ def run(given: list[str]) -> int:
     parser = make_parser("motion", "FILE.npz gets arrays, FILE.mp4 the frames with their motion drawn over them.")
     parser.add_argument("video", type=str, help="the file: H.264, MPEG-1, -2 or -4")
     parser.add_argument("-o", "--out", type=str, required=True, help="what to write: .npz or .mp4")
-    asked = parse(parser, given)
+    args = parse(parser, given)
     # Without api, which loads torch: seconds, where most videos take less.
     from kinema.core.progress import Steps
     from kinema.data import write_motion
 
     began = time.monotonic()
     with Steps("reading motion", stderr_console()) as progress:
-        written = write_motion(asked.video, asked.out, progress=progress)
+        written = write_motion(args.video, args.out, progress=progress)
     seconds = time.monotonic() - began
     height, width = written.source_size
-    if asked.json:
-        told = {"frames": written.frames, "telling": written.telling, "width": width, "height": height}
+    if args.json:
+        summary = {"frames": written.frames, "telling": written.with_motion, "width": width, "height": height}
         damage = {"bad_packets": written.bad_packets, "reason": written.reason}
-        print_json({"video": asked.video, "out": asked.out, **told, **damage, "seconds": seconds})
+        print_json({"video": args.video, "out": args.out, **summary, **damage, "seconds": seconds})
     else:
         print(
-            f"{asked.out}: {written.frames} frames of {width}x{height}, {written.telling} with motion ({seconds:.1f} s)"
+            f"{args.out}: {written.frames} frames of {width}x{height}, "
+            f"{written.with_motion} with motion ({seconds:.1f} s)"
         )
         if written.bad_packets:
             print(f"{written.bad_packets} packets are damaged: {written.reason}", file=sys.stderr)

@@ -31,18 +31,18 @@ def run(given: list[str]) -> int:
         return 0 if given and given[0] in ("-h", "--help") else 2
     name, rest = given[0], given[1:]
     chosen = next((rest[i + 1] for i, word in enumerate(rest[:-1]) if word == "--preset"), "small")
-    asked, settings = _pretraining(name, chosen, rest)
-    if asked.dry_run:
-        return _dry_run(name, asked, settings)
+    args, settings = _pretraining(name, chosen, rest)
+    if args.dry_run:
+        return _dry_run(name, args, settings)
     from kinema import api
 
-    done = api.pretrain(name, asked.data, asked.out, resume=asked.resume, **settings)
-    told = {"run": asked.out, "method": name, "epochs": done.epochs, "steps": done.steps, "seconds": done.seconds}
-    if asked.json:
-        print_json({**told, "loss": done.loss})
+    done = api.pretrain(name, args.data, args.out, resume=args.resume, **settings)
+    summary = {"run": args.out, "method": name, "epochs": done.epochs, "steps": done.steps, "seconds": done.seconds}
+    if args.json:
+        print_json({**summary, "loss": done.loss})
     else:
-        print(f"Done: {asked.out} ({done.epochs} epochs, {done.steps} steps, {done.seconds:.0f} s)")
-        print(f"Next: {METHODS[name].next_step.format(run=asked.out, data=asked.data)}")
+        print(f"Done: {args.out} ({done.epochs} epochs, {done.steps} steps, {done.seconds:.0f} s)")
+        print(f"Next: {METHODS[name].next_step.format(run=args.out, data=args.data)}")
     return 0
 
 
@@ -56,29 +56,29 @@ def _pretraining(name: str, chosen: str, rest: list[str]) -> tuple[Any, dict[str
     plan = preset_plan(chosen, name)
     of_data = fields_of_data(plan)
     parser = _pretrain_parser(name, chosen, plan)
-    asked = parser.instantiate(parse(parser, rest))
+    args = parser.instantiate(parse(parser, rest))
     own = [field for field in plan_fields(name, plan) if field != "method"]
-    settings = {field: getattr(asked, field) for field in own if getattr(asked, field) != getattr(plan, field)}
-    settings |= {f: getattr(asked, f) for f in of_data if getattr(asked, f) != getattr(plan.data, f)}
-    values: Any = asked.method
+    settings = {field: getattr(args, field) for field in own if getattr(args, field) != getattr(plan, field)}
+    settings |= {f: getattr(args, f) for f in of_data if getattr(args, f) != getattr(plan.data, f)}
+    values: Any = args.method
     changed = {f.name: getattr(values, f.name) for f in fields(values)}
     changed = {f: value for f, value in changed.items() if value != getattr(plan.method, f)}
     settings |= {"method_settings": changed} if changed else {}
-    settings |= {option: getattr(asked, option) for option in ON_TOP if getattr(asked, option, None)}
-    settings |= {"preset": chosen, "where": pairs(asked.where, "--where"), "cache": asked.cache}
-    settings |= {"device": asked.device, "logger": asked.logger, "console": stderr_console()}
-    return asked, settings
+    settings |= {option: getattr(args, option) for option in ON_TOP if getattr(args, option, None)}
+    settings |= {"preset": chosen, "where": pairs(args.where, "--where"), "cache": args.cache}
+    settings |= {"device": args.device, "logger": args.logger, "console": stderr_console()}
+    return args, settings
 
 
-def _dry_run(name: str, asked: Any, settings: dict[str, Any]) -> int:
-    if asked.resume:
+def _dry_run(name: str, args: Any, settings: dict[str, Any]) -> int:
+    if args.resume:
         raise UsageError("A dry run begins nothing, so there is nothing to go on with.", "Leave out --resume.")
     from rich.console import Console
 
     from kinema.estimating import dry_run, table
 
-    estimate = dry_run(name, asked.data, asked.out, **settings)
-    if asked.json:
+    estimate = dry_run(name, args.data, args.out, **settings)
+    if args.json:
         print_json(estimate.plain())
     else:
         Console().print(table(estimate), highlight=False)

@@ -10,14 +10,14 @@ def run(given: list[str]) -> int:
     parser = make_parser("report")
     parser.add_argument("runs", type=str, nargs="+", help="one or several runs' folders")
     parser.add_argument("-o", "--out", type=str | None, default=None, help="the page; RUN/report.html by default")
-    asked = parse(parser, given)
+    args = parse(parser, given)
     from kinema import api
     from kinema.reporting import recipes, rows
 
-    page, report = api.report(*asked.runs, out=asked.out)
-    if asked.json:
-        told = {"keep": report.advice.sentence, "next": list(report.advice.steps), "recipes": recipes(report)}
-        print_json({"rows": rows(report), **told, "report": str(page)})
+    page, report = api.report(*args.runs, out=args.out)
+    if args.json:
+        advice = {"keep": report.advice.sentence, "next": list(report.advice.steps), "recipes": recipes(report)}
+        print_json({"rows": rows(report), **advice, "report": str(page)})
     else:
         show_report(report, page)
     return 0

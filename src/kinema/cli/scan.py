@@ -23,16 +23,16 @@ def run(given: list[str]) -> int:
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--reads", type=str | None, default=None, help="videos or documents, where there are both")
     parser.add_argument("--encoding", type=str, default="utf-8", help="of documents without a byte-order mark")
-    asked = parse(parser, given)
-    if asked.reads not in (None, "videos", "documents"):
-        raise UsageError(f"--reads is '{asked.reads}'.", "Choose videos or documents.")
+    args = parse(parser, given)
+    if args.reads not in (None, "videos", "documents"):
+        raise UsageError(f"--reads is '{args.reads}'.", "Choose videos or documents.")
     from kinema.api.scans import what_feeds
 
-    reads, _ = what_feeds(asked.videos, asked.reads)
-    return _documents(asked) if reads == "documents" else _videos(asked)
+    reads, _ = what_feeds(args.videos, args.reads)
+    return _documents(args) if reads == "documents" else _videos(args)
 
 
-def _videos(asked: Namespace) -> int:
+def _videos(args: Namespace) -> int:
     from pathlib import Path
 
     from kinema import api
@@ -40,24 +40,24 @@ def _videos(asked: Namespace) -> int:
 
     began = time.monotonic()
     with api.Steps("scanning", stderr_console()) as progress:
-        manifest = api.scan(asked.videos, out=asked.out, workers=asked.workers, progress=progress)
-    if asked.quarantine is not None:
-        write_quarantine(manifest, Path(asked.quarantine))
-    _show(scan_json(manifest, time.monotonic() - began) if asked.json else scan_table(manifest), asked.json)
+        manifest = api.scan(args.videos, out=args.out, workers=args.workers, progress=progress)
+    if args.quarantine is not None:
+        write_quarantine(manifest, Path(args.quarantine))
+    _show(scan_json(manifest, time.monotonic() - began) if args.json else scan_table(manifest), args.json)
     return 0 if any(video.health != "unreadable" for video in manifest.videos) else 1
 
 
-def _documents(asked: Namespace) -> int:
+def _documents(args: Namespace) -> int:
     from kinema.api.scans import scan_documents
     from kinema.core.progress import Steps
     from kinema.data.documents.summary import documents_json, documents_table
 
-    if asked.quarantine is not None:
+    if args.quarantine is not None:
         raise UsageError("--quarantine is of videos, and these are documents.", "Leave it out.")
     began = time.monotonic()
     with Steps("reading", stderr_console()) as progress:
-        table = scan_documents(asked.videos, out=asked.out, encoding=asked.encoding, progress=progress)
-    _show(documents_json(table, time.monotonic() - began) if asked.json else documents_table(table), asked.json)
+        table = scan_documents(args.videos, out=args.out, encoding=args.encoding, progress=progress)
+    _show(documents_json(table, time.monotonic() - began) if args.json else documents_table(table), args.json)
     return 0 if len(table.usable()) else 1
 
 

@@ -32,22 +32,22 @@ def run(given: list[str]) -> int:
     parser.add_argument("--table", type=str | None, default=None, help=_TABLE)
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
-    asked = parse(parser, given)
-    if asked.out is not None and Path(asked.out).suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"-o is '{asked.out}'; a page's name ends in .html.", "For JSON: --json > FILE")
+    args = parse(parser, given)
+    if args.out is not None and Path(args.out).suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"-o is '{args.out}'; a page's name ends in .html.", "For JSON: --json > FILE")
     from kinema.api import searching as api_search
 
-    settings = {name: getattr(asked, name) for name in ("k", "where", "over", "others", "table", "view", "device")}
-    found = api_search.search(asked.run, asked.query, **settings, exact=True if asked.exact else None)
-    if asked.out is not None:
+    settings = {name: getattr(args, name) for name in ("k", "where", "over", "others", "table", "view", "device")}
+    found = api_search.search(args.run, args.query, **settings, exact=True if args.exact else None)
+    if args.out is not None:
         from kinema.searching.sheet import write_sheet
 
-        write_sheet(found, Path(asked.out))
+        write_sheet(found, Path(args.out))
     for note in found.notes:
         print(note, file=sys.stderr)
     if not found.exact:
         print(f"{found.rows} rows were searched by the index; --exact compares every one.", file=sys.stderr)
-    if asked.json:
+    if args.json:
         print_json(found.plain())
     else:
         _print_hits(found.hits)

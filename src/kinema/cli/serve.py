@@ -28,25 +28,25 @@ def run(given: list[str]) -> int:
     parser.add_argument("--upload_mib", type=int, default=256, help="the size of a clip that is brought, at most")
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
-    asked = parse(parser, given)
-    if not 0 <= asked.port <= 65535:
-        raise UsageError(f"--port is {asked.port}; it must be from 0 to 65535.")
+    args = parse(parser, given)
+    if not 0 <= args.port <= 65535:
+        raise UsageError(f"--port is {args.port}; it must be from 0 to 65535.")
     from kinema.serving.settings import Settings
 
-    token = asked.token or os.environ.get(TOKEN) or None
-    settings = Settings(asked.host, token, tuple(asked.name), asked.upload_mib)
+    token = args.token or os.environ.get(TOKEN) or None
+    settings = Settings(args.host, token, tuple(args.name), args.upload_mib)
     try:
         import uvicorn
     except ImportError as error:
         raise MissingExtraError("uvicorn", "serve") from error
     from kinema import serving
 
-    listening = _listen(asked.host, asked.port)
+    listening = _listen(args.host, args.port)
     with listening:
-        made = serving.app(asked.run, table=asked.table, view=asked.view, settings=settings, device=asked.device)
+        made = serving.app(args.run, table=args.table, view=args.view, settings=settings, device=args.device)
         now = made.state.archive.snapshot()
-        url = f"http://{_shown(asked.host)}:{listening.getsockname()[1]}/"
-        if asked.json:
+        url = f"http://{_shown(args.host)}:{listening.getsockname()[1]}/"
+        if args.json:
             print_json({"url": url, "videos": now.videos.num_rows, "windows": now.windows})
         else:
             print(f"{now.videos.num_rows} videos, {now.windows} windows: {url}   (Ctrl-C ends it)")

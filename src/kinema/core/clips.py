@@ -408,7 +408,7 @@ class ClipBatch:
         variants: V mappings from the view's name to float [B, C, T, H, W], for the view 'sound' [B, 1, bands, times].
         index: int64 [B], the video's row in the manifest.
         source: int64 [B], the recording's id; equal ids are siblings.
-        label: int64 [B], only where the method's needs ask for labels; None otherwise.
+        label: int64 [B], only where the method needs labels; None otherwise.
         negatives: N further mappings like the variants; row i of each is a negative of clip i, and of no other clip.
         negatives_valid: bool [B, N], which clips have which negative; None where every clip has all.
         keyframe: float [B, 3, S, S] or None: a keyframe of each clip's video, in the geometry of the first variant.

@@ -182,7 +182,7 @@ class Method(nn.Module, Generic[B]):
         """Learns another method's towers in place of its own, so that both train one network.
 
         Every attribute that is this method's own tower of a view it learns is set to the given one; what follows a
-        tower, such as its moving average, starts anew in :meth:`started`.
+        tower, such as its moving average, starts again in :meth:`started`.
 
         Args:
             towers: by view; those of views that this method does not learn are passed over.

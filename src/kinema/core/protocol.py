@@ -66,7 +66,7 @@ class Protocol(Generic[Request]):
         explains: what it measures and what its figures mean, for a reader of the report.
         presets: its named settings and what they mean, the default first.
         metrics: its figures by name, in the order of a table's columns, the main one first. A name that ends in '@'
-            stands for all that go on with a number: 'r@' for 'r@1', 'r@5', ….
+            is the prefix of all that end in a number: 'r@' for 'r@1', 'r@5', ….
         main: the figure that encoders are compared by.
         measure: from a request to results, the one on the main selection of queries first.
         higher_is_better: whether a higher main figure is the better one.

@@ -191,7 +191,7 @@ class SpanBatch:
         masked: the anchors with tokens to be predicted, or None.
         index: int64 [B], rows of the table.
         source: int64 [B], equal numbers are siblings.
-        label: int64 [B], only where the needs ask for labels.
+        label: int64 [B], only where the method needs labels.
     """
 
     anchors: Tokens

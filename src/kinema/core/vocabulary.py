@@ -108,7 +108,7 @@ class Vocabulary:
         return self.encoder(encoder).role == "method"
 
     def is_candidate(self, encoder: str) -> bool:
-        """Whether it could be kept: it was trained, and without labels."""
+        """Whether a user could keep it: it was trained, and without labels."""
         return self.encoder(encoder).role in ("baseline", "method")
 
     def usual_baseline(self, modality: str) -> str:

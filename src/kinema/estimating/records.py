@@ -25,7 +25,7 @@ class PhaseEstimate:
         read_seconds: reading one batch, from where the run will read.
         waits: whether the run reads in the training process, and a step waits for its clips.
         readers: processes that read beside the training; 1 where there are none.
-        same_as: the earlier phase of equal settings whose trial stands for this one; empty where this one was tried.
+        same_as: the earlier phase of equal settings whose trial is used for this one; empty where this one was tried.
         random: views whose tower comes from an earlier phase, and was a random one here.
         filled: random unit vectors that its memories were filled with.
         refreshes: epochs before which the method takes the features of all videos.

@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 
 from kinema.core.errors import ShapeError
 
-ALIKE = 0.9
+THRESHOLD = 0.9
 """What the score of a pair must reach. docs/how-to/leakage.md says what copies and different takes were measured at."""
 
-ALIKE_BRIEFLY = 0.95
+THRESHOLD_BRIEF = 0.95
 """The same for videos that share less than ``BRIEF`` pictures: one sweep of a hand is soon like another."""
 
 BRIEF = 12
@@ -136,7 +136,7 @@ def find_duplicates(
 
 def needed(overlap: int) -> float:
     """The score that a pair must reach to be called the same footage, by the pictures that both share."""
-    return ALIKE if overlap >= BRIEF else ALIKE_BRIEFLY
+    return THRESHOLD if overlap >= BRIEF else THRESHOLD_BRIEF
 
 
 def groups(pairs: tuple[Pair, ...]) -> list[tuple[int, ...]]:
@@ -248,7 +248,7 @@ def _judged(a: Picture, b: Picture, half: int) -> tuple[float, int]:
         # Half a picture further: both are smoothed equally, a to three quarters to its next picture, b to one quarter.
         first, second = 0.25 * first[:-1] + 0.75 * first[1:], 0.75 * second[:-1] + 0.25 * second[1:]
     enough = 2 * len(first) + half % 2 >= max(2 * LEAST - 1, min(len(a), len(b)))
-    return (likeness(first, second), len(first)) if enough else (-1.0, 0)
+    return (similarity(first, second), len(first)) if enough else (-1.0, 0)
 
 
 def _shared(a: Picture, b: Picture, shift: int) -> tuple[Picture, Picture]:
@@ -258,7 +258,7 @@ def _shared(a: Picture, b: Picture, shift: int) -> tuple[Picture, Picture]:
     return a[first : first + max(length, 0)], b[second : second + max(length, 0)]
 
 
-def likeness(a: Picture, b: Picture) -> float:
+def similarity(a: Picture, b: Picture) -> float:
     """The smaller of two correlations, of the still part and of the motion.
 
     Motion is compared within windows of a second, each less its own mean picture; a window counts by how much moves in
@@ -269,9 +269,9 @@ def likeness(a: Picture, b: Picture) -> float:
         a: [S, F], each picture less its mean light.
         b: the same of the other video.
     """
-    stands, others = a.mean(axis=0), b.mean(axis=0)
-    blank = max(float(stands.std()), float(others.std())) < _FLAT  # a blank picture has nothing that differs
-    still = 1.0 if blank else _correlation(stands, others)
+    first_mean, second_mean = a.mean(axis=0), b.mean(axis=0)
+    blank = max(float(first_mean.std()), float(second_mean.std())) < _FLAT  # a blank picture has nothing that differs
+    still = 1.0 if blank else _correlation(first_mean, second_mean)
     if still < WORTH:
         return still
     agreed, counted = 0.0, 0.0

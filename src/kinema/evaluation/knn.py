@@ -92,7 +92,7 @@ def vote(
 
     Raises:
         ConfigError: an unknown preset.
-        DataError: labels are missing, training lacks a class of the test, or a query has nobody to vote.
+        DataError: labels are missing, training lacks a class of the test, or a query has no voter.
         ShapeError: the arrays do not fit one another, or a feature is not finite.
     """
     if preset not in KNN_PRESETS:

@@ -1,4 +1,4 @@
-"""What is said where a protocol needs labels and there are none."""
+"""Checks of labels, and the errors where a protocol needs them and there are none."""
 
 from __future__ import annotations
 

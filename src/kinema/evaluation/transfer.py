@@ -13,7 +13,7 @@ The preset says what goes in and which C are tried:
     senteval      the vectors as they are, C of 1/4, 1/2, 1, … 32: all that SentEval tries with scikit-learn
     standardised  each dimension less its mean and divided by its deviation in what is fitted, C of .0001, .001, … 1
 
-Departures from SentEval: it splits the nine training folds into ten anew, here they are the inner folds themselves, so
+Departures from SentEval: it splits the nine training folds into ten again, here they are the inner folds themselves, so
 that a fit without folds i and j serves both; it has two grids of C (to 8, for TREC 1/2 to 32), here one holds both; its
 solver was liblinear, which penalises the bias too, or stochastic gradient descent (``usepytorch``). Fits that choose C
 start from the fit of the C before.

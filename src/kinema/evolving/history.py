@@ -3,7 +3,7 @@
 DIR/evolve.json           the settings: the search, its seed and budget, the fitness, the plan, the data's digest
 DIR/manifest.parquet      the videos
 DIR/candidates/0007.json  one candidate: its weights, its fitness or why it has none, what was measured beside it
-DIR/runs/0007/            its run, where they are kept
+DIR/runs/0007/            its run, where runs are saved
 DIR/history.json, .csv    all of them; DIR/chart.svg, how the search went; DIR/best.json, for ``pretrain --config``
 """
 

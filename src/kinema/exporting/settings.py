@@ -11,7 +11,7 @@ from kinema.core.config import from_plain, make_strict_converter, to_plain
 from kinema.core.errors import CheckpointError, ConfigError
 from kinema.core.version import RELEASE
 from kinema.data.clips.reader import Model
-from kinema.networks import EncoderConfig, HeadConfig, tell_plainly
+from kinema.networks import EncoderConfig, HeadConfig, omit_unused_settings
 
 KIND = "kinema model"
 FORMAT = 1
@@ -72,7 +72,7 @@ def settings_of(model: Model, *, licence: str, origin: Mapping[str, Any]) -> Mod
 
 def settings_to_plain(settings: ModelSettings) -> dict[str, Any]:
     """The settings as JSON values."""
-    plain: dict[str, Any] = to_plain(settings, tell_plainly(make_strict_converter()))
+    plain: dict[str, Any] = to_plain(settings, omit_unused_settings(make_strict_converter()))
     if settings.view != SOUND:
         del plain["sound"]
     return plain

@@ -1,10 +1,10 @@
-"""CMD: context and motion decoupled: what a clip shows from a keyframe, how it goes on from the motion vectors.
+"""CMD: context and motion decoupled: appearance is learnt from a keyframe, motion from the motion vectors.
 
 Huang, Liu, Wang, Pan, Xu, Jin, "Self-supervised video representation learning by context and motion decoupling",
-CVPR 2021, arXiv 2104.00862. Both teachers lie in the compressed stream and cost hardly any decoding.
+CVPR 2021, arXiv 2104.00862. Both targets are in the compressed stream and cost hardly any decoding.
 
     context matching    a clip recognises the keyframe of its video among those of the batch
-    motion prediction   a clip foretells the motion shortly after it, cell by cell, among the true motion of all cells,
+    motion prediction   a clip predicts the motion shortly after it, cell by cell, among the true motion of all cells,
                         of all clips, and of other moments of its own video, which share its scene
 
 Legend: B clips, N hard negatives (motion clips of other moments), P positions of the motion map, d dimensions;
@@ -12,8 +12,8 @@ v clip features, c their keyframes', m̂ predicted and m true motion features.
 
 Departures from the authors' code:
 - The motion clips' magnitude is scaled with the crop, and a flip negates dx. It does neither.
-- Where the stream tells no motion (a keyframe) a motion clip takes what it tells at its other frames; zeros would give
-  a moment away by its place between keyframes. A motion clip that a video has no room for is left out of the loss.
+- Where the stream has no vectors (a keyframe) a motion clip takes the mean of its other frames; zeros would reveal a
+  moment by its place between keyframes. A motion clip that a video has no room for is left out of the loss.
 - Keyframes of the same recording's other clips are no negatives (``siblings='ignored'``).
 - Motion maps are in units of the view (``kinema.data.clips.transforms.MOTION_UNIT``) and not in tens of pixels.
 - The temperature of context matching may begin higher than it ends (``first_temperature``); see docs/methods/cmd.md.
@@ -56,12 +56,12 @@ class CMDConfig:
         temperature: τ of both.
         first_temperature: τ of context matching at the first step, from which it falls evenly to ``temperature``
             where it is above that; None for one τ throughout. A clip and its keyframe go through networks that begin
-            unlike one another; a higher τ at first may help them to find together (figures in docs/methods/cmd.md).
+            unlike one another; a higher τ at first may help them to converge (figures in docs/methods/cmd.md).
         cooling: steps in which it falls.
         motion_frames: frames of a motion clip.
-        ahead: frames from the clip's last to the first of the motion that is foretold.
+        ahead: frames from the clip's last to the first of the motion that is predicted.
         negatives: N.
-        reach: frames before and after the clip among which its keyframe may lie.
+        reach: frames before and after the clip among which its keyframe may be.
         siblings: whether keyframes of the same recording count as negatives (the paper) or are left out.
         grid: rows and columns of the motion map, P = grid²; 7 is a sixteenth of the paper's 112 pixels.
         shrink: pixels of the clip, each way, for one of a motion clip: 1, 2 or 4. The network for motion goes down in
@@ -108,7 +108,7 @@ class CMDConfig:
 
     @property
     def needs(self) -> ClipNeeds:
-        """One variant of each clip; beside it a keyframe and motion clips, as far as a loss asks for them."""
+        """One variant of each clip, and a keyframe and motion clips, as far as a loss needs them."""
         frames, still = self.motion_frames if self.motion_weight else 0, self.context_weight > 0
         companions = Companions(
             frames, self.ahead, self.negatives, keyframe=still, reach=self.reach, shrink=self.shrink
@@ -238,7 +238,7 @@ def context_matching(
         siblings: 'ignored' leaves the keyframes of a recording's other clips out of the negatives.
 
     Returns:
-        A scalar; log B where all are equally alike.
+        A scalar; log B where all are equally similar.
 
     Raises:
         ShapeError: the two are not of one shape.
@@ -262,10 +262,10 @@ def motion_prediction(m_hat: Tensor, m: Tensor, there: Tensor, temperature: floa
         temperature: τ, a scalar.
 
     Returns:
-        A scalar; log((1 + N) B P) where all are equally alike and all are there.
+        A scalar; log((1 + N) B P) where all are equally similar and all are there.
 
     Raises:
-        ShapeError: the shapes do not fit together.
+        ShapeError: the shapes do not fit.
     """
     b, p, d = m_hat.shape
     _check_features("motion_prediction", m_hat, m.shape == (*there.shape, p, d) and len(there) == b, m)

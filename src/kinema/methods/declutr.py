@@ -12,7 +12,7 @@ As in the authors' code the anchors that the encoder sees are the masked ones: o
 
 Departures from the authors' code:
 - Documents shorter than 2 A ℓ_max tokens have shorter spans, in proportion (``kinema.data.documents.spans``); theirs
-  raises an error. How many there are is said.
+  raises an error. Their number is reported.
 - The mean of NT-Xent is over this rank's anchors and positives with candidates gathered from all ranks, so gradients
   are those of one process with the whole batch: their ``scale_fix``, which the published models were trained without.
 - A batch is topped up from the epoch's beginning, not dropped.
@@ -47,7 +47,7 @@ class DeCLUTRConfig:
         min_length: ℓ_min, the shortest span, tokens without special ones.
         max_length: ℓ_max, the longest; with the special tokens it must fit the network's positions.
         sampling: where positives lie: 'any' (the paper's), 'subsuming' or 'adjacent'.
-        masked: share of the anchors' tokens that the masked language model is asked about.
+        masked: share of the anchors' tokens that the masked language model predicts.
         temperature: τ of NT-Xent.
     """
 
@@ -89,7 +89,7 @@ class DeCLUTRConfig:
 
     @property
     def needs(self) -> SpanNeeds:
-        """Anchors of each document, positives where they are contrasted, masks where they are foretold."""
+        """Anchors of each document, positives where they are contrasted, masks where they are predicted."""
         return SpanNeeds(
             self.anchors,
             self.positives if self.contrasts else 0,

@@ -5,17 +5,17 @@ Piergiovanni, Angelova, Ryoo, "Evolving losses for unsupervised video representa
 [0, 1]. Which λ are good is found by evolution, with a fitness that needs no label (``kinema evolve``).
 
     m.reconstruction  the clip itself, from its feature           m-n.transfer      modality n of the clip, from m's
-    m.prediction      the second half of the clip, from the first m-n.contrast      m and n of one clip are alike
+    m.prediction      the second half of the clip, from the first m-n.contrast      m and n of one clip are similar
     m.order           are the clip's pieces in their order?       m-n.alignment     are m and n of one half of the clip?
     m.direction       does the clip run forwards?                 m-n.distillation  n's feature is as m's, its teacher
 
 Legend: m and n modalities, B clips; f a feature of the encoder, z its projection; λ the weight of a part. One modality
 is the *view*, whose encoder is used afterwards; what joins two modalities joins one with the view.
 
-A weight of 0 leaves a part out: its network is not built, its data are not asked for, it is not in the graph.
+A weight of 0 leaves a part out: its network is not built, its data are not read, it is not in the graph.
 
-A reconstruction where the paper could not be had (weights, tasks and distillation are told by others). Departures:
-- Decoders foretell the clip averaged to a coarse grid (``kinema.networks.decoder``), not every pixel.
+A reconstruction where the paper was not available (weights, tasks and distillation are from other papers). Departures:
+- Decoders predict the clip averaged to a coarse grid (``kinema.networks.decoder``), not every pixel.
 - A teacher learns its own tasks only: no gradient of the distillation reaches it. The distance is divided by √dim, so
   that a λ means the same for any encoder.
 - A clip that runs backwards has its residual and motion negated, as a camera would see it; pieces that are reordered
@@ -62,7 +62,7 @@ class Part:
     Args:
         name: 'rgb.order', 'rgb-motion.transfer'.
         task: what follows the dot.
-        first: the modality whose feature is asked.
+        first: the modality whose feature is used.
         second: the other modality, or '' for a task of one.
     """
 
@@ -109,8 +109,8 @@ class ELoConfig:
         weights: λ of parts by their names ('rgb.order', 'rgb-motion.transfer'), each in [0, 1]; 0 leaves a part out.
         rest: λ of every part that ``weights`` does not name.
         margin: of the contrast between modalities.
-        moments: cells along time of what decoders foretell.
-        grid: cells a side of what decoders foretell.
+        moments: cells along time of the decoders' targets.
+        grid: cells a side of the decoders' targets.
         head: the projection heads in which modalities are contrasted.
     """
 
@@ -155,7 +155,7 @@ class ELoConfig:
 
     @property
     def views(self) -> tuple[str, ...]:
-        """The views that the modalities are made of: what is asked of the data, at most."""
+        """The views that the modalities are made of: the most that the data must give."""
         return tuple(dict.fromkeys(_view_of(m) for m in (self.view, *self.others)))
 
     @property
@@ -176,7 +176,7 @@ class ELoConfig:
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """The modalities that a batch must show: those with an encoder, and those that a decoder foretells."""
+        """The modalities that a batch must hold: those with an encoder, and those that a decoder predicts."""
         targets = {part.second for part in self.active if part.task == "transfer"}
         return tuple(m for m in self._teachers_first if m in {*self.modalities, *targets})
 
@@ -205,7 +205,7 @@ class ELoConfig:
 
 Seen = Mapping[str, Tensor]
 """What an encoder makes of the clips of a batch, float [B, dim] each: of the 'whole' clips, of their pieces 'shuffled',
-of them 'backwards', and of their 'first' and 'second' halves; as far as a part asks for it."""
+of them 'backwards', and of their 'first' and 'second' halves; as far as a part needs them."""
 
 
 class ELo(Method[ClipBatch]):
@@ -276,9 +276,9 @@ class ELo(Method[ClipBatch]):
         return grey(x) if m == GREY else x
 
     def _seen(self, m: str, x: Tensor, draw: Tensor) -> Seen:
-        """The features that the parts ask of one modality; clips of one length go through the encoder together.
+        """The features of one modality that the parts need; clips of one length go through the encoder in one batch.
 
-        BatchNorm then sees real and changed clips in one batch, and its statistics cannot tell them apart.
+        BatchNorm then sees real and changed clips in one batch, and its statistics do not distinguish them.
         """
         wanted = {name for part in self.active for name in _features_of(part, m)}
         found: dict[str, Tensor] = {}
@@ -407,7 +407,7 @@ def _discrimination_loss(yes: Tensor, no: Tensor) -> Tensor:
 
 
 def _features_of(part: Part, m: str) -> tuple[str, ...]:
-    """Which features of the modality ``m`` a part asks for."""
+    """Which features of the modality ``m`` a part needs."""
     of_one = {"prediction": ("first",), "order": ("whole", "shuffled"), "direction": ("whole", "backwards")}
     if m == part.first:
         return ("first", "second") if part.task == "alignment" else of_one.get(part.task, ("whole",))

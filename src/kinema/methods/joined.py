@@ -91,7 +91,7 @@ class JoinedConfig:
 
 
 class Joined(Method[ClipBatch]):
-    """Asks for all that its parts ask for, shows each what it asked for, and adds up their losses."""
+    """Several methods on one network: needs what all parts need, gives each part its own, and adds up their losses."""
 
     config: JoinedConfig
 
@@ -139,7 +139,7 @@ class Joined(Method[ClipBatch]):
         )
 
     def commit(self, losses: Losses) -> None:
-        """Each part takes over what it left behind."""
+        """Commits each part's own pending values."""
         for name, part in self._named():
             own = {key[len(name) + 1 :]: value for key, value in losses.pending.items() if key.startswith(f"{name}.")}
             part.commit(replace(losses, pending=own))
@@ -149,7 +149,7 @@ class Joined(Method[ClipBatch]):
         return any(part.refreshes(epoch) for _, part in self._named())
 
     def refresh(self, features: Mapping[str, Tensor]) -> Refreshed:
-        """Hands them to every part, and tells what each told under its name."""
+        """Refreshes every part with them; figures have the part's name as prefix."""
         refreshed = {name: part.refresh(features) or Refreshed() for name, part in self._named()}
         figures = {f"{name}.{key}": value for name, each in refreshed.items() for key, value in each.figures.items()}
         return Refreshed(figures, tuple(p for each in refreshed.values() for p in each.renewed))

@@ -72,7 +72,7 @@ class SimCLR(Method[ClipBatch]):
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - the contract
         """NT-Xent (eq. 1) over the 2B projections of the batch, gathered over ranks.
 
-        What the batch holds of negatives of each clip's own are told from both of its variants.
+        Negatives of a clip's own, where the batch has them, are contrasted with both of its variants.
         """
         z1, z2 = (self.tower(batch.view(variant, self.view)) for variant in (0, 1))
         n = [self.tower(x) for x in batch.negatives_in(self.view)]

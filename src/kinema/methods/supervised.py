@@ -1,7 +1,7 @@
 """Supervised learning: cross entropy on the labels.
 
-Not a method to be judged but the reference: how much of a data set's classes the same encoder could learn at the same
-budget if it were told them.
+Not a method to be compared but the reference: how much of a data set's classes the same encoder learns at the same
+budget with labels.
 
 Legend: B clips, C classes.
 """
@@ -30,7 +30,7 @@ class SupervisedConfig:
         dropout: share of the features dropped before the classifier.
         smoothing: label smoothing.
         frozen: only the classifier is learnt, on features of the encoder as it was started (a linear probe).
-        head: kept so that a later phase can start from the tower; no gradient reaches it.
+        head: there so that a later phase can start from the tower; no gradient reaches it.
     """
 
     view: str = "rgb"

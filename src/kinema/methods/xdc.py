@@ -2,26 +2,26 @@
 
 Alwassel, Mahajan, Korbar, Torresani, Ghanem, Tran, "Self-supervised learning by cross-modal audio-video clustering",
 NeurIPS 2020, arXiv 1911.12667. Every few epochs the features of all videos are clustered in each view; then each
-network learns, by cross entropy, to tell in which cluster a clip's video lies. Four forms differ in whose clusters:
+network learns, by cross entropy, to classify a clip by its video's cluster. Four forms differ in whose clusters:
 
     sdc   each view's own                      mdc   its own and the other's, two heads
-    xdc   the other's alone                    cdc   clusters of both views' features side by side, told by both
+    xdc   the other's alone                    cdc   clusters of both views' features side by side, for both
 
-The method speaks of two views and not of sound: rgb and sound are the paper's, rgb and motion need no sound.
+The method takes any two views: rgb and sound are the paper's, rgb and motion need no sound.
 
 Legend: B clips, N videos, K clusters, d dimensions · f_a, f_b the two encoders · y the pseudo-labels ·
 w_y = N / (K |y|), a weight for each cluster
 
-The heads of both networks are one linear layer whose outputs stand for the clusters of both views in one order, so that
-what the towers project lies in one space and a video in one view can be looked for in the other. In xdc a network's
-outputs for its own clusters begin as how near a feature is to their middles, and follow it: they learn, and nothing of
-that reaches the encoder. In sdc the outputs for the other's clusters are 0.
+The heads of both networks are one linear layer whose outputs are the clusters of both views in one order, so that the
+towers project into one space and a video in one view can be searched for in the other. In xdc a network's outputs for
+its own clusters start as the similarity of a feature to their centroids; they learn too, without a gradient to the
+encoder. In sdc the outputs for the other's clusters are 0.
 
 Departures from the paper and the authors' code:
 - One window of a video is seen a step; features for the clustering are the mean over windows along the whole video.
-- Clusters count alike by a weight in place of a sampler (see ``objectives/cluster_ce.py``).
-- In xdc a network's head tells its own clusters too, from features without a gradient.
-- The heads are drawn anew after each clustering, and the optimiser forgets what it knew of them.
+- Clusters are balanced by a weight in place of a sampler (see ``objectives/cluster_ce.py``).
+- In xdc a network's head classifies its own clusters too, from features without a gradient.
+- The heads are initialised again after each clustering, and their optimiser state is dropped.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class XDCConfig:
         form: whose clusters a network learns: 'xdc' the other's, 'sdc' its own, 'mdc' both, 'cdc' common ones.
         clusters: K (the paper: 64 to 1024, more for more data).
         whiten: dimensions that a whitening PCA leaves of the features before they are clustered; 0 for none.
-        every: epochs from one clustering to the next. The heads begin anew then, so there must be steps enough to learn
-            them: with some fifty (one epoch of 900 videos) the loss stays at log K, with two hundred it does not.
+        every: epochs from one clustering to the next. The heads start again then, so there must be steps enough to
+            learn them: with some fifty (one epoch of 900 videos) the loss stays at log K, with two hundred it does not.
         engine: what computes k-means: 'sklearn', 'faiss', or 'auto' (see :func:`kinema.mining.cluster`).
     """
 
@@ -115,7 +115,7 @@ class XDCConfig:
 
 
 class XDC(Method[ClipBatch]):
-    """Two towers, each a classifier of pseudo-labels that are found anew between epochs."""
+    """Two towers, each a classifier of pseudo-labels that are computed again between epochs."""
 
     config: XDCConfig
 
@@ -132,12 +132,12 @@ class XDC(Method[ClipBatch]):
         return {self.view: self.f_a, self.guide: self.f_b}
 
     def learns(self, view: str) -> tuple[str, ...]:
-        """Whose clusters the network of a view learns to tell."""
+        """Whose clusters the network of a view learns to classify."""
         other = self.guide if view == self.view else self.view
         return {"xdc": (other,), "sdc": (view,), "mdc": (view, other), "cdc": (BOTH,)}[self.config.form]
 
     def columns(self, space: str) -> slice:
-        """Which outputs of a head stand for the clusters of a space."""
+        """The outputs of a head for the clusters of a space."""
         first = self.spaces.index(space) * self.config.clusters
         return slice(first, first + self.config.clusters)
 
@@ -168,19 +168,19 @@ class XDC(Method[ClipBatch]):
         return Losses(total, terms=logged, embeddings=features[self.view].detach())
 
     def _own(self, view: str, features: Tensor, index: Tensor) -> Tensor:
-        """The cross entropy of a network's own clusters, told of features [B, d] that get no gradient."""
+        """The cross entropy of a network's own clusters, from features [B, d] that get no gradient."""
         outputs = self.towers()[view].head.layers(features.detach())
         return cluster_cross_entropy(
             outputs[:, self.columns(view)], self.pseudo.labels(view)[index], self.pseudo.weights(view)
         )
 
     def refreshes(self, epoch: int = 0) -> bool:
-        """Whether the clusters are to be found anew after so many epochs."""
+        """Whether the clusters are computed again after so many epochs."""
         return epoch % self.config.every == 0
 
     @torch.no_grad()
     def refresh(self, features: Mapping[str, Tensor]) -> Refreshed:
-        """Clusters all videos, draws the heads anew, and tells what can be told of clusters without labels.
+        """Clusters all videos, initialises the heads again, and returns measures of the clusters without labels.
 
         Args:
             features: float [N, d] of each view in manifest order; rows that are not finite are in no cluster.

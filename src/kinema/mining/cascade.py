@@ -73,7 +73,7 @@ def cascade(
 
     Between equal scores the candidate with the lower index comes first, at every stage and on every device. Scores
     must be finite: this is not checked, since a check reads both matrices once more; a candidate whose score is NaN or
-    infinite may be kept or dropped at any stage.
+    infinite may be selected or dropped at any stage.
 
     Args:
         scores: float [B, K] for each view, the guide first and the trained view second; higher is nearer. A view that

@@ -1,7 +1,7 @@
 """Pseudo-labels: k-means over the features of all videos, as DeepCluster and XDC learn from.
 
-Features are L2-normalised, on wish brought down by a PCA that whitens them, and normalised again. No cluster stays
-empty: the member farthest from the middle of the largest cluster begins it. k-means is scikit-learn's; of many videos
+Features are L2-normalised, optionally reduced by a whitening PCA, and normalised again. No cluster stays empty: it is
+reseeded with the member farthest from the centroid of the largest cluster. k-means is scikit-learn's; of many videos
 its mini-batch form, or faiss where that is installed.
 
 Axes: N videos, d dimensions, k clusters.
@@ -39,7 +39,7 @@ class Clusters:
         weight: float [k, d], and
         bias: float [k]: how near a normalised feature x is to each cluster's middle, weight @ x + bias, up to a
             constant that all of a video's have in common.
-        reseeded: how many clusters were empty and were begun anew.
+        reseeded: how many clusters were empty and were reseeded.
     """
 
     labels: Tensor
@@ -61,7 +61,7 @@ def cluster(features: Tensor, clusters: int, *, seed: int, whiten: int = 0, engi
     Raises:
         ShapeError: features that are no [N, d] or are not finite.
         DataError: fewer videos than clusters, or than whitened dimensions.
-        MissingExtraError: faiss is asked for and is not installed.
+        MissingExtraError: faiss is requested and is not installed.
     """
     if features.dim() != 2 or not bool(torch.isfinite(features).all()):
         raise ShapeError(f"The features to cluster are {tuple(features.shape)} or not finite; expected finite [N, d].")
@@ -125,7 +125,7 @@ def reseed_empty(
         middles: float [k, d].
 
     Returns:
-        Labels and middles anew, and how many clusters were empty.
+        New labels and centroids, and how many clusters were empty.
     """
     labels, middles = labels.copy(), middles.copy()
     empty = np.flatnonzero(np.bincount(labels, minlength=len(middles)) == 0)

@@ -1,4 +1,4 @@
-"""The queue of recent keys: MoCo's memory, held for several views under one write index.
+"""The queue of recent keys: MoCo's memory, for several views with one write index.
 
 Source: He et al. 2019, "Momentum Contrast", arXiv 1911.05722, section 3.2. Two views that share one index are CoCLR's
 and CPR's memory (Wu et al. 2022, arXiv 2201.07989): entry j is the same clip in every view.

@@ -53,7 +53,7 @@ def select_by_threshold(
 def _mine_row(
     scores: list[Floats], sizes: Sequence[int], views: Sequence[int], barred: npt.NDArray[np.bool_] | None
 ) -> Indices:
-    """Indices of one query's mined entries, best first; fewer than asked for where too few are left."""
+    """Indices of one query's mined entries, best first; fewer than requested where too few are left."""
     survivors: Indices | None = None
     values = scores[views[0]]
     if barred is not None and barred.any():
@@ -78,7 +78,7 @@ def _mine_row(
 
 
 def _highest(values: Floats, size: int) -> Indices:
-    """Where the ``size`` highest of [M] lie, ascending; of equal values the first ones. ``size`` is below M."""
+    """The indices of the ``size`` highest of [M], ascending; of equal values the first ones. ``size`` is below M."""
     lowest = values.size - size
     threshold = np.partition(values, lowest)[lowest]
     chosen = values >= threshold

@@ -1,6 +1,6 @@
 """Encoders: networks from one view of a clip to a feature, and the heads that train them."""
 
-from kinema.networks.build import EncoderConfig, build_encoder, tell_plainly
+from kinema.networks.build import EncoderConfig, build_encoder, omit_unused_settings
 from kinema.networks.decoder import CoarseDecoder, coarse
 from kinema.networks.heads import ProjectionHead
 from kinema.networks.hugging_face import with_sizes_of
@@ -26,6 +26,6 @@ __all__ = [
     "coarse",
     "fuse",
     "load_weights",
-    "tell_plainly",
+    "omit_unused_settings",
     "with_sizes_of",
 ]

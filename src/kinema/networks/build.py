@@ -45,8 +45,8 @@ class EncoderConfig:
         norm: 'batch' as in the papers, or 'group', under which a clip's feature never depends on its batch-mates; of
             the convolutional networks alone.
         vit: the sizes of 'videomae' and 'vjepa2'; the others take none.
-        sound: the network of the view 'sound': 'slim', or XDC's 'resnet18'; told only where a method hears, or where it
-            is not the first.
+        sound: the network of the view 'sound': 'slim', or XDC's 'resnet18'; in JSON only for methods with that view, or
+            where it is not the first.
     """
 
     name: EncoderName = "slim"
@@ -116,8 +116,8 @@ class EncoderConfig:
     def load_weights(self, view: str, tower: nn.Module, path: Path) -> bool:
         """Loads a file of weights into a tower's encoder; see :func:`kinema.networks.weights.encoder_state`.
 
-        False where the file is of another number of channels, or the view is heard: no file of weights for pictures is
-        one for sound.
+        False where the file is of another number of channels, or the view is 'sound', for which weights of pictures
+        cannot be used.
         """
         from kinema.networks.weights import encoder_state
 
@@ -132,16 +132,16 @@ class EncoderConfig:
         return fits
 
 
-def tell_plainly(converter: cattrs.Converter) -> cattrs.Converter:
-    """Has a converter leave out of an encoder's settings what only others have; gives it back.
+def omit_unused_settings(converter: cattrs.Converter) -> cattrs.Converter:
+    """Makes a converter leave out an encoder's unused settings; returns it.
 
-    A transformer's sizes are told of transformers, and the network for sound where it is not the usual one.
+    A transformer's sizes are written for transformers only, and the network for sound where it is not the default.
     """
     whole = make_dict_unstructure_fn(EncoderConfig, converter)
 
     def plain(config: EncoderConfig) -> dict[str, Any]:
-        unsaid = {"vit": config.name not in VITS, "sound": config.sound == "slim"}
-        return {key: value for key, value in whole(config).items() if not unsaid.get(key, False)}
+        unused = {"vit": config.name not in VITS, "sound": config.sound == "slim"}
+        return {key: value for key, value in whole(config).items() if not unused.get(key, False)}
 
     converter.register_unstructure_hook(EncoderConfig, plain)
     return converter

@@ -1,7 +1,7 @@
-"""From a feature to what a view looks like, coarsely: what reconstruction, prediction and transfer compare.
+"""Decodes a feature to a coarse picture of a view: the target of reconstruction, prediction and transfer.
 
-A feature has no place for every pixel, and a network that is asked for them spends itself on texture. So the view is
-averaged to a coarse grid of few moments, and two linear layers foretell that.
+A feature cannot hold every pixel, and a network that must predict them spends its capacity on texture. So the view is
+averaged to a coarse grid of few moments, and two linear layers predict that.
 
 Axes: B clips, C channels, T frames, S pixels a side.
 """

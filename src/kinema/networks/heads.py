@@ -1,4 +1,4 @@
-"""Projection heads: what stands between an encoder and a contrastive objective, and is dropped afterwards.
+"""Projection heads: layers between an encoder and a contrastive objective, dropped after training.
 
 Sources: CoCLR and CPR (Wu et al. 2022, arXiv 2201.07989): linear C to C, ReLU, linear C to 128, unit length. SimCLR
 (Chen et al. 2020, arXiv 2002.05709): the same with BatchNorm and no bias.

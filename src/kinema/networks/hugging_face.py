@@ -1,8 +1,8 @@
-"""Weights of ``transformers`` into our video transformers, and the sizes that its config.json tells.
+"""Loads weights of ``transformers`` into our video transformers, and reads their sizes from config.json.
 
-A folder as ``save_pretrained`` writes it, config.json and model.safetensors, says by itself what it is of; it is read
-here, ``transformers`` is not asked, and nothing is ever fetched. Of the published networks the encoder is taken. What
-else their files hold is listed in ``LEFT_OVER``; any other key, and any that is missing, is an error that names it.
+A folder of ``save_pretrained``, config.json and model.safetensors, is read here, without ``transformers`` and without
+any download. The encoder of the published networks is loaded. What else their files hold is listed in ``LEFT_OVER``;
+any other key, and any that is missing, is an error that names it.
 
 The published files of VideoMAE name the biases of queries and values as earlier releases of ``transformers`` did; both
 names are read.
@@ -34,7 +34,7 @@ KEYS = {
     "videomae": {FIRST["videomae"]: "patches.", "encoder.layer.": "blocks.", "layernorm.": "norm."},
     "vjepa2": {FIRST["vjepa2"]: "patches.", "encoder.layer.": "blocks.", "encoder.layernorm.": "norm."},
 }
-"""How their keys begin, and how ours do; what follows is alike."""
+"""Prefixes of their keys, and of ours; the rest of a key is the same."""
 
 RENAMED = {".attention.attention.q_bias": ".attention.attention.query.bias"}
 RENAMED |= {".attention.attention.v_bias": ".attention.attention.value.bias"}
@@ -75,10 +75,10 @@ FIXED: dict[str, dict[tuple[str, ...], Any]] = {
 
 
 def with_sizes_of(config: EncoderConfig, weights: str | Path) -> EncoderConfig:
-    """The settings of an encoder that starts from weights, with the sizes that a folder of transformers tells.
+    """The settings of an encoder that starts from weights, with the sizes from a folder of transformers.
 
     Args:
-        config: what was asked for; sizes left at their defaults are taken from the folder.
+        config: the user's settings; sizes left at their defaults are taken from the folder.
         weights: the file or folder; anything but a folder with the config.json of such a network changes nothing.
 
     Raises:
@@ -105,7 +105,7 @@ def with_sizes_of(config: EncoderConfig, weights: str | Path) -> EncoderConfig:
 
 
 def read_sizes(folder: Path) -> tuple[str, VitConfig] | None:
-    """The encoder's name and sizes that a folder's config.json tells; None where it is no such folder.
+    """The encoder's name and sizes in a folder's config.json; None where it is no such folder.
 
     Raises:
         ConfigError: a network that cannot be built here; the message names the setting.

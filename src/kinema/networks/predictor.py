@@ -5,8 +5,8 @@ motion predictor; the transformer is that of Vaswani et al. 2017, arXiv 1706.037
 sequence to continue (Carion et al. 2020, arXiv 2005.12872).
 
 Departures: each layer normalises what it takes in and not what it gives out, which learns without a long warm-up;
-attention has no biases; a token's place is told by sines over time, row and column, so that clips of any size will do.
-A dropped value is drawn from the generator that is handed over.
+attention has no biases; positions are sines over time, row and column, so that clips of any size will do. Dropout draws
+from the generator that the caller gives.
 
 Axes: B clips, C channels, t, h and w cells of a map, L = t·h·w tokens, Q queries.
 """
@@ -164,7 +164,7 @@ class Predictor(nn.Module):
 
 
 def _dropout(share: float, generator: torch.Generator, device: torch.device) -> Drop:
-    """Drops a share of values, drawn where they lie by one seed of the generator, and scales up the rest."""
+    """Drops a share of values, drawn on their device by one seed of the generator, and scales up the rest."""
     if share == 0:
         return lambda x: x
     seeded = torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=generator)))

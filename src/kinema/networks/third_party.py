@@ -91,7 +91,7 @@ def torchvision_key(name: str, key: str) -> str:
 
 
 def _resnet(path: str, *, factorised: bool) -> str:
-    """``stem.…`` is alike but that a factorised stem is one list; blocks are numbered through here, by layer there."""
+    """``stem.…`` is the same, but a factorised stem is one list; blocks are numbered through here, by layer there."""
     if path.startswith("stem."):
         inner = {"stem.0.0": "stem.0", "stem.0.1": "stem.1", "stem.0.3": "stem.3", "stem.1": "stem.4"}
         return inner[path] if factorised else path
@@ -102,7 +102,7 @@ def _resnet(path: str, *, factorised: bool) -> str:
 
 
 def _s3d(path: str) -> str:
-    """Layers are numbered alike; a separable convolution is one list here and two there, a branch has its own name."""
+    """Layer numbers are the same; a separable convolution is one list here and two there, a branch has its own name."""
     _, layer, *rest = path.split(".")
     if rest[0] != "branches":
         return f"features.{layer}.{SEPARABLE[rest[0]] if layer in ('0', '3') else rest[0]}"

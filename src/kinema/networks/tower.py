@@ -22,8 +22,8 @@ class HeadConfig:
     Args:
         layers: linear layers; 1 is linear, 2 is MoCo v2's and SimCLR v1's, 3 is SimCLR v2's.
         out: d, dimensions of the projection.
-        norm: BatchNorm after every layer. It centres the projections, so that clips cannot be told apart by what all
-            of a batch have in common.
+        norm: BatchNorm after every layer. It centres the projections, so that what all of a batch have in common
+            does not identify a clip.
     """
 
     layers: int = 2

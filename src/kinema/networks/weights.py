@@ -1,4 +1,4 @@
-"""An encoder's weights from a file: kinema's own, torchvision's, or those of transformers; the keys tell which."""
+"""An encoder's weights from a file: kinema's own, torchvision's, or those of transformers, known by their keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cross entropy on pseudo-labels whose classes count alike, whatever their size.
+"""Cross entropy on pseudo-labels with classes of equal weight, whatever their size.
 
 DeepCluster (Caron et al. 2018, arXiv 1807.05520, section 3.3) draws its clips uniformly over the clusters, lest a large
 one swallow the others. A weight of one over the cluster's size has the same expectation without another sampler, and

@@ -1,4 +1,4 @@
-"""InfoNCE: tell a clip's own key from a memory of other clips' keys.
+"""InfoNCE: distinguish a clip's own key from a memory of other clips' keys.
 
 Source: He et al. 2019, "Momentum Contrast", arXiv 1911.05722, eq. 1, after van den Oord et al. 2018,
 arXiv 1807.03748.
@@ -32,7 +32,7 @@ def info_nce(q: Tensor, k: Tensor, negatives: Tensor, temperature: float, valid:
 
     Raises:
         ConfigError: the temperature is not above 0.
-        ShapeError: the shapes do not fit together.
+        ShapeError: the shapes do not fit.
     """
     if not temperature > 0.0:
         raise ConfigError(f"The temperature is {temperature}; it must be above 0.")

@@ -20,7 +20,7 @@ def max_margin(a: Tensor, b: Tensor, source: Tensor, margin: float) -> Tensor:
     """max(0, |a_i - b_i|² - |a_i - b_j|² + margin) and the same from b to a, the mean over i, j of two recordings.
 
     Over several ranks the mean is taken over the pairs of all of them, so that averaged gradients are those of one
-    process; every rank must then call this together. Without a single pair the value is 0, and so is its gradient.
+    process; all ranks must then call this. Without a single pair the value is 0, and so is its gradient.
 
     Args:
         a: float [B, d], one modality, of unit length.
@@ -29,11 +29,11 @@ def max_margin(a: Tensor, b: Tensor, source: Tensor, margin: float) -> Tensor:
         margin: at least 0; squared distances run to 4.
 
     Returns:
-        A scalar; the margin where all are equally alike.
+        A scalar; the margin where all are equally similar.
 
     Raises:
         ConfigError: the margin is negative.
-        ShapeError: the shapes do not fit together.
+        ShapeError: the shapes do not fit.
     """
     check_margin(margin)
     if a.dim() != 2 or b.shape != a.shape or source.shape != a.shape[:1]:

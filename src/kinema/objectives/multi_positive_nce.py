@@ -25,7 +25,7 @@ def multi_positive_nce(
 
     A query without a positive says nothing and is left out of the mean; if none has one, the value is 0 and its
     gradient is 0, never NaN. Over several ranks the mean is taken over the queries of all of them, so that averaged
-    gradients are those of one process; every rank must then call this together.
+    gradients are those of one process; all ranks must then call this.
 
     Args:
         logits: float [B, M], similarities already divided by the temperature.

@@ -1,7 +1,7 @@
-"""Negatives of one clip alone: how near each query is to the clips that were made to be told from it.
+"""Negatives of one clip alone: the similarity of each query to its own hard negatives.
 
-A clip whose motion was broken, or another window of the same video, is a negative of its clip and of nobody else's. It
-is one more logit in that clip's row, beside those that all rows share.
+A clip whose motion was broken, or another window of the same video, is a negative of its clip and of no other. It is
+one more logit in that clip's row, besides those that all rows share.
 
 Source: Tao, Wang, Yamasaki 2020, "Self-supervised Video Representation Learning Using Inter-intra Contrastive
 Framework" (IIC), arXiv 2008.02531, sect. 3.3; Wang et al. 2021, DSM, arXiv 2009.05757, and BE, arXiv 2009.05769.
@@ -31,7 +31,7 @@ def own_negatives(q: Tensor, negatives: Sequence[Tensor], valid: Tensor | None =
         Float [B, N], -inf where a query has no such negative: what the objectives take as ``own``.
 
     Raises:
-        ShapeError: the shapes do not fit together.
+        ShapeError: the shapes do not fit.
     """
     wrong = [tuple(n.shape) for n in negatives if n.shape != q.shape]
     if wrong or (valid is not None and (valid.dtype != torch.bool or valid.shape != (len(q), len(negatives)))):

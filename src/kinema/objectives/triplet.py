@@ -21,7 +21,7 @@ def triplet(q: Tensor, k: Tensor, n: Tensor, margin: float, valid: Tensor | None
     """max(0, |q - k| - |q - n| + margin), the mean over the queries that have a negative.
 
     Over several ranks the mean is taken over the queries of all of them, so that averaged gradients are those of one
-    process; every rank must then call this together. Without a single negative the value is 0, and so is its gradient.
+    process; all ranks must then call this. Without a single negative the value is 0, and so is its gradient.
 
     Args:
         q: float [B, d], queries.
@@ -35,7 +35,7 @@ def triplet(q: Tensor, k: Tensor, n: Tensor, margin: float, valid: Tensor | None
 
     Raises:
         ConfigError: the margin is negative.
-        ShapeError: the shapes do not fit together.
+        ShapeError: the shapes do not fit.
     """
     check_margin(margin)
     counted = torch.ones(len(q), dtype=torch.bool, device=q.device) if valid is None else valid

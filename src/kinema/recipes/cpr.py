@@ -97,7 +97,7 @@ def _turn(
 
 
 def _base(plan: Plan) -> MethodConfig | None:
-    """The base, if it fits: what it learns is what CPR goes on with."""
+    """The base, if it fits: CPR continues with what it learns."""
     base: Any = plan.base
     if base is None:
         return None

@@ -16,7 +16,7 @@ VIDEO = ("rgb", "residual", "motion")
 
 @dataclass(frozen=True)
 class MethodEntry:
-    """One method. All words about it are here, and nowhere else.
+    """One method, with all words about it.
 
     Args:
         config: the class of its settings.

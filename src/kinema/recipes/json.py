@@ -16,7 +16,7 @@ from kinema.core.contracts import DataConfig, NetworkConfig
 from kinema.core.errors import ConfigError
 from kinema.core.method import MethodConfig
 from kinema.data.clips.config import ClipsConfig
-from kinema.networks import tell_plainly
+from kinema.networks import omit_unused_settings
 from kinema.recipes.disturbances import disturbance_kind, disturbance_name
 from kinema.recipes.kinds import data_kind, data_name, network_kind
 from kinema.recipes.table import method_name, settings_kind
@@ -24,7 +24,7 @@ from kinema.training.settings import Phase, Recipe
 
 
 def _converter() -> cattrs.Converter:
-    converter = tell_plainly(make_strict_converter())
+    converter = omit_unused_settings(make_strict_converter())
     _tag(converter, MethodConfig, "a method", method_name, settings_kind)
     _tag(converter, Disturbance, "a disturbance", disturbance_name, disturbance_kind)
     _tag(converter, DataConfig, "data", data_name, data_kind)

@@ -35,7 +35,7 @@ def resolved(
         data: what gives the table that is trained on, once the settings of data are known: called with them.
         preset: the plan that a named method starts from.
         settings: fields of the plan that change.
-        console: where it is said that a plan was adapted to the data.
+        console: shows the message that a plan was adapted to the data.
 
     Raises:
         KinemaError: the settings contradict one another or the data.

@@ -1,4 +1,4 @@
-"""The table of methods: the one place where they are listed by name. A method's row stands in its recipe's file."""
+"""The table of methods: the one place where they are listed by name. A method's row is in its recipe's file."""
 
 from __future__ import annotations
 

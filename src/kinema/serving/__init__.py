@@ -1,8 +1,9 @@
 """Serving: a table of embeddings as a page and an API on this machine; reads only, and only what was indexed.
 
-``archive`` is the table with its model, opened once; ``guard`` says who may ask; ``footage`` gives bytes of indexed
-videos and of nothing else; ``uploads`` and ``checking`` look at what a person brings; ``routes`` and ``shapes`` are the
-API; ``page/`` is the page, which asks for nothing from outside.
+``archive`` is the table with its model, opened once; ``guard`` controls access; ``footage`` gives bytes of indexed
+videos and of nothing else; ``queries`` encodes queries; ``uploads`` and ``checking`` receive and check clips;
+``projection_map`` is the map; ``routes`` and ``shapes`` are the API; ``page/`` is the page, which loads nothing from
+other sites.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def app(
         run: a run's folder, an exported folder, or the model that made the table.
         table: where it is; RUN/index by default.
         view: which view's encoder of a run; by default the one it is for.
-        settings: access and limits (:class:`kinema.serving.settings.Settings`); by default this machine
+        settings: access and limits (:class:`kinema.serving.settings.Settings`); by default for this machine
             alone.
         device: where queries are encoded; a GPU where there is one, by default.
 

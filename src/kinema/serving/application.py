@@ -1,4 +1,4 @@
-"""Puts the server together: the archive, the desk, the guard before them, the API and the page."""
+"""Puts the server together: the archive, the queries, the guard before them, the API and the page."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from kinema.serving import failures
 from kinema.serving.archive import Archive
 from kinema.serving.guard import Guard
 from kinema.serving.projection_map import Charts
-from kinema.serving.queries import Desk
+from kinema.serving.queries import QueryService
 from kinema.serving.routes import routes
 from kinema.serving.settings import Settings
-from kinema.serving.uploads import Inbox
+from kinema.serving.uploads import UploadService
 
 PAGE = Path(__file__).parent / "page"
 _KINDS = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -48,14 +48,14 @@ def build(
             'Documents are searched with: kinema search RUN "a text"',
         )
     archive = Archive(model, uri)
-    desk = Desk(archive, settings, device)
-    inbox = Inbox(desk)
+    queries = QueryService(archive, settings, device)
+    uploads = UploadService(queries)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        desk.close()
-        inbox.close()
+        queries.close()
+        uploads.close()
 
     made = FastAPI(
         title="kinema serve",
@@ -65,9 +65,9 @@ def build(
         redoc_url=None,
         lifespan=lifespan,
     )
-    made.state.archive, made.state.desk, made.state.inbox = archive, desk, inbox
+    made.state.archive, made.state.queries, made.state.uploads = archive, queries, uploads
     failures.install(made)
-    made.include_router(routes(desk, Charts(archive), inbox, settings))
+    made.include_router(routes(queries, Charts(archive), uploads, settings))
     _add_page(made)
     made.add_middleware(Guard, settings=settings)
     return made

@@ -154,7 +154,7 @@ class Archive:
             k: hits.
             over: what is compared.
             where: the user's condition, in SQL.
-            fields: columns with the values of which one must be there; None stands for a missing value.
+            fields: columns with the values of which one must be there; None matches a missing value.
             only: a further condition, in SQL of our own.
             without: the path of a video that does not count.
 

@@ -63,7 +63,7 @@ class EncodedQuery:
     note: str = ""
 
 
-class Desk:
+class QueryService:
     """Encodes queries and holds them by name.
 
     Args:

@@ -19,9 +19,9 @@ from kinema.serving.failures import RefusedError
 from kinema.serving.footage import media_type, send_file
 from kinema.serving.guard import COOKIE, admits, session_of
 from kinema.serving.projection_map import Chart, Charts
-from kinema.serving.queries import NAME, Desk, EncodedQuery
+from kinema.serving.queries import NAME, EncodedQuery, QueryService
 from kinema.serving.settings import Settings
-from kinema.serving.uploads import RECEIVING, Inbox
+from kinema.serving.uploads import RECEIVING, UploadService
 
 MANY_VALUES, PAGE = 60, 500
 """Values of a column that are offered for choice; videos that one answer lists."""
@@ -31,26 +31,26 @@ VideoId = Annotated[str, Path(pattern=shapes.VIDEO, description="a video's name 
 Moment = Annotated[float | None, Query(ge=0, le=1e7, allow_inf_nan=False)]
 
 
-def routes(desk: Desk, charts: Charts, inbox: Inbox, settings: Settings) -> APIRouter:
+def routes(queries: QueryService, charts: Charts, uploads: UploadService, settings: Settings) -> APIRouter:
     """All operations.
 
     Args:
-        desk: encodes and holds queries.
+        queries: encodes and holds queries.
         charts: the map.
-        inbox: where clips are received.
+        uploads: receives clips.
         settings: access and limits.
     """
     router = APIRouter(prefix="/api", responses=shapes.FAILURES)
-    _about(router, desk, settings)
-    _videos(router, desk)
-    _footage(router, desk)
-    _queries(router, desk, inbox)
-    _search(router, desk, charts)
+    _about(router, queries, settings)
+    _videos(router, queries)
+    _footage(router, queries)
+    _queries(router, queries, uploads)
+    _search(router, queries, charts)
     return router
 
 
-def _about(router: APIRouter, desk: Desk, settings: Settings) -> None:
-    archive = desk.archive
+def _about(router: APIRouter, queries: QueryService, settings: Settings) -> None:
+    archive = queries.archive
 
     @router.post("/session")
     async def session(body: shapes.SessionRequest, request: Request, response: Response) -> shapes.SessionShape:
@@ -69,7 +69,7 @@ def _about(router: APIRouter, desk: Desk, settings: Settings) -> None:
     @router.get("/archive")
     async def about() -> shapes.ArchiveShape:
         """What the table holds, and what it can be filtered by."""
-        now = await desk.read(archive.snapshot)
+        now = await queries.read(archive.snapshot)
         return shapes.ArchiveShape(
             videos=now.videos.num_rows,
             windows=now.windows,
@@ -80,13 +80,13 @@ def _about(router: APIRouter, desk: Desk, settings: Settings) -> None:
             pictures=archive.model.view == "rgb",
             sounds=archive.model.hears is not None,
             upload_bytes=settings.upload_mib * 1024 * 1024,
-            columns=await desk.read(lambda: _columns(now)),
-            clusters=await desk.read(lambda: _clusters(archive.table)),
+            columns=await queries.read(lambda: _columns(now)),
+            clusters=await queries.read(lambda: _clusters(archive.table)),
         )
 
 
-def _videos(router: APIRouter, desk: Desk) -> None:
-    archive = desk.archive
+def _videos(router: APIRouter, queries: QueryService) -> None:
+    archive = queries.archive
 
     @router.get("/videos")
     async def videos(
@@ -98,7 +98,7 @@ def _videos(router: APIRouter, desk: Desk) -> None:
         ] = False,
     ) -> shapes.VideosShape:
         """Some of the videos, in order of their names."""
-        now = await desk.read(archive.snapshot)
+        now = await queries.read(archive.snapshot)
 
         def listed() -> tuple[int, list[shapes.VideoShape]]:
             wanted = contains.casefold()
@@ -107,13 +107,13 @@ def _videos(router: APIRouter, desk: Desk) -> None:
             some = now.videos.take(np.asarray(chosen, dtype=np.int64)).to_pylist()
             return len(rows), [_video(row, now) for row in some]
 
-        total, found = await desk.read(listed)
+        total, found = await queries.read(listed)
         return shapes.VideosShape(total=total, videos=found)
 
     @router.get("/videos/all", response_class=StreamingResponse, responses={200: _lines("a video a line")})
     async def all_videos() -> StreamingResponse:
         """Every video, a line of JSON each, sent as it is read."""
-        now = await desk.read(archive.snapshot)
+        now = await queries.read(archive.snapshot)
 
         def lines() -> Iterator[str]:
             for batch in now.videos.to_batches(max_chunksize=PAGE):
@@ -124,7 +124,7 @@ def _videos(router: APIRouter, desk: Desk) -> None:
     @router.get("/videos/{video}")
     async def one_video(video: VideoId) -> shapes.VideoShape:
         """What is known of a video."""
-        now = await desk.read(archive.snapshot)
+        now = await queries.read(archive.snapshot)
         return _video(now.about(video), now)
 
     @router.get("/videos/{video}/timeline")
@@ -132,18 +132,18 @@ def _videos(router: APIRouter, desk: Desk) -> None:
         video: VideoId, query: Annotated[str | None, Query(pattern=NAME, max_length=40)] = None
     ) -> shapes.TimelineShape:
         """A video's windows in order of time, with their likeness to a query and their clusters."""
-        found = None if query is None else await desk.read(functools.partial(desk.find, query))
-        values = await desk.read(lambda: archive.windows(video, None if found is None else found.vector))
+        found = None if query is None else await queries.read(functools.partial(queries.find, query))
+        values = await queries.read(lambda: archive.windows(video, None if found is None else found.vector))
         return shapes.TimelineShape(**({"score": None} | values))  # type: ignore[arg-type]
 
 
-def _footage(router: APIRouter, desk: Desk) -> None:
-    archive = desk.archive
+def _footage(router: APIRouter, queries: QueryService) -> None:
+    archive = queries.archive
 
     @router.get("/videos/{video}/thumbnail", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
     async def thumbnail(video: VideoId, frame: Annotated[int | None, Query(ge=0, le=10**12)] = None) -> Response:
         """A small picture of a video, or of the window that begins at a frame."""
-        found = await desk.read(lambda: archive.thumbnail(video, frame))
+        found = await queries.read(lambda: archive.thumbnail(video, frame))
         return Response(found, media_type="image/jpeg", headers={"Cache-Control": _FRESH})
 
     whole: dict[int | str, dict[str, Any]] = {
@@ -156,20 +156,20 @@ def _footage(router: APIRouter, desk: Desk) -> None:
     @router.head("/videos/{video}/file", response_class=Response, responses=whole, include_in_schema=False)
     async def file(video: VideoId, request: Request) -> Response:
         """The video itself, or the range of bytes that is asked for."""
-        now = await desk.read(archive.snapshot)
+        now = await queries.read(archive.snapshot)
         name, headers = now.about(video)["video"], request.headers
         wanted, unless, head = headers.get("range"), headers.get("if-range"), request.method == "HEAD"
-        return await desk.read(lambda: send_file(now.root, name, wanted=wanted, unless=unless, head=head))
+        return await queries.read(lambda: send_file(now.root, name, wanted=wanted, unless=unless, head=head))
 
 
-def _queries(router: APIRouter, desk: Desk, inbox: Inbox) -> None:
+def _queries(router: APIRouter, queries: QueryService, uploads: UploadService) -> None:
     @router.post("/queries")
     async def query(request: shapes.QueryRequest) -> shapes.QueryShape:
         """Makes a query of an indexed video, of a stretch in seconds, or of the window that begins at a frame."""
         stretch = _stretch(request.start, request.end)
         if stretch is not None and request.frame is not None:
             raise RefusedError(400, "usage", "A stretch and a frame were both given.", "Give one of them.")
-        return shapes.QueryShape.of(await desk.of_archive(request.video, stretch, request.frame))
+        return shapes.QueryShape.of(await queries.of_archive(request.video, stretch, request.frame))
 
     body = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
     slow = {status: shapes.FAILURES[400] | {"description": text} for status, text in _UPLOAD_FAILURES.items()}
@@ -182,7 +182,7 @@ def _queries(router: APIRouter, desk: Desk, inbox: Inbox) -> None:
         end: Moment = None,
     ) -> shapes.QueryShape:
         """Makes a query of a clip, which is the body of the request; the file is deleted when it has been encoded."""
-        return shapes.QueryShape.of(await inbox.take(request, name, _stretch(start, end)))
+        return shapes.QueryShape.of(await uploads.take(request, name, _stretch(start, end)))
 
 
 _UPLOAD_FAILURES: dict[int | str, str] = {
@@ -192,12 +192,12 @@ _UPLOAD_FAILURES: dict[int | str, str] = {
 }
 
 
-def _search(router: APIRouter, desk: Desk, charts: Charts) -> None:
-    archive = desk.archive
+def _search(router: APIRouter, queries: QueryService, charts: Charts) -> None:
+    archive = queries.archive
 
     async def found(request: shapes.SearchRequest) -> tuple[EncodedQuery, Snapshot, tuple[Hit, ...], bool]:
         def search() -> tuple[EncodedQuery, Snapshot, tuple[Hit, ...], bool]:
-            query, lasso = desk.find(request.query), request.lasso
+            query, lasso = queries.find(request.query), request.lasso
             hits, all_seen = archive.search(
                 query.vector,
                 k=request.k,
@@ -209,7 +209,7 @@ def _search(router: APIRouter, desk: Desk, charts: Charts) -> None:
             )
             return query, archive.snapshot(), hits, all_seen
 
-        return await desk.read(search)
+        return await queries.read(search)
 
     @router.post("/search")
     async def search(request: shapes.SearchRequest) -> shapes.FoundShape:
@@ -233,12 +233,12 @@ def _search(router: APIRouter, desk: Desk, charts: Charts) -> None:
     @router.get("/map", response_model=shapes.MapShape)
     async def chart() -> Response:
         """The archive as points of a plane."""
-        return await desk.read(lambda: JSONResponse(_drawn(charts.now())))
+        return await queries.read(lambda: JSONResponse(_drawn(charts.now())))
 
     @router.post("/map/lasso")
     async def lasso(request: shapes.Lasso) -> shapes.Chosen:
         """How many points lie within a line that is drawn round them."""
-        over, inside = await desk.read(lambda: charts.inside(request.version, request.polygon))
+        over, inside = await queries.read(lambda: charts.inside(request.version, request.polygon))
         return shapes.Chosen(over=over, count=len(inside))
 
 
@@ -289,7 +289,7 @@ def _clusters(table: Any) -> list[shapes.ClusterShape]:
 
 
 def _drawn(chart: Chart) -> dict[str, Any]:
-    """A chart as JSON values; each video's name stands once."""
+    """A chart as JSON values; each video's name is there once."""
     videos = {name: at for at, name in enumerate(dict.fromkeys(chart.columns["video"]))}
     paths = {video_id(path): path for path in {each.rpartition("#")[0] for each in chart.ids}}
     return {

@@ -18,23 +18,23 @@ from kinema.data.video.manifest import Video
 from kinema.data.workers import Job, run_jobs
 from kinema.searching.query import PICTURES
 from kinema.serving.failures import RefusedError
-from kinema.serving.queries import Desk, EncodedQuery
+from kinema.serving.queries import EncodedQuery, QueryService
 
 RECEIVING, CHECKING = 300.0, 60.0
 """Seconds that an upload may take to arrive, and to be checked."""
 
 
-class Inbox:
+class UploadService:
     """Receives clips.
 
     Args:
-        desk: encodes them.
+        queries: encodes them.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk, self.limit = desk, desk.settings.upload_mib * 1024 * 1024
+    def __init__(self, queries: QueryService) -> None:
+        self.queries, self.limit = queries, queries.settings.upload_mib * 1024 * 1024
         self._folder = tempfile.TemporaryDirectory(prefix="kinema-serve-")
-        self._turns = asyncio.Semaphore(desk.settings.uploads)
+        self._turns = asyncio.Semaphore(queries.settings.uploads)
         self._checkers = ThreadPoolExecutor(2, thread_name_prefix="kinema-checker")
 
     async def take(self, request: Request, name: str, stretch: tuple[float, float] | None) -> EncodedQuery:
@@ -60,7 +60,7 @@ class Inbox:
                 if not size:
                     raise RefusedError(415, "media", "The file is empty.", "Bring a video or a picture.")
                 loop = asyncio.get_running_loop()
-                with_sound = self.desk.archive.model.hears is not None
+                with_sound = self.queries.archive.model.hears is not None
                 facts = await loop.run_in_executor(self._checkers, _look, file, with_sound)
                 if facts["health"] == "unreadable" or not facts.get("frames"):
                     reason = str(facts.get("reason", "")).replace(str(file), "it") or "it has no frames"
@@ -75,7 +75,7 @@ class Inbox:
                         f"'{shown}' cannot be heard: {reason}; this archive is searched by sound.",
                         "Bring a video that has sound, or a file of sound.",
                     )
-                return await self.desk.encode(file, _video(facts, shown), stretch, shown)
+                return await self.queries.encode(file, _video(facts, shown), stretch, shown)
             finally:
                 file.unlink(missing_ok=True)
 

@@ -86,7 +86,7 @@ class Phase:
         name: names the phase's folder; unique in the recipe.
         method: the settings of the method, which build it.
         epochs: passes over the rows.
-        optimiser: the optimiser, anew for every phase.
+        optimiser: the optimiser, a new one for every phase.
         start: for each view whose tower is not to start at random: the earlier phase that learnt it, or the folder of
             a phase of another run.
         disturb: what is done to variants in this phase, beside what the method and the recipe's transform do.

@@ -146,7 +146,7 @@ class _OneBatch:
     def batch(self, raw: Any, generator: torch.Generator, *, labels: bool) -> Any:
         return self._data.batch(raw, generator, labels=labels)
 
-    def features(self, method: Any) -> Mapping[str, Tensor]:  # noqa: ARG002 - whoever tries a phase has refreshed it
+    def features(self, method: Any) -> Mapping[str, Tensor]:  # noqa: ARG002 - refreshed before the trial
         return {}
 
 

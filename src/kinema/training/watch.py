@@ -40,7 +40,7 @@ class WaitTimer(Generic[T]):
 
 
 class Rest:
-    """The rest of an epoch's batches, anew each time that it is iterated: Lightning begins some epochs twice.
+    """The rest of an epoch's batches, from the start each time that it is iterated: Lightning begins some epochs twice.
 
     Args:
         data: gives the batches.

@@ -137,7 +137,7 @@ class ClipsConfig:
         store = ClipStore(
             table,
             self.clip,
-            motion=motion or tells_motion(table),
+            motion=motion or has_motion(table),
             cache=cache,
             cache_bytes=int(self.cache_gib * 2**30),
             short_videos=self.short_videos,
@@ -161,6 +161,6 @@ class ClipsConfig:
         return ClipExample(self.clip)
 
 
-def tells_motion(manifest: Manifest) -> bool:
+def has_motion(manifest: Manifest) -> bool:
     """Whether every video's codec exports motion vectors; they are then stored with the frames."""
     return all(exports_motion(video.codec) for video in manifest.videos)

@@ -58,7 +58,7 @@ class Lists:
 
         Args:
             key: under which a file finds it.
-            entry: what is said.
+            entry: the facts of the line.
             where: file, line and column, for the error.
             strict: whether a second entry that says otherwise is an error, and not only passed over.
 

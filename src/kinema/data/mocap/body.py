@@ -72,7 +72,7 @@ def draw_actor(seed: int, split: str, number: int, contrast: float) -> Actor:
 
     Args:
         seed: the set's.
-        split: ``train`` or ``test``; nobody is in both.
+        split: ``train`` or ``test``; no actor is in both.
         number: which one.
         contrast: how far clothes stand out, 0 to 1 (``MocapConfig.limb_contrast``).
     """

@@ -92,7 +92,7 @@ def frame_shot(points: Array, config: MocapConfig, rng: np.random.Generator) -> 
 
 
 def _smoothed(track: Array, width: float) -> Array:
-    """A track ``[F, 3]`` under a Gaussian of ``width`` frames, which is cut off and weighted anew at the ends."""
+    """A track ``[F, 3]`` under a Gaussian of ``width`` frames, which is cut off and normalised again at the ends."""
     frame = np.arange(len(track))
     weights = np.exp(-0.5 * ((frame[:, None] - frame) / width) ** 2)
     smooth: Array = np.einsum("fg,gi->fi", weights / weights.sum(axis=1, keepdims=True), track)

@@ -127,7 +127,7 @@ class MocapConfig:
         if self.b_frames >= self.gop and self.b_frames:
             raise ConfigError(f"mocap.b_frames is {self.b_frames}, which does not fit into mocap.gop {self.gop}.")
 
-    def plain(self) -> dict[str, Any]:
+    def record(self) -> dict[str, Any]:
         """The settings as ``dataset.json`` has them; those that came later are left out where they change nothing."""
         plain = asdict(self) | {"parts": list(self.parts)}
         if self.camera_follows:

@@ -76,11 +76,11 @@ def _rng(config: MocapConfig, split: str, label: int, number: int) -> np.random.
 
 def _train(config: MocapConfig, label: int, number: int) -> Recording:
     rng = _rng(config, "train", label, number)
-    actor, telling = int(rng.integers(config.actors_train)), bool(rng.random() < config.bias)
+    actor, informative = int(rng.integers(config.actors_train)), bool(rng.random() < config.bias)
     anywhere, scene = int(rng.integers(len(CLASSES))), int(rng.integers(config.scenes_train))
     name = f"train-{CLASSES[label]}-{number:04d}"
     path = f"train/{CLASSES[label]}/{name}.mp4"
-    takes = (Take(path, "", label if telling else anywhere, scene),)
+    takes = (Take(path, "", label if informative else anywhere, scene),)
     return Recording(name, "train", label, number, actor, takes, _sounds_like(config, label, number))
 
 

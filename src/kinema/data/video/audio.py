@@ -46,7 +46,7 @@ class Audio:
         valid: bool [S], where the audio covers the stretch.
         rate: samples a second.
         bad_packets: packets of the stretch that could not be decoded, or that the decoder marked as damaged.
-        reason: what the decoder said of the first of these; empty where there were none.
+        reason: the decoder's message for the first of these; empty where there were none.
     """
 
     samples: NDArray[np.float32]

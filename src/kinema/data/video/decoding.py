@@ -35,7 +35,7 @@ class Decoded:
         times: float64 [N]: when each frame is shown, in seconds; NaN where the stream does not say.
         types: str [N]: each frame's picture type, 'I', 'P' or 'B' ('S' in some MPEG-4); '?' where it is unknown.
         bad_packets: packets that could not be decoded, and frames that the decoder marked as damaged.
-        reason: what the decoder said of the first of these; empty where there were none.
+        reason: the decoder's message for the first of these; empty where there were none.
     """
 
     frames: NDArray[np.uint8]

@@ -45,7 +45,7 @@ def pattern_of(name: str) -> str | None:
 
 
 def pictures(path: Path) -> dict[int, os.DirEntry[str]]:
-    """The pictures that a pattern stands for, by number and in order of it; empty for an ordinary file.
+    """The pictures of a pattern, by number and in order of it; empty for an ordinary file.
 
     Raises:
         OSError: the folder cannot be read.

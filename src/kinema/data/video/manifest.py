@@ -48,9 +48,9 @@ class Video:
         b_frames: whether frames are stored in another order than they are shown.
         audio_codec: the first audio stream's codec, or None.
         audio_rate: its samples a second, 0 without audio.
-        audio_duration: its seconds, 0 without audio or where nobody looked.
+        audio_duration: its seconds, 0 without audio or where it was not scanned.
         audio_silent: whether nothing in it reaches -60 dBFS, by what was listened to: all of a file of up to half a
-            minute, pieces of a longer one. None without audio, or where nobody looked or nothing could be decoded.
+            minute, pieces of a longer one. None without audio, or where it was not scanned or not decodable.
         size: bytes.
         mtime_ns: when the file was last changed, nanoseconds since 1970.
         label: the class, or None.

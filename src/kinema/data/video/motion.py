@@ -49,7 +49,7 @@ def exports_motion(codec: str) -> bool:
     return codec in _EXPORTING
 
 
-def tells_motion(codec: str, kind: str) -> bool:
+def vectors_are_reliable(codec: str, kind: str) -> bool:
     """Whether the vectors of a picture of type ``kind`` can be believed.
 
     Of the B-frames of MPEG-4 Part 2, FFmpeg exports every block with its direction and the vector 0, whatever it was

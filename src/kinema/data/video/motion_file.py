@@ -54,7 +54,7 @@ class MotionVectors:
         types: str [N]: picture types, 'I', 'P', 'B'; '?' where unknown.
         source_size: (height, width) of the source as displayed, in pixels. A cell of the grid covers 4 x 4 of them.
         bad_packets: packets that could not be decoded, and frames that the decoder marked as damaged.
-        reason: what the decoder said of the first of these; empty where there were none.
+        reason: the decoder's message for the first of these; empty where there were none.
     """
 
     motion: NDArray[np.int16]
@@ -104,14 +104,14 @@ class Written:
 
     Args:
         frames: how many there are.
-        telling: how many of them have a vector anywhere; keyframes do not.
+        with_motion: how many of them have a vector anywhere; keyframes do not.
         source_size: (height, width) of the source as displayed, in pixels.
         bad_packets: packets that could not be decoded, and frames that the decoder marked as damaged.
         reason: what the decoder said of the first of these; empty where there were none.
     """
 
     frames: int = 0
-    telling: int = 0
+    with_motion: int = 0
     source_size: tuple[int, int] = (0, 0)
     bad_packets: int = 0
     reason: str = ""
@@ -120,7 +120,7 @@ class Written:
         """Adds the next piece of the video."""
         assert part.motion_valid is not None
         self.frames += len(part)
-        self.telling += int(part.motion_valid.any(axis=(1, 2)).sum())
+        self.with_motion += int(part.motion_valid.any(axis=(1, 2)).sum())
         self.source_size, self.bad_packets, self.reason = part.source_size, part.bad_packets, part.reason
 
 

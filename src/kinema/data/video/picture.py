@@ -9,7 +9,7 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from kinema.data.video.motion import grid_shape, pool, rasterise, rotate, tells_motion
+from kinema.data.video.motion import grid_shape, pool, rasterise, rotate, vectors_are_reliable
 from kinema.data.video.reading import type_of
 
 SCALING = 1
@@ -64,7 +64,7 @@ class Picture:
 
     def records(self, frame: Any) -> bytes:
         """A copy of the frame's vectors: they would keep the decoder's whole picture alive."""
-        if (frame.height, frame.width) != self.stored or not tells_motion(self._codec, type_of(frame)):
+        if (frame.height, frame.width) != self.stored or not vectors_are_reliable(self._codec, type_of(frame)):
             return b""
         side = frame.side_data.get("MOTION_VECTORS")
         return b"" if side is None else bytes(memoryview(side))

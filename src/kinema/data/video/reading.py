@@ -119,7 +119,7 @@ def packet_table(path: Path) -> PacketTable | None:
 
 
 def open_decoder(context: Any, path: Path, *, motion: bool, pixels: bool, threads: int) -> None:
-    """Sets what the decoder does; all of it has to be said before the first packet."""
+    """Configures the decoder; this must happen before the first packet."""
     # With several frames at once FFmpeg may read a picture's vectors while another thread is still writing them
     # (seen with its release 8: one frame in twenty of a 320 x 240 file differed from run to run).
     context.thread_count, context.thread_type = threads, "SLICE" if motion else "AUTO"
@@ -144,7 +144,7 @@ class Reader:
 
         Args:
             needless: says of a packet that its picture is not wanted; it is left out if no other refers to it. Only
-                for a decoder of one thread, which has said all of a packet before the next.
+                for a decoder of one thread, which logs all messages of a packet before the next.
         """
         context, leaves_out = self.stream.codec_context, False
         given = packets_of(self.container, self.stream)

@@ -35,8 +35,8 @@ def scan(
         workers: processes that read.
         progress: is called with (files done, files).
         previous: an earlier manifest of the same folder; files of equal size and time are taken from it.
-        journal: a file to which rows are added as they are found; a scan that was stopped resumes from it. Whoever
-            keeps the result takes it away.
+        journal: a file to which rows are added as they are found; a scan that was stopped resumes from it. The
+            caller that saves the result deletes it.
 
     Returns:
         A manifest with the videos in order of their paths, labelled as :mod:`kinema.data.layouts.folder` says.

@@ -1,6 +1,6 @@
 """The settings of a text network: a BERT of a few sizes, or any masked language model of ``transformers``.
 
-Settings hold all that is needed to build the network anew, so that a run needs nothing beside itself: of a folder of
+Settings hold all that is needed to build the network again, so that a run needs no other files: of a folder of
 ``transformers`` the text of its config.json goes into them (:func:`resolved`), and the folder's path leaves them.
 """
 
@@ -17,7 +17,7 @@ from kinema.core.errors import ConfigError
 from kinema.networks.text.architecture import Sizes, has_architecture, read_architecture, sizes_of
 
 AROUND = 2
-"""Special tokens around a sequence: [CLS] and [SEP], or what stands for them."""
+"""Special tokens around a sequence: [CLS] and [SEP], or the tokenizer's own."""
 
 TextName = Literal["bert", "transformers"]
 SizeName = Literal["tiny", "mini", "small", "medium", "base"]

@@ -82,7 +82,7 @@ class TextEncoder(nn.Module):
     def stages(self) -> tuple[tuple[nn.Parameter, ...], ...]:
         """The parameters by depth, from input to output: the embeddings, then each block.
 
-        What stands behind the blocks belongs to the last of them. A network that uses one block again and again, as
+        Layers after the blocks belong to the last of them. A network that uses one block again and again, as
         ALBERT does, is one stage.
         """
         layers: int = self.network.config.num_hidden_layers  # type: ignore[union-attr, assignment]
@@ -118,7 +118,7 @@ class LanguageHead(nn.Module):
 
 
 class Given(nn.Module):
-    """Stands where a masked language model has its base model, and answers with the states that it was given."""
+    """Takes the place of a masked language model's base model, and returns the states that it was given."""
 
     def forward(self, *_: object, inputs_embeds: Tensor, **__: object) -> Any:
         """Float [N, L, dim], as what a base model of ``transformers`` gives out."""

@@ -76,7 +76,7 @@ def load_text_weights(tower: TextTower, path: str | Path) -> tuple[str, ...]:
 
 
 def published_length(folder: str | Path) -> int | None:
-    """Most tokens of a sequence that a folder of sentence-transformers asks for; None where it does not say."""
+    """Most tokens of a sequence by a folder of sentence-transformers; None where it does not say."""
     file = Path(folder) / LENGTH
     if not file.is_file():
         return None

@@ -3,7 +3,7 @@
 Source: Carreira and Zisserman 2017, "Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset",
 arXiv 1705.07750, figure 3. It is the encoder of BE and of DSM.
 
-Departures: convolutions and poolings pad both sides alike, where the authors' framework pads an even size by one more
+Departures: convolutions and poolings pad both sides equally, where the authors' framework pads an even size by one more
 at the end; the norms have a factor beside their offset. 12,287,264 parameters without the classifier for RGB; without
 the factors they are the authors' 12,279,984.
 """

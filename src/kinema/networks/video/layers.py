@@ -22,7 +22,7 @@ NormFactory = Callable[[int], nn.Module]
 class VideoEncoder(nn.Module, ABC):
     """A network from one view of a clip to a feature; subclasses say only how the feature map is made.
 
-    Weights and activations lie in memory with the channels last, which the convolutions of processors prefer.
+    Weights and activations are channels-last in memory, which the convolutions of processors prefer.
 
     Args:
         channels: C, what it takes in: 3 for RGB and the residual, 2 for motion.
@@ -203,7 +203,7 @@ class Bottleneck(nn.Module):
 
 
 def _shortcut(channels: int, out: int, stride: tuple[int, int], norm: NormFactory) -> nn.Module:
-    """What stands beside a block: its input, brought to the block's shape where that differs."""
+    """The shortcut of a block: its input, projected to the block's shape where that differs."""
     if channels == out and stride == (1, 1):
         return nn.Identity()
     steps = (stride[0], stride[1], stride[1])

@@ -5,7 +5,7 @@ Pre-Training", arXiv 2203.12602; Assran et al. 2025, "V-JEPA 2: Self-Supervised 
 Prediction and Planning", arXiv 2506.09985.
 
 The blocks, their attention and their initialisation are those of ``transformers``, which is imported when such an
-encoder is built and not before. It is never asked to fetch anything: weights come from a local file (see
+encoder is built and not before. It never downloads anything: weights come from a local file (see
 :mod:`kinema.networks.hugging_face`). The feature map is the tokens of the last block, laid out as the grid they came
 from, so that the feature is their mean. Decoder, predictor, attentive pooler and classifier are not built.
 

@@ -54,8 +54,7 @@ class BrokenMotion:
             the smallest is half of it.
         variant: which variant it is made of, as those before it have left it; 1 is the key, whose crop and colours the
             negative then shares: they do not distinguish it from the positive. Made of the query (0) it is nearer to it
-            than
-            the positive is in all but the motion, and short trainings don't get past that.
+                than the positive is in all but the motion, and short trainings don't get past that.
     """
 
     kinds: tuple[Kind, ...] = get_args(Kind)
@@ -175,7 +174,7 @@ def _carried(motion: Tensor) -> Tensor:
     """M_t: where what is seen was carried to since the first frame, float [B, 2, T, S, S] in fractions of the side.
 
     The displacements at each place, added up, then averaged over cells by their length, so that what moves counts and
-    what stands still does not, bent to stay below ``FURTHEST``, and linear between cells: a warp along it tears
+    still places do not, bent to stay below ``FURTHEST``, and linear between cells: a warp along it tears
     nothing.
     """
     size, motion = motion.shape[3:], motion[..., ::2, ::2]  # every other pixel suffices for a cell's average

@@ -14,7 +14,7 @@ from kinema.data.clips.transforms.warping import Warp, pixel_places
 
 @dataclass(frozen=True)
 class Rotation(Warp):
-    """Turns a clip about its middle; where the turned picture ends, its border goes on.
+    """Turns a clip about its middle; where the turned picture ends, its border is repeated.
 
     Args:
         degrees: the largest turn either way; a clip's is uniform between. 0 changes nothing.

@@ -6,7 +6,7 @@ moves keeps its motion, and all frame differences shrink by the same factor 1 �
 
 Legend: B clips, T frames; s the frame that is added, λ its share.
 
-A background that stands still in its clip is not changed by a frame of that clip. A frame of another clip is foreign to
+A background that is still in its clip is not changed by a frame of that clip. A frame of another clip is foreign to
 any background: ``source='batch'``, which is not the paper's method.
 
 Departure from the authors' code: λ is drawn for every clip; there, one serves a batch.
@@ -79,7 +79,7 @@ def mixed(variant: Mapping[str, Tensor], share: Tensor, place: Tensor, source: S
         clips = torch.arange(len(x), device=x.device)
         clips = clips if source == "clip" else clips.roll(-1)
         still = x[clips, :, frames][:, :, None]
-        # lerp is x + λ (still − x): a clip that stands still is not changed by a single bit
+        # lerp is x + λ (still − x): a still clip is not changed by a single bit
         made["rgb"] = torch.lerp(x, still, _a_clip(share, x))
     if (x := variant.get("residual")) is not None:
         made["residual"] = (1 - _a_clip(share, x)) * x

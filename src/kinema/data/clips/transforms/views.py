@@ -287,7 +287,7 @@ def _shown(
 ) -> Tensor:
     """Frames as a view shows them, uint8 [N, T, H, W, 3] to float [N, T, S, S, 3]."""
     rows, columns = geometry.matrices(extent, pixels.shape[2], pixels.shape[3], spec.size)
-    if sigma is not None and bool((sigma > 0).any()):  # told on the CPU, where it was drawn
+    if sigma is not None and bool((sigma > 0).any()):  # known on the CPU, where it was drawn
         blur = gaussian_matrix(sigma.to(pixels.device), spec.size)
         rows, columns = blur @ rows, blur @ columns
     return _coloured(pixels, rows, columns, None if colour is None else colour.to(pixels.device), spec.frames)

@@ -13,7 +13,7 @@ from kinema.data.clips.transforms.motion import MOTION_LIMIT
 
 
 class Warp(ABC):
-    """A disturbance that bends all frames of a clip alike; a kind of it is a frozen dataclass that draws how."""
+    """A disturbance that bends all frames of a clip in the same way; its kinds are frozen dataclasses that draw how."""
 
     variant: int
     negative = False
@@ -25,7 +25,7 @@ class Warp(ABC):
         """Where each pixel of the warped view looks, float [B, S, S, 2]: (x, y) in fractions of the side."""
 
     def apply(self, variant: Mapping[str, Tensor], generator: torch.Generator) -> Mapping[str, Tensor]:
-        """All views warped alike (:func:`warped`)."""
+        """All views with the same warp (:func:`warped`)."""
         first = next(iter(variant.values()))
         return warped(variant, self.draw(len(first), first.shape[-1], generator))
 
@@ -38,7 +38,7 @@ def pixel_places(size: int) -> Tensor:
 
 
 def warped(variant: Mapping[str, Tensor], looks: Tensor) -> dict[str, Tensor]:
-    """All views warped alike; the vectors of the motion view are turned and stretched with the picture.
+    """All views with the same warp; the vectors of the motion view are turned and stretched with the picture.
 
     To first order: a vector is taken through the derivative of the warp at its place, as if the warp were linear along
     it, and is clamped to the limit of the view as before.
@@ -58,7 +58,7 @@ def warped(variant: Mapping[str, Tensor], looks: Tensor) -> dict[str, Tensor]:
 
 
 def _looked_up(x: Tensor, grid: Tensor) -> Tensor:
-    """Float [B, C, T, S, S] resampled where ``grid`` [B T, S, S, 2] says, in [-1, 1]; the border goes on outside.
+    """Float [B, C, T, S, S] resampled where ``grid`` [B T, S, S, 2] says, in [-1, 1]; the border is repeated outside.
 
     Every frame is a picture of its own, with its channels last as they lie in memory: so nothing is copied.
     """
