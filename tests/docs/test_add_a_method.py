@@ -1,4 +1,4 @@
-"""The page that adds a method, carried out in a copy of the repository: four files and a line, and the rest comes by itself."""
+"""The page that adds a method is carried out, file by file, in a copy of the repository."""
 
 from __future__ import annotations
 

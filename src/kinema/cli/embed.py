@@ -34,9 +34,9 @@ def run(given: list[str]) -> int:
 
     names = ["out", "view", "space", "length", "stride", "replace", "index", "engine", "workers", "threads"]
     names += ["batch_size", "device"]
-    settings = {name: getattr(asked, name) for name in names}
-    done = api_search.embed(asked.run, asked.data, **settings, console=stderr_console())
-    if asked.json:
+    settings = {name: getattr(args, name) for name in names}
+    done = api_search.embed(args.run, args.data, **settings, console=stderr_console())
+    if args.json:
         print_json(done.plain())
     else:
         print(f"{done.table}: {done.content} ({done.seconds:.0f} s)")

@@ -51,8 +51,8 @@ def run(given: list[str]) -> int:
         print_json(found.plain())
     else:
         _print_hits(found.hits)
-        if asked.out is not None:
-            print(f"The page: {asked.out}")
+        if args.out is not None:
+            print(f"The page: {args.out}")
     return 0
 
 

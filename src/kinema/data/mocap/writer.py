@@ -106,7 +106,7 @@ def _card(config: MocapConfig, videos: int) -> dict[str, Any]:
     return {
         "name": _NAME,
         "state": "partial",
-        "settings": config.plain(),
+        "settings": config.record(),
         "seed": config.seed,
         "versions": {name: version(name) for name in ("kinema", "pybullet", "numpy", "av")},
         "classes": list(CLASSES),
