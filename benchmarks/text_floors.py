@@ -4,8 +4,8 @@
 
 DATA is the folder that holds ``declutr`` (``sts``, ``sick``, ``transfer``) and ``text/stsbenchmark``. TF-IDF is
 scikit-learn's with its usual settings, fitted on the sentences of the subset that it is asked about, compared by
-cosine. The bag of words is scikit-learn's counts, classified in two ways: as every encoder is (preset ``senteval``, C chosen),
-and with C = .3 throughout and folds in the order of the file. Figures go to results/text-floors.json beside this file.
+cosine. The bag of words is scikit-learn's counts, classified in two ways: as every encoder is (preset ``senteval``, C
+chosen), and with C = .3 throughout and folds in the order of the file. Figures go to results/text-floors.json.
 """
 
 from __future__ import annotations
