@@ -47,8 +47,8 @@ def test_each_sentence_is_encoded_once_and_in_its_place():
     ("vectors", "message"),
     [
         (np.ones((2, 4)), r"3 sentences were encoded as \(2, 4\)"),
-        (np.full((3, 2), np.nan), "3 of 3"),
-        (np.ones(3), "as"),
+        (np.full((3, 2), np.nan), "vectors of 3 of 3 sentences are not finite"),
+        (np.ones(3), r"encoded as \(3,\)"),
     ],
 )
 def test_encoders_that_give_something_else_are_refused(vectors, message):
