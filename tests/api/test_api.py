@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tiny_runs import tiny_plan
 
 import kinema
@@ -100,6 +101,19 @@ def test_encode_arrays(run, files):
         api.load(run, view="motion").encode(videos)
 
 
+def test_encode_takes_tensors_and_pictures(run, files):
+    model = api.load(run)
+    video = frames_of(files[0])
+    np.testing.assert_allclose(model.encode(torch.from_numpy(video.copy())), model.encode(video), atol=1e-6)
+    picture = Image.fromarray(video[0])
+    held = np.repeat(video[:1], model.clip.span, axis=0)
+    np.testing.assert_allclose(model.encode(picture), model.encode(held), atol=1e-6)
+    z = model.encode([picture, Image.fromarray(video[-1])])
+    assert z.shape == (2, 32)
+    assert model.similarity(z, z).shape == (2, 2)
+    np.testing.assert_allclose(np.diag(model.similarity(z, z)), 1, atol=1e-5)
+
+
 def test_encode_takes_one_or_any_iterable(run, files):
     model = api.load(run)
     z = model.encode(files[:3])
@@ -143,9 +157,9 @@ def test_encode_says_what_it_cannot_take(run, files):
     model = api.load(run)
     with pytest.raises(UsageError, match="Some of the videos are paths and some are arrays"):
         model.encode([files[0], frames_of(files[1])])
-    with pytest.raises(UsageError, match="Video 1 is of type Tensor") as caught:
-        model.encode([frames_of(files[0]), torch.zeros(24, 32, 32, 3, dtype=torch.uint8)])
-    assert "numpy()" in caught.value.hint
+    with pytest.raises(UsageError, match="Video 1 is of type dict") as caught:
+        model.encode([frames_of(files[0]), {"a": 1}])
+    assert "PIL images" in caught.value.hint
     for bad in (3, None, {"a": files[0]}, b"a.mp4"):
         with pytest.raises(UsageError, match="Videos are given as"):
             model.encode(bad)

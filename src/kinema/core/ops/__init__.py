@@ -1,6 +1,7 @@
 """Pure functions of tensors and arrays that several rooms need."""
 
 from kinema.core.ops.bootstrap import bootstrap_of_mean
+from kinema.core.ops.cosine import cosine_matrix
 from kinema.core.ops.distributed import all_gather_rows, rank_slice, world_size
 from kinema.core.ops.dropout import dropout_from
 from kinema.core.ops.ema import update_ema
@@ -11,6 +12,7 @@ from kinema.core.ops.rank import effective_rank
 __all__ = [
     "all_gather_rows",
     "bootstrap_of_mean",
+    "cosine_matrix",
     "dropout_from",
     "effective_rank",
     "entropy",

@@ -11,22 +11,24 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL.Image import Image
 from rich.console import Console
 from torch import Tensor
 from torch.nn import functional
 
 from kinema.core.clips import SOUND, ClipSpec, RawClips, SoundSpec
 from kinema.core.errors import DataError, ShapeError, UsageError
+from kinema.core.ops import cosine_matrix
 from kinema.core.progress import Progress, Steps
 from kinema.data.clips.dataset import ClipDataset, collate
 from kinema.data.clips.sampler import ClipRequest, evaluation_windows
 from kinema.data.clips.store import ClipStore
 from kinema.data.clips.transforms import ViewTransform
-from kinema.data.video.hearing import heard
+from kinema.data.video.hearing import with_sound
 from kinema.data.video.scanning import scan
 
 Windows = Literal["coclr", "vcop"]
-Video = str | Path | NDArray[Any]
+Video = str | Path | NDArray[Any] | Tensor | Image
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,9 @@ class Model:
         """Embeddings of whole videos: float32 [N, dim] of several, [dim] of one that is given by itself.
 
         Args:
-            videos: paths of video files; or arrays, uint8 [frames, H, W, 3] in RGB (not for the views 'motion' and
-                'sound', which are read from the file). One of them, or any iterable: a list, a tuple, a generator.
+            videos: paths of video files; or arrays or tensors, uint8 [frames, H, W, 3] in RGB, or PIL images, which
+                are held for a clip's length (not for the views 'motion' and 'sound', which are read from the file).
+                One of them, or any iterable: a list, a tuple, a generator.
             windows: how a video is cut: overlapping windows ('coclr') or ten even ones ('vcop').
             batch_size: clips at a time.
             device: where to compute; a GPU where there is one, by default.
@@ -126,6 +129,7 @@ class Model:
             ShapeError: an array is not uint8 [frames, H, W, 3], or has too few frames.
         """
         given, alone = listed(videos)
+        given = [self._array(video) for video in given]
         if batch_size < 1:
             raise UsageError(f"batch_size is {batch_size}; it must be at least 1.")
         if not given:
@@ -135,6 +139,26 @@ class Model:
             stacked = read(given, windows, batch_size, device, told)  # type: ignore[arg-type]
         found: NDArray[np.float32] = (functional.normalize(stacked, dim=1) if normalize else stacked).numpy()
         return found[0] if alone else found
+
+    def similarity(self, a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """The cosine of every embedding of ``a`` with every one of ``b``, float32 [N, M].
+
+        Args:
+            a: float [N, d], or [d] for one.
+            b: float [M, d], or [d] for one.
+
+        Raises:
+            ShapeError: they are not embeddings of one width.
+        """
+        return cosine_matrix(a, b)
+
+    def _array(self, video: Video) -> str | Path | NDArray[Any]:
+        """A tensor as an array, and a picture as a video in which nothing moves; others as they are."""
+        if isinstance(video, Tensor):
+            return video.detach().cpu().numpy()
+        if isinstance(video, Image):
+            return np.repeat(np.asarray(video.convert("RGB"))[None], self.clip.span, axis=0)
+        return video
 
     def _encode_files(
         self,
@@ -151,7 +175,7 @@ class Model:
         broken = [f"'{v.path}' ({v.reason})" for v in manifest.videos if v.health == "unreadable"]
         if broken:
             raise DataError(f"{len(broken)} of {len(distinct)} videos cannot be read: {', '.join(broken[:5])}.")
-        if self.hears is not None and (silent := heard(manifest)[1]):
+        if self.hears is not None and (silent := with_sound(manifest)[1]):
             named = ", ".join(f"'{path}' ({reason})" for path, reason in list(silent.items())[:5])
             raise DataError(f"{len(silent)} of {len(distinct)} videos cannot be heard: {named}.", "Leave them out.")
         store = ClipStore(manifest, self.clip, motion=self.view == "motion", cache=None, sound=self.hears)
@@ -300,20 +324,26 @@ def listed(videos: Video | Iterable[Video]) -> tuple[list[Video], bool]:
     """
     if isinstance(videos, str | Path):
         return [videos], True
+    if isinstance(videos, Image):
+        return [videos], True
     if isinstance(videos, np.ndarray) and videos.dtype.kind not in "UO" and videos.ndim != 5:
+        return [videos], True
+    if isinstance(videos, Tensor) and videos.ndim != 5:
         return [videos], True
     if isinstance(videos, bytes | Mapping) or not isinstance(videos, Iterable):
         raise UsageError(
             f"Videos are given as {type(videos).__name__}.", "Give paths or arrays, one or a list of them."
         )
     given = list(videos)
-    strange = next((i for i, video in enumerate(given) if not isinstance(video, str | Path | np.ndarray)), None)
+    strange = next(
+        (i for i, video in enumerate(given) if not isinstance(video, str | Path | np.ndarray | Tensor | Image)), None
+    )
     if strange is not None:
         raise UsageError(
-            f"Video {strange} is of type {type(given[strange]).__name__}; expected a path or a numpy array.",
-            "Of a tensor x, give x.numpy().",
+            f"Video {strange} is of type {type(given[strange]).__name__}; expected a path, an array or a picture.",
+            "A model of video takes paths, arrays or tensors uint8 [frames, H, W, 3], and PIL images.",
         )
-    if len({isinstance(video, np.ndarray) for video in given}) > 1:
+    if len({isinstance(video, str | Path) for video in given}) > 1:
         raise UsageError("Some of the videos are paths and some are arrays.", "Encode each kind by itself.")
     return given, False
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from kinema.core.errors import ConfigError, ShapeError, UsageError
+from kinema.core.errors import ConfigError, UsageError
+from kinema.core.ops import cosine_matrix
 from kinema.core.progress import Progress, Steps
 from kinema.data.documents.encoding import encode_documents, encode_sequences
 from kinema.data.documents.splitting import passage_spans
@@ -181,7 +182,7 @@ class TextReader:
         """Where the passages of a text begin and end, in characters: whole sentences, of at most so many words."""
         return passage_spans(text, words)
 
-    def similarity(self, a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float32]:
+    def similarity(self, a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """The cosine of every embedding of ``a`` with every one of ``b``, float32 [N, M].
 
         Args:
@@ -191,12 +192,7 @@ class TextReader:
         Raises:
             ShapeError: they are not embeddings of one width.
         """
-        first, second = (np.atleast_2d(np.asarray(each, dtype=np.float32)) for each in (a, b))
-        if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
-            raise ShapeError(f"Embeddings are {np.shape(a)} and {np.shape(b)}; expected [N, d] and [M, d] of one d.")
-        x, y = (functional.normalize(torch.from_numpy(each), dim=1) for each in (first, second))
-        found: NDArray[np.float32] = (x @ y.T).clamp(-1, 1).numpy()
-        return found
+        return cosine_matrix(a, b)
 
     def _tokens(self, texts: Iterable[str]) -> Iterator[list[int]]:
         coming = iter(texts)

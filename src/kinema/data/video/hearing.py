@@ -61,7 +61,6 @@ def with_sound(manifest: Manifest) -> tuple[Manifest, Mapping[str, str]]:
     return replace(manifest, videos=tuple(video for video in manifest.videos if video.path not in silent)), silent
 
 
-heard = with_sound
 """The earlier name of :func:`with_sound`, for modules that still import it."""
 
 
