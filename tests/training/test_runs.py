@@ -316,7 +316,7 @@ def test_resuming_with_another_method_settings_or_data(moco_run, run, tiny_manif
     with pytest.raises(UsageError, match="epochs cannot be changed"):
         run("moco", moco_run, resume=True, epochs=9)
     fewer = replace(tiny_manifest, videos=tiny_manifest.videos[1:])
-    with pytest.raises(CheckpointError, match="12 then, 11 now"):
+    with pytest.raises(CheckpointError, match="12 rows then, 11 now"):
         api.pretrain("moco", fewer, moco_run, resume=True, cache=tiny_cache)
     assert listing(moco_run) == before
 
