@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 from kinema.api.opening import Progress
-from kinema.core.errors import UsageError
 from kinema.data import Manifest
 from kinema.data.documents import Documents, read_documents
 from kinema.data.documents.kinds import kind_of
@@ -72,9 +71,6 @@ def what_feeds(place: str | Path, asked: Reads | None) -> tuple[Reads, str]:
     Args:
         place: what a user names.
         asked: what was asked for; None to look.
-
-    Raises:
-        UsageError: it holds both, and nothing was asked for.
     """
     if asked is not None:
         return asked, ""
@@ -82,7 +78,5 @@ def what_feeds(place: str | Path, asked: Reads | None) -> tuple[Reads, str]:
         return "videos", ""
     kinds = kind_of(place)
     if kinds.mixed:
-        raise UsageError(
-            f"'{place}' holds {kinds}; either can be scanned.", "Say which: --reads videos, or --reads documents."
-        )
+        return "videos", f"'{place}' holds {kinds}; the videos are scanned, and --reads documents scans the others."
     return ("documents" if kinds.texts else "videos"), ""

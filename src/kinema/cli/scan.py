@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,9 @@ def run(given: list[str]) -> int:
         raise UsageError(f"--reads is '{args.reads}'.", "Choose videos or documents.")
     from kinema.api.scans import what_feeds
 
-    reads, _ = what_feeds(args.videos, args.reads)
+    reads, note = what_feeds(args.videos, args.reads)
+    if note:
+        print(note, file=sys.stderr)
     return _documents(args) if reads == "documents" else _videos(args)
 
 
