@@ -55,7 +55,7 @@ def test_be_and_dsm_train_by_name(name, call, tiny_folder, cache, tmp_path):
     ("arguments", "named"),
     [
         (("moco", "--transforms", "be", "bee"), "no transform 'bee'"),
-        (("moco", "--base", "be"), "Only cpr"),
+        (("moco", "--base", "be"), "unrecognized arguments: --base be"),
         (("cpr", "--base", "supervised"), "'supervised' cannot be the base"),
         (("moco", "--beside", "cpr"), "'cpr' cannot stand beside"),
         (("be-regulariser",), "learns nothing by itself"),

@@ -154,7 +154,7 @@ def test_every_encoder_comes_back_as_it_was(name, view, norm, head, tmp_path):
     tower = lived_tower(name, view, norm=norm, head=head)
     kinema.export(Model(tower, view, CLIP, name="made", seed=7), tmp_path / "model")
     again = kinema.load(tmp_path / "model")
-    assert (again.name, again.seed, again.data.clip, again.view) == ("made", 7, CLIP, view)
+    assert (again.name, again.seed, again.clip, again.view) == ("made", 7, CLIP, view)
     assert (again.tower.encoder_config, again.tower.head_config) == (tower.encoder_config, head)
     x = torch.randn(2, VIEWS[view], 8, 32, 32, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
