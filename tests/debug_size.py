@@ -67,16 +67,16 @@ def make_config(name, **changes):
     return kind(**{key: value for key, value in {**small, **changes}.items() if key in known})
 
 
-def make_method(name, *, seed=0, norm="group", dropout=0.1, context=CONTEXT, **changes) -> Method:
-    """A method; ``norm`` is of networks that see clips, ``dropout`` of those that read text."""
+def make_method(name, *, seed=0, norm="group", text_dropout=0.1, context=CONTEXT, **changes) -> Method:
+    """A method; ``norm`` is of networks that see clips, ``text_dropout`` of those that read text."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return build(make_config(name, **changes), norm=norm, dropout=dropout, context=context)
+        return build(make_config(name, **changes), norm=norm, text_dropout=text_dropout, context=context)
 
 
-def build(config, *, norm="group", dropout=0.1, context=CONTEXT) -> Method:
+def build(config, *, norm="group", text_dropout=0.1, context=CONTEXT) -> Method:
     unit = UNITS[type(config.needs)]
-    changed = {"norm": norm} if unit == "clips" else {"dropout": dropout}
+    changed = {"norm": norm} if unit == "clips" else {"dropout": text_dropout}
     return config.build(replace(ENCODERS[unit], **changed), context).train()
 
 

@@ -28,7 +28,7 @@ class Forward(nn.Module):
 
 def train(name, rank, world):
     """The loss, the gradients and the state of every step; SGD, so that a gradient's scale counts."""
-    method = make_method(name, dropout=0.0)  # each rank draws masks of its own
+    method = make_method(name, text_dropout=0.0)  # each rank draws masks of its own
     rows = slice(rank * BATCH // world, (rank + 1) * BATCH // world)
     first = 0
     if world == 1:

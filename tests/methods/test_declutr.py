@@ -20,7 +20,7 @@ M = 2 * BATCH
 
 def exact(objective="both", **changes):
     """A method without dropout, in double precision."""
-    return make_method("declutr", dropout=0.0, objective=objective, **changes).double()
+    return make_method("declutr", text_dropout=0.0, objective=objective, **changes).double()
 
 
 def alone(method, tokens):

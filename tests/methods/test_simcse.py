@@ -23,7 +23,7 @@ def views(method, batch, state=0):
 
 
 def test_the_loss_against_loops():
-    method = make_method("simcse", dropout=0.3).double()
+    method = make_method("simcse", text_dropout=0.3).double()
     losses, (h, again) = views(method, make_batch(method, 0))
     expected = oracle.in_batch_nce(h.tolist(), again.tolist(), method.config.temperature)
     assert float(losses.total.detach()) == pytest.approx(expected, rel=1e-9)
@@ -34,7 +34,7 @@ def test_the_loss_against_loops():
 
 
 def test_dropout_makes_the_two_views():
-    method = make_method("simcse", dropout=0.2)
+    method = make_method("simcse", text_dropout=0.2)
     batch = make_batch(method, 0)
     first, (h, again) = views(method, batch)
     own = (h * again).sum(dim=1)
@@ -44,7 +44,7 @@ def test_dropout_makes_the_two_views():
 
 
 def test_without_dropout_a_sentence_is_its_own_view():
-    method = make_method("simcse", dropout=0.0).double()
+    method = make_method("simcse", text_dropout=0.0).double()
     losses, (h, again) = views(method, make_batch(method, 0))
     assert torch.equal(h, again)
     torch.testing.assert_close((h * again).sum(dim=1), torch.ones(BATCH, dtype=torch.float64))
@@ -54,7 +54,7 @@ def test_without_dropout_a_sentence_is_its_own_view():
 
 
 def test_uniform_similarities_give_log_of_the_batch():
-    method = make_method("simcse", dropout=0.0)
+    method = make_method("simcse", text_dropout=0.0)
     torch.nn.init.zeros_(method.tower.head.dense.weight)
     torch.nn.init.ones_(method.tower.head.dense.bias)
     losses = method.loss(make_batch(method, 0), generator(0))
@@ -62,7 +62,7 @@ def test_uniform_similarities_give_log_of_the_batch():
 
 
 def test_the_head_is_in_training_only():
-    method = make_method("simcse", dropout=0.0)
+    method = make_method("simcse", text_dropout=0.0)
     batch = make_batch(method, 0)
     with torch.no_grad():
         embedding, (losses, _) = method.embed(batch.anchors), views(method, batch)
