@@ -173,7 +173,7 @@ def test_a_dry_run_writes_nothing(call, name, corpus, small, tmp_path):
     assert list(tmp_path.iterdir()) == []
     status, told, _ = call(*command, "--dry-run")
     assert status == 0
-    assert "10 documents" in told
+    assert "10 documents" in " ".join(told.split()), "wherever a narrow terminal breaks the line"
 
 
 def test_methods_names_every_method(call):
