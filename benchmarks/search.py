@@ -34,12 +34,12 @@ from kinema.core.version import source_version
 from kinema.data.clips.reader import Model
 from kinema.data.video.manifest import Video
 from kinema.networks import EncoderConfig, HeadConfig, Tower
-from kinema.searching import place
-from kinema.searching.ahead import ahead
-from kinema.searching.encode import Shot, Shots, clip_starts
-from kinema.searching.index import nearest, renew_index
+from kinema.searching import database
+from kinema.searching.encode import VideoEmbeddings, WindowEmbedding, clip_starts
+from kinema.searching.index import nearest, update_index
+from kinema.searching.prefetch import prefetch
 from kinema.searching.reading import Chunk, read_clips
-from kinema.searching.schema import Making, arrow, rows_of, schema_of
+from kinema.searching.schema import TableSettings, arrow, rows_of, schema_of
 from kinema.searching.windows import WindowSpec
 
 DIM, NEAREST, CENTRES, WINDOWS = 512, 10, 1000, 50
@@ -59,15 +59,15 @@ def drawn(rows: int, seed: int) -> NDArray[np.float32]:
 
 def filled(folder: Path, vectors: NDArray[np.float32]) -> Any:
     """A table of kinema's with these windows, fifty a video; a window's number is in its id."""
-    making = Making("random", "rgb", "0" * 64, DIM, {"frames": 8}, "clip", "usual")
-    table = place.connect(str(folder)).create_table(place.TABLE, schema=schema_of(making, []))
+    making = TableSettings("random", "rgb", "0" * 64, DIM, {"frames": 8}, "clip", "usual")
+    table = database.connect(str(folder)).create_table(database.TABLE, schema=schema_of(making, []))
     for at in range(0, len(vectors), 200 * WINDOWS):
         rows = []
         for first in range(at, min(at + 200 * WINDOWS, len(vectors)), WINDOWS):
             own = vectors[first : first + WINDOWS]
-            shots = tuple(Shot(i, 25, float(i), i + 1.0, vector, b"") for i, vector in enumerate(own))
-            whole = Shot(0, 25, 0.0, 1.0, own[0], b"")
-            rows += rows_of(Video(path=f"{first}", frames=25, fps=25.0), Shots(shots, whole), making, {})
+            shots = tuple(WindowEmbedding(i, 25, float(i), i + 1.0, vector, b"") for i, vector in enumerate(own))
+            whole = WindowEmbedding(0, 25, 0.0, 1.0, own[0], b"")
+            rows += rows_of(Video(path=f"{first}", frames=25, fps=25.0), VideoEmbeddings(shots, whole), making, {})
         table.add(arrow(rows, table.schema))
     table.optimize()
     return table
@@ -141,7 +141,7 @@ def searching(rows: int, count: int, kinds: list[str], peers: list[str], constru
         for kind in (kind for kind in kinds if kind != "exact"):
             console.print(f"building kinema {kind} of {rows} rows", highlight=False)
             began = time.perf_counter()
-            made = renew_index(table, kind)  # type: ignore[arg-type]
+            made = update_index(table, kind)  # type: ignore[arg-type]
             building = time.perf_counter() - began
             told = timed(ours(table, exact=False), queries, truth) | {"build_seconds": building}
             found[f"kinema {kind}"] = told | {"recall@10, as embed tells it": made.recall if made else 1.0}
@@ -178,7 +178,7 @@ def only_read(model: Model, files: list[Path], frames: int) -> float:
         return lambda: read_clips(file, frames, model.clip, starts, motion=False)
 
     began, clips = time.perf_counter(), 0
-    for chunks in ahead([reading(file) for file in files], workers=2):
+    for chunks in prefetch([reading(file) for file in files], workers=2):
         clips += sum(len(chunk.starts) for chunk in chunks)
     return clips / (time.perf_counter() - began)
 

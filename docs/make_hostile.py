@@ -41,7 +41,7 @@ more, and hold every answer to four rules: an error of the API's own form, no pa
 the table as it was before.
 
 This page is made by `python docs/make_hostile.py`; the requests stand in
-[tests/hostile_inputs.py](../../tests/hostile_inputs.py). How the server is guarded is told in
+[tests/hostile_inputs.py](../../tests/hostile_inputs.py). How the server is protected is described in
 [Search in a browser](serve.md#who-may-ask).
 """
 Row = tuple[str, int, str]

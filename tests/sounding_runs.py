@@ -9,7 +9,7 @@ from kinema.core.clips import SoundSpec
 from kinema.core.method import load_strictly
 from kinema.data.video.scanning import scan
 from kinema.recipes.json import recipe_to_plain
-from kinema.searching.listening import clip_chunks
+from kinema.searching.audio import clip_chunks
 from kinema.training.checkpoints import write_tower
 from kinema.training.run_folder import RunFolder
 

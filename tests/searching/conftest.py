@@ -39,23 +39,23 @@ def run(model, tmp_path, lancedb):
 def make_table(lancedb):
     """A table of windows with given vectors; one second a window, windows of a video one after another."""
     from kinema.data.video.manifest import Video
-    from kinema.searching.encode import Shot, Shots
-    from kinema.searching.schema import Making, arrow, rows_of, schema_of
+    from kinema.searching.encode import VideoEmbeddings, WindowEmbedding
+    from kinema.searching.schema import TableSettings, arrow, rows_of, schema_of
 
     def make(folder, vectors, videos, labels=None, dim=None):
         vectors = np.asarray(vectors, dtype=np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        making = Making("made", "rgb", "0" * 64, dim or vectors.shape[1], {"frames": 4}, "clip", "usual")
+        making = TableSettings("made", "rgb", "0" * 64, dim or vectors.shape[1], {"frames": 4}, "clip", "usual")
         schema = schema_of(making, [])
         table = lancedb.connect(str(folder)).create_table("windows", schema=schema)
         rows, labels = [], labels or [None] * len(videos)
         for name in dict.fromkeys(videos):
             own = [at for at, video in enumerate(videos) if video == name]
-            shots = [Shot(25 * i, 25, float(i), i + 1.0, vectors[at], b"jpeg") for i, at in enumerate(own)]
+            shots = [WindowEmbedding(25 * i, 25, float(i), i + 1.0, vectors[at], b"jpeg") for i, at in enumerate(own)]
             mean = vectors[own].mean(0)
-            whole = Shot(0, 25 * len(own), 0.0, float(len(own)), mean / np.linalg.norm(mean), b"jpeg")
+            whole = WindowEmbedding(0, 25 * len(own), 0.0, float(len(own)), mean / np.linalg.norm(mean), b"jpeg")
             about = Video(path=name, label=labels[own[0]], duration=float(len(own)), frames=25 * len(own), fps=25.0)
-            rows += rows_of(about, Shots(tuple(shots), whole), making, {})
+            rows += rows_of(about, VideoEmbeddings(tuple(shots), whole), making, {})
         for at in range(0, len(rows), 10_000):
             table.add(arrow(rows[at : at + 10_000], pa.schema(table.schema)))
         return table

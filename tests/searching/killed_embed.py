@@ -14,7 +14,7 @@ def die():
 
 
 def main(run, videos, moment):
-    commits, commit, encode = [], embed._Embedding._commit, engines.encode_shots
+    commits, commit, encode = [], embed._Embedding._commit, engines.encode_windows
     embed.ROWS = 1
 
     def committed(self, rows, replaced):
@@ -30,7 +30,7 @@ def main(run, videos, moment):
             die()
         return encode(*arguments, **settings)
 
-    embed._Embedding._commit, engines.encode_shots = committed, encoded
+    embed._Embedding._commit, engines.encode_windows = committed, encoded
     if moment == "before tidying":
         embed._Embedding.finish = lambda *arguments: die()
     api_search.embed(run, videos, device="cpu", replace=moment == "replacing")

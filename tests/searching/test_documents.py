@@ -21,15 +21,15 @@ from kinema.data.documents import read_documents
 from kinema.data.documents.reader import TextReader
 from kinema.data.documents.table import Document, Documents
 from kinema.data.video.manifest import Manifest
-from kinema.searching import place
+from kinema.searching import database
 from kinema.searching.documents import encode
 from kinema.searching.documents.embed import document_changes
 from kinema.searching.documents.encode import parse_words
-from kinema.searching.documents.schema import text_making_of
+from kinema.searching.documents.schema import read_text_settings
+from kinema.searching.html import render_html
 from kinema.searching.index import has_index
 from kinema.searching.lock import writing
 from kinema.searching.schema import centre_of
-from kinema.searching.sheet import sheet
 
 KILLED = Path(__file__).with_name("killed_documents.py")
 
@@ -81,7 +81,7 @@ def search(reader, tmp_path):
 
 @pytest.fixture
 def table(tmp_path):
-    return lambda: place.need_table(str(tmp_path / "index"))
+    return lambda: database.require_table(str(tmp_path / "index"))
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_vectors_do_not_depend_on_what_else_is_embedded(embed, table, corpus, tm
     (tmp_path / "alone").mkdir()
     shutil.copy(corpus / "odd/5.txt", tmp_path / "alone/5.txt")
     embed(tmp_path / "alone", length=50, out=tmp_path / "one")
-    several, one = (place.need_table(str(tmp_path / name)) for name in ("odd", "one"))
+    several, one = (database.require_table(str(tmp_path / name)) for name in ("odd", "one"))
     assert centre_of(several) is None
     rows = rows_by_id(several, "id", "vector")
     held = dict(zip(rows["id"], rows["vector"], strict=True))
@@ -268,12 +268,12 @@ def test_killed_and_gone_on_with_the_table_equals_an_uninterrupted_one(trained, 
     given = [sys.executable, KILLED, tmp_path / "run", corpus, moment]
     stop = subprocess.run(given, capture_output=True, text=True, timeout=240)
     assert stop.returncode == -signal.SIGKILL, stop.stderr
-    held = place.need_table(str(tmp_path / "run/index")).count_rows("kind = 'document'")
+    held = database.require_table(str(tmp_path / "run/index")).count_rows("kind = 'document'")
     assert held == 6 if moment == "before tidying" else 2 <= held <= 3
     done = kinema.embed(tmp_path / "run", corpus, device="cpu")
     assert (done.unchanged, done.added) == (held, 6 - held)
     kinema.embed(tmp_path / "run", corpus, out=tmp_path / "whole", device="cpu")
-    resumed, whole = (place.need_table(str(where)) for where in (tmp_path / "run/index", tmp_path / "whole"))
+    resumed, whole = (database.require_table(str(where)) for where in (tmp_path / "run/index", tmp_path / "whole"))
     assert rows_by_id(resumed) == rows_by_id(whole)
     assert resumed.schema.metadata == whole.schema.metadata
 
@@ -349,7 +349,7 @@ def test_another_encoder_and_other_words_are_refused(embed, search, table, corpu
         embed(corpus, length=20)
     assert embed(corpus, length=None).unchanged == 6  # what is not said is as the table has it
     assert embed(corpus, length="20w", replace=True).added == 6
-    assert text_making_of(table(), "").words == 20
+    assert read_text_settings(table(), "").words == 20
     assert parse_words(None) is None
     for wrong in ("2s", "0", -1, 1.5, "many"):
         with pytest.raises(UsageError, match="number of words"):
@@ -451,7 +451,7 @@ def test_a_folder_of_both_feeds_each_run_its_own(embed, model, corpus, videos, t
 def test_the_page_escapes_passages(embed, search, corpus):
     (corpus / "odd.txt").write_text("Zebra <script>alert(1)</script> & zebra.")
     embed(corpus)
-    page = sheet(search("Zebra <b>", k=2))
+    page = render_html(search("Zebra <b>", k=2))
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; zebra." in page
     assert "<script>" not in page
     assert "Zebra &lt;b&gt;" in page

@@ -19,7 +19,7 @@ from kinema.data.video.decoding import decode
 from kinema.data.video.manifest import Manifest, Video
 from kinema.data.video.scanning import scan
 from kinema.searching import centre as centring
-from kinema.searching import engines, place
+from kinema.searching import database, engines
 from kinema.searching.lock import writing
 from kinema.searching.schema import centre_of
 from kinema.searching.windows import WindowSpec
@@ -38,7 +38,7 @@ def embed(model, tmp_path, lancedb):
 
 @pytest.fixture
 def table(tmp_path):
-    return lambda: place.need_table(str(tmp_path / "index"))
+    return lambda: database.require_table(str(tmp_path / "index"))
 
 
 def test_rows_are_what_encode_gives_and_what_the_manifest_says(embed, table, videos, model):
@@ -80,7 +80,7 @@ def test_the_centre_is_the_mean_of_clips_and_stays(embed, table, videos, model, 
         for file in sorted(videos.rglob("*.mp4"))
         for start in range(len(decode(file, short_side=16, motion=False).frames) - 4)
     ]
-    monkeypatch.setattr(centring, "FEWEST", len(clips))
+    monkeypatch.setattr(centring, "MIN_CLIPS", len(clips))
     embed(videos)
     first = centre_of(table())
     np.testing.assert_allclose(first.numpy(), np.mean(clips, axis=0, dtype=np.float64), atol=1e-5)
@@ -100,7 +100,7 @@ def test_the_centre_is_the_same_for_any_number_of_workers_and_its_clips_go_toget
     manifest = scan(videos)
     longer = [dataclasses.replace(v, frames=v.frames + 50) if "d2" in v.path else v for v in manifest.videos]
     manifest = Manifest(manifest.root, tuple(longer))
-    told = {"device": "cpu", "told": lambda done, total: None}
+    told = {"device": "cpu", "progress": lambda done, total: None}
     batches, encode_clips = [], model.encode_clips
     with monkeypatch.context() as patch:
         patch.setattr(
@@ -150,7 +150,7 @@ def test_a_handful_of_clips_has_no_centre(embed, table, videos, model):
     for file in others:
         file.unlink()
     embed(videos)
-    assert 0 < len(vectors_of(table())[1]) < centring.FEWEST
+    assert 0 < len(vectors_of(table())[1]) < centring.MIN_CLIPS
     assert centre_of(table()) is None
     whole, _ = vectors_of(table(), "kind = 'video'")
     np.testing.assert_allclose(whole[0], model.encode(one), atol=1e-6)
@@ -158,8 +158,10 @@ def test_a_handful_of_clips_has_no_centre(embed, table, videos, model):
 
 def test_only_what_changed_is_encoded(embed, table, videos, monkeypatch, make_tiny_video):
     first = embed(videos)
-    seen, encode = [], engines.encode_shots
-    monkeypatch.setattr(engines, "encode_shots", lambda *a, **told: (seen.append(told["name"]), encode(*a, **told))[1])
+    seen, encode = [], engines.encode_windows
+    monkeypatch.setattr(
+        engines, "encode_windows", lambda *a, **told: (seen.append(told["name"]), encode(*a, **told))[1]
+    )
     again = embed(videos)
     assert (again.unchanged, again.added, seen) == (6, 0, [])
     before = rows_by_id(table(), "id", "vector")
@@ -182,7 +184,7 @@ def test_only_what_changed_is_encoded(embed, table, videos, monkeypatch, make_ti
 def test_new_labels_are_written_without_encoding(embed, table, videos, monkeypatch):
     embed(videos)
     before = rows_by_id(table(), "id", "vector", "thumbnail")
-    monkeypatch.setattr(engines, "encode_shots", lambda *a, **told: pytest.fail("nothing is to be encoded"))
+    monkeypatch.setattr(engines, "encode_windows", lambda *a, **told: pytest.fail("nothing is to be encoded"))
     (videos / "labels.csv").write_text("path,label,take\ndown/d1.mp4,fall,2\n")
     done = embed(videos)
     assert (done.updated, done.added, done.changed) == (6, 0, 0)
@@ -316,13 +318,13 @@ SLOWLY = [pytest.param(moment, marks=pytest.mark.slow) for moment in ("after a c
 def test_killed_and_gone_on_with_the_table_equals_an_uninterrupted_one(run, videos, moment, lancedb, tmp_path):
     stop = subprocess.run([sys.executable, KILLED, run, videos, moment], capture_output=True, text=True, timeout=120)
     assert stop.returncode == -signal.SIGKILL, stop.stderr
-    held = place.need_table(str(run / "index")).count_rows("kind = 'video'")
+    held = database.require_table(str(run / "index")).count_rows("kind = 'video'")
     assert held == 6 if moment == "before tidying" else 2 <= held <= 3
-    assert held * 2 < place.need_table(str(run / "index")).count_rows()
+    assert held * 2 < database.require_table(str(run / "index")).count_rows()
     done = kinema.embed(run, videos, device="cpu")
     assert (done.unchanged, done.added) == (held, 6 - held)
     kinema.embed(run, videos, out=tmp_path / "whole", device="cpu")
-    resumed, whole = (place.need_table(str(where)) for where in (run / "index", tmp_path / "whole"))
+    resumed, whole = (database.require_table(str(where)) for where in (run / "index", tmp_path / "whole"))
     assert rows_by_id(resumed) == rows_by_id(whole)
     assert resumed.schema.metadata == whole.schema.metadata
 
@@ -331,13 +333,13 @@ def test_names_outlive_a_replacement_that_was_killed(run, videos, lancedb):
     kinema.embed(run, videos, device="cpu")
     kinema.cluster(run, k=2)
     kinema.cluster(run, names={0: "one", 1: "two"})
-    before = rows_by_id(place.need_table(str(run / "index")), "id", "cluster", "cluster_name")
+    before = rows_by_id(database.require_table(str(run / "index")), "id", "cluster", "cluster_name")
     code = f"import sys; sys.argv[1:] = {[str(run), str(videos), 'between']!r}\n"
     code += KILLED.read_text().replace('replace=moment == "replacing"', "replace=True")
     stop = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert stop.returncode == -signal.SIGKILL, stop.stderr
     kinema.embed(run, videos, device="cpu")
-    assert rows_by_id(place.need_table(str(run / "index")), "id", "cluster", "cluster_name") == before
+    assert rows_by_id(database.require_table(str(run / "index")), "id", "cluster", "cluster_name") == before
 
 
 def test_two_at_once_are_kept_apart(embed, table, videos, tmp_path, make_tiny_video):
@@ -366,7 +368,7 @@ def test_two_processes_at_once(run, videos, lancedb):
     assert 0 in codes
     assert set(codes) <= {0, 3}
     assert all("Another process" in said for said, left in zip(told, codes, strict=True) if left == 3)
-    names = rows_by_id(place.need_table(str(run / "index")), "id", "kind")
+    names = rows_by_id(database.require_table(str(run / "index")), "id", "kind")
     assert len(set(names["id"])) == len(names["id"])
     assert names["kind"].count("video") == 6
 
@@ -429,5 +431,5 @@ def test_an_encoder_that_diverged_is_named(videos, tmp_path, lancedb):
     model = model_of(seed=3)
     with torch.no_grad():
         next(model.tower.encoder.parameters()).fill_(float("nan"))
-    with pytest.raises(DataError, match="nought or not finite"):
+    with pytest.raises(DataError, match="zero or not finite"):
         kinema.embed(model, videos, out=tmp_path / "index", device="cpu")

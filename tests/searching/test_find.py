@@ -12,15 +12,15 @@ from searching_tables import from_centre, model_of, vectors_of
 import kinema
 from kinema.core.errors import DataError, KinemaError, UsageError
 from kinema.data.video.decoding import decode
+from kinema.searching import database
 from kinema.searching import find as finding
-from kinema.searching import place
 from kinema.searching import query as query_room
 from kinema.searching.filters import condition
-from kinema.searching.find import grouped
-from kinema.searching.index import has_index, nearest, renew_index, tidy
+from kinema.searching.find import suppress_overlaps
+from kinema.searching.html import render_html
+from kinema.searching.index import compact, has_index, nearest, update_index
 from kinema.searching.query import read_query
 from kinema.searching.schema import centre_of
-from kinema.searching.sheet import sheet
 
 
 def oracle(vectors, names, query, k):
@@ -60,8 +60,8 @@ def test_the_nearest_are_those_of_plain_numpy(synthetic):
 
 @pytest.mark.parametrize("kind", ["ivf-pq", "hnsw"])
 def test_an_index_finds_most_and_says_how_many(synthetic, kind):
-    assert renew_index(synthetic, "auto") is None
-    made = renew_index(synthetic, kind)
+    assert update_index(synthetic, "auto") is None
+    made = update_index(synthetic, kind)
     assert (made.kind, has_index(synthetic), made.queries) == (kind, kind, 100)
     assert 0.5 < made.recall <= 1
     vectors, rows = vectors_of(synthetic)
@@ -72,17 +72,17 @@ def test_an_index_finds_most_and_says_how_many(synthetic, kind):
         expected = [name for name, _ in oracle(vectors, [row["id"] for row in rows], vectors[at], 10)]
         hits += len(set(found) & set(expected))
     assert hits / 300 == pytest.approx(made.recall, abs=0.15)
-    assert renew_index(synthetic, "auto", exact_rows=100).kind == kind
-    assert renew_index(synthetic, "auto", exact_rows=10**6) is None
+    assert update_index(synthetic, "auto", exact_rows=100).kind == kind
+    assert update_index(synthetic, "auto", exact_rows=10**6) is None
     assert has_index(synthetic) == ""
 
 
 def test_auto_begins_where_it_says(synthetic):
-    assert renew_index(synthetic, "auto", exact_rows=1501) is None
-    assert renew_index(synthetic, "auto", exact_rows=1500).kind == "ivf-pq"
-    assert renew_index(synthetic, "none") is None
+    assert update_index(synthetic, "auto", exact_rows=1501) is None
+    assert update_index(synthetic, "auto", exact_rows=1500).kind == "ivf-pq"
+    assert update_index(synthetic, "none") is None
     with pytest.raises(UsageError, match="no index 'best'"):
-        renew_index(synthetic, "best")
+        update_index(synthetic, "best")
 
 
 def test_conditions_hold_with_indexes_through_every_change_of_a_table(make_table, tmp_path):
@@ -110,7 +110,7 @@ def test_conditions_hold_with_indexes_through_every_change_of_a_table(make_table
         merging = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
         (merging if old is None else merging.when_not_matched_by_source_delete(old)).execute(rows)
 
-    assert renew_index(table, "ivf-pq").kind == "ivf-pq"
+    assert update_index(table, "ivf-pq").kind == "ivf-pq"
     assert {tuple(each.columns) for each in table.list_indices()} == {("vector",), ("kind",), ("video",)}
     check()
     for _ in range(2):
@@ -126,20 +126,20 @@ def test_conditions_hold_with_indexes_through_every_change_of_a_table(make_table
         new = some.set_column(0, some.schema.field(0), pa.array([f"new.mp4#{at}" for at in range(len(some))]))
         table.add(new.set_column(2, some.schema.field(2), pa.array(["new.mp4"] * len(some))))
         check()
-        tidy(table)
-        assert renew_index(table, "auto", exact_rows=100).kind == "ivf-pq"
+        compact(table)
+        assert update_index(table, "auto", exact_rows=100).kind == "ivf-pq"
         check()
         table.delete("video = 'new.mp4'")
 
 
 def test_a_table_that_has_only_the_index_of_vectors_gets_the_others(synthetic):
-    renew_index(synthetic, "ivf-pq")
+    update_index(synthetic, "ivf-pq")
     for each in synthetic.list_indices():
         if list(each.columns) != ["vector"]:
             synthetic.drop_index(each.name)
-    renew_index(synthetic, "auto", exact_rows=100)
+    update_index(synthetic, "auto", exact_rows=100)
     assert {tuple(each.columns) for each in synthetic.list_indices()} == {("vector",), ("kind",), ("video",)}
-    renew_index(synthetic, "none")
+    update_index(synthetic, "none")
     assert not synthetic.list_indices()
 
 
@@ -158,10 +158,10 @@ def test_overlapping_and_nearly_equal_windows_of_a_video_are_one_hit():
         window("a", 5, 7, (0.7071, 0.7071)),  # overlaps the third find
         window("b", 8, 9, (-1.0, 0.0)),
     ]
-    chosen = grouped(rows, 10)
+    chosen = suppress_overlaps(rows, 10)
     assert [rows.index(row) for row in chosen] == [0, 2, 3, 6]
-    assert [rows.index(row) for row in grouped(rows, 2)] == [0, 2]
-    assert [rows.index(row) for row in grouped(rows, 10, alike=1.1)] == [0, 2, 3, 4, 6]
+    assert [rows.index(row) for row in suppress_overlaps(rows, 2)] == [0, 2]
+    assert [rows.index(row) for row in suppress_overlaps(rows, 10, duplicate=1.1)] == [0, 2, 3, 4, 6]
 
 
 def test_as_many_rows_are_looked_at_as_it_takes(make_table, tmp_path, monkeypatch):
@@ -172,12 +172,12 @@ def test_as_many_rows_are_looked_at_as_it_takes(make_table, tmp_path, monkeypatc
     names = ["long.mp4"] * 300 + [f"v{number}.mp4" for number in range(100)]
     table = make_table(tmp_path / "index", vectors, names)
     query = np.asarray([1, 0, 0, 0, 0, 0, 0, 0], np.float32)
-    hits, all_seen = finding.apart(table, query, 5, "kind = 'window'", exact=True)
+    hits, all_seen = finding.distinct_hits(table, query, 5, "kind = 'window'", exact=True)
     assert hits[0].video == "long.mp4"
     assert len({hit.video for hit in hits}) == 5
     assert all_seen
-    monkeypatch.setattr(finding, "MOST", 128)
-    hits, all_seen = finding.apart(table, query, 5, "kind = 'window'", exact=True)
+    monkeypatch.setattr(finding, "MAX_HITS", 128)
+    hits, all_seen = finding.distinct_hits(table, query, 5, "kind = 'window'", exact=True)
     assert (len(hits), all_seen) == (1, False)
 
 
@@ -199,13 +199,13 @@ def search(ready, model):
 def test_a_search_is_what_numpy_says_of_the_table(search, ready, model, tiny_folder):
     file = tiny_folder / "left/left2.mp4"
     found = search(file, k=5)
-    centre = centre_of(place.need_table(str(ready)))
+    centre = centre_of(database.require_table(str(ready)))
     query = read_query(model, file, centre=centre, device="cpu").vector
     np.testing.assert_allclose(query, from_centre(model.encode(file, normalize=False), centre), atol=1e-5)
-    vectors, rows = vectors_of(place.need_table(str(ready)))
+    vectors, rows = vectors_of(database.require_table(str(ready)))
     order = np.argsort(-(vectors @ query))
     ranked = [rows[at] | {"vector": vectors[at], "score": float(vectors[at] @ query)} for at in order]
-    expected = grouped(ranked, 5)
+    expected = suppress_overlaps(ranked, 5)
     assert [hit.score for hit in found.hits] == pytest.approx([row["score"] for row in expected], abs=1e-6)
     assert {hit.video for hit in found.hits} == {row["video"] for row in expected}
     assert found.exact
@@ -330,7 +330,7 @@ def test_a_picture_asks_the_rgb_view_alone(search, tiny_folder, tmp_path, model)
 def test_wrong_and_hostile_conditions_are_refused(search, ready, tiny_folder, where):
     with pytest.raises(UsageError, match="--where"):
         search(tiny_folder / "left/left0.mp4", where=where)
-    assert place.need_table(str(ready)).count_rows("kind = 'video'") == 12
+    assert database.require_table(str(ready)).count_rows("kind = 'video'") == 12
 
 
 def test_an_error_of_a_condition_names_the_columns(search, tiny_folder):
@@ -372,13 +372,13 @@ def test_no_table(model, tmp_path, tiny_folder, lancedb):
     assert not (tmp_path / "none").exists()
 
 
-def test_a_sheet_escapes_every_text(search, tiny_folder):
+def test_a_page_escapes_every_text(search, tiny_folder):
     from dataclasses import replace
 
     evil = "<script>alert('x')</script>&\"'"
     found = search(tiny_folder / "left/left0.mp4", k=2)
     hit = replace(found.hits[0], video=evil, label=evil, cluster_name=evil)
-    text = sheet(replace(found, query=evil, hits=(hit, found.hits[1]), notes=(evil,)))
+    text = render_html(replace(found, query=evil, hits=(hit, found.hits[1]), notes=(evil,)))
     assert "<script" not in text
     assert text.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&#34;&#39;") == 7
     assert text.count('src="data:image/jpeg;base64,/9j/') == 2

@@ -19,8 +19,8 @@ from kinema.core import cluster
 from kinema.core.errors import ClusterError, DataError, MissingExtraError, UsageError, VideoError
 from kinema.data.video.manifest import Manifest
 from kinema.data.video.scanning import scan
-from kinema.searching import by_ray, embed, place
-from kinema.searching.encode import Shots
+from kinema.searching import by_ray, database, embed
+from kinema.searching.encode import VideoEmbeddings
 from kinema.searching.engines import Encoding
 from kinema.searching.windows import WindowSpec
 
@@ -50,7 +50,7 @@ def embedded(model, videos, tmp_path, lancedb):
 
 @pytest.fixture
 def table(tmp_path):
-    return lambda name: place.need_table(str(tmp_path / name))
+    return lambda name: database.require_table(str(tmp_path / name))
 
 
 class TestOnACluster:
@@ -192,14 +192,14 @@ def test_one_machine_must_have_room_and_be_there(monkeypatch):
 
 
 def test_a_worker_answers_with_embeddings_a_reason_or_what_was_raised(model, videos, monkeypatch):
-    monkeypatch.setattr(by_ray, "ray_package", lambda: SimpleNamespace(get=lambda kept: kept))
+    monkeypatch.setattr(by_ray, "ray_package", lambda: SimpleNamespace(get=lambda ref: ref))
     manifest = scan(videos)
     encoding = Encoding(model, WindowSpec(), None, 3, "cpu")
     worker = by_ray._Worker(encoding, by_ray.torch.get_num_threads())
     ask = lambda video: pickle.loads(worker({"at": 5, "work": pickle.dumps((manifest.file(0), video))})["answer"])  # noqa: E731
     found = ask(manifest.videos[0])
-    ours = encoding.shots(manifest.videos[0], encoding.read(manifest.file(0), manifest.videos[0]))
-    assert isinstance(found, Shots)
+    ours = encoding.embed(manifest.videos[0], encoding.read(manifest.file(0), manifest.videos[0]))
+    assert isinstance(found, VideoEmbeddings)
     np.testing.assert_array_equal(found.whole.vector, ours.whole.vector)
     assert [shot.thumbnail for shot in found.windows] == [shot.thumbnail for shot in ours.windows]
     assert "decodes only to frame" in ask(dataclasses.replace(manifest.videos[0], frames=99))
@@ -225,7 +225,7 @@ def dying(monkeypatch, model):
     monkeypatch.setattr(by_ray, "_answers", answers)
     monkeypatch.setattr(by_ray, "ray_package", lambda *parts: None)
     monkeypatch.setattr(by_ray, "_quietly", contextlib.nullcontext)
-    stand_in = SimpleNamespace(put=lambda kept: kept, nodes=lambda: [{"Alive": True, "Resources": {"CPU": 2}}])
+    stand_in = SimpleNamespace(put=lambda value: value, nodes=lambda: [{"Alive": True, "Resources": {"CPU": 2}}])
     monkeypatch.setattr(by_ray, "joined", lambda cpus: contextlib.nullcontext(stand_in))
     encoding = Encoding(model, WindowSpec(), None, 3, "cpu")
     return given, lambda count: dict(by_ray.by_ray(encoding, [(None, None)] * count, workers=2, threads=1))

@@ -10,8 +10,8 @@ from kinema.core.clips import ClipSpec
 from kinema.core.errors import VideoError
 from kinema.data.clips.store import ClipStore
 from kinema.data.video.scanning import scan
-from kinema.searching.ahead import ahead
-from kinema.searching.reading import _Held, read_clips, still_clip
+from kinema.searching.prefetch import prefetch
+from kinema.searching.reading import _FrameBuffer, read_clips, still_clip
 
 SPEC = ClipSpec(frames=4, stride=2, size=16, short_side=20)
 
@@ -54,8 +54,10 @@ def test_the_last_frame_of_a_short_video_is_held(tmp_path, make_tiny_video, moti
 def test_frames_are_let_go_of(tmp_path, make_tiny_video, monkeypatch):
     make_tiny_video(tmp_path / "a.mp4", (0, 0), seed=1, frames=600)
     most = []
-    keep = _Held.forget
-    monkeypatch.setattr(_Held, "forget", lambda held, before: (most.append(len(held.pixels)), keep(held, before))[1])
+    keep = _FrameBuffer.drop
+    monkeypatch.setattr(
+        _FrameBuffer, "drop", lambda buffer, before: (most.append(len(buffer.pixels)), keep(buffer, before))[1]
+    )
     chunks = read_clips(tmp_path / "a.mp4", 600, SPEC, tuple(range(0, 590, 3)), motion=False, pictures={5, 300})
     assert sum(len(chunk.starts) for chunk in chunks) == 197
     assert max(most) < 64 + SPEC.span + 3
@@ -91,7 +93,7 @@ def test_jobs_come_in_order_and_no_more_is_read_than_may_wait():
         with lock:
             running.discard(number)
 
-    lines = ahead([lambda number=number: job(number) for number in range(4)], workers=2, depth=2)
+    lines = prefetch([lambda number=number: job(number) for number in range(4)], workers=2, depth=2)
     first = next(lines)
     time.sleep(0.5)
     assert len(made) <= 2 * (2 + 2)
@@ -105,14 +107,14 @@ def test_an_error_is_raised_by_its_job_alone_and_leaving_early_ends_the_threads(
         yield 1
         raise VideoError("broken")
 
-    lines = ahead([bad, lambda: iter([2])], workers=1)
+    lines = prefetch([bad, lambda: iter([2])], workers=1)
     first = next(lines)
     assert next(first) == 1
     with pytest.raises(VideoError, match="broken"):
         next(first)
     assert list(next(lines)) == [2]
     before = threading.active_count()
-    left = ahead([lambda: iter(range(10**6))] * 3, workers=2)
+    left = prefetch([lambda: iter(range(10**6))] * 3, workers=2)
     assert next(next(left)) == 0
     left.close()
     assert threading.active_count() <= before

@@ -19,7 +19,7 @@ from kinema.data.clips.reader import Model
 from kinema.data.video.hearing import SCALE, UNHEARD, sound_file
 from kinema.data.video.scanning import scan
 from kinema.networks import EncoderConfig, HeadConfig, Tower
-from kinema.searching import listening, place
+from kinema.searching import audio, database
 from kinema.searching.query import read_query
 from kinema.searching.schema import centre_of
 
@@ -48,11 +48,11 @@ def videos(tmp_path_factory):
 def made(ears, videos, lancedb):
     """Sound is read in blocks of less than a second here, so that stretches lie in two of them."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(listening, "BLOCK_SECONDS", 0.5)
+    patch.setattr(audio, "BLOCK_SECONDS", 0.5)
     out = videos.parent / "index"
     done = kinema.embed(ears, videos, out=out, workers=1, batch_size=4, device="cpu")
     patch.undo()
-    return done, place.need_table(str(out)), out
+    return done, database.require_table(str(out)), out
 
 
 def test_windows_have_the_features_of_an_evaluation(made, ears, videos):
@@ -83,7 +83,7 @@ def test_what_cannot_be_heard_is_named_and_has_no_row(made):
 
 def test_windows_that_the_sound_does_not_cover_have_no_row(ears, videos, tmp_path, monkeypatch, lancedb):
     """The first half of a.mkv, all of b.mkv and nothing of c.mkv; d.mkv is silent though the scan heard it."""
-    read = listening.read_sound
+    read = audio.read_sound
 
     def late(path, video, rate, first, samples):
         found, places = read(path, video, rate, first, samples), np.arange(first, first + samples)
@@ -91,11 +91,11 @@ def test_windows_that_the_sound_does_not_cover_have_no_row(ears, videos, tmp_pat
             found[places >= (0.6 * rate if video.path == "a.mkv" else 0)] = UNHEARD
         return np.where(found == UNHEARD, UNHEARD, 0).astype(np.int16) if video.path == "d.mkv" else found
 
-    monkeypatch.setattr(listening, "read_sound", late)
+    monkeypatch.setattr(audio, "read_sound", late)
     done = kinema.embed(ears, videos, out=tmp_path / "index", workers=1, device="cpu")
     assert "does not cover it" in done.failed["c.mkv"]
     assert "its sound is silent" in done.failed["d.mkv"]
-    table = place.need_table(str(tmp_path / "index"))
+    table = database.require_table(str(tmp_path / "index"))
     last = {name: max(r["start"] for r in vectors_of(table, f"video = '{name}'")[1]) for name in ("a.mkv", "b.mkv")}
     middle = 0.6 + SOUND.seconds / 2
     assert last["a.mkv"] + 0.1 <= middle < last["b.mkv"] + 0.1

@@ -13,8 +13,8 @@ from kinema.core.errors import DataError, UsageError
 from kinema.data import ClipStore
 from kinema.data.video.scanning import scan
 from kinema.evaluation import retrieve_across
-from kinema.searching import place
-from kinema.searching.schema import making_of
+from kinema.searching import database
+from kinema.searching.schema import read_settings
 
 VIEWS = ("rgb", "sound")
 
@@ -61,20 +61,20 @@ def test_rows_are_the_projections_of_an_evaluation(run, videos, tables):
     """So the figures of cross-modal retrieval speak of this search: no centre, the mean of unit vectors."""
     kept = {}
     for view in VIEWS:
-        model, table = api.load(run, view=view), place.need_table(str(tables[view]))
-        store = ClipStore(scan(videos, workers=1), model.clip, motion=False, cache=None, sound=model.hears)
+        model, table = api.load(run, view=view), database.require_table(str(tables[view]))
+        store = ClipStore(scan(videos, workers=1), model.clip, motion=False, cache=None, sound=model.sound_spec)
         kept[view], rows = vectors_of(table, "kind = 'video'")
         assert [row["video"] for row in rows] == list(TONES)
         np.testing.assert_allclose(kept[view], model.features(store, device="cpu").projected, atol=1e-6)
-        made = making_of(table, "here")
-        assert (made.space, made.view, made.dim, made.together) == ("projection", view, 4, model.together)
+        made = read_settings(table, "here")
+        assert (made.space, made.view, made.dim, made.together) == ("projection", view, 4, model.run_digest)
     assert retrieve_across(kept["sound"], kept["rgb"])[0].metrics["r@1"] == 1
 
 
 def test_exported_towers_know_their_run(run, videos, tables, tmp_path):
     for view, other in (VIEWS, VIEWS[::-1]):
         out = kinema.export(run, tmp_path / view, view=view, licence="CC0").path
-        assert api.load(out).together == api.load(run, view=other).together
+        assert api.load(out).run_digest == api.load(run, view=other).run_digest
         assert first(out, videos, view, tables[other], over="videos") == list(TONES)
 
 
@@ -87,7 +87,7 @@ def test_who_may_not_ask(run, videos, tables, tmp_path):
     with pytest.raises(DataError, match="the encoder of 'sound' that asks is of another run"):
         kinema.search(other, videos / "a.mkv", table=tables["rgb"], **ask)
     loose = api.load(run, view="sound", untrained=True)
-    assert loose.together == ""
+    assert loose.run_digest == ""
     with pytest.raises(DataError, match="of another run"):
         kinema.search(loose, videos / "a.mkv", table=tables["rgb"], device="cpu")
 
@@ -102,16 +102,16 @@ def test_a_table_stays_in_its_space(run, videos, tables, tmp_path):
     with pytest.raises(UsageError, match=r"(?s)no space 'heads'.*embedding, projection"):
         kinema.embed(run, videos, space="heads", out=tmp_path / "none", device="cpu")
     kinema.embed(run, videos, out=tmp_path / "seen", workers=1, device="cpu")
-    table = place.need_table(str(tmp_path / "seen"))
+    table = database.require_table(str(tmp_path / "seen"))
     told = json.loads(table.schema.metadata[b"kinema"])
     assert not {"space", "head", "together"} & told.keys(), "a table of embeddings says what it said before"
-    assert making_of(table, "here").space == "embedding"
+    assert read_settings(table, "here").space == "embedding"
 
 
 def test_more_training_makes_another_run(videos, tmp_path):
     run = make_run(tmp_path / "run", videos)
-    before = api.load(run, view="rgb").together
+    before = api.load(run, view="rgb").run_digest
     (weights,) = (run / "phases").rglob("tower-sound.safetensors")
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
     assert len(before) == 64
-    assert before != api.load(run, view="rgb").together == api.load(run, view="sound").together
+    assert before != api.load(run, view="rgb").run_digest == api.load(run, view="sound").run_digest

@@ -7,7 +7,7 @@ from searching_tables import model_of
 
 import kinema
 from kinema.data import decode
-from kinema.searching import place
+from kinema.searching import database
 
 HOST = "http://127.0.0.1:8000"
 
@@ -82,4 +82,4 @@ def named(client):
 @pytest.fixture
 def rows(table):
     """How many rows the table has, which nothing that is asked may change."""
-    return lambda: place.need_table(str(table)).count_rows()
+    return lambda: database.require_table(str(table)).count_rows()

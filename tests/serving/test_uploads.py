@@ -10,7 +10,7 @@ from hostile_inputs import UPLOAD_NAMES, UPLOADS
 from hostile_inputs import upload as hostile_upload
 from PIL import Image
 
-from kinema.searching import place
+from kinema.searching import database
 from kinema.searching.query import read_query
 from kinema.searching.schema import centre_of
 from kinema.serving import checking, uploads
@@ -46,7 +46,7 @@ def test_a_clip_is_encoded_as_by_the_library_and_deleted(client, footage, model,
     assert (told["about"], told["video"], told["start"]) == ("my clip.MP4", None, None)
     hit = client.post("/api/search", json={"query": told["query"], "k": 1, "over": "videos"}).json()["hits"][0]
     assert (hit["name"], hit["score"]) == ("left/left2.mp4", pytest.approx(1, abs=1e-5))
-    centre = centre_of(place.need_table(str(table)))
+    centre = centre_of(database.require_table(str(table)))
     ours = read_query(model, footage / "left/left2.mp4", centre=centre, device="cpu").vector
     kept = client.app.state.queries.find(told["query"]).vector
     np.testing.assert_allclose(kept, ours, atol=1e-6)

@@ -119,7 +119,7 @@ def _check_modality(protocol: Protocol[Request], model: Any) -> None:
 
 def _with_sound(models: Sequence[Model], manifest: Manifest) -> tuple[Manifest, Mapping[str, str]]:
     """The videos that models can be measured on, and why not the others: one that hears needs their sound."""
-    if all(each.hears is None for each in models):
+    if all(each.sound_spec is None for each in models):
         return manifest, {}
     chosen, silent = with_sound(manifest.usable())
     if silent:
@@ -166,5 +166,5 @@ def model_store(
             motion=model.view == "motion" or has_motion(manifest),
             cache=cache_folder(cache),
             progress=progress,
-            sound=model.hears,
+            sound=model.sound_spec,
         )

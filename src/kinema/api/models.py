@@ -50,7 +50,7 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
         name="random" if untrained else encoder_name(phase.method),
         run=folder.path,
         seed=recipe.seed,
-        together=None if untrained else folder.weights_digest,
+        run_digest=None if untrained else folder.weights_digest,
     )
 
 

@@ -1,4 +1,4 @@
-"""The Python face of search: what ``kinema embed``, ``search``, ``cluster`` and ``dedupe`` do, as functions."""
+"""The Python interface of search: what ``kinema embed``, ``search``, ``cluster`` and ``dedupe`` do, as functions."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ from kinema.data.documents.table import Documents, is_table
 from kinema.data.layouts import scan_data
 from kinema.data.layouts.opening import named_data, root_of
 from kinema.data.video.scanning import read_videos
-from kinema.searching import grouping, place
-from kinema.searching.alike import Alike, alike, videos_of
+from kinema.searching import clustering, database
 from kinema.searching.changes import root_of_table
 from kinema.searching.documents.embed import EmbeddedDocuments, TextJob, embed_documents_table
 from kinema.searching.documents.encode import parse_words
@@ -38,19 +37,20 @@ from kinema.searching.engines import Engine, check_engine
 from kinema.searching.find import Found, find
 from kinema.searching.index import IndexKind
 from kinema.searching.lock import writing
+from kinema.searching.near_duplicates import NearDuplicate, near_duplicates, videos_of
 from kinema.searching.windows import Length
 
 
 @dataclass(frozen=True)
 class Deduped:
-    """Videos that show the same, by the encoder, and those of them that are the same footage, by the picture.
+    """Near-duplicate videos by embedding, and those of them that are copies by their frames.
 
     Args:
-        alike: pairs of videos that the encoder holds for nearly the same, by their two nearest windows.
-        copies: what a comparison of these videos' pictures found; None where there was no pair.
+        alike: pairs of videos with nearly the same embeddings, by their two nearest windows.
+        copies: the result of comparing the frames of these videos; None where there was no pair.
     """
 
-    alike: tuple[Alike, ...]
+    alike: tuple[NearDuplicate, ...]
     copies: Copies | None
 
     def plain(self, seconds: float) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def embed(
 ) -> Embedded | EmbeddedDocuments:
     """Writes the embeddings of videos or of documents into a table, for :func:`search`; or brings one up to date.
 
-    Only what is new or has changed is encoded, and what is gone is taken out. A call that was stopped is made again.
+    Only what is new or has changed is encoded, and what is gone is deleted. After an interruption, call it again.
 
     Args:
         run: a run's folder, an exported folder, or a model.
@@ -90,31 +90,31 @@ def embed(
         view: which view's encoder of a run; by default the one it is for.
         length: of a window: '2s', 2 (seconds) or '16f' (frames); by default that of the table or, in a new one, a clip.
             Of documents: the words of the longest passage; 100 in a new table.
-        stride: from window to window, likewise; by default half a window. Passages do not overlap.
-        replace: make a table anew that another encoder, or other settings, made.
+        stride: from window to window, in the same form; by default half a window. Passages do not overlap.
+        replace: create the table again if another encoder, or other settings, made it.
         index: how large tables are searched: 'ivf-pq', 'hnsw', 'none', or 'auto': exactly below 100,000 rows.
         engine: 'local'; 'ray': workers of the Ray cluster that RAY_ADDRESS names, or of one started here, do the work;
             not of documents.
         workers: processes that scan, and threads that decode; on 'ray', workers that decode and encode. Documents are
             read by this process alone.
-        threads: that an encoder computes with; by default as many as torch takes here, on 'ray' in each worker.
+        threads: threads of an encoder, on 'ray' in each worker; torch's default if None.
         batch_size: clips, or passages, at a time.
         device: where to compute; a GPU where there is one, by default.
-        space: what a row holds: 'embedding', what the encoder gives, or 'projection', what its head makes of that, by
+        space: what a row holds: 'embedding', the output of the encoder, or 'projection', that of its head, by
             which the views of one run can be compared; by default that of the table or, in a new one, an embedding.
             Of documents there are embeddings only.
         console: where progress is shown.
 
     Raises:
         MissingExtraError: lancedb is not installed, or ray where it is asked for.
-        UsageError: a setting that cannot be.
+        UsageError: a setting is invalid.
         DataError: the data are not what the run reads; the table is another encoder's or of other data; or none could
             be embedded.
-        StorageError: somebody else writes into it, or it cannot be written.
+        StorageError: another process writes to it, or it cannot be written.
         ClusterError: there is no Ray cluster, or it has no room.
     """
-    uri = _place(run, out)
-    place.lancedb()
+    uri = _table_uri(run, out)
+    database.lancedb()
     check_engine(engine)
     model = load(run, view=view) if isinstance(run, str | Path) else run
     common: dict[str, Any] = {"replace": replace, "index": index, "threads": threads, "batch_size": batch_size}
@@ -136,13 +136,13 @@ def _embed_videos(
         uri: of the table.
         length: of a window.
         common: fields of the job that a job of documents has too, and its workers.
-        only: those that it has not.
+        only: the other fields of the job.
     """
     lengths = {
         name: None if value is None else Length.parse(value, f"--{name}")
         for name, value in {"length": length, "stride": only["stride"]}.items()
     }
-    with writing(uri, place.folder_of(uri)):
+    with writing(uri, database.folder_of(uri)):
         workers = common["workers"]
         readers = workers if only["engine"] == "local" else min(workers, os.cpu_count() or 1)
         manifest = _scanned(_videos(model, data), uri, readers, common["steps"])
@@ -160,13 +160,13 @@ def _embed_documents(
         uri: of the table.
         length: words of the longest passage.
         common: fields of the job that a job of videos has too.
-        only: those that only a job of videos has; they must be the usual ones.
+        only: fields that only a job of videos has; they must have their defaults.
     """
     for name, value in only.items():
         if value not in (None, "local", "embedding"):
             raise UsageError(f"{name} is '{value}'; a table of documents has no other than the usual one.")
     words = parse_words(length)
-    with writing(uri, place.folder_of(uri)):
+    with writing(uri, database.folder_of(uri)):
         documents, part = _documents(model, data, common["steps"])
         note = kind_of(data).which(model.name, model.unit) if _is_folder(data) else ""
         return embed_documents_table(TextJob(model, documents, uri, part, words, note=note, **common))
@@ -185,16 +185,16 @@ def search(
     view: str | None = None,
     device: str | None = None,
 ) -> Found[Any]:
-    """What in a table of :func:`embed` is nearest to a video, a stretch of one, a picture, a sound, or a text.
+    """Searches a table of :func:`embed` for the rows nearest to a video, a stretch of one, an image, audio, or a text.
 
     Args:
         run: the run's folder, an exported folder, or the model that made the table; of a table of projections, one of
             the run's other views too.
-        query: a video; VIDEO@START-END, in seconds; a picture, for an encoder of the view 'rgb'; or a file of sound,
+        query: a video; VIDEO@START-END, in seconds; an image, for an encoder of the view 'rgb'; or an audio file,
             for one of 'sound'. For a run of text: a text, or a ``.txt`` file.
-        k: hits; windows of one video that overlap or are nearly equal are one.
+        k: hits; windows of one video that overlap or are near-duplicates count as one.
         where: a condition in SQL on the table's columns: ``"label = 'walk' AND duration > 2"``.
-        over: what is compared: 'windows', which is usual, or whole 'videos'; of documents 'passages' or 'documents'.
+        over: what is compared: 'windows', the default, or whole 'videos'; of documents 'passages' or 'documents'.
         others: leave the query's own video, or document, out.
         exact: whether to compare every row; by default below 100,000, or where the table has no index.
         table: where it is; RUN/index by default.
@@ -203,15 +203,15 @@ def search(
 
     Raises:
         MissingExtraError: lancedb is not installed.
-        UsageError: the query or the condition cannot be understood.
+        UsageError: the query or the condition is invalid.
         DataError: there is no table, it is another encoder's, or the query cannot be read.
 
     Returns:
-        What was found; its ``hits`` are :class:`kinema.searching.find.Hit`, or
+        The result; its ``hits`` are :class:`kinema.searching.find.Hit`, or
         :class:`kinema.searching.documents.find.PassageHit` of documents.
     """
-    uri = _place(run, table)
-    place.need_table(uri)
+    uri = _table_uri(run, table)
+    database.require_table(uri)
     model = load(run, view=view) if isinstance(run, str | Path) else run
     options: dict[str, Any] = {"k": k, "where": where, "over": over, "others": others, "exact": exact, "device": device}
     if isinstance(model, TextReader):
@@ -223,35 +223,35 @@ def cluster(
     run: str | Path,
     *,
     names: Mapping[int, str] | None = None,
-    method: grouping.Way = "kmeans",
+    method: clustering.Algorithm = "kmeans",
     k: int = 10,
     least: int = 5,
-    over: grouping.Over | None = None,
+    over: clustering.Over | None = None,
     seed: int = 0,
     table: str | Path | None = None,
-) -> grouping.Clusters:
-    """Sorts a table into clusters, or gives those that it has their names.
+) -> clustering.Clusters:
+    """Clusters a table, or names its clusters.
 
     Args:
         run: the run's folder; only the place of its table is taken from it.
-        names: by number: only names are given then. They go on with clusters that a later call finds mostly unchanged.
-        method: 'kmeans', or 'hdbscan', which finds how many clusters there are and leaves some rows out.
+        names: by cluster number; nothing is clustered then. Clusters that are mostly unchanged later keep their names.
+        method: 'kmeans', or 'hdbscan', which finds the number of clusters and treats some rows as noise.
         k: clusters of k-means.
         least: the smallest cluster of HDBSCAN.
-        over: 'videos', which is usual, or 'windows'; of a table of documents, 'documents' (usual) or 'passages'.
+        over: 'videos', the default, or 'windows'; of a table of documents, 'documents' (default) or 'passages'.
         seed: of k-means.
         table: where it is; RUN/index by default.
 
     Raises:
         MissingExtraError: lancedb is not installed.
-        UsageError: a setting that cannot be, or no such cluster.
+        UsageError: a setting is invalid, or there is no such cluster.
         DataError: there is no table, or it is too small or too large for this.
-        StorageError: somebody else writes into it, or it cannot be written.
+        StorageError: another process writes to it, or it cannot be written.
     """
-    uri = _place(run, table)
+    uri = _table_uri(run, table)
     if names:
-        return grouping.name_clusters(uri, names)
-    return grouping.cluster_table(uri, way=method, k=k, least=least, over=over, seed=seed)
+        return clustering.name_clusters(uri, names)
+    return clustering.cluster_table(uri, algorithm=method, k=k, least=least, over=over, seed=seed)
 
 
 def dedupe(
@@ -262,9 +262,9 @@ def dedupe(
     workers: int = 2,
     console: Console | None = None,
 ) -> Deduped:
-    """Footage that a table's videos hold twice: the encoder proposes pairs, and their pictures are then compared.
+    """Finds duplicate footage in a table: the embeddings propose pairs, whose frames are then compared.
 
-    The comparison is that of :func:`kinema.api.duplicates`, made of the proposed videos alone.
+    The comparison is that of :func:`kinema.api.duplicates`, of the proposed videos only.
 
     Args:
         run: the run's folder; only the place of its table is taken from it.
@@ -275,15 +275,15 @@ def dedupe(
 
     Raises:
         MissingExtraError: lancedb is not installed.
-        UsageError: ``score`` is no cosine above 0.
-        DataError: there is no table, it holds documents or is too large for this, or its videos are no longer where
-            they were.
+        UsageError: ``score`` is not above 0 and at most 1.
+        DataError: there is no table, it holds documents or is too large for this, or its videos were
+            moved.
     """
-    uri = _place(run, table)
-    pairs = alike(uri, least=score)
+    uri = _table_uri(run, table)
+    pairs = near_duplicates(uri, threshold=score)
     if not pairs:
         return Deduped((), None)
-    root, about = root_of_table(place.need_table(uri)), videos_of(uri)
+    root, about = root_of_table(database.require_table(uri)), videos_of(uri)
     if not root.is_dir():
         raise DataError(f"The videos of this table are no longer in '{root}'.", "Embed them from where they are now.")
     paths = sorted({path for pair in pairs for path in (pair.a, pair.b)})
@@ -295,10 +295,10 @@ def dedupe(
     )
 
 
-def _place(run: str | Path | Model | TextReader, told: str | Path | None) -> str:
+def _table_uri(run: str | Path | Model | TextReader, table: str | Path | None) -> str:
     """Where the table is."""
-    if told is not None:
-        return str(told)
+    if table is not None:
+        return str(table)
     home = Path(run) if isinstance(run, str | Path) else run.run
     if home is None:
         raise UsageError("The model has no run, so its table has no place of its own.", "Name one: out=… or table=….")
@@ -306,7 +306,7 @@ def _place(run: str | Path | Model | TextReader, told: str | Path | None) -> str
 
 
 def _documents(model: TextReader, data: Any, steps: Any) -> tuple[Documents, str | None]:
-    """The documents; and which file of its folder it was, where it was one file and not a folder or a table."""
+    """The documents; and the name of the file where the data are one file, not a folder or a table."""
     with steps("reading") as progress:
         documents = DocumentsConfig(min_words=1, encoding=model.encoding).open(data, progress)
     if isinstance(data, Documents) or _is_folder(data) or is_table(Path(data)):
@@ -319,10 +319,10 @@ def _is_folder(data: Any) -> TypeGuard[str | Path]:
 
 
 def _videos(model: Model, data: Any) -> Data:
-    """What was named, unless it is documents.
+    """The data as videos.
 
     Raises:
-        DataError: it is.
+        DataError: it is documents.
     """
     if isinstance(data, Documents):
         kinds = Kinds(data.root, documents=len(data))
@@ -334,25 +334,25 @@ def _videos(model: Model, data: Any) -> Data:
 
 
 def _scanned(videos: Data, uri: str, workers: int, steps: Any) -> Manifest:
-    """The videos; of a folder, what an earlier call found is kept beside the table, so that only news is looked at."""
+    """The videos; of a folder, an earlier scan is stored with the table, so that only new or changed files are read."""
     if isinstance(videos, Manifest):
         return videos
     if not Path(videos).is_dir() and named_data(videos) is None:
         return open_data(videos, workers=workers)
-    kept = local_manifest(uri)
-    journal = None if kept is None else kept.with_name(".manifest.journal")
+    file = local_manifest(uri)
+    journal = None if file is None else file.with_name(".manifest.journal")
     previous = None
-    if kept is not None and kept.is_file():
+    if file is not None and file.is_file():
         try:
-            previous = Manifest.read(kept)
-        except DataError:  # it is only a short cut
-            kept.unlink(missing_ok=True)
+            previous = Manifest.read(file)
+        except DataError:  # it is only a cache
+            file.unlink(missing_ok=True)
         if previous is not None and previous.root != root_of(str(videos)).resolve():
             previous = None
     with steps("scanning") as progress:
         manifest = scan_data(videos, workers=workers, progress=progress, previous=previous, journal=journal)
-    if kept is not None:
-        manifest.write(kept)
+    if file is not None:
+        manifest.write(file)
     if journal is not None:
         journal.unlink(missing_ok=True)
     return manifest

@@ -40,9 +40,9 @@ def run(given: list[str]) -> int:
     settings = {name: getattr(args, name) for name in ("k", "where", "over", "others", "table", "view", "device")}
     found = api_search.search(args.run, args.query, **settings, exact=True if args.exact else None)
     if args.out is not None:
-        from kinema.searching.sheet import write_sheet
+        from kinema.searching.html import write_html
 
-        write_sheet(found, Path(args.out))
+        write_html(found, Path(args.out))
     for note in found.notes:
         print(note, file=sys.stderr)
     if not found.exact:

@@ -23,7 +23,7 @@ def origin_of(model: Model | TextReader) -> dict[str, Any]:
     Returns:
         Empty for a model that was made by hand. Otherwise 'data' (name, videos, classes, digest, where), 'method',
         'recipe', 'versions' and 'evaluations', all that the run keeps, also those of the encoders it was compared with;
-        and 'together' (:attr:`kinema.data.clips.reader.Model.together`).
+        and 'together' (:attr:`kinema.data.clips.reader.Model.run_digest`).
 
     Raises:
         RunError: a file of the run is damaged.
@@ -45,7 +45,7 @@ def origin_of(model: Model | TextReader) -> dict[str, Any]:
         "recipe": without_places(recipe),
         "versions": {key: environment[key] for key in ("kinema", "commit", "torch", "python") if key in environment},
         "evaluations": [_evaluation(result) for result in run.results()],
-        "together": model.together if isinstance(model, Model) else model.digest,
+        "together": model.run_digest if isinstance(model, Model) else model.digest,
     }
 
 

@@ -51,7 +51,7 @@ def measure(request: Request) -> list[Result]:
     metrics = _ranks_and_distances(whole, first, last, apart)
     other = request.models[1] if len(request.models) > 1 else None
     second = None if other is None else request.extract(other, videos).encoded
-    stills = None if model.hears is not None else features("stills", still=True).encoded
+    stills = None if model.sound_spec is not None else features("stills", still=True).encoded
     shared, own = _shared(whole.encoded, stills, second, videos)
     metrics |= {} if own is None else {"still_r@1": own}
     metrics |= {name: figure.share for name, figure in shared.items()}

@@ -316,7 +316,7 @@ def class_scores(
     where = torch.device(device) if device else next(method.parameters()).device
     method.to(where).eval()
     transform = ViewTransform(model.clip, (model.view,), sound=model.sound)
-    hears = model.hears is not None
+    hears = model.sound_spec is not None
     dataset = ClipDataset(store, failures_allowed=0.0, motion=model.view == "motion", sound=hears)
     rows, found = sorted(store.frames), []
     for number, row in enumerate(rows):

@@ -1,5 +1,6 @@
-"""Search: windows of videos as rows of a LanceDB table, and what is asked of it.
+"""Search: a LanceDB table of embeddings of video windows, and queries of it.
 
-``embed`` makes and renews the table, ``find`` asks it, ``grouping`` sorts it into clusters, ``alike`` looks for pairs.
-The room is called *searching* because ``kinema.search`` is a function, which a module of that name would hide.
+``embed`` creates and updates the table, ``find`` searches it, ``clustering`` clusters its rows, and ``near_duplicates``
+finds similar pairs of videos. The package is called *searching* because ``kinema.search`` is a function, which a module
+of that name would hide.
 """

@@ -1,8 +1,8 @@
 """Videos read and encoded by the workers of a Ray cluster, as a pipeline of Ray Data.
 
-A block of the pipeline is one video. Where a worker dies, Ray Data drops the one that it had and may drop another that
-was on its way to it. Each of these then gets a pipeline of its own, so that only the one at which workers die is
-blamed: if its second worker dies too, it counts as one that could not be embedded.
+A block of the pipeline is one video. When a worker dies, Ray Data drops its video and may drop another that was queued
+for it. Each of these is then retried in a pipeline of its own, so that only the video that kills workers fails: if its
+second worker dies too, it counts as not embedded.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ import torch
 
 from kinema.core.cluster import check_room, joined, ray_package
 from kinema.core.errors import ClusterError
-from kinema.searching.ahead import ahead
-from kinema.searching.encode import Shots
+from kinema.searching.encode import VideoEmbeddings
 from kinema.searching.engines import Encoding, Work
+from kinema.searching.prefetch import prefetch
 
 SLICE = 4096
-"""Videos of one pipeline: Ray's memory of a pipeline grows with its blocks, and an archive may have millions."""
+"""Videos per pipeline: Ray's memory grows with the blocks of a pipeline, and an archive may have millions."""
 
 LOST = 256
-"""Videos of one pipeline at which workers may die; at more it is not the videos."""
+"""Videos per pipeline that may kill workers; with more, the cause is not the videos."""
 
 _QUIET = {"enable_progress_bars": False, "print_on_execution_start": False, "max_errored_blocks": -1}
 
 
 def by_ray(
     encoding: Encoding, work: Sequence[Work], *, workers: int, threads: int
-) -> Generator[tuple[int, Shots | str]]:
-    """Each video's number in ``work`` and its embeddings, or why there are none; as they come.
+) -> Generator[tuple[int, VideoEmbeddings | str]]:
+    """Each video's index in ``work`` and its embeddings, or the reason why there are none; in order of completion.
 
     Args:
-        encoding: what to do with each; the workers get it from here, and read the files by their paths.
+        encoding: encodes a video; it is sent to the workers, which read the files by their paths.
         work: the videos.
-        workers: at most so many, as far as the cluster has room.
-        threads: of each.
+        workers: the most workers; fewer where the cluster has no room.
+        threads: of each worker.
 
     Raises:
         MissingExtraError: ray is not installed, or not with Ray Data.
@@ -53,7 +53,7 @@ def by_ray(
         gpus = gpus_of(ray, encoding.device)
         check_room(ray, threads, gpus)
         encoding.model.tower.to("cpu")
-        kept = ray.put(replace(encoding, device="cuda" if gpus else encoding.device or "cpu"))
+        encoding_ref = ray.put(replace(encoding, device="cuda" if gpus else encoding.device or "cpu"))
         pool = {"num_cpus": threads, "num_gpus": gpus or None}
         for begin in range(0, len(work), SLICE):
             left = set(range(begin, min(begin + SLICE, len(work))))
@@ -63,7 +63,7 @@ def by_ray(
                     raise _dying(len(todo))
                 for some in [[at] for at in todo] if alone else [todo]:
                     rows = [{"at": at, "work": pickle.dumps(work[at])} for at in some]
-                    for at, answer in _answers(ray, rows, kept, min(workers, len(rows)), pool):
+                    for at, answer in _answers(ray, rows, encoding_ref, min(workers, len(rows)), pool):
                         if at in left:  # a row that Ray lost and made again comes twice
                             left.remove(at)
                             yield at, answer
@@ -73,7 +73,7 @@ def by_ray(
 def _dying(count: int) -> ClusterError:
     return ClusterError(
         f"Workers died at {count} videos.",
-        "They may lack memory: take fewer --workers, or a smaller --batch_size. Then call again; it goes on.",
+        "They may lack memory: take fewer --workers, or a smaller --batch_size. Then call again; it continues.",
     )
 
 
@@ -85,9 +85,9 @@ def gpus_of(ray: Any, device: str | None) -> int:
 
 
 def _answers(
-    ray: Any, rows: Sequence[dict[str, Any]], kept: Any, workers: int, pool: dict[str, Any]
-) -> Generator[tuple[int, Shots | str]]:
-    """What one pipeline gives of its rows; nothing of those at which a worker died."""
+    ray: Any, rows: Sequence[dict[str, Any]], encoding_ref: Any, workers: int, pool: dict[str, Any]
+) -> Generator[tuple[int, VideoEmbeddings | str]]:
+    """The results of one pipeline; there is none for a row whose worker died."""
     compute = ray.data.ActorPoolStrategy(
         min_size=1, max_size=workers, initial_size=workers, max_tasks_in_flight_per_actor=1
     )
@@ -96,58 +96,60 @@ def _answers(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that Ray Data will give the number of restarts another name
             made = ray.data.from_items(rows, override_num_blocks=len(rows))
-            made = made.map(_Worker, fn_constructor_args=[kept, threads], compute=compute, max_restarts=0, **pool)
+            made = made.map(
+                _Worker, fn_constructor_args=[encoding_ref, threads], compute=compute, max_restarts=0, **pool
+            )
         for row in made.iter_rows():
             answer = pickle.loads(row["answer"])
             if isinstance(answer, Exception):
                 raise answer
             yield int(row["at"]), answer
     except ray.exceptions.RayError as error:
-        said = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         raise ClusterError(
-            f"The Ray cluster failed: {said[-1][:300]}",
+            f"The Ray cluster failed: {lines[-1][:300]}",
             "Each of its machines needs kinema, of this version. What is embedded stays; call again to go on.",
         ) from error
 
 
 class _Worker:
-    """What a worker is: an encoder, loaded at the first video."""
+    """A worker: an encoder, loaded at the first video."""
 
-    def __init__(self, kept: Any, threads: int) -> None:
-        self._kept, self._threads = kept, threads
+    def __init__(self, encoding_ref: Any, threads: int) -> None:
+        self._encoding_ref, self._threads = encoding_ref, threads
         self._encoding: Encoding | None = None
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         return {"at": row["at"], "answer": _packed(self._answer(row["work"]))}
 
-    def _answer(self, packed: bytes) -> Shots | str | Exception:
-        """Embeddings or a reason; an exception is raised again by the one who asked."""
+    def _answer(self, packed: bytes) -> VideoEmbeddings | str | Exception:
+        """Embeddings or a reason; the caller raises an exception again."""
         try:
             if self._encoding is None:
                 torch.set_num_threads(self._threads)
-                self._encoding = ray_package().get(self._kept)
+                self._encoding = ray_package().get(self._encoding_ref)
             encoding: Encoding = self._encoding
             file, video = pickle.loads(packed)
             (found,) = [
-                encoding.shots(video, c) for c in ahead([functools.partial(encoding.read, file, video)], workers=1)
+                encoding.embed(video, c) for c in prefetch([functools.partial(encoding.read, file, video)], workers=1)
             ]
         except Exception as error:
             return error
         return found
 
 
-def _packed(answer: Shots | str | Exception) -> bytes:
+def _packed(answer: VideoEmbeddings | str | Exception) -> bytes:
     try:
         packed = pickle.dumps(answer)
         pickle.loads(packed)
-    except Exception:  # an exception whose making takes more than a message
+    except Exception:  # an exception whose constructor needs more than a message
         return pickle.dumps(RuntimeError(f"{type(answer).__name__}: {answer}"))
     return packed
 
 
 @contextlib.contextmanager
 def _quietly(ray: Any) -> Iterator[None]:
-    """Ray Data without bars and reports of its own; what it was set to before is set again."""
+    """Ray Data without progress bars and logs of its own; its settings are restored afterwards."""
     context, log = ray.data.DataContext.get_current(), logging.getLogger("ray.data")
     before, level = {name: getattr(context, name) for name in _QUIET if hasattr(context, name)}, log.level
     try:

@@ -1,8 +1,8 @@
-"""Where the embeddings of an archive lie on average, which is subtracted before two of them are compared.
+"""The mean embedding of an archive, which is subtracted before two embeddings are compared.
 
-Features that come out of a rectifier all point about the same way: between any two videos the cosine is then .9 and
-more, and says little. From the mean they point apart (as in the preset 'coclr' of retrieval, Han et al. 2020). A table
-keeps the centre that it began with, so that what is added later can be compared with what was there.
+Features after a ReLU all point in about the same direction: the cosine of any two videos is then .9 or more, and says
+little. Subtracting the mean spreads the directions (as in the preset 'coclr' of retrieval, Han et al. 2020). A table
+keeps its first centre, so that later rows remain comparable with earlier ones.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from kinema.core.progress import Progress
 from kinema.data.clips.reader import Model
 from kinema.data.video.hearing import sound_missing
 from kinema.data.video.manifest import Manifest
-from kinema.searching.ahead import ahead
+from kinema.searching.audio import clip_chunks
 from kinema.searching.encode import clip_starts
-from kinema.searching.listening import clip_chunks
-from kinema.searching.reading import Chunk, alike, together
+from kinema.searching.prefetch import prefetch
+from kinema.searching.reading import Chunk, concat_clips, same_shape
 from kinema.searching.windows import WindowSpec, rate_of
 
 Item = TypeVar("Item")
-MOST, FEWEST, SHARE = 200, 32, 20
-"""Clips that the centre is the mean of, one of ``SHARE`` of the archive's within these bounds; of fewer than the second
-it would be what they show, and there is none."""
+MAX_CLIPS, MIN_CLIPS, SHARE = 200, 32, 20
+"""The centre is the mean of one in ``SHARE`` clips of the archive, at most ``MAX_CLIPS`` and at least ``MIN_CLIPS``. Of
+fewer clips it would depend on what they show, so there is no centre."""
 
 
 def find_centre(
@@ -41,7 +41,7 @@ def find_centre(
     workers: int,
     batch_size: int = 32,
     device: str | None,
-    told: Progress,
+    progress: Progress,
 ) -> Tensor | None:
     """The mean feature of some clips, spread over all videos and over each of them.
 
@@ -49,53 +49,53 @@ def find_centre(
         model: the encoder.
         manifest: the videos.
         windows: how they are cut.
-        workers: threads that read; their number changes nothing.
-        batch_size: clips at a time; those that follow one another and are of one size are encoded together.
+        workers: threads that read; their number does not change the result.
+        batch_size: clips at a time; consecutive clips of one size share a batch.
         device: where to compute.
-        told: hears how many clips are done, of how many.
+        progress: is called with (clips done, clips).
 
     Returns:
-        Float64 [dim]; None where there are fewer than ``FEWEST`` clips that can be read.
+        Float64 [dim]; None where fewer than ``MIN_CLIPS`` clips can be read.
     """
 
     def reading(row: int, start: int) -> Callable[[], Iterator[Chunk]]:
         return lambda: clip_chunks(model, manifest.file(row), manifest.videos[row], [start])
 
     def clips(places: Sequence[tuple[int, int]]) -> Iterator[RawClips]:
-        told(0, len(places))
-        for done, chunks in enumerate(ahead([reading(*place) for place in places], workers=workers), 1):
+        progress(0, len(places))
+        for done, chunks in enumerate(prefetch([reading(*place) for place in places], workers=workers), 1):
             read: list[RawClips] = []
-            with contextlib.suppress(VideoError, DataError):  # they are named where the video is embedded
+            with contextlib.suppress(VideoError, DataError):  # they are reported when the video is embedded
                 read += [chunk.raw for chunk in chunks if chunk.raw is not None]
             yield from read
-            told(done, len(places))
+            progress(done, len(places))
 
     features: list[Tensor] = []
-    for share in (SHARE, 1):  # where so many cannot be read that too few are left, more are
-        if len(features) < FEWEST:
+    for share in (SHARE, 1):  # reads all clips where too few of the first could be read
+        if len(features) < MIN_CLIPS:
             places = _places(model, manifest, windows, share)
-            batches = _batches(clips(places), batch_size) if len(places) >= FEWEST else ()
+            batches = _batches(clips(places), batch_size) if len(places) >= MIN_CLIPS else ()
             features = [each for batch in batches for each in model.encode_clips(batch, device=device)]
-    if len(features) < FEWEST:
+    if len(features) < MIN_CLIPS:
         return None
     centre = torch.stack(features).double().mean(0)
     return centre if bool(torch.isfinite(centre).all()) else None
 
 
 def _batches(clips: Iterator[RawClips], most: int) -> Iterator[RawClips]:
-    """Clips that follow one another and are of one shape, together; at most so many."""
-    waiting: list[RawClips] = []
+    """Batches of consecutive clips of one shape, at most ``most`` each."""
+    pending: list[RawClips] = []
     for raw in clips:
-        if waiting and (len(waiting) == most or not alike(waiting[0], raw)):
-            yield together(waiting)
-            waiting = []
-        waiting.append(raw)
-    if waiting:
-        yield together(waiting)
+        if pending and (len(pending) == most or not same_shape(pending[0], raw)):
+            yield concat_clips(pending)
+            pending = []
+        pending.append(raw)
+    if pending:
+        yield concat_clips(pending)
 
 
 def _places(model: Model, manifest: Manifest, windows: WindowSpec, share: int) -> list[tuple[int, int]]:
-    """(row, first frame) of one clip in ``share``: the same for the same videos, whoever asks and whenever."""
+    """(row, first frame) of one clip in ``share``; a function of the videos alone."""
 
     def starts_of(row: int) -> tuple[int, ...]:
         video = manifest.videos[row]
@@ -105,20 +105,22 @@ def _places(model: Model, manifest: Manifest, windows: WindowSpec, share: int) -
     readable = [
         row
         for row, video in enumerate(manifest.videos)
-        if video.health != "unreadable" and video.frames > 0 and not (model.hears is not None and sound_missing(video))
+        if video.health != "unreadable"
+        and video.frames > 0
+        and not (model.sound_spec is not None and sound_missing(video))
     ]
     clips = sum(len(starts_of(row)) for row in readable)
-    most = how_many(clips, share)
-    return chosen({row: starts_of(row) for row in spread(readable, most)}, most)
+    most = sample_size(clips, share)
+    return sample_evenly({row: starts_of(row) for row in spread(readable, most)}, most)
 
 
-def how_many(parts: int, share: int = SHARE) -> int:
-    """Parts that the centre is the mean of, where the archive has so many and one in ``share`` is taken."""
-    return min(MOST, max(FEWEST, parts // share))
+def sample_size(parts: int, share: int = SHARE) -> int:
+    """How many of an archive's parts the centre is the mean of, where one in ``share`` is taken."""
+    return min(MAX_CLIPS, max(MIN_CLIPS, parts // share))
 
 
-def chosen(of: Mapping[int, Sequence[Item]], most: int) -> list[tuple[int, Item]]:
-    """So many parts at most, spread over the rows and over each of them.
+def sample_evenly(of: Mapping[int, Sequence[Item]], most: int) -> list[tuple[int, Item]]:
+    """At most ``most`` parts, spread over the rows and within each row.
 
     Args:
         of: the parts of each row.
@@ -131,6 +133,6 @@ def chosen(of: Mapping[int, Sequence[Item]], most: int) -> list[tuple[int, Item]
 
 
 def spread(items: Sequence[Item], most: int) -> list[Item]:
-    """So many of them, evenly along the sequence, each in the middle of its part."""
+    """``most`` items, evenly spaced along the sequence, each in the middle of its part."""
     count = min(most, len(items))
     return [items[int(at)] for at in (np.arange(count) + 0.5) * len(items) / max(1, count)]

@@ -1,4 +1,4 @@
-"""Makes and renews a table of the embeddings of videos; see :mod:`kinema.searching.renewal` for how it is written."""
+"""Creates and updates a table of embeddings of videos; :mod:`kinema.searching.table_update` writes it."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ from kinema.core.cluster import check_room, joined
 from kinema.core.errors import UsageError
 from kinema.data.clips.reader import Model
 from kinema.data.video.manifest import Manifest, Video
-from kinema.searching import place
+from kinema.searching import database
 from kinema.searching.by_ray import by_ray, gpus_of
 from kinema.searching.centre import find_centre
-from kinema.searching.changes import Changes, Known, changes, check_root, known_videos, root_of_table
-from kinema.searching.encode import Shots, Space
+from kinema.searching.changes import Changes, Known, check_root, find_changes, known_videos, root_of_table
+from kinema.searching.encode import Space, VideoEmbeddings
 from kinema.searching.engines import Encoding, Engine, by_threads, check_engine
 from kinema.searching.index import IndexKind
 from kinema.searching.layout import VIDEOS
-from kinema.searching.renewal import Renewal, Renewed, Steps, showing, threads_of_torch
 from kinema.searching.schema import (
     SPACES,
-    Making,
+    TableSettings,
     attribute_columns,
-    check_made_by,
-    making_of,
+    check_settings,
+    extra_columns,
     manifest_columns,
+    read_settings,
     rows_of,
     schema_of,
-    told_columns,
 )
+from kinema.searching.table_update import Steps, TableUpdate, UpdateResult, showing, threads_of_torch
 from kinema.searching.windows import Length, WindowSpec
 
 ROWS = 2048
-"""A commit is made of at least so many rows."""
+"""The fewest rows of a commit."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Embedded(Renewed):
-    """What a table of videos holds after an embedding, and what was done for it.
+class Embedded(UpdateResult):
+    """The result of embedding videos: what the table holds now, and what was done.
 
     Args:
         videos: in the table.
         windows: in the table.
-        held: videos shorter than a clip, whose last frame was held; of those embedded now.
+        held: newly embedded videos shorter than a clip, whose last frame was repeated.
     """
 
     videos: int
@@ -66,30 +66,29 @@ class Embedded(Renewed):
 
     @property
     def note(self) -> str:
-        """What a person should know; empty for nothing."""
-        return f"{self.held} videos are shorter than a clip; their last frame is held." if self.held else ""
+        """A note for the user; empty for none."""
+        return f"{self.held} videos are shorter than a clip; their last frame is repeated." if self.held else ""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be embedded, and how.
+    """What to embed, and how.
 
     Args:
         model: the encoder.
         manifest: the videos.
         uri: where the table is, or will be.
         length: of a window; None for that of the table, or one clip.
-        stride: from window to window; None likewise.
-        replace: make the table anew, whoever made it.
-        index: what searches large tables: 'auto', 'ivf-pq', 'hnsw' or 'none'.
-        engine: what reads and encodes: 'local', this process; 'ray', the workers of a cluster.
+        stride: from window to window; None for that of the table, or half a window.
+        replace: create the table again, even if another encoder settings it.
+        index: the index of a large table: 'auto', 'ivf-pq', 'hnsw' or 'none'.
+        engine: where videos are read and encoded: 'local', in this process; 'ray', by the workers of a cluster.
         workers: threads that read videos; on 'ray', workers that read and encode.
-        threads: that an encoder computes with; None for what torch takes here. It may
-            change the last digits of a vector.
+        threads: threads of the encoder; None for torch's default. Their number may change the last digits of a vector.
         batch_size: clips at a time.
-        device: where to compute; on 'ray' and where none is named, a GPU where the cluster has one.
-        space: what a row holds: 'embedding' or 'projection'; None for that of the table, or an embedding.
-        steps: makes a context that shows progress under a title.
+        device: where to compute; None on 'ray' is a GPU where the cluster has one.
+        space: what a row holds: 'embedding' or 'projection'; None for that of the table, or 'embedding' in a new one.
+        steps: opens a progress bar with a title.
     """
 
     model: Model
@@ -109,15 +108,15 @@ class Job:
 
     @property
     def readers(self) -> int:
-        """What reads on this machine: all workers, or on a cluster at most as many as this machine has processors."""
+        """Threads that read on this machine: all workers; on a cluster at most as many as there are processors."""
         return self.workers if self.engine == "local" else min(self.workers, os.cpu_count() or 1)
 
 
 def embed_table(job: Job) -> Embedded:
-    """Makes the table say what the manifest says. The caller holds its lock (:mod:`kinema.searching.lock`).
+    """Makes the table agree with the manifest. The caller holds its lock (:mod:`kinema.searching.lock`).
 
     Raises:
-        UsageError: a setting that cannot be.
+        UsageError: a setting is invalid.
         DataError: the table is another encoder's or of other videos, or no video could be embedded.
         StorageError: it cannot be written.
         MissingExtraError: the engine's package is not installed.
@@ -132,21 +131,21 @@ def embed_table(job: Job) -> Embedded:
     check_engine(job.engine)
     began = time.monotonic()
     with threads_of_torch(job.threads), _on_cluster(job):
-        with place.telling(job.uri):
+        with database.storage_errors(job.uri):
             embedding = _Embedding(job)
         centre = embedding.new_centre()
-        with place.telling(job.uri):
+        with database.storage_errors(job.uri):
             embedding.open(centre)
             found, gone = embedding.prepare()
         failed = len(found.failed)
         embedding.encode(found)
-        with place.telling(job.uri):
+        with database.storage_errors(job.uri):
             return embedding.finish(found, gone, len(found.failed) - failed, began)
 
 
 @contextlib.contextmanager
 def _on_cluster(job: Job) -> Iterator[None]:
-    """The cluster is joined, and known to have room, before a table that is there is made anew."""
+    """Joins the cluster and checks that it has room, before an existing table is replaced."""
     if job.engine == "local":
         yield
         return
@@ -155,8 +154,8 @@ def _on_cluster(job: Job) -> Iterator[None]:
         yield
 
 
-class _Embedding(Renewal[Shots]):
-    """One renewal of a table of videos, under its lock."""
+class _Embedding(TableUpdate[VideoEmbeddings]):
+    """One update of a table of videos, under its lock."""
 
     layout = VIDEOS
 
@@ -164,40 +163,40 @@ class _Embedding(Renewal[Shots]):
         root = str(job.manifest.root.resolve())
         super().__init__(job.uri, root=root, replace=job.replace, rows=ROWS, steps=job.steps)
         self.job = job
-        self.making = self._making(None if self.anew else self.there)
+        self.settings = self._settings(None if self.is_new else self.existing)
         self.columns = attribute_columns(key for video in job.manifest.videos for key in video.attributes)
         self.held = 0
 
     def new_centre(self) -> Tensor | None:
-        """The centre of a table that is to be made; None for one that has its own, and for projections."""
-        if not self.anew or self.making.space == "projection":
+        """The centre of a new table; None for an existing one, and for projections."""
+        if not self.is_new or self.settings.space == "projection":
             return None
         job = self.job
         with showing(job.steps, "finding the centre") as progress:
             return find_centre(
                 job.model,
                 job.manifest,
-                self.making.windows,
+                self.settings.windows,
                 workers=job.readers,
                 batch_size=job.batch_size,
                 device=job.device,
-                told=progress,
+                progress=progress,
             )
 
-    def _making(self, table: Any | None) -> Making:
+    def _settings(self, table: Any | None) -> TableSettings:
         job, windows = self.job, WindowSpec(self.job.length, self.job.stride)
         if table is None:
             windows.check(job.model.clip)
-            return Making.of(job.model, windows, job.space or "embedding")
-        made = making_of(table, job.uri)
-        there = made.windows
-        windows = WindowSpec(job.length or there.length, job.stride or there.stride)
-        check_made_by(made, Making.of(job.model, windows, job.space or made.space), job.uri)
-        return made
+            return TableSettings.of(job.model, windows, job.space or "embedding")
+        settings = read_settings(table, job.uri)
+        before = settings.windows
+        windows = WindowSpec(job.length or before.length, job.stride or before.stride)
+        check_settings(settings, TableSettings.of(job.model, windows, job.space or settings.space), job.uri)
+        return settings
 
     def new_schema(self, centre: Tensor | None) -> pa.Schema:
         """The columns of a new table."""
-        return schema_of(self.making, self.columns.values(), centre)
+        return schema_of(self.settings, self.columns.values(), centre)
 
     def name(self, row: int) -> str:
         """The path of a video."""
@@ -208,54 +207,54 @@ class _Embedding(Renewal[Shots]):
         return known_videos(self.table)
 
     def moved(self, known: Known) -> bool:
-        """Whether the table's videos now lie in another folder."""
+        """Whether the table's videos are now in another folder."""
         return check_root(known, self.job.manifest, str(root_of_table(self.table)), self.job.uri)
 
     def changes(self, known: Known) -> Changes:
         """New, changed and deleted videos."""
-        return changes(self.job.manifest, known, hears=self.job.model.hears is not None)
+        return find_changes(self.job.manifest, known, needs_sound=self.job.model.sound_spec is not None)
 
     def facts_of(self, row: int) -> dict[str, Any]:
-        """What each row of a video repeats of the manifest."""
+        """The manifest's facts that each row of a video repeats."""
         return manifest_columns(self._video(row), self.columns)
 
-    def rows_of(self, row: int, answer: Shots) -> list[dict[str, Any]]:
-        """The rows of a video, its whole first."""
-        return rows_of(self._video(row), answer, self.making, self.columns)
+    def rows_of(self, row: int, encoded: VideoEmbeddings) -> list[dict[str, Any]]:
+        """The rows of a video, that of the whole first."""
+        return rows_of(self._video(row), encoded, self.settings, self.columns)
 
-    def own_columns(self) -> Sequence[str]:
-        """The columns that attributes gave the table."""
-        return told_columns(self.table.schema)
+    def extra_columns(self) -> Sequence[str]:
+        """The columns that come from attributes."""
+        return extra_columns(self.table.schema)
 
     def finish(self, found: Changes, gone: int, failed: int, began: float) -> Embedded:
-        """Tidies the table up, renews its index and says what came of it; see :meth:`finished`."""
-        done = self.finished(found, gone, failed, self.job.index, began)
+        """Compacts the table, updates its index and returns the result; see :meth:`summary`."""
+        done = self.summary(found, gone, failed, self.job.index, began)
         return Embedded(videos=self.count("video"), windows=self.count("window"), held=self.held, **done)
 
     def _video(self, row: int) -> Video:
         return self.job.manifest.videos[row]
 
-    def answers(self, rows: Sequence[int]) -> Generator[tuple[int, Shots | str]]:
-        """Each video's embeddings, or why there are none; the engine says in which order."""
-        job, making = self.job, self.making
-        encoding = Encoding(job.model, making.windows, self.centre, job.batch_size, job.device, making.space)
+    def encode_rows(self, rows: Sequence[int]) -> Generator[tuple[int, VideoEmbeddings | str]]:
+        """Each video's embeddings, or the reason why there are none; the engine decides the order."""
+        job, settings = self.job, self.settings
+        encoding = Encoding(job.model, settings.windows, self.centre, job.batch_size, job.device, settings.space)
         work = [(job.manifest.file(row), self._video(row)) for row in rows]
         if job.engine == "ray":
-            answers = by_ray(encoding, work, workers=job.workers, threads=torch.get_num_threads())
+            results = by_ray(encoding, work, workers=job.workers, threads=torch.get_num_threads())
         else:
-            answers = by_threads(encoding, work, workers=job.workers)
-        with contextlib.closing(answers):  # so that a cluster is left at once when this is stopped
-            for at, shots in answers:
-                self.held += isinstance(shots, Shots) and work[at][1].frames < job.model.clip.span
-                yield rows[at], shots
+            results = by_threads(encoding, work, workers=job.workers)
+        with contextlib.closing(results):  # so that a cluster is left at once on interruption
+            for at, found in results:
+                self.held += isinstance(found, VideoEmbeddings) and work[at][1].frames < job.model.clip.span
+                yield rows[at], found
 
 
 def local_manifest(uri: str) -> Path | None:
-    """Where the scan of a table's folder of videos is kept between embeddings; None for object storage."""
-    folder = place.folder_of(uri)
+    """The file of the last scan of a table's videos; None for object storage."""
+    folder = database.folder_of(uri)
     return None if folder is None else folder / "manifest.parquet"
 
 
 def default_place(run: Path) -> str:
-    """Where a run's table is unless another place is named."""
+    """The default place of a run's table."""
     return str(run / "index")

@@ -1,4 +1,4 @@
-"""From a video to its windows' embeddings; each video is encoded by itself, so that no other has a part in them."""
+"""Embeddings of a video's windows; each video is encoded by itself and does not depend on others."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Space = Literal["embedding", "projection"]
 
 
 @dataclass(frozen=True)
-class Shot:
+class WindowEmbedding:
     """One window of a video.
 
     Args:
         first: its first frame.
-        frames: how many.
-        start: seconds from the video's first frame.
-        end: the same of its end.
+        frames: number of frames.
+        start: in seconds from the video's first frame.
+        end: likewise.
         vector: float32 [d], of unit length.
         thumbnail: a JPEG file of its middle frame.
     """
@@ -44,29 +44,29 @@ class Shot:
 
 
 @dataclass(frozen=True)
-class Shots:
-    """A video as it is kept: its windows, and the mean of all their clips.
+class VideoEmbeddings:
+    """The embeddings of a video: of its windows, and the mean of all their clips.
 
     Args:
         windows: in order of time.
         whole: the whole video.
     """
 
-    windows: tuple[Shot, ...]
-    whole: Shot
+    windows: tuple[WindowEmbedding, ...]
+    whole: WindowEmbedding
 
 
 def clip_starts(windows: Sequence[tuple[int, int]], spec: ClipSpec) -> tuple[int, ...]:
-    """Where the clips of all windows begin, each named once, rising."""
+    """First frames of the clips of all windows, distinct and ascending."""
     return tuple(sorted({start for window in windows for start in clips_of(window, spec)}))
 
 
 def middle(window: tuple[int, int]) -> int:
-    """The frame that stands for a window (first frame, frames) in its thumbnail."""
+    """The frame of a window's (first frame, frames) thumbnail."""
     return window[0] + window[1] // 2
 
 
-def encode_shots(
+def encode_windows(
     model: Model,
     windows: Sequence[tuple[int, int]],
     chunks: Iterator[Chunk],
@@ -77,20 +77,20 @@ def encode_shots(
     centre: Tensor | None = None,
     device: str | None = None,
     space: Space = "embedding",
-) -> Shots:
+) -> VideoEmbeddings:
     """Encodes the clips of a video as they come, and averages them window by window.
 
     Args:
         model: the encoder.
         windows: (first frame, frames) of each.
-        chunks: all clips of these windows; they are used up, whatever happens. A window of which no clip comes, since
-            nothing is heard there, is left out.
-        fps: what tells the time where the file does not.
+        chunks: all clips of these windows; they are always consumed. A window without a clip, because there is no sound
+            in it, is left out.
+        fps: frames a second, for files without timestamps.
         frames: of the video.
         name: of the video, for errors.
         centre: the table's, see :mod:`kinema.searching.centre`; None for none.
         device: where to compute.
-        space: what is taken of the clips: the encoder's embeddings, or the head's projections.
+        space: whether to take the encoder's embeddings or the head's projections.
 
     Raises:
         VideoError: the file cannot be read to its end, or the encoder gives no finite values.
@@ -105,17 +105,17 @@ def encode_shots(
             given = model.encode_clips(chunk.raw, device=device, projected=space == "projection")
             features |= dict(zip(chunk.starts, given, strict=True))
     clips = {window: [start for start in clips_of(window, model.clip) if start in features] for window in windows}
-    kept = [window for window in windows if clips[window]]
-    stacked = torch.stack([mean_of(features, clips[window]) for window in kept])
+    present = [window for window in windows if clips[window]]
+    stacked = torch.stack([mean_of(features, clips[window]) for window in present])
     whole = mean_of(features, sorted(features))
-    vectors = unit(torch.cat([stacked, whole[None]]), name, centre)
-    cuts = (*kept, (0, frames))
+    vectors = unit_vectors(torch.cat([stacked, whole[None]]), name, centre)
+    cuts = (*present, (0, frames))
     pictures[middle(cuts[-1])] = pictures.get(middle(cuts[-1]), pictures[middle(windows[len(windows) // 2])])
-    shots = [
-        Shot(*cut, *seconds_of(cut, times, fps), vector, pictures[middle(cut)])
+    embedded = [
+        WindowEmbedding(*cut, *seconds_of(cut, times, fps), vector, pictures[middle(cut)])
         for cut, vector in zip(cuts, vectors, strict=True)
     ]
-    return Shots(tuple(shots[:-1]), shots[-1])
+    return VideoEmbeddings(tuple(embedded[:-1]), embedded[-1])
 
 
 def mean_of(features: Mapping[int, Tensor], starts: Sequence[int]) -> Tensor:
@@ -123,24 +123,24 @@ def mean_of(features: Mapping[int, Tensor], starts: Sequence[int]) -> Tensor:
     return torch.stack([features[start] for start in starts]).double().mean(0)
 
 
-def unit(
+def unit_vectors(
     vectors: Tensor, name: str, centre: Tensor | None = None, error: type[DataError] = VideoError
 ) -> NDArray[np.float32]:
-    """Vectors from the centre, float [N, d], of unit length, float32.
+    """Vectors float [N, d] minus the centre, of unit length, float32.
 
     Args:
         vectors: of one video, or of one document.
         name: its name.
         centre: the table's; None for none.
-        error: what is raised.
+        error: the class of the error.
 
     Raises:
-        DataError: one is not finite, or is nought, and so has no direction; names the video or document.
+        DataError: a vector is zero or not finite, and so has no direction; names the video or document.
     """
     vectors = vectors if centre is None else vectors.double() - centre
     if not bool(torch.isfinite(vectors).all()) or not bool((vectors.norm(dim=-1) > 0).all()):
         raise error(
-            f"'{name}': the encoder gives an embedding that is nought or not finite, which nothing can be near to.",
+            f"'{name}': the encoder gives an embedding that is zero or not finite.",
             "The encoder may have diverged: see the run's curves, `kinema report RUN`.",
         )
     found: NDArray[np.float32] = functional.normalize(vectors.double(), dim=-1).float().numpy()
@@ -149,8 +149,8 @@ def unit(
 
 def weights_digest(part: nn.Module) -> str:
     """SHA-256, in hexadecimal, of the weights of an encoder or a head, and their names."""
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for name, value in sorted(part.state_dict().items()):
-        told.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        told.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return told.hexdigest()
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,6 +1,6 @@
-"""Where videos are read and encoded: by threads of this process, or by the workers of a Ray cluster.
+"""Reads and encodes videos: in threads of this process, or in the workers of a Ray cluster.
 
-Both do the same with a video, :class:`Encoding`, and each video by itself; so a table does not show which it was.
+Both encode each video by itself, by an :class:`Encoding`; so a table is the same from either.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from kinema.core.cluster import ray_package
 from kinema.core.errors import DataError, UsageError, VideoError
 from kinema.data.clips.reader import Model
 from kinema.data.video.manifest import Video
-from kinema.searching.ahead import ahead
-from kinema.searching.encode import Shots, Space, clip_starts, encode_shots, middle
-from kinema.searching.listening import clip_chunks
+from kinema.searching.audio import clip_chunks
+from kinema.searching.encode import Space, VideoEmbeddings, clip_starts, encode_windows, middle
+from kinema.searching.prefetch import prefetch
 from kinema.searching.reading import Chunk
 from kinema.searching.windows import WindowSpec, rate_of
 
 Engine = Literal["local", "ray"]
 Work = tuple[Path, Video]
-"""A video's file, and what is known of it."""
+"""A video's file and its facts."""
 
 
 def check_engine(engine: str) -> None:
-    """Refuses an engine that there is not.
+    """Raises an error for an unknown engine.
 
     Raises:
         UsageError: there is no such engine.
@@ -43,7 +43,7 @@ def check_engine(engine: str) -> None:
 
 @dataclass(frozen=True)
 class Encoding:
-    """All that has to be known to embed a video of an archive, but for the video.
+    """Encodes videos, with all settings of a table.
 
     Args:
         model: the encoder.
@@ -51,7 +51,7 @@ class Encoding:
         centre: the table's, float64 [d]; None for none.
         batch_size: clips at a time.
         device: where to compute.
-        space: what is kept of a clip.
+        space: whether to take embeddings or projections.
     """
 
     model: Model
@@ -66,11 +66,11 @@ class Encoding:
         return list(self.windows.cut(video.frames, rate_of(video), self.model.clip))
 
     def read(self, file: Path, video: Video) -> Iterator[Chunk]:
-        """The clips of its windows, as they are decoded.
+        """The clips of a video's windows, as they are decoded.
 
         Raises:
-            VideoError: the file cannot be read, or ends too early; or it cannot be heard.
-            DataError: motion was asked of a codec that tells none.
+            VideoError: the file cannot be read, ends too early, or has no usable sound.
+            DataError: the view is motion, and the codec has no motion vectors.
         """
         cut = self.cut(video)
         return clip_chunks(
@@ -83,10 +83,10 @@ class Encoding:
             whole=True,
         )
 
-    def shots(self, video: Video, chunks: Iterator[Chunk]) -> Shots | str:
-        """Its embeddings, or why there are none; uses the chunks of :meth:`read` up."""
+    def embed(self, video: Video, chunks: Iterator[Chunk]) -> VideoEmbeddings | str:
+        """A video's embeddings, or the reason why there are none; consumes the chunks of :meth:`read`."""
         try:
-            return encode_shots(
+            return encode_windows(
                 self.model,
                 self.cut(video),
                 chunks,
@@ -101,14 +101,16 @@ class Encoding:
             return error.message.rstrip(".")
 
 
-def by_threads(encoding: Encoding, work: Sequence[Work], *, workers: int) -> Generator[tuple[int, Shots | str]]:
-    """Each video's number in ``work`` and its embeddings, or why there are none; in their order.
+def by_threads(
+    encoding: Encoding, work: Sequence[Work], *, workers: int
+) -> Generator[tuple[int, VideoEmbeddings | str]]:
+    """Each video's index in ``work`` and its embeddings, or the reason why there are none; in order.
 
     Args:
-        encoding: what to do with each.
+        encoding: encodes a video.
         work: the videos.
-        workers: threads that read; this one encodes.
+        workers: threads that read; the calling thread encodes.
     """
     jobs = [functools.partial(encoding.read, *each) for each in work]
-    for at, chunks in enumerate(ahead(jobs, workers=workers)):
-        yield at, encoding.shots(work[at][1], chunks)
+    for at, chunks in enumerate(prefetch(jobs, workers=workers)):
+        yield at, encoding.embed(work[at][1], chunks)

@@ -1,4 +1,4 @@
-"""Finds what is nearest to a query, each stretch of a video once."""
+"""Finds the rows nearest to a query, without overlapping hits."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from kinema.core.errors import UsageError
 from kinema.data.clips.reader import Model
 from kinema.data.video.files import status
 from kinema.data.video.manifest import Video
-from kinema.searching import place
-from kinema.searching.changes import root_of_table, shown
+from kinema.searching import database
+from kinema.searching.changes import printable, root_of_table
 from kinema.searching.filters import condition
 from kinema.searching.index import EXACT_ROWS, has_index, nearest
 from kinema.searching.layout import VIDEOS, Layout, layout_of, quoted
 from kinema.searching.query import read_query
-from kinema.searching.schema import centre_of, making_of, vectors_in
-from kinema.searching.spaces import check_asks
+from kinema.searching.schema import centre_of, read_settings, vectors_in
+from kinema.searching.spaces import check_same_space
 
 Row = Mapping[str, Any]
-MOST = 16_384
-"""Rows that are looked at to find hits that are apart from one another; no more hits can be asked for."""
+MAX_HITS = 16_384
+"""The most rows that are read to find distinct hits, and so the largest k."""
 
-ALIKE = 0.99
-"""Windows of one video of at least this cosine are one hit, wherever they lie."""
+DUPLICATE_COSINE = 0.99
+"""Windows of one video with at least this cosine count as one hit, even if they do not overlap."""
 
 _COLUMNS = ["video", "start", "end", "frame", "thumbnail", "label", "cluster", "cluster_name"]
 
 
 class AnyHit(Protocol):
-    """A find: a stretch of a video, or a passage of a document."""
+    """A hit: a stretch of a video, or a passage of a document."""
 
     def plain(self) -> dict[str, Any]:
         """As JSON values."""
@@ -48,18 +48,18 @@ SomeHit = TypeVar("SomeHit", bound=AnyHit)
 
 @dataclass(frozen=True)
 class Hit:
-    """One find.
+    """One hit.
 
     Args:
-        video: its path below the folder that was embedded.
-        start: when it begins, in seconds from the video's first frame.
-        end: when it ends.
-        score: the cosine between it and the query, 1 for the same.
+        video: its path, relative to the folder that was embedded.
+        start: in seconds from the video's first frame.
+        end: likewise.
+        score: cosine similarity to the query.
         label: its class, or None.
         cluster: the number of its cluster, or None.
-        cluster_name: what a person called that, or None.
+        cluster_name: the name that a user gave it, or None.
         frame: its first frame.
-        thumbnail: a small JPEG file of its middle frame.
+        thumbnail: JPEG file of its middle frame.
     """
 
     video: str
@@ -79,16 +79,16 @@ class Hit:
 
 @dataclass(frozen=True)
 class Found(Generic[SomeHit]):
-    """What a search came to.
+    """The result of a search.
 
     Args:
-        query: what was asked, a stretch with the seconds that were really read.
-        hits: the nearest first.
+        query: the query; of a stretch, with the seconds that were read.
+        hits: nearest first.
         exact: whether every row was compared.
-        rows: how many there were to compare, before any condition.
-        root: the folder that the hits' paths lie below.
-        notes: what a person should know of it.
-        seconds: how long it took, the reading of the query included.
+        rows: rows of the table, before any condition.
+        root: the folder that the hits' paths are relative to.
+        notes: for the user.
+        seconds: duration, with reading the query.
     """
 
     query: str
@@ -105,15 +105,15 @@ class Found(Generic[SomeHit]):
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A table that is searched.
+class OpenTable:
+    """A table that is open for search.
 
     Args:
         table: of LanceDB.
         layout: what its rows are.
-        where: which of them count, in SQL.
-        rows: how many it has.
-        root: the folder of what was embedded.
+        where: condition on the rows, in SQL.
+        rows: number of rows.
+        root: the folder of the videos or documents.
         exact: whether every row is compared.
         centre: the table's, float64 [d]; None for none.
     """
@@ -136,21 +136,21 @@ class Opened:
         where: str | None,
         over: str | None,
         exact: bool | None,
-    ) -> Opened:
-        """A table, where it can be asked for so many hits under this condition.
+    ) -> OpenTable:
+        """Opens a table and checks the settings of a search.
 
         Args:
             uri: where it is.
-            check: raises where the table is another encoder's.
+            check: raises an error where another encoder made the table.
             k: hits.
             where: the user's condition.
-            over: what is compared; None for parts.
+            over: the rows to compare; None for windows or passages.
             exact: whether to compare every row; None to decide by their number.
         """
-        if not 1 <= k <= MOST:
-            raise UsageError(f"k is {k}; it must be from 1 to {MOST}.")
-        table = place.need_table(uri)
-        with place.telling(uri):
+        if not 1 <= k <= MAX_HITS:
+            raise UsageError(f"k is {k}; it must be from 1 to {MAX_HITS}.")
+        table = database.require_table(uri)
+        with database.storage_errors(uri):
             check(table)
             layout = layout_of(table)
             wanted = condition(table, where, layout.kind(over))
@@ -158,33 +158,33 @@ class Opened:
             exactly = exact if exact is not None else rows < EXACT_ROWS or not has_index(table)
             return cls(table, layout, wanted, rows, root_of_table(table), exactly, centre_of(table))
 
-    def without(self, whole: str | None) -> Opened:
-        """The same but for the rows of one video or document."""
+    def excluding(self, whole: str | None) -> OpenTable:
+        """The same table without the rows of one video or document."""
         if whole is None:
             return self
         return replace(self, where=f"{self.where} AND {self.layout.whole} <> {quoted(whole)}")
 
     def nearest(self, vector: NDArray[np.float32], k: int, columns: Sequence[str]) -> tuple[list[Row], tuple[str, ...]]:
-        """The k nearest rows that are apart, with '_distance', and what a person should know of them.
+        """The k nearest distinct rows, with '_distance', and notes for the user.
 
         Args:
             vector: float32 [d], of unit length.
             k: hits.
             columns: of the rows.
         """
-        rows, all_seen = apart_rows(
+        rows, all_seen = distinct_rows(
             self.table, vector, k, self.where, exact=self.exact, columns=columns, layout=self.layout
         )
         parts, wholes = self.layout.names
         hits = "stretches" if self.layout == VIDEOS else "of them apart from one another"
-        note = f"The nearest {MOST} {parts} are {len(rows)} {hits}; --over {wholes} finds more {wholes}."
+        note = f"The nearest {MAX_HITS} {parts} are {len(rows)} {hits}; --over {wholes} finds more {wholes}."
         return rows, () if all_seen else (note,)
 
 
 def find(
     model: Model,
     uri: str,
-    asked: str | Path,
+    query: str | Path,
     *,
     k: int = 10,
     where: str | None = None,
@@ -198,47 +198,54 @@ def find(
     Args:
         model: the encoder that made it; of a table of projections, the same run's encoder of any view.
         uri: where it is.
-        asked: see :func:`kinema.searching.query.read_query`.
+        query: see :func:`kinema.searching.query.read_query`.
         k: hits.
         where: a condition on the table's columns, in SQL.
-        over: what is compared with the query: 'windows', or 'videos' as wholes; None for windows.
+        over: what is compared with the query: 'windows', or whole 'videos'; None for windows.
         others: leaves the query's own video out.
         exact: whether to compare every row; by default below ``EXACT_ROWS`` rows, or where there is no index.
         device: where to compute.
 
     Raises:
-        UsageError: k, the condition or the query cannot be understood.
+        UsageError: k, the condition or the query is invalid.
         DataError: there is no table, it is another encoder's or of documents, or the query cannot be read.
         StorageError: the table cannot be read.
     """
     began = time.monotonic()
     VIDEOS.kind(over)
-    opened = Opened.open(
-        uri, lambda table: check_asks(making_of(table, uri), model, uri), k=k, where=where, over=over, exact=exact
+    opened = OpenTable.open(
+        uri,
+        lambda table: check_same_space(read_settings(table, uri), model, uri),
+        k=k,
+        where=where,
+        over=over,
+        exact=exact,
     )
-    query = read_query(
+    parsed = read_query(
         model,
-        asked,
+        query,
         known=lambda file: _known(opened.table, uri, file, opened.root),
         centre=opened.centre,
-        space=making_of(opened.table, uri).space,
+        space=read_settings(opened.table, uri).space,
         device=device,
     )
-    opened = opened.without(_below(query.file, opened.root) if others else None)
-    with place.telling(uri):
-        rows, notes = opened.nearest(query.vector, k, _COLUMNS)
+    opened = opened.excluding(_relative(parsed.file, opened.root) if others else None)
+    with database.storage_errors(uri):
+        rows, notes = opened.nearest(parsed.vector, k, _COLUMNS)
     hits = tuple(_hit(row) for row in rows)
-    told = (query.note, *notes) if query.note else notes
-    return Found(str(query), hits, opened.exact, opened.rows, opened.root, told, time.monotonic() - began)
+    notes = (parsed.note, *notes) if parsed.note else notes
+    return Found(str(parsed), hits, opened.exact, opened.rows, opened.root, notes, time.monotonic() - began)
 
 
-def apart(table: Any, vector: NDArray[np.float32], k: int, where: str, *, exact: bool) -> tuple[tuple[Hit, ...], bool]:
-    """The k nearest stretches of videos that are apart; see :func:`apart_rows`."""
-    rows, all_seen = apart_rows(table, vector, k, where, exact=exact, columns=_COLUMNS, layout=VIDEOS)
+def distinct_hits(
+    table: Any, vector: NDArray[np.float32], k: int, where: str, *, exact: bool
+) -> tuple[tuple[Hit, ...], bool]:
+    """The k nearest distinct stretches of videos; see :func:`distinct_rows`."""
+    rows, all_seen = distinct_rows(table, vector, k, where, exact=exact, columns=_COLUMNS, layout=VIDEOS)
     return tuple(_hit(row) for row in rows), all_seen
 
 
-def apart_rows(
+def distinct_rows(
     table: Any,
     vector: NDArray[np.float32],
     k: int,
@@ -248,35 +255,37 @@ def apart_rows(
     columns: Sequence[str],
     layout: Layout,
 ) -> tuple[list[Row], bool]:
-    """The k nearest rows that are apart, with '_distance', and whether there was no reason to look further.
+    """The k nearest distinct rows, with '_distance', and whether no further search could find more.
 
     Args:
         table: of LanceDB.
         vector: float32 [d], of unit length.
-        k: hits, at most ``MOST``.
-        where: which rows count, in SQL (:func:`kinema.searching.filters.condition`).
+        k: hits, at most ``MAX_HITS``.
+        where: condition on the rows, in SQL (:func:`kinema.searching.filters.condition`).
         exact: whether every row is compared.
-        columns: of the rows; the whole's, 'start' and 'end' among them.
+        columns: of the rows; they include that of the video or document, 'start' and 'end'.
         layout: of the table.
     """
-    limit = min(MOST, max(64, 4 * k))
+    limit = min(MAX_HITS, max(64, 4 * k))
     while True:
         rows = nearest(table, vector, limit, exact=exact, where=where, columns=[*columns, "vector"])
-        held = [row | {"vector": each} for row, each in zip(_plain(rows), vectors_in(rows), strict=True)]
-        chosen = grouped(held, k, whole=layout.whole)
-        if len(chosen) == k or rows.num_rows < limit or limit == MOST:
+        candidates = [row | {"vector": each} for row, each in zip(_plain(rows), vectors_in(rows), strict=True)]
+        chosen = suppress_overlaps(candidates, k, whole=layout.whole)
+        if len(chosen) == k or rows.num_rows < limit or limit == MAX_HITS:
             return chosen, len(chosen) == k or rows.num_rows < limit
-        limit = min(MOST, 4 * limit)
+        limit = min(MAX_HITS, 4 * limit)
 
 
-def grouped(rows: Sequence[Row], k: int, alike: float = ALIKE, whole: str = "video") -> list[Row]:
-    """The first k rows of which none overlaps, or nearly equals, an earlier one of its video or document.
+def suppress_overlaps(
+    rows: Sequence[Row], k: int, duplicate: float = DUPLICATE_COSINE, whole: str = "video"
+) -> list[Row]:
+    """Non-maximum suppression: the first k rows that neither overlap nor duplicate an earlier one of their whole.
 
     Args:
-        rows: with the whole's column, 'start', 'end' and 'vector' (of unit length), the nearest first.
-        k: how many.
-        alike: the cosine from which two rows of one whole count as equal.
-        whole: the column.
+        rows: with the columns ``whole``, 'start', 'end' and 'vector' (of unit length), nearest first.
+        k: number of rows.
+        duplicate: the cosine from which two rows of one video or document are duplicates.
+        whole: the column with the video or document.
     """
     chosen: list[Row] = []
     by_whole: dict[str, list[Row]] = {}
@@ -284,7 +293,7 @@ def grouped(rows: Sequence[Row], k: int, alike: float = ALIKE, whole: str = "vid
         earlier = by_whole.setdefault(row[whole], [])
         if any(
             (row["start"] < other["end"] and other["start"] < row["end"])
-            or float(row["vector"] @ other["vector"]) >= alike
+            or float(row["vector"] @ other["vector"]) >= duplicate
             for other in earlier
         ):
             continue
@@ -296,13 +305,13 @@ def grouped(rows: Sequence[Row], k: int, alike: float = ALIKE, whole: str = "vid
 
 
 def score_of(row: Row) -> float:
-    """The cosine of a row of :func:`apart_rows`."""
+    """The cosine of a row of :func:`distinct_rows`."""
     return min(1.0, max(-1.0, 1.0 - float(row["_distance"])))
 
 
 def _plain(rows: Any) -> list[dict[str, Any]]:
-    told: list[dict[str, Any]] = rows.drop_columns(["vector"]).to_pylist()
-    return told
+    values: list[dict[str, Any]] = rows.drop_columns(["vector"]).to_pylist()
+    return values
 
 
 def _hit(row: Row) -> Hit:
@@ -310,21 +319,21 @@ def _hit(row: Row) -> Hit:
 
 
 def _known(table: Any, uri: str, file: Path, root: Path) -> Video | None:
-    """What the table knows of a file that is as it was when it was embedded; None of others."""
-    name = _below(file, root)
-    if name is None or shown(name) != name:
+    """The table's facts of a file that has not changed since it was embedded; None for others."""
+    name = _relative(file, root)
+    if name is None or printable(name) != name:
         return None
     columns = ["size", "mtime_ns", "health", "codec", "fps", "duration", "frames"]
-    with place.telling(uri):
+    with database.storage_errors(uri):
         rows = table.search().where(f"kind = 'video' AND video = {quoted(name)}").select(columns).limit(1).to_arrow()
-    told = rows.to_pylist()
-    if not told or (told[0]["size"], told[0]["mtime_ns"]) != status(file):
+    facts = rows.to_pylist()
+    if not facts or (facts[0]["size"], facts[0]["mtime_ns"]) != status(file):
         return None
-    return Video(path=name, **told[0])
+    return Video(path=name, **facts[0])
 
 
-def _below(file: Path, root: Path) -> str | None:
-    """A file's path as the table has it; None where it is not one of its videos."""
+def _relative(file: Path, root: Path) -> str | None:
+    """A file's path relative to ``root``; None where it is not below it."""
     try:
         return file.resolve().relative_to(root).as_posix()
     except ValueError:

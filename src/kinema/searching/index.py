@@ -1,7 +1,7 @@
-"""Nearest rows of a large table without looking at all of them, and how many of them are found.
+"""Approximate nearest-neighbour search of large tables, and its recall.
 
-Below ``EXACT_ROWS`` every search looks at every row, and is exact. Above, an index proposes candidates, which are then
-compared by their whole vectors; its recall is measured on rows of the table itself, against the exact search.
+Below ``EXACT_ROWS`` rows a search compares every row, and is exact. Above, an index proposes candidates, which are then
+ranked by their full vectors; its recall is measured on rows of the table, against exact search.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ EXACT_ROWS = 100_000
 
 IndexKind = Literal["auto", "ivf-pq", "hnsw", "none"]
 PARTITION, PROBES = 8192, 20
-"""Rows of a partition of the index, which LanceDB takes too; partitions that are looked into at least."""
+"""Rows per partition of the index, as LanceDB's default; the fewest partitions to probe."""
 
-SAMPLE, NEAREST, LEAST = 100, 10, 1000
-"""Queries by which recall is measured, and how many of the nearest; the rows that an index needs to be trained."""
+SAMPLE, NEAREST, MIN_ROWS = 100, 10, 1000
+"""Queries that recall is measured with, and neighbours of each; the fewest rows to train an index."""
 
-CANDIDATES, EACH = 1000, 10
-"""Rows proposed by an index that are compared by their whole vectors, at least; and at least so many for each that is
-wanted. With 200 of them the ten nearest among a thousand that are nearly as near were missed one time in three."""
+CANDIDATES, CANDIDATES_PER_HIT = 1000, 10
+"""The fewest candidates of an index that are ranked by their full vectors, in all and per hit. With 200 in all, a third
+of the ten nearest were missed among a thousand rows at nearly the same distance."""
 
 
 @dataclass(frozen=True)
 class Index:
-    """What searches a large table.
+    """The index of a large table.
 
     Args:
         kind: 'ivf-pq' or 'hnsw'.
-        recall: of the ten nearest by exact search, the share that it finds, on the average of ``queries`` rows.
-        queries: rows of the table that were asked for.
+        recall: recall@10 against exact search, the mean over ``queries`` rows.
+        queries: rows of the table that it was measured with.
     """
 
     kind: str
@@ -44,48 +44,50 @@ class Index:
     queries: int
 
     def plain(self) -> dict[str, Any]:
-        """All of it as JSON values."""
+        """As JSON values."""
         return {"kind": self.kind, "recall@10": self.recall, "queries": self.queries}
 
 
 def has_index(table: Any) -> str:
-    """The kind of index that a table has; empty where it has none."""
+    """The kind of a table's index; empty where it has none."""
     kinds = [each.index_type for each in table.list_indices() if list(each.columns) == ["vector"]]
     return {"IvfPq": "ivf-pq", "IvfHnswSq": "hnsw"}.get(kinds[0], kinds[0]) if kinds else ""
 
 
-def tidy(table: Any) -> None:
-    """Joins small files, brings indexes up to date, and lets go of versions that nobody has read for a day."""
+def compact(table: Any) -> None:
+    """Merges small files, updates indexes, and deletes versions older than a day."""
     table.optimize(cleanup_older_than=timedelta(days=1))
 
 
-def renew_index(table: Any, kind: IndexKind, *, exact_rows: int = EXACT_ROWS) -> Index | None:
-    """Gives a large table an index, keeps the one it has, or takes it away.
+def update_index(table: Any, kind: IndexKind, *, exact_rows: int = EXACT_ROWS) -> Index | None:
+    """Creates, keeps or drops a table's index.
 
     Args:
         table: of LanceDB.
-        kind: 'auto' is 'ivf-pq' from ``exact_rows`` on, unless there is another, and none below; 'ivf-pq' and 'hnsw'
-            make one whatever the size; 'none' takes it away.
-        exact_rows: where 'auto' begins.
+        kind: 'auto' keeps an index or creates 'ivf-pq' from ``exact_rows`` rows on, and drops it below; 'ivf-pq' and
+            'hnsw' create one at any size; 'none' drops it.
+        exact_rows: rows from which 'auto' uses an index.
 
     Returns:
         The index and its recall; None where there is none.
 
     Raises:
         UsageError: there is no such kind.
-        DataError: too few rows for the index that was asked for.
+        DataError: too few rows for this index.
     """
     if kind not in ("auto", "ivf-pq", "hnsw", "none"):
         raise UsageError(f"There is no index '{kind}'.", "Choose one of: auto, ivf-pq, hnsw, none.")
-    there, rows = has_index(table), table.count_rows()
-    wanted = kind if kind != "auto" else (there or "ivf-pq") if rows >= exact_rows else "none"
+    existing, rows = has_index(table), table.count_rows()
+    wanted = kind if kind != "auto" else (existing or "ivf-pq") if rows >= exact_rows else "none"
     if wanted == "none":
         for each in table.list_indices():
             table.drop_index(each.name)
         return None
-    if rows < LEAST:
-        raise DataError(f"An index needs {LEAST} rows, and the table has {rows}.", "Search it exactly: --index none.")
-    if there != wanted:
+    if rows < MIN_ROWS:
+        raise DataError(
+            f"An index needs {MIN_ROWS} rows, and the table has {rows}.", "Search it exactly: --index none."
+        )
+    if existing != wanted:
         _build(table, wanted, rows)
     _index_conditions(table)
     recall, queries = _recall(table)
@@ -109,44 +111,44 @@ def _build(table: Any, kind: str, rows: int) -> None:
 
 
 def _index_conditions(table: Any) -> None:
-    """Indexes for conditions on ``kind`` and ``video`` (or ``document``), where there are none yet.
+    """Indexes the columns ``kind`` and ``video`` (or ``document``) for conditions, where that is missing.
 
-    None for ``id``: rows are merged by it, and merging by a column that has an index has lost updates in LanceDB
+    ``id`` gets no index: rows are merged by it, and merging by an indexed column has lost updates in LanceDB
     (https://github.com/lancedb/lancedb/issues/3177).
     """
     from lancedb.index import Bitmap, BTree
 
-    there = {name for each in table.list_indices() for name in each.columns}
+    indexed = {name for each in table.list_indices() for name in each.columns}
     for name, config in (("kind", Bitmap()), (layout_of(table).whole, BTree())):
-        if name not in there:
+        if name not in indexed:
             table.create_index(name, config=config)
 
 
 def nearest(table: Any, vector: Any, limit: int, *, exact: bool, where: str, columns: list[str]) -> Any:
-    """The nearest rows by cosine, the nearest first, as an Arrow table with '_distance', which is 1 - cosine.
+    """The nearest rows by cosine, nearest first, as an Arrow table with '_distance', which is 1 - cosine.
 
     Args:
         table: of LanceDB.
         vector: float32 [d].
-        limit: how many.
-        exact: whether to look at every row.
-        where: which rows count, in SQL.
-        columns: what to tell of them.
+        limit: number of rows.
+        exact: whether to compare every row.
+        where: condition on the rows, in SQL.
+        columns: to return.
     """
     query = table.search(vector, vector_column_name="vector").distance_type("cosine").where(where, prefilter=True)
     query = query.select([*columns, "_distance"]).limit(limit)
     if exact:
         return query.bypass_vector_index().to_arrow()
     probes = max(PROBES, _partitions(table.count_rows()) // 10)
-    return query.nprobes(probes).refine_factor(max(EACH, -(-CANDIDATES // limit))).to_arrow()
+    return query.nprobes(probes).refine_factor(max(CANDIDATES_PER_HIT, -(-CANDIDATES // limit))).to_arrow()
 
 
 def _recall(table: Any) -> tuple[float, int]:
-    """Of the ten nearest of some windows or passages of the table, the share that its index finds."""
+    """Recall@10 of the index, over a sample of windows or passages, and the number of queries."""
     where = f"kind = '{layout_of(table).part}'"
     rows = table.count_rows(where)
     draw = random.Random(0)
-    found, asked = 0, 0
+    found, expected = 0, 0
     for at in sorted(draw.sample(range(rows), min(SAMPLE, rows))):
         row = table.search().where(where).select(["vector"]).offset(at).limit(1).to_arrow()
         vector = row["vector"][0].values.to_numpy()
@@ -155,5 +157,5 @@ def _recall(table: Any) -> tuple[float, int]:
             for way in (True, False)
         )
         found += len(exact & quick)
-        asked += len(exact)
-    return found / max(1, asked), min(SAMPLE, rows)
+        expected += len(exact)
+    return found / max(1, expected), min(SAMPLE, rows)

@@ -1,6 +1,6 @@
-"""What the rows of a table are: parts of wholes, windows of videos or passages of documents.
+"""The two kinds of rows of a table: wholes and their parts, which are videos and windows or documents and passages.
 
-The column ``kind`` says which of the two a row is; the column ``video`` or ``document`` names the whole.
+The column ``kind`` is the kind of a row; the column ``video`` or ``document`` names the whole.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from kinema.core.errors import DataError, UsageError
 
 @dataclass(frozen=True)
 class Layout:
-    """What the rows of a table are called.
+    """The names of the rows of a table.
 
     Args:
-        whole: of the row of a whole, and of the column with the whole's name: 'video' or 'document'.
-        part: of the rows of its parts: 'window' or 'passage'.
+        whole: 'video' or 'document', the kind of a whole's row and the column with its name.
+        part: 'window' or 'passage', the kind of the rows of its parts.
     """
 
     whole: str
@@ -26,7 +26,7 @@ class Layout:
 
     @property
     def names(self) -> tuple[str, str]:
-        """What can be compared, in the plural: parts, wholes."""
+        """The plurals of part and whole."""
         return f"{self.part}s", f"{self.whole}s"
 
     def kind(self, over: str | None) -> str:
@@ -43,7 +43,7 @@ class Layout:
         return self.part if over is None else over[:-1]
 
     def within(self, wholes: Iterable[str]) -> str:
-        """The rows of some wholes, as a condition in SQL; there must be one."""
+        """A condition in SQL for the rows of these wholes, at least one."""
         return f"{self.whole} IN ({', '.join(quoted(name) for name in wholes)})"
 
 
@@ -56,25 +56,25 @@ def layout_of(table: Any) -> Layout:
 
 
 def check_layout(table: Any, layout: Layout, uri: str, reader: str) -> None:
-    """Refuses a table of the other modality.
+    """Raises an error for a table of the other modality.
 
     Args:
         table: of LanceDB.
-        layout: what is read here.
+        layout: the expected layout.
         uri: of the table.
-        reader: what reads it, the beginning of a sentence: 'kinema dedupe'.
+        reader: what reads it, for the message: 'kinema dedupe'.
 
     Raises:
-        DataError: names what the table holds. One that is not kinema's at all is not judged here.
+        DataError: the table has another layout. Tables that are not kinema's are not checked here.
     """
-    held = layout_of(table)
-    if held != layout and b"kinema" in (table.schema.metadata or {}):
+    found = layout_of(table)
+    if found != layout and b"kinema" in (table.schema.metadata or {}):
         raise DataError(
-            f"{reader} needs a table of {layout.whole}s, and the one in '{uri}' holds {held.whole}s.",
+            f"{reader} needs a table of {layout.whole}s, and the one in '{uri}' holds {found.whole}s.",
             f"Name a run that was trained on {layout.whole}s, or another table with --table (with embed: -o).",
         )
 
 
 def quoted(text: str) -> str:
-    """A text as SQL has it."""
+    """A string literal of SQL."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""One writer of a table at a time."""
+"""A lock: one process writes to a table at a time."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from kinema.core.lock import LOCK, held
 
 @contextlib.contextmanager
 def writing(uri: str, folder: Path | None) -> Iterator[None]:
-    """Holds the lock of a table, or says that another process does.
+    """Holds the lock of a table.
 
-    The lock of a table in a folder lies in the folder. That of a table elsewhere lies in this machine's temporary
-    folder, so there it keeps apart the processes of one machine and not several machines.
+    The lock file of a table in a folder is in that folder. For object storage it is in this machine's temporary folder,
+    so that it excludes the processes of one machine, not those of other machines.
 
     Args:
         uri: of the table's database.
-        folder: where it lies, None where it is not on this machine.
+        folder: its folder; None for object storage.
 
     Raises:
-        StorageError: another process writes there, or the folder cannot be written.
+        StorageError: another process holds the lock, or the folder cannot be written.
     """
-    place = folder / LOCK if folder is not None else _elsewhere(uri)
+    path = folder / LOCK if folder is not None else _temporary(uri)
 
     def taken(who: str) -> StorageError:
         return StorageError(
@@ -35,11 +35,11 @@ def writing(uri: str, folder: Path | None) -> Iterator[None]:
             "Wait until it has ended, then run the same command again. Searching is possible meanwhile.",
         )
 
-    with held(place, taken):
+    with held(path, taken):
         yield
 
 
-def _elsewhere(uri: str) -> Path:
+def _temporary(uri: str) -> Path:
     name = hashlib.sha256(uri.encode()).hexdigest()[:32]
     owner = os.getuid() if hasattr(os, "getuid") else "all"
     return Path(tempfile.gettempdir()) / f"kinema-{owner}" / f"{name}.lock"

@@ -1,4 +1,4 @@
-"""What is asked: a video, a stretch of one (``clip.mp4@12.5-15``), a picture, held for a clip's length, or a sound."""
+"""Queries: a video, a stretch of one (``clip.mp4@12.5-15``), an image, repeated for a clip's length, or audio."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from kinema.data.clips.reader import Model
 from kinema.data.video.files import exists
 from kinema.data.video.manifest import Video
 from kinema.data.video.scanning import scan
-from kinema.searching.encode import Space, clip_starts, mean_of, unit
-from kinema.searching.listening import asked_sound, clip_chunks
+from kinema.searching.audio import audio_query, clip_chunks
+from kinema.searching.encode import Space, clip_starts, mean_of, unit_vectors
 from kinema.searching.reading import still_clip
 from kinema.searching.windows import rate_of
 
 PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""File names that end in one of these are still pictures."""
+"""File name extensions of still images."""
 
 _RANGE = re.compile(r"(.+)@([^@]*)", re.DOTALL)
 _SECONDS = re.compile(r"(\d{1,7}(?:\.\d{1,6})?)-(\d{1,7}(?:\.\d{1,6})?)")
@@ -30,14 +30,14 @@ _SECONDS = re.compile(r"(\d{1,7}(?:\.\d{1,6})?)-(\d{1,7}(?:\.\d{1,6})?)")
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked, once it is read.
+    """A query that was read and encoded.
 
     Args:
-        file: the video, picture or sound.
-        start: seconds from the first frame, of a stretch.
-        end: the same of its end; both None for a whole video and for a picture.
+        file: the video, image or audio file.
+        start: of a stretch, in seconds from the first frame.
+        end: likewise; both None for a whole video and for an image.
         vector: float32 [d], of unit length.
-        note: what a person should know of it: that a stretch was widened; empty otherwise.
+        note: for the user: that a stretch was widened; empty otherwise.
     """
 
     file: Path
@@ -51,12 +51,12 @@ class Query:
 
 
 Known = Callable[[Path], Video | None]
-"""What is known of a file already; None where it has to be looked at."""
+"""The facts of a file, if they are known; None where it has to be scanned."""
 
 
 def read_query(
     model: Model,
-    asked: str | Path,
+    query: str | Path,
     *,
     known: Known | None = None,
     centre: torch.Tensor | None = None,
@@ -65,24 +65,24 @@ def read_query(
     device: str | None = None,
     batch_size: int = 32,
 ) -> Query:
-    """Reads and encodes what is asked, in the way in which a table's rows are made.
+    """Reads and encodes a query, in the same way as a table's rows.
 
     Args:
         model: the encoder that made the table.
-        asked: a video, VIDEO@START-END in seconds, a picture, or a file of sound for an encoder that hears. A file that
-            is called so, '@' and all, comes first.
-        known: spares looking at files that are known.
+        query: a video, VIDEO@START-END in seconds, an image, or an audio file for an encoder of audio. An existing file
+            with an '@' in its name takes precedence.
+        known: returns the facts of known files, which are then not scanned.
         centre: the table's; None for none.
-        space: what the table holds: embeddings or projections.
-        stretch: of a video that is given as a path, (start, end) in seconds; the path is then taken as it is.
+        space: of the table: embeddings or projections.
+        stretch: (start, end) in seconds; the query is then the path of a video.
         device: where to compute.
         batch_size: clips at a time.
 
     Raises:
-        UsageError: it cannot be understood, or is a picture and the encoder sees motion, or hears.
-        DataError: it is not there, or cannot be read or heard.
+        UsageError: the query is invalid, or is an image and the encoder's view is not 'rgb'.
+        DataError: it does not exist, cannot be read, or has no usable audio.
     """
-    file, stretch = _parts(asked) if stretch is None else (Path(asked), stretch)
+    file, stretch = _parse(query) if stretch is None else (Path(query), stretch)
     if not exists(file):
         raise DataError(
             f"There is no '{file}' to search with.",
@@ -93,7 +93,7 @@ def read_query(
         raise UsageError(f"'{file}' is a folder; a query is one video or picture.", "Name one file of it.")
     if file.suffix.lower() in PICTURES and "%" not in file.name:
         return _picture(model, file, stretch, centre, space, device)
-    video = _looked_at(model, file, known(file) if known is not None else None)
+    video = _facts(model, file, known(file) if known is not None else None)
     window, note = _window(model, file, video, stretch)
     starts = clip_starts([window], model.clip)
     features: dict[int, torch.Tensor] = {}
@@ -101,30 +101,30 @@ def read_query(
         if chunk.raw is not None:
             given = model.encode_clips(chunk.raw, device=device, projected=space == "projection")
             features |= dict(zip(chunk.starts, given, strict=True))
-    vector = unit(mean_of(features, sorted(features))[None], str(file), centre)[0]
+    vector = unit_vectors(mean_of(features, sorted(features))[None], str(file), centre)[0]
     if stretch is None:
         return Query(file, None, None, vector)
     fps = rate_of(video)
     return Query(file, window[0] / fps, sum(window) / fps, vector, note)
 
 
-def _looked_at(model: Model, file: Path, known: Video | None) -> Video:
-    """What is known of a video that is to be seen, or heard."""
-    if model.hears is not None:
-        return asked_sound(file, known)
+def _facts(model: Model, file: Path, known: Video | None) -> Video:
+    """The facts of a query's video or audio."""
+    if model.sound_spec is not None:
+        return audio_query(file, known)
     video = known or scan([file], workers=1).videos[0]
     if video.health == "unreadable" or video.frames < 1:
         raise DataError(f"The query '{file}' cannot be read: {video.reason or 'it has no frames'}.")
     return video
 
 
-def _parts(asked: str | Path) -> tuple[Path, tuple[float, float] | None]:
-    """The file, and the stretch of it."""
-    text = str(asked)
+def _parse(query: str | Path) -> tuple[Path, tuple[float, float] | None]:
+    """The file, and the stretch of it in seconds."""
+    text = str(query)
     if not text or "\0" in text:
         raise UsageError(f"The query is {text!r}.", "Name a video, VIDEO@START-END in seconds, or a picture.")
     split = _RANGE.fullmatch(text)
-    if isinstance(asked, Path) or exists(Path(text)) or split is None:
+    if isinstance(query, Path) or exists(Path(text)) or split is None:
         return Path(text), None
     found = _SECONDS.fullmatch(split[2])
     if found is None:
@@ -138,7 +138,7 @@ def _parts(asked: str | Path) -> tuple[Path, tuple[float, float] | None]:
 
 
 def _window(model: Model, file: Path, video: Video, stretch: tuple[float, float] | None) -> tuple[tuple[int, int], str]:
-    """(first frame, frames) of what is asked, at least a clip where the video has one; and what to tell of it."""
+    """(first frame, frames) of the query, at least a clip if the video is long enough; and a note for the user."""
     if stretch is None:
         return (0, video.frames), ""
     fps, span = rate_of(video), model.clip.span
@@ -151,8 +151,8 @@ def _window(model: Model, file: Path, video: Video, stretch: tuple[float, float]
         return (first, last - first), ""
     wide = min(span, video.frames)
     begin = max(0, min(video.frames - wide, (first + last - wide) // 2))
-    told = f"The stretch is shorter than a clip of this encoder ({span / fps:.2f} s) and was widened to one."
-    return (begin, wide), told
+    note = f"The stretch is shorter than a clip of this encoder ({span / fps:.2f} s) and was widened to one."
+    return (begin, wide), note
 
 
 def _picture(
@@ -164,12 +164,12 @@ def _picture(
     device: str | None,
 ) -> Query:
     if model.view != "rgb":
-        told = "hears" if model.hears is not None else f"sees '{model.view}'"
+        input_of = "hears" if model.sound_spec is not None else f"sees '{model.view}'"
         raise UsageError(
-            f"'{file}' is a still picture, and this encoder {told}, of which a picture has none.",
+            f"'{file}' is a still picture, and this encoder {input_of}, of which a picture has none.",
             "Ask with a video, or with the encoder of the view 'rgb'.",
         )
     if stretch is not None:
         raise UsageError(f"'{file}' is a still picture; it has no stretch of time.", "Leave the '@…' away.")
     features = model.encode_clips(still_clip(file, model.clip), device=device, projected=space == "projection")
-    return Query(file, None, None, unit(features.double(), str(file), centre)[0])
+    return Query(file, None, None, unit_vectors(features.double(), str(file), centre)[0])

@@ -1,7 +1,7 @@
-"""The clips of a video in one pass over the file, a few at a time: memory does not grow with the video's length.
+"""Reads the clips of a video in one pass, a few at a time, so that memory does not grow with the video's length.
 
-Each frame is decoded once, however many clips it is part of. The values are those that
-:class:`kinema.data.ClipStore` gives of the same clips.
+Each frame is decoded once, even if it is part of several clips. The values are those of :class:`kinema.data.ClipStore`
+for the same clips.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from kinema.data.video.motion import step_motion
 THUMBNAIL = 96
 """The longer side of a thumbnail, in pixels."""
 
-_AT_ONCE = 64
+_FRAMES_AT_ONCE = 64
 _Motion = tuple[NDArray[np.int16], NDArray[np.bool_]]
 
 
@@ -37,10 +37,10 @@ class Chunk:
     """Some clips of a video.
 
     Args:
-        starts: the frame at which each begins.
+        starts: the first frame of each.
         raw: the clips as variants of one: frames uint8 [1, n, T+1, H, W, 3].
-        times: when the frames that were read since the chunk before are shown, in seconds; NaN where it is unknown.
-        thumbnails: JPEG files of the frames that were asked for and read since then, by their numbers.
+        times: presentation times of the frames read since the previous chunk, in seconds; NaN where unknown.
+        thumbnails: JPEG files of requested frames read since then, by frame number.
     """
 
     starts: tuple[int, ...]
@@ -50,8 +50,8 @@ class Chunk:
 
 
 @dataclass
-class _Held:
-    """The frames that clips still to come may need."""
+class _FrameBuffer:
+    """The decoded frames that further clips may need."""
 
     first: int
     pixels: list[NDArray[np.uint8]] = field(default_factory=list)
@@ -68,13 +68,13 @@ class _Held:
         if part.motion is not None and part.motion_valid is not None:
             self.motion += list(zip(part.motion, part.motion_valid, strict=True))
 
-    def forget(self, before: int) -> None:
+    def drop(self, before: int) -> None:
         gone = max(0, min(before, self.end) - self.first)
         del self.pixels[:gone], self.motion[:gone]
         self.first += gone
 
     def clip(self, start: int, last: int, spec: ClipSpec) -> Windows:
-        """The clip that begins at ``start`` of a video whose last frame is ``last``, held where it ends first."""
+        """The clip that begins at ``start``; the frame ``last``, the video's last, is repeated after its end."""
         numbers = np.minimum(start + np.arange(0, spec.span, spec.stride), last) - self.first
         frames = np.stack([self.pixels[number] for number in numbers])[None]
         if not self.motion:
@@ -103,59 +103,59 @@ def read_clips(
 
     Args:
         file: the video.
-        frames: how many it has; of a video shorter than a clip the last one is held.
-        spec: what a clip is.
-        starts: the frame at which each clip begins, rising.
-        motion: also the motion of the stream.
-        seek: whether a late first clip may be reached through a keyframe; False for damaged files.
-        pictures: the frames of which a thumbnail is wanted, from the first clip's on.
+        frames: its number of frames; the last one of a video shorter than a clip is repeated.
+        spec: settings of a clip.
+        starts: the first frame of each clip, ascending.
+        motion: whether to read motion vectors, too.
+        seek: whether to seek to a keyframe before the first clip; False for damaged files.
+        pictures: frames to make thumbnails of, from the first clip's on.
         chunk: clips at a time.
 
     Raises:
         VideoError: the file cannot be read, or ends before the last clip.
-        DataError: motion was asked of a codec that tells none.
+        DataError: ``motion`` is set, and the codec has no motion vectors.
     """
     last, wanted = frames - 1, list(starts)
     begin = wanted[0]
     stop = min(frames, max(wanted[-1] + spec.span, max(pictures, default=0) + 1))
-    held, drawn, times, ready = _Held(begin), dict[int, bytes](), list[float](), list[Windows]()
+    buffer, thumbnails, times, ready = _FrameBuffer(begin), dict[int, bytes](), list[float](), list[Windows]()
     done = 0
     parts = decode_chunks(
-        file, short_side=spec.short_side, motion=motion, start=begin, stop=stop, seek=seek, chunk=_AT_ONCE
+        file, short_side=spec.short_side, motion=motion, start=begin, stop=stop, seek=seek, chunk=_FRAMES_AT_ONCE
     )
     for part in parts:
-        at = held.end
-        held.add(part)
+        at = buffer.end
+        buffer.add(part)
         times += part.times.tolist()
-        drawn |= {n: thumbnail(held.pixels[n - held.first]) for n in pictures if at <= n < held.end}
-        while done < len(wanted) and min(wanted[done] + spec.span - 1, last) < held.end:
-            ready.append(held.clip(wanted[done], last, spec))
+        thumbnails |= {n: thumbnail(buffer.pixels[n - buffer.first]) for n in pictures if at <= n < buffer.end}
+        while done < len(wanted) and min(wanted[done] + spec.span - 1, last) < buffer.end:
+            ready.append(buffer.clip(wanted[done], last, spec))
             done += 1
             if len(ready) == chunk:
-                yield Chunk(tuple(wanted[done - chunk : done]), _joined(ready), tuple(times), drawn)
-                ready, times, drawn = [], [], {}
-        held.forget(wanted[done] if done < len(wanted) else held.end)
+                yield Chunk(tuple(wanted[done - chunk : done]), _joined(ready), tuple(times), thumbnails)
+                ready, times, thumbnails = [], [], {}
+        buffer.drop(wanted[done] if done < len(wanted) else buffer.end)
     if done < len(wanted):
         raise VideoError(
-            f"'{file}' has {frames} frames by the manifest, but decodes only to frame {held.end}.",
+            f"'{file}' has {frames} frames by the manifest, but decodes only to frame {buffer.end}.",
             "Scan the folder again.",
         )
     tail = tuple(wanted[done - len(ready) : done])
-    yield Chunk(tail, _joined(ready) if ready else None, tuple(times), drawn)
+    yield Chunk(tail, _joined(ready) if ready else None, tuple(times), thumbnails)
 
 
 def still_clip(picture: Path, spec: ClipSpec) -> RawClips:
-    """A picture held for the length of a clip, as one clip without motion.
+    """An image, repeated for the length of a clip, as a clip without motion.
 
     Raises:
         VideoError: it cannot be read.
     """
-    seen = decode(picture, short_side=spec.short_side, motion=False, stop=1).frames
-    return _joined([Windows(np.repeat(seen[None], spec.frames + 1, axis=1), None, None)])
+    image = decode(picture, short_side=spec.short_side, motion=False, stop=1).frames
+    return _joined([Windows(np.repeat(image[None], spec.frames + 1, axis=1), None, None)])
 
 
 def thumbnail(picture: NDArray[np.uint8]) -> bytes:
-    """A small JPEG file of a picture uint8 [H, W, 3]."""
+    """A JPEG file of an image uint8 [H, W, 3], scaled down."""
     image = Image.fromarray(picture)
     image.thumbnail((THUMBNAIL, THUMBNAIL))
     with io.BytesIO() as file:
@@ -163,14 +163,14 @@ def thumbnail(picture: NDArray[np.uint8]) -> bytes:
         return file.getvalue()
 
 
-def alike(one: RawClips, other: RawClips) -> bool:
-    """Whether clips, as :func:`read_clips` gives them, have one shape, so that they can be encoded together."""
+def same_shape(one: RawClips, other: RawClips) -> bool:
+    """Whether clips of :func:`read_clips` have one shape, so that they can be concatenated."""
     pairs = ((getattr(one, name), getattr(other, name)) for name in ("frames", "motion", "sound"))
     return all((a is None) == (b is None) and (a is None or a.shape[2:] == b.shape[2:]) for a, b in pairs)
 
 
-def together(clips: Sequence[RawClips]) -> RawClips:
-    """Clips of one shape (:func:`alike`), of any videos, as the variants of one: frames uint8 [1, n, T+1, H, W, 3]."""
+def concat_clips(clips: Sequence[RawClips]) -> RawClips:
+    """Clips of one shape (:func:`same_shape`) as the variants of one clip: frames uint8 [1, n, T+1, H, W, 3]."""
 
     def joined(name: str) -> Tensor | None:
         parts = [part for part in (getattr(each, name) for each in clips) if part is not None]
@@ -182,11 +182,11 @@ def together(clips: Sequence[RawClips]) -> RawClips:
 
 def _joined(windows: Sequence[Windows]) -> RawClips:
     """Clips of one video as the variants of one clip."""
-    together = Windows(
+    stacked = Windows(
         np.concatenate([w.frames for w in windows]),
         None if windows[0].motion is None else np.concatenate([w.motion for w in windows if w.motion is not None]),
         None
         if windows[0].motion_valid is None
         else np.concatenate([w.motion_valid for w in windows if w.motion_valid is not None]),
     )
-    return collate([Clip(together, 0, 0, -1)])
+    return collate([Clip(stacked, 0, 0, -1)])

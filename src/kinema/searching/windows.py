@@ -1,8 +1,8 @@
-"""How a video is cut into windows, and a window into the clips that its embedding is the mean of.
+"""Cuts videos into windows, and windows into clips, whose mean embedding is that of the window.
 
-A window is a stretch of a video, a clip is what the encoder sees at once. By default a window is one clip, and windows
-follow one another as :func:`kinema.data.evaluation_windows` says, so that their mean is what ``Model.encode`` gives of
-the whole video. A longer window is the mean of the clips that the same rule lays within it.
+A window is a stretch of a video, a clip is one input of the encoder. By default a window is one clip, and the windows
+are those of :func:`kinema.data.evaluation_windows`, so that their mean is ``Model.encode`` of the whole video. A longer
+window is the mean of the clips that the same function places in it.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from kinema.data.clips.sampler import evaluation_windows
 from kinema.data.video.manifest import Video
 
 _LENGTH = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(s|f)?")
-USUAL_RATE = 25.0
-"""Frames a second where a file tells neither times nor a rate."""
+DEFAULT_FPS = 25.0
+"""Frames a second of files with neither timestamps nor a rate."""
 
 
 @dataclass(frozen=True)
 class Length:
-    """A stretch of time: so many seconds, or so many frames."""
+    """A duration in seconds or in frames."""
 
     value: float
     unit: Literal["s", "f"]
 
     @classmethod
-    def parse(cls, told: str | float, what: str) -> Length:
+    def parse(cls, text: str | float, what: str) -> Length:
         """'2s' or 2 are seconds, '16f' frames.
 
         Args:
-            told: the length.
-            what: the option's name, for the error.
+            text: the length.
+            what: name of the option, for the error.
 
         Raises:
-            UsageError: it is no length, or not above zero; frames are whole.
+            UsageError: it is not a positive length, or not a whole number of frames.
         """
-        found = _LENGTH.fullmatch(str(told).strip())
+        found = _LENGTH.fullmatch(str(text).strip())
         unit = (found[2] or "s") if found else ""
         if not found or float(found[1]) <= 0 or (unit == "f" and float(found[1]) != int(float(found[1]))):
-            raise UsageError(f"{what} is '{told}'.", "Give seconds or frames, for instance 2s, 0.5s or 16f.")
+            raise UsageError(f"{what} is '{text}'.", "Give seconds or frames, for instance 2s, 0.5s or 16f.")
         return cls(float(found[1]), "s" if unit == "s" else "f")
 
     def frames(self, fps: float) -> int:
@@ -60,7 +60,7 @@ class Length:
 
 @dataclass(frozen=True)
 class WindowSpec:
-    """How videos are cut.
+    """How videos are cut into windows.
 
     Args:
         length: of a window; None for one clip.
@@ -88,7 +88,7 @@ class WindowSpec:
         Args:
             frames: of the video, at least one.
             fps: its frames a second.
-            clip: what the encoder sees at once.
+            clip: settings of a clip.
         """
         length = clip.span if self.length is None else max(clip.span, self.length.frames(fps))
         room = frames - length
@@ -104,16 +104,16 @@ class WindowSpec:
 
 
 def clips_of(window: tuple[int, int], clip: ClipSpec) -> tuple[int, ...]:
-    """Where the clips of a window (first frame, frames) begin."""
+    """First frames of the clips of a window (first frame, frames)."""
     first, frames = window
     return tuple(first + start for start in evaluation_windows(frames, clip))
 
 
 def rate_of(video: Video) -> float:
-    """Frames a second; by the duration, or 25, where the file does not say."""
+    """Frames a second; computed from the duration, or 25, where the file has no rate."""
     if video.fps > 0 and math.isfinite(video.fps):
         return video.fps
-    return video.frames / video.duration if video.frames > 0 and video.duration > 0 else USUAL_RATE
+    return video.frames / video.duration if video.frames > 0 and video.duration > 0 else DEFAULT_FPS
 
 
 def seconds_of(window: tuple[int, int], times: Sequence[float], fps: float) -> tuple[float, float]:
@@ -121,8 +121,8 @@ def seconds_of(window: tuple[int, int], times: Sequence[float], fps: float) -> t
 
     Args:
         window: (first frame, frames).
-        times: when each frame of the video is shown, in seconds; NaN where it does not say.
-        fps: what stands in where it does not say.
+        times: presentation time of each frame, in seconds; NaN where unknown.
+        fps: used where the times are unknown.
     """
     first, last = window[0], window[0] + window[1] - 1
     shown: NDArray[np.float64] = np.asarray([times[0], times[first], times[last], times[max(0, last - 1)]])

@@ -13,7 +13,7 @@ from kinema.api import load
 from kinema.core.errors import DataError, UsageError
 from kinema.core.version import RELEASE
 from kinema.data.clips.reader import Model
-from kinema.searching import place
+from kinema.searching import database
 from kinema.searching.embed import default_place
 from kinema.searching.layout import VIDEOS, check_layout
 from kinema.serving import failures
@@ -40,7 +40,7 @@ def build(
     """See :func:`kinema.serving.app`."""
     settings = settings or Settings()
     uri = _uri(run, table)
-    check_layout(place.need_table(uri), VIDEOS, uri, "kinema serve")
+    check_layout(database.require_table(uri), VIDEOS, uri, "kinema serve")
     model = run if isinstance(run, Model) else load(run, view=view)
     if model.unit != "clips":
         raise DataError(

@@ -21,14 +21,14 @@ from torch import Tensor
 
 from kinema.data.clips.reader import Model
 from kinema.data.video.manifest import Video
-from kinema.searching import place
+from kinema.searching import database
 from kinema.searching.changes import root_of_table
 from kinema.searching.filters import condition
-from kinema.searching.find import Hit, apart
+from kinema.searching.find import Hit, distinct_hits
 from kinema.searching.index import EXACT_ROWS, has_index
 from kinema.searching.layout import quoted
-from kinema.searching.schema import centre_of, check_made_by, making_of, told_columns, vectors_in
-from kinema.searching.spaces import check_asks
+from kinema.searching.schema import centre_of, check_settings, extra_columns, read_settings, vectors_in
+from kinema.searching.spaces import check_same_space
 from kinema.serving.failures import RefusedError, missing
 
 LOOK_AGAIN = 2.0
@@ -101,10 +101,10 @@ class Archive:
 
     def __init__(self, model: Model, uri: str) -> None:
         self.model, self.uri = model, uri
-        self._table = place.need_table(uri)
-        with place.telling(uri):
-            self.made = making_of(self._table, uri)
-            check_asks(self.made, model, uri)
+        self._table = database.require_table(uri)
+        with database.storage_errors(uri):
+            self.made = read_settings(self._table, uri)
+            check_same_space(self.made, model, uri)
         self._lock = threading.Lock()
         self._looked = 0.0
         self._snapshot: Snapshot | None = None
@@ -123,14 +123,14 @@ class Archive:
             DataError: another encoder has made it since.
             StorageError: it cannot be read.
         """
-        with self._lock, place.telling(self.uri):
+        with self._lock, database.storage_errors(self.uri):
             now = time.monotonic()
             if self._snapshot is not None and now - self._looked < LOOK_AGAIN:
                 return self._snapshot
             self._table.checkout_latest()
             if self._snapshot is None or self._table.version != self._snapshot.version:
-                made = making_of(self._table, self.uri)
-                check_made_by(made, replace(self.made, length=made.length, stride=made.stride), self.uri)
+                made = read_settings(self._table, self.uri)
+                check_settings(made, replace(self.made, length=made.length, stride=made.stride), self.uri)
                 self._snapshot = _taken(self._table)
                 self._thumbnails.clear()
             self._looked = now
@@ -164,13 +164,13 @@ class Archive:
             StorageError: the table cannot be read.
         """
         now = self.snapshot()
-        with place.telling(self.uri):
+        with database.storage_errors(self.uri):
             wanted = condition(self._table, where, over[:-1])
             wanted += "".join(f" AND {chosen(now, name, values)}" for name, values in (fields or {}).items())
             if without is not None:
                 wanted += f" AND video <> {quoted(without)}"
             wanted += "" if only is None else f" AND {only}"
-            hits, all_seen = apart(self._table, vector, k, wanted, exact=now.exact)
+            hits, all_seen = distinct_hits(self._table, vector, k, wanted, exact=now.exact)
         self._keep({(video_id(hit.video), hit.frame if over == "windows" else None): hit.thumbnail for hit in hits})
         return hits, all_seen
 
@@ -208,7 +208,7 @@ class Archive:
         """
         path = self.snapshot().about(name)["video"]
         columns = ["frame", "start", "end", "cluster", *(["vector"] if vector is not None else [])]
-        with place.telling(self.uri):
+        with database.storage_errors(self.uri):
             query = self._table.search().where(f"kind = 'window' AND video = {quoted(path)}").select(columns)
             rows = query.to_arrow().sort_by("frame")
         values: dict[str, list[Any]] = rows.select(columns[:4]).to_pydict()
@@ -224,7 +224,7 @@ class Archive:
 
     def _rows(self, name: str, frame: int | None, columns: list[str]) -> Any:
         path = self.snapshot().about(name)["video"]
-        with place.telling(self.uri):
+        with database.storage_errors(self.uri):
             identity = quoted(f"{path}#{'' if frame is None else frame}")
             rows = self._table.search().where(f"id = {identity}").select(columns).limit(1).to_arrow()
         if not rows.num_rows:
@@ -266,7 +266,7 @@ def _taken(table: Any) -> Snapshot:
     import pyarrow.types as kinds
 
     schema, rows = table.schema, table.count_rows()
-    extra = list(told_columns(schema))
+    extra = list(extra_columns(schema))
     query = table.search().where("kind = 'video'").select([*_ABOUT, *extra])
     videos = query.to_arrow().sort_by("video")
     columns = {}

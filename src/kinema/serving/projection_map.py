@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinema.searching import place
+from kinema.searching import database
 from kinema.searching.layout import quoted
 from kinema.searching.schema import vectors_in
 from kinema.serving.archive import Archive, Over, video_id
@@ -68,7 +68,7 @@ class Charts:
             now = self._archive.snapshot()
             if self._chart is None or self._chart.version != now.version:
                 over: Over = "windows" if now.windows <= MOST else "videos"
-                with place.telling(self._archive.uri):
+                with database.storage_errors(self._archive.uri):
                     self._chart = _chart_of(self._archive.table, now.version, over)
             return self._chart
 

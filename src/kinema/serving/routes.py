@@ -12,7 +12,7 @@ import numpy as np
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from kinema.searching.find import MOST, Hit
+from kinema.searching.find import MAX_HITS, Hit
 from kinema.serving import shapes
 from kinema.serving.archive import Snapshot, video_id
 from kinema.serving.failures import RefusedError
@@ -78,7 +78,7 @@ def _about(router: APIRouter, queries: QueryService, settings: Settings) -> None
             version=now.version,
             exact=now.exact,
             pictures=archive.model.view == "rgb",
-            sounds=archive.model.hears is not None,
+            sounds=archive.model.sound_spec is not None,
             upload_bytes=settings.upload_mib * 1024 * 1024,
             columns=await queries.read(lambda: _columns(now)),
             clusters=await queries.read(lambda: _clusters(archive.table)),
@@ -218,7 +218,7 @@ def _search(router: APIRouter, queries: QueryService, charts: Charts) -> None:
         query, now, hits, all_seen = await found(request)
         notes = [query.note] if query.note else []
         if not all_seen:
-            notes.append(f"The nearest {MOST} windows are {len(hits)} stretches; whole videos would be more.")
+            notes.append(f"The nearest {MAX_HITS} windows are {len(hits)} stretches; whole videos would be more.")
         shown = [shapes.HitShape.of(hit) for hit in hits]
         seconds = time.monotonic() - began
         return shapes.FoundShape(hits=shown, rows=now.rows, exact=now.exact, notes=notes, seconds=seconds)

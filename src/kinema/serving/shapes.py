@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kinema.searching.find import MOST, Hit
+from kinema.searching.find import MAX_HITS, Hit
 from kinema.serving.archive import video_id
 from kinema.serving.queries import NAME, EncodedQuery
 
@@ -153,7 +153,7 @@ class SearchRequest(Shape):
     """What to search with, and what counts."""
 
     query: str = Field(pattern=NAME, max_length=40)
-    k: int = Field(default=24, ge=1, le=MOST)
+    k: int = Field(default=24, ge=1, le=MAX_HITS)
     over: Literal["windows", "videos"] = "windows"
     others: bool = Field(default=False, description="leave the query's own video out")
     where: str | None = Field(default=None, max_length=10_000, description="a condition on the columns, in SQL")

@@ -60,7 +60,7 @@ class UploadService:
                 if not size:
                     raise RefusedError(415, "media", "The file is empty.", "Bring a video or a picture.")
                 loop = asyncio.get_running_loop()
-                with_sound = self.queries.archive.model.hears is not None
+                with_sound = self.queries.archive.model.sound_spec is not None
                 facts = await loop.run_in_executor(self._checkers, _look, file, with_sound)
                 if facts["health"] == "unreadable" or not facts.get("frames"):
                     reason = str(facts.get("reason", "")).replace(str(file), "it") or "it has no frames"

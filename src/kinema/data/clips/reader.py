@@ -36,7 +36,7 @@ class Features:
     """Features of whole videos, the mean over their windows.
 
     Args:
-        encoded: float32 [N, dim], what the encoder gives; not normalised.
+        encoded: float32 [N, dim], output of the encoder; not normalised.
         projected: float32 [N, d], the mean of the head's unit vectors, of unit length again.
     """
 
@@ -49,14 +49,14 @@ class Model:
 
     Args:
         tower: the encoder and its head, a ``kinema.networks.Tower``.
-        view: the view it sees.
-        clip: what a clip is.
-        name: what made it, for instance 'cpr' or 'random'.
+        view: the view that is its input.
+        clip: settings of a clip.
+        name: how it was trained, for instance 'cpr' or 'random'.
         run: the run's folder, None where there is none.
         seed: the run's seed.
-        origin: for a model that was exported, what its file says of where it came from.
-        sound: what is heard of a clip, for the view 'sound'.
-        together: says by which weights encoders of several views know that they are of one run; see :attr:`together`.
+        origin: of an exported model, the provenance in its file.
+        sound: settings of a clip's audio, for the view 'sound'.
+        run_digest: returns a digest of all weights of the run; see :attr:`run_digest`.
     """
 
     modality = "video"
@@ -73,18 +73,18 @@ class Model:
         seed: int = 0,
         origin: Mapping[str, Any] | None = None,
         sound: SoundSpec | None = None,
-        together: Callable[[], str] | None = None,
+        run_digest: Callable[[], str] | None = None,
     ) -> None:
         self.tower = tower.eval().requires_grad_(False)
         self.sound = sound or SoundSpec()
         self.view, self.clip, self.name, self.run, self.seed = view, clip, name, run, seed
         self.origin = dict(origin or {})
-        self._together = together
+        self._run_digest = run_digest
         self._transform = ViewTransform(clip, (view,), sound=self.sound)
 
     @property
-    def hears(self) -> SoundSpec | None:
-        """What its clips must be heard of; None for a view that is seen."""
+    def sound_spec(self) -> SoundSpec | None:
+        """Settings of the audio that it needs; None for views other than 'sound'."""
         return self.sound if self.view == SOUND else None
 
     @property
@@ -93,9 +93,9 @@ class Model:
         return int(self.tower.encoder.dim)
 
     @property
-    def together(self) -> str:
-        """SHA-256 of the weights that the run keeps of all its views, equal for each of them; empty without a run."""
-        return self._together() if self._together is not None else str(self.origin.get("together", ""))
+    def run_digest(self) -> str:
+        """SHA-256 of the weights of all views of its run, equal for each of them; empty without a run."""
+        return self._run_digest() if self._run_digest is not None else str(self.origin.get("together", ""))
 
     def __repr__(self) -> str:
         return f"Model({self.name!r}, view={self.view!r}, dim={self.dim}, clip={self.clip})"
@@ -119,7 +119,7 @@ class Model:
             windows: how a video is cut: overlapping windows ('coclr') or ten even ones ('vcop').
             batch_size: clips at a time.
             device: where to compute; a GPU where there is one, by default.
-            progress: True shows a bar on standard error; a function is told (videos done, videos).
+            progress: True shows a bar on standard error; a function is called with (videos done, videos).
             normalize: embeddings of unit length; otherwise what the encoder gives, the mean over the windows.
 
         Raises:
@@ -134,9 +134,9 @@ class Model:
             raise UsageError(f"batch_size is {batch_size}; it must be at least 1.")
         if not given:
             return np.zeros((0, self.dim), dtype=np.float32)
-        with shown(progress) as told:
+        with shown(progress) as callback:
             read = self._encode_arrays if isinstance(given[0], np.ndarray) else self._encode_files
-            stacked = read(given, windows, batch_size, device, told)  # type: ignore[arg-type]
+            stacked = read(given, windows, batch_size, device, callback)  # type: ignore[arg-type]
         found: NDArray[np.float32] = (functional.normalize(stacked, dim=1) if normalize else stacked).numpy()
         return found[0] if alone else found
 
@@ -153,7 +153,7 @@ class Model:
         return cosine_matrix(a, b)
 
     def _array(self, video: Video) -> str | Path | NDArray[Any]:
-        """A tensor as an array, and a picture as a video in which nothing moves; others as they are."""
+        """A tensor as an array, and an image as a still video; others unchanged."""
         if isinstance(video, Tensor):
             return video.detach().cpu().numpy()
         if isinstance(video, Image):
@@ -175,10 +175,10 @@ class Model:
         broken = [f"'{v.path}' ({v.reason})" for v in manifest.videos if v.health == "unreadable"]
         if broken:
             raise DataError(f"{len(broken)} of {len(distinct)} videos cannot be read: {', '.join(broken[:5])}.")
-        if self.hears is not None and (silent := with_sound(manifest)[1]):
+        if self.sound_spec is not None and (silent := with_sound(manifest)[1]):
             named = ", ".join(f"'{path}' ({reason})" for path, reason in list(silent.items())[:5])
             raise DataError(f"{len(silent)} of {len(distinct)} videos cannot be heard: {named}.", "Leave them out.")
-        store = ClipStore(manifest, self.clip, motion=self.view == "motion", cache=None, sound=self.hears)
+        store = ClipStore(manifest, self.clip, motion=self.view == "motion", cache=None, sound=self.sound_spec)
         found = self.features(store, windows=windows, batch_size=batch_size, device=device, progress=progress)
         return found.encoded[[rows[path] for path in resolved]]
 
@@ -196,15 +196,15 @@ class Model:
         """Features of every readable video of a store, in the order of its rows.
 
         Args:
-            store: made with this model's clip, with motion where the view is 'motion' and with sound (:attr:`hears`)
-                where it is 'sound'.
-            windows: how a video is cut; or what says of its number of frames where the windows begin.
+            store: made with this model's clip, with motion for the view 'motion' and with sound (:attr:`sound_spec`)
+                for 'sound'.
+            windows: how a video is cut; or a function from its number of frames to the starts of windows.
             batch_size: clips at a time.
             device: where to compute.
-            progress: is told (videos done, videos).
-            failures_allowed: the fraction of the videos that may turn out broken; each is given the feature of the
-                next one that can be read.
-            still: each video's windows are one instead, in which nothing moves: the mean picture of them all.
+            progress: is called with (videos done, videos).
+            failures_allowed: the fraction of the videos that may be unreadable; each gets the feature of the next
+                readable one.
+            still: replaces each video's windows by a still one: the mean image of them all.
 
         Raises:
             DataError: more of them could not be read.
@@ -271,12 +271,12 @@ class Model:
 
     @torch.inference_mode()
     def encode_clips(self, raw: RawClips, *, device: str | None = None, projected: bool = False) -> Tensor:
-        """What the encoder gives of clips, float32 [B V, dim] on the CPU, clip by clip; not normalised.
+        """Features of clips, float32 [B V, dim] on the CPU, clip by clip; not normalised.
 
         Args:
             raw: B clips in V windows, decoded with this model's ``clip``.
             device: where to compute; a GPU where there is one, by default.
-            projected: what the head gives in its place, [B V, d], of unit length.
+            projected: returns projections instead, [B V, d], of unit length.
         """
         where = device or ("cuda" if torch.cuda.is_available() else "cpu")
         x = self._transform.evaluate(raw.to(where).split_variants()).view(0, self.view)
@@ -285,7 +285,7 @@ class Model:
         return features.float().cpu()
 
     def _tower_on(self, device: str) -> Any:
-        """The tower on a device; asking each of its tensors takes longer than a small batch."""
+        """The tower on a device; only one tensor is checked, since checking all takes longer than a small batch."""
         first = next(self.tower.parameters(), None)
         if first is None or first.device != torch.empty(0, device=device).device:
             self.tower.to(device)
@@ -295,7 +295,7 @@ class Model:
     def _mean(
         self, batches: Iterator[tuple[Tensor, RawClips]], videos: int, device: str | None, progress: Progress | None
     ) -> Features:
-        """The mean of encoder and head over the windows of each video; a batch says whose window each of its is."""
+        """The mean of encoder and head over the windows of each video; a batch has the video of each window."""
         where = device or ("cuda" if torch.cuda.is_available() else "cpu")
         tower = self._tower_on(where)
         encoded = torch.zeros(videos, self.dim)
@@ -350,9 +350,9 @@ def listed(videos: Video | Iterable[Video]) -> tuple[list[Video], bool]:
 
 @contextmanager
 def shown(progress: bool | Progress | None) -> Iterator[Progress | None]:
-    """Where progress is told: the caller's function, a bar on standard error for True, or nowhere."""
+    """How progress is shown: by the caller's function, by a bar on standard error for True, or not at all."""
     if progress is True:
-        with Steps("encoding", Console(stderr=True)) as told:
-            yield told
+        with Steps("encoding", Console(stderr=True)) as callback:
+            yield callback
     else:
         yield progress or None

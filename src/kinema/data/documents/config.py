@@ -191,7 +191,7 @@ class DocumentsConfig:
         run: Path = about["run"]
         if not (run / TOKENIZER).is_file():
             raise RunError(f"The run '{run}' has no {TOKENIZER}.", "The run folder is damaged; train again.")
-        tokenizer, weights = Tokenizer.read(run / TOKENIZER), about.pop("together", None)
+        tokenizer, weights = Tokenizer.read(run / TOKENIZER), about.pop("run_digest", None)
         return TextReader(tower, tokenizer, weights=weights, encoding=self.encoding, **about)
 
     def example(self) -> SpanExample:

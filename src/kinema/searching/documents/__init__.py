@@ -1,5 +1,5 @@
-"""Tables of documents: a text asks, passages answer.
+"""Search in documents: a query is a text, hits are passages.
 
-``schema`` has the columns, ``encode`` makes the vectors of a document's passages, ``embed`` makes and renews the table,
-``find`` asks it. Where a table lies, its lock, its index, its centre and its conditions are those of tables of videos.
+``schema`` defines the columns, ``encode`` computes the vectors of passages, ``embed`` creates and updates the table,
+and ``find`` searches it. Storage, lock, index, centre and conditions are shared with tables of videos.
 """

@@ -1,4 +1,4 @@
-"""Makes and renews a table of documents; see :mod:`kinema.searching.renewal` for how it is written."""
+"""Creates and updates a table of documents; :mod:`kinema.searching.table_update` writes it."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from kinema.core.errors import DataError, UsageError
 from kinema.data.documents.reader import TextReader
 from kinema.data.documents.table import Document, Documents
 from kinema.searching.changes import Changes, root_of_table
+from kinema.searching.database import storage_errors
 from kinema.searching.documents.encode import WORDS, Passages, TextEncoding, find_text_centre
 from kinema.searching.documents.schema import (
-    TextMaking,
+    TextTableSettings,
     attribute_columns,
     document_columns,
+    extra_columns,
     facts_of,
-    own_columns,
+    read_text_settings,
     rows_of,
-    text_making_of,
     text_schema,
 )
 from kinema.searching.index import IndexKind
 from kinema.searching.layout import DOCUMENTS
-from kinema.searching.place import telling
-from kinema.searching.renewal import Renewal, Renewed, Steps, showing, threads_of_torch
-from kinema.searching.schema import check_made_by
+from kinema.searching.schema import check_settings
+from kinema.searching.table_update import Steps, TableUpdate, UpdateResult, showing, threads_of_torch
 
 ROWS = 2048
-"""A commit is made of at least so many rows."""
+"""The fewest rows of a commit."""
 
 Known = Mapping[str, tuple[str, str, str]]
-"""Digest of the text, facts and path of each document that a table holds, by its id."""
+"""Digest of the text, digest of the facts, and path of each document in a table, by its id."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class EmbeddedDocuments(Renewed):
-    """What a table of documents holds after an embedding, and what was done for it.
+class EmbeddedDocuments(UpdateResult):
+    """The result of embedding documents: what the table holds now, and what was done.
 
     Args:
         documents: in the table.
         passages: in the table.
-        note: what a person should know of the corpus; empty otherwise.
+        note: a note on the corpus for the user; empty for none.
     """
 
     documents: int
@@ -61,23 +61,22 @@ class EmbeddedDocuments(Renewed):
 
 @dataclass(frozen=True)
 class TextJob:
-    """What is to be embedded, and how.
+    """What to embed, and how.
 
     Args:
         model: the encoder.
         documents: the table of documents.
         uri: where the table of embeddings is, or will be.
-        part: the one file of the corpus that was read, below its root; None where all of it was. Documents of other
-            files then stay in the table.
+        part: the only file of the corpus that was read, relative to its root; None where all of it was. Documents of
+            other files then stay in the table.
         words: of the longest passage; None for that of the table, or ``WORDS``.
-        replace: make the table anew, whoever made it.
-        index: what searches large tables: 'auto', 'ivf-pq', 'hnsw' or 'none'.
-        threads: that the encoder computes with; None for what torch takes here. It may change the last digits of a
-            vector.
+        replace: create the table again, even if another encoder settings it.
+        index: the index of a large table: 'auto', 'ivf-pq', 'hnsw' or 'none'.
+        threads: threads of the encoder; None for torch's default. Their number may change the last digits of a vector.
         batch_size: passages at a time.
         device: where to compute.
-        steps: makes a context that shows progress under a title.
-        note: what a person should know of the corpus; empty otherwise.
+        steps: opens a progress bar with a title.
+        note: a note on the corpus for the user; empty for none.
     """
 
     model: TextReader
@@ -95,10 +94,10 @@ class TextJob:
 
 
 def embed_documents_table(job: TextJob) -> EmbeddedDocuments:
-    """Makes the table say what the documents say. The caller holds its lock (:mod:`kinema.searching.lock`).
+    """Makes the table agree with the documents. The caller holds its lock (:mod:`kinema.searching.lock`).
 
     Raises:
-        UsageError: a setting that cannot be.
+        UsageError: a setting is invalid.
         DataError: the table is another encoder's, of videos or of other documents; or none could be embedded.
         StorageError: it cannot be written.
     """
@@ -106,20 +105,20 @@ def embed_documents_table(job: TextJob) -> EmbeddedDocuments:
         raise UsageError(f"batch_size is {job.batch_size} and threads {job.threads}; each must be at least 1.")
     began = time.monotonic()
     with threads_of_torch(job.threads):
-        with telling(job.uri):
-            renewal = _DocumentEmbedding(job)
-        centre = renewal.new_centre()
-        with telling(job.uri):
-            renewal.open(centre)
-            found, gone = renewal.prepare()
+        with storage_errors(job.uri):
+            update = _DocumentEmbedding(job)
+        centre = update.new_centre()
+        with storage_errors(job.uri):
+            update.open(centre)
+            found, gone = update.prepare()
         failed = len(found.failed)
-        renewal.encode(found)
-        with telling(job.uri):
-            return renewal.finish(found, gone, len(found.failed) - failed, began)
+        update.encode(found)
+        with storage_errors(job.uri):
+            return update.finish(found, gone, len(found.failed) - failed, began)
 
 
-class _DocumentEmbedding(Renewal[Passages]):
-    """One renewal of a table of documents, under its lock."""
+class _DocumentEmbedding(TableUpdate[Passages]):
+    """One update of a table of documents, under its lock."""
 
     layout = DOCUMENTS
 
@@ -127,12 +126,12 @@ class _DocumentEmbedding(Renewal[Passages]):
         root = str(job.documents.root.resolve())
         super().__init__(job.uri, root=root, replace=job.replace, rows=ROWS, steps=job.steps)
         self.job = job
-        self.making = self._making(None if self.anew else self.there)
+        self.settings = self._settings(None if self.is_new else self.existing)
         self.columns = attribute_columns(key for document in job.documents.rows for key in document.attributes)
 
     def new_centre(self) -> Tensor | None:
-        """The centre of a table that is to be made; None for one that has its own."""
-        if not self.anew:
+        """The centre of a new table; None for an existing one."""
+        if not self.is_new:
             return None
         rows = [row for row, document in enumerate(self.job.documents.rows) if not _unusable(document)]
         with showing(self.steps, "finding the centre") as progress:
@@ -140,7 +139,7 @@ class _DocumentEmbedding(Renewal[Passages]):
 
     def new_schema(self, centre: Tensor | None) -> pa.Schema:
         """The columns of a new table."""
-        return text_schema(self.making, self.columns.values(), centre)
+        return text_schema(self.settings, self.columns.values(), centre)
 
     def name(self, row: int) -> str:
         """The id of a document."""
@@ -157,10 +156,10 @@ class _DocumentEmbedding(Renewal[Passages]):
         return found
 
     def moved(self, known: Known) -> bool:
-        """Whether the table's documents now lie in another folder.
+        """Whether the table's documents are now in another folder.
 
         Raises:
-            DataError: they are other documents: fewer than half of the table's are there with the same text.
+            DataError: these are other documents: fewer than half of the table's are there with the same text.
         """
         before = str(root_of_table(self.table))
         if not known or before in ("", self.root):
@@ -171,7 +170,7 @@ class _DocumentEmbedding(Renewal[Passages]):
             raise DataError(
                 f"The table in '{self.uri}' holds the documents of '{before}', and '{self.root}' has {same} of its "
                 f"{len(known)}.",
-                "Keep a table for each corpus, with -o; or make this one anew with --replace.",
+                "Keep a table for each corpus, with -o; or replace this one with --replace.",
             )
         return True
 
@@ -179,40 +178,40 @@ class _DocumentEmbedding(Renewal[Passages]):
         """New, changed and deleted documents."""
         return document_changes(self.job.documents, known, self.job.part)
 
-    def answers(self, rows: Sequence[int]) -> Generator[tuple[int, Passages | str]]:
-        """Each document's passages, or why there are none; in their order."""
+    def encode_rows(self, rows: Sequence[int]) -> Generator[tuple[int, Passages | str]]:
+        """Each document's passages, or the reason why there are none; in order."""
         encoding = self._encoding(self.centre)
         for row, text in zip(rows, self.job.documents.answers(rows), strict=True):
             yield row, encoding.passages(self.name(row), text) if isinstance(text, str) else text.message.rstrip(".")
 
-    def rows_of(self, row: int, answer: Passages) -> list[dict[str, Any]]:
-        """The rows of a document, the whole first."""
-        return rows_of(self._document(row), answer, self.making, self.columns)
+    def rows_of(self, row: int, encoded: Passages) -> list[dict[str, Any]]:
+        """The rows of a document, that of the whole first."""
+        return rows_of(self._document(row), encoded, self.settings, self.columns)
 
     def facts_of(self, row: int) -> dict[str, Any]:
-        """What each row of a document repeats of it."""
+        """The document's facts that each of its rows repeats."""
         return document_columns(self._document(row), self.columns)
 
-    def own_columns(self) -> Sequence[str]:
-        """The columns that attributes gave the table."""
-        return own_columns(self.table.schema)
+    def extra_columns(self) -> Sequence[str]:
+        """The columns that come from attributes."""
+        return extra_columns(self.table.schema)
 
     def finish(self, found: Changes, gone: int, failed: int, began: float) -> EmbeddedDocuments:
-        """Tidies the table up, renews its index and says what came of it; see :meth:`finished`."""
-        done = self.finished(found, gone, failed, self.job.index, began)
+        """Compacts the table, updates its index and returns the result; see :meth:`summary`."""
+        done = self.summary(found, gone, failed, self.job.index, began)
         documents, passages = self.count("document"), self.count("passage")
         return EmbeddedDocuments(documents=documents, passages=passages, note=self.job.note, **done)
 
-    def _making(self, table: Any | None) -> TextMaking:
+    def _settings(self, table: Any | None) -> TextTableSettings:
         if table is None:
-            return TextMaking.of(self.job.model, self.job.words or WORDS)
-        made = text_making_of(table, self.uri)
-        check_made_by(made, TextMaking.of(self.job.model, self.job.words or made.words), self.uri)
-        return made
+            return TextTableSettings.of(self.job.model, self.job.words or WORDS)
+        settings = read_text_settings(table, self.uri)
+        check_settings(settings, TextTableSettings.of(self.job.model, self.job.words or settings.words), self.uri)
+        return settings
 
     def _encoding(self, centre: Tensor | None) -> TextEncoding:
         job = self.job
-        return TextEncoding(job.model, self.making.words, job.batch_size, job.device, centre)
+        return TextEncoding(job.model, self.settings.words, job.batch_size, job.device, centre)
 
     def _document(self, row: int) -> Document:
         return self.job.documents.rows[row]
@@ -221,30 +220,30 @@ class _DocumentEmbedding(Renewal[Passages]):
 def document_changes(documents: Documents, known: Known, part: str | None = None) -> Changes:
     """Compares a table of documents with what a table of embeddings holds.
 
-    What is no longer there is taken out, but only where the corpus was read: documents of a file or folder that cannot
-    be opened now stay as they were, and so do those outside ``part``.
+    Documents that are gone are deleted, but only where the corpus was read: those of a file or folder that cannot be
+    opened now stay, and so do those outside ``part``.
 
     Args:
         documents: the table.
         known: what the table of embeddings holds.
-        part: the one file that was read, below the root; None for all.
+        part: the only file that was read, relative to the root; None for all.
     """
     found = Changes()
     closed: list[str] = []
     for row, document in enumerate(documents.rows):
-        held, reason = known.get(document.id), _unusable(document)
+        entry, reason = known.get(document.id), _unusable(document)
         if reason:
             found.failed[document.id] = reason
             if document.health == "unreadable":
                 closed.append(document.id)
-            elif held is not None:
-                found.spoilt.append(document.id)
-        elif held is None:
+            elif entry is not None:
+                found.stale.append(document.id)
+        elif entry is None:
             found.new.append(row)
-        elif held[0] != document.digest:
+        elif entry[0] != document.digest:
             found.changed.append(row)
-        elif held[1] != facts_of(document):
-            found.told.append(row)
+        elif entry[1] != facts_of(document):
+            found.updated.append(row)
         else:
             found.unchanged += 1
     below = tuple(f"{name}{mark}" for name in closed for mark in "/#")

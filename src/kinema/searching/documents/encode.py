@@ -1,6 +1,6 @@
-"""From a document to the embeddings of its passages; each document is encoded by itself.
+"""Embeddings of a document's passages; each document is encoded by itself.
 
-The vectors of a document do not depend on what else is embedded, nor on when: a batch is passages of one document.
+A batch holds passages of one document only, so its vectors do not depend on other documents.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from kinema.core.progress import Progress
 from kinema.data.documents.reader import TextReader
 from kinema.data.documents.splitting import count_words
 from kinema.data.documents.table import Documents
-from kinema.searching.centre import FEWEST, chosen, how_many, spread
-from kinema.searching.encode import unit
+from kinema.searching.centre import MIN_CLIPS, sample_evenly, sample_size, spread
+from kinema.searching.encode import unit_vectors
 
 WORDS = 100
 """Words of the longest passage by default."""
@@ -46,7 +46,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Passages:
-    """A document as it is kept: its passages, and the mean of them, weighted by their words.
+    """The embeddings of a document: of its passages, and their mean, weighted by words.
 
     Args:
         parts: in the order of the text.
@@ -59,7 +59,7 @@ class Passages:
 
 @dataclass(frozen=True)
 class TextEncoding:
-    """All that has to be known to embed a document, but for the document.
+    """Encodes documents, with all settings of a table.
 
     Args:
         model: the encoder.
@@ -76,12 +76,12 @@ class TextEncoding:
     centre: Tensor | None = None
 
     def features(self, texts: Sequence[str]) -> Tensor:
-        """What the encoder gives of the passages of one document, float64 [N, d]; a long one is read to its end."""
+        """Features of the passages of one document, float64 [N, d]; long passages are not truncated."""
         found = self.model.encode_documents(texts, batch_size=self.batch_size, device=self.device, normalize=False)
         return torch.from_numpy(found).double()
 
     def passages(self, name: str, text: str) -> Passages | str:
-        """The embeddings of a document, or why there are none.
+        """The embeddings of a document, or the reason why there are none.
 
         Args:
             name: its id, for messages.
@@ -96,7 +96,7 @@ class TextEncoding:
         weights = torch.tensor(words, dtype=torch.float64)[:, None]
         whole = (features * weights).sum(0, keepdim=True) / weights.sum()
         try:
-            vectors = unit(torch.cat([features, whole]), name, self.centre, DataError)
+            vectors = unit_vectors(torch.cat([features, whole]), name, self.centre, DataError)
         except DataError as error:
             return error.message.rstrip(".")
         parts = (Passage(*each) for each in zip(*zip(*spans, strict=True), words, texts, vectors[:-1], strict=True))
@@ -106,27 +106,27 @@ class TextEncoding:
 def find_text_centre(
     encoding: TextEncoding, documents: Documents, rows: Sequence[int], progress: Progress
 ) -> Tensor | None:
-    """The mean feature of some passages, spread over all documents and over each of them.
+    """The mean feature of a sample of passages, spread over all documents and within each.
 
     Args:
         encoding: the encoder; its own centre is not used.
         documents: the table.
-        rows: those of them that can be read.
+        rows: the rows that can be read.
         progress: is called with (documents done, documents).
 
     Returns:
-        Float64 [d]; None where there are fewer than ``FEWEST`` passages.
+        Float64 [d]; None where there are fewer than ``MIN_CLIPS`` passages.
     """
-    most = how_many(sum(-(-documents.rows[row].words // encoding.words) for row in rows))
-    some = spread(rows, most)
-    progress(0, len(some))
+    most = sample_size(sum(-(-documents.rows[row].words // encoding.words) for row in rows))
+    sample = spread(rows, most)
+    progress(0, len(sample))
     texts: dict[int, list[str]] = {}
-    for done, (row, answer) in enumerate(zip(some, documents.answers(some), strict=True), 1):
-        if isinstance(answer, str):
-            texts[row] = [answer[start:end] for start, end in encoding.model.passages(answer, encoding.words)]
-        progress(done, len(some))
-    places = chosen({row: range(len(each)) for row, each in texts.items()}, most)
-    if len(places) < FEWEST:
+    for done, (row, text) in enumerate(zip(sample, documents.answers(sample), strict=True), 1):
+        if isinstance(text, str):
+            texts[row] = [text[start:end] for start, end in encoding.model.passages(text, encoding.words)]
+        progress(done, len(sample))
+    places = sample_evenly({row: range(len(each)) for row, each in texts.items()}, most)
+    if len(places) < MIN_CLIPS:
         return None
     centre = encoding.features([texts[row][at] for row, at in places]).mean(0)
     return centre if bool(torch.isfinite(centre).all()) else None

@@ -13,13 +13,13 @@ from kinema.data.documents.files import TEXTS, read_text
 from kinema.data.documents.reader import TextReader
 from kinema.data.documents.splitting import sentence_spans
 from kinema.data.video.files import claims_video
+from kinema.searching.database import storage_errors
 from kinema.searching.documents.encode import TextEncoding
-from kinema.searching.documents.schema import TextMaking, text_making_of
-from kinema.searching.find import Found, Opened, score_of
+from kinema.searching.documents.schema import TextTableSettings, read_text_settings
+from kinema.searching.find import Found, OpenTable, score_of
 from kinema.searching.layout import DOCUMENTS
-from kinema.searching.place import telling
 from kinema.searching.query import PICTURES
-from kinema.searching.schema import check_made_by
+from kinema.searching.schema import check_settings
 
 _COLUMNS = ["document", "start", "end", "passage", "label", "source", "split", "cluster", "cluster_name"]
 _ASK = 'For instance: kinema search RUN "how a file is opened"'
@@ -27,19 +27,19 @@ _ASK = 'For instance: kinema search RUN "how a file is opened"'
 
 @dataclass(frozen=True)
 class PassageHit:
-    """One find.
+    """One hit.
 
     Args:
-        document: its id: its path below the folder that was embedded, and in a table '#' and its row or name.
+        document: its id: its path, relative to the folder that was embedded, and in a table '#' and its row or name.
         start: the passage's first character in the document.
         end: the character after its last.
-        score: the cosine between it and the query, 1 for the same.
+        score: cosine similarity to the query.
         passage: the passage; empty for a whole document.
         label: the document's class, or None.
         source: what the document was cut from.
         split: for instance 'train' or 'test', or None.
         cluster: the number of its cluster, or None.
-        cluster_name: what a person called that, or None.
+        cluster_name: the name that a user gave it, or None.
     """
 
     document: str
@@ -60,11 +60,11 @@ class PassageHit:
 
 @dataclass(frozen=True)
 class TextQuery:
-    """What is asked, once it is read.
+    """A parsed query.
 
     Args:
         text: the text.
-        file: the document that it is the text of; None for words.
+        file: the document that it is the text of; None for a literal text.
     """
 
     text: str
@@ -77,7 +77,7 @@ class TextQuery:
 def find_passages(
     model: TextReader,
     uri: str,
-    asked: str | Path,
+    query: str | Path,
     *,
     k: int = 10,
     where: str | None = None,
@@ -88,72 +88,72 @@ def find_passages(
 ) -> Found[PassageHit]:
     """Searches a table of documents.
 
-    The query is encoded as the table's documents are, so that a passage, or a document, finds itself with a score of 1.
+    The query is encoded like the table's documents, so that a passage, or a document, finds itself with a score of 1.
 
     Args:
         model: the encoder that made it.
         uri: where it is.
-        asked: a text; or a ``.txt`` file, whose text is asked.
+        query: a text, or a ``.txt`` file.
         k: hits.
         where: a condition on the table's columns, in SQL.
-        over: what is compared with the query: 'passages', or 'documents' as wholes; None for passages.
+        over: what is compared with the query: 'passages', or whole 'documents'; None for passages.
         others: leaves the query's own document out; the query must be a file.
-        exact: whether to compare every row; None to do so in small tables, or where there is no index.
+        exact: whether to compare every row; None for exact search in small tables or without an index.
         device: where to compute.
 
     Raises:
-        UsageError: k, the condition or the query cannot be understood.
+        UsageError: k, the condition or the query is invalid.
         DataError: there is no table, it is another encoder's or of videos, or the query cannot be read.
         StorageError: the table cannot be read.
     """
     began = time.monotonic()
     DOCUMENTS.kind(over)
-    query = read_text_query(asked, model.encoding)
-    if others and query.file is None:
+    parsed = read_text_query(query, model.encoding)
+    if others and parsed.file is None:
         raise UsageError(
             "The query's own document is to be left out, and words are of no document.",
             "Ask with a .txt file of the corpus, or without --others.",
         )
 
     def check(table: Any) -> None:
-        made = text_making_of(table, uri)
-        check_made_by(made, TextMaking.of(model, made.words), uri)
+        made = read_text_settings(table, uri)
+        check_settings(made, TextTableSettings.of(model, made.words), uri)
 
-    opened = Opened.open(uri, check, k=k, where=where, over=over, exact=exact)
-    words = text_making_of(opened.table, uri).words
-    encoded = TextEncoding(model, words, 32, device, opened.centre).passages("The query", query.text)
+    opened = OpenTable.open(uri, check, k=k, where=where, over=over, exact=exact)
+    words = read_text_settings(opened.table, uri).words
+    encoded = TextEncoding(model, words, 32, device, opened.centre).passages("The query", parsed.text)
     if isinstance(encoded, str):
         raise DataError(f"{encoded}.")
-    opened = opened.without(_document_of(query.file, opened.root) if others else None)
-    with telling(uri):
+    opened = opened.excluding(_document_of(parsed.file, opened.root) if others else None)
+    with storage_errors(uri):
         rows, notes = opened.nearest(encoded.whole.vector, k, _COLUMNS)
     hits = tuple(_hit(row) for row in rows)
-    return Found(str(query), hits, opened.exact, opened.rows, opened.root, notes, time.monotonic() - began)
+    return Found(str(parsed), hits, opened.exact, opened.rows, opened.root, notes, time.monotonic() - began)
 
 
-def read_text_query(asked: str | Path, encoding: str = "utf-8") -> TextQuery:
-    """The text that is asked.
+def read_text_query(query: str | Path, encoding: str = "utf-8") -> TextQuery:
+    """The text of a query.
 
     Args:
-        asked: a text, or a ``.txt`` file that exists.
+        query: a text, or a ``.txt`` file that exists.
         encoding: of the file, where it has no byte-order mark.
 
     Raises:
-        UsageError: it is a video or a picture, no text, or holds no word.
+        UsageError: it is a video or an image, not a text, or holds no word.
         DataError: the file cannot be read.
     """
-    if not isinstance(asked, str | Path):
-        raise UsageError(f"The query is a {type(asked).__name__}; this run reads text.", _ASK)
-    given, file = str(asked), Path(asked)
-    if _shows(given) or _shows(given.partition("@")[0]):
+    if not isinstance(query, str | Path):
+        raise UsageError(f"The query is a {type(query).__name__}; this run reads text.", _ASK)
+    given, file = str(query), Path(query)
+    if _is_visual(given) or _is_visual(given.partition("@")[0]):
         raise UsageError(f"The query is '{given}', a video or a picture, and this run reads text.", _ASK)
     if _is_file(file) and file.suffix.lower() in TEXTS:
         try:
             return _with_words(TextQuery(read_text(file, encoding), file))
         except (OSError, ValueError) as error:
             raise DataError(f"The query '{file}' cannot be read: {error}.") from error
-    if isinstance(asked, Path):
-        raise UsageError(f"The query is the path '{asked}'; this run reads text, or a .txt file that exists.", _ASK)
+    if isinstance(query, Path):
+        raise UsageError(f"The query is the path '{query}'; this run reads text, or a .txt file that exists.", _ASK)
     return _with_words(TextQuery(given))
 
 
@@ -163,8 +163,8 @@ def _with_words(query: TextQuery) -> TextQuery:
     return query
 
 
-def _shows(name: str) -> bool:
-    """Whether it is the name of a video or a picture: one word, or a file that is there."""
+def _is_visual(name: str) -> bool:
+    """Whether it is the name of a video or an image: one word, or an existing file."""
     ends = claims_video(name) or Path(name).suffix.lower() in PICTURES
     return ends and (len(name.split()) == 1 or _is_file(Path(name)))
 

@@ -1,8 +1,8 @@
-"""The columns of a table of documents, and what it says of how it was made.
+"""The columns of a table of documents, and the settings in its metadata.
 
 A row is a passage of a document (``kind`` 'passage') or a whole one ('document'). ``id`` is the document's id, '#' and
-the passage's first character, with nothing after '#' for the whole. What is known of the document is repeated in each
-of its rows, so that it can be filtered by; every attribute of a document is a column of its name.
+the passage's first character, with nothing after '#' for the whole. The facts of the document are repeated in each of
+its rows, for conditions; every attribute of a document becomes a column of its name.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ _OWN = {
 
 
 @dataclass(frozen=True)
-class TextMaking:
-    """How a table of documents was made: what must be equal for two embeddings to be comparable.
+class TextTableSettings:
+    """The settings of a table of documents, which must be equal for embeddings to be comparable.
 
     Args:
         encoder: the encoder's name, for instance 'declutr'.
         digest: SHA-256 of its weights.
         tokenizer: SHA-256 of its tokenizer.
-        dim: numbers of an embedding.
+        dim: dimensions of an embedding.
         words: of the longest passage.
-        max_length: tokens that the encoder reads at once.
+        max_length: tokens of the encoder's longest input.
         format: of the table.
     """
 
@@ -73,8 +73,8 @@ class TextMaking:
     format: int = FORMAT
 
     @classmethod
-    def of(cls, model: TextReader, words: int) -> TextMaking:
-        """What an encoder makes of passages of at most so many words."""
+    def of(cls, model: TextReader, words: int) -> TextTableSettings:
+        """The settings of a new table of an encoder, with passages of at most ``words`` words."""
         return cls(
             encoder=model.name,
             digest=weights_digest(model.tower.encoder),
@@ -86,16 +86,16 @@ class TextMaking:
 
     @property
     def model_id(self) -> str:
-        """The encoder in short."""
+        """A short digest of the encoder."""
         return self.digest[:16]
 
     @property
     def settings_id(self) -> str:
-        """All of it in short."""
+        """A short digest of all settings."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
-    def differences(self, other: TextMaking) -> list[str]:
-        """What differs, 'words is 100 there and 50 here', the encoder first; empty where nothing does."""
+    def differences(self, other: TextTableSettings) -> list[str]:
+        """The differences, for instance 'words is 100 there and 50 here', the encoder first; empty for none."""
         found = []
         for item in fields(self):
             theirs, ours = getattr(self, item.name), getattr(other, item.name)
@@ -109,19 +109,19 @@ class TextMaking:
         return found
 
 
-def text_making_of(table: Any, uri: str) -> TextMaking:
-    """How a table of documents was made.
+def read_text_settings(table: Any, uri: str) -> TextTableSettings:
+    """Reads the settings of a table of documents.
 
     Raises:
-        DataError: it holds videos.
-        StorageError: it is no table of kinema's, or one of a later kinema.
+        DataError: the table holds videos.
+        StorageError: it is not a table of kinema, or of a later version.
     """
     check_layout(table, DOCUMENTS, uri, "An encoder of text")
     try:
-        made = json.loads((table.schema.metadata or {})[b"kinema"])
-        if made["format"] != FORMAT:
-            raise ValueError(f"its format is {made['format']}, and this kinema knows {FORMAT}")
-        return TextMaking(**made)
+        settings = json.loads((table.schema.metadata or {})[b"kinema"])
+        if settings["format"] != FORMAT:
+            raise ValueError(f"its format is {settings['format']}, and this kinema knows {FORMAT}")
+        return TextTableSettings(**settings)
     except (KeyError, ValueError, TypeError) as error:
         raise StorageError(
             f"The table in '{uri}' is not one that this kinema made: {error}.", "Choose another place with -o."
@@ -136,48 +136,48 @@ def attribute_columns(attributes: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def own_columns(schema: pa.Schema) -> tuple[str, ...]:
-    """The columns of a table that attributes gave it."""
+def extra_columns(schema: pa.Schema) -> tuple[str, ...]:
+    """The columns of a table that come from attributes."""
     return tuple(name for name in schema.names if name not in _OWN and name != "vector")
 
 
-def text_schema(making: TextMaking, attributes: Iterable[str], centre: Tensor | None) -> pa.Schema:
+def text_schema(settings: TextTableSettings, attributes: Iterable[str], centre: Tensor | None) -> pa.Schema:
     """The columns of a new table.
 
     Args:
-        making: how it is made; kept in the schema.
+        settings: of the table; stored in the schema's metadata.
         attributes: columns of attributes.
-        centre: float64 [d]; kept in the schema.
+        centre: float64 [d]; stored likewise.
     """
     own = [pa.field(name, kind) for name, kind in _OWN.items()]
-    own.insert(7, pa.field("vector", pa.list_(pa.float32(), making.dim)))
+    own.insert(7, pa.field("vector", pa.list_(pa.float32(), settings.dim)))
     extra = [pa.field(name, pa.string()) for name in attributes]
-    return with_metadata(pa.schema([*own, *extra]), asdict(making), centre)
+    return with_metadata(pa.schema([*own, *extra]), asdict(settings), centre)
 
 
 def facts_of(document: Document) -> str:
-    """A digest of what the rows repeat of a document, but for its text's."""
-    said = [getattr(document, name) for name in _FIELDS if name != "digest"]
-    said.append(sorted(document.attributes.items()))
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+    """A digest of the facts that a document's rows repeat, without the digest of its text."""
+    facts = [getattr(document, name) for name in _FIELDS if name != "digest"]
+    facts.append(sorted(document.attributes.items()))
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 def document_columns(document: Document, columns: Mapping[str, str]) -> dict[str, Any]:
-    """What each row of a document repeats of it.
+    """The facts that each row of a document repeats.
 
     Args:
         document: the document.
         columns: the column of each attribute.
     """
-    said = {name: getattr(document, name) for name in _FIELDS} | {"facts": facts_of(document)}
-    return said | {columns[name]: value for name, value in document.attributes.items()}
+    values = {name: getattr(document, name) for name in _FIELDS} | {"facts": facts_of(document)}
+    return values | {columns[name]: value for name, value in document.attributes.items()}
 
 
 def rows_of(
-    document: Document, passages: Passages, making: TextMaking, columns: Mapping[str, str]
+    document: Document, passages: Passages, settings: TextTableSettings, columns: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """The rows of a document, the whole first."""
-    same = {"document": document.id, "model": making.model_id, "settings": making.settings_id}
+    """The rows of a document, that of the whole first."""
+    same = {"document": document.id, "model": settings.model_id, "settings": settings.settings_id}
     same |= document_columns(document, columns)
     whole = _row(passages.whole, "document", f"{document.id}#")
     return [whole | same, *(_row(part, "passage", f"{document.id}#{part.start}") | same for part in passages.parts)]

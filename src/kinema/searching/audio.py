@@ -1,8 +1,8 @@
-"""What is heard about the clips of a video, a few clips at a time: memory does not grow with the video's length.
+"""The audio of a video's clips, a few clips at a time, so that memory does not grow with the video's length.
 
-The values are those that :class:`kinema.data.ClipStore` gives of the same clips. Sound is decoded in blocks that lie at
-fixed places of the video's clock, so a stretch has the same values whoever asks for it and whatever is asked for beside
-it. A clip about whose middle the audio covers nothing is not given: it would be a sound that nobody heard.
+The values are those of :class:`kinema.data.ClipStore` for the same clips. Audio is decoded in blocks on a fixed grid of
+the video's clock, so that the samples of a stretch do not depend on what else is read. Clips without any audio around
+their middle are left out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from kinema.data.video.sound import SILENCE
 from kinema.searching.reading import Chunk, read_clips
 
 BLOCK_SECONDS = 10.0
-"""Sound that is decoded at once; two such blocks are kept."""
+"""Length of a decoded block; two blocks are cached."""
 
 _Samples = NDArray[np.int16]
 
@@ -39,36 +39,36 @@ def clip_chunks(
     chunk: int = 32,
     whole: bool = False,
 ) -> Iterator[Chunk]:
-    """Clips of one video as an encoder takes them: seen, or heard.
+    """Clips of one video as input of an encoder: frames, motion vectors or audio.
 
     Args:
         model: the encoder.
         file: the video.
-        video: what is known of it.
-        starts: the frame at which each clip begins, rising.
-        pictures: the frames of which a thumbnail is wanted, from the first clip's on.
+        video: its facts.
+        starts: the first frame of each clip, ascending.
+        pictures: frames to make thumbnails of, from the first clip's on.
         chunk: clips at a time.
-        whole: whether these clips, all together, must not be silent.
+        whole: whether to raise an error if all of these clips are silent.
 
     Raises:
-        VideoError: the file cannot be read, or ends before the last clip; or what is to be heard is silent.
-        DataError: motion was asked of a codec that tells none.
+        VideoError: the file cannot be read, ends before the last clip, or is silent.
+        DataError: the view is motion, and the codec has no motion vectors.
     """
-    if model.hears is not None:
-        return _heard(file, video, model.clip, model.hears, starts, pictures, chunk, whole)
+    if model.sound_spec is not None:
+        return _audible_clips(file, video, model.clip, model.sound_spec, starts, pictures, chunk, whole)
     motion, seek = model.view == "motion", video.health == "ok"
     return read_clips(file, video.frames, model.clip, starts, motion=motion, seek=seek, pictures=pictures, chunk=chunk)
 
 
-def asked_sound(file: Path, known: Video | None) -> Video:
-    """What is known of a video, or a file of sound, that is to be heard as a query.
+def audio_query(file: Path, known: Video | None) -> Video:
+    """The facts of a query's audio: of a video, or of an audio file.
 
     Args:
-        file: it.
-        known: what somebody knows; looked at anew where that says nothing of its sound, as a table's rows do.
+        file: the query.
+        known: its facts, if known; the file is scanned where they do not include its audio, like those of a table.
 
     Raises:
-        DataError: it cannot be read, or cannot be heard.
+        DataError: it cannot be read, or has no usable audio.
     """
     if known is None or known.audio_codec is None:
         known = sound_file(file) or scan([file], workers=1).videos[0]
@@ -81,7 +81,7 @@ def asked_sound(file: Path, known: Video | None) -> Video:
     return known
 
 
-def _heard(
+def _audible_clips(
     file: Path,
     video: Video,
     clip: ClipSpec,
@@ -91,50 +91,50 @@ def _heard(
     chunk: int,
     whole: bool,
 ) -> Iterator[Chunk]:
-    """The clips that can be heard; the frames are decoded only where thumbnails of them are wanted."""
-    ears = _Ears(file, video, clip, spec)
+    """The clips with audio; frames are decoded only for thumbnails."""
+    reader = _AudioReader(file, video, clip, spec)
     if pictures:
         seen = read_clips(
             file, video.frames, clip, starts, motion=False, seek=video.health == "ok", pictures=pictures, chunk=chunk
         )
         for each in seen:
-            yield Chunk(*ears.clips(each.starts), each.times, each.thumbnails)
+            yield Chunk(*reader.clips(each.starts), each.times, each.thumbnails)
     else:
         for at in range(0, len(starts), chunk):
-            yield Chunk(*ears.clips(tuple(starts[at : at + chunk])), (), {})
-    if not ears.covered:
+            yield Chunk(*reader.clips(tuple(starts[at : at + chunk])), (), {})
+    if not reader.covered:
         raise VideoError(f"'{video.path}' cannot be heard: its sound cannot be decoded, or does not cover it.")
-    if whole and ears.peak < SILENCE * SCALE:
+    if whole and reader.peak < SILENCE * SCALE:
         raise VideoError(f"'{video.path}' cannot be heard: its sound is silent.")
 
 
-class _Ears:
-    """Reads the sound about clips of one file, in the order of time, and notes how loud it is.
+class _AudioReader:
+    """Reads the audio around clips of one file, in order of time, and tracks its peak.
 
     Args:
-        file: it.
-        video: what is known of it.
-        clip: what a clip is.
-        spec: what is heard of one.
+        file: the file.
+        video: its facts.
+        clip: settings of a clip.
+        spec: settings of its audio.
     """
 
     def __init__(self, file: Path, video: Video, clip: ClipSpec, spec: SoundSpec) -> None:
         self.file, self.video, self.clip, self.spec = file, video, clip, spec
         self.covered, self.peak = False, 0
         self._size = max(round(BLOCK_SECONDS * spec.rate), spec.read)
-        self._kept: dict[int, _Samples] = {}
+        self._blocks: dict[int, _Samples] = {}
 
     def clips(self, starts: Sequence[int]) -> tuple[tuple[int, ...], RawClips | None]:
-        """Those of the clips that the audio covers at all, and what is heard of them; None where there is none."""
+        """The clips that have audio, and their audio; None where none has."""
         spec, found = self.spec, dict[int, _Samples]()
         for start in starts:
             first = window_sample(self.file, self.video, start, self.clip.span, spec)
             sound = self._read(first, spec.read)
-            heard = sound[spec.margin : spec.margin + spec.samples]
-            heard = heard[heard != UNHEARD]
-            if len(heard):
+            samples = sound[spec.margin : spec.margin + spec.samples]
+            samples = samples[samples != UNHEARD]
+            if len(samples):
                 found[start] = sound
-                self.covered, self.peak = True, max(self.peak, int(np.abs(heard.astype(np.int32)).max()))
+                self.covered, self.peak = True, max(self.peak, int(np.abs(samples.astype(np.int32)).max()))
         return tuple(found), _raw(list(found.values()), self.clip) if found else None
 
     def _read(self, first: int, samples: int) -> _Samples:
@@ -144,15 +144,15 @@ class _Ears:
         return np.concatenate(blocks)[at : at + samples]
 
     def _block(self, number: int) -> _Samples:
-        if number not in self._kept:
-            last = dict(list(self._kept.items())[-1:])
+        if number not in self._blocks:
+            last = dict(list(self._blocks.items())[-1:])
             read = read_sound(self.file, self.video, self.spec.rate, number * self._size, self._size)
-            self._kept = last | {number: read}
-        return self._kept[number]
+            self._blocks = last | {number: read}
+        return self._blocks[number]
 
 
 def _raw(sounds: Sequence[_Samples], clip: ClipSpec) -> RawClips:
-    """Stretches of sound as the variants of one clip, of which nothing is seen."""
+    """Stretches of audio as the variants of one clip, with empty frames."""
     samples, one = np.stack(sounds)[None], torch.zeros(1, dtype=torch.int64)
     covered = samples != UNHEARD
     return RawClips(

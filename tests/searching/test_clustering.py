@@ -6,23 +6,23 @@ from searching_tables import rows_by_id
 
 import kinema
 from kinema.core.errors import DataError, UsageError
-from kinema.searching import place
-from kinema.searching.alike import _nearest_pairs, alike
-from kinema.searching.grouping import NOISE, follow
+from kinema.searching import database
+from kinema.searching.clustering import NOISE, match_names
+from kinema.searching.near_duplicates import _nearest_pairs, near_duplicates
 
 
 def test_a_name_follows_the_cluster_that_is_mostly_the_same():
     before = [0, 0, 0, 0, 1, 1, 1, None]
     names = ["walk"] * 4 + ["run"] * 3 + [None]
-    assert follow(before, names, [5, 5, 5, 2, 2, 2, 2, 2]) == ({5: "walk", 2: "run"}, ())
-    assert follow(before, names, [5, 5, 2, 2, 2, 2, 2, 2]) == ({2: "run"}, ("walk",))  # of walk half is left
-    assert follow(before, names, [0] * 8) == ({0: "walk"}, ("run",))  # 4 of 7
-    assert follow(before, names, [NOISE] * 8) == ({}, ("run", "walk"))
-    assert follow([None] * 8, [None] * 8, [0] * 8) == ({}, ())
+    assert match_names(before, names, [5, 5, 5, 2, 2, 2, 2, 2]) == ({5: "walk", 2: "run"}, ())
+    assert match_names(before, names, [5, 5, 2, 2, 2, 2, 2, 2]) == ({2: "run"}, ("walk",))  # of walk half is left
+    assert match_names(before, names, [0] * 8) == ({0: "walk"}, ("run",))  # 4 of 7
+    assert match_names(before, names, [NOISE] * 8) == ({}, ("run", "walk"))
+    assert match_names([None] * 8, [None] * 8, [0] * 8) == ({}, ())
 
 
 def test_rows_that_were_not_there_before_do_not_count():
-    assert follow([0, 0] + [None] * 50, ["walk"] * 2 + [None] * 50, [3] * 52) == ({3: "walk"}, ())
+    assert match_names([0, 0] + [None] * 50, ["walk"] * 2 + [None] * 50, [3] * 52) == ({3: "walk"}, ())
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def run(make_table, tmp_path):
 
 
 def members(run, kind="video"):
-    held = rows_by_id(place.need_table(str(run / "index")), "kind", "video", "cluster", "cluster_name")
+    held = rows_by_id(database.require_table(str(run / "index")), "kind", "video", "cluster", "cluster_name")
     found = {}
     for what, video, cluster, name in zip(*held.values(), strict=True):
         if what == kind:
@@ -63,7 +63,7 @@ def test_clusters_are_found_largest_first(run, method):
         shown = [clip.video for clip in each.representatives]
         assert len(set(shown)) == 3
         assert {video[0] for video in shown} == {letter}
-    held = place.need_table(str(run / "index")).search().where("kind = 'video' AND cluster = 0").to_arrow()
+    held = database.require_table(str(run / "index")).search().where("kind = 'video' AND cluster = 0").to_arrow()
     vectors = held["vector"].combine_chunks().flatten().to_numpy().reshape(15, 8)
     best = held["video"].to_pylist()[int((vectors @ vectors.mean(0)).argmax())]
     assert found.clusters[0].representatives[0].video == best
@@ -115,7 +115,7 @@ def test_what_cannot_be_named_or_clustered(run, tmp_path, lancedb):
 
 
 def test_pairs_are_those_of_a_plain_search(run):
-    held = place.need_table(str(run / "index")).search().where("kind = 'window'").to_arrow()
+    held = database.require_table(str(run / "index")).search().where("kind = 'window'").to_arrow()
     vectors = held["vector"].combine_chunks().flatten().to_numpy().reshape(120, 8)
     names, starts = held["video"].to_pylist(), held["start"].to_pylist()
     best = {}
@@ -124,7 +124,7 @@ def test_pairs_are_those_of_a_plain_search(run):
             score = float(vectors[i].astype(np.float64) @ vectors[j])
             if names[i] < names[j] and score >= 0.97 and score > best.get((names[i], names[j]), (0,))[0]:
                 best[names[i], names[j]] = (score, starts[i], starts[j])
-    found = alike(str(run / "index"), least=0.97)
+    found = near_duplicates(str(run / "index"), threshold=0.97)
     assert 50 < len(best) < 435
     assert {(pair.a, pair.b): (pair.start_a, pair.start_b) for pair in found} == {
         pair: value[1:] for pair, value in best.items()
@@ -133,11 +133,11 @@ def test_pairs_are_those_of_a_plain_search(run):
         sorted((v[0] for v in best.values()), reverse=True), abs=1e-6
     )
     with pytest.raises(UsageError, match="least score"):
-        alike(str(run / "index"), least=0)
+        near_duplicates(str(run / "index"), threshold=0)
 
 
 def test_more_pairs_than_anybody_looks_at_are_refused(monkeypatch):
-    monkeypatch.setattr("kinema.searching.alike.MOST", 5)
+    monkeypatch.setattr("kinema.searching.near_duplicates.MAX_PAIRS", 5)
     vectors = np.tile(np.asarray([[1, 0]], np.float32), (6, 1))
     with pytest.raises(DataError, match="More than 5 pairs"):
         _nearest_pairs(vectors, list("abcdef"), 0.9)

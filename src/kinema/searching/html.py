@@ -1,4 +1,4 @@
-"""Hits as one HTML page, with the pictures of videos or the passages of documents; it asks for nothing from outside."""
+"""Hits as a self-contained HTML page, with thumbnails of videos or passages of documents."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from kinema.searching.documents.find import PassageHit
 from kinema.searching.find import Found
 
 
-def sheet(found: Found[Any]) -> str:
-    """A search of videos or of documents as an HTML document, by ``sheet.html.jinja``; every text of it is escaped."""
+def render_html(found: Found[Any]) -> str:
+    """The HTML page of a search of videos or documents, by ``hits.html.jinja``; all text is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    pages = Environment(
+    environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
@@ -23,16 +23,16 @@ def sheet(found: Found[Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    pages.filters["base64"] = lambda content: base64.b64encode(content).decode()
+    environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
     passages = bool(found.hits) and isinstance(found.hits[0], PassageHit)
     name = found.query if passages else found.query.replace("\\", "/").rpartition("/")[2]
-    return pages.get_template("sheet.html.jinja").render(found=found, name=name, passages=passages)
+    return environment.get_template("hits.html.jinja").render(found=found, name=name, passages=passages)
 
 
-def write_sheet(found: Found[Any], path: Path) -> None:
+def write_html(found: Found[Any], path: Path) -> None:
     """Writes the page, atomically.
 
     Raises:
-        StorageError: the place cannot be written.
+        StorageError: the file cannot be written.
     """
-    write_text(path, sheet(found))
+    write_text(path, render_html(found))

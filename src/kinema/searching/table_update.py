@@ -1,8 +1,8 @@
-"""One renewal of a table, whatever its rows are parts of.
+"""An update of a table, of videos or of documents.
 
-The rows of a whole (a video, a document) are written in one commit of LanceDB together with those of some others, so
-that a table always holds wholes. Whoever is stopped, by whatever, goes on with what the table does not hold yet; since
-each whole is encoded by itself, the end is the same.
+All rows of a video or document are written in one commit of LanceDB, so that a table never holds a part of one. An
+update that was interrupted continues with what the table does not hold yet. Since each video or document is encoded by
+itself, the result is the same.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from torch import Tensor
 
 from kinema.core.errors import DataError
 from kinema.core.progress import Progress
-from kinema.searching import names, place
+from kinema.searching import cluster_names, database
 from kinema.searching.changes import Changes
-from kinema.searching.index import Index, IndexKind, renew_index, tidy
+from kinema.searching.index import Index, IndexKind, compact, update_index
 from kinema.searching.layout import Layout
 from kinema.searching.schema import arrow, centre_of
 
 SECONDS = 20.0
-"""A commit is made after so many seconds, at the latest."""
+"""The longest time between two commits."""
 
 Steps = Callable[[str], AbstractContextManager[Progress]]
-Answer = TypeVar("Answer")
+Encoded = TypeVar("Encoded")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Renewed:
-    """What was done for a table.
+class UpdateResult:
+    """What an update did.
 
     Args:
         table: where it is.
-        added: videos or documents that were new.
-        changed: those that are others than before.
-        updated: those of which only their description was another; nothing was encoded for these.
-        deleted: those that are no longer there, or no longer readable.
-        unchanged: those that needed nothing.
+        added: new videos or documents.
+        changed: those whose content changed.
+        updated: those with other facts only; they were not encoded again.
+        deleted: those that are gone or no longer readable.
+        unchanged: those that needed no change.
         failed: those that could not be embedded, with the reason.
-        index: what searches the table, None for exact search.
-        seconds: how long it took.
+        index: the index; None for exact search.
+        seconds: duration.
     """
 
     table: str
@@ -68,18 +68,18 @@ class Renewed:
         return rest | {"failed": failed, "index": None if self.index is None else self.index.plain()}
 
 
-class Renewal(ABC, Generic[Answer]):
-    """One renewal of a table, under its lock.
+class TableUpdate(ABC, Generic[Encoded]):
+    """One update of a table, under its lock.
 
-    What is embedded is named by its row: of a manifest, or of a table of documents. A subclass says what there is
-    (:meth:`changes`), encodes it (:meth:`answers`) and describes it (:meth:`facts_of`, :meth:`rows_of`).
+    Items are named by their row in a manifest or in a table of documents. A subclass compares them with the table
+    (:meth:`changes`), encodes them (:meth:`encode_rows`) and makes rows of them (:meth:`facts_of`, :meth:`rows_of`).
 
     Args:
         uri: of the table.
-        root: the folder of what is embedded.
-        replace: make the table anew, whoever made it.
-        rows: a commit is made of at least so many rows.
-        steps: makes a context that shows progress under a title.
+        root: the folder of the videos or documents.
+        replace: create the table again, even if another encoder made it.
+        rows: the fewest rows of a commit.
+        steps: opens a progress bar with a title.
     """
 
     layout: ClassVar[Layout]
@@ -88,8 +88,8 @@ class Renewal(ABC, Generic[Answer]):
 
     def __init__(self, uri: str, *, root: str, replace: bool, rows: int, steps: Steps | None) -> None:
         self.uri, self.root, self.rows, self.steps = uri, root, rows, steps
-        self.there = place.open_table(uri)
-        self.anew = self.there is None or replace
+        self.existing = database.open_table(uri)
+        self.is_new = self.existing is None or replace
 
     @abstractmethod
     def new_schema(self, centre: Tensor | None) -> pa.Schema:
@@ -101,106 +101,106 @@ class Renewal(ABC, Generic[Answer]):
 
     @abstractmethod
     def known(self) -> Mapping[str, Any]:
-        """What the table knows of each whole, by its path or id."""
+        """The table's facts of each video or document, by path or id."""
 
     @abstractmethod
     def moved(self, known: Any) -> bool:
-        """Whether what the table holds now lies in another folder; raises a DataError where it is something else."""
+        """Whether the folder was moved; raises a DataError where the table is of other data."""
 
     @abstractmethod
     def changes(self, known: Any) -> Changes:
-        """What there is to do."""
+        """What has to be done."""
 
     @abstractmethod
-    def answers(self, rows: Sequence[int]) -> Generator[tuple[int, Answer | str]]:
-        """Rows with their embeddings, or why there are none, in any order."""
+    def encode_rows(self, rows: Sequence[int]) -> Generator[tuple[int, Encoded | str]]:
+        """Rows with their embeddings, or the reason why there are none, in any order."""
 
     @abstractmethod
-    def rows_of(self, row: int, answer: Answer) -> list[dict[str, Any]]:
-        """The rows that the table gets of a row's embeddings."""
+    def rows_of(self, row: int, encoded: Encoded) -> list[dict[str, Any]]:
+        """The table's rows of an item's embeddings."""
 
     @abstractmethod
     def facts_of(self, row: int) -> dict[str, Any]:
-        """The columns that each of them repeats."""
+        """The columns that each of these repeats."""
 
     @abstractmethod
-    def own_columns(self) -> Sequence[str]:
-        """The columns that attributes gave the table."""
+    def extra_columns(self) -> Sequence[str]:
+        """The columns that come from attributes."""
 
     def open(self, centre: Tensor | None) -> None:
-        """Makes the table, or readies the one that is there.
+        """Creates the table, or prepares the existing one.
 
         Args:
             centre: of a new table.
         """
-        connection = place.connect(self.uri)
-        if self.anew:
-            if self.there is not None:
-                names.set_aside(connection, self.there)
-            self.table = self._create("create" if self.there is None else "overwrite", centre)
+        connection = database.connect(self.uri)
+        if self.is_new:
+            if self.existing is not None:
+                cluster_names.save_names(connection, self.existing)
+            self.table = self._create("create" if self.existing is None else "overwrite", centre)
         else:
-            self.table = self.there
+            self.table = self.existing
             missing = [name for name in self.columns.values() if name not in self.table.schema.names]
             if missing:
                 self.table.add_columns(pa.schema([pa.field(name, pa.string()) for name in missing]))
         self.centre = centre_of(self.table)
-        self.carried = names.set_aside_names(connection)
+        self.saved_names = cluster_names.saved_names(connection)
 
     def prepare(self) -> tuple[Changes, int]:
-        """What is to be encoded, once all that needs no encoder is written; and how much went."""
+        """Deletes rows and updates facts; returns what is to be encoded, and how many items were deleted."""
         known = self.known()
         if self.moved(known):
             self.table.update_field_metadata({"path": self.layout.whole, "metadata": {"root": self.root}})
         found = self.changes(known)
-        gone = [*found.deleted, *found.spoilt]
+        gone = [*found.deleted, *found.stale]
         for at in range(0, len(gone), 500):
             self.table.delete(self.layout.within(gone[at : at + 500]))
-        self._retell(found.told)
+        self._update_facts(found.updated)
         return found, len(gone)
 
     def encode(self, found: Changes) -> None:
-        """Encodes what is new or changed and commits it as it comes."""
-        todo, anew = sorted([*found.new, *found.changed]), set(found.changed)
+        """Encodes what is new or changed, and commits as results come."""
+        todo, changed = sorted([*found.new, *found.changed]), set(found.changed)
         pending: list[dict[str, Any]] = []
         replaced: list[str] = []
         since = time.monotonic()
         with (
             showing(self.steps, "embedding") as progress,
-            contextlib.closing(self.answers(todo)) as answers,
+            contextlib.closing(self.encode_rows(todo)) as results,
         ):
             progress(0, len(todo))
-            for done, (row, answer) in enumerate(answers, 1):
-                if isinstance(answer, str):
-                    found.failed[self.name(row)] = answer
+            for done, (row, encoded) in enumerate(results, 1):
+                if isinstance(encoded, str):
+                    found.failed[self.name(row)] = encoded
                 else:
-                    pending += names.carry(self.rows_of(row, answer), self.carried)
-                replaced += [self.name(row)] if row in anew else []
+                    pending += cluster_names.restore_names(self.rows_of(row, encoded), self.saved_names)
+                replaced += [self.name(row)] if row in changed else []
                 if len(pending) >= self.rows or time.monotonic() - since > SECONDS or done == len(todo):
                     self._commit(pending, replaced)
                     pending, replaced, since = [], [], time.monotonic()
                 progress(done, len(todo))
 
-    def finished(self, found: Changes, gone: int, failed: int, index: IndexKind, began: float) -> dict[str, Any]:
-        """Tidies the table up and renews its index; the fields of :class:`Renewed`.
+    def summary(self, found: Changes, gone: int, failed: int, index: IndexKind, began: float) -> dict[str, Any]:
+        """Compacts the table and updates its index; returns the fields of :class:`UpdateResult`.
 
         Args:
-            found: what there was to do.
-            gone: videos or documents taken out.
-            failed: those that were to be encoded and could not be.
-            index: what is to search it.
-            began: by the monotonic clock.
+            found: what had to be done.
+            gone: videos or documents that were deleted.
+            failed: those that could not be encoded.
+            index: the kind of index.
+            began: start on the monotonic clock.
         """
         if not self.table.count_rows():
-            raise DataError(*self.nothing(found))
-        names.forget(place.connect(self.uri))
-        tidy(self.table)
-        made = renew_index(self.table, index)
+            raise DataError(*self.empty_error(found))
+        cluster_names.drop_saved_names(database.connect(self.uri))
+        compact(self.table)
+        made = update_index(self.table, index)
         added = len([row for row in found.new if self.name(row) not in found.failed])
         return {
             "table": self.uri,
             "added": added,
             "changed": len(found.new) + len(found.changed) - failed - added,
-            "updated": len(found.told),
+            "updated": len(found.updated),
             "deleted": gone,
             "unchanged": found.unchanged,
             "failed": found.failed,
@@ -208,8 +208,8 @@ class Renewal(ABC, Generic[Answer]):
             "seconds": time.monotonic() - began,
         }
 
-    def nothing(self, found: Changes) -> tuple[str, str]:
-        """What is said of a table that would be empty, and the hint."""
+    def empty_error(self, found: Changes) -> tuple[str, str]:
+        """The message and hint for a table that would be empty."""
         some = [f"'{path}' ({reason})" for path, reason in list(found.failed.items())[:5]]
         names = f"{self.layout.whole}s"
         return (
@@ -226,22 +226,22 @@ class Renewal(ABC, Generic[Answer]):
         at = schema.get_field_index(self.layout.whole)
         root = self.root.encode("utf-8", "backslashreplace")
         schema = schema.set(at, schema.field(at).with_metadata({"root": root}))
-        # The metadata of the schema and of its field come with the first commit: there is no table without them.
-        return place.connect(self.uri).create_table(place.TABLE, schema=schema, mode=mode)
+        # The metadata come with the first commit, so that there is no table without them.
+        return database.connect(self.uri).create_table(database.TABLE, schema=schema, mode=mode)
 
-    def _retell(self, rows: Sequence[int]) -> None:
-        """Writes what is now known of wholes that are as they were; their embeddings stay."""
+    def _update_facts(self, rows: Sequence[int]) -> None:
+        """Writes new facts of unchanged videos or documents; their embeddings stay."""
         for at in range(0, len(rows), 100):
             known = {self.name(row): row for row in rows[at : at + 100]}
-            held = self.table.search().where(self.layout.within(known)).to_arrow().to_pylist()
-            empty = dict.fromkeys(self.own_columns())
-            made = [row | empty | self.facts_of(known[row[self.layout.whole]]) for row in held]
+            before = self.table.search().where(self.layout.within(known)).to_arrow().to_pylist()
+            empty = dict.fromkeys(self.extra_columns())
+            made = [row | empty | self.facts_of(known[row[self.layout.whole]]) for row in before]
             self.table.merge_insert("id").when_matched_update_all().execute(arrow(made, self.table.schema))
 
     def _commit(self, rows: Sequence[Mapping[str, Any]], replaced: Sequence[str]) -> None:
-        """Writes rows; those that a replaced whole had before go in the same commit."""
+        """Writes rows; the same commit deletes the earlier rows of replaced videos or documents."""
         made = arrow(rows, self.table.schema)
-        with place.telling(self.uri):
+        with database.storage_errors(self.uri):
             if replaced:
                 merge = self.table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
                 merge.when_not_matched_by_source_delete(self.layout.within(replaced)).execute(made)
@@ -251,7 +251,7 @@ class Renewal(ABC, Generic[Answer]):
 
 @contextlib.contextmanager
 def threads_of_torch(count: int | None) -> Iterator[None]:
-    """So many threads for torch, for the time being."""
+    """Sets torch's number of threads for a block."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:
@@ -262,7 +262,7 @@ def threads_of_torch(count: int | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def showing(steps: Steps | None, title: str) -> Iterator[Progress]:
-    """Where progress is shown under a title; nowhere without ``steps``."""
+    """A progress bar with a title; none without ``steps``."""
     if steps is None:
         yield lambda done, total: None  # noqa: ARG005 - nothing is shown
         return

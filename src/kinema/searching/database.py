@@ -1,4 +1,4 @@
-"""Where a table is: a folder, or whatever else LanceDB reaches by its URI; and its errors in our words."""
+"""Opens tables of LanceDB, in a folder or by a URI, and turns its errors into kinema's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def lancedb() -> Any:
     Raises:
         MissingExtraError: it is not installed.
     """
-    os.environ.setdefault("LANCEDB_LOG", "error")  # it tells standard error what is no warning to a user
+    os.environ.setdefault("LANCEDB_LOG", "error")  # its warnings are not for users
     try:
         import lancedb
     except ImportError as error:
@@ -30,16 +30,16 @@ def lancedb() -> Any:
 
 
 def folder_of(uri: str) -> Path | None:
-    """The folder that a URI means; None for object storage.
+    """The folder of a URI; None for object storage.
 
     Raises:
-        UsageError: it means neither.
+        UsageError: it is neither.
     """
     if not _SCHEME.match(uri):
         return Path(uri)
     scheme = uri.partition("://")[0].lower()
     if scheme == "file":
-        return Path(uri[len("file://") :])  # LanceDB takes it as it is written, too
+        return Path(uri[len("file://") :])  # LanceDB does not decode it either
     if scheme in ("db", "memory"):
         raise UsageError(
             f"'{uri}' is not a place that kinema keeps a table in.",
@@ -49,29 +49,29 @@ def folder_of(uri: str) -> Path | None:
 
 
 def connect(uri: str) -> Any:
-    """A connection of LanceDB; the URI is passed on as it is.
+    """A connection of LanceDB; the URI is passed on unchanged.
 
     Raises:
         MissingExtraError: lancedb is not installed.
-        StorageError: there is no such place.
+        StorageError: it cannot be opened.
     """
     folder_of(uri)
     library = lancedb()
-    with telling(uri):
+    with storage_errors(uri):
         return library.connect(uri)
 
 
 def open_table(uri: str) -> Any | None:
-    """The table there; None where there is none, and then nothing is made.
+    """The table at a URI; None, without creating anything, where there is none.
 
     Raises:
-        StorageError: it is damaged or cannot be reached.
+        StorageError: it is damaged or not reachable.
     """
     folder = folder_of(uri)
     library = lancedb()
     if folder is not None and not (folder / f"{TABLE}.lance").is_dir():
         return None
-    with telling(uri):
+    with storage_errors(uri):
         try:
             return library.connect(uri).open_table(TABLE)
         except (ValueError, FileNotFoundError) as error:
@@ -80,12 +80,12 @@ def open_table(uri: str) -> Any | None:
             raise
 
 
-def need_table(uri: str) -> Any:
-    """The table there.
+def require_table(uri: str) -> Any:
+    """The table at a URI.
 
     Raises:
         DataError: there is none.
-        StorageError: it is damaged or cannot be reached.
+        StorageError: it is damaged or not reachable.
     """
     table = open_table(uri)
     if table is None:
@@ -94,22 +94,22 @@ def need_table(uri: str) -> Any:
 
 
 @contextlib.contextmanager
-def telling(uri: str) -> Iterator[None]:
-    """Turns what LanceDB raises into a StorageError that names the place."""
+def storage_errors(uri: str) -> Iterator[None]:
+    """Turns errors of LanceDB into a StorageError that names the URI."""
     try:
         yield
     except KinemaError:
         raise
     except (OSError, ValueError, RuntimeError) as error:
         raise StorageError(
-            f"The table in '{uri}' could not be read or written: {plain(error)}.",
+            f"The table in '{uri}' could not be read or written: {error_text(error)}.",
             "Check that the place exists and may be written, and that the disk is not full; what was finished is kept.",
         ) from error
 
 
-def plain(error: BaseException) -> str:
-    """What LanceDB says, in one line, without places in its own source."""
-    told = " ".join(str(error).split())
-    told = re.sub(r",? /\S+\.rs:\d+(:\d+)?", "", told)
-    told = re.sub(r"^(lance error: |Invalid input, |LanceError\(\w+\): |Schema error: )+", "", told)
-    return told[:400].rstrip(" .,")
+def error_text(error: BaseException) -> str:
+    """LanceDB's message on one line, without positions in its source."""
+    text = " ".join(str(error).split())
+    text = re.sub(r",? /\S+\.rs:\d+(:\d+)?", "", text)
+    text = re.sub(r"^(lance error: |Invalid input, |LanceError\(\w+\): |Schema error: )+", "", text)
+    return text[:400].rstrip(" .,")
