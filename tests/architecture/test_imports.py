@@ -7,30 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-SOURCE = Path(__file__).parents[2] / "src" / "kinema"
-PEERS = {"data", "networks", "objectives", "mining"}
-ALLOWED = {
-    "core": set(),
-    **{peer: {"core"} for peer in PEERS},
-    "methods": {"core", *PEERS},
-    "training": {"core"},
-    "evaluation": {"core"},
-    "reporting": {"core"},
-    "recipes": {"core", *PEERS, "methods", "training"},
-    "protocols": {"core", *PEERS, "methods", "recipes", "training", "evaluation"},
-    "exporting": {"core", "data", "networks", "training"},
-    "searching": {"core", "data"},
-    "evolving": {"core", "data", "evaluation"},
-}
-ALLOWED["api"] = set(ALLOWED)
-ALLOWED |= {
-    "estimating": {"core", "mining", "recipes", "training", "api"},
-    "serving": {"core", "data", "searching", "api"},
-    "__init__": {"core", "data", "api", "estimating"},
-}
-ALLOWED["cli"] = set(ALLOWED) - {"__init__"}
-"""Room to the rooms that it may import: each only what stands before it. The package's own face is ``__init__``."""
+from rooms import ALLOWED, SOURCE
 
 MODULES = sorted(SOURCE.rglob("*.py"))
 MODULE = re.compile(r"kinema(\.[a-z_0-9]+)+")

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from kinema.protocols.table import PROTOCOLS
-from kinema.recipes.table import METHODS
-from kinema.recipes.titles import ENCODERS
+from kinema.recipes.table import ENCODERS, METHODS
 
 SOURCE = Path(__file__).parents[2] / "src" / "kinema"
 GENERAL = [

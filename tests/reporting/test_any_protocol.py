@@ -15,8 +15,7 @@ from kinema.core.protocol import Metric, Protocol
 from kinema.core.results import Result
 from kinema.core.vocabulary import Contrast, EncoderEntry, Vocabulary
 from kinema.protocols.table import PROTOCOLS
-from kinema.recipes.table import METHODS
-from kinema.recipes.titles import ENCODERS
+from kinema.recipes.table import ENCODERS, METHODS
 from kinema.training.run_folder import RunFolder
 
 LIKENESS = Protocol(

@@ -98,3 +98,16 @@ def test_a_slanted_triangle_is_that_of_its_paper(epochs, batches):
     assert rates == pytest.approx([slanted(step, steps, 5e-5) for step in range(steps + 1)])
     assert (rates[0], max(rates), rates[-1]) == pytest.approx((5e-5 / 32, 5e-5, 5e-5 / 32))
     assert rates.index(max(rates)) == steps // 10
+
+
+@pytest.mark.parametrize("warmup", [0.0, 0.5])
+def test_a_linear_schedule_is_that_of_transformers(warmup):
+    transformers = pytest.importorskip("transformers")
+    epochs, batches = 4, 10
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=3e-5)
+    theirs = transformers.get_linear_schedule_with_warmup(optimiser, int(warmup * batches), epochs * batches)
+    config = OptimiserConfig(lr=3e-5, schedule="linear", warmup_epochs=warmup)
+    for step in range(epochs * batches + 1):
+        assert config.rate(step / batches, epochs) == pytest.approx(theirs.get_last_lr()[0], rel=1e-6, abs=1e-12)
+        optimiser.step()
+        theirs.step()

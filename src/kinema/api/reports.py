@@ -11,7 +11,7 @@ from kinema.core.vocabulary import Vocabulary
 from kinema.data.layouts import root_of
 from kinema.data.video.decoding import decode
 from kinema.protocols.table import PROTOCOLS
-from kinema.recipes.titles import ENCODERS
+from kinema.recipes.table import ENCODERS
 from kinema.reporting import Report, collect, with_strips, write_json, write_markdown, write_page
 from kinema.training.run_folder import RunFolder
 

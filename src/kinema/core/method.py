@@ -216,7 +216,8 @@ class MethodConfig(Protocol):
     """The settings of a method, which know how to build it.
 
     Settings of a method that must fill a memory before a step can learn have a property ``warm_up_clips`` too: how many
-    clips that takes.
+    clips that takes. Settings of a method that mines positives with a frozen guide have a property ``cascade``, a
+    ``CascadeSettings``.
     """
 
     @property

@@ -35,7 +35,7 @@ from kinema.core.clips import ClipBatch, ClipNeeds
 from kinema.core.errors import ConfigError
 from kinema.core.method import Losses, Method, TrainingContext
 from kinema.core.ops import all_gather_rows, rank_slice, update_ema
-from kinema.mining import FeatureQueue, MemoryBank, cascade, cascade_sizes
+from kinema.mining import CascadeSettings, FeatureQueue, MemoryBank, cascade, cascade_sizes
 from kinema.networks import EncoderConfig, HeadConfig, Tower
 from kinema.objectives import multi_positive_nce, own_negatives
 
@@ -99,6 +99,11 @@ class CPRConfig:
             ConfigError: the cascade cannot keep k.
         """
         return _resolve(self.sizes, self.queue, self.keep, self.stages, self.k)
+
+    @property
+    def cascade(self) -> CascadeSettings:
+        """How it mines: the guide is frozen."""
+        return CascadeSettings(self.guide, self.resolved_sizes(), self.keep)
 
     @property
     def needs(self) -> ClipNeeds:

@@ -5,9 +5,9 @@ augmented: the network's own dropout makes the two views, and the other sentence
 
 Legend: N sentences, h_i and h'_i their projections under two masks, τ the temperature.
 
-Departures from the authors' code: the embedding is the mean of the tokens' states, as DeCLUTR's, and not that of [CLS]
-(the paper's table of pooling finds the two equal); the head is dropped after training, as the paper does for the form
-without labels.
+Departures from the authors' code: the embedding is the mean of the tokens' states, as DeCLUTR's, and not that of [CLS],
+which the authors use. So the two methods differ in what they learn and not in how they pool. The head is dropped after
+training, as the paper does for the form without labels.
 """
 
 from __future__ import annotations

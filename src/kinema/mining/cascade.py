@@ -16,6 +16,7 @@ Axes: B queries, K candidates, k mined entries.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
@@ -26,6 +27,21 @@ from kinema.core.errors import ConfigError, ShapeError
 from kinema.mining.selection import select_by_sorting, select_by_threshold
 
 GUIDE, TRAINED = 0, 1
+
+
+@dataclass(frozen=True)
+class CascadeSettings:
+    """How a method mines with a frozen guide.
+
+    Args:
+        guide: the view whose frozen tower guides the mining.
+        sizes: what each stage keeps; the last is k.
+        keep: r, the share that a stage keeps.
+    """
+
+    guide: str
+    sizes: tuple[int, ...]
+    keep: float
 
 
 def cascade_sizes(candidates: int, keep: float, stages: int, k: int) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from kinema.core.results import Result
 
 if TYPE_CHECKING:
     from kinema.data.clips.reader import Model
+    from kinema.mining import CascadeSettings
     from kinema.protocols.request import Request
     from kinema.training.run_folder import RunFolder
     from kinema.training.settings import Phase, Recipe
@@ -106,7 +107,6 @@ MINING: Protocol[Request] = Protocol(
 
 def _cascade_of(model: Model) -> Cascade:
     """The cascade of the model's run, where it has one that mines for the model's view."""
-    from kinema.methods import CPRConfig
     from kinema.recipes.json import recipe_from_plain
     from kinema.recipes.table import leading
     from kinema.training.run_folder import RunFolder
@@ -116,13 +116,12 @@ def _cascade_of(model: Model) -> Cascade:
     folder = RunFolder.open(model.run)
     recipe = recipe_from_plain(folder.read("recipe.json"))
     per_epoch = [row for path in folder.phases() for row in folder.metrics(path) if "mining_precision" in row]
-    phase = next((p for p in reversed(recipe.phases) if isinstance(leading(p.method), CPRConfig)), None)
-    if phase is None or leading(phase.method).view != model.view:
+    mined = [phase for phase in recipe.phases if hasattr(leading(phase.method), "cascade")]
+    if not mined or leading(mined[-1].method).view != model.view:
         return Cascade(per_epoch=per_epoch)
-    method: CPRConfig = leading(phase.method)
-    sizes = method.resolved_sizes()
-    guide = _guide(folder, recipe, phase, method.guide)
-    return Cascade(guide, len(sizes), method.keep, sizes[-1], per_epoch)
+    settings: CascadeSettings = leading(mined[-1].method).cascade
+    guide = _guide(folder, recipe, mined[-1], settings.guide)
+    return Cascade(guide, len(settings.sizes), settings.keep, settings.sizes[-1], per_epoch)
 
 
 def _guide(folder: RunFolder, recipe: Recipe, phase: Phase, view: str) -> Model:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from kinema.core.vocabulary import EncoderEntry
 from kinema.methods import MoCoConfig, SimCLRConfig, SupervisedConfig
 from kinema.recipes.entry import VIDEO, MethodEntry
 from kinema.recipes.plan import Plan
@@ -50,6 +51,7 @@ MOCO = MethodEntry(
     short="MoCo",
     reported=lambda _: "infonce",
     role="baseline",
+    aliases={"infonce": EncoderEntry("InfoNCE", role="baseline", method="moco")},
 )
 SIMCLR = MethodEntry(
     SimCLRConfig,

@@ -11,6 +11,7 @@ from typing import Any
 
 from kinema.core.errors import ConfigError
 from kinema.core.method import MethodConfig
+from kinema.core.vocabulary import Contrast, EncoderEntry
 from kinema.data.video.manifest import Manifest
 from kinema.data.video.motion import exports_motion
 from kinema.methods import CPRBankConfig, CPRConfig, MoCoConfig
@@ -151,6 +152,10 @@ CPR = MethodEntry(
     phases=phases,
     adapt=guided_by_what_is_there,
     reported=reported,
+    aliases={"coclr": EncoderEntry("CPR, 1 stage (CoCLR)", "CoCLR", method="cpr", priority=1, settings=("guide",))},
+    priority=2,
+    settings=("stages", "guide"),
+    contrast=Contrast("coclr", "Against one stage of mining (CoCLR, {}), the cascade is"),
 )
 CPR_BANK = MethodEntry(
     CPRBankConfig,
@@ -163,4 +168,5 @@ CPR_BANK = MethodEntry(
     base=False,
     beside=False,
     phases=bank_phases,
+    settings=("stages", "guide"),
 )

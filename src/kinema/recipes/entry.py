@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from kinema.core.vocabulary import Contrast, EncoderEntry, Role
+
 if TYPE_CHECKING:
     from kinema.recipes.plan import Plan
     from kinema.training.settings import Phase
@@ -35,6 +37,11 @@ class MethodEntry:
         reported: what tables call the encoder of a run with these settings; None for the method's name.
         next_step: what to type after a pretraining, with {run} and {data}.
         role: 'method', or 'baseline' and 'reference' for what methods are compared with.
+        aliases: encoders of this method that tables call by another name than the method's, by that name; reports list
+            them before the method's own.
+        priority: of several methods a report's headline judges the one of the highest priority, then the first.
+        settings: settings that distinguish encoders of this method, in the order in which they are written.
+        contrast: a simpler form that a report compares it with.
     """
 
     config: type
@@ -51,5 +58,24 @@ class MethodEntry:
     phases: Callable[[Plan], tuple[Phase, ...]] | None = None
     adapt: Callable[[Plan, Any], tuple[Plan, str]] | None = None
     reported: Callable[[Any], str] | None = None
-    role: str = field(default="method")
+    role: Role = "method"
+    aliases: Mapping[str, EncoderEntry] = field(default_factory=dict)
+    priority: int = 0
+    settings: tuple[str, ...] = ()
+    contrast: Contrast | None = None
     next_step: str = "kinema evaluate retrieval {run} {data}"
+
+    @property
+    def encoder(self) -> EncoderEntry:
+        """What a report knows of the encoders that it trains."""
+        modality, unit = ("text", "documents") if self.modalities == ("text",) else ("video", "videos")
+        return EncoderEntry(
+            self.title,
+            self.short,
+            role=self.role,
+            priority=self.priority,
+            settings=self.settings,
+            contrast=self.contrast,
+            modality=modality,
+            unit=unit,
+        )

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from kinema.core.errors import UsageError
+from kinema.core.vocabulary import EncoderEntry
 from kinema.methods import JoinedConfig
 from kinema.recipes.cmd import CMD
 from kinema.recipes.contrast import MOCO, SIMCLR, SUPERVISED
@@ -36,6 +37,20 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
     }
 )
 """The methods by name."""
+
+
+def _encoders() -> dict[str, EncoderEntry]:
+    """Untrained ones, baselines, methods, then references that learnt from labels; each group as the table has it."""
+    found = {"random": EncoderEntry("Untrained network", "Untrained", role="untrained")}
+    for role in ("baseline", "method", "reference"):
+        for name, method in METHODS.items():
+            if method.role == role:
+                found |= {**method.aliases, name: method.encoder}
+    return found
+
+
+ENCODERS: Mapping[str, EncoderEntry] = MappingProxyType(_encoders())
+"""Encoders by the name that tables give them, in the order in which a report lists them."""
 
 JOINED = "joined"
 """What JSON calls methods beside one another; a user names each of them."""

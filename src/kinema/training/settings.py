@@ -25,9 +25,9 @@ class OptimiserConfig:
         lr: the highest learning rate.
         weight_decay: on every parameter with more than one axis; biases and norms have none.
         momentum: of SGD.
-        schedule: 'cosine' to zero, 'steps' (times 0.1 at each of ``drops``), 'constant', or 'slanted': up linearly over
-            the first tenth and down linearly over the rest, from and to a 32nd of ``lr`` (slanted triangle, Howard and
-            Ruder 2018, arXiv 1801.06146).
+        schedule: 'cosine' or 'linear' to zero, 'steps' (times 0.1 at each of ``drops``), 'constant', or 'slanted': up
+            linearly over the first tenth and down linearly over the rest, from and to a 32nd of ``lr`` (slanted
+            triangle, Howard and Ruder 2018, arXiv 1801.06146).
         drops: epochs at which 'steps' drops.
         warmup_epochs: epochs over which the rate rises linearly from zero.
         clip_norm: the gradient's norm is clipped to this; 0 for no clipping.
@@ -40,7 +40,7 @@ class OptimiserConfig:
     lr: float = 1e-3
     weight_decay: float = 1e-4
     momentum: float = 0.9
-    schedule: Literal["cosine", "steps", "constant", "slanted"] = "cosine"
+    schedule: Literal["cosine", "linear", "steps", "constant", "slanted"] = "cosine"
     drops: tuple[int, ...] = ()
     warmup_epochs: float = 1.0
     clip_norm: float = 0.0
@@ -66,9 +66,9 @@ class OptimiserConfig:
         """The learning rate after ``epoch`` epochs (a fraction, too) of a phase of ``epochs``."""
         if epoch < self.warmup_epochs:
             return self.lr * epoch / self.warmup_epochs
-        if self.schedule == "cosine":
-            share = (epoch - self.warmup_epochs) / max(epochs - self.warmup_epochs, 1e-9)
-            return self.lr * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+        if self.schedule in ("cosine", "linear"):
+            share = min((epoch - self.warmup_epochs) / max(epochs - self.warmup_epochs, 1e-9), 1.0)
+            return self.lr * (0.5 * (1 + math.cos(math.pi * share)) if self.schedule == "cosine" else 1 - share)
         if self.schedule == "slanted":
             place = min(epoch / max(epochs, 1e-9), 1.0)
             height = place / SLANT if place < SLANT else (1 - place) / (1 - SLANT)
