@@ -161,7 +161,7 @@ def bare(model: Model, seconds: float = 10.0) -> float:
     shape = (32, 1, clip.frames + 1, clip.short_side, clip.short_side * 4 // 3, 3)
     zero, extent = torch.zeros(32, dtype=torch.int64), torch.tensor([shape[3:5]] * 32)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8)
-    raw = RawClips(pixels, None, None, extent, None, zero, zero, zero - 1)
+    raw = RawClips(pixels, extent, index=zero, source=zero, label=zero - 1)
     model.encode_clips(raw)
     began, turns = time.perf_counter(), 0
     while time.perf_counter() - began < seconds:

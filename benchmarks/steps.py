@@ -31,6 +31,7 @@ from torch import Tensor, nn
 
 from kinema import api
 from kinema.api.pretraining import load_data
+from kinema.core.clips import MotionField, RawClips
 from kinema.core.method import Method, TrainingContext
 from kinema.core.seeds import generator_at, seed_at
 from kinema.data import ClipStore, Manifest, collate
@@ -95,11 +96,12 @@ def undisturbed(transform: ViewTransform, method: Method[Any]) -> Callable[[Any,
         transform.spec, method.needs.views, replace(transform.config, disturb=()), method.needs.companions
     )
 
-    def change(raw: Any, draw: torch.Generator) -> Any:
+    def change(raw: RawClips, draw: torch.Generator) -> Any:
         if transform.elsewhere:
-            moving = () if raw.motion is None else ("motion", "motion_valid")
-            cut = {name: getattr(raw, name)[:, :-1] for name in ("frames", *moving)}
-            raw = replace(raw, elsewhere=None, **cut)
+            motion = raw.motion
+            if motion is not None:
+                motion = MotionField(motion.values[:, :-1], motion.valid[:, :-1], motion.extent)
+            raw = replace(raw, frames=raw.frames[:, :-1], elsewhere=None, motion=motion)
         return plain.train(raw, draw, labels=method.needs.labels)
 
     return change

@@ -46,7 +46,7 @@ def batches(recipe: Recipe, count: int) -> list[RawClips]:
         frames = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
         ids = torch.arange(recipe.batch_size)
         extent = torch.full((recipe.batch_size, 2), clip.short_side)
-        made.append(RawClips(frames, None, None, extent, None, ids, ids, ids * 0 - 1))
+        made.append(RawClips(frames, extent, index=ids, source=ids, label=ids * 0 - 1))
     return made
 
 

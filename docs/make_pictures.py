@@ -125,13 +125,11 @@ def companions_picture(folder: Path) -> Image.Image:
     wanted = ClipRequest(0, (start,), keyframe=keyframe, motion_starts=(target, other), motion_frames=8)
     raw = collate([ClipDataset(store)[wanted]])
     batch = ViewTransform(spec, ("rgb",)).evaluate(raw)
-    assert batch.keyframe is not None
-    assert batch.motion_clips is not None
     shown = {f"the clip: frames {start + 3}, {start + 6}, … {start + 24}": coloured(batch.view(0, "rgb")[0])}
     moments = (("the target: motion of", target), ("a hard negative: motion of", other))
-    for (title, first), motion in zip(moments, batch.motion_clips[0], strict=True):
+    for (title, first), motion in zip(moments, batch.motion_clips().values[0], strict=True):
         shown[f"{title} frames {first} to {first + 7}"] = [motion_colours(2 * motion[:, t]) for t in range(8)]
-    shown[f"a keyframe: frame {keyframe}"] = coloured(batch.keyframe[:, :, None][0])
+    shown[f"a keyframe: frame {keyframe}"] = coloured(batch.keyframe()[:, :, None][0])
     gap, margin, wide = 2, 16, 8 * (spec.size + 2)
     sheet = Image.new("RGB", (wide + 12 + spec.size, 3 * (margin + spec.size + gap)), "white")
     draw = ImageDraw.Draw(sheet)

@@ -32,7 +32,7 @@ def drifting(videos: int) -> RawClips:
     ]
     rows, extent = torch.arange(videos), torch.full((videos, 2), 32)
     frames = torch.stack(moved)[:, None].expand(-1, 2, -1, -1, -1, -1)
-    return RawClips(frames, None, None, extent, None, index=rows, source=rows, label=rows % 2)
+    return RawClips(frames, extent, index=rows, source=rows, label=rows % 2)
 
 
 def main(steps: int = 40) -> list[float]:

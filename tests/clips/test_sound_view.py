@@ -7,7 +7,7 @@ import pytest
 import torch
 from oracles.sound import log_mel_slowly
 
-from kinema.core.clips import ClipBatch, ClipSpec, RawClips, SoundSpec
+from kinema.core.clips import ClipBatch, ClipSpec, RawClips, SoundSpec, Waveform
 from kinema.core.errors import ConfigError, DataError, ShapeError
 from kinema.data.clips.transforms import (
     SOUND_MEAN,
@@ -33,11 +33,10 @@ def make_raw(b=2, v=2, sound=True):
     draw = torch.Generator().manual_seed(5)
     frames = torch.randint(0, 256, (b, v, 3, 10, 10, 3), dtype=torch.uint8, generator=draw)
     numbers = torch.arange(b)
-    heard = 0.2 * torch.randn(b, v, SPEC.read, generator=draw) if sound else None
-    return RawClips(
-        frames, None, None, torch.tensor([[10, 10]] * b), None, numbers, numbers, numbers,
-        sound=heard, sound_valid=None if heard is None else torch.ones_like(heard, dtype=torch.bool),
-    )  # fmt: skip
+    samples = 0.2 * torch.randn(b, v, SPEC.read, generator=draw)
+    heard = Waveform(samples, torch.ones_like(samples, dtype=torch.bool)) if sound else None
+    extent = torch.tensor([[10, 10]] * b)
+    return RawClips(frames, extent, index=numbers, source=numbers, label=numbers, sound=heard)
 
 
 def test_it_is_the_middle_of_the_stretch_on_a_fixed_scale():
@@ -87,7 +86,8 @@ def test_each_clip_has_draws_of_its_own_and_they_come_last():
         assert torch.equal(one["rgb"], other["rgb"])
     heard = both.view(0, "sound")
     assert heard.shape == (2, 1, 4, 20)
-    same = replace(raw, sound=raw.sound[:1, :1].expand(2, 2, -1).clone())
+    samples = raw.sound.samples[:1, :1].expand(2, 2, -1).clone()
+    same = replace(raw, sound=replace(raw.sound, samples=samples))
     again = ViewTransform(CLIP, ("sound",), sound=SPEC).train(same, torch.Generator().manual_seed(3))
     views = [again.view(v, "sound")[b] for v in range(2) for b in range(2)]
     assert all(not torch.equal(a, b) for n, a in enumerate(views) for b in views[:n])
@@ -96,7 +96,8 @@ def test_each_clip_has_draws_of_its_own_and_they_come_last():
 def test_evaluation_draws_nothing():
     raw = make_raw()
     batch = ViewTransform(CLIP, ("sound",), TransformConfig(sound=SoundAugment(gain=20)), sound=SPEC).evaluate(raw)
-    torch.testing.assert_close(batch.view(1, "sound"), sound_view(raw.sound[:, 1], raw.sound_valid[:, 1], SPEC))
+    expected = sound_view(raw.sound.samples[:, 1], raw.sound.valid[:, 1], SPEC)
+    torch.testing.assert_close(batch.view(1, "sound"), expected)
     crops = list(ViewTransform(CLIP, ("sound",), sound=SPEC).ten_crops(raw))
     assert len(crops) == 1
 

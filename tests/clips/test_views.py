@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from oracles import transforms as oracle
 
-from kinema.core.clips import ClipSpec, RawClips
+from kinema.core.clips import ClipSpec, MotionField, RawClips
 from kinema.core.errors import ConfigError, DataError, ShapeError
 from kinema.data.clips.transforms import (
     MOTION_LIMIT,
@@ -28,21 +30,20 @@ def seeded(seed=0):
 
 def raw_clips(b=3, v=2, t=4, height=40, width=56, seed=0, motion=True):
     g = seeded(seed)
-    extent = torch.tensor([[height, width], [height, width - 9], [height - 5, width]])[:b]
+    frames = torch.randint(0, 256, (b, v, t + 1, height, width, 3), dtype=torch.uint8, generator=g)
+    field = MotionField(
+        0.05 * torch.randn(b, v, t, 10, 14, 2, generator=g),
+        torch.rand(b, v, t, 10, 14, generator=g) > 0.2,
+        torch.tensor([[10, 14], [10, 12], [9, 14]])[:b],
+    )
     return RawClips(
-        frames=torch.randint(0, 256, (b, v, t + 1, height, width, 3), dtype=torch.uint8, generator=g),
-        motion=0.05 * torch.randn(b, v, t, 10, 14, 2, generator=g) if motion else None,
-        motion_valid=torch.rand(b, v, t, 10, 14, generator=g) > 0.2 if motion else None,
-        extent=extent,
-        motion_extent=torch.tensor([[10, 14], [10, 12], [9, 14]])[:b] if motion else None,
+        frames=frames,
+        extent=torch.tensor([[height, width], [height, width - 9], [height - 5, width]])[:b],
+        motion=field if motion else None,
         index=torch.arange(b) + 5,
         source=torch.arange(b) + 50,
         label=torch.arange(b),
     )
-
-
-def replaced(raw, **changes):
-    return RawClips(**({name: getattr(raw, name) for name in raw.__dataclass_fields__} | changes))
 
 
 def test_shapes_order_in_memory_and_ids():
@@ -88,7 +89,7 @@ def test_residual_is_the_change_of_the_rgb_view():
 @pytest.mark.parametrize("frames", [2, 8])
 def test_a_clip_that_stands_still_has_no_residual(frames):
     raw = raw_clips(t=frames, motion=False)
-    raw = replaced(raw, frames=raw.frames[:, :, :1].expand_as(raw.frames).contiguous())
+    raw = replace(raw, frames=raw.frames[:, :, :1].expand_as(raw.frames).contiguous())
     transform = ViewTransform(ClipSpec(frames=frames, size=32, short_side=40), ("rgb", "residual"))
     for seed in range(5):
         batch = transform.train(raw, seeded(seed))
@@ -100,12 +101,9 @@ def test_a_clip_that_stands_still_has_no_residual(frames):
 def test_draws_are_repeatable_differ_by_clip_and_variant_and_do_not_depend_on_the_views():
     raw = raw_clips(b=2, v=1)
     same = raw.frames[:1].expand(2, 2, -1, -1, -1, -1).contiguous()
-    raw = replaced(
-        raw_clips(b=2),
-        frames=same,
-        extent=torch.tensor([[40, 56]]).expand(2, 2),
-        motion_extent=torch.tensor([[10, 14]] * 2),
-    )
+    raw = raw_clips(b=2)
+    field = replace(raw.motion, extent=torch.tensor([[10, 14]] * 2))
+    raw = replace(raw, frames=same, extent=torch.tensor([[40, 56]]).expand(2, 2), motion=field)
     whole = ViewTransform(SPEC, ALL).train(raw, seeded(1))
     again = ViewTransform(SPEC, ALL).train(raw, seeded(1))
     alone = ViewTransform(SPEC, ("rgb",)).train(raw, seeded(1))
@@ -150,13 +148,13 @@ def test_plain_second_leaves_the_sharpness_of_the_second_variant_alone():
 
 def test_padding_never_reaches_the_views():
     raw = raw_clips()
-    frames, motion, valid = raw.frames.clone(), raw.motion.clone(), raw.motion_valid.clone()
+    frames, motion, valid = raw.frames.clone(), raw.motion.values.clone(), raw.motion.valid.clone()
     for b in range(3):
-        (h, w), (gh, gw) = raw.extent[b].tolist(), raw.motion_extent[b].tolist()
+        (h, w), (gh, gw) = raw.extent[b].tolist(), raw.motion.extent[b].tolist()
         for x, y, z, value in ((frames, h, w, 255), (motion, gh, gw, float("nan")), (valid, gh, gw, False)):
             x[b, :, :, y:] = value
             x[b, :, :, :, z:] = value
-    other = replaced(raw, frames=frames, motion=motion, motion_valid=valid)
+    other = replace(raw, frames=frames, motion=replace(raw.motion, values=motion, valid=valid))
     transform = ViewTransform(SPEC, ALL)
     for seed in range(3):
         for name in ALL:
@@ -170,14 +168,14 @@ def test_motion_equals_the_loops():
     crop = Geometry(
         *(torch.tensor(v) for v in ([0.1, 0.3], [0.2, 0.0], [0.8, 0.5], [0.7, 0.4])), torch.tensor([False, True])
     )
-    out = motion_view(raw.motion[:, 0], raw.motion_valid[:, 0], raw.motion_extent, crop, 9)
+    out = motion_view(raw.motion.window(0), crop, 9)
     assert (out == 0).any()
     assert (out.abs() == MOTION_LIMIT).any()
-    rows, columns = crop.matrices(raw.motion_extent, 10, 14, 9)
+    rows, columns = crop.matrices(raw.motion.extent, 10, 14, 9)
     for b in range(2):
         expected = oracle.motion_view(
-            raw.motion[b, 0, 1],
-            raw.motion_valid[b, 0, 1],
+            raw.motion.values[b, 0, 1],
+            raw.motion.valid[b, 0, 1],
             rows[b].numpy(),
             columns[b].numpy(),
             float(crop.height[b]),
@@ -208,9 +206,9 @@ def test_the_motion_view_says_by_how_many_pixels_the_rgb_view_moves(flip):
     dx, dy, t = 1.5, -0.75, 4
     frames = torch.stack([bump(30 + dx * i, 24 + dy * i) for i in range(t + 1)])[None, None]
     motion = torch.tensor([dx / 64, dy / 48]).expand(1, 1, t, 12, 16, 2)
-    valid = torch.ones(1, 1, t, 12, 16, dtype=torch.bool)
+    field = MotionField(motion, torch.ones(1, 1, t, 12, 16, dtype=torch.bool), torch.tensor([[12, 16]]))
     one = torch.tensor([0])
-    raw = RawClips(frames, motion, valid, torch.tensor([[48, 64]]), torch.tensor([[12, 16]]), one, one, one)
+    raw = RawClips(frames, torch.tensor([[48, 64]]), index=one, source=one, label=one, motion=field)
     config = TransformConfig(area_min=0.5, area_max=0.9, flip=flip, jitter_p=0.0, grey_p=0.0, blur_p=0.0)
     transform = ViewTransform(ClipSpec(frames=t, size=64, short_side=64), ("rgb", "motion"), config)
     seen = 0
@@ -231,9 +229,8 @@ def test_the_motion_view_says_by_how_many_pixels_the_rgb_view_moves(flip):
 def test_a_mirrored_clip_gives_the_mirrored_views_with_dx_negated():
     raw = raw_clips(b=1)
     sign = torch.tensor([-1.0, 1.0])
-    mirrored = replaced(
-        raw, frames=raw.frames.flip(4), motion=raw.motion.flip(4) * sign, motion_valid=raw.motion_valid.flip(4)
-    )
+    field = MotionField(raw.motion.values.flip(4) * sign, raw.motion.valid.flip(4), raw.motion.extent)
+    mirrored = replace(raw, frames=raw.frames.flip(4), motion=field)
     transform = ViewTransform(SPEC, ALL)
     ours, theirs = transform.evaluate(raw), transform.evaluate(mirrored)
     for v in range(2):
@@ -247,7 +244,8 @@ def test_evaluation_of_windows_is_that_of_each_window():
     raw = raw_clips(v=3)
     windows = ViewTransform(SPEC, ALL).evaluate(raw)
     assert len(windows.variants) == 3
-    last = replaced(raw, frames=raw.frames[:, 2:], motion=raw.motion[:, 2:], motion_valid=raw.motion_valid[:, 2:])
+    field = replace(raw.motion, values=raw.motion.values[:, 2:], valid=raw.motion.valid[:, 2:])
+    last = replace(raw, frames=raw.frames[:, 2:], motion=field)
     for name in ALL:
         torch.testing.assert_close(windows.view(2, name), ViewTransform(SPEC, ALL).evaluate(last).view(0, name))
 
@@ -266,9 +264,9 @@ def test_bad_clips_are_refused():
         transform.evaluate(raw_clips(t=6))
     raw = raw_clips()
     with pytest.raises(ShapeError, match="extent runs"):
-        transform.evaluate(replaced(raw, extent=raw.extent + 1))
-    with pytest.raises(ShapeError, match="motion_extent runs"):
-        transform.evaluate(replaced(raw, motion_extent=raw.motion_extent * 0))
+        transform.evaluate(replace(raw, extent=raw.extent + 1))
+    with pytest.raises(ShapeError, match=r"RawClips.motion.extent runs"):
+        transform.evaluate(replace(raw, motion=replace(raw.motion, extent=raw.motion.extent * 0)))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import torch
 from debug_size import BATCH, CLIPS, TEXTS, fill, generator, make_batch, make_config, make_method, make_plan
 
-from kinema.core.clips import VIEWS
+from kinema.core.clips import VIEWS, ClipCompanions
 from kinema.core.errors import CheckpointError, ConfigError, ShapeError, UsageError
 from kinema.recipes.json import recipe_from_plain, recipe_to_plain
 from kinema.recipes.table import METHODS, method_entry
@@ -49,11 +49,19 @@ def test_missing_companions_are_named(name):
     method = make_method(name)
     step = fill(method)
     batch = make_batch(method, step)
-    held = [key for key in ("keyframe", "motion_clips", "motion_clips_valid") if getattr(batch, key) is not None]
-    assert bool(held) == (method.needs.companions is not None)
-    for key in held:
+    assert (batch.companions is not None) == (method.needs.companions is not None)
+    if batch.companions is None:
+        return
+    still, motion = batch.companions.keyframe, batch.companions.motion
+    assert still is not None
+    assert motion is not None
+    for key, kept in (
+        ("motion_clips", ClipCompanions(still)),
+        ("keyframe", ClipCompanions(motion=motion)),
+        ("keyframe", None),
+    ):
         with pytest.raises(ShapeError, match=f"asks for '{key}'") as caught:
-            method.loss(replace(batch, **{key: None}), generator(step))
+            method.loss(replace(batch, companions=kept), generator(step))
         assert "needs.companions" in caught.value.hint
 
 

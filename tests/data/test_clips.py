@@ -26,21 +26,21 @@ def test_collate_pads_at_the_bottom_and_right():
     assert raw.frames.shape == (2, 2, 5, 8, 9, 3)
     assert raw.frames.dtype == torch.uint8
     assert raw.extent.tolist() == [[6, 9], [8, 5]]
-    assert raw.motion_extent.tolist() == [[2, 3], [3, 2]]
+    assert raw.motion.extent.tolist() == [[2, 3], [3, 2]]
     assert (raw.frames[0, :, :, :6] == 7).all()
     assert (raw.frames[0, :, :, 6:] == 0).all()
     assert (raw.frames[1, :, :, :, :5] == 9).all()
     assert (raw.frames[1, :, :, :, 5:] == 0).all()
-    assert raw.motion.shape == (2, 2, 4, 3, 3, 2)
-    assert raw.motion_valid.dtype == torch.bool
-    assert raw.motion_valid.sum(dim=(1, 2, 3, 4)).tolist() == [2 * 4 * 6, 2 * 4 * 6]
+    assert raw.motion.values.shape == (2, 2, 4, 3, 3, 2)
+    assert raw.motion.valid.dtype == torch.bool
+    assert raw.motion.valid.sum(dim=(1, 2, 3, 4)).tolist() == [2 * 4 * 6, 2 * 4 * 6]
     assert (raw.index.tolist(), raw.source.tolist(), raw.label.tolist()) == ([4, 2], [1, 0], [-1, 3])
 
 
 def test_collate_without_motion():
     whole = windows(6, 9, 2, 3, 7)
     raw = collate([Clip(Windows(whole.frames, None, None), 0, 0, 0)])
-    assert (raw.motion, raw.motion_valid, raw.motion_extent) == (None, None, None)
+    assert (raw.motion, raw.sound, raw.companions) == (None, None, None)
 
 
 @pytest.mark.parametrize("processes", [0, 2])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from kinema.core.clips import ClipSpec, Companions
-from kinema.core.errors import ConfigError, DataError, ShapeError, VideoError
+from kinema.core.errors import ConfigError, DataError, VideoError
 from kinema.data import ClipDataset, ClipRequest, ClipSampler, ClipStore, collate, decode, keyframes, scan
 from kinema.data.clips.companions import NOWHERE, place_keyframe, place_motion, window_room
 from kinema.data.video.manifest import Manifest
@@ -225,30 +225,20 @@ def test_clips_of_two_sizes_are_padded_together(manifest, spec):
     ]
     clips = [data[request] for request in requests]
     raw = collate(clips)
-    assert raw.keyframe.shape == raw.frames.shape[:1] + raw.frames.shape[3:]
+    keyframe, motion = raw.companions.keyframe, raw.companions.motion
+    assert keyframe.shape == raw.frames.shape[:1] + raw.frames.shape[3:]
     assert raw.motion is None
-    assert raw.motion_clips.shape == (2, 2, 5, *raw.motion_extent.amax(0).tolist(), 2)
+    assert motion.values.shape == (2, 2, 5, *motion.extent.amax(0).tolist(), 2)
     for row, clip in enumerate(clips):
-        (height, width), (h, w) = raw.extent[row].tolist(), raw.motion_extent[row].tolist()
-        np.testing.assert_array_equal(raw.keyframe[row, :height, :width].numpy(), clip.windows.keyframe)
-        np.testing.assert_array_equal(raw.motion_clips[row, :, :, :h, :w].numpy(), clip.windows.motion_clips)
-        assert not raw.motion_clips_valid[row, :, :, h:].any()
-        assert raw.motion_clips_valid[row].flatten(1).any(1).tolist() == [True, False]
+        (height, width), (h, w) = raw.extent[row].tolist(), motion.extent[row].tolist()
+        np.testing.assert_array_equal(keyframe[row, :height, :width].numpy(), clip.windows.keyframe)
+        np.testing.assert_array_equal(motion.values[row, :, :, :h, :w].numpy(), clip.windows.motion_clips)
+        assert not motion.valid[row, :, :, h:].any()
+        assert motion.valid[row].flatten(1).any(1).tolist() == [True, False]
+    both = collate([ClipDataset(data.store)[request] for request in requests])
+    assert torch.equal(both.motion.extent, both.companions.motion.extent)
     twice = replace(raw, frames=raw.frames.repeat(1, 3, 1, 1, 1, 1)).split_variants()
-    assert torch.equal(twice.motion_clips[4], raw.motion_clips[1])
-
-
-def test_records_that_contradict_themselves_are_refused(manifest, spec):
-    data = ClipDataset(ClipStore(manifest, spec, motion=True, cache=None))
-    raw = collate([data[ClipRequest(0, (0,), keyframe=0, motion_starts=(12,), motion_frames=5)]])
-    for changes, message in (
-        ({"keyframe": raw.keyframe[:, 1:]}, r"RawClips.keyframe"),
-        ({"motion_clips": None}, "together|with motion_clips_valid"),
-        ({"motion_clips": raw.motion_clips[:, :, 1:]}, r"RawClips.motion_clips is \(1, 1, 4"),
-        ({"motion_extent": None}, "motion_extent"),
-    ):
-        with pytest.raises(ShapeError, match=message):
-            replace(raw, **changes)
+    assert torch.equal(twice.companions.motion.values[4], motion.values[1])
 
 
 def test_a_broken_video_is_replaced_with_its_company(make_video, spec, tmp_path):

@@ -105,14 +105,16 @@ def test_clips_are_collated_with_their_sound(chosen):
     store = ClipStore(chosen, SPEC, motion=False, cache=None, sound=SOUND)
     rows = [row_of(chosen, "clicks"), row_of(chosen, "tone")]
     raw = collate([ClipDataset(store)[ClipRequest(row, (3, 8))] for row in rows])
-    assert raw.sound.shape == raw.sound_valid.shape == (2, 2, SOUND.read)
+    assert raw.sound.samples.shape == raw.sound.valid.shape == (2, 2, SOUND.read)
     apart = raw.split_variants()
-    assert apart.sound.shape == (4, 1, SOUND.read)
-    np.testing.assert_array_equal(apart.sound[1, 0], raw.sound[0, 1])
+    assert apart.sound.samples.shape == (4, 1, SOUND.read)
+    np.testing.assert_array_equal(apart.sound.samples[1, 0], raw.sound.samples[0, 1])
     without = collate([ClipDataset(store, sound=False)[ClipRequest(row, (3, 8))] for row in rows])
     assert without.sound is None
-    with pytest.raises(ShapeError, match=r"RawClips\.sound is \(2, 2, 10\)"):
-        replace(raw, sound=raw.sound[..., :10])
+    with pytest.raises(ShapeError, match=r"Waveform\.valid is torch.bool .*; expected bool \[2, 2, 10\]"):
+        replace(raw.sound, samples=raw.sound.samples[..., :10])
+    with pytest.raises(ShapeError, match=r"RawClips\.sound is \(4, 1, .*; expected \[2, 2, S\]"):
+        replace(raw, sound=apart.sound)
 
 
 def test_only_a_store_with_sound_has_another_name(chosen):

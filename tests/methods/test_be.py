@@ -8,6 +8,7 @@ from debug_size import BATCH, fill, generator, make_batch, make_config, make_met
 from oracles import objectives as oracle
 from torch.nn.functional import mse_loss
 
+from kinema.core.clips import Negatives
 from kinema.core.errors import ConfigError, ShapeError
 from kinema.data.clips.transforms import Elsewhere, StaticFrame, mixed
 from kinema.methods import BEConfig, BETriplet
@@ -28,15 +29,15 @@ def test_the_contrast_against_loops(siblings, negatives):
         method.commit(method.loss(make_batch(method, step - back), generator(0)))
     batch = make_batch(method, step)
     q, k = doubled(method.f_q, batch.view(0, "rgb")), doubled(method.f_k, batch.view(1, "rgb"))
-    (n,) = (doubled(method.f_k, x) for x in batch.negatives_in("rgb"))
+    (n,) = (doubled(method.f_k, x) for x in batch.negatives.view("rgb"))
     memory, kept = method.queue.features("rgb").double().tolist(), method.queue.source.tolist()
-    assert 0 < int(batch.negatives_valid.sum()) < BATCH
+    assert 0 < int(batch.negatives.valid.sum()) < BATCH
     losses = []
     for clip in range(BATCH):
         others = [(k[i], int(batch.source[i])) for i in range(BATCH) if i != clip and negatives != "queue"]
         others += [pair for pair in zip(memory, kept, strict=True) if negatives != "batch"]
         keys = [key for key, source in others if siblings == "negatives" or source != int(batch.source[clip])]
-        keys += [n[clip]] if batch.negatives_valid[clip, 0] else []
+        keys += [n[clip]] if batch.negatives.valid[clip, 0] else []
         losses.append(oracle.info_nce([q[clip]], [k[clip]], keys, 0.2))
     got = method.loss(batch, generator(step)).total
     assert float(got.detach()) == pytest.approx(sum(losses) / BATCH, rel=1e-5)
@@ -47,18 +48,18 @@ def test_the_triplet_against_loops():
     assert isinstance(method, BETriplet)
     batch = make_batch(method, 0)
     q, k = (torch.tensor(doubled(method.tower, batch.view(variant, "rgb"))) for variant in (0, 1))
-    n = torch.tensor(doubled(method.tower, batch.negatives_in("rgb")[0]))
+    n = torch.tensor(doubled(method.tower, batch.negatives.view("rgb")[0]))
     told = [
         max(0.0, float((q[i] - k[i]).norm() - (q[i] - n[i]).norm()) + 0.2)
         for i in range(BATCH)
-        if batch.negatives_valid[i, 0]
+        if batch.negatives.valid[i, 0]
     ]
     assert any(told)
     losses = method.loss(batch, generator(0))
     assert losses.ready
     assert float(losses.total.detach()) == pytest.approx(sum(told) / len(told), rel=1e-4)
     with pytest.raises(ShapeError, match="no negatives"):
-        method.loss(replace(batch, negatives=(), negatives_valid=None), generator(0))
+        method.loss(replace(batch, negatives=Negatives()), generator(0))
 
 
 def test_what_it_asks_of_its_batch():

@@ -11,7 +11,7 @@ from tiny_runs import assert_same_run, rows, tiny_plan
 from torch.nn.functional import normalize
 
 from kinema import api
-from kinema.core.clips import ClipSpec, Companions
+from kinema.core.clips import ClipSpec, Companions, MotionClips
 from kinema.core.errors import ConfigError, DataError, ShapeError, TrainingError
 from kinema.core.method import TrainingContext
 from kinema.methods import CMDConfig
@@ -108,7 +108,7 @@ def test_the_gradient_reaches_both_sides_of_each_task_and_a_task_can_be_left_out
     method = make_method("cmd", **weights)
     assert method.needs.companions == companions
     batch = make_batch(method, 0)
-    assert (batch.keyframe is not None, batch.motion_clips is not None) == (
+    assert (batch.companions.keyframe is not None, batch.companions.motion is not None) == (
         bool(CONTEXT & reached),
         bool(MOTION & reached),
     )
@@ -167,15 +167,22 @@ def test_the_motion_alone_has_one_temperature():
     assert torch.equal(losses.total, still.loss(batch, generator(0)).total)
 
 
+def with_motion(batch, clips):
+    return replace(batch, companions=replace(batch.companions, motion=clips))
+
+
 def test_a_motion_clip_that_is_missing_is_never_looked_at():
     method = make_method("cmd", norm="batch")
     batch = make_batch(method, 0)
-    assert not batch.motion_clips_valid.all()
-    spoilt = torch.where(batch.motion_clips_valid[:, :, None, None, None, None], batch.motion_clips, torch.tensor(99.0))
-    one, other = (method.loss(replace(batch, motion_clips=x), generator(0)) for x in (batch.motion_clips, spoilt))
+    clips = batch.motion_clips()
+    assert not clips.valid.all()
+    spoilt = torch.where(clips.valid[:, :, None, None, None, None], clips.values, torch.tensor(99.0))
+    one, other = (
+        method.loss(with_motion(batch, replace(clips, values=x)), generator(0)) for x in (clips.values, spoilt)
+    )
     assert torch.equal(one.total, other.total)
-    nothing = replace(batch, motion_clips_valid=torch.zeros_like(batch.motion_clips_valid))
-    losses = method.loss(nothing, generator(0))
+    nothing = replace(clips, valid=torch.zeros_like(clips.valid))
+    losses = method.loss(with_motion(batch, nothing), generator(0))
     assert float(losses.terms["motion"]) == 0
     assert torch.isfinite(losses.total)
     losses.total.backward()
@@ -183,11 +190,11 @@ def test_a_motion_clip_that_is_missing_is_never_looked_at():
 
 def test_what_is_there_keeps_its_place_where_something_is_missing():
     method = make_method("cmd")
-    batch = make_batch(method, 0)
-    there = batch.motion_clips_valid
+    clips = make_batch(method, 0).motion_clips()
+    there = clips.valid
     with torch.no_grad():
-        some = method.true_motion(batch.motion_clips, there)
-        whole = method.true_motion(batch.motion_clips, torch.ones_like(there))
+        some = method.true_motion(clips)
+        whole = method.true_motion(replace(clips, valid=torch.ones_like(there)))
     torch.testing.assert_close(some[there], whole[there], atol=1e-5, rtol=1e-5)
     assert (some[~there] == 0).all()
     assert (whole[0, 0] - whole[0, 1]).abs().max() > 0.01
@@ -200,7 +207,7 @@ def test_what_follows_a_clip_is_told_by_its_order():
     losses = method.loss(batch, generator(0))
     backwards = replace(batch, variants=({"rgb": batch.view(0, "rgb").flip(2)},))
     assert abs(method.loss(backwards, generator(0)).terms["motion"] - losses.terms["motion"]) > 1e-4
-    exchanged = replace(batch, keyframe=batch.keyframe.roll(1, 0))
+    exchanged = replace(batch, companions=replace(batch.companions, keyframe=batch.keyframe().roll(1, 0)))
     told = method.loss(exchanged, generator(0)).terms
     assert abs(told["context"] - losses.terms["context"]) > 1e-4
     assert torch.equal(told["motion"], losses.terms["motion"])
@@ -295,10 +302,10 @@ def test_a_run_reads_what_the_method_wants_and_goes_on_where_it_was(tiny_folder,
     api.pretrain(plan, tiny_folder, tmp_path / "cut", cache=tiny_cache, device="cpu", resume=True)
     assert_same_run(tmp_path / "whole", tmp_path / "cut")
     batch = seen[0]
-    assert batch.keyframe.shape == (4, 3, 16, 16)
-    assert batch.motion_clips.shape == (4, 4, 2, 3, 16, 16)
-    assert batch.motion_clips_valid.all()
-    assert batch.motion_clips.abs().mean() > 0.1
+    assert batch.keyframe().shape == (4, 3, 16, 16)
+    assert batch.motion_clips().values.shape == (4, 4, 2, 3, 16, 16)
+    assert batch.motion_clips().valid.all()
+    assert batch.motion_clips().values.abs().mean() > 0.1
     assert rows(tmp_path / "whole")[-1]["loss"] > 0
     assert "cmd" in api.load(tmp_path / "whole").name
 
@@ -352,8 +359,8 @@ def test_the_papers_preset_is_the_papers():
     assert (len(method.predictor.encoder), len(method.predictor.decoder)) == (2, 4)
     assert (method.motion_net.dim, method.keyframe_net.dim) == (512, 512)
     with torch.no_grad():
-        clips, there = torch.randn(1, 4, 2, 8, 112, 112), torch.tensor([[True, True, False, True]])
-        m = method.eval().true_motion(clips, there)
+        clips = MotionClips(torch.randn(1, 4, 2, 8, 112, 112), torch.tensor([[True, True, False, True]]))
+        m = method.eval().true_motion(clips)
     assert m.shape == (1, 4, 49, 512)
     assert (m[0, 2] == 0).all()
     torch.testing.assert_close(m[0, [0, 1, 3]].norm(dim=-1), torch.ones(3, 49))

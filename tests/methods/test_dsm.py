@@ -7,6 +7,7 @@ import torch
 from debug_size import BATCH, fill, generator, make_batch, make_config, make_method
 from oracles import objectives as oracle
 
+from kinema.core.clips import Negatives
 from kinema.core.errors import ConfigError, ShapeError
 from kinema.data.clips.transforms import BrokenMotion, LocalWarp
 from kinema.methods import DSMTriplets
@@ -26,12 +27,12 @@ def test_the_contrast_has_k_plus_two_logits():
         for tower, x in (
             (method.f_q, batch.view(0, "rgb")),
             (method.f_k, batch.view(1, "rgb")),
-            (method.f_k, batch.negatives_in("rgb")[0]),
+            (method.f_k, batch.negatives.view("rgb")[0]),
         )
     )
     memory, losses = method.queue.features("rgb").double().tolist(), []
     for clip in range(BATCH):
-        own = [n[clip]] if batch.negatives_valid[clip, 0] else []
+        own = [n[clip]] if batch.negatives.valid[clip, 0] else []
         losses.append(oracle.info_nce([q[clip]], [k[clip]], [*memory, *own], 0.2))
     got = method.loss(batch, generator(step)).total
     assert float(got.detach()) == pytest.approx(sum(losses) / BATCH, rel=1e-5)
@@ -43,7 +44,7 @@ def test_the_two_triplets_against_loops():
     assert isinstance(method, DSMTriplets)
     batch = make_batch(method, 0)
     q, k = (doubled(method.tower, batch.view(variant, "rgb")) for variant in (0, 1))
-    n, valid = doubled(method.tower, batch.negatives_in("rgb")[0]), batch.negatives_valid[:, 0]
+    n, valid = doubled(method.tower, batch.negatives.view("rgb")[0]), batch.negatives.valid[:, 0]
 
     def hinge(clip, negative):
         return max(0.0, float((q[clip] - k[clip]).norm() - (q[clip] - n[negative]).norm()) + 0.5)
@@ -56,11 +57,11 @@ def test_the_two_triplets_against_loops():
     assert float(losses.terms["intra"]) == pytest.approx(sum(intra) / len(intra), rel=1e-4)
     assert float(losses.terms["inter"]) == pytest.approx(sum(inter) / len(inter), rel=1e-4)
     torch.testing.assert_close(losses.total.detach(), losses.terms["intra"] + losses.terms["inter"])
-    whole = replace(batch, negatives_valid=None)
+    whole = replace(batch, negatives=replace(batch.negatives, valid=None))
     every = [hinge(clip, clip) for clip in range(BATCH)]
     assert float(method.loss(whole, generator(0)).terms["intra"]) == pytest.approx(sum(every) / BATCH, rel=1e-4)
     with pytest.raises(ShapeError, match="no negatives"):
-        method.loss(replace(batch, negatives=(), negatives_valid=None), generator(0))
+        method.loss(replace(batch, negatives=Negatives()), generator(0))
 
 
 def test_what_it_asks_of_its_batch():

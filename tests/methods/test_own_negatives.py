@@ -8,6 +8,8 @@ from debug_size import BATCH, fill, generator, make_batch, make_method
 from oracles import objectives as oracle
 from tiny_runs import VIDEO_METHODS
 
+from kinema.core.clips import Negatives
+
 TAKING = [name for name in VIDEO_METHODS if make_method(name).needs.negatives]
 KEEP = {"cpr": {"own_key": "keep"}}
 """Under which every clip has a positive, so that the oracle below need not drop any."""
@@ -24,7 +26,7 @@ def with_negatives(batch, count, valid=None, seed=0):
     made = tuple(
         {view: torch.randn(x.shape, generator=draw) for view, x in batch.variants[0].items()} for _ in range(count)
     )
-    return replace(batch, negatives=made, negatives_valid=valid)
+    return replace(batch, negatives=Negatives(made, valid))
 
 
 def total(method, batch, step):
@@ -47,8 +49,8 @@ def test_one_that_nobody_has_changes_nothing_and_one_that_somebody_has_costs(nam
     there = total(method, with_negatives(batch, 1, one), step)
     assert there > masked + 1e-4
     other = with_negatives(batch, 1, one)
-    changed = {view: torch.where(one.view(-1, 1, 1, 1, 1), x, -x) for view, x in other.negatives[0].items()}
-    torch.testing.assert_close(total(method, replace(other, negatives=(changed,)), step), there)
+    changed = {view: torch.where(one.view(-1, 1, 1, 1, 1), x, -x) for view, x in other.negatives.views[0].items()}
+    torch.testing.assert_close(total(method, replace(other, negatives=Negatives((changed,), one)), step), there)
 
 
 @pytest.mark.parametrize("name", [name for name in TAKING if name in ("moco", "simclr", "cpr", "cpr-bank")])
@@ -64,7 +66,7 @@ def test_moco_with_its_batch_its_queue_and_each_clips_own():
     batch = with_negatives(batch, 2, valid)
     with torch.no_grad():
         q, k = method.f_q(batch.view(0, "rgb")).double().tolist(), method.f_k(batch.view(1, "rgb")).double().tolist()
-        n = [method.f_k(x).double().tolist() for x in batch.negatives_in("rgb")]
+        n = [method.f_k(x).double().tolist() for x in batch.negatives.view("rgb")]
     memory, losses = method.queue.features("rgb").double().tolist(), []
     for clip in range(BATCH):
         source = int(batch.source[clip])

@@ -34,8 +34,8 @@ def test_clips_are_those_of_the_store(tmp_path, make_tiny_video, motion, starts)
     np.testing.assert_array_equal(np.concatenate([raw.frames[0].numpy() for raw in got]), expected.frames)
     if motion:
         assert expected.motion_valid.any()
-        np.testing.assert_array_equal(np.concatenate([raw.motion[0].numpy() for raw in got]), expected.motion)
-        valid = np.concatenate([raw.motion_valid[0].numpy() for raw in got])
+        np.testing.assert_array_equal(np.concatenate([raw.motion.values[0].numpy() for raw in got]), expected.motion)
+        valid = np.concatenate([raw.motion.valid[0].numpy() for raw in got])
         np.testing.assert_array_equal(valid, expected.motion_valid)
 
 
@@ -47,8 +47,8 @@ def test_the_last_frame_of_a_short_video_is_held(tmp_path, make_tiny_video, moti
     expected = store.read(0, (0,))
     np.testing.assert_array_equal(chunk.raw.frames[0].numpy(), expected.frames)
     if motion:
-        np.testing.assert_array_equal(chunk.raw.motion[0].numpy(), expected.motion)
-        np.testing.assert_array_equal(chunk.raw.motion_valid[0].numpy(), expected.motion_valid)
+        np.testing.assert_array_equal(chunk.raw.motion.values[0].numpy(), expected.motion)
+        np.testing.assert_array_equal(chunk.raw.motion.valid[0].numpy(), expected.motion_valid)
 
 
 def test_frames_are_let_go_of(tmp_path, make_tiny_video, monkeypatch):

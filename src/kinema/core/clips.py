@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from kinema.core.errors import ConfigError, ShapeError
+from kinema.core.records import mapped
+
+C = TypeVar("C")
 
 VIEWS: Mapping[str, int] = {"rgb": 3, "residual": 3, "motion": 2, "sound": 1}
 """The views of a clip and their channels: three of its pictures, and one of its sound."""
@@ -268,136 +271,212 @@ class ClipNeeds:
 
 
 @dataclass(frozen=True)
+class MotionField:
+    """Motion vectors of a stream, on a grid of cells. Grids of different sizes are padded at the bottom and right.
+
+    Args:
+        values: float [B, ..., h, w, 2]: (dx, dy) of what is seen, from the frame before to this one, as a fraction of
+            the frame's (width, height).
+        valid: bool [B, ..., h, w]: where the stream has a vector.
+        extent: int64 [B, 2], rows and columns of the grid that are picture and not padding.
+    """
+
+    values: Tensor
+    valid: Tensor
+    extent: Tensor
+
+    def __post_init__(self) -> None:
+        shape = self.values.shape
+        if len(shape) < 4 or shape[-1] != 2:
+            raise ShapeError(f"MotionField.values is {tuple(shape)}; expected [B, ..., h, w, 2].")
+        _check("MotionField.valid", self.valid, *shape[:-1], dtype=torch.bool)
+        _check("MotionField.extent", self.extent, shape[0], 2)
+
+    def window(self, number: int) -> MotionField:
+        """The motion of one window, of a field of several: [B, T, h, w, 2] of [B, V, T, h, w, 2]."""
+        return MotionField(self.values[:, number], self.valid[:, number], self.extent)
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """Stretches of sound; see :class:`SoundSpec`.
+
+    Args:
+        samples: float [B, V, S] in [-1, 1].
+        valid: bool [B, V, S]: where the video's audio covers it; the rest is zero and no silence.
+    """
+
+    samples: Tensor
+    valid: Tensor
+
+    def __post_init__(self) -> None:
+        _check("Waveform.samples", self.samples, "B", "V", "S")
+        _check("Waveform.valid", self.valid, *self.samples.shape, dtype=torch.bool)
+
+
+@dataclass(frozen=True)
+class RawCompanions:
+    """What comes along of each clip's video, before any transform: one of the two, or both. See :class:`Companions`.
+
+    Args:
+        keyframe: uint8 [B, H, W, 3] or None: a keyframe of the stream, of the size of the clips' frames.
+        motion: [B, 1 + N, M, h, w, 2] or None: the motion clips, the target and N others; the motion from one frame of
+            the video to the next. Valid nowhere in a motion clip for which the video has no room.
+    """
+
+    keyframe: Tensor | None = None
+    motion: MotionField | None = None
+
+    def __post_init__(self) -> None:
+        _check_some("RawCompanions", self.keyframe, self.motion)
+        if self.keyframe is not None:
+            _check("RawCompanions.keyframe", self.keyframe, "B", "H", "W", 3, dtype=torch.uint8)
+        if self.motion is not None:
+            _check("RawCompanions.motion", self.motion.values, "B", "1 + N", "M", "h", "w", 2)
+
+
+@dataclass(frozen=True)
 class RawClips:
     """Decoded clips before any transform. Clips of different sizes are padded at the bottom and right.
 
     Args:
         frames: uint8 [B, V, T+1, H, W, 3], RGB.
-        motion: float [B, V, T, h, w, 2] or None: (dx, dy) of what is seen, from the frame before to this one, as a
-            fraction of the frame's (width, height).
-        motion_valid: bool [B, V, T, h, w] or None: where the stream has a motion vector.
         extent: int64 [B, 2], rows and columns of ``frames`` that are picture and not padding.
-        motion_extent: int64 [B, 2] or None, the same for the motion grid.
         index: int64 [B], the video's row in the manifest.
         source: int64 [B], the id of the recording that the video was cut from; equal ids are siblings.
         label: int64 [B], the class, or -1 where it is not known.
         elsewhere: bool [B] or None: where given, the last of the V windows is no variant of the clip but one from
             elsewhere in its video; False where the video has no room for one, and the window then means nothing.
-        keyframe: uint8 [B, H, W, 3] or None: a keyframe of each clip's video, of the size of ``frames``.
-        motion_clips: float [B, 1 + N, M, h, w, 2] or None: the target and N others, see :class:`Companions`; the motion
-            from one frame of the video to the next, in the unit of ``motion``.
-        motion_clips_valid: bool [B, 1 + N, M, h, w] or None: where the stream has a vector; nowhere in a motion clip
-            for which the video has no room.
-        sound: float [B, V, S] in [-1, 1] or None: the sound about the middle of each window, on the video's clock; see
-            :class:`SoundSpec`.
-        sound_valid: bool [B, V, S] or None: where the video's audio covers it; the rest is zero and no silence.
+        motion: [B, V, T, h, w, 2] or None: the motion from frame to frame.
+        sound: [B, V, S] or None: the sound about the middle of each window, on the video's clock.
+        companions: what comes along of each clip's video beside the clip; None for nothing.
     """
 
     frames: Tensor
-    motion: Tensor | None
-    motion_valid: Tensor | None
     extent: Tensor
-    motion_extent: Tensor | None
     index: Tensor
     source: Tensor
     label: Tensor
     elsewhere: Tensor | None = None
-    keyframe: Tensor | None = None
-    motion_clips: Tensor | None = None
-    motion_clips_valid: Tensor | None = None
-    sound: Tensor | None = None
-    sound_valid: Tensor | None = None
+    motion: MotionField | None = None
+    sound: Waveform | None = None
+    companions: RawCompanions | None = None
 
     def __post_init__(self) -> None:
-        if self.frames.dim() != 6 or self.frames.shape[-1] != 3 or self.frames.dtype != torch.uint8:
-            raise ShapeError(
-                f"RawClips.frames is {self.frames.dtype} {tuple(self.frames.shape)}; "
-                "expected uint8 [B, V, T+1, H, W, 3]."
-            )
-        b, v, t1 = self.frames.shape[:3]
-        if self.motion is not None and (self.motion.dim() != 6 or self.motion.shape[:3] != (b, v, t1 - 1)):
-            raise ShapeError(
-                f"RawClips.motion is {tuple(self.motion.shape)}; expected [{b}, {v}, {t1 - 1}, h, w, 2] "
-                f"to fit frames {tuple(self.frames.shape)}."
-            )
-        if (self.motion is None) != (self.motion_valid is None) or (self.motion_clips is None) != (
-            self.motion_clips_valid is None
-        ):
-            raise ShapeError("RawClips: motion is given with motion_valid, motion_clips with motion_clips_valid.")
-        if (self.motion is None and self.motion_clips is None) != (self.motion_extent is None):
-            raise ShapeError("RawClips: motion_extent is given where motion or motion_clips are, and nowhere else.")
-        self._check_companions()
-        self._check_sound()
-        for name in ("extent", "index", "source", "label"):
-            if getattr(self, name).shape[0] != b:
-                raise ShapeError(f"RawClips.{name} has {getattr(self, name).shape[0]} rows for {b} clips.")
+        _check("RawClips.frames", self.frames, "B", "V", "T+1", "H", "W", 3, dtype=torch.uint8)
+        b, v, t1, height, width, _ = self.frames.shape
+        _check("RawClips.extent", self.extent, b, 2)
+        for name in ("index", "source", "label"):
+            _check(f"RawClips.{name}", getattr(self, name), b)
         if self.elsewhere is not None and (self.elsewhere.shape != (b,) or v < 2):
             raise ShapeError(
                 f"RawClips.elsewhere is {tuple(self.elsewhere.shape)} beside {b} clips of {v} windows; "
                 f"expected [{b}], and a window beside the clip's own."
             )
-
-    def _check_companions(self) -> None:
-        b, clips, picture = len(self), self.motion_clips, (len(self), *self.frames.shape[3:])
-        if self.keyframe is not None and (self.keyframe.shape != picture or self.keyframe.dtype != torch.uint8):
-            raise ShapeError(
-                f"RawClips.keyframe is {self.keyframe.dtype} {tuple(self.keyframe.shape)}; expected uint8 {picture}."
-            )
-        if clips is None or self.motion_clips_valid is None:
-            return
-        valid = self.motion_clips_valid.shape
-        if clips.dim() != 6 or clips.shape[0] != b or clips.shape[:-1] != valid or clips.shape[-1] != 2:
-            raise ShapeError(
-                f"RawClips.motion_clips is {tuple(clips.shape)} and motion_clips_valid {tuple(valid)}; "
-                f"expected [{b}, 1 + N, M, h, w, 2] and the same without the last axis."
-            )
-
-    def _check_sound(self) -> None:
-        if self.sound is None and self.sound_valid is None:
-            return
-        shapes = [None if x is None else tuple(x.shape) for x in (self.sound, self.sound_valid)]
-        if shapes[0] != shapes[1] or len(shapes[0] or ()) != 3 or shapes[0][:2] != tuple(self.frames.shape[:2]):  # type: ignore[index]
-            raise ShapeError(
-                f"RawClips.sound is {shapes[0]} and sound_valid {shapes[1]}; expected both of "
-                f"[{len(self)}, {self.frames.shape[1]}, S]."
-            )
+        if self.motion is not None:
+            _check("RawClips.motion", self.motion.values, b, v, t1 - 1, "h", "w", 2)
+        if self.sound is not None:
+            _check("RawClips.sound", self.sound.samples, b, v, "S")
+        beside = self.companions
+        if beside is not None and beside.keyframe is not None:
+            _check("RawClips.companions.keyframe", beside.keyframe, b, height, width, 3)
+        if beside is not None and beside.motion is not None:
+            _check("RawClips.companions.motion", beside.motion.values, b, "1 + N", "M", "h", "w", 2)
 
     def __len__(self) -> int:
         return self.frames.shape[0]
 
     def split_variants(self) -> RawClips:
-        """The V variants of each clip as V clips of one variant, clip by clip: [B, V, …] becomes [B V, 1, …]."""
+        """The V variants of each clip as V clips of one variant, clip by clip: [B, V, ...] becomes [B V, 1, ...]."""
         v = self.frames.shape[1]
-        moved: dict[str, Any] = {}
-        for name in self.__dataclass_fields__:
-            value = getattr(self, name)
-            if value is not None:
-                stacked = name in ("frames", "motion", "motion_valid", "sound", "sound_valid")
-                value = value.flatten(0, 1)[:, None] if stacked else value.repeat_interleave(v, dim=0)
-            moved[name] = value
-        return RawClips(**moved)
+
+        def apart(x: Tensor) -> Tensor:
+            return x.flatten(0, 1)[:, None]
+
+        def repeated(x: Tensor) -> Tensor:
+            return x.repeat_interleave(v, dim=0)
+
+        names = ("extent", "index", "source", "label", "elsewhere", "companions")
+        rest: dict[str, Any] = {name: mapped(getattr(self, name), repeated) for name in names}
+        if (motion := self.motion) is not None:
+            motion = MotionField(apart(motion.values), apart(motion.valid), repeated(motion.extent))
+        return RawClips(apart(self.frames), **rest, motion=motion, sound=mapped(self.sound, apart))
 
     def first(self, number: int) -> RawClips:
         """The first clips."""
-        values: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        moved: dict[str, Any] = {name: None if value is None else value[:number] for name, value in values.items()}
-        return RawClips(**moved)
+        return mapped(self, lambda x: x[:number])
 
     def to(self, device: torch.device | str) -> RawClips:
         """The same clips on another device."""
-        moved: dict[str, Any] = {}
-        for name in self.__dataclass_fields__:
-            value = getattr(self, name)
-            moved[name] = None if value is None else value.to(device, non_blocking=True)
-        return RawClips(**moved)
+        return mapped(self, lambda x: x.to(device, non_blocking=True))
 
     def pin_memory(self) -> RawClips:
         """The same clips in page-locked memory, for faster copies to a GPU."""
-        moved: dict[str, Any] = {}
-        for name in self.__dataclass_fields__:
-            value = getattr(self, name)
-            moved[name] = None if value is None else value.pin_memory()
-        return RawClips(**moved)
+        return mapped(self, Tensor.pin_memory)
+
+
+@dataclass(frozen=True)
+class MotionClips:
+    """The motion clips beside each clip, as a method sees them: the target and N others, see :class:`Companions`.
+
+    Args:
+        values: float [B, 1 + N, 2, M, s, s], in the geometry of the clip's first variant; s is the view's side divided
+            by ``Companions.shrink``.
+        valid: bool [B, 1 + N]: which of them the video has and the stream has vectors for; the others are zeros that
+            mean nothing.
+    """
+
+    values: Tensor
+    valid: Tensor
+
+    def __post_init__(self) -> None:
+        _check("MotionClips.values", self.values, "B", "1 + N", 2, "M", "s", "s")
+        _check("MotionClips.valid", self.valid, *self.values.shape[:2], dtype=torch.bool)
+
+
+@dataclass(frozen=True)
+class ClipCompanions:
+    """What comes along beside each clip, as a method sees it: one of the two, or both. See :class:`Companions`.
+
+    Args:
+        keyframe: float [B, 3, S, S] or None: a keyframe of the clip's video, in the geometry of its first variant.
+        motion: the motion clips, or None.
+    """
+
+    keyframe: Tensor | None = None
+    motion: MotionClips | None = None
+
+    def __post_init__(self) -> None:
+        _check_some("ClipCompanions", self.keyframe, self.motion)
+        if self.keyframe is not None:
+            _check("ClipCompanions.keyframe", self.keyframe, "B", 3, "S", "S")
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """Negatives that each clip has for itself; see :class:`Disturbance`.
+
+    Args:
+        views: N mappings from the view's name to float [B, C, T, H, W], as of a variant; row i of each is a negative of
+            clip i, and of no other clip.
+        valid: bool [B, N], which clips have which negative; None where every clip has all.
+    """
+
+    views: tuple[Mapping[str, Tensor], ...] = ()
+    valid: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.valid is not None:
+            _check("Negatives.valid", self.valid, "B", len(self.views), dtype=torch.bool)
+            _check_views("Negatives.views", self.views, len(self.valid))
+
+    def view(self, name: str) -> list[Tensor]:
+        """One view of every negative, N times float [B, C, T, H, W]; empty where there are none.
+
+        Raises:
+            ShapeError: a negative has no such view; the message names those it has.
+        """
+        return [_view_of(negative, name) for negative in self.views]
 
 
 @dataclass(frozen=True)
@@ -409,50 +488,29 @@ class ClipBatch:
         index: int64 [B], the video's row in the manifest.
         source: int64 [B], the recording's id; equal ids are siblings.
         label: int64 [B], only where the method needs labels; None otherwise.
-        negatives: N further mappings like the variants; row i of each is a negative of clip i, and of no other clip.
-        negatives_valid: bool [B, N], which clips have which negative; None where every clip has all.
-        keyframe: float [B, 3, S, S] or None: a keyframe of each clip's video, in the geometry of the first variant.
-        motion_clips: float [B, 1 + N, 2, M, s, s] or None: the target and N others, see :class:`Companions`, in the
-            geometry of the first variant; s = S / ``Companions.shrink``.
-        motion_clips_valid: bool [B, 1 + N] or None: which of them the video has and the stream has vectors for; the
-            others are zeros that mean nothing.
+        negatives: those that each clip has for itself.
+        companions: what comes along of each clip's video beside the clip; None for nothing.
     """
 
     variants: tuple[Mapping[str, Tensor], ...]
     index: Tensor
     source: Tensor
     label: Tensor | None = None
-    negatives: tuple[Mapping[str, Tensor], ...] = ()
-    negatives_valid: Tensor | None = None
-    keyframe: Tensor | None = None
-    motion_clips: Tensor | None = None
-    motion_clips_valid: Tensor | None = None
+    negatives: Negatives = Negatives()
+    companions: ClipCompanions | None = None
 
     def __post_init__(self) -> None:
         if not self.variants:
             raise ShapeError("ClipBatch needs at least one variant of each clip.")
         b = self.index.shape[0]
-        for kind, group in (("variant", self.variants), ("negative", self.negatives)):
-            for number, variant in enumerate(group):
-                for name, x in variant.items():
-                    axes = view_axes(name)
-                    if x.dim() != axes.count(",") + 1 or x.shape[0] != b:
-                        expected = axes.replace("B", str(b), 1)
-                        raise ShapeError(
-                            f"ClipBatch {kind} {number}, view '{name}' is {tuple(x.shape)}; expected {expected}."
-                        )
-        valid = self.negatives_valid
-        if valid is not None and (valid.dtype != torch.bool or valid.shape != (b, len(self.negatives))):
-            raise ShapeError(
-                f"ClipBatch.negatives_valid is {valid.dtype} {tuple(valid.shape)}; expected bool "
-                f"[{b}, {len(self.negatives)}]."
-            )
-        if self.source.shape != self.index.shape:
-            raise ShapeError(f"ClipBatch.source is {tuple(self.source.shape)} for index {tuple(self.index.shape)}.")
-        for name, count in (("keyframe", 4), ("motion_clips", 6), ("motion_clips_valid", 2)):
-            companion = getattr(self, name)
-            if companion is not None and (companion.dim() != count or companion.shape[0] != b):
-                raise ShapeError(f"ClipBatch.{name} is {tuple(companion.shape)}; expected {count} axes and {b} rows.")
+        _check("ClipBatch.source", self.source, *self.index.shape)
+        _check_views("ClipBatch.variants", self.variants, b)
+        _check_views("ClipBatch.negatives.views", self.negatives.views, b)
+        beside = self.companions
+        if beside is not None and beside.keyframe is not None:
+            _check("ClipBatch.companions.keyframe", beside.keyframe, b, 3, "S", "S")
+        if beside is not None and beside.motion is not None:
+            _check("ClipBatch.companions.motion", beside.motion.values, b, "1 + N", 2, "M", "s", "s")
 
     def __len__(self) -> int:
         return self.index.shape[0]
@@ -470,27 +528,21 @@ class ClipBatch:
             )
         return _view_of(self.variants[variant], name)
 
-    def negatives_in(self, name: str) -> list[Tensor]:
-        """One view of every negative, N times float [B, C, T, H, W]; empty where the batch has none.
+    def keyframe(self) -> Tensor:
+        """The keyframe beside each clip, float [B, 3, S, S].
 
         Raises:
-            ShapeError: a negative has no such view; the message names those it has.
+            ShapeError: the batch holds none.
         """
-        return [_view_of(negative, name) for negative in self.negatives]
+        return _held(None if self.companions is None else self.companions.keyframe, "keyframe")
 
-    def companion(self, name: str) -> Tensor:
-        """What comes along beside the clips: 'keyframe', 'motion_clips' or 'motion_clips_valid'.
+    def motion_clips(self) -> MotionClips:
+        """The motion clips beside each clip.
 
         Raises:
-            ShapeError: the batch does not hold it.
+            ShapeError: the batch holds none.
         """
-        found: Tensor | None = getattr(self, name)
-        if found is None:
-            raise ShapeError(
-                f"The method asks for '{name}' beside each clip, and the batch holds none.",
-                "Sample with the companions that the method's needs.companions names.",
-            )
-        return found
+        return _held(None if self.companions is None else self.companions.motion, "motion_clips")
 
 
 def _view_of(variant: Mapping[str, Tensor], name: str) -> Tensor:
@@ -501,3 +553,37 @@ def _view_of(variant: Mapping[str, Tensor], name: str) -> Tensor:
             "Build the batch with every view that the method's needs.views names.",
         )
     return variant[name]
+
+
+def _held(companion: C | None, name: str) -> C:
+    if companion is None:
+        raise ShapeError(
+            f"The method asks for '{name}' beside each clip, and the batch holds none.",
+            "Sample with the companions that the method's needs.companions names.",
+        )
+    return companion
+
+
+def _check(name: str, x: Tensor, *axes: int | str, dtype: torch.dtype | None = None) -> None:
+    """Refuses a tensor of another shape or type: an axis is its length, or its name where any length will do."""
+    pairs = zip(axes, x.shape, strict=False)
+    fits = x.dim() == len(axes) and all(isinstance(axis, str) or axis == length for axis, length in pairs)
+    if fits and dtype in (None, x.dtype):
+        return
+    found, kind = ("", "") if dtype is None else (f"{x.dtype} ", f"{dtype} ".removeprefix("torch."))
+    raise ShapeError(f"{name} is {found}{tuple(x.shape)}; expected {kind}[{', '.join(map(str, axes))}].")
+
+
+def _check_views(name: str, group: Sequence[Mapping[str, Tensor]], b: int) -> None:
+    """Refuses views of other axes, or of another number of clips."""
+    for number, views in enumerate(group):
+        for view, x in views.items():
+            axes = view_axes(view)
+            if x.dim() != axes.count(",") + 1 or x.shape[0] != b:
+                expected = axes.replace("B", str(b), 1)
+                raise ShapeError(f"{name}[{number}], view '{view}' is {tuple(x.shape)}; expected {expected}.")
+
+
+def _check_some(name: str, *companions: object) -> None:
+    if all(each is None for each in companions):
+        raise ShapeError(f"{name} holds neither a keyframe nor motion clips.", "Leave the companions away.")

@@ -129,8 +129,8 @@ class BETriplet(Method[ClipBatch]):
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - the contract
         """max(0, |q − k| − |q − n| + margin), the mean over the clips that have an n."""
         q, k = (self.tower(batch.view(variant, self.view)) for variant in (0, 1))
-        n = [self.tower(x) for x in batch.negatives_in(self.view)]
-        total = own_triplets(q, k, n, self.config.margin, batch.negatives_valid)
+        n = [self.tower(x) for x in batch.negatives.view(self.view)]
+        total = own_triplets(q, k, n, self.config.margin, batch.negatives.valid)
         return Losses(total, terms={"triplet": total.detach()}, embeddings=q.detach())
 
 

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kinema.core.clips import ClipBatch, ClipNeeds, Companions
+from kinema.core.clips import ClipBatch, ClipNeeds, Companions, MotionClips
 from kinema.core.errors import ConfigError, ShapeError
 from kinema.core.method import Losses, Method, TrainingContext
 from kinema.core.ops import all_gather_rows, rank_slice
@@ -168,17 +168,16 @@ class CMD(Method[ClipBatch]):
         total, terms = embeddings.new_zeros(()), {}
         if cfg.context_weight:
             v = embeddings = self.tower.head(embeddings)
-            c = self.keyframe_head(self.keyframe_net(batch.companion("keyframe")[:, :, None]))
+            c = self.keyframe_head(self.keyframe_net(batch.keyframe()[:, :, None]))
             terms["context"] = context_matching(v, c, batch.source, self.context_temperature(), cfg.siblings)
             total = total + cfg.context_weight * terms["context"]
         if cfg.motion_weight:
-            there = batch.companion("motion_clips_valid")
+            clips = batch.motion_clips()
             predicted = self.predictor(fuse(before, last), generator)
             m_hat = self.predicted_head(predicted.flatten(0, 1)).view(*predicted.shape[:2], -1)
-            m = self.true_motion(batch.companion("motion_clips"), there)
-            terms["motion"] = motion_prediction(m_hat, m, there, cfg.temperature)
+            terms["motion"] = motion_prediction(m_hat, self.true_motion(clips), clips.valid, cfg.temperature)
             total = total + cfg.motion_weight * terms["motion"]
-            terms["motion_clips_missing"] = (~there).sum().float()
+            terms["motion_clips_missing"] = (~clips.valid).sum().float()
         logged = {name: value.detach() for name, value in terms.items()}
         return Losses(total, terms=logged, embeddings=embeddings.detach())
 
@@ -195,12 +194,11 @@ class CMD(Method[ClipBatch]):
         if self.first_temperature is not None and losses.ready:
             self.steps += 1
 
-    def true_motion(self, clips: Tensor, there: Tensor) -> Tensor:
+    def true_motion(self, clips: MotionClips) -> Tensor:
         """What the motion network makes of every position of every motion clip.
 
         Args:
-            clips: float [B, 1 + N, 2, M, s, s].
-            there: bool [B, 1 + N]; those that are not are never shown to the network, and 0 in the result.
+            clips: those that are not valid are never shown to the network, and 0 in the result.
 
         Returns:
             Float [B, 1 + N, P, d], of unit length.
@@ -208,12 +206,12 @@ class CMD(Method[ClipBatch]):
         Raises:
             ShapeError: the map of such clips has fewer rows or columns than ``grid``.
         """
-        grid, flat = self.config.grid, clips.flatten(0, 1)
+        grid, there, flat = self.config.grid, clips.valid, clips.values.flatten(0, 1)
         shown = there.flatten() if there.any() else torch.ones_like(there).flatten()
         maps = self.motion_net.feature_map(flat if shown.all() else flat[shown]).mean(dim=2)
         if min(maps.shape[2:]) < grid:
             raise ShapeError(
-                f"Motion clips of {clips.shape[4]} x {clips.shape[5]} pixels give a map of "
+                f"Motion clips of {flat.shape[3]} x {flat.shape[4]} pixels give a map of "
                 f"{maps.shape[2]} x {maps.shape[3]}; method.grid is {grid}.",
                 f"Set method.grid to {min(maps.shape[2:])} or less, or clip.size to {16 * grid} or more.",
             )

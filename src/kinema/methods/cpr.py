@@ -158,7 +158,7 @@ class CPR(Method[ClipBatch]):
         with torch.no_grad():
             key = self.f_k(batch.view(1, self.view))
             p = self.g_b(batch.view(1, self.guide))
-            n = [self.f_k(x) for x in batch.negatives_in(self.view)]
+            n = [self.f_k(x) for x in batch.negatives.view(self.view)]
         pending = {"key": all_gather_rows(key), "p": all_gather_rows(p)}
         pending |= {"source": all_gather_rows(batch.source), "index": all_gather_rows(batch.index)}
         if not self.queue.full:
@@ -181,7 +181,7 @@ class CPR(Method[ClipBatch]):
             torch.cat([q @ pending["key"].T, s_q], dim=1) / cfg.temperature,
             positives,
             candidates,
-            own_negatives(q, n, batch.negatives_valid) / cfg.temperature,
+            own_negatives(q, n, batch.negatives.valid) / cfg.temperature,
         )
         rows = torch.where(mined >= 0, self.queue.index[mined.clamp_min(0)], -1)
         return Losses(total, terms={"mil_nce": total.detach()}, pending=pending, embeddings=q.detach(), mined=rows)
@@ -278,7 +278,7 @@ class CPRBank(Method[ClipBatch]):
         q = {view: tower(batch.view(0, view)) for view, tower in self.towers().items()}
         pending = {view: all_gather_rows(z.detach()) for view, z in q.items()}
         pending |= {"source": all_gather_rows(batch.source), "index": all_gather_rows(batch.index)}
-        n = {view: [tower(x) for x in batch.negatives_in(view)] for view, tower in self.towers().items()}
+        n = {view: [tower(x) for x in batch.negatives.view(view)] for view, tower in self.towers().items()}
         embeddings = q[self.view].detach()
         if not self.bank.full:
             return Losses(embeddings.new_zeros(()), pending=pending, embeddings=embeddings, ready=False)
@@ -295,7 +295,7 @@ class CPRBank(Method[ClipBatch]):
         terms = {}
         for view, other in ((self.view, self.guide), (self.guide, self.view)):
             logits = q[view] @ self.bank.features(other).T / self.config.temperature
-            own = own_negatives(q[view], n[other], batch.negatives_valid) / self.config.temperature
+            own = own_negatives(q[view], n[other], batch.negatives.valid) / self.config.temperature
             terms[f"mil_nce_{view}"] = multi_positive_nce(logits, positives, candidates, own)
         total = torch.stack(list(terms.values())).mean()
         logged = {name: value.detach() for name, value in terms.items()}

@@ -126,8 +126,8 @@ class DSMTriplets(Method[ClipBatch]):
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - the contract
         """The sum of two triplets, each a mean over the clips that have a negative."""
         q, k = (self.tower(batch.view(variant, self.view)) for variant in (0, 1))
-        n = [self.tower(x) for x in batch.negatives_in(self.view)]
-        here, margin, valid = rank_slice(len(q)), self.config.margin, batch.negatives_valid
+        n = [self.tower(x) for x in batch.negatives.view(self.view)]
+        here, margin, valid = rank_slice(len(q)), self.config.margin, batch.negatives.valid
         source = all_gather_rows(batch.source)
         apart = (source != source.roll(-1))[here, None]
         theirs = apart.expand(-1, len(n)) if valid is None else apart & all_gather_rows(valid).roll(-1, 0)[here]

@@ -132,7 +132,7 @@ class MoCo(Method[ClipBatch]):
         """
         with torch.no_grad():
             k = self.f_k(batch.view(1, self.view))
-            n = [self.f_k(x) for x in batch.negatives_in(self.view)]
+            n = [self.f_k(x) for x in batch.negatives.view(self.view)]
         pending = {"k": all_gather_rows(k), "source": all_gather_rows(batch.source)}
         pending["index"] = all_gather_rows(batch.index)
         if not self.queue.full and self.config.negatives_from != "batch":
@@ -147,7 +147,7 @@ class MoCo(Method[ClipBatch]):
             siblings=self.config.siblings,
             negatives_from=self.config.negatives_from,
         )
-        own = own_negatives(q, n, batch.negatives_valid)
+        own = own_negatives(q, n, batch.negatives.valid)
         logits, own_logits = (s / self.config.temperature for s in (q @ keys.T, own))
         total = multi_positive_nce(logits, positives, candidates, own_logits)
         return Losses(total, terms={"info_nce": total.detach()}, pending=pending, embeddings=q.detach())

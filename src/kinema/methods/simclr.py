@@ -75,7 +75,7 @@ class SimCLR(Method[ClipBatch]):
         Negatives of a clip's own, where the batch has them, are contrasted with both of its variants.
         """
         z1, z2 = (self.tower(batch.view(variant, self.view)) for variant in (0, 1))
-        n = [self.tower(x) for x in batch.negatives_in(self.view)]
-        own = torch.cat([own_negatives(z, n, batch.negatives_valid) for z in (z1, z2)])
+        n = [self.tower(x) for x in batch.negatives.view(self.view)]
+        own = torch.cat([own_negatives(z, n, batch.negatives.valid) for z in (z1, z2)])
         total = nt_xent(z1, z2, self.config.temperature, own)
         return Losses(total, terms={"nt_xent": total.detach()}, embeddings=z1.detach())

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kinema.core.clips import ClipSpec, RawClips, SoundSpec
+from kinema.core.clips import ClipSpec, RawClips, SoundSpec, Waveform
 from kinema.core.errors import DataError, VideoError
 from kinema.data.clips.reader import Model
 from kinema.data.video.hearing import SCALE, UNHEARD, read_sound, sound_file, sound_missing, window_sample
@@ -157,13 +157,12 @@ def _raw(sounds: Sequence[_Samples], clip: ClipSpec) -> RawClips:
     covered = samples != UNHEARD
     return RawClips(
         frames=torch.zeros((1, len(sounds), clip.frames + 1, 1, 1, 3), dtype=torch.uint8),
-        motion=None,
-        motion_valid=None,
         extent=torch.ones((1, 2), dtype=torch.int64),
-        motion_extent=None,
         index=one,
         source=one,
         label=one - 1,
-        sound=torch.from_numpy(np.where(covered, samples.astype(np.float32) / SCALE, np.float32(0))),
-        sound_valid=torch.from_numpy(covered),
+        sound=Waveform(
+            torch.from_numpy(np.where(covered, samples.astype(np.float32) / SCALE, np.float32(0))),
+            torch.from_numpy(covered),
+        ),
     )

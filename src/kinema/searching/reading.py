@@ -7,10 +7,9 @@ for the same clips.
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from kinema.core.clips import ClipSpec, RawClips
+from kinema.core.clips import ClipSpec, MotionField, RawClips, Waveform
 from kinema.core.errors import VideoError
 from kinema.data.clips.dataset import Clip, collate
 from kinema.data.clips.store import Windows
@@ -165,19 +164,29 @@ def thumbnail(picture: NDArray[np.uint8]) -> bytes:
 
 def same_shape(one: RawClips, other: RawClips) -> bool:
     """Whether clips of :func:`read_clips` have one shape, so that they can be concatenated."""
-    pairs = ((getattr(one, name), getattr(other, name)) for name in ("frames", "motion", "sound"))
-    return all((a is None) == (b is None) and (a is None or a.shape[2:] == b.shape[2:]) for a, b in pairs)
+
+    def shapes(raw: RawClips) -> list[torch.Size | None]:
+        motion = None if raw.motion is None else raw.motion.values
+        sound = None if raw.sound is None else raw.sound.samples
+        return [None if x is None else x.shape[2:] for x in (raw.frames, motion, sound)]
+
+    return shapes(one) == shapes(other)
 
 
 def concat_clips(clips: Sequence[RawClips]) -> RawClips:
     """Clips of one shape (:func:`same_shape`) as the variants of one clip: frames uint8 [1, n, T+1, H, W, 3]."""
 
-    def joined(name: str) -> Tensor | None:
-        parts = [part for part in (getattr(each, name) for each in clips) if part is not None]
-        return torch.cat(parts, dim=1) if parts else None
+    def joined(parts: Iterable[Tensor]) -> Tensor:
+        return torch.cat(list(parts), dim=1)
 
-    rest: dict[str, Any] = {name: joined(name) for name in ("motion", "motion_valid", "sound", "sound_valid")}
-    return replace(clips[0], frames=torch.cat([each.frames for each in clips], dim=1), **rest)
+    motions = [each.motion for each in clips if each.motion is not None]
+    sounds = [each.sound for each in clips if each.sound is not None]
+    motion, sound = None, None
+    if motions:
+        motion = MotionField(joined(x.values for x in motions), joined(x.valid for x in motions), motions[0].extent)
+    if sounds:
+        sound = Waveform(joined(x.samples for x in sounds), joined(x.valid for x in sounds))
+    return replace(clips[0], frames=joined(each.frames for each in clips), motion=motion, sound=sound)
 
 
 def _joined(windows: Sequence[Windows]) -> RawClips:

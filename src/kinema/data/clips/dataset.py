@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from kinema.core.clips import RawClips
+from kinema.core.clips import MotionField, RawClips, RawCompanions, Waveform
 from kinema.core.errors import DataError, VideoError
 from kinema.core.files import storage_error
 from kinema.data.clips.companions import NOWHERE
@@ -183,40 +183,43 @@ def collate(clips: Sequence[Clip]) -> RawClips:
     """
     windows = [clip.windows for clip in clips]
     frames, extent = _padded([each.frames for each in windows])
-    stills = [each.keyframe[None, None] for each in windows if each.keyframe is not None]
-    motion, motion_valid, motion_extent = _padded_motion([(each.motion, each.motion_valid) for each in windows])
-    beside = _padded_motion([(each.motion_clips, each.motion_clips_valid) for each in windows])
     elsewhere = [clip.elsewhere for clip in clips if clip.elsewhere is not None]
-    sounds = [each.sound for each in windows if each.sound is not None]
-    covered = [each.sound_valid for each in windows if each.sound_valid is not None]
     return RawClips(
         frames=frames,
-        motion=motion,
-        motion_valid=motion_valid,
         extent=extent,
-        motion_extent=beside[2] if motion_extent is None else motion_extent,
-        keyframe=_padded(stills)[0][:, 0, 0] if stills else None,
-        motion_clips=beside[0],
-        motion_clips_valid=beside[1],
         index=torch.tensor([clip.index for clip in clips]),
         source=torch.tensor([clip.source for clip in clips]),
         label=torch.tensor([clip.label for clip in clips]),
         elsewhere=torch.tensor(elsewhere) if elsewhere else None,
-        sound=torch.from_numpy(np.stack(sounds)) if sounds else None,
-        sound_valid=torch.from_numpy(np.stack(covered)) if covered else None,
+        motion=_padded_motion([(each.motion, each.motion_valid) for each in windows]),
+        sound=_stacked_sound(windows),
+        companions=_padded_companions(windows),
     )
+
+
+def _padded_companions(windows: Sequence[Windows]) -> RawCompanions | None:
+    stills = [each.keyframe[None, None] for each in windows if each.keyframe is not None]
+    keyframe = _padded(stills)[0][:, 0, 0] if stills else None
+    motion = _padded_motion([(each.motion_clips, each.motion_clips_valid) for each in windows])
+    return None if keyframe is None and motion is None else RawCompanions(keyframe, motion)
+
+
+def _stacked_sound(windows: Sequence[Windows]) -> Waveform | None:
+    sounds = [each.sound for each in windows if each.sound is not None]
+    covered = [each.sound_valid for each in windows if each.sound_valid is not None]
+    return Waveform(torch.from_numpy(np.stack(sounds)), torch.from_numpy(np.stack(covered))) if sounds else None
 
 
 def _padded_motion(
     pairs: Sequence[tuple[NDArray[np.float32] | None, NDArray[np.bool_] | None]],
-) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """Fields and masks, each joined to one, and each field's (h, w); None three times where there are none."""
+) -> MotionField | None:
+    """Fields with their masks, joined to one; None where there are none."""
     fields = [field for field, _ in pairs if field is not None]
     masks = [mask[..., None] for _, mask in pairs if mask is not None]
     if not fields:
-        return None, None, None
-    motion, extent = _padded(fields)
-    return motion, _padded(masks)[0][..., 0], extent
+        return None
+    values, extent = _padded(fields)
+    return MotionField(values, _padded(masks)[0][..., 0], extent)
 
 
 def _padded(arrays: Sequence[NDArray[np.generic]]) -> tuple[Tensor, Tensor]:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from kinema.core.clips import SOUND, VIEWS, ClipBatch, ClipNeeds, ClipSpec, Companions
+from kinema.core.clips import (
+    SOUND,
+    VIEWS,
+    ClipBatch,
+    ClipCompanions,
+    ClipNeeds,
+    ClipSpec,
+    Companions,
+    MotionClips,
+    Negatives,
+)
+from kinema.core.records import mapped
 from kinema.core.seeds import generator_at
 
 SEED = 7
@@ -53,24 +63,27 @@ class ClipExample:
             noise = {view: self._noise(view, draw) for view in VIEWS}
             variants.append({view: noise[view][rows] for view in needs.views})
         label = (index % self.classes)[rows] if needs.labels else None
-        beside: dict[str, Any] = {name: x[rows] for name, x in self._companions(needs.companions, draw).items()}
-        batch = ClipBatch(tuple(variants), index[rows], (index // 2)[rows], label, **beside)
+        beside = mapped(self._companions(needs.companions, draw), lambda x: x[rows])
+        batch = ClipBatch(tuple(variants), index[rows], (index // 2)[rows], label, companions=beside)
         return self._with_negatives(batch, needs, step, rows)
 
     def _noise(self, view: str, draw: torch.Generator) -> Tensor:
         shape = self.sound if view == SOUND else (self.clip.frames, self.clip.size, self.clip.size)
         return torch.randn(self.size, VIEWS[view], *shape, generator=draw)
 
-    def _companions(self, wanted: Companions | None, draw: torch.Generator) -> Mapping[str, Tensor]:
-        made = {}
-        if wanted is not None and wanted.keyframe:
-            made["keyframe"] = torch.randn(self.size, 3, self.clip.size, self.clip.size, generator=draw)
-        if wanted is not None and wanted.motion_frames:
+    def _companions(self, wanted: Companions | None, draw: torch.Generator) -> ClipCompanions | None:
+        if wanted is None:
+            return None
+        keyframe, motion = None, None
+        if wanted.keyframe:
+            keyframe = torch.randn(self.size, 3, self.clip.size, self.clip.size, generator=draw)
+        if wanted.motion_frames:
             clips, side = (self.size, 1 + wanted.negatives), 2 * self.clip.size
-            made["motion_clips"] = torch.randn(*clips, 2, wanted.motion_frames, side, side, generator=draw)
-            made["motion_clips_valid"] = torch.ones(clips, dtype=torch.bool)
-            made["motion_clips_valid"][1, -1] = made["motion_clips_valid"][5, 0] = False
-        return made
+            values = torch.randn(*clips, 2, wanted.motion_frames, side, side, generator=draw)
+            valid = torch.ones(clips, dtype=torch.bool)
+            valid[1, -1] = valid[5, 0] = False
+            motion = MotionClips(values, valid)
+        return ClipCompanions(keyframe, motion)
 
     def _with_negatives(self, batch: ClipBatch, needs: ClipNeeds, step: int, rows: slice) -> ClipBatch:
         draw = generator_at(SEED, "negatives", step)
@@ -81,4 +94,4 @@ class ClipExample:
         if not made:
             return batch
         places = torch.arange(self.size)[rows, None] + torch.arange(len(made))
-        return replace(batch, negatives=tuple(made), negatives_valid=places % 3 > 0)
+        return replace(batch, negatives=Negatives(tuple(made), places % 3 > 0))

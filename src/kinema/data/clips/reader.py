@@ -264,7 +264,7 @@ class Model:
                     frames = torch.from_numpy(np.stack(cuts))[None]
                     yield (
                         torch.full((len(some),), number),
-                        RawClips(frames, None, None, extent, None, zero, zero, zero - 1),
+                        RawClips(frames, extent, index=zero, source=zero, label=zero - 1),
                     )
 
         return self._mean(batches(), len(videos), device, progress).encoded

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kinema.core.clips import Disturbance
+from kinema.core.clips import Disturbance, Negatives
 from kinema.core.errors import ConfigError, ShapeError
 
 SAME = 1e-3
@@ -27,14 +27,12 @@ class Disturbed:
 
     Args:
         variants: as many as there were.
-        negatives: N of them.
-        valid: bool [B, N], or None without negatives: False where the video had no room for a window elsewhere, and
-            where the negative came out as the clip itself.
+        negatives: those that were made; not valid where the video had no room for a window elsewhere, and where the
+            negative came out as the clip itself.
     """
 
     variants: tuple[Views, ...]
-    negatives: tuple[Views, ...] = ()
-    valid: Tensor | None = None
+    negatives: Negatives
 
 
 def disturbed(
@@ -72,7 +70,7 @@ def disturbed(
         else:
             negatives.append(each.apply(made[each.variant], generator))
             valid.append(_differs(negatives[-1], made[each.variant]))
-    return Disturbed(tuple(made), tuple(negatives), torch.stack(valid, dim=1) if valid else None)
+    return Disturbed(tuple(made), Negatives(tuple(negatives), torch.stack(valid, dim=1)) if valid else Negatives())
 
 
 def check_variants(disturb: Sequence[Disturbance], variants: int) -> None:

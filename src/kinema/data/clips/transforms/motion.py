@@ -14,6 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from kinema.core.clips import MotionClips, MotionField
 from kinema.data.clips.transforms.geometry import Geometry, resample
 
 MOTION_UNIT = 0.05
@@ -23,13 +24,11 @@ MOTION_LIMIT = 3.0
 """The largest component of the motion view, either way; 15 % of the view's side a sampled frame."""
 
 
-def motion_view(motion: Tensor, valid: Tensor, extent: Tensor, geometry: Geometry, size: int) -> Tensor:
+def motion_view(motion: MotionField, geometry: Geometry, size: int) -> Tensor:
     """Motion in the geometry of a view.
 
     Args:
-        motion: float [N, T, h, w, 2], (dx, dy) as fractions of the frame's (width, height).
-        valid: bool [N, T, h, w], where the stream has a vector.
-        extent: int64 [N, 2], rows and columns of the grid that are picture; they cover exactly the frame.
+        motion: [N, T, h, w, 2]; the cells of its extent cover exactly the frame.
         geometry: crop and flip of the N clips, on the device of ``motion``.
         size: pixels of the view.
 
@@ -37,20 +36,18 @@ def motion_view(motion: Tensor, valid: Tensor, extent: Tensor, geometry: Geometr
         Float [N, 2, T, size, size] in ``channels_last_3d`` order, in units of ``MOTION_UNIT``, within
         ± ``MOTION_LIMIT``.
     """
-    known = valid[..., None]
-    cells = torch.cat([torch.where(known, motion.float(), 0.0), known.float()], dim=-1)
+    known, (h, w) = motion.valid[..., None], motion.valid.shape[2:]
+    cells = torch.cat([torch.where(known, motion.values.float(), 0.0), known.float()], dim=-1)
     sign = torch.where(geometry.flip, -1.0, 1.0)
     scale = torch.stack([sign / geometry.width, 1 / geometry.height], dim=-1) / MOTION_UNIT
     to_view = torch.diag_embed(torch.cat([scale, torch.ones_like(scale[:, :1])], dim=-1))
-    out = resample(cells, *geometry.matrices(extent, motion.shape[2], motion.shape[3], size), to_view)
+    out = resample(cells, *geometry.matrices(motion.extent, h, w, size), to_view)
     weight = out[..., 2:]
     mean = out[..., :2] * torch.where(weight >= 0.5, 1 / weight, 0.0)
     return mean.clamp_(-MOTION_LIMIT, MOTION_LIMIT).permute(0, 4, 1, 2, 3)
 
 
-def motion_clips_view(
-    clips: Tensor, valid: Tensor, extent: Tensor, geometry: Geometry, size: int
-) -> tuple[Tensor, Tensor]:
+def motion_clips_view(motion: MotionField, geometry: Geometry, size: int) -> MotionClips:
     """Motion clips in the geometry of the view that they belong to.
 
     A pixel with too few vectors at one frame (a keyframe, an intra-coded block) takes the mean of its vectors at the
@@ -58,21 +55,19 @@ def motion_clips_view(
     still picture.
 
     Args:
-        clips: float [B, 1 + N, M, h, w, 2], (dx, dy) as fractions of the frame's (width, height).
-        valid: bool [B, 1 + N, M, h, w], where the stream has a vector.
-        extent: int64 [B, 2], rows and columns of the grid that are picture.
-        geometry: crop and flip of the B clips, on the device of ``clips``.
+        motion: [B, 1 + N, M, h, w, 2].
+        geometry: crop and flip of the B clips, on the device of ``motion``.
         size: s, pixels of the result.
 
     Returns:
-        Float [B, 1 + N, 2, M, s, s], in the unit and the limits of :func:`motion_view`, and bool [B, 1 + N]: the motion
-        clips that have any vector.
+        In the unit and the limits of :func:`motion_view`; valid are the motion clips that have any vector.
     """
+    values, valid = motion.values, motion.valid
     b, n, m, h, w = valid.shape
     # Components apart, unlike in motion_view: there is no change of channels to do with the columns, and so many small
     # maps are done in half the time where the innermost axis is long.
-    cells = torch.stack([*(torch.where(valid, clips[..., c].float(), 0.0) for c in (0, 1)), valid.float()], dim=3)
-    rows, columns = geometry.matrices(extent, h, w, size)
+    cells = torch.stack([*(torch.where(valid, values[..., c].float(), 0.0) for c in (0, 1)), valid.float()], dim=3)
+    rows, columns = geometry.matrices(motion.extent, h, w, size)
     across = torch.bmm(cells.view(b, -1, w), columns.transpose(1, 2)).view(b, -1, h, size)
     out = torch.matmul(rows[:, None], across).view(b, n, m, 3, size, size)
     sums, weight = out[:, :, :, :2], out[:, :, :, 2:]
@@ -81,4 +76,5 @@ def motion_clips_view(
     sign = torch.where(geometry.flip, -1.0, 1.0)
     scale = torch.stack([sign / geometry.width, 1 / geometry.height], dim=-1) / MOTION_UNIT
     view = torch.where(weight >= 0.5, sums / weight, mean) * scale[:, None, None, :, None, None]
-    return view.clamp_(-MOTION_LIMIT, MOTION_LIMIT).transpose(2, 3), valid.flatten(2).any(dim=2)
+    shown = view.clamp_(-MOTION_LIMIT, MOTION_LIMIT).transpose(2, 3)
+    return MotionClips(shown, valid.flatten(2).any(dim=2))

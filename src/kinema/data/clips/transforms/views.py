@@ -26,7 +26,17 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from kinema.core.clips import SOUND, VIEWS, ClipBatch, ClipSpec, Companions, RawClips, SoundSpec
+from kinema.core.clips import (
+    SOUND,
+    VIEWS,
+    ClipBatch,
+    ClipCompanions,
+    ClipSpec,
+    Companions,
+    Negatives,
+    RawClips,
+    SoundSpec,
+)
 from kinema.core.errors import ConfigError, DataError, ShapeError
 from kinema.data.clips.transforms.blur import draw_sigma, gaussian_matrix
 from kinema.data.clips.transforms.colour import Colour, colour_matrix, contrast_offset, draw_colour
@@ -151,7 +161,7 @@ class ViewTransform:
         geometry = centre_square(raw.extent)
         with _float32(raw):
             made = [self._variant(raw, v, geometry, None, None, self._seen) for v in range(raw.frames.shape[1])]
-            return self._batch(raw, Disturbed(tuple(made)), labels, self._companions(raw, geometry, None))
+            return self._batch(raw, Disturbed(tuple(made), Negatives()), labels, self._companions(raw, geometry, None))
 
     def ten_crops(self, raw: RawClips, *, mirrored: bool = True) -> Iterator[ClipBatch]:
         """The views of ten-crop testing, one crop at a time; see ``geometry.ten_crops``.
@@ -173,31 +183,30 @@ class ViewTransform:
         for geometry in crops if mirrored or not self._seen else crops[: len(crops) // 2]:
             with _float32(raw):
                 made = [self._variant(raw, v, geometry, None, None, self._seen) for v in range(raw.frames.shape[1])]
-            yield self._batch(raw, Disturbed(tuple(made)), False, {})
+            yield self._batch(raw, Disturbed(tuple(made), Negatives()), False, None)
 
     def _batch(
         self,
         raw: RawClips,
         made: Disturbed,
         labels: bool,
-        companions: dict[str, Tensor],
+        companions: ClipCompanions | None,
         generator: torch.Generator | None = None,
     ) -> ClipBatch:
         variants, negatives = (
-            tuple(only(each, self._seen) for each in group) for group in (made.variants, made.negatives)
+            tuple(only(each, self._seen) for each in group) for group in (made.variants, made.negatives.views)
         )
         if self.needs_sound:
             variants = tuple({**seen, SOUND: self._sound_view(raw, v, generator)} for v, seen in enumerate(variants))
         label = raw.label if labels else None
-        return ClipBatch(variants, raw.index, raw.source, label, negatives, made.valid, **companions)
+        return ClipBatch(variants, raw.index, raw.source, label, Negatives(negatives, made.negatives.valid), companions)
 
     def _sound_view(self, raw: RawClips, v: int, generator: torch.Generator | None) -> Tensor:
         """The sound of a variant, augmented where there is a generator."""
         assert raw.sound is not None
-        assert raw.sound_valid is not None
         draws = None if generator is None else draw_sound(len(raw), generator)
         config = None if generator is None else self.config.sound
-        return sound_view(raw.sound[:, v], raw.sound_valid[:, v], self.sound, config, draws)
+        return sound_view(raw.sound.samples[:, v], raw.sound.valid[:, v], self.sound, config, draws)
 
     def _check(self, raw: RawClips, views: tuple[str, ...]) -> None:
         if self.needs_sound and raw.sound is None:
@@ -221,12 +230,11 @@ class ViewTransform:
                 "The view 'motion' is asked for, but these videos carry no motion vectors.",
                 "Take the view 'residual' instead, or videos in H.264, whose streams hold motion vectors.",
             )
-        for name, extent, grid in (
-            ("extent", raw.extent, raw.frames),
-            ("motion_extent", raw.motion_extent, raw.motion if raw.motion_clips is None else raw.motion_clips),
-        ):
-            if extent is not None and grid is not None:
-                _check_extent(name, extent, grid)
+        _check_extent("extent", raw.extent, raw.frames)
+        beside = None if raw.companions is None else raw.companions.motion
+        for name, motion in (("motion", raw.motion), ("companions.motion", beside)):
+            if motion is not None:
+                _check_extent(f"{name}.extent", motion.extent, motion.values)
 
     def _variant(
         self,
@@ -251,30 +259,28 @@ class ViewTransform:
                 views["rgb"] = (x[:, 1:].contiguous() if lead else x).permute(0, 4, 1, 2, 3)
         if "motion" in wanted:
             assert raw.motion is not None
-            assert raw.motion_valid is not None
-            assert raw.motion_extent is not None
-            views["motion"] = motion_view(raw.motion[:, v], raw.motion_valid[:, v], raw.motion_extent, geometry, size)
+            views["motion"] = motion_view(raw.motion.window(v), geometry, size)
         return views
 
-    def _companions(self, raw: RawClips, geometry: Geometry, generator: torch.Generator | None) -> dict[str, Tensor]:
-        """What comes along beside the clips, by its name in the batch; a keyframe draws colours and blur of its own."""
+    def _companions(
+        self, raw: RawClips, geometry: Geometry, generator: torch.Generator | None
+    ) -> ClipCompanions | None:
+        """What comes along beside the clips; a keyframe draws colours and blur of its own."""
+        if raw.companions is None:
+            return None
         geometry = geometry.to(raw.frames.device)
-        found: dict[str, Tensor] = {}
-        if raw.keyframe is not None:
+        keyframe, motion = None, None
+        if raw.companions.keyframe is not None:
             colour, sigma = None, None
             if generator is not None:
                 b = len(raw)
                 colour = draw_colour(self.config, b, generator, torch.zeros(b, dtype=torch.bool))
                 sigma = draw_sigma(self.config.blur_p, self.config.blur_sigma, b, generator)
-            still = _shown(raw.keyframe[:, None], raw.extent, geometry, colour, sigma, self.spec)
-            found["keyframe"] = still[:, 0].permute(0, 3, 1, 2)
-        if raw.motion_clips is not None:
-            assert raw.motion_clips_valid is not None
-            assert raw.motion_extent is not None
-            found["motion_clips"], found["motion_clips_valid"] = motion_clips_view(
-                raw.motion_clips, raw.motion_clips_valid, raw.motion_extent, geometry, self._motion_size
-            )
-        return found
+            still = _shown(raw.companions.keyframe[:, None], raw.extent, geometry, colour, sigma, self.spec)
+            keyframe = still[:, 0].permute(0, 3, 1, 2)
+        if raw.companions.motion is not None:
+            motion = motion_clips_view(raw.companions.motion, geometry, self._motion_size)
+        return ClipCompanions(keyframe, motion)
 
 
 def _float32(raw: RawClips) -> torch.autocast:
