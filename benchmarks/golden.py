@@ -9,6 +9,7 @@ what else is equal: towers, a training that was stopped and resumed, the export.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -21,17 +22,16 @@ import record
 from rich.console import Console
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
-sys.path.insert(0, str(GOLDEN))
-
-from recording import PORTABLE  # noqa: E402
 
 
 def recorded_now() -> dict[str, Any]:
     """What the code of today comes to."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "now.json"
+        sys.path.insert(0, str(GOLDEN))
+        portable = importlib.import_module("recording").PORTABLE
         command = [sys.executable, str(GOLDEN / "recording.py"), str(out)]
-        subprocess.run(command, env=os.environ | PORTABLE, check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(command, env=os.environ | portable, check=True, stderr=subprocess.DEVNULL)
         found: dict[str, Any] = json.loads(out.read_text())
         return found
 

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import record
 from rich.console import Console
@@ -73,7 +74,7 @@ def main() -> None:
                 with tempfile.TemporaryDirectory(dir=folder) as once:
                     speeds[name].append(clips_per_second(checkouts[name], asked.videos, Path(once)))
     ratios = [now / before for before, now in zip(speeds["before"], speeds["now"], strict=True)]
-    figures = {
+    figures: dict[str, Any] = {
         "revisions": {name: revision(path) for name, path in checkouts.items()},
         "clips_per_second": speeds,
         "median": {name: statistics.median(values) for name, values in speeds.items()},
