@@ -50,7 +50,7 @@ def clips_per_second(checkout: Path, videos: Path, folder: Path) -> float:
         raise SystemExit(f"{checkout} failed:\n{done.stderr[-2000:]}")
     (file,) = run.glob("phases/*/metrics.jsonl")
     rows = [json.loads(line) for line in file.read_text().splitlines()]
-    return statistics.median(row["clips_per_second"] for row in rows[1:])
+    return float(statistics.median(row["clips_per_second"] for row in rows[1:]))
 
 
 def revision(checkout: Path) -> str:
