@@ -100,7 +100,7 @@ def test_its_headline_says_what_the_protocol_says(maker):
 
 def test_its_page_has_no_word_of_videos_or_classes(maker):
     text = reporting.page(made(maker, LIKENESS, {"random": 0.31, "words": 0.52, "spans": 0.71}))
-    assert "<h2>Does it agree with people?</h2><p>Spearman is the rank correlation of cosines and judgements." in text
+    assert "<h2>Does it agree with people?</h2>\n<p>Spearman is the rank correlation of cosines and judgements." in text
     assert '<th scope="col">Spearman</th>' in text
     assert "0.690–0.730<" in text
     assert "4,000 documents" in text

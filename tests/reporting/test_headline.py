@@ -138,6 +138,24 @@ def test_without_evaluations_it_says_what_to_run(maker):
     assert any(f"kinema evaluate retrieval {run.path} videos" in note for note in head.notes)
 
 
+def test_measured_by_neighbours_alone_it_says_what_they_found(maker):
+    run = maker.run(classes=0)
+    for encoder, accuracy in (("random", 0.2), ("infonce", 0.7), ("cpr", 0.625)):
+        told = {"protocol": "knn", "preset": "k20-t0.07", "metrics": {"accuracy": accuracy}}
+        maker.result(run, encoder, accuracy, **told)
+    maker.mining(run)
+    head = collect([run]).headline
+    assert (head.verdict, head.short) == ("not compared", "Evaluated, but not by retrieval")
+    finding = "CPR names the right class for 62.5\u00a0% of the videos."
+    rest = "The verdict of this page rests on retrieval, which was not measured."
+    assert head.sentence == f"Nearest-neighbour classifier (k20-t0.07): {finding} {rest}"
+    assert any(f"kinema evaluate retrieval {run.path} videos" in note for note in head.notes)
+    baseline = maker.run("baseline", phases=("infonce-rgb",))
+    for encoder, accuracy in (("random", 0.8), ("infonce", 0.7)):
+        maker.result(baseline, encoder, accuracy, protocol="knn", metrics={"accuracy": accuracy})
+    assert "InfoNCE names the right class for 70.0" in collect([baseline]).headline.sentence
+
+
 def test_without_labels_it_shows_loss_and_rank_and_says_so(maker):
     head = collect([maker.run(classes=0, phases=("infonce-rgb",))]).headline
     assert head.verdict == "unlabelled"

@@ -140,7 +140,9 @@ def test_hostile_names_stay_text(maker):
         }
     ]
     for encoder in ("infonce", "cpr", evil):
+        layout = {"method": evil, "places": [[0.5, 0.5]], "paths": [evil], "labels": [evil]}
         details = {"neighbours": neighbours, "per_class": {evil: 0.5}, "selection": evil, "windows": evil}
+        details |= {"confusion": {evil: {evil: 1}}, "layout": layout}
         maker.result(run, encoder, 0.4, data=evil, preset=evil, commit=evil, details=details)
     text = page(with_strips(collect([run], title=evil), frames))
     reader = Reader(text)
@@ -148,6 +150,7 @@ def test_hostile_names_stay_text(maker):
     assert reader.all("b") == []
     assert not any(key.startswith("on") for _, attrs in reader.elements for key in attrs)
     assert reader.text.count(evil) > 10
+    assert {"layout", "confusion"} <= {name for _, attrs in reader.elements for name in attrs.get("class", "").split()}
 
 
 def test_strips_show_evenly_spaced_queries_with_marks_of_their_own(maker):

@@ -64,8 +64,8 @@ def test_no_two_protocols_share_a_table(run, maker):
 
 def test_a_run_without_retrieval_is_told_and_goes_to_json_and_back(run, tmp_path):
     report = collect([run])
-    assert report.headline.verdict == "not evaluated"
+    assert report.headline.verdict == "not compared"
     assert "Retrieval was not measured yet" in page(report)
-    assert table(report).title == "Not evaluated yet"
+    assert table(report).title == "Evaluated, but not by retrieval"
     write_json(report, tmp_path / "report.json")
     assert read_json(tmp_path / "report.json") == report

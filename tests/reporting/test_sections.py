@@ -5,16 +5,15 @@ import re
 import numpy as np
 import pytest
 import torch
-from reports import collect
+from reports import collect, section
 
 from kinema.core.errors import ShapeError
 from kinema.evaluation.projection import MOST, chosen_rows, lay_out
 from kinema.reporting import markdown, page
-from kinema.reporting.confusion import CLASSES, confusion
-from kinema.reporting.labels import label_curves
-from kinema.reporting.projection import projection
+from kinema.reporting.confusion import CLASSES
 
 NAMES = ["crawl", "jump", "walk"]
+LABELS, CONFUSIONS, LAYOUTS = "How many labels does it take?", "What is taken for what", "What lies together"
 
 
 def probed(maker, run, encoder, accuracy, labelled, protocol="few-label", preset="10%", seed=None):
@@ -38,7 +37,7 @@ def test_accuracy_over_labels_joins_the_probe_on_few_with_the_probe_on_all(maker
             (10, 100, 1000), values, ("few-label", "few-label", "linear"), ("1%", "10%", "features"), strict=True
         ):
             probed(maker, run, encoder, value, labelled, protocol, preset)
-    told = label_curves(collect([run]))
+    told = section(collect([run]), LABELS)
     assert told.count("<figure") == 1
     assert "Linear probe on stored features" in told
     for point in ("CPR, labelled videos 10: 30.0", "Untrained network, labelled videos 1000: 40.0"):
@@ -50,7 +49,7 @@ def test_accuracy_over_labels_joins_the_probe_on_few_with_the_probe_on_all(maker
 def test_one_number_of_labels_is_no_curve(maker):
     run = maker.run()
     probed(maker, run, "cpr", 0.3, 10)
-    assert label_curves(collect([run])) == ""
+    assert section(collect([run]), LABELS) == ""
 
 
 def test_seeds_are_one_point_of_the_curve(maker):
@@ -58,13 +57,13 @@ def test_seeds_are_one_point_of_the_curve(maker):
     for run, value in zip(runs, (0.2, 0.4), strict=True):
         probed(maker, run, "cpr", value, 10)
         probed(maker, run, "cpr", value + 0.2, 100, preset="100%")
-    assert "CPR, labelled videos 10: 30.0" in label_curves(collect(runs))
+    assert "CPR, labelled videos 10: 30.0" in section(collect(runs), LABELS)
 
 
 def test_the_confusion_shows_shares_of_the_true_class(maker):
     run = maker.run()
     probed(maker, run, "cpr", 0.8, 10, "finetune", "100%")
-    told = confusion(collect([run]))
+    told = section(collect([run]), CONFUSIONS)
     assert "3 of 4 videos of jump are taken for jump" in told
     assert "1 of 4 videos of jump are taken for walk" in told
     assert 'style="--share:0.75"' in told
@@ -75,7 +74,7 @@ def test_of_many_classes_the_commonest_mistakes_are_named(maker):
     run = maker.run()
     counts = {f"c{n:02d}": {f"c{n:02d}": 9, f"c{(n + 1) % 40:02d}": n} for n in range(CLASSES + 16)}
     maker.result(run, "cpr", 0.5, protocol="linear", metrics={"accuracy": 0.5}, details={"confusion": counts})
-    told = confusion(collect([run]))
+    told = section(collect([run]), CONFUSIONS)
     assert "<table" not in told
     assert told.index("c39 taken for c00: 39 of 48 (81") < told.index("c38 taken for c39: 38 of 47")
     assert "c20 taken" not in told
@@ -86,12 +85,12 @@ def test_the_layout_stands_for_the_encoders_that_are_compared_and_names_its_dots
     run = maker.run()
     for encoder, r1 in (("random", 0.1), ("infonce", 0.3), ("coclr", 0.4), ("cpr", 0.6)):
         laid_out(maker, run, encoder, r1)
-    told = projection(collect([run]))
+    told = section(collect([run]), LAYOUTS)
     assert re.findall(r"<strong>([^<]*)</strong>", told) == ["Untrained network", "InfoNCE", "CPR"]
     assert told.count("<title>jump: jump/1.mp4</title>") == 3
     assert len(set(re.findall(r"--hue:(\d+)", told))) == len(NAMES)
     assert "t-SNE." in told
-    assert projection(collect([maker.run("other")])) == ""
+    assert section(collect([maker.run("other")]), LAYOUTS) == ""
 
 
 def test_what_was_kept_reaches_the_page(maker):
@@ -100,7 +99,7 @@ def test_what_was_kept_reaches_the_page(maker):
     probed(maker, run, "cpr", 0.8, 10)
     probed(maker, run, "cpr", 0.9, 100, preset="100%")
     told = page(collect([run]))
-    for heading in ("How many labels does it take?", "What is taken for what", "What lies together"):
+    for heading in (LABELS, CONFUSIONS, LAYOUTS):
         assert f"<h2>{heading}</h2>" in told
 
 

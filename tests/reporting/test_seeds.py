@@ -7,13 +7,10 @@ import re
 import statistics
 
 import pytest
-from reports import collect, read_json
+from reports import collect, read_json, section
 from rich.console import Console
 
 from kinema.reporting import markdown, page, recipes, table, words, write_json
-from kinema.reporting.confusion import confusion
-from kinema.reporting.curves import curves
-from kinema.reporting.labels import label_curves
 
 VALUES = (0.30, 0.46, 0.65)
 MEAN, DEVIATION = statistics.fmean(VALUES), statistics.stdev(VALUES)
@@ -123,7 +120,8 @@ def test_curves_of_seeds_are_one_line_with_its_spread(maker):
     file = runs[1].phases()[0] / "metrics.jsonl"
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     file.write_text("".join(json.dumps({**row, "loss": row["loss"] + 1.0}) + "\n" for row in rows))
-    loss = next(f for f in re.findall(r"<figure.*?</figure>", curves(collect(runs)), re.DOTALL) if ">Loss<" in f)
+    training = section(collect(runs), "How training went")
+    loss = next(f for f in re.findall(r"<figure.*?</figure>", training, re.DOTALL) if ">Loss<" in f)
     assert loss.count('class="mark"') == 4
     assert loss.count('class="spread"') == 4
     assert "infonce-rgb, epoch 1: 6.5 ± 0.7071" in loss
@@ -135,7 +133,7 @@ def test_learning_curves_keep_recipes_apart_and_show_the_spread(maker):
         for labelled, preset in ((10, "1%"), (100, "10%")):
             told = {"protocol": "few-label", "preset": preset, "metrics": {"accuracy": value}}
             maker.result(run, "cpr", 0.5, details={"labelled": labelled}, **told)
-    chart = label_curves(collect(runs))
+    chart = section(collect(runs), "How many labels does it take?")
     assert "CPR (seed0, seed1), labelled videos 10: 30.0\u00a0% ± 14.1\u00a0%" in chart
     assert "CPR (other), labelled videos 100: 90.0\u00a0%</title>" in chart
     assert chart.count('class="spread"') == 2
@@ -146,7 +144,7 @@ def test_the_confusions_of_seeds_are_added_up(maker):
     for run, counts in zip(runs, ({"jump": 3, "walk": 1}, {"jump": 4}), strict=True):
         told = {"protocol": "knn", "metrics": {"accuracy": 0.8}, "details": {"confusion": {"jump": counts}}}
         maker.result(run, "cpr", 0.8, **told)
-    told = confusion(collect(runs))
+    told = section(collect(runs), "What is taken for what")
     assert "7 of 8 videos of jump are taken for jump" in told
     assert "(2 seeds together)" in told
 

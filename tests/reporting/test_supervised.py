@@ -3,10 +3,9 @@
 import re
 
 import pytest
-from reports import collect
+from reports import collect, section
 
 from kinema.reporting import markdown, page
-from kinema.reporting.labels import label_curves
 
 
 def tuned(maker, run, encoder, accuracy, preset="10%", labelled=81, epochs=30, right=None, **more):
@@ -100,7 +99,8 @@ def test_its_curve_stands_beside_those_of_the_linear_probes(maker):
         told = {"protocol": "few-label", "preset": preset, "metrics": {"accuracy": 0.4}}
         maker.result(run, "cpr", 0.4, details={"labelled": labelled}, **told)
         tuned(maker, run, "random", 0.2, preset, labelled)
-    probes, tuning = re.findall(r"<figure.*?</figure>", label_curves(collect([run])), re.DOTALL)
+    charts = section(collect([run]), "How many labels does it take?")
+    probes, tuning = re.findall(r"<figure.*?</figure>", charts, re.DOTALL)
     for chart in (probes, tuning):
         assert "Supervised from scratch, labelled videos 81: 20.0" in chart
     assert "CPR, labelled videos 10: 40.0" in probes

@@ -1,4 +1,4 @@
-"""Charts as static SVG, drawn here: they need no script, scale with the page and take their colours from its styles."""
+"""Where everything of a chart stands; ``chart.html.jinja`` draws it as static SVG, which needs no script."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kinema.reporting.markup import Markup, tag
-from kinema.reporting.wording import DASH, number, percent
+from kinema.reporting.wording import number, percent
 
 WIDTH, HEIGHT = 400, 230
-LEFT, RIGHT, TOP, BOTTOM = 44, 10, 10, 36
+LEFT, RIGHT, TOP, BOTTOM = 44, WIDTH - 10, 10, HEIGHT - 36
+"""A chart's size, and the edges of the field that its lines stand in."""
 LINES = 6
 """Kinds of line that the page's styles tell apart."""
 Point = tuple[float, float | None]
@@ -92,6 +92,67 @@ def factor_axis(values: Sequence[float]) -> Axis:
 EPOCHS = Across("epoch", epoch_axis)
 
 
+@dataclass(frozen=True)
+class Tick:
+    """A tick of an axis: its place in the drawing, and what is written there."""
+
+    place: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point of a line: its place in the drawing, the ends of its spread (None: it has none), and its words."""
+
+    x: float
+    y: float
+    spread: tuple[float, float] | None
+    title: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a drawing.
+
+    Args:
+        name: for the legend.
+        marks: its points.
+        pieces: the same, cut where the line is interrupted.
+        values: what is written in the table below the chart, by x.
+    """
+
+    name: str
+    marks: tuple[Mark, ...]
+    pieces: tuple[tuple[Mark, ...], ...]
+    values: dict[float, str]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart with everything in its place.
+
+    Args:
+        title: what is shown.
+        unit: of y.
+        across: what x counts.
+        x_ticks: of the axis below.
+        y_ticks: of the axis at the left.
+        lines: one a series that has a point.
+    """
+
+    title: str
+    unit: str
+    across: str
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    lines: tuple[Line, ...]
+
+    @property
+    def rows(self) -> list[float]:
+        """Every x that a line has a value at, ascending."""
+        return sorted({x for line in self.lines for x in line.values})
+
+
 def line_chart(
     title: str,
     series: Sequence[Series],
@@ -100,8 +161,8 @@ def line_chart(
     across: Across = EPOCHS,
     percents: bool = False,
     zero: bool = False,
-) -> Markup:
-    """A figure with one line a series, a legend, values on hover, and the same values as a table.
+) -> Chart | None:
+    """A chart with one line a series; None where no series has a point.
 
     Args:
         title: what is shown.
@@ -113,130 +174,80 @@ def line_chart(
     """
     drawn = [each for each in series if any(y is not None for _, y in each.points)]
     if not drawn:
-        return Markup("")
-    xs = [x for each in drawn for x, _ in each.points]
-    ys = [
+        return None
+    reach = [
         bound
         for each in drawn
         for n, (_, y) in enumerate(each.points)
         if y is not None
         for bound in (y - each.around(n), y + each.around(n))
     ]
-    x_axis = across.axis(xs)
-    y_axis = axis(min(0.0, *ys) if zero else min(ys), max(ys))
+    x_axis = across.axis([x for each in drawn for x, _ in each.points])
+    y_axis = axis(min(0.0, *reach) if zero else min(reach), max(reach))
     write: Callable[[float | None], str] = percent if percents else number
-    lines = [_line(each, n, x_axis, y_axis, write, across.name) for n, each in enumerate(drawn)]
-    legend = [tag("li", _key(n), each.name) for n, each in enumerate(drawn)]
-    drawing = tag(
-        "svg",
-        *_grid(x_axis, y_axis, percents, across.name),
-        *lines,
-        viewBox=f"0 0 {WIDTH} {HEIGHT}",
-        role="img",
-        aria_label=f"{title}, by {across.name}. The values are in the table below the chart.",
-        class_="chart",
-    )
-    heading = tag("figcaption", tag("strong", title), " ", tag("span", y_label, class_="unit"))
-    return tag(
-        "figure",
-        heading,
-        drawing,
-        tag("ul", legend, class_="legend"),
-        _table(drawn, write, across.name),
-        class_="panel",
+    return Chart(
+        title,
+        y_label,
+        across.name,
+        tuple(Tick(_x(x_axis, tick), f"{tick:g}") for tick in x_axis.ticks),
+        tuple(Tick(_y(y_axis, tick), f"{100 * tick:.6g} %" if percents else f"{tick:.6g}") for tick in y_axis.ticks),
+        tuple(_line(each, x_axis, y_axis, write, across.name) for each in drawn),
     )
 
 
 def _x(x_axis: Axis, value: float) -> float:
-    return x_axis.place(value, LEFT + 6, WIDTH - RIGHT - 6)
+    return x_axis.place(value, LEFT + 6, RIGHT - 6)
 
 
 def _y(y_axis: Axis, value: float) -> float:
-    return y_axis.place(value, HEIGHT - BOTTOM, TOP)
+    return y_axis.place(value, BOTTOM, TOP)
 
 
-def _grid(x_axis: Axis, y_axis: Axis, percents: bool, below: str) -> list[Markup]:
-    parts = []
-    for tick in y_axis.ticks:
-        y = _y(y_axis, tick)
-        parts.append(tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="grid"))
-        label = f"{100 * tick:.6g} %" if percents else f"{tick:.6g}"
-        parts.append(tag("text", label, x=LEFT - 6, y=y + 3.5, text_anchor="end"))
-    low = HEIGHT - BOTTOM + 15
-    parts += [tag("text", f"{tick:g}", x=_x(x_axis, tick), y=low, text_anchor="middle") for tick in x_axis.ticks]
-    parts.append(tag("text", below, x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 4, text_anchor="middle"))
-    return parts
-
-
-def _line(
-    series: Series, kind: int, x_axis: Axis, y_axis: Axis, write: Callable[[float | None], str], across: str
-) -> Markup:
-    """The line in its unbroken pieces, its spread, and a mark with its value at every point."""
-    pieces: list[list[str]] = [[]]
-    marks, spread = [], []
+def _line(series: Series, x_axis: Axis, y_axis: Axis, write: Callable[[float | None], str], across: str) -> Line:
+    pieces: list[list[Mark]] = [[]]
+    values = {}
     for n, (x, y) in enumerate(series.points):
+        around = series.around(n)
+        values[x] = write(y) + (f" ± {write(around)}" if around else "")
         if y is None:
             pieces.append([])
             continue
-        left, top, around = _x(x_axis, x), _y(y_axis, y), series.around(n)
-        pieces[-1].append(f"{left:.1f},{top:.1f}")
-        label = tag("title", f"{series.name}, {across} {x:g}: {_value(series, n, write)}")
-        dot = tag("circle", cx=left, cy=top, r=2.2, class_="dot")
-        marks.append(tag("g", label, tag("circle", cx=left, cy=top, r=7, class_="reach"), dot, class_="mark"))
-        if around:
-            low, high = _y(y_axis, y - around), _y(y_axis, y + around)
-            ends = "".join(f"M{left - 3:.1f} {end:.1f}h6" for end in (low, high))
-            spread.append(tag("path", d=f"M{left:.1f} {low:.1f}V{high:.1f}{ends}", class_="spread"))
-    lines = [tag("polyline", points=" ".join(piece)) for piece in pieces if len(piece) > 1]
-    return tag("g", spread, lines, marks, class_=f"line kind{kind % LINES}")
+        spread = (_y(y_axis, y - around), _y(y_axis, y + around)) if around else None
+        title = f"{series.name}, {across} {x:g}: {values[x]}"
+        pieces[-1].append(Mark(_x(x_axis, x), _y(y_axis, y), spread, title))
+    marks = tuple(mark for piece in pieces for mark in piece)
+    return Line(series.name, marks, tuple(tuple(piece) for piece in pieces), values)
 
 
-def _value(series: Series, number: int, write: Callable[[float | None], str]) -> str:
-    """A point's value, of a mean with its spread."""
-    y, around = series.points[number][1], series.around(number)
-    return write(y) + (f" ± {write(around)}" if around else "")
+@dataclass(frozen=True)
+class Bar:
+    """A small bar from 0: its places in a drawing 120 wide.
 
+    Args:
+        width: of the bar.
+        interval: the ends of its whisker, or None.
+        chance: where guessing would be, or None.
+        seeds: a dot each.
+    """
 
-def _key(kind: int) -> Markup:
-    stroke = tag("g", tag("polyline", points="1,6 25,6"), class_=f"line kind{kind % LINES}")
-    return tag("svg", stroke, viewBox="0 0 26 12", class_="key", aria_hidden="true")
-
-
-def _table(series: Sequence[Series], write: Callable[[float | None], str], across: str) -> Markup:
-    """The chart's values for those who read rather than see."""
-    values = [{x: _value(each, n, write) for n, (x, _) in enumerate(each.points)} for each in series]
-    head = [
-        tag("th", across[:1].upper() + across[1:], scope="col"),
-        *(tag("th", each.name, scope="col") for each in series),
-    ]
-    body = [
-        tag("tr", tag("th", f"{x:g}", scope="row"), [tag("td", points.get(x, DASH)) for points in values])
-        for x in sorted({x for points in values for x in points})
-    ]
-    inside = tag("div", tag("table", tag("thead", tag("tr", head)), tag("tbody", body)), class_="scroll", tabindex=0)
-    return tag("details", tag("summary", "Values"), inside)
+    width: float
+    interval: tuple[float, float] | None
+    chance: float | None
+    seeds: tuple[float, ...]
 
 
 def interval_bar(
-    value: float | None,
+    value: float,
     interval: tuple[float, float] | None,
     chance: float | None,
     top: float,
     each: Sequence[float | None] = (),
-) -> Markup:
-    """A small bar from 0 to ``top``: the value, its interval as a whisker, chance as a tick, each seed as a dot."""
-    if value is None:
-        return Markup("")
+) -> Bar:
+    """A bar from 0 to ``top``: the value, its interval, chance, and each seed's value where there are several."""
     scale = 120 / top
-    parts = [
-        tag("rect", x=0, y=3, width=120, height=10, class_="track"),
-        tag("rect", x=0, y=3, width=max(0.5, value * scale), height=10, class_="fill"),
-    ]
-    if chance is not None:
-        parts.append(tag("line", x1=chance * scale, x2=chance * scale, y1=0, y2=16, class_="chance"))
-    if interval:
-        low, high = (bound * scale for bound in interval)
-        parts.append(tag("path", d=f"M{low:.1f} 8H{high:.1f}M{low:.1f} 5V11M{high:.1f} 5V11", class_="whisker"))
-    seeds = [seed for seed in each if seed is not None] if len(each) > 1 else []
-    parts += [tag("circle", cx=seed * scale, cy=8, r=2, class_="seed") for seed in seeds]
-    return tag("svg", *parts, viewBox="0 0 120 16", class_="interval", aria_hidden="true")
+    return Bar(
+        max(0.5, value * scale),
+        (interval[0] * scale, interval[1] * scale) if interval else None,
+        None if chance is None else chance * scale,
+        tuple(seed * scale for seed in each if seed is not None) if len(each) > 1 else (),
+    )

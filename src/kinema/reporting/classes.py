@@ -2,27 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from kinema.core.protocol import Metric
-from kinema.reporting.markup import Markup, tag
 from kinema.reporting.pooled import Group
 from kinema.reporting.report import Report
-from kinema.reporting.wording import metric_value, natural, view_name
+from kinema.reporting.wording import metric_value, natural
 
 CLASSES = 30
 """Classes shown before the rest is folded away."""
 
 
-def by_class(report: Report) -> Markup:
-    """The section of classes: the main figure of every encoder in the headline's view, class by class."""
+@dataclass(frozen=True)
+class ClassBar:
+    """One encoder's figure on one class: its length is in per cent of the whole."""
+
+    encoder: str
+    length: float
+    value: str
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The section of classes, each with a bar for each encoder.
+
+    Args:
+        metric: the figure's title.
+        rule: the order, in words.
+        pooled: whether a figure may be the mean of several seeds.
+        shown: the classes shown.
+        rest: those that are folded away.
+    """
+
+    metric: str
+    rule: str
+    pooled: bool
+    shown: dict[str, list[ClassBar]]
+    rest: dict[str, list[ClassBar]]
+
+
+def by_class(report: Report) -> Classes | None:
+    """The main figure of every encoder in the headline's view, class by class; None where there is none."""
     answer, vocabulary, leading = report.headline, report.vocabulary, report.leading
     rows: dict[str, Group] = {}
     for group in report.groups:
         if group.settings == answer.settings and group.view == answer.view and group.main.per_class:
             rows.setdefault(group.encoder, group)
     if not rows or leading is None:
-        return Markup("")
+        return None
     names = sorted({name for row in rows.values() for name in row.main.per_class}, key=natural)
     lead = {name: _lead(rows, answer.candidate, answer.baseline, name) for name in names}
     rule = "by name"
@@ -36,14 +64,13 @@ def by_class(report: Report) -> Markup:
         shown = [name for name in names if name in largest]
         rule += f"; the {CLASSES} with the largest difference, the others below"
     metric = vocabulary.metric(leading.main, leading.name)
-    about = f"{metric.title} by class, in the view {view_name(answer.view)}, {rule}."
-    about += " Of several seeds it is the mean." if any(len(row.seeds) > 1 for row in rows.values()) else ""
-    parts = [tag("h2", "Class by class"), tag("p", about), _classes(shown, rows, metric, report)]
-    rest = [name for name in names if name not in shown]
-    if rest:
-        more = _classes(rest, rows, metric, report)
-        parts.append(tag("details", tag("summary", f"{len(rest)} more classes"), more))
-    return tag("section", parts)
+    return Classes(
+        metric.title,
+        rule,
+        any(len(row.seeds) > 1 for row in rows.values()),
+        {name: _bars(name, rows, metric, report) for name in shown},
+        {name: _bars(name, rows, metric, report) for name in names if name not in shown},
+    )
 
 
 def _lead(rows: dict[str, Group], candidate: str, baseline: str, name: str) -> float:
@@ -51,25 +78,11 @@ def _lead(rows: dict[str, Group], candidate: str, baseline: str, name: str) -> f
     return 0.0 if one is None or other is None else one - other
 
 
-def _classes(names: Sequence[str], rows: dict[str, Group], metric: Metric, report: Report) -> Markup:
-    return tag(
-        "ul",
-        [tag("li", tag("strong", name, class_="long"), _bars(name, rows, metric, report)) for name in names],
-        class_="classes",
-    )
-
-
-def _bars(name: str, rows: dict[str, Group], metric: Metric, report: Report) -> Markup:
+def _bars(name: str, rows: dict[str, Group], metric: Metric, report: Report) -> list[ClassBar]:
     bars = []
     for encoder, row in rows.items():
         value = row.main.per_class.get(name)
-        width = f"width:{100 * min(max(value or 0.0, 0.0), 1.0):.1f}%"
-        bar = tag(
-            "span",
-            tag("span", style=width, class_="chosen" if encoder == report.headline.candidate else None),
-            class_="bar",
-            aria_hidden="true",
-        )
-        number = tag("span", metric_value(metric, value, 0), class_="number")
-        bars.append(tag("li", tag("span", report.vocabulary.short(encoder)), bar, number))
-    return tag("ul", bars)
+        length = 100 * min(max(value or 0.0, 0.0), 1.0)
+        title, chosen = report.vocabulary.short(encoder), encoder == report.headline.candidate
+        bars.append(ClassBar(title, length, metric_value(metric, value, 0), chosen))
+    return bars

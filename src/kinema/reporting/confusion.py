@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from kinema.core.vocabulary import Vocabulary
-from kinema.reporting.markup import Markup, join, tag
 from kinema.reporting.pooled import Group
 from kinema.reporting.report import Figure, Report, blocks
-from kinema.reporting.wording import natural, percent, protocol_heading, view_name
+from kinema.reporting.wording import natural, protocol_heading, view_name
 
 CLASSES = 24
 """Classes of which the whole table is shown."""
@@ -16,15 +16,46 @@ CLASSES = 24
 MISTAKES = 12
 """Mistakes that are named where there are more."""
 
-ABOUT = (
-    "A row is the true class, a column the class that was named, a cell the share of the row’s videos. The diagonal is "
-    "what was right."
-)
+
+@dataclass(frozen=True)
+class Share:
+    """How many of ``total`` videos of the class ``true`` were taken for the class ``named``."""
+
+    true: str
+    named: str
+    count: int
+    total: int
+
+    @property
+    def part(self) -> float:
+        """The same as a fraction of 1."""
+        return self.count / self.total
 
 
-def confusion(report: Report) -> Markup:
-    """The section of confusions: for each protocol that names classes, the encoder that is judged, or the best."""
-    tables = []
+@dataclass(frozen=True)
+class Confusion:
+    """What one encoder takes for what.
+
+    Args:
+        title: the encoder, its view and the protocol.
+        matrix: of few classes, by true class what its videos were taken for, in the same order; empty of many.
+        mistakes: of all, the commonest first.
+        right: how many videos were named rightly.
+        total: of how many.
+        named: how many of the mistakes to name.
+    """
+
+    title: str
+    matrix: dict[str, tuple[Share | None, ...]]
+    mistakes: tuple[Share, ...]
+    right: int
+    total: int
+    named: int = MISTAKES
+
+
+def confusions(report: Report) -> tuple[Confusion, ...]:
+    """For each protocol that names classes the confusions of the encoder that is judged, or of the best."""
+    found = []
     for block in blocks(report.groups):
         groups = [group for group in block if any(report.rows[n].main.confusion for n in group.rows)]
         if not groups:
@@ -33,14 +64,12 @@ def confusion(report: Report) -> Markup:
         main = report.vocabulary.protocol(groups[0].protocol).main
         group = judged[0] if judged else max(groups, key=lambda each: each.main.metrics.get(main) or 0.0)
         figures = [report.rows[n].at(group.main.selection) for n in group.rows]
-        tables.append(_shown(group, figures, report.vocabulary))
-    if not tables:
-        return Markup("")
-    return tag("section", tag("h2", "What is taken for what"), tag("p", ABOUT), tables)
+        found.append(_confusion(group, figures, report.vocabulary))
+    return tuple(found)
 
 
-def _shown(group: Group, figures: Sequence[Figure | None], vocabulary: Vocabulary) -> Markup:
-    """One table; the counts of several seeds are added up."""
+def _confusion(group: Group, figures: Sequence[Figure | None], vocabulary: Vocabulary) -> Confusion:
+    """One encoder's; the counts of several seeds are added up."""
     counts: dict[str, dict[str, int]] = {}
     counted = [figure.confusion for figure in figures if figure is not None and figure.confusion]
     for true, name, count in ((t, n, c) for seed in counted for t, named in seed.items() for n, c in named.items()):
@@ -50,47 +79,20 @@ def _shown(group: Group, figures: Sequence[Figure | None], vocabulary: Vocabular
     title = f"{vocabulary.title(group.encoder, group.protocol)}, {view_name(group.view)}: "
     title += protocol_heading(vocabulary.protocol(group.protocol), group.preset)
     title += f" ({len(counted)} seeds together)" if len(counted) > 1 else ""
-    inside = _matrix(counts, names, title) if len(names) <= CLASSES else _mistakes(counts)
-    return tag("details", tag("summary", tag("span", title, class_="long")), inside)
-
-
-def _matrix(counts: Mapping[str, Mapping[str, int]], names: list[str], title: str) -> Markup:
-    head = tag("tr", tag("td"), [tag("th", tag("span", name), scope="col") for name in names])
-    body = []
-    for true in names:
-        named = counts.get(true, {})
-        total = sum(named.values())
-        cells = [_cell(named.get(name, 0), total, true, name) for name in names]
-        body.append(tag("tr", tag("th", true, scope="row"), cells))
-    table = tag("table", tag("thead", head), tag("tbody", body), class_="confusion")
-    return tag("div", table, class_="scroll", tabindex=0, role="region", aria_label=title)
-
-
-def _cell(count: int, total: int, true: str, named: str) -> Markup:
-    if not count:
-        return tag("td")
-    share = count / total
-    meaning = f"{count} of {total} videos of {true} are taken for {named}"
-    shown = f"{100 * share:.0f}"
-    return tag("td", shown, title=meaning, style=f"--share:{share:.2f}", class_="right" if true == named else "wrong")
-
-
-def _mistakes(counts: Mapping[str, Mapping[str, int]]) -> Markup:
-    found = [
-        (count, true, named) for true, row in counts.items() for named, count in row.items() if named != true and count
-    ]
-    found.sort(key=lambda each: (-each[0], natural(each[1]), natural(each[2])))
-    if not found:
-        return tag("p", "There was no mistake.")
-    lines = [
-        tag("li", f"{true} taken for {named}: {count} of {sum(counts[true].values())} ({_share(count, counts[true])})")
-        for count, true, named in found[:MISTAKES]
-    ]
-    right = sum(row.get(true, 0) for true, row in counts.items())
-    total = sum(sum(row.values()) for row in counts.values())
-    lead = tag("p", f"{right:,} of {total:,} are right. The commonest mistakes of {len(found)} kinds:")
-    return join([lead, tag("ul", lines, class_="mistakes")])
-
-
-def _share(count: int, row: Mapping[str, int]) -> str:
-    return percent(count / sum(row.values()), 0)
+    totals = {true: sum(row.values()) for true, row in counts.items()}
+    shares = {
+        (true, name): Share(true, name, count, totals[true])
+        for true, row in counts.items()
+        for name, count in row.items()
+        if count
+    }
+    mistakes = [share for share in shares.values() if share.named != share.true]
+    mistakes.sort(key=lambda share: (-share.count, natural(share.true), natural(share.named)))
+    few = names if len(names) <= CLASSES else []
+    return Confusion(
+        title,
+        {true: tuple(shares.get((true, name)) for name in few) for true in few},
+        tuple(mistakes),
+        sum(share.count for share in shares.values() if share.named == share.true),
+        sum(totals.values()),
+    )

@@ -4,43 +4,52 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kinema.core.protocol import Protocol
 from kinema.reporting.budget import trained_in
-from kinema.reporting.charts import LINES, Series, line_chart
-from kinema.reporting.markup import Markup, tag
+from kinema.reporting.charts import LINES, Chart, Series, line_chart
 from kinema.reporting.report import PhaseRecord, Report, RunRecord
 from kinema.reporting.seeds import recipe_of
 
 
-def curves(report: Report) -> Markup:
-    """The section of curves: the loss of each recipe, and the tracked figures of all of them."""
+@dataclass(frozen=True)
+class Curves:
+    """The section of curves.
+
+    Args:
+        charts: none before an epoch has ended.
+        pooled: whether a line may be of several seeds.
+        untracked: what protocols say whose figures training did not measure.
+    """
+
+    charts: tuple[Chart, ...] = ()
+    pooled: bool = False
+    untracked: tuple[str, ...] = ()
+
+
+def curves(report: Report) -> Curves:
+    """The loss of each recipe, and the tracked figures of all of them."""
     recipes = _recipes(report)
     phases = [(name, phase, lines) for name, each in recipes.items() for phase, lines in each.items()]
     if not phases:
-        return tag(
-            "section", tag("h2", "How training went"), tag("p", "No epoch has ended yet, so there are no curves.")
-        )
+        return Curves()
     charts = []
     for name, each in recipes.items():
         charts += _charts("Loss" if len(recipes) == 1 else f"Loss, {name}", list(each.items()), "loss", "nats")
     named = [(phase if len(recipes) == 1 else f"{name}: {phase}", lines) for name, phase, lines in phases]
-    missing = []
+    untracked = []
     for protocol in _tracked(report):
         measured = [(name, lines) for name, lines in named if _has(lines[0], protocol)]
         for tracked in protocol.tracked:
             share = report.vocabulary.metric(tracked.metric, protocol.name).share
             charts += _charts(tracked.title, measured, tracked.metric, tracked.unit, share)
-        missing += [] if measured or not protocol.untracked else [tag("p", protocol.untracked)]
+        untracked += [] if measured or not protocol.untracked else [protocol.untracked]
     charts += _charts(
         "Effective rank", named, "effective_rank", "directions that the projections use; near 1 means collapse"
     )
-    about = "Losses of different methods are not comparable with each other; only whether each one falls and settles."
-    if len(recipes) < len(report.runs):
-        about += " Runs that differ only in their seed are one line: their mean, the bar their standard deviation."
-    lead = [tag("p", about), *missing]
-    return tag("section", tag("h2", "How training went"), lead, tag("div", charts, class_="panels"))
+    return Curves(tuple(charts), len(recipes) < len(report.runs), tuple(untracked))
 
 
 def _tracked(report: Report) -> list[Protocol[Any]]:
@@ -72,7 +81,7 @@ def _recipes(report: Report) -> dict[str, dict[str, list[PhaseRecord]]]:
 
 def _charts(
     title: str, phases: Sequence[tuple[str, list[PhaseRecord]]], key: str, unit: str, percents: bool = False
-) -> list[Markup]:
+) -> list[Chart]:
     """As many charts as it takes to keep the lines of each apart."""
     lines = [
         _series(name, seeds, key)
@@ -80,12 +89,13 @@ def _charts(
         if any(row.get(key) is not None for phase in seeds for row in phase.curve)
     ]
     parts = [lines[n : n + LINES] for n in range(0, len(lines), LINES)]
-    return [
+    charts = [
         line_chart(
             f"{title} ({n} of {len(parts)})" if len(parts) > 1 else title, part, unit, percents=percents, zero=percents
         )
         for n, part in enumerate(parts, 1)
     ]
+    return [chart for chart in charts if chart is not None]
 
 
 def _series(name: str, seeds: list[PhaseRecord], key: str) -> Series:

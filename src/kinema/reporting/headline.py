@@ -24,6 +24,7 @@ from kinema.reporting.wording import (
     in_sentence,
     join,
     metric_value,
+    protocol_short,
     view_name,
 )
 from kinema.reporting.wording import difference as difference_text
@@ -54,7 +55,7 @@ def headline(
     )
     tables = blocks(known)
     if not tables:
-        return _unmeasured(runs, unfinished, protocol, trained_in(runs[0].recipe, vocabulary))
+        return _unmeasured(runs, unfinished, protocol, vocabulary, _findings(groups, vocabulary))
     block = max(tables, key=lambda block: len({row.encoder for row in block}))
     main = max((row.main.selection for row in block), key=[row.main.selection for row in block].count)
     block = tuple(row for row in block if row.main.selection == main)
@@ -264,25 +265,56 @@ def _best(candidate: Estimate, against: Estimate | None, found: dict[str, Estima
     return [f"{figure} is {words.value(best.value)}: {words.title(best)}."]
 
 
+def _findings(groups: Sequence[Group], vocabulary: Vocabulary) -> list[str]:
+    """What the protocols found that compare encoders, a sentence a setting: of a method if there is one."""
+    found = []
+    for block in blocks(groups):
+        protocol, known = vocabulary.protocol(block[0].protocol), dict[str, float]()
+        for group in block:
+            if protocol.judged and (value := group.main.metrics.get(protocol.main)) is not None:
+                known.setdefault(group.encoder, value)
+        if not known:
+            continue
+        entries = {name: vocabulary.encoder(name) for name in known}
+        encoder = max(entries, key=lambda name: _precedence(entries[name]))
+        figure = metric_value(vocabulary.metric(protocol.main, protocol.name), known[encoder])
+        finding = f"{vocabulary.title(encoder, protocol.name)} {protocol.finding.format(figure)}"
+        found.append(f"{protocol_short(protocol, block[0].preset)}: {finding}.")
+    return found
+
+
+def _precedence(entry: EncoderEntry) -> tuple[bool, bool, int]:
+    """Sorts encoders by whether a reader wants to hear of them: methods, what else was trained, then untrained ones."""
+    return entry.role == "method", entry.role != "untrained", entry.priority
+
+
 def _unmeasured(
-    runs: Sequence[RunRecord], unfinished: tuple[str, ...], protocol: Protocol[Any], trained: EncoderEntry
+    runs: Sequence[RunRecord],
+    unfinished: tuple[str, ...],
+    protocol: Protocol[Any],
+    vocabulary: Vocabulary,
+    findings: Sequence[str],
 ) -> Headline:
+    """The answer where the protocol was not measured: what others found, or how the loss went."""
+    trained, name = trained_in(runs[0].recipe, vocabulary), in_sentence(protocol.title)
+    command = evaluate_command(protocol, runs[0].path, runs[0].environment.get("data"))
+    labelled = f" on {protocol.unit} with labels" if "labels" in protocol.needs else ""
+    notes = (*unfinished, f"To measure it{labelled}: {command}")
+    if findings:
+        sentence = f"{' '.join(findings)} The verdict of this page rests on {name}, which was not measured."
+        return Headline("not compared", f"Evaluated, but not by {name}", sentence, notes=notes)
     losses = [
         (phase.name, [row["loss"] for row in phase.curve if row.get("loss") is not None]) for phase in runs[0].phases
     ]
     ends = [f"{name} from {values[0]:.2f} to {values[-1]:.2f}" for name, values in losses if len(values) > 1]
     fell = f" The loss went, by phase: {join(ends)}." if ends else ""
-    name = in_sentence(protocol.title)
     if runs[0].unlabelled and protocol.modality == trained.modality and "labels" in protocol.needs:
         ranks = [row["effective_rank"] for phase in runs[0].phases for row in phase.curve if row.get("effective_rank")]
         rank = f" The effective rank of the projections ended at {ranks[-1]:.1f}." if ranks else ""
         sentence = f"The {trained.unit} carry no labels, so no {name} accuracy can be computed, and a falling loss "
         sentence += f"alone does not show that the encoder is useful.{fell}{rank}"
         return Headline("unlabelled", "Whether it helped is not known", sentence, notes=unfinished)
-    command = evaluate_command(protocol, runs[0].path, runs[0].environment.get("data"))
     sentence = f"No {name} was measured, so this page cannot say whether it helped.{fell}"
-    labelled = f" on {protocol.unit} with labels" if "labels" in protocol.needs else ""
-    notes = (*unfinished, f"To measure it{labelled}: {command}")
     return Headline("not evaluated", "Not evaluated yet", sentence, notes=notes)
 
 

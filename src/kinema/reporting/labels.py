@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from kinema.core.vocabulary import Vocabulary
-from kinema.reporting.charts import LINES, Across, Series, factor_axis, line_chart
-from kinema.reporting.markup import Markup, tag
+from kinema.reporting.charts import LINES, Across, Chart, Series, factor_axis, line_chart
 from kinema.reporting.pooled import Group
 from kinema.reporting.report import Report
 from kinema.reporting.wording import view_name
 
 LABELLED = Across("labelled videos", factor_axis)
-ABOUT = (
-    "A classifier is trained on so many labelled videos, once from each encoder. Where the lines of a pretrained and "
-    "of an untrained encoder meet, labels have made pretraining needless."
-)
-SCRATCH = " {} learns the whole network from those labels alone, without pretraining."
-SPREAD = " Where there are several seeds a point is their mean, the bar their standard deviation."
 
 
-def label_curves(report: Report) -> Markup:
-    """The section of learning curves; nothing where no protocol was measured at two numbers of labels."""
+@dataclass(frozen=True)
+class LabelCurves:
+    """The section of learning curves: its charts, and what an encoder is called that learnt from the labels alone."""
+
+    charts: tuple[Chart, ...]
+    scratch: tuple[str, ...]
+
+
+def label_curves(report: Report) -> LabelCurves:
+    """The learning curves; no chart where no protocol was measured at two numbers of labels."""
     vocabulary = report.vocabulary
     found: dict[tuple[str, tuple[str, str, str]], list[Group]] = {}
     for group in report.groups:
@@ -45,13 +48,8 @@ def label_curves(report: Report) -> Markup:
         for start in range(0, len(lines), LINES):
             part = lines[start : start + LINES]
             charts.append(line_chart(title, part, over, across=LABELLED, percents=metric.share, zero=True))
-    if not charts:
-        return Markup("")
     names = dict.fromkeys(vocabulary.protocol(group.protocol).from_scratch for group in scratch)
-    about = ABOUT + "".join(SCRATCH.format(name) for name in names) + (SPREAD if report.several_seeds() else "")
-    return tag(
-        "section", tag("h2", "How many labels does it take?"), tag("p", about), tag("div", charts, class_="panels")
-    )
+    return LabelCurves(tuple(chart for chart in charts if chart is not None), tuple(names))
 
 
 def _setting(group: Group) -> tuple[str, str, str]:

@@ -1,54 +1,60 @@
-"""The page: one file with everything in it, for a person who knows nothing of the code."""
+"""The page: one file with everything in it, for a person who knows nothing of the code.
+
+What it says is HTML in ``templates/``, by Jinja2 with every text escaped; the modules beside this one compute what the
+templates are filled with.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
+from functools import cache
 from importlib.resources import files as package_files
 from pathlib import Path
-from string import Template
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from kinema.core.files import write_text
+from kinema.reporting import charts, wording
 from kinema.reporting.classes import by_class
-from kinema.reporting.confusion import confusion
+from kinema.reporting.confusion import confusions
 from kinema.reporting.curves import curves
 from kinema.reporting.details import details
 from kinema.reporting.gallery import gallery
 from kinema.reporting.labels import label_curves
-from kinema.reporting.markup import Markup, safe, tag
 from kinema.reporting.projection import projection
 from kinema.reporting.report import Report
 from kinema.reporting.runs import what_was_run
 from kinema.reporting.tables import results
-from kinema.reporting.wording import HOW_COMPARED
 
 
 def page(report: Report) -> str:
     """The report as one HTML document that asks for nothing from outside."""
-    parts = {
-        name: package_files(__package__).joinpath(f"page.{name}").read_text("utf-8") for name in ("html", "css", "js")
-    }
-    digest = base64.b64encode(hashlib.sha256(parts["js"].encode()).digest()).decode()
-    sections = (
-        which_to_keep,
-        what_was_run,
-        results,
-        label_curves,
-        curves,
-        by_class,
-        confusion,
-        gallery,
-        projection,
-        details,
+    style, script = (
+        package_files("kinema.reporting").joinpath("templates", name).read_text("utf-8")
+        for name in ("page.css", "page.js")
     )
-    return Template(parts["html"]).substitute(
-        title=safe(report.title),
-        style=parts["css"],
-        script=parts["js"],
-        digest=digest,
-        head=_head(report),
-        body=Markup("\n".join(section(report) for section in sections)),
-        foot=safe(f"Made by kinema {report.version} on {report.made.replace('T', ' ').replace('+00:00', ' UTC')}."),
+    return (
+        _environment()
+        .get_template("page.html.jinja")
+        .render(
+            report=report,
+            style=Markup(style),
+            script=Markup(script),
+            digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            runs=what_was_run(report),
+            results=results(report),
+            labels=label_curves(report),
+            curves=curves(report),
+            classes=by_class(report),
+            confusions=confusions(report),
+            gallery=gallery(report),
+            projection=projection(report),
+            details=details(report),
+        )
     )
 
 
@@ -61,39 +67,36 @@ def write_page(report: Report, path: Path) -> None:
     write_text(path, page(report))
 
 
-def _head(report: Report) -> Markup:
-    answer = report.headline
-    mark = {"helped": "✓ ", "hurt": "✗ ", "unclear": "≈ "}.get(answer.verdict, "")
-    verdict = tag(
-        "p", tag("span", mark, aria_hidden="true"), answer.short, class_=f"verdict {answer.verdict.replace(' ', '-')}"
+@cache
+def _environment() -> Environment:
+    """The templates, and what they may call."""
+    environment = Environment(
+        loader=PackageLoader("kinema.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    basis = tag("p", answer.basis, class_="caption") if answer.basis else Markup("")
-    notes = tag("ul", [tag("li", note) for note in answer.notes], class_="notes") if answer.notes else Markup("")
-    advice = tag("p", tag("strong", report.advice.sentence), class_="lead") if report.advice.sentence else Markup("")
-    return tag(
-        "header", tag("h1", report.title), verdict, tag("p", answer.sentence, class_="lead"), advice, basis, notes
-    )
+    environment.filters |= {
+        "duration": wording.duration,
+        "evaluate_command": wording.evaluate_command,
+        "indented": _indented,
+        "number": wording.number,
+        "percent": wording.percent,
+        "place": _place,
+        "protocol_heading": wording.protocol_heading,
+        "view_name": wording.view_name,
+    }
+    environment.globals |= {"canvas": charts, "dash": wording.DASH, "how_compared": wording.HOW_COMPARED}
+    return environment
 
 
-def which_to_keep(report: Report) -> Markup:
-    """The section of advice: what each protocol says, and what to do next."""
-    advice = report.advice
-    if not advice.lines and not advice.steps:
-        return Markup("")
-    items = [
-        tag("li", tag("strong", head), f": {line}") for head, _, line in (line.partition(": ") for line in advice.lines)
-    ]
-    lines = [tag("p", HOW_COMPARED), tag("ul", items, class_="advice")]
-    steps = [tag("h3", "Next"), tag("ul", [_step(step) for step in advice.steps], class_="advice")]
-    return tag(
-        "section",
-        tag("h2", "Which one should I keep?"),
-        lines if advice.lines else None,
-        steps if advice.steps else None,
-    )
+def _indented(value: Any) -> str:
+    """A recipe or an environment as JSON, a line a setting."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def _step(step: str) -> Markup:
-    """What to do, its command set apart."""
-    what, command, line = step.partition(": kinema ")
-    return tag("li", f"{what}: ", tag("code", f"kinema {line}")) if command else tag("li", step)
+def _place(value: float) -> str:
+    """A place in a drawing, to two decimals."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")

@@ -3,22 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from kinema.core.vocabulary import Vocabulary
-from kinema.reporting.markup import Markup, tag
 from kinema.reporting.report import Placed, Report, Row
 from kinema.reporting.wording import natural
 
 SIDE, EDGE = 400, 8
-ABOUT = (
-    "Every dot is a video of the queries, its colour the class; what lies together is alike to the encoder. Point at a "
-    "dot to see which video it is, or at a class’s name to see that class alone. A picture, not a measure: distances "
-    "between far dots say nothing."
-)
 
 
-def projection(report: Report) -> Markup:
-    """The section of layouts; nothing where none was stored."""
+@dataclass(frozen=True)
+class Dot:
+    """A video: its place in the drawing, its name, and the number of its class, None where that is not known."""
+
+    x: float
+    y: float
+    title: str
+    class_number: int | None
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The section of layouts.
+
+    Args:
+        layouts: each encoder's title and the dots as it sees them.
+        classes: by number, the class's name.
+        hues: by number, the class's colour in degrees.
+        method: how the queries were laid out.
+        seed: that is shown of several; None where there is one alone.
+        side: the width and height of each drawing.
+    """
+
+    layouts: tuple[tuple[str, list[Dot]], ...]
+    classes: tuple[str, ...]
+    hues: tuple[float, ...]
+    method: str
+    seed: int | None
+    side: int = SIDE
+
+
+def projection(report: Report) -> Projection | None:
+    """The layouts of the encoders that are compared; None where none was stored."""
     answer = report.headline
     rows: dict[str, Row] = {}
     for row in report.leading_rows():
@@ -28,45 +53,27 @@ def projection(report: Report) -> Markup:
     chosen = [rows[name] for name in (*untrained, answer.baseline, answer.candidate) if name in rows]
     chosen = list({id(row): row for row in chosen or list(rows.values())[:2]}.values())
     if not chosen:
-        return Markup("")
+        return None
     classes = sorted({dot.label for row in chosen for dot in row.main.layout if dot.label is not None}, key=natural)
-    panels = [_panel(row, classes, report.vocabulary) for row in chosen]
-    method = chosen[0].main.layout_method
-    legend = [
-        tag("li", tag("span", "●", class_="dot", aria_hidden="true"), name, style=_hue(n, classes), data_class=n)
-        for n, name in enumerate(classes)
-    ]
-    parts = [tag("h2", "What lies together"), tag("p", ABOUT), tag("div", panels, class_="panels")]
-    parts.append(tag("ul", legend, class_="legend hues") if legend else Markup(""))
-    seeds = f" Of several seeds, seed {chosen[0].seed} is shown." if report.several_seeds() else ""
-    return tag("section", parts, tag("p", f"{method}.{seeds}", class_="caption"), class_="layouts")
-
-
-def _hue(number: int, classes: Sequence[str]) -> str:
-    """A colour of its own for each class: hues evenly spaced, neighbours in the list far apart."""
-    step = next((s for s in (7, 5, 3, 2) if len(classes) % s), 1)
-    return f"--hue:{360 * (number * step % len(classes)) / len(classes):.0f}"
-
-
-def _panel(row: Row, classes: Sequence[str], vocabulary: Vocabulary) -> Markup:
-    dots = [_dot(dot, classes) for dot in row.main.layout]
-    title = vocabulary.title(row.encoder)
-    drawing = tag(
-        "svg",
-        *dots,
-        viewBox=f"0 0 {SIDE} {SIDE}",
-        role="img",
-        aria_label=f"{len(dots)} videos as {title} sees them, laid out in the plane by likeness.",
-        class_="chart layout",
+    return Projection(
+        tuple(
+            (report.vocabulary.title(row.encoder), [_dot(dot, classes) for dot in row.main.layout]) for row in chosen
+        ),
+        tuple(classes),
+        tuple(_hue(number, len(classes)) for number in range(len(classes))),
+        chosen[0].main.layout_method,
+        chosen[0].seed if report.several_seeds() else None,
     )
-    heading = tag("figcaption", tag("strong", title))
-    return tag("figure", heading, drawing, class_="panel")
 
 
-def _dot(dot: Placed, classes: Sequence[str]) -> Markup:
+def _hue(number: int, classes: int) -> float:
+    """A colour of its own for each class: hues evenly spaced, neighbours in the list far apart."""
+    step = next((s for s in (7, 5, 3, 2) if classes % s), 1)
+    return 360 * (number * step % classes) / classes
+
+
+def _dot(dot: Placed, classes: Sequence[str]) -> Dot:
     x, y = (EDGE + (SIDE - 2 * EDGE) * value for value in (dot.x, 1 - dot.y))
-    number = classes.index(dot.label) if dot.label is not None else None
-    name = dot.path if dot.label is None else f"{dot.label}: {dot.path}"
-    mark = tag("circle", cx=x, cy=y, r=3.2, class_="dot")
-    style = None if number is None else _hue(number, classes)
-    return tag("g", tag("title", name), mark, class_="mark", style=style, data_class=number)
+    if dot.label is None:
+        return Dot(x, y, dot.path, None)
+    return Dot(x, y, f"{dot.label}: {dot.path}", classes.index(dot.label))

@@ -208,7 +208,7 @@ class Headline:
 
     Args:
         verdict: 'helped', 'unclear' (the difference is not larger than the uncertainty), 'hurt', 'no baseline',
-            'unlabelled' or 'not evaluated'.
+            'not compared' (measured, but by no protocol that a headline may rest on), 'unlabelled' or 'not evaluated'.
         short: a few words.
         sentence: the figures behind them.
         basis: what was measured, and on what.

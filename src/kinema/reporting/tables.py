@@ -3,93 +3,94 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kinema.core.protocol import Metric, Protocol
 from kinema.core.vocabulary import Vocabulary
-from kinema.reporting.charts import interval_bar
-from kinema.reporting.markup import Markup, join, tag
+from kinema.reporting.charts import Bar, interval_bar
 from kinema.reporting.pooled import Group, Pooled
 from kinema.reporting.report import Report, blocks
 from kinema.reporting.supervised import over_reference
 from kinema.reporting.wording import (
     DASH,
     difference_bounds,
-    evaluate_command,
     figure_bounds,
     metric_value,
     metric_with_spread,
     natural,
-    protocol_heading,
     view_name,
 )
 
-SEEDS = (
-    " Runs that differ only in their seed are one line: the mean ± the standard deviation over the seeds, a dot for "
-    "each, and an interval over queries and seeds. Point at a figure for each seed’s."
-)
-Column = tuple[str, Callable[[Group], Markup]]
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table of results.
+
+    Args:
+        text: what is written.
+        small: what is written below it.
+        kind: its classes in page.css; 'commit' is written as code.
+        title: what is shown on hover.
+        bar: a drawing of the figure and its interval.
+    """
+
+    text: str
+    small: str = ""
+    kind: str = ""
+    title: str = ""
+    bar: Bar | None = None
 
 
-def results(report: Report) -> Markup:
-    """The section of tables, one for each setting of each protocol; the headline's protocol is explained first."""
-    leading = report.leading
-    heading = tag("h2", leading.heading if leading else "What was measured")
-    tables = [_table(block, report, leading) for block in blocks(report.groups)]
-    if leading is None:
-        return tag("section", heading, tables)
-    if report.leading_rows():
-        explained = leading.explains + (SEEDS if report.several_seeds() else "")
-        return tag("section", heading, tag("p", explained), tables)
-    run = report.runs[0]
-    missing, data = f"{leading.title} was not measured yet. Run:", run.environment.get("data")
-    if run.unlabelled and "labels" in leading.needs:
-        missing = f"These {leading.unit} carry no labels. {_first_figure(leading)} needs a labelled set; with one, run:"
-        data = "LABELLED"
-    command = tag("pre", tag("code", evaluate_command(leading, run.path, data)), tabindex=0)
-    return tag("section", heading, tag("p", missing), command, tables)
+@dataclass(frozen=True)
+class Table:
+    """The results under one setting of one protocol.
+
+    Args:
+        protocol: that measured them.
+        preset: its settings.
+        heads: of the columns, the encoder's first.
+        lines: the groups, and the cells of each beside the encoder's.
+        caption: what the figures were measured on.
+    """
+
+    protocol: Protocol[Any]
+    preset: str
+    heads: tuple[str, ...]
+    lines: tuple[tuple[Group, tuple[Cell, ...]], ...]
+    caption: str
 
 
-def _first_figure(protocol: Protocol[Any]) -> str:
-    """The name of a protocol's first figure, of a family with k for its number: 'R@k'."""
-    name, metric = next(iter(protocol.metrics.items()))
-    return metric.title + "k" * name.endswith("@")
+Column = tuple[str, Callable[[Group], Cell]]
 
 
-def _table(block: Sequence[Group], report: Report, leading: Protocol[Any] | None) -> Markup:
-    protocol = report.vocabulary.protocol(block[0].protocol)
+def results(report: Report) -> tuple[Table, ...]:
+    """The tables, one for each setting of each protocol."""
+    return tuple(_table(block, report) for block in blocks(report.groups))
+
+
+def _table(block: Sequence[Group], report: Report) -> Table:
     columns = _columns(block, report)
-    head = tag("tr", [tag("th", name, scope="col") for name, _ in columns])
-    chosen = report.headline.candidate
-    body = [
-        tag("tr", [tell(group) for _, tell in columns], class_="chosen" if group.encoder == chosen else None)
-        for group in block
-    ]
-    table = tag("table", tag("thead", head), tag("tbody", body), class_="results")
-    label = f"Results of {block[0].protocol} {block[0].preset}"
-    scroll = tag("div", table, class_="scroll", tabindex=0, role="region", aria_label=label)
-    about = tag("p", protocol.explains) if protocol.explains and protocol is not leading else Markup("")
-    return join(
-        [
-            tag("h3", protocol_heading(protocol, block[0].preset)),
-            about,
-            scroll,
-            tag("p", _caption(block), class_="caption"),
-        ]
+    return Table(
+        report.vocabulary.protocol(block[0].protocol),
+        block[0].preset,
+        ("Encoder", *(head for head, _ in columns)),
+        tuple((group, tuple(cell(group) for _, cell in columns)) for group in block),
+        _caption(block),
     )
 
 
 def _columns(block: Sequence[Group], report: Report) -> list[Column]:
-    """Who; the main selection's metrics; the first metric of every further selection; where groups differ, whence."""
+    """The main selection's metrics; the first metric of every further selection; where groups differ, whence."""
     main = main_selection(block)
     vocabulary, protocol = report.vocabulary, block[0].protocol
     metrics = metric_order(block, vocabulary) or [vocabulary.protocol(protocol).main]
     first = metrics[0]
     written = {name: vocabulary.metric(name, protocol) for name in metrics}
     others = list(dict.fromkeys(f.selection for group in block for f in group.figures if f.selection != main))
-    columns: list[Column] = [("Encoder", lambda group: _encoder(group, vocabulary))]
+    columns: list[Column] = []
     if len({group.view for group in block}) > 1:
-        columns.append(("View", lambda group: tag("td", view_name(group.view))))
+        columns.append(("View", lambda group: Cell(view_name(group.view))))
     head = written[first].title
     columns.append((head, lambda group: _value(group, main, first, written[first], "number main")))
     held = [f for group in block if (f := group.at(main))]
@@ -103,9 +104,9 @@ def _columns(block: Sequence[Group], report: Report) -> list[Column]:
     if len({seed for group in block for seed in group.seeds}) > 1:
         columns.append(("Seeds", _seeds))
     if len({group.commits for group in block}) > 1:
-        columns.append(("Commit", lambda group: tag("td", tag("code", ", ".join(group.commits)))))
+        columns.append(("Commit", lambda group: Cell(", ".join(group.commits), kind="commit")))
     if len({group.runs for group in block}) > 1:
-        columns.append(("Run", lambda group: tag("td", ", ".join(group.runs), class_="long small")))
+        columns.append(("Run", lambda group: Cell(", ".join(group.runs), kind="long small")))
     return columns
 
 
@@ -151,24 +152,17 @@ def _selection(name: str) -> str:
     return f"{value} {key}" if equals and "=" not in value and "," not in value else name or "all queries"
 
 
-def _encoder(group: Group, vocabulary: Vocabulary) -> Markup:
-    name = tag("span", vocabulary.title(group.encoder, group.protocol))
-    return tag("th", name, tag("small", group.variant) if group.variant else None, scope="row")
-
-
-def _seeds(group: Group) -> Markup:
+def _seeds(group: Group) -> Cell:
     """The seed, or how many and which."""
     numbers = ", ".join(map(str, group.seeds))
-    several = len(group.seeds) > 1
-    small = tag("small", numbers) if several else None
-    return tag("td", str(len(group.seeds)) if several else numbers, small, class_="number")
+    return Cell(str(len(group.seeds)), numbers, "number") if len(group.seeds) > 1 else Cell(numbers, kind="number")
 
 
-def _value(group: Group, selection: str, name: str, metric: Metric, kind: str = "number") -> Markup:
+def _value(group: Group, selection: str, name: str, metric: Metric, kind: str = "number") -> Cell:
     """One figure; what it was measured on, and each seed's, are shown on hover."""
     figure = group.at(selection)
     if figure is None:
-        return tag("td", DASH, class_=kind)
+        return Cell(DASH, kind=kind)
     each = zip(figure.seeds, figure.each.get(name, ()), strict=False)
     seeds = "; ".join(f"seed {seed}: {metric_value(metric, value)}" for seed, value in each)
     whence = f"{seeds}; " if len(figure.seeds) > 1 else ""
@@ -176,7 +170,7 @@ def _value(group: Group, selection: str, name: str, metric: Metric, kind: str = 
     whence += f"seed {figure.seeds[0]}, " if len(figure.seeds) == 1 else ""
     whence += f"commit {', '.join(group.commits)}, {_counts(figure)}"
     text = metric_with_spread(metric, figure.metrics.get(name), figure.deviation.get(name))
-    return tag("td", text, class_=kind, title=whence)
+    return Cell(text, kind=kind, title=whence)
 
 
 def _reach(figure: Pooled, name: str) -> list[float]:
@@ -185,24 +179,24 @@ def _reach(figure: Pooled, name: str) -> list[float]:
     return [value for value in known if value is not None]
 
 
-def _interval(figure: Pooled | None, name: str, metric: Metric, top: float) -> Markup:
+def _interval(figure: Pooled | None, name: str, metric: Metric, top: float) -> Cell:
     value = None if figure is None else figure.metrics.get(name)
     if figure is None or value is None:
-        return tag("td", DASH)
+        return Cell(DASH)
     low_high = figure.interval
     bounds = figure_bounds(metric, *low_high) + (" %" if metric.share else "") if low_high else "no interval"
     bar = interval_bar(value, low_high, figure.chance, top, figure.each.get(name, ()))
-    return tag("td", bar, tag("small", bounds), class_="bars")
+    return Cell("", bounds, "bars", bar=bar)
 
 
-def _over(group: Group, block: Sequence[Group], selection: str, report: Report) -> Markup:
+def _over(group: Group, block: Sequence[Group], selection: str, report: Report) -> Cell:
     """How far an encoder is ahead of the supervised reference, with the interval of the difference."""
     difference = over_reference(group, block, selection, report.runs, report.rows, report.vocabulary)
     if difference is None:
-        return tag("td", DASH, class_="number")
+        return Cell(DASH, kind="number")
     how = "compared query by query" if difference.paired else "from the two intervals"
     verdict = "more than the noise" if difference.larger else "within the noise"
     metric = report.vocabulary.metric(report.vocabulary.protocol(group.protocol).main, group.protocol)
-    bounds = tag("small", f"{difference_bounds(metric, difference.low, difference.high)}; {verdict}")
+    bounds = f"{difference_bounds(metric, difference.low, difference.high)}; {verdict}"
     text = f"{100 * difference.value:+.1f} points" if metric.share else f"{difference.value:+.3f}"
-    return tag("td", text.replace("-", "−"), bounds, title=f"95 % interval of the difference, {how}", class_="over")
+    return Cell(text.replace("-", "−"), bounds, "over", f"95 % interval of the difference, {how}")

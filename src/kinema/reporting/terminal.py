@@ -94,7 +94,7 @@ def table(report: Report) -> Table:
     leading = report.leading
     measured = blocks([group for group in report.groups if leading and group.protocol == leading.name])
     if leading is None or not measured:
-        drawn.add_column("not evaluated")
+        drawn.add_column(report.headline.verdict)
         for note in report.headline.notes:
             drawn.add_row(escape(note))
         return drawn
