@@ -1,7 +1,7 @@
 """The people of Mocap-15: proportions, clothes, and the jointed figure that wears them.
 
 The skeleton has the joints and rest offsets of the humanoid to which the motions were fitted (metres at rest, x
-forward, y up, z right). What is seen of it, capsules and spheres in skin, top, trousers, hair and shoes, is our own.
+forward, y up, z right). What is seen of it, capsules and boxes in skin, top, trousers, hair and shoes, is our own.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from kinema.core.seeds import seed_at
 from kinema.data.mocap import rotations
 from kinema.data.mocap.motions import JOINTS, Motion
 from kinema.data.mocap.rotations import Array
+from kinema.data.mocap.shapes import Body, Box, Capsule, Colour, ellipsoid
 
 PARENTS = (-1, 0, 1, 0, 3, 4, 1, 6, 0, 8, 9, 1, 11)
 """For every rotation of a motion, the one it is relative to."""
@@ -31,7 +32,7 @@ _HIP, _SHOULDER = (0.0, 0.0, 0.0849), (-0.0241, 0.2435, 0.1831)
 _SKIN = ((0.97, 0.80, 0.69), (0.91, 0.71, 0.57), (0.80, 0.59, 0.44), (0.62, 0.43, 0.31), (0.45, 0.30, 0.21))
 _HAIR = ((0.10, 0.08, 0.07), (0.24, 0.15, 0.09), (0.42, 0.27, 0.14), (0.78, 0.62, 0.36), (0.55, 0.54, 0.53))
 
-Colour = tuple[float, float, float]
+_EYES = (0.13, 0.10, 0.09)
 
 
 @dataclass(frozen=True)
@@ -119,16 +120,27 @@ def offsets(actor: Actor) -> Array:
 
 def place_points(motion: Motion, actor: Actor) -> Array:
     """Where the joints and the ends of the body are: float64 [F, len(POINTS), 3], metres."""
+    return _with_tips(*_follow(motion, actor))
+
+
+def _follow(motion: Motion, actor: Actor) -> tuple[Array, Array]:
+    """Every joint's place, float64 [F, J, 3], and its rotation in the world, [F, J, 4]."""
     bones, turns = offsets(actor), motion.rotation
     where, world = [root_position(motion, actor)], [turns[:, 0]]
     for joint in range(1, len(JOINTS)):
         parent = PARENTS[joint]
         where.append(where[parent] + rotations.rotate(world[parent], bones[joint]))
         world.append(rotations.multiply(world[parent], turns[:, joint]))
+    return np.stack(where, axis=1), np.stack(world, axis=1)
+
+
+def _with_tips(where: Array, world: Array) -> Array:
+    """The joints' places with those of the ends of the body."""
+    tips = []
     for joint_name, tip in TIPS.values():
         joint = JOINTS.index(joint_name)
-        where.append(where[joint] + rotations.rotate(world[joint], np.array(tip)))
-    return np.stack(where, axis=1)
+        tips.append(where[:, joint] + rotations.rotate(world[:, joint], np.array(tip)))
+    return np.concatenate([where, np.stack(tips, axis=1)], axis=1)
 
 
 def root_position(motion: Motion, actor: Actor) -> Array:
@@ -136,55 +148,70 @@ def root_position(motion: Motion, actor: Actor) -> Array:
     return motion.position * actor.legs
 
 
-def figure_urdf(actor: Actor) -> str:
-    """The actor as a jointed figure in URDF: links and joints named as in :data:`JOINTS`, visuals only."""
-    bones = offsets(actor)
-    links = [_link(name, shapes) for name, shapes in _shapes(actor).items()]
-    joints = []
-    for number, name in enumerate(JOINTS[1:], start=1):
-        kind = "continuous" if name.endswith(("knee", "elbow")) else "spherical"
-        x, y, z = bones[number]
-        joints.append(
-            f'<joint name="{name}" type="{kind}"><parent link="{JOINTS[PARENTS[number]]}"/><child link="{name}"/>'
-            f'<origin xyz="{x:.6f} {y:.6f} {z:.6f}"/><axis xyz="0 0 1"/></joint>'
-        )
-    return f'<robot name="actor">{"".join(links)}{"".join(joints)}</robot>'
+def pose_body(motion: Motion, actor: Actor) -> Body:
+    """The actor in the motion, as the renderer draws them."""
+    where, world = _follow(motion, actor)
+    return Body(dress(actor), where, world, _with_tips(where, world))
 
 
-_UP, _ACROSS = "-1.570796 0 0", "0 0 0"
-Shape = tuple[Colour, tuple[float, float, float], str, str]
+def dress(actor: Actor) -> tuple[Capsule | Box, ...]:
+    """What is seen of an actor, fixed to the frames of :data:`JOINTS`."""
+    return (*_trunk(actor), *_head(actor), *_limbs(actor, "right", 1.0), *_limbs(actor, "left", -1.0))
 
 
-def _shapes(a: Actor) -> dict[str, list[Shape]]:
-    """Colour, centre, orientation and geometry of everything seen, by link."""
-
-    def ball(colour: Colour, y: float, radius: float, x: float = 0.0) -> Shape:
-        return colour, (x, y, 0.0), _ACROSS, f'<sphere radius="{radius:.5f}"/>'
-
-    def rod(colour: Colour, y: float, length: float, radius: float, along: str = _UP) -> Shape:
-        return colour, (0.0, y, 0.0), along, f'<capsule length="{length:.5f}" radius="{radius:.5f}"/>'
-
+def _trunk(a: Actor) -> list[Capsule | Box]:
+    root, chest = JOINTS.index("root"), JOINTS.index("chest")
     g, t = a.girth, a.trunk
-    forearm, shin = (a.skin if a.short_sleeves else a.top), (a.skin if a.shorts else a.trousers)
-    shapes: dict[str, list[Shape]] = {
-        "root": [rod(a.trousers, 0.0, 0.14, 0.088 * g, _ACROSS), rod(a.top, 0.15 * t, 0.12 * t, 0.103 * g)],
-        "chest": [rod(a.top, 0.09 * t, 0.13 * t, 0.122 * g), rod(a.top, 0.205 * t, 0.27, 0.062 * g, _ACROSS)],
-        "neck": [rod(a.skin, 0.04, 0.08, 0.05), ball(a.skin, 0.165, 0.1), ball(a.hair, 0.195, 0.099, -0.025)],
-    }
-    for side in ("right", "left"):
-        shapes[f"{side}_hip"] = [rod(a.trousers, -0.2 * a.legs, 0.34 * a.legs, 0.076 * g)]
-        shapes[f"{side}_knee"] = [rod(shin, -0.2 * a.legs, 0.34 * a.legs, 0.058 * g)]
-        shapes[f"{side}_ankle"] = [(a.shoes, (0.045, -0.03, 0.0), _ACROSS, '<box size="0.21 0.075 0.095"/>')]
-        shapes[f"{side}_shoulder"] = [rod(a.top, -0.13 * a.arms, 0.23 * a.arms, 0.054 * g)]
-        shapes[f"{side}_elbow"] = [rod(forearm, -0.12 * a.arms, 0.2 * a.arms, 0.045 * g), ball(a.skin, -0.27, 0.052)]
-    return {name: shapes[name] for name in JOINTS}
+    shapes: list[Capsule | Box] = [
+        # Hips, waist, rib cage: wider than deep.
+        Capsule(root, (0, -0.02, -0.055), (0, -0.02, 0.055), 0.098 * g, 0.098 * g, a.trousers, (0.98, 1.05, 1.0)),
+        Capsule(root, (0, 0.06, 0), (0, 0.22 * t, 0), 0.096 * g, 0.092 * g, a.top, (1.0, 1.0, 1.38)),
+        Capsule(chest, (0, 0.12 * t, 0), (0, -0.03 * t, 0), 0.112 * g, 0.094 * g, a.top, (1.0, 1.0, 1.42)),
+    ]
+    for side in (1.0, -1.0):
+        shoulder = (-0.02, 0.225 * t, 0.155 * side)
+        shapes.append(Capsule(chest, (-0.01, 0.235 * t, 0.03 * side), shoulder, 0.062 * g, 0.058 * g, a.top))
+        shapes.append(Capsule(chest, (0.005, 0.15 * t, 0.075 * side), shoulder, 0.092 * g, 0.06 * g, a.top))
+    return shapes
 
 
-def _link(name: str, shapes: list[Shape]) -> str:
-    seen = "".join(
-        f'<visual><origin rpy="{rpy}" xyz="{x:.5f} {y:.5f} {z:.5f}"/><geometry>{geometry}</geometry>'
-        f'<material name="{name}-{number}"><color rgba="{r:.4f} {g:.4f} {b:.4f} 1"/></material></visual>'
-        for number, ((r, g, b), (x, y, z), rpy, geometry) in enumerate(shapes)
+def _head(a: Actor) -> list[Capsule | Box]:
+    neck = JOINTS.index("neck")
+    return [
+        Capsule(neck, (-0.012, -0.02, 0), (0.0, 0.09, 0), 0.054, 0.05, a.skin),
+        # Skull, jaw and nose.
+        ellipsoid(neck, (-0.002, 0.178, 0), (0.1, 0.108, 0.083), a.skin),
+        Capsule(neck, (0.012, 0.15, 0), (0.03, 0.098, 0), 0.074, 0.042, a.skin),
+        ellipsoid(neck, (0.098, 0.158, 0), (0.02, 0.024, 0.014), a.skin),
+        ellipsoid(neck, (-0.026, 0.2, 0), (0.101, 0.104, 0.094), a.hair),
+        *(ellipsoid(neck, (0.084, 0.183, 0.034 * side), (0.012, 0.011, 0.014), _EYES) for side in (1.0, -1.0)),
+    ]
+
+
+def _limbs(a: Actor, side: str, z: float) -> list[Capsule | Box]:
+    hip, knee, ankle, shoulder, elbow = (
+        JOINTS.index(f"{side}_{joint}") for joint in ("hip", "knee", "ankle", "shoulder", "elbow")
     )
-    inertia = '<inertia ixx="1" ixy="0" ixz="0" iyy="1" iyz="0" izz="1"/>'
-    return f'<link name="{name}"><inertial><mass value="1"/>{inertia}</inertial>{seen}</link>'
+    g, arm, leg = a.girth, 0.2748 * a.arms, a.legs
+    shin = a.skin if a.shorts else a.trousers
+    forearm = a.skin if a.short_sleeves else a.top
+    thick = 1.0 if a.shorts else 1.06
+    sole = tuple(0.45 * part + 0.55 * (0.9 if max(a.shoes) < 0.5 else 0.2) for part in a.shoes)
+    shapes: list[Capsule | Box] = [
+        Capsule(hip, (0, 0.0, -0.004 * z), (0, -0.4215 * leg, 0), 0.09 * g, 0.062 * g, a.trousers),
+        Capsule(knee, (0, 0.0, 0), (-0.004, -0.39 * leg, 0), 0.06 * g * thick, 0.041 * g * thick, shin),
+        Capsule(knee, (-0.014, -0.1 * leg, 0), (-0.008, -0.25 * leg, 0), 0.055 * g * thick, 0.042 * g * thick, shin),
+        Capsule(ankle, (-0.028, -0.028, 0), (0.118, -0.04, 0), 0.046, 0.035, a.shoes, (1.0, 1.0, 1.08)),
+        Box(ankle, (0.045, -0.066, 0), (0.112, 0.011, 0.045), (sole[0], sole[1], sole[2])),
+    ]
+    if a.short_sleeves:
+        shapes.append(Capsule(shoulder, (0, 0, 0), (0, -arm, 0), 0.05 * g, 0.04 * g, a.skin))
+        shapes.append(Capsule(shoulder, (0, 0, 0), (0, -0.48 * arm, 0), 0.062 * g, 0.058 * g, a.top))
+    else:
+        shapes.append(Capsule(shoulder, (0, 0, 0), (0, -arm, 0), 0.06 * g, 0.046 * g, a.top))
+    shapes += [
+        Capsule(elbow, (0, 0, 0), (0, -0.225 * a.arms, 0), 0.044 * g, 0.031 * g, forearm),
+        Capsule(elbow, (0, -0.235, 0), (0.006, -0.315, 0), 0.041, 0.033, a.skin, (1.0, 1.0, 0.62)),
+        Capsule(elbow, (0.016, -0.245, 0), (0.052, -0.285, 0), 0.017, 0.014, a.skin),
+    ]
+    return shapes

@@ -28,22 +28,60 @@ _MARGIN = 0.13
 
 
 @dataclass(frozen=True)
+class Camera:
+    """A camera over a number of frames, upright, with a field of view of :data:`FIELD_OF_VIEW`.
+
+    Args:
+        eye: float64 [F, 3], where it is, metres.
+        target: float64 [F, 3], what it looks at; never right above or below it.
+    """
+
+    eye: Array
+    target: Array
+
+    @staticmethod
+    def focal(size: int) -> float:
+        """Pixels that a metre is wide at a distance of one metre, in a picture of that size."""
+        return float(0.5 * size / np.tan(np.deg2rad(FIELD_OF_VIEW / 2)))
+
+    def axes(self) -> tuple[Array, Array, Array]:
+        """Unit vectors to the right, up and back, from the target to the eye: float64 [F, 3] each."""
+        back = self.eye - self.target
+        back = back / np.linalg.norm(back, axis=-1, keepdims=True)
+        right = np.cross([0.0, 1.0, 0.0], back)
+        right = right / np.linalg.norm(right, axis=-1, keepdims=True)
+        return right, np.cross(back, right), back
+
+    def project(self, points: Array, size: int) -> tuple[Array, Array, Array]:
+        """Where points are in a picture.
+
+        Args:
+            points: float64 [F, P, 3], metres.
+            size: pixels of the picture.
+
+        Returns:
+            x and y in pixels, from the upper left corner, and the depth in metres: float64 [F, P] each.
+        """
+        sight = points - self.eye[:, None]
+        right, up, back = (axis[:, None] for axis in self.axes())
+        depth = -(sight * back).sum(axis=-1)
+        scale = self.focal(size) / depth
+        return 0.5 * size + scale * (sight * right).sum(axis=-1), 0.5 * size - scale * (sight * up).sum(axis=-1), depth
+
+
+@dataclass(frozen=True)
 class Shot:
-    """A camera over the frames of a recording.
+    """A camera that was pointed at somebody, and how the scene moves behind them.
 
     Args:
         name: azimuth and elevation in degrees at the middle, for instance ``az-35-el08``.
-        eye: float64 [F, 3], metres.
-        target: float64 [F, 3], what it looks at.
+        camera: over the frames of the recording.
         pan: float64 [F, 2], pixels by which the camera has gone right and down over the scene.
-        feet: float64 [F, 3], (x, y, half width) in pixels of the shadow on the ground.
     """
 
     name: str
-    eye: Array
-    target: Array
+    camera: Camera
     pan: Array
-    feet: Array
 
 
 def frame_shot(points: Array, config: MocapConfig, rng: np.random.Generator) -> Shot:
@@ -88,7 +126,7 @@ def frame_shot(points: Array, config: MocapConfig, rng: np.random.Generator) -> 
     pan[:, 0] -= config.size * (turn - azimuth) / np.deg2rad(FIELD_OF_VIEW)
     shown = np.rad2deg(azimuth)
     name = f"az{(shown + 180.0) % 360.0 - 180.0:+04.0f}-el{np.rad2deg(elevation):02.0f}"
-    return Shot(name, eye, target, pan, _shadow(points, eye, back, right, up, config.size))
+    return Shot(name, Camera(eye, target), pan)
 
 
 def _smoothed(track: Array, width: float) -> Array:
@@ -98,16 +136,3 @@ def _smoothed(track: Array, width: float) -> Array:
     smooth: Array = np.einsum("fg,gi->fi", weights / weights.sum(axis=1, keepdims=True), track)
     return smooth
 
-
-def _shadow(points: Array, eye: Array, back: Array, right: Array, up: Array, size: int) -> Array:
-    """Where the ground beneath the figure is in the picture, and half the width of what stands over it, pixels."""
-    low, high = points.min(axis=1), points.max(axis=1)
-    under = 0.5 * (low + high)
-    under[:, 1] = 0.0
-    sight = under - eye
-    depth = -(sight * back).sum(-1)
-    focal = 0.5 * size / np.tan(np.deg2rad(FIELD_OF_VIEW / 2))
-    x = 0.5 * size + focal * (sight * right).sum(-1) / depth
-    y = 0.5 * size - focal * (sight * up).sum(-1) / depth
-    width = 0.5 * np.abs((high - low) * right).sum(-1)
-    return np.stack([x, y, focal * np.maximum(width, 0.2) / depth], axis=-1)

@@ -1,25 +1,31 @@
 """The recorded motions: read once, resampled evenly, and unrolled for as long as a recording lasts.
 
-A motion file lists frames of 44 numbers: duration, root position (x forward, y up, z right, metres), root rotation,
-then the joints in the order of :data:`JOINTS`: four numbers (w, x, y, z) for a ball joint, one angle about z for a
-hinge. Here every joint is a quaternion, hinges too, so that variation and mirroring are one operation for all.
+They are reference motions of DeepMimic as PyBullet's data carries them (see NOTICE). ``motions.npz`` has an array
+``[F, 44]`` for each class: duration in seconds, root position (x forward, y up, z right, metres), root rotation, then
+the joints in the order of :data:`JOINTS`: four numbers (w, x, y, z) for a ball joint, one angle about z for a hinge.
+Here every joint is a quaternion, hinges too, so that variation and mirroring are one operation for all.
 
 Axes: F frames, J = 13 rotations (the root, then the twelve joints).
 """
 
 from __future__ import annotations
 
-import json
+import zipfile
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from kinema.core.errors import MissingExtraError
+from kinema.core.errors import DataError
 from kinema.data.mocap import rotations
 from kinema.data.mocap.rotations import Array
+
+MOTIONS_FILE = Path(__file__).with_name("motions.npz")
+"""int64 [F, 44] for each class, made by ``scripts/convert_motions.py``."""
+
+PER_UNIT = 10_000_000_000
+"""The file's numbers are ten-thousand-millionths (1e-10) of a second, metre, radian or 1: all that the recordings had."""
 
 JOINTS = (
     "root",
@@ -104,26 +110,14 @@ def _other_side(name: str) -> str:
     return name.replace("left_", "right_")
 
 
-def motion_folder() -> Path:
-    """The folder of the recorded motions.
-
-    Raises:
-        MissingExtraError: the package that brings them is not installed.
-    """
-    spec = find_spec("pybullet_data")
-    if spec is None or spec.origin is None or find_spec("pybullet") is None:
-        raise MissingExtraError("pybullet", "mocap")
-    return Path(spec.origin).parent / "data" / "motions"
-
-
 @cache
 def load_motion(label: str) -> Motion:
     """The part of a class's motion in which something happens, at :data:`RATE` frames a second.
 
     Raises:
-        MissingExtraError: the package that brings the motions is not installed.
+        DataError: the file of the motions is missing or broken.
     """
-    rows = np.array(json.loads((motion_folder() / f"humanoid3d_{label}.txt").read_text())["Frames"], dtype=np.float64)
+    rows = read_rows(label)
     times = np.concatenate([[0.0], np.cumsum(rows[:-1, 0])])
     recorded = parse(rows[:, 1:])
     first, last = _ACTIVE.get(label, (0.0, times[-1]))
@@ -131,6 +125,23 @@ def load_motion(label: str) -> Motion:
     # Durations differ from frame to frame in principle: go from seconds to (fractional) row numbers first.
     sampled = recorded.at(np.interp(grid, times, np.arange(len(rows))))
     return Motion(sampled.position, sampled.rotation, RATE)
+
+
+def read_rows(label: str) -> Array:
+    """The frames of a class as they were recorded: float64 [F, 44].
+
+    Raises:
+        DataError: the file of the motions is missing or broken.
+    """
+    try:
+        with np.load(MOTIONS_FILE, allow_pickle=False) as motions:
+            rows: Array = motions[label] / PER_UNIT
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"The recorded motions of Mocap-15 cannot be read from '{MOTIONS_FILE}': {error}.",
+            "The file comes with the package: install kinema again.",
+        ) from error
+    return rows
 
 
 def parse(rows: Array) -> Motion:

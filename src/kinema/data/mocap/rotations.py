@@ -82,3 +82,14 @@ def reflect(q: Array) -> Array:
     """The rotation as seen in a mirror that swaps left and right (the plane z = 0), ``[..., 4]``."""
     reflected: Array = q * np.array([1.0, -1.0, -1.0, 1.0])
     return reflected
+
+
+def matrix(q: Array) -> Array:
+    """Rotation matrices of unit quaternions, ``[..., 3, 3]``; their columns are the turned axes."""
+    w, x, y, z = np.moveaxis(q, -1, 0)
+    rows = [
+        [1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)],
+        [2.0 * (x * y + w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - w * x)],
+        [2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)],
+    ]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)

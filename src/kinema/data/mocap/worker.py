@@ -1,14 +1,11 @@
 """Makes a share of the recordings in a process of its own: ``python -m kinema.data.mocap.worker``.
 
-Reads one JSON object on standard input (folder, settings, share) and answers with one JSON line a video. PyBullet's
-native code prints to standard output and standard error as it likes; so the answers go out on a descriptor that it does
-not know, and what it prints is dropped.
+Reads one JSON object on standard input (folder, settings, share) and answers with one JSON line a video.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -21,13 +18,13 @@ from numpy.typing import NDArray
 
 from kinema.core.config import from_plain, make_strict_converter
 from kinema.core.errors import KinemaError
-from kinema.data.mocap.body import draw_actor, place_points
+from kinema.data.mocap.body import draw_actor, place_points, pose_body
 from kinema.data.mocap.camera import frame_shot
 from kinema.data.mocap.config import CLASSES, MocapConfig
 from kinema.data.mocap.encode import frames_digest, read_note, write_video
 from kinema.data.mocap.performance import perform
 from kinema.data.mocap.plan import Recording, plan_recordings
-from kinema.data.mocap.renderer import Renderer, compose
+from kinema.data.mocap.renderer import compose, draw
 from kinema.data.mocap.scenes import Scene, paint_scene
 from kinema.data.mocap.sound import perform_sound
 
@@ -38,11 +35,10 @@ class Studio:
     Args:
         out: the data set's folder.
         config: its settings.
-        renderer: draws the people.
     """
 
-    def __init__(self, out: Path, config: MocapConfig, renderer: Renderer) -> None:
-        self._out, self._config, self._renderer = out, config, renderer
+    def __init__(self, out: Path, config: MocapConfig) -> None:
+        self._out, self._config = out, config
         self._speakers = {(each.label, each.number): each for each in plan_recordings(config) if each.split == "train"}
         self._scene = lru_cache(maxsize=len(CLASSES) * (config.scenes_train + config.scenes_test))(self._paint)
 
@@ -78,7 +74,7 @@ class Studio:
             about, _, digest = read_note(path).rpartition(" ")
             if about != take.path:
                 if drawing is None:
-                    drawing = self._renderer.draw(motion, actor, shot)
+                    drawing = draw([pose_body(motion, actor)], shot.camera, config.size)
                 frames = compose(drawing, scene, shot)
                 digest = frames_digest(frames, sound)
                 write_video(path, frames, config, f"{take.path} {digest}", sound)
@@ -108,22 +104,15 @@ def main() -> None:
     """Answers the request on standard input; every line of the answer is a row, or ``{"error", "hint"}`` at the end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     request: dict[str, Any] = json.loads(sys.stdin.readline())
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 1)
-    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
-    os.dup2(silence, 2)
     config = from_plain(request["config"], MocapConfig, make_strict_converter(), "the request")
     mine = plan_recordings(config)[request["share"] :: request["shares"]]
     try:
-        with Renderer(config.size) as renderer:
-            studio = Studio(Path(request["out"]), config, renderer)
-            for recording in mine:
-                for row in studio.make(recording):
-                    answers.write(json.dumps(row) + "\n")
+        studio = Studio(Path(request["out"]), config)
+        for recording in mine:
+            for row in studio.make(recording):
+                print(json.dumps(row), flush=True)
     except KinemaError as error:
-        answers.write(json.dumps({"error": error.message, "hint": error.hint}) + "\n")
-        answers.flush()
+        print(json.dumps({"error": error.message, "hint": error.hint}), flush=True)
         raise SystemExit(1) from error
 
 

@@ -25,11 +25,13 @@ from typing import Any
 from kinema.core.errors import ConfigError, DataError, KinemaError
 from kinema.core.files import storage_error, write_json, write_text
 from kinema.data.mocap.config import CLASSES, PARTS, MocapConfig
-from kinema.data.mocap.motions import motion_folder
 from kinema.data.mocap.plan import plan_recordings
 
 COLUMNS = ("path", "label", "source", "split", "part", "actor", "scene", "camera", "recording")
 """The columns of ``labels.csv``; of a set with sound, ``sound`` too: the recording whose sound a video has."""
+
+EDITION = 2
+"""How people are drawn: ``edition`` in ``dataset.json``. The first edition, by PyBullet, named none there."""
 
 _NAME = "mocap-15"
 
@@ -70,13 +72,11 @@ def write_mocap(
         progress: is called with the number of videos that are done and of all of them.
 
     Raises:
-        MissingExtraError: PyBullet is not installed.
-        DataError: the folder holds something else, or the same set with other settings.
+        DataError: the folder holds something else, or the same set with other settings or of another edition.
         StorageError: the disk is full, or the place cannot be written.
         KeyboardInterrupt: Ctrl-C; the workers are ended first, and no half file is left under a video's name.
     """
     started = time.perf_counter()
-    motion_folder()
     if workers is not None and workers < 1:
         raise ConfigError(f"workers is {workers}; it must be at least 1.")
     recordings = plan_recordings(config)
@@ -105,10 +105,11 @@ def _card(config: MocapConfig, videos: int) -> dict[str, Any]:
     """What ``dataset.json`` says before the digest is known."""
     return {
         "name": _NAME,
+        "edition": EDITION,
         "state": "partial",
         "settings": config.record(),
         "seed": config.seed,
-        "versions": {name: version(name) for name in ("kinema", "pybullet", "numpy", "av")},
+        "versions": {name: version(name) for name in ("kinema", "numpy", "av")},
         "classes": list(CLASSES),
         "counts": {
             "videos": videos,
@@ -138,6 +139,13 @@ def _claim(out: Path, card: dict[str, Any]) -> None:
         settings = found.get("settings", {}) if isinstance(found, dict) and found.get("name") == _NAME else None
         if not isinstance(settings, dict):
             raise DataError(f"'{out / 'dataset.json'}' is not that of a Mocap-15 data set.", "Choose another folder.")
+        edition = found.get("edition", 1)
+        if edition != EDITION:
+            raise DataError(
+                f"'{out}' holds a Mocap-15 data set of edition {edition}, and this version of kinema draws edition "
+                f"{EDITION}.",
+                "It can be scanned and trained on as it is; to draw a set, choose another folder.",
+            )
         usual = asdict(MocapConfig()) | {"parts": list(PARTS)}
         settings, wanted = usual | settings, usual | card["settings"]
         other = [key for key in wanted if settings.get(key) != wanted[key]]
