@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,12 +41,17 @@ _NEAR = 0.1
 _NOWHERE = 1e9
 """The depth of a pixel in which nothing is."""
 
-_BATCH = 1 << 17
-"""Pixels of the frames that are drawn at a time, so that the arrays stay in the processor's cache."""
+_BATCH = 1 << 19
+"""Pixels of the frames that are drawn at a time: 24 bytes each, 12 MB in all."""
 
 _RED, _GREEN, _BLUE, _COVER, _DEPTH, _OWNER = range(6)
 
-Pixels = NDArray[np.float32]
+_SPECK = 4
+"""Pixels, with a pixel of room on every side; what is never wider is not drawn."""
+
+_HALF = np.float32(0.5)
+
+Pixels: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ def draw(bodies: Sequence[Body], camera: Camera, size: int) -> Drawing:
         canvas = np.zeros((6, len(colour[some]), size, size), dtype=np.float32)
         canvas[_DEPTH] = _NOWHERE
         # From far to near: where two edges share a pixel the order counts.
-        for part in sorted((part.of(some) for part in parts), key=lambda part: -part.distance()):
+        for part in sorted((part.of(some) for part in parts), key=lambda part: -part.distance.sum()):
             part.draw(canvas)
         for channel in (_RED, _GREEN, _BLUE):
             colour[some, :, :, channel] = _bytes(canvas[channel])
@@ -157,54 +163,51 @@ def _cross(a: Array, b: Array) -> Array:
 
 @dataclass(frozen=True)
 class _Part:
-    """A shape as the camera sees it, in every frame; arrays are ``[F]``, or ``[F, n]`` of ``n`` such numbers.
+    """A shape as the camera sees it in some frames.
+
+    Numbers of a frame are float32 [F, 1, 1], or [n, F, 1, 1] where there are n of them, to go with pixels.
 
     Args:
         owner: the number of its body, from 1.
         colour: red, green, blue.
-        x: its middle in the picture, pixels.
+        x: its middle in the picture, pixels; float64 [F].
         y: likewise, downwards.
-        depth: metres from the camera to its middle.
+        distance: metres from the camera to its middle, float64 [F].
+        bounds: the smallest x and y and the largest that it reaches, int64 [F, 4]; empty where it is not seen.
+        depth: the distance again, to go with pixels.
         scale: pixels a metre there.
-        bounds: the smallest and largest x and y that it reaches, [F, 4].
     """
 
     owner: int
     colour: tuple[float, float, float]
     x: Array
     y: Array
-    depth: Array
-    scale: Array
-    bounds: Array
+    distance: Array
+    bounds: NDArray[np.int64]
+    depth: Pixels
+    scale: Pixels
 
     def of(self, some: slice) -> _Part:
         """The same in some of the frames."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return type(self)(**{k: v[some] if isinstance(v, np.ndarray) else v for k, v in values.items()})
-
-    def distance(self) -> float:
-        """Metres from the camera, on average."""
-        return float(self.depth.sum()) / len(self.depth)
+        return type(self)(**{each.name: _cut(getattr(self, each.name), some) for each in fields(self)})
 
     def draw(self, canvas: Pixels) -> None:
         """Draws it over, under or through what is on the canvas, float32 [6, F, H, W]."""
         frames, size = canvas.shape[1:3]
-        low = np.clip(np.floor(self.bounds[:, :2]), 0, size).astype(np.int64)
-        high = np.clip(np.ceil(self.bounds[:, 2:]), 0, size).astype(np.int64)
-        wide, tall = (int(n) for n in (high - low).max(axis=0))
+        wide, tall = (int(n) for n in (self.bounds[:, 2:] - self.bounds[:, :2]).max(axis=0))
         if wide <= 0 or tall <= 0:
             return
-        left, top = np.minimum(low[:, 0], size - wide), np.minimum(low[:, 1], size - tall)
+        left, top = np.minimum(self.bounds[:, 0], size - wide), np.minimum(self.bounds[:, 1], size - tall)
         x = (left[:, None] + (np.arange(wide) + 0.5) - self.x[:, None]).astype(np.float32)[:, None, :]
         y = (top[:, None] + (np.arange(tall) + 0.5) - self.y[:, None]).astype(np.float32)[:, :, None]
         alpha, bright, depth = self.surface(x, y)
         below = np.empty((6, frames, tall, wide), dtype=np.float32)
-        windows = [(slice(None), f, slice(v, v + tall), slice(u, u + wide)) for f, (u, v) in enumerate(zip(left, top))]
-        for f, window in enumerate(windows):
-            below[:, f] = canvas[window]
+        corners = list(enumerate(zip(left.tolist(), top.tolist(), strict=True)))
+        for f, (u, v) in corners:
+            below[:, f] = canvas[:, f, v : v + tall, u : u + wide]
         self._blend(below, alpha, bright, depth)
-        for f, window in enumerate(windows):
-            canvas[window] = below[:, f]
+        for f, (u, v) in corners:
+            canvas[:, f, v : v + tall, u : u + wide] = below[:, f]
 
     def surface(self, x: Pixels, y: Pixels) -> tuple[Pixels, Pixels, Pixels]:
         """What is seen at the pixels: how much of each is covered, how bright it is, and metres from the camera.
@@ -218,24 +221,31 @@ class _Part:
     def _blend(self, below: Pixels, alpha: Pixels, bright: Pixels, depth: Pixels) -> None:
         """Sets the surface into the canvas' window ``below``."""
         nearer = below[_DEPTH] - depth
-        front = alpha * np.clip(nearer * _column(self.scale) + np.float32(0.5), 0.0, 1.0)
+        front = nearer * self.scale
+        front += _HALF
+        np.minimum(np.maximum(front, 0.0, out=front), 1.0, out=front)
+        front *= alpha
         keep = 1.0 - front
-        put = front + (alpha - front) * (1.0 - below[_COVER])
-        half = np.float32(0.5)
-        cover = below[_COVER] * keep + put
-        owned = (nearer > 0) & ((alpha > half) | ((below[_COVER] <= half) & (cover > half)))
+        put = alpha - front
+        put *= 1.0 - below[_COVER]
+        put += front
+        cover = below[_COVER] * keep
+        cover += put
+        owned = (nearer > 0) & ((alpha > _HALF) | ((below[_COVER] <= _HALF) & (cover > _HALF)))
         below[_COVER] = cover
         np.copyto(below[_DEPTH], depth, where=owned)
-        below[_OWNER][owned] = self.owner
+        np.copyto(below[_OWNER], np.float32(self.owner), where=owned)
         put *= bright
         for channel, level in enumerate(self.colour):
             below[channel] *= keep
             below[channel] += put * np.float32(level)
 
 
-def _column(values: Array) -> Pixels:
-    """One number a frame, to go with pixels."""
-    return values.astype(np.float32)[:, None, None]
+def _cut(value: object, some: slice) -> object:
+    """Some of the frames of what a :class:`_Part` holds; anything but arrays is left as it is."""
+    if not isinstance(value, np.ndarray):
+        return value
+    return value[:, some] if value.ndim == 4 else value[some]
 
 
 @dataclass(frozen=True)
@@ -247,164 +257,187 @@ class _CapsulePart(_Part):
     h * taper``, ``h`` from 0 to 1.
 
     Args:
-        stretched: whether it is; what is not is drawn a little faster.
-        along: ``t`` a pixel to the right and a pixel down, [F, 2].
-        across: likewise ``s``.
-        towards: likewise, the ``w`` that a ray has at the depth of the middle.
-        length: of the axis, seen from the camera.
-        rise: of the thin end towards the camera.
         radius: at the thick end.
         taper: what is added to it at the thin end, at most 0.
-        ray: ``w`` a metre of depth.
-        lights: of sky, facing, key and fill: what a normal's t, s and w count, [F, 4, 3].
-        metric: of the squared length of a normal in the world: its tt, ts, tw, ss, sw and ww, [F, 6].
+        is_ball: whether the axis is a point.
+        is_stretched: whether it is stretched at all.
+        along: ``t`` of the picture's middle of the shape, and ``t`` a pixel to the right and a pixel down.
+        across: ``s`` a pixel to the right and a pixel down.
+        length: of the axis as it is seen.
+        slope: by how much the outline narrows a metre of it; and that as the tangent of the outline's lean.
+        ridge: the numbers that :meth:`_ball` needs.
+        sight: the numbers by which ``w`` becomes a depth: what a point has at ``w`` 0, a pixel to the right, a pixel
+            down, and a metre of ``w``.
+        lights: what a normal's t, s and w count for ambient light, key and fill: nine numbers.
+        outline: of the squared steepness of a distance in the picture: its tt, ts and ss.
+        metric: of the squared length of a normal in the world: its tt, ts, tw, ss, sw and ww.
     """
 
-    stretched: bool
-    along: Array
-    across: Array
-    towards: Array
-    length: Array
-    rise: Array
     radius: float
     taper: float
-    ray: Array
-    lights: Array
-    metric: Array
+    is_ball: bool
+    is_stretched: bool
+    along: Pixels
+    across: Pixels
+    length: Pixels
+    slope: Pixels
+    ridge: Pixels
+    sight: Pixels
+    lights: Pixels
+    outline: Pixels
+    metric: Pixels
 
     def surface(self, x: Pixels, y: Pixels) -> tuple[Pixels, Pixels, Pixels]:
         """See :meth:`_Part.surface`."""
-        length = _column(self.length)
-        t = _column(self.along[:, 0]) * x + (_column(self.along[:, 1]) * y + np.float32(0.5) * length)
-        s = _column(self.across[:, 0]) * x + _column(self.across[:, 1]) * y
+        radius = np.float32(self.radius)
+        t = self.along[1] * x + (self.along[2] * y + self.along[0])
+        s = self.across[0] * x + self.across[1] * y
         square = s * s
-        radius, taper = np.float32(self.radius), np.float32(self.taper)
-        is_ball = not self.length.any() and not self.rise.any()
-        if is_ball:
-            at, width, away = t, radius, np.sqrt(t * t + square)
-            outside = away - radius
-            high = np.sqrt(np.maximum(radius * radius - away * away, 0.0))
-            beside: Pixels = t
-            w: Pixels = high
+        if self.is_ball:
+            beside, width, risen = t, radius, np.float32(0.0)
+            away = t * t
+            away += square
+            high = radius * radius - away
+            np.sqrt(np.maximum(high, 0.0, out=high), out=high)
+            np.sqrt(away, out=away)
+            outside, from_edge = away - radius, t
         else:
-            slope = np.maximum(self.taper / np.maximum(self.length, 1e-9), -0.95)
-            lean = _column(slope / np.sqrt(1.0 - slope * slope))
-            at = np.minimum(np.maximum(t + lean * np.abs(s), 0.0), length)
-            beside = t - at
-            away = np.sqrt(beside * beside + square)
-            outside = away - (radius + _column(slope) * at)
-            beside, high, width, w = self._height(t, square)
-            at = t - at
-        if is_ball:
-            edge_t: Pixels = t
+            at = np.abs(s)
+            at *= self.slope[1]
+            at += t
+            np.minimum(np.maximum(at, 0.0, out=at), self.length, out=at)
+            from_edge = t - at
+            away = from_edge * from_edge
+            away += square
+            np.sqrt(away, out=away)
+            at *= self.slope[0]
+            outside = away - at
+            outside -= radius
+            beside, width, high, risen = self._ball(t, square)
+        if self.is_stretched:
+            steep = self.outline[0] * from_edge + self.outline[1] * s
+            steep *= from_edge
+            steep += self.outline[2] * square
+            outside *= away
+            outside /= np.sqrt(np.maximum(steep, np.float32(1e-12)))
         else:
-            edge_t = at
-        if self.stretched:
-            tt, ts, ss = (_column(each) for each in _outline(self.along, self.across))
-            steep = np.sqrt(np.maximum(tt * edge_t * edge_t + (ts * edge_t * s + ss * square), 1e-12))
-            outside = outside * away / steep
-        else:
-            outside = outside * _column(self.scale)
-        alpha = np.minimum(np.maximum(np.float32(0.5) - outside, 0.0), 1.0)
-        k = [_column(each) for each in self.metric.T]
-        if self.stretched:
-            long = beside * (k[0] * beside + k[1] * s + k[2] * high) + s * (k[3] * s + k[4] * high) + k[5] * high * high
-            long = 1.0 / np.sqrt(np.maximum(long, 1e-12))
-        else:
-            long = 1.0 / width
-        bright = self._bright(beside, s, high, long)
-        ray = _column(1.0 / self.ray)
-        raised = _column(0.5 * self.rise) - _column(self.depth * self.ray)
-        depth = (raised + _column(self.towards[:, 0]) * x + _column(self.towards[:, 1]) * y - w) * ray
-        return alpha, bright, depth
+            outside *= self.scale
+        alpha = _HALF - outside
+        np.minimum(np.maximum(alpha, 0.0, out=alpha), 1.0, out=alpha)
+        depth = self.sight[1] * x + (self.sight[2] * y + self.sight[0])
+        depth = depth - (high + risen) * self.sight[3]
+        return alpha, self._bright(beside, s, square, high, width), depth
 
-    def _height(self, t: Pixels, square: Pixels) -> tuple[Pixels, Pixels, Pixels, Pixels]:
-        """Of the ball that the ray touches: t from its centre, w from its centre, its radius; and w of the point."""
+    def _ball(self, t: Pixels, square: Pixels) -> tuple[Pixels, Pixels, Pixels, Pixels]:
+        """Of the ball that the ray touches: t from its centre; its radius; w from its centre; its centre's w."""
         radius, taper = np.float32(self.radius), np.float32(self.taper)
-        flat = np.maximum(self.length**2 - self.taper**2, 1e-6)
-        whole = np.maximum(self.length**2 + self.rise**2 - self.taper**2, 1e-6)
-        side = _column(self.length * self.radius) + taper * t
-        root = np.sqrt(np.maximum(side * side - _column(flat) * square, 0.0))
-        share = _column(self.rise / np.sqrt(whole)) * root + (_column(self.length) * t + radius * taper)
-        share = np.minimum(np.maximum(share * _column(1.0 / flat), 0.0), 1.0)
-        width = radius + taper * share
-        beside = t - share * _column(self.length)
-        high = np.sqrt(np.maximum(width * width - beside * beside - square, 0.0))
-        return beside, high, width, share * _column(self.rise) + high
+        root = taper * t
+        root += self.ridge[0]
+        root *= root
+        root -= self.ridge[1] * square
+        np.sqrt(np.maximum(root, 0.0, out=root), out=root)
+        root *= self.ridge[2]
+        root += self.ridge[3] * t
+        root += self.ridge[4]
+        share = np.minimum(np.maximum(root, 0.0, out=root), 1.0, out=root)
+        width = taper * share
+        width += radius
+        beside = t - share * self.length
+        high = width * width
+        high -= beside * beside
+        high -= square
+        np.sqrt(np.maximum(high, 0.0, out=high), out=high)
+        return beside, width, high, share * self.ridge[5]
 
-    def _bright(self, t: Pixels, s: Pixels, w: Pixels, scale: Pixels) -> Pixels:
-        """How bright a surface with that normal is; its length in the world is 1 after multiplying by ``scale``."""
-        even = self.lights[:, 0] * _SKY + self.lights[:, 1] * _FACING
-        bright = _mix(even, t, s, w)
-        for number, power in ((2, _KEY_POWER), (3, _FILL_POWER)):
-            bright += np.maximum(_mix(self.lights[:, number] * power, t, s, w), 0.0)
-        bright *= scale
+    def _bright(self, t: Pixels, s: Pixels, square: Pixels, w: Pixels, width: Pixels | np.float32) -> Pixels:
+        """How bright a surface with the normal (t, s, w) is; ``width`` is that normal's length."""
+        bright = self.lights[0] * t + self.lights[1] * s
+        bright += self.lights[2] * w
+        for first in (3, 6):
+            lit = self.lights[first] * t + self.lights[first + 1] * s
+            lit += self.lights[first + 2] * w
+            bright += np.maximum(lit, 0.0, out=lit)
+        if self.is_stretched:
+            tt, ts, tw, ss, sw, ww = self.metric
+            long = tt * t + ts * s
+            long += tw * w
+            long *= t
+            long += ss * square
+            long += (sw * s + ww * w) * w
+            bright /= np.sqrt(np.maximum(long, np.float32(1e-12)))
+        else:
+            bright /= width
         bright += np.float32(_AMBIENT)
         return bright
 
 
-def _mix(weights: Array, t: Pixels, s: Pixels, w: Pixels) -> Pixels:
-    return _column(weights[:, 0]) * t + _column(weights[:, 1]) * s + _column(weights[:, 2]) * w
-
-
-def _outline(along: Array, across: Array) -> tuple[Array, Array, Array]:
-    """What ``t * t``, ``t * s`` and ``s * s`` count in the squared steepness of a distance in the picture."""
-    tt = along[:, 0] ** 2 + along[:, 1] ** 2
-    ts = 2.0 * (along[:, 0] * across[:, 0] + along[:, 1] * across[:, 1])
-    return tt, ts, across[:, 0] ** 2 + across[:, 1] ** 2
-
-
 @dataclass(frozen=True)
 class _BoxPart(_Part):
-    """A box. A ray meets the planes of its sides at ``depth - (start + half - right * x - down * y)``, and so on.
+    """A box: three pairs of planes, of which a ray meets the front ones at ``depth - (reach + right * x + down * y)``.
 
     Args:
-        reach: half of the way that a ray has between two opposite planes, metres of depth, [F, 3].
-        right: what that way begins further off for each pixel to the right, [F, 3].
-        down: likewise, for a pixel down.
-        brightness: of the side that is seen, [F, 3].
+        reach: half of the way that a ray has between two opposite planes, metres of depth: three numbers.
+        right: what both planes come nearer a pixel to the right: three.
+        down: likewise, a pixel down.
+        lean: for every front plane and every other back plane, one over the steepness of the way between them: nine.
+        brightness: of the side that is seen: three.
     """
 
-    reach: Array
-    right: Array
-    down: Array
-    brightness: Array
+    reach: Pixels
+    right: Pixels
+    down: Pixels
+    lean: Pixels
+    brightness: Pixels
 
     def surface(self, x: Pixels, y: Pixels) -> tuple[Pixels, Pixels, Pixels]:
         """See :meth:`_Part.surface`."""
-        middle = [-(_column(self.right[:, k]) * x + _column(self.down[:, k]) * y) for k in range(3)]
-        front = [middle[k] + _column(self.reach[:, k]) for k in range(3)]
-        inside: Pixels = np.full_like(front[0], np.inf)
-        for k in range(3):
-            for other in range(3):
-                if k != other:
-                    across = self.right[:, k] - self.right[:, other], self.down[:, k] - self.down[:, other]
-                    steep = np.maximum(np.sqrt(across[0] ** 2 + across[1] ** 2), 1e-9)
-                    back = middle[other] - _column(self.reach[:, other])
-                    inside = np.minimum(inside, (front[k] - back) * _column(1.0 / steep))
-        near, bright = front[0], np.broadcast_to(_column(self.brightness[:, 0]), front[0].shape)
+        middle = [self.right[k] * x + self.down[k] * y for k in range(3)]
+        front = [middle[k] + self.reach[k] for k in range(3)]
+        ways = [
+            (front[k] - (middle[other] - self.reach[other])) * self.lean[3 * k + other]
+            for k in range(3)
+            for other in range(3)
+            if k != other
+        ]
+        inside = np.minimum.reduce(ways)
+        near, bright = front[0], np.broadcast_to(self.brightness[0], front[0].shape)
         for k in (1, 2):
-            share = np.clip((near - front[k]) * _column(self.scale) + np.float32(0.5), 0.0, 1.0)
-            bright = bright + share * (_column(self.brightness[:, k]) - bright)
+            share = np.minimum(np.maximum((near - front[k]) * self.scale + _HALF, 0.0), 1.0)
+            bright = bright + share * (self.brightness[k] - bright)
             near = np.minimum(near, front[k])
-        return np.clip(inside + np.float32(0.5), 0.0, 1.0), bright, _column(self.depth) - near
+        return np.minimum(np.maximum(inside + _HALF, 0.0), 1.0), bright, self.depth - near
+
+
+def _columns(*values: Array) -> Pixels:
+    """Numbers of N shapes in F frames, each [N, F], as float32 [N, n, F, 1, 1]."""
+    return np.stack(values, axis=1).astype(np.float32)[..., None, None]
 
 
 def _parts(body: Body, owner: int, camera: Camera, size: int) -> list[_Part]:
-    """The body's shapes as the camera sees them."""
+    """The body's shapes as the camera sees them, without those that are never a pixel wide."""
     turns = rotations.matrix(body.rotation)
     axes = np.stack(camera.axes(), axis=1)
     # Rows are right, up and back; columns the axes of the body's frames: [F, J, 3, 3].
-    view = sum(axes[:, None, :, None, k] * turns[:, :, None, k, :] for k in range(3))
-    view = _rounded(np.asarray(view), 20)
+    view = np.zeros(turns.shape)
+    for k in range(3):
+        view += axes[:, None, :, k, None] * turns[:, :, None, k, :]
+    view = np.moveaxis(_rounded(view, 20), 1, 0)
     away = body.position - camera.eye[:, None]
-    place = _rounded(np.stack([_dot(away, axes[:, None, k]) for k in range(3)], axis=-1), 20)
+    place = np.stack([_dot(away, axes[:, None, k]) for k in range(3)], axis=-1)
+    place = np.moveaxis(_rounded(place, 20), 1, 0)
     lights = _lights(camera)
-    return [_part(shape, owner, view[:, shape.joint], place[:, shape.joint], lights, size) for shape in body.shapes]
+    parts: list[_Part] = []
+    capsules = [shape for shape in body.shapes if isinstance(shape, Capsule)]
+    boxes = [shape for shape in body.shapes if isinstance(shape, Box)]
+    if capsules:
+        parts += _capsules(capsules, owner, view, place, lights, size)
+    if boxes:
+        parts += _boxes(boxes, owner, view, place, lights, size)
+    return parts
 
 
 def _lights(camera: Camera) -> Array:
-    """Unit vectors to the sky, the camera, the first and the second light, in the camera's axes: [F, 4, 3]."""
+    """Unit vectors to the sky, the camera, the first and the second light, in the camera's axes: [4, F, 3]."""
     right, up, back = camera.axes()
     level = back * [1.0, 0.0, 1.0]
     level = level / np.sqrt(_dot(level, level))[:, None]
@@ -413,124 +446,169 @@ def _lights(camera: Camera) -> Array:
     for direction in (sky, back, *(a * right + b * sky + c * level for a, b, c in (_KEY, _FILL))):
         seen = np.stack([_dot(direction, axis) for axis in (right, up, back)], axis=-1)
         found.append(seen / np.sqrt(_dot(seen, seen))[:, None])
-    return _rounded(np.stack(found, axis=1), 20)
+    return _rounded(np.stack(found), 20)
 
 
-def _part(shape: Capsule | Box, owner: int, view: Array, place: Array, lights: Array, size: int) -> _Part:
-    """A shape as the camera sees it.
+class _Sight:
+    """Lines of sight to N shapes in F frames, in the spaces in which the shapes are not stretched.
 
     Args:
-        shape: what it is.
-        owner: the number of its body.
-        view: its frame's axes (columns) as the camera has them, [F, 3, 3].
-        place: its frame's origin in the camera's axes, from the eye, [F, 3].
-        lights: see :func:`_lights`.
-        size: pixels.
+        view: their frames' axes (columns) as the camera has them, [N, F, 3, 3].
+        place: their frames' origins in the camera's axes, from the eye, [N, F, 3].
+        middle: the shapes' middles in their frames, [N, 3].
+        stretch: [N, 3].
+        size: pixels of the picture.
+
+    Attributes:
+        seen: whether the middle is before the camera, [N, F]; what is not has any numbers.
+        depth: metres to it, [N, F].
+        scale: pixels a metre there.
+        x: of it in the picture, pixels.
+        y: likewise, downwards.
+        right: the way that is a pixel to the right, [N, F, 3].
+        down: the way that is a pixel down.
+        ray: the way along the ray that is a metre nearer.
+        wide: pixels to the right that a metre in each direction is, [N, F, 3].
+        high: likewise, pixels down.
     """
-    if isinstance(shape, Capsule):
-        middle, stretch = 0.5 * (np.array(shape.start) + np.array(shape.stop)), np.array(shape.stretch)
-    else:
-        middle, stretch = np.array(shape.centre), np.ones(3)
-    centre = place + np.stack([_dot(view[:, k], middle) for k in range(3)], axis=-1)
-    seen = -centre[:, 2] > _NEAR
-    depth = np.where(seen, -centre[:, 2], 1.0)
-    aside, above = centre[:, 0] / depth, centre[:, 1] / depth
-    focal = Camera.focal(size)
-    scale = focal / depth
-    # Per pixel right, per pixel down and per metre along the ray, in the space in which the shape is not stretched.
-    right, down = view[:, 0] / (scale[:, None] * stretch), -view[:, 1] / (scale[:, None] * stretch)
-    ray = (view[:, 2] - aside[:, None] * view[:, 0] - above[:, None] * view[:, 1]) / stretch
-    # The other way round: pixels that one metre of that space is wide and high.
-    wide = scale[:, None] * (view[:, 0] + aside[:, None] * view[:, 2]) * stretch
-    high = -scale[:, None] * (view[:, 1] + above[:, None] * view[:, 2]) * stretch
-    common = {
-        "owner": owner,
-        "colour": shape.colour,
-        "x": 0.5 * size + focal * aside,
-        "y": 0.5 * size - focal * above,
-        "depth": depth,
-        "scale": scale,
-    }
-    if isinstance(shape, Box):
-        half = np.array(shape.half)
-        reach = np.stack([np.abs(wide * half).sum(axis=-1), np.abs(high * half).sum(axis=-1)], axis=-1)
-        bounds = _bounds([(np.zeros_like(reach), reach)], common["x"], common["y"], seen)
-        return _BoxPart(**common, bounds=bounds, **_box(half, right, down, ray, view, lights))
-    ends = [(np.array(shape.start), shape.radius), (np.array(shape.stop), shape.end)]
-    (thick, radius), (thin, end) = sorted(ends, key=lambda ball: -ball[1])
-    axis = (thin - thick) / stretch
-    half_way = 0.5 * np.stack([_dot(wide, axis), _dot(high, axis)], axis=-1)
-    ball = np.stack([np.sqrt(_dot(wide, wide)), np.sqrt(_dot(high, high))], axis=-1)
-    bounds = _bounds([(-half_way, radius * ball), (half_way, end * ball)], common["x"], common["y"], seen)
-    rest = _capsule(axis, radius, end, stretch, right, down, ray, view, lights)
-    return _CapsulePart(**common, bounds=bounds, **rest)
+
+    def __init__(self, view: Array, place: Array, middle: Array, stretch: Array, size: int) -> None:
+        centre = place + np.stack([_dot(view[:, :, k], middle[:, None]) for k in range(3)], axis=-1)
+        self.seen = -centre[..., 2] > _NEAR
+        self.depth = np.where(self.seen, -centre[..., 2], 1.0)
+        aside, above = centre[..., 0] / self.depth, centre[..., 1] / self.depth
+        focal, factor = Camera.focal(size), stretch[:, None]
+        self.scale = focal / self.depth
+        self.x, self.y = 0.5 * size + focal * aside, 0.5 * size - focal * above
+        scale, aside, above = self.scale[..., None], aside[..., None], above[..., None]
+        self.right, self.down = view[:, :, 0] / (scale * factor), -view[:, :, 1] / (scale * factor)
+        self.ray = (view[:, :, 2] - aside * view[:, :, 0] - above * view[:, :, 1]) / factor
+        self.wide = scale * (view[:, :, 0] + aside * view[:, :, 2]) * factor
+        self.high = -scale * (view[:, :, 1] + above * view[:, :, 2]) * factor
+        self._size = size
+
+    def bounds(self, ends: Sequence[tuple[Array, Array]]) -> NDArray[np.int64]:
+        """The pixels around balls, given as their centres from the middle and their reaches: int64 [N, F, 4]."""
+        low = np.minimum.reduce([centre - reach for centre, reach in ends])
+        high = np.maximum.reduce([centre + reach for centre, reach in ends])
+        middle = np.stack([self.x, self.y], axis=-1)
+        found = np.concatenate([np.floor(middle + low) - 1.0, np.ceil(middle + high) + 1.0], axis=-1)
+        return np.clip(np.where(self.seen[..., None], found, 0.0), 0, self._size).astype(np.int64)
+
+    def common(self, n: int) -> dict[str, Any]:
+        """What a :class:`_Part` has of shape ``n``, but for its owner, colour and bounds."""
+        found = {"x": self.x[n], "y": self.y[n], "distance": self.depth[n]}
+        return found | {name: getattr(self, name)[n].astype(np.float32)[:, None, None] for name in ("depth", "scale")}
 
 
-def _bounds(balls: list[tuple[Array, Array]], x: Array, y: Array, seen: Array) -> Array:
-    """The smallest and largest x and y of balls, given as centre from (x, y) and reach; [F, 4], a pixel of room."""
-    low = np.min([centre - reach for centre, reach in balls], axis=0) - 1.0
-    high = np.max([centre + reach for centre, reach in balls], axis=0) + 1.0
-    middle = np.stack([x, y], axis=-1)
-    found = np.concatenate([middle + low, middle + high], axis=-1)
-    return np.where(seen[:, None], np.clip(found, -1e6, 1e6), -1e6)
-
-
-def _box(half: Array, right: Array, down: Array, ray: Array, view: Array, lights: Array) -> dict[str, Array]:
-    """What a :class:`_BoxPart` has beside the rest."""
-    ray = np.where(np.abs(ray) < 1e-6, 1e-6, ray)
+def _boxes(boxes: list[Box], owner: int, view: Array, place: Array, lights: Array, size: int) -> list[_Part]:
+    """Boxes as the camera sees them; ``view`` and ``place`` are those of all frames of the body."""
+    joints = [box.joint for box in boxes]
+    half = np.array([box.half for box in boxes])[:, None]
+    view = view[joints]
+    sight = _Sight(view, place[joints], np.array([box.centre for box in boxes]), np.ones((len(boxes), 3)), size)
+    extent = [(np.abs(way) * half).sum(axis=-1) for way in (sight.wide, sight.high)]
+    bounds = sight.bounds([(np.zeros_like(np.stack(extent, axis=-1)), np.stack(extent, axis=-1))])
+    ray = np.where(np.abs(sight.ray) < 1e-6, 1e-6, sight.ray)
     # The sides that are seen are those whose outward normals have a positive share along the ray.
-    facing = np.sign(ray)
-    normals = facing[:, None, :] * view
-    level = np.stack([_dot(lights[:, n, None], np.moveaxis(normals, 2, 1)) for n in range(4)], axis=-1)
-    key, fill = np.maximum(level[..., 2], 0.0), np.maximum(level[..., 3], 0.0)
-    even = _AMBIENT + _SKY * level[..., 0] + _FACING * level[..., 1]
-    return {
-        "reach": half / np.abs(ray),
-        "right": right / ray,
-        "down": down / ray,
-        "brightness": even + _KEY_POWER * key + _FILL_POWER * fill,
+    normals = np.moveaxis(np.sign(ray)[:, :, None, :] * view, 3, 0)
+    sky, facing, key, fill = (_dot(normals, light) for light in lights)
+    brightness = _AMBIENT + _SKY * sky + _FACING * facing
+    brightness = brightness + _KEY_POWER * np.maximum(key, 0.0) + _FILL_POWER * np.maximum(fill, 0.0)
+    right, down = np.moveaxis(-sight.right / ray, 2, 0), np.moveaxis(-sight.down / ray, 2, 0)
+    steep = np.sqrt((right[:, None] - right) ** 2 + (down[:, None] - down) ** 2)
+    lean = 1.0 / np.maximum(steep, 1e-9)
+    numbers = {
+        "reach": _columns(*np.moveaxis(half / np.abs(ray), 2, 0)),
+        "right": _columns(*right),
+        "down": _columns(*down),
+        "lean": _columns(*lean.reshape(9, *lean.shape[2:])),
+        "brightness": _columns(*brightness),
     }
+    return [
+        _BoxPart(
+            owner=owner,
+            colour=box.colour,
+            bounds=bounds[n],
+            **sight.common(n),
+            **{name: each[n] for name, each in numbers.items()},
+        )
+        for n, box in enumerate(boxes)
+        if _is_wide(bounds[n])
+    ]
 
 
-def _capsule(
-    axis: Array,
-    radius: float,
-    end: float,
-    stretch: Array,
-    right: Array,
-    down: Array,
-    ray: Array,
-    view: Array,
-    lights: Array,
-) -> dict[str, object]:
-    """What a :class:`_CapsulePart` has beside the rest; ``axis`` goes from the thick to the thin end."""
-    speed = np.sqrt(_dot(ray, ray))
-    toward = ray / speed[:, None]
+def _capsules(capsules: list[Capsule], owner: int, view: Array, place: Array, lights: Array, size: int) -> list[_Part]:
+    """Capsules as the camera sees them; ``view`` and ``place`` are those of all frames of the body."""
+    joints = [capsule.joint for capsule in capsules]
+    ends = [sorted([(c.radius, c.start), (c.end, c.stop)], key=lambda ball: -ball[0]) for c in capsules]
+    thick, thin = (np.array([pair[k][1] for pair in ends], dtype=np.float64) for k in (0, 1))
+    radius, end = (np.array([pair[k][0] for pair in ends])[:, None] for k in (0, 1))
+    stretch = np.array([capsule.stretch for capsule in capsules])
+    view = view[joints]
+    sight = _Sight(view, place[joints], 0.5 * (thick + thin), stretch, size)
+    axis = ((thin - thick) / stretch)[:, None]
+    half_way = 0.5 * np.stack([_dot(sight.wide, axis), _dot(sight.high, axis)], axis=-1)
+    reach = np.sqrt(np.stack([_dot(way, way) for way in (sight.wide, sight.high)], axis=-1))
+    bounds = sight.bounds([(-half_way, radius[..., None] * reach), (half_way, end[..., None] * reach)])
+
+    speed = np.sqrt(_dot(sight.ray, sight.ray))
+    toward = sight.ray / speed[..., None]
     rise = _dot(toward, axis)
-    side = axis - rise[:, None] * toward
+    side = axis - rise[..., None] * toward
     length = np.sqrt(_dot(side, side))
     # Where the axis is a point to the camera, any direction across the ray will do.
-    other = right - _dot(right, toward)[:, None] * toward
-    short = length < 1e-6
-    first = np.where(short[:, None], other, side)
-    first = first / np.sqrt(_dot(first, first))[:, None]
+    other = sight.right - _dot(sight.right, toward)[..., None] * toward
+    first = np.where((length < 1e-6)[..., None], other, side)
+    first = first / np.sqrt(_dot(first, first))[..., None]
     second = _cross(toward, first)
-    basis = np.stack([first, second, toward], axis=1)
-    local = np.stack([sum(lights[:, n, k, None] * view[:, k] for k in range(3)) for n in range(4)], axis=1) / stretch
-    tilted = basis / stretch
+    taper = end - radius
+    flat = np.maximum(length**2 - taper**2, 1e-6)
+    whole = np.maximum(length**2 + rise**2 - taper**2, 1e-6)
+    slope = np.maximum(taper / np.maximum(length, 1e-9), -0.95)
+    along, across, towards = ((_dot(way, sight.right), _dot(way, sight.down)) for way in (first, second, toward))
+    near = rise / np.sqrt(whole)
+    local = [
+        np.stack([_dot(light, view[..., k]) for k in range(3)], axis=-1) / stretch[:, None] for light in lights
+    ]
+    sky, facing, key, fill = ([_dot(light, way) for way in (first, second, toward)] for light in local)
+    even = [_SKY * a + _FACING * b for a, b in zip(sky, facing, strict=True)]
+    tilted = [way / stretch[:, None] for way in (first, second, toward)]
     pairs = [(0, 0, 1.0), (0, 1, 2.0), (0, 2, 2.0), (1, 1, 1.0), (1, 2, 2.0), (2, 2, 1.0)]
-    if not axis.any():
-        length, rise = np.zeros_like(length), np.zeros_like(rise)
-    return {
-        "stretched": bool((stretch != 1.0).any()),
-        "along": np.stack([_dot(first, right), _dot(first, down)], axis=-1),
-        "across": np.stack([_dot(second, right), _dot(second, down)], axis=-1),
-        "towards": np.stack([_dot(toward, right), _dot(toward, down)], axis=-1),
-        "length": length,
-        "rise": rise,
-        "radius": radius,
-        "taper": end - radius,
-        "ray": speed,
-        "lights": np.stack([_dot(local, basis[:, None, k]) for k in range(3)], axis=-1),
-        "metric": np.stack([weight * _dot(tilted[:, a], tilted[:, b]) for a, b, weight in pairs], axis=-1),
+    numbers = {
+        "along": _columns(0.5 * length, *along),
+        "across": _columns(*across),
+        "length": _columns(length)[:, 0],
+        "slope": _columns(slope, slope / np.sqrt(1.0 - slope * slope)),
+        "ridge": _columns(length * radius, flat, near / flat, length / flat, radius * taper / flat, rise),
+        "sight": _columns(
+            sight.depth + 0.5 * rise / speed, towards[0] / speed, towards[1] / speed, 1.0 / speed
+        ),
+        "lights": _columns(*even, *(_KEY_POWER * each for each in key), *(_FILL_POWER * each for each in fill)),
+        "outline": _columns(
+            along[0] ** 2 + along[1] ** 2,
+            2.0 * (along[0] * across[0] + along[1] * across[1]),
+            across[0] ** 2 + across[1] ** 2,
+        ),
+        "metric": _columns(*(weight * _dot(tilted[a], tilted[b]) for a, b, weight in pairs)),
     }
+    return [
+        _CapsulePart(
+            owner=owner,
+            colour=capsule.colour,
+            bounds=bounds[n],
+            radius=float(radius[n, 0]),
+            taper=float(taper[n, 0]),
+            is_ball=capsule.start == capsule.stop,
+            is_stretched=capsule.stretch != (1.0, 1.0, 1.0),
+            **sight.common(n),
+            **{name: each[n] for name, each in numbers.items()},
+        )
+        for n, capsule in enumerate(capsules)
+        if _is_wide(bounds[n])
+    ]
+
+
+def _is_wide(bounds: NDArray[np.int64]) -> bool:
+    """Whether a shape is ever seen and, with the pixel of room on every side, more than a speck."""
+    return bool((bounds[:, 2:] - bounds[:, :2]).min(axis=1).max() > _SPECK)
