@@ -16,7 +16,6 @@ BENCH ?= $(filter-out %/record.py %/sets.py %/footage.py %/film.py %/untouched_f
 	$(sort $(wildcard benchmarks/*.py benchmarks/data/*.py)))
 PYTEST_ARGS ?=
 TORCH_INDEX ?=
-# 3.11 comes first because PyBullet, which draws the demo's data set, has wheels for it: later ones compile it.
 PYTHON ?= python3.11 python3.12 python3.13 python3 python
 
 PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --quiet \
@@ -66,12 +65,12 @@ clean: ## Remove caches and build outputs; .venv, runs and data stay
 
 $(DEV_READY): $(INPUTS) | $(BIN)/pip
 	@echo "Installing into $(VENV): minutes the first time"
-	$(PIP_INSTALL) -e '.[mocap,dev]'
+	$(PIP_INSTALL) -e '.[dev]'
 	touch $(RUN_READY) $@
 
 $(RUN_READY): $(INPUTS) | $(BIN)/pip
 	@echo "Installing into $(VENV): minutes the first time"
-	$(PIP_INSTALL) -e '.[mocap]'
+	$(PIP_INSTALL) -e .
 	touch $@
 
 # The order-only prerequisite above is pip and not python: venv writes it last, so a half-made .venv is made anew.

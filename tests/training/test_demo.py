@@ -11,7 +11,6 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.timeout(900)
 def test_the_demonstration(tmp_path, capsys):
-    pytest.importorskip("pybullet")
     out = tmp_path / "demo"
     arguments = ["demo", str(out), "--epochs", "2", "--clips_per_class", "40", "--json"]
     with pytest.raises(SystemExit) as left:

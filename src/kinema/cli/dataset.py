@@ -18,7 +18,7 @@ def run(given: list[str]) -> int:
         )
     from kinema.data.mocap import MocapConfig, write_mocap
 
-    parser = make_parser("dataset mocap", "Real recorded human motion; needs the extra kinema[mocap].")
+    parser = make_parser("dataset mocap", "Real recorded human motion.")
     parser.add_argument("dir", type=str, help="the folder to write; an interrupted one is completed")
     parser.add_argument("--workers", type=int | None, default=None, help="processes")
     parser.add_class_arguments(MocapConfig, skip={"parts", "sound"})

@@ -1,9 +1,12 @@
-"""Rotations, motions and bodies of Mocap-15 against scipy, PyBullet and plain geometry."""
+"""Rotations, motions and bodies of Mocap-15 against scipy, plain geometry and, where it is installed, PyBullet."""
 
 import dataclasses
+import importlib.util
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +15,10 @@ from scipy.spatial.transform import Rotation, Slerp
 from kinema.data.mocap import CLASSES, MocapConfig, rotations
 from kinema.data.mocap.body import POINTS, draw_actor, place_points
 from kinema.data.mocap.camera import frame_shot
-from kinema.data.mocap.motions import HINGES, JOINTS, Motion, load_motion, unroll
+from kinema.core.errors import DataError
+from kinema.data.mocap import motions
+from kinema.data.mocap.motions import HINGES, JOINTS, MOTIONS_FILE, Motion, load_motion, read_rows, unroll
 from kinema.data.mocap.performance import disturb, exaggerate, perform
-
-pytest.importorskip("pybullet_data")
 
 
 def quaternions(count, seed=0):
@@ -24,6 +27,38 @@ def quaternions(count, seed=0):
 
 def as_scipy(q):
     return Rotation.from_quat(q, scalar_first=True)
+
+
+@pytest.mark.parametrize("label", CLASSES)
+def test_motions_are_those_of_pybullet_to_the_last_decimal(label):
+    spec = importlib.util.find_spec("pybullet_data")
+    if spec is None:
+        pytest.skip("PyBullet is not installed, whose data holds the files that the motions were made from.")
+    file = Path(spec.origin).parent / "data" / "motions" / f"humanoid3d_{label}.txt"
+    assert np.array_equal(read_rows(label), np.array(json.loads(file.read_text())["Frames"]))
+
+
+def test_motions_are_plain_numbers_and_small():
+    with np.load(MOTIONS_FILE, allow_pickle=False) as held:
+        assert set(held.files) == set(CLASSES)
+        assert sum(len(held[label]) for label in CLASSES) == 1620
+    assert MOTIONS_FILE.stat().st_size < 400_000
+    for label in CLASSES:
+        rows = read_rows(label)
+        assert rows.shape[1] == 44
+        assert (rows[:-1, 0] > 0).all()  # durations, of which the last frame has none
+        assert np.allclose(np.linalg.norm(rows[:, 4:8], axis=-1), 1.0, atol=0.02)  # the root's rotation
+        assert (rows[:, 2] > 0).all()  # nobody is under the ground
+
+
+def test_a_broken_file_of_motions_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(motions, "MOTIONS_FILE", tmp_path / "motions.npz")
+    with pytest.raises(DataError, match=r"motions\.npz'") as missing:
+        read_rows("walk")
+    assert "install kinema again" in missing.value.hint
+    (tmp_path / "motions.npz").write_bytes(b"not an archive")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_rows("walk")
 
 
 def test_multiply_rotate_and_vectors_agree_with_scipy():
@@ -43,6 +78,11 @@ def test_slerp_agrees_with_scipy(share):
     for number in range(len(a)):
         theirs = Slerp([0, 1], as_scipy(np.stack([a[number], b[number]])))(share)
         assert np.allclose(as_scipy(ours[number]).as_matrix(), theirs.as_matrix(), atol=1e-9)
+
+
+def test_matrices_agree_with_scipy():
+    q = quaternions(30, 7)
+    assert np.allclose(rotations.matrix(q), as_scipy(q).as_matrix())
 
 
 def test_slerp_between_equal_rotations_stays():
@@ -133,15 +173,15 @@ def test_the_figure_stays_in_the_frame(label, follows):
         rng = np.random.default_rng(seed)
         points = place_points(perform(label, config, rng), draw_actor(seed, "train", 0, 0.5))
         shot = frame_shot(points, config, rng)
-        back = shot.eye - shot.target
+        back = shot.camera.eye - shot.camera.target
         distance = np.linalg.norm(back, axis=-1, keepdims=True)
         right = np.cross([0.0, 1.0, 0.0], back)
         right /= np.linalg.norm(right, axis=-1, keepdims=True)
         up = np.cross(back / distance, right)
-        depth = distance - np.einsum("fpi,fi->fp", points - shot.target[:, None], back / distance)
+        depth = distance - np.einsum("fpi,fi->fp", points - shot.camera.target[:, None], back / distance)
         half = depth * np.tan(np.deg2rad(15.0))
-        across = np.einsum("fpi,fi->fp", points - shot.target[:, None], right) / half
-        above = np.einsum("fpi,fi->fp", points - shot.target[:, None], up) / half
+        across = np.einsum("fpi,fi->fp", points - shot.camera.target[:, None], right) / half
+        above = np.einsum("fpi,fi->fp", points - shot.camera.target[:, None], up) / half
         inside = (np.abs(across) < 1.0) & (np.abs(above) < 1.0)
         assert inside.mean() > 0.97
         assert max(np.abs(across).max(), np.abs(above).max()) > 0.6  # and fills it
@@ -162,7 +202,7 @@ def test_a_camera_at_rest_moves_no_scene():
     points = np.random.default_rng(0).normal(size=(48, 18, 3)) + np.linspace(0, 5, 48)[:, None, None]
     shot = frame_shot(points, config, np.random.default_rng(1))
     assert not shot.pan.any()
-    assert (shot.eye == shot.eye[0]).all()
+    assert (shot.camera.eye == shot.camera.eye[0]).all()
     assert "camera_follows" in config.record()
     assert (
         "camera_follows" not in MocapConfig().record()
@@ -172,12 +212,20 @@ def test_a_camera_at_rest_moves_no_scene():
 def test_joints_are_where_pybullet_puts_them(tmp_path):
     """Our forward kinematics against PyBullet's, in a process of its own because PyBullet prints to standard output."""
     script = """
-import json, sys, numpy as np, pybullet as b
-from kinema.data.mocap.body import draw_actor, figure_urdf, place_points, root_position
+import sys, numpy as np, pybullet as b
+from kinema.data.mocap.body import PARENTS, draw_actor, offsets, place_points, root_position
 from kinema.data.mocap.motions import HINGES, JOINTS, load_motion
 b.connect(b.DIRECT)
 actor, motion = draw_actor(3, "test", 1, 0.5), load_motion("cartwheel")
-open(sys.argv[1], "w").write(figure_urdf(actor))
+inertia = '<inertia ixx="1" ixy="0" ixz="0" iyy="1" iyz="0" izz="1"/>'
+links = [f'<link name="{name}"><inertial><mass value="1"/>{inertia}</inertial></link>' for name in JOINTS]
+for n, (x, y, z) in enumerate(offsets(actor)[1:], start=1):
+    kind = "continuous" if JOINTS[n] in HINGES else "spherical"
+    links.append(
+        f'<joint name="{JOINTS[n]}" type="{kind}"><parent link="{JOINTS[PARENTS[n]]}"/><child link="{JOINTS[n]}"/>'
+        f'<origin xyz="{x:.6f} {y:.6f} {z:.6f}"/><axis xyz="0 0 1"/></joint>'
+    )
+open(sys.argv[1], "w").write(f'<robot name="actor">{"".join(links)}</robot>')
 figure = b.loadURDF(sys.argv[1], useFixedBase=True, flags=b.URDF_MAINTAIN_LINK_ORDER)
 worst, points, root = 0.0, place_points(motion, actor), root_position(motion, actor)
 for t in (0, 40, 80):

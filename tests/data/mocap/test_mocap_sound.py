@@ -16,8 +16,6 @@ from kinema.data.mocap.plan import plan_recordings
 from kinema.data.mocap.sound import RATE, perform_sound, strikes
 from kinema.data.video.scanning import scan
 
-pytest.importorskip("pybullet")
-
 TINY = {"clips_per_class": 1, "test_per_class": 1, "parts": ("unbiased",), "size": 32, "frames": 40}
 LOUD = {"sound": True, "sound_noise": 0.0}
 

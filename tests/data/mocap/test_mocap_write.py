@@ -13,12 +13,11 @@ import av
 import numpy as np
 import pytest
 
-from kinema.core.errors import ConfigError, DataError, MissingExtraError
-from kinema.data.mocap import CLASSES, PARTS, MocapConfig, motions, write_mocap
+import kinema
+from kinema.core.errors import ConfigError, DataError
+from kinema.data.mocap import CLASSES, PARTS, MocapConfig, write_mocap
 from kinema.data.mocap.encode import frames_digest, read_note
 from kinema.data.mocap.writer import COLUMNS
-
-pytest.importorskip("pybullet")
 
 TINY = {"clips_per_class": 1, "test_per_class": 1, "size": 32, "frames": 13, "scenes_train": 1, "scenes_test": 1}
 
@@ -47,7 +46,8 @@ def test_the_folder_tells_what_it_holds(whole):
     assert whole.videos == len(table) == 60
     assert {row["path"] for row in table} == {name for name in files(whole.out) if name.endswith(".mp4")}
     card = json.loads((whole.out / "dataset.json").read_text())
-    assert (card["name"], card["state"], card["digest"]) == ("mocap-15", "complete", whole.digest)
+    assert (card["name"], card["edition"], card["state"]) == ("mocap-15", 2, "complete")
+    assert card["digest"] == whole.digest
     assert card["settings"]["clips_per_class"] == 1
     assert card["counts"] == {"videos": 60, "train": 15, "test": dict.fromkeys(PARTS, 15), "frames": 60 * 13}
     assert {row["label"] for row in table} == set(CLASSES)
@@ -146,11 +146,19 @@ def test_foreign_folders_and_other_settings_are_refused(whole, tmp_path):
         write_mocap(tmp_path / "new", MocapConfig(**TINY), workers=0)
 
 
-def test_without_pybullet_the_error_names_the_extra(monkeypatch, tmp_path):
-    monkeypatch.setattr(motions, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match=r"kinema\[mocap\]"):
-        write_mocap(tmp_path / "new", MocapConfig(**TINY))
-    assert not (tmp_path / "new").exists()
+def test_a_set_of_the_first_edition_is_left_as_it_is_and_still_read(whole, tmp_path):
+    out = tmp_path / "first"
+    shutil.copytree(whole.out, out)
+    card = json.loads((out / "dataset.json").read_text())
+    assert card.pop("edition") == 2
+    (out / "dataset.json").write_text(json.dumps(card))  # the first edition named none
+    before = files(out)
+    for config in (MocapConfig(**TINY), MocapConfig(**TINY | {"bias": 0.5})):
+        with pytest.raises(DataError, match="of edition 1, and this version of kinema draws edition 2") as refused:
+            write_mocap(out, config)
+        assert "choose another folder" in refused.value.hint
+    assert files(out) == before
+    assert len(kinema.scan(out, out=tmp_path / "first.parquet")) == 60
 
 
 def test_ctrl_c_ends_the_workers_and_leaves_whole_files(tmp_path):

@@ -205,12 +205,12 @@ def _limbs(a: Actor, side: str, z: float) -> list[Capsule | Box]:
         Box(ankle, (0.045, -0.066, 0), (0.112, 0.011, 0.045), (sole[0], sole[1], sole[2])),
     ]
     if a.short_sleeves:
-        shapes.append(Capsule(shoulder, (0, 0, 0), (0, -arm, 0), 0.05 * g, 0.04 * g, a.skin))
+        shapes.append(Capsule(shoulder, (0, 0, 0), (0, -arm, 0), 0.051 * g, 0.043 * g, a.skin))
         shapes.append(Capsule(shoulder, (0, 0, 0), (0, -0.48 * arm, 0), 0.062 * g, 0.058 * g, a.top))
     else:
         shapes.append(Capsule(shoulder, (0, 0, 0), (0, -arm, 0), 0.06 * g, 0.046 * g, a.top))
     shapes += [
-        Capsule(elbow, (0, 0, 0), (0, -0.225 * a.arms, 0), 0.044 * g, 0.031 * g, forearm),
+        Capsule(elbow, (0, 0, 0), (0, -0.225 * a.arms, 0), 0.043 * g, 0.031 * g, forearm),
         Capsule(elbow, (0, -0.235, 0), (0.006, -0.315, 0), 0.041, 0.033, a.skin, (1.0, 1.0, 0.62)),
         Capsule(elbow, (0.016, -0.245, 0), (0.052, -0.285, 0), 0.017, 0.014, a.skin),
     ]

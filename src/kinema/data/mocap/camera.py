@@ -60,12 +60,13 @@ class Camera:
             size: pixels of the picture.
 
         Returns:
-            x and y in pixels, from the upper left corner, and the depth in metres: float64 [F, P] each.
+            x and y in pixels, from the upper left corner, and the depth in metres: float64 [F, P] each. What is behind
+            the camera has a depth below 0, and its x and y mean nothing.
         """
         sight = points - self.eye[:, None]
         right, up, back = (axis[:, None] for axis in self.axes())
         depth = -(sight * back).sum(axis=-1)
-        scale = self.focal(size) / depth
+        scale = self.focal(size) / np.where(depth == 0.0, 1e-9, depth)
         return 0.5 * size + scale * (sight * right).sum(axis=-1), 0.5 * size - scale * (sight * up).sum(axis=-1), depth
 
 

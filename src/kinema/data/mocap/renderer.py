@@ -61,8 +61,9 @@ class Drawing:
     Args:
         colour: uint8 [F, H, W, 3], already multiplied by how much of the pixel is covered.
         cover: uint8 [F, H, W], how much of the pixel is covered, of 255.
-        owner: uint8 [F, H, W], whose pixel it is: 1 for the first body, 2 for the second; 0 is none. A body owns a
-            pixel that it covers by more than half and in which it is the nearest.
+        owner: uint8 [F, H, W], whose pixel it is: 1 for the first body, 2 for the second; 0 where half of the pixel or
+            more is free. A pixel is that of the nearest body of those that cover more than half of it; where only
+            several together do, of one of them.
         shadow: uint8 [F, H, W], how dark the ground is, of 255.
     """
 
@@ -120,8 +121,9 @@ def shadows(bodies: Sequence[Body], camera: Camera, size: int) -> NDArray[np.uin
         under = 0.5 * (low + high) * [1.0, 0.0, 1.0]
         x, y, depth = camera.project(under[:, None], size)
         width = 0.5 * np.abs((high - low) * right).sum(axis=-1)
-        half = camera.focal(size) * np.maximum(width, 0.2) / depth[:, 0]
-        x, y, half = (_rounded(each, 10) for each in (x, y, half[:, None]))
+        seen = depth > _NEAR
+        half = camera.focal(size) * np.maximum(width, 0.2)[:, None] / np.where(seen, depth, 1.0)
+        x, y, half = (_rounded(np.where(seen, each, -1e6), 10) for each in (x, y, half))
         across = np.exp(-0.5 * ((grid - x) / (0.75 * half)) ** 2).astype(np.float32)
         down = np.exp(-0.5 * ((grid - y) / (0.2 * half)) ** 2).astype(np.float32)
         light *= 1.0 - np.float32(_DARKEST / 255) * down[:, :, None] * across[:, None, :]
@@ -258,7 +260,7 @@ class _CapsulePart(_Part):
 
     Args:
         radius: at the thick end.
-        taper: what is added to it at the thin end, at most 0.
+        taper: what is added to it at the thin end.
         is_ball: whether the axis is a point.
         is_stretched: whether it is stretched at all.
         along: ``t`` of the picture's middle of the shape, and ``t`` a pixel to the right and a pixel down.
@@ -273,8 +275,8 @@ class _CapsulePart(_Part):
         metric: of the squared length of a normal in the world: its tt, ts, tw, ss, sw and ww.
     """
 
-    radius: float
-    taper: float
+    radius: Pixels
+    taper: Pixels
     is_ball: bool
     is_stretched: bool
     along: Pixels
@@ -289,12 +291,12 @@ class _CapsulePart(_Part):
 
     def surface(self, x: Pixels, y: Pixels) -> tuple[Pixels, Pixels, Pixels]:
         """See :meth:`_Part.surface`."""
-        radius = np.float32(self.radius)
+        radius = self.radius
         t = self.along[1] * x + (self.along[2] * y + self.along[0])
         s = self.across[0] * x + self.across[1] * y
         square = s * s
         if self.is_ball:
-            beside, width, risen = t, radius, np.float32(0.0)
+            beside, width, risen = t, radius, np.zeros_like(radius)
             away = t * t
             away += square
             high = radius * radius - away
@@ -330,7 +332,7 @@ class _CapsulePart(_Part):
 
     def _ball(self, t: Pixels, square: Pixels) -> tuple[Pixels, Pixels, Pixels, Pixels]:
         """Of the ball that the ray touches: t from its centre; its radius; w from its centre; its centre's w."""
-        radius, taper = np.float32(self.radius), np.float32(self.taper)
+        radius, taper = self.radius, self.taper
         root = taper * t
         root += self.ridge[0]
         root *= root
@@ -349,7 +351,7 @@ class _CapsulePart(_Part):
         np.sqrt(np.maximum(high, 0.0, out=high), out=high)
         return beside, width, high, share * self.ridge[5]
 
-    def _bright(self, t: Pixels, s: Pixels, square: Pixels, w: Pixels, width: Pixels | np.float32) -> Pixels:
+    def _bright(self, t: Pixels, s: Pixels, square: Pixels, w: Pixels, width: Pixels) -> Pixels:
         """How bright a surface with the normal (t, s, w) is; ``width`` is that normal's length."""
         bright = self.lights[0] * t + self.lights[1] * s
         bright += self.lights[2] * w
@@ -543,14 +545,21 @@ def _capsules(capsules: list[Capsule], owner: int, view: Array, place: Array, li
     joints = [capsule.joint for capsule in capsules]
     ends = [sorted([(c.radius, c.start), (c.end, c.stop)], key=lambda ball: -ball[0]) for c in capsules]
     thick, thin = (np.array([pair[k][1] for pair in ends], dtype=np.float64) for k in (0, 1))
-    radius, end = (np.array([pair[k][0] for pair in ends])[:, None] for k in (0, 1))
     stretch = np.array([capsule.stretch for capsule in capsules])
-    view = view[joints]
-    sight = _Sight(view, place[joints], 0.5 * (thick + thin), stretch, size)
-    axis = ((thin - thick) / stretch)[:, None]
-    half_way = 0.5 * np.stack([_dot(sight.wide, axis), _dot(sight.high, axis)], axis=-1)
+    view, place = view[joints], place[joints]
+    sight, *tips = (_Sight(view, place, point, stretch, size) for point in (0.5 * (thick + thin), thick, thin))
+    # The rays are parallel within a shape; so that shapes still meet where their ends do, the two ends are put where
+    # they are in the picture, and are as large as they are there.
+    sight.x, sight.y = 0.5 * (tips[0].x + tips[1].x), 0.5 * (tips[0].y + tips[1].y)
+    sight.seen &= tips[0].seen & tips[1].seen
+    radius, end = (
+        np.array([pair[k][0] for pair in ends])[:, None] * sight.depth / tips[k].depth for k in (0, 1)
+    )
+    span = np.stack([tips[1].x - tips[0].x, tips[1].y - tips[0].y], axis=-1)
+    axis = span[..., :1] * sight.right + span[..., 1:] * sight.down
+    axis = axis + (tips[0].depth - tips[1].depth)[..., None] * sight.ray
     reach = np.sqrt(np.stack([_dot(way, way) for way in (sight.wide, sight.high)], axis=-1))
-    bounds = sight.bounds([(-half_way, radius[..., None] * reach), (half_way, end[..., None] * reach)])
+    bounds = sight.bounds([(-0.5 * span, radius[..., None] * reach), (0.5 * span, end[..., None] * reach)])
 
     speed = np.sqrt(_dot(sight.ray, sight.ray))
     toward = sight.ray / speed[..., None]
@@ -565,7 +574,7 @@ def _capsules(capsules: list[Capsule], owner: int, view: Array, place: Array, li
     taper = end - radius
     flat = np.maximum(length**2 - taper**2, 1e-6)
     whole = np.maximum(length**2 + rise**2 - taper**2, 1e-6)
-    slope = np.maximum(taper / np.maximum(length, 1e-9), -0.95)
+    slope = np.clip(taper / np.maximum(length, 1e-9), -0.95, 0.95)
     along, across, towards = ((_dot(way, sight.right), _dot(way, sight.down)) for way in (first, second, toward))
     near = rise / np.sqrt(whole)
     local = [
@@ -578,6 +587,8 @@ def _capsules(capsules: list[Capsule], owner: int, view: Array, place: Array, li
     numbers = {
         "along": _columns(0.5 * length, *along),
         "across": _columns(*across),
+        "radius": _columns(radius)[:, 0],
+        "taper": _columns(taper)[:, 0],
         "length": _columns(length)[:, 0],
         "slope": _columns(slope, slope / np.sqrt(1.0 - slope * slope)),
         "ridge": _columns(length * radius, flat, near / flat, length / flat, radius * taper / flat, rise),
@@ -597,8 +608,6 @@ def _capsules(capsules: list[Capsule], owner: int, view: Array, place: Array, li
             owner=owner,
             colour=capsule.colour,
             bounds=bounds[n],
-            radius=float(radius[n, 0]),
-            taper=float(taper[n, 0]),
             is_ball=capsule.start == capsule.stop,
             is_stretched=capsule.stretch != (1.0, 1.0, 1.0),
             **sight.common(n),
