@@ -3,8 +3,8 @@
     pip install pybullet==3.2.7
     python scripts/convert_motions.py
 
-The files are read where pip has put them, without importing the package. Their numbers have at most ten decimals; the array
-holds them as whole whole, so nothing is lost. NOTICE says whose they are.
+The files are read where pip has put them, without importing the package. Their numbers have at most ten decimals; the
+array holds them as whole numbers of 1e-10, so nothing is lost. NOTICE says whose they are.
 """
 
 from __future__ import annotations

@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation, Slerp
 
-from kinema.data.mocap import CLASSES, MocapConfig, rotations
+from kinema.core.errors import DataError
+from kinema.data.mocap import CLASSES, MocapConfig, motions, rotations
 from kinema.data.mocap.body import POINTS, draw_actor, place_points
 from kinema.data.mocap.camera import frame_shot
-from kinema.core.errors import DataError
-from kinema.data.mocap import motions
 from kinema.data.mocap.motions import HINGES, JOINTS, MOTIONS_FILE, Motion, load_motion, read_rows, unroll
 from kinema.data.mocap.performance import disturb, exaggerate, perform
 

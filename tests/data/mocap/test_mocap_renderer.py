@@ -10,7 +10,7 @@ import pytest
 
 import kinema
 from kinema.data.mocap import MocapConfig
-from kinema.data.mocap.body import draw_actor, place_points, pose_body
+from kinema.data.mocap.body import draw_actor, pose_body
 from kinema.data.mocap.camera import FIELD_OF_VIEW, Camera, frame_shot
 from kinema.data.mocap.performance import perform
 from kinema.data.mocap.renderer import compose, draw
@@ -91,12 +91,16 @@ def test_a_capsule_covers_what_its_balls_cover(turn, end):
     inside = (whole.cover == 255) & (outline == 255)
     difference = np.abs(whole.colour[inside].astype(int) - balls.colour[inside])
     assert np.median(difference) <= 2  # lit alike: the normals agree
-    assert np.quantile(difference, 0.95) <= 12
+    assert np.quantile(difference, 0.95) <= 16  # between two balls is a groove
 
 
 def test_an_ellipsoid_is_as_long_as_its_half_axes_whichever_way_it_is_turned():
     scale = Camera.focal(SIZE) / 5.0
-    for turn, (across, down) in (((0, 0, 0), (0.2, 0.4)), ((0, 0, np.pi / 2), (0.4, 0.2)), ((0, np.pi / 2, 0), (0.1, 0.4))):
+    for turn, (across, down) in (
+        ((0, 0, 0), (0.2, 0.4)),
+        ((0, 0, np.pi / 2), (0.4, 0.2)),
+        ((0, np.pi / 2, 0), (0.1, 0.4)),
+    ):
         drawn = draw([body(ellipsoid(0, (0, 0, 0), (0.2, 0.4, 0.1), RED), turn=turn)], camera(), SIZE)
         left, top, right, bottom = extent(drawn.cover[0])
         assert (right - left) / 2 == pytest.approx(across * scale, abs=1.0)
@@ -235,7 +239,9 @@ def test_composed_pictures_are_body_inside_scene_outside_and_darker_in_the_shado
     assert np.abs(picture[edge] - mixed).max() <= 2.0
 
 
-@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="the bytes are promised on x86-64 alone")
+@pytest.mark.skipif(
+    platform.machine().lower() not in ("x86_64", "amd64"), reason="the bytes are promised on x86-64 alone"
+)
 def test_a_golden_digest_of_drawn_frames():
     state = hashlib.blake2b(digest_size=16)
     for number, label in enumerate(("backflip", "crawl", "dance_b", "spinkick")):
@@ -244,7 +250,7 @@ def test_a_golden_digest_of_drawn_frames():
         drawn = draw([one, other], shot.camera, 64)
         for array in (drawn.colour, drawn.cover, drawn.owner, drawn.shadow):
             state.update(array.tobytes())
-    assert state.hexdigest() == "GOLDEN"
+    assert state.hexdigest() == "c23d6fb110313333fcf3c8e9e402be0e"
 
 
 def test_no_module_of_kinema_imports_pybullet():

@@ -136,4 +136,3 @@ def _smoothed(track: Array, width: float) -> Array:
     weights = np.exp(-0.5 * ((frame[:, None] - frame) / width) ** 2)
     smooth: Array = np.einsum("fg,gi->fi", weights / weights.sum(axis=1, keepdims=True), track)
     return smooth
-

@@ -25,7 +25,7 @@ MOTIONS_FILE = Path(__file__).with_name("motions.npz")
 """int64 [F, 44] for each class, made by ``scripts/convert_motions.py``."""
 
 PER_UNIT = 10_000_000_000
-"""The file's numbers are ten-thousand-millionths (1e-10) of a second, metre, radian or 1: all that the recordings had."""
+"""The file's numbers are whole 1e-10 of a second, metre, radian or 1: every decimal that the recordings had."""
 
 JOINTS = (
     "root",

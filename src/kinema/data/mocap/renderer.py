@@ -1,12 +1,13 @@
 """Draws bodies, seen by a camera, with NumPy alone.
 
 Every shape is drawn within its own rectangle of the picture, for a number of frames at once. Where a ray meets a shape
-is computed in closed form, in the space in which the shape is not stretched and along the ray through its middle: within
-a shape the rays count as parallel. Edges are soft: how much of a pixel a shape covers follows from the distance to its
-outline, and where two shapes pass through one another the nearer one takes over within a pixel.
+is computed in closed form, in the space in which the shape is not stretched and along the ray through its middle:
+within a shape the rays count as parallel. Edges are soft: how much of a pixel a shape covers follows from the distance
+to its outline, and where two shapes pass through one another the nearer one takes over within a pixel.
 
-Per pixel there is nothing but sums, products, quotients and square roots, which every processor rounds alike, of numbers
-that were rounded before; so equal bodies give equal pictures, byte for byte.
+Per pixel there is nothing but sums, products, quotients and square roots, which every processor rounds alike, of
+numbers that were rounded before; so equal bodies give equal pictures, byte for byte. Only the shadow on the ground has
+an exponential.
 
 Axes: F frames, N shapes, H and W pixels.
 """
@@ -73,7 +74,7 @@ class Drawing:
     shadow: NDArray[np.uint8]
 
     def mask(self, number: int) -> NDArray[np.bool_]:
-        """bool [F, H, W]: where the body of that number, from 0, is seen."""
+        """Bool [F, H, W]: where the body of that number, from 0, is seen."""
         seen: NDArray[np.bool_] = self.owner == number + 1
         return seen
 
@@ -243,7 +244,7 @@ class _Part:
             below[channel] += put * np.float32(level)
 
 
-def _cut(value: object, some: slice) -> object:
+def _cut(value: Any, some: slice) -> Any:
     """Some of the frames of what a :class:`_Part` holds; anything but arrays is left as it is."""
     if not isinstance(value, np.ndarray):
         return value
@@ -369,8 +370,8 @@ class _CapsulePart(_Part):
             bright /= np.sqrt(np.maximum(long, np.float32(1e-12)))
         else:
             bright /= width
-        bright += np.float32(_AMBIENT)
-        return bright
+        found: Pixels = bright + np.float32(_AMBIENT)
+        return found
 
 
 @dataclass(frozen=True)
@@ -552,9 +553,7 @@ def _capsules(capsules: list[Capsule], owner: int, view: Array, place: Array, li
     # they are in the picture, and are as large as they are there.
     sight.x, sight.y = 0.5 * (tips[0].x + tips[1].x), 0.5 * (tips[0].y + tips[1].y)
     sight.seen &= tips[0].seen & tips[1].seen
-    radius, end = (
-        np.array([pair[k][0] for pair in ends])[:, None] * sight.depth / tips[k].depth for k in (0, 1)
-    )
+    radius, end = (np.array([pair[k][0] for pair in ends])[:, None] * sight.depth / tips[k].depth for k in (0, 1))
     span = np.stack([tips[1].x - tips[0].x, tips[1].y - tips[0].y], axis=-1)
     axis = span[..., :1] * sight.right + span[..., 1:] * sight.down
     axis = axis + (tips[0].depth - tips[1].depth)[..., None] * sight.ray
@@ -577,9 +576,7 @@ def _capsules(capsules: list[Capsule], owner: int, view: Array, place: Array, li
     slope = np.clip(taper / np.maximum(length, 1e-9), -0.95, 0.95)
     along, across, towards = ((_dot(way, sight.right), _dot(way, sight.down)) for way in (first, second, toward))
     near = rise / np.sqrt(whole)
-    local = [
-        np.stack([_dot(light, view[..., k]) for k in range(3)], axis=-1) / stretch[:, None] for light in lights
-    ]
+    local = [np.stack([_dot(light, view[..., k]) for k in range(3)], axis=-1) / stretch[:, None] for light in lights]
     sky, facing, key, fill = ([_dot(light, way) for way in (first, second, toward)] for light in local)
     even = [_SKY * a + _FACING * b for a, b in zip(sky, facing, strict=True)]
     tilted = [way / stretch[:, None] for way in (first, second, toward)]
@@ -592,9 +589,7 @@ def _capsules(capsules: list[Capsule], owner: int, view: Array, place: Array, li
         "length": _columns(length)[:, 0],
         "slope": _columns(slope, slope / np.sqrt(1.0 - slope * slope)),
         "ridge": _columns(length * radius, flat, near / flat, length / flat, radius * taper / flat, rise),
-        "sight": _columns(
-            sight.depth + 0.5 * rise / speed, towards[0] / speed, towards[1] / speed, 1.0 / speed
-        ),
+        "sight": _columns(sight.depth + 0.5 * rise / speed, towards[0] / speed, towards[1] / speed, 1.0 / speed),
         "lights": _columns(*even, *(_KEY_POWER * each for each in key), *(_FILL_POWER * each for each in fill)),
         "outline": _columns(
             along[0] ** 2 + along[1] ** 2,

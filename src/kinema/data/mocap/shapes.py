@@ -1,7 +1,7 @@
 """What a picture is made of: capsules and boxes, fixed to moving frames, several of them a body.
 
-A capsule is the hull of two balls, thicker at one end if their radii differ. Stretched along the axes of its frame it is
-anything from a finger to a chest; with both balls in one place it is a ball or an ellipsoid.
+A capsule is the hull of two balls, thicker at one end if their radii differ. Stretched along the axes of its frame it
+is anything from a finger to a chest; with both balls in one place it is a ball or an ellipsoid.
 
 Axes: F frames of a picture sequence, J moving frames of a body, metres.
 """
