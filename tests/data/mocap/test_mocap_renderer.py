@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import kinema
+from kinema.core.errors import ShapeError
 from kinema.data.mocap import MocapConfig
 from kinema.data.mocap.body import draw_actor, pose_body
 from kinema.data.mocap.camera import FIELD_OF_VIEW, Camera, frame_shot
@@ -251,6 +252,14 @@ def test_a_golden_digest_of_drawn_frames():
         for array in (drawn.colour, drawn.cover, drawn.owner, drawn.shadow):
             state.update(array.tobytes())
     assert state.hexdigest() == "c23d6fb110313333fcf3c8e9e402be0e"
+
+
+def test_too_many_bodies_and_other_numbers_of_frames_are_refused():
+    with pytest.raises(ShapeError, match=r"256 bodies .* 255 at most"):
+        draw([ball(0.1)] * 256, camera(), 32)
+    with pytest.raises(ShapeError, match="Body 1 has 3 frames and the camera has 2"):
+        draw([body(frames=2), body(frames=3)], camera(frames=2), 32)
+    assert not draw([], camera(), 32).cover.any()
 
 
 def test_no_module_of_kinema_imports_pybullet():

@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from kinema.core.errors import ShapeError
 from kinema.data.mocap import rotations
 from kinema.data.mocap.camera import Camera, Shot
 from kinema.data.mocap.rotations import Array
@@ -46,6 +47,9 @@ _BATCH = 1 << 19
 """Pixels of the frames that are drawn at a time: 24 bytes each, 12 MB in all."""
 
 _RED, _GREEN, _BLUE, _COVER, _DEPTH, _OWNER = range(6)
+
+_MOST = 255
+"""Bodies in a picture: as many as the numbers of a byte, but for 0."""
 
 _SPECK = 4
 """Pixels, with a pixel of room on every side; what is never wider is not drawn."""
@@ -86,8 +90,18 @@ def draw(bodies: Sequence[Body], camera: Camera, size: int) -> Drawing:
         bodies: at most 255, of as many frames as the camera.
         camera: where it is seen from.
         size: pixels, width and height.
+
+    Raises:
+        ShapeError: more bodies than that, or one of another number of frames; the message names it.
     """
     frames = len(camera.eye)
+    if len(bodies) > _MOST:
+        raise ShapeError(f"{len(bodies)} bodies are to be drawn into one picture; there can be {_MOST} at most.")
+    for number, body in enumerate(bodies):
+        if len(body.position) != frames:
+            raise ShapeError(
+                f"Body {number} has {len(body.position)} frames and the camera has {frames}; they must be as many."
+            )
     colour = np.empty((frames, size, size, 3), dtype=np.uint8)
     cover, owner = (np.empty((frames, size, size), dtype=np.uint8) for _ in range(2))
     parts = [part for number, body in enumerate(bodies) for part in _parts(body, number + 1, camera, size)]
