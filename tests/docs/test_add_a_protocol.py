@@ -31,7 +31,7 @@ def test_the_page_adds_a_protocol(tmp_path, make_tiny_video):
     assert answer["protocol"] == "class-mean"
     assert answer["metrics"].keys() == {"accuracy", "mean_class_accuracy"}
     page = (shop.folder / "runs/first/report.html").read_text(encoding="utf-8")
-    assert "<h3>Nearest class mean, preset cosine</h3><p>A test video gets the class whose mean feature" in page
+    assert "<h3>Nearest class mean, preset cosine</h3>\n<p>A test video gets the class whose mean feature" in page
     shop.told("pytest -q tests/architecture/test_names.py tests/docs/test_links.py")
     files = " ".join(sorted(LIBRARY))
     shop.told(f"python -m ruff check {files} && python -m ruff format --check {files}")
