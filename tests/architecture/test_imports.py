@@ -10,6 +10,7 @@ import pytest
 from rooms import ALLOWED, SOURCE
 
 MODULES = sorted(SOURCE.rglob("*.py"))
+METHODS = re.compile(r"kinema\.methods(\.|$)")
 MODULE = re.compile(r"kinema(\.[a-z_0-9]+)+")
 
 
@@ -74,6 +75,15 @@ def test_the_table_has_no_arrow_back():
 
 def test_serving_is_seen_by_its_verb_alone():
     assert {room for room, targets in edges().items() if "serving" in targets} == {"cli"}
+
+
+def test_methods_are_known_by_name_where_they_are_made_alone():
+    """Beside their recipes: fine-tuning, which trains with labels, and the search for the weights of ELo's losses."""
+    knowing = {
+        path.relative_to(SOURCE).as_posix() for path in MODULES for name in imports_of(path) if METHODS.match(name)
+    }
+    outside = {name for name in knowing if name.split("/")[0] not in ("methods", "recipes")}
+    assert outside == {"protocols/fit.py", "api/evolution.py"}
 
 
 def test_no_two_rooms_import_each_other():

@@ -12,6 +12,7 @@ from kinema.recipes.table import ENCODERS, METHODS
 SOURCE = Path(__file__).parents[2] / "src" / "kinema"
 GENERAL = [
     *sorted((SOURCE / "reporting").glob("*.py")),
+    *sorted((SOURCE / "reporting" / "templates").iterdir()),
     SOURCE / "api" / "evaluation.py",
     SOURCE / "cli" / "evaluate.py",
 ]
@@ -30,9 +31,11 @@ def acronyms(titles):
     return {word for word in words if "@" in word or sum(letter.isupper() for letter in word) > 1}
 
 
-def texts(source):
-    """Every string of a file, docstrings and the parts of f-strings included."""
-    nodes = ast.walk(ast.parse(source))
+def texts(file):
+    """Every string of a module, docstrings and the parts of f-strings included; every line of another file."""
+    if file.suffix != ".py":
+        return file.read_text(encoding="utf-8").splitlines()
+    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
     return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
@@ -55,5 +58,5 @@ def test_there_is_something_to_look_for():
 
 @pytest.mark.parametrize("file", GENERAL, ids=lambda file: str(file.relative_to(SOURCE)))
 def test_general_code_names_none_of_them(file):
-    found = {name: text[:60] for text in texts(file.read_text()) for name in named(text)}
+    found = {name: text[:60] for text in texts(file) for name in named(text)}
     assert not found, f"{file.name} names {found}: ask the protocol or the vocabulary"

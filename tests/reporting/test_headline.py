@@ -58,6 +58,15 @@ def test_alone_it_claims_nothing(maker):
     assert "cannot be said" in head.sentence
 
 
+@pytest.mark.parametrize("largest", ["a", "b"])
+def test_of_several_data_sets_it_speaks_of_the_one_with_most_queries(maker, largest):
+    run = maker.run()
+    for data, digest in (("a", "a" * 64), ("b", "b" * 64)):
+        queries = 900 if data == largest else 3
+        maker.result(run, "cpr", 0.46, data=data, digest=digest, queries=queries)
+    assert f"on {largest}: 900 queries" in collect([run]).headline.basis
+
+
 def test_infonce_alone_is_judged_against_the_untrained_network_and_not_called_missing(maker):
     head = told(maker, random=0.12, infonce=0.38)
     assert (head.candidate, head.baseline) == ("infonce", "random")

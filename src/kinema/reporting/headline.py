@@ -56,7 +56,7 @@ def headline(
     tables = blocks(known)
     if not tables:
         return _unmeasured(runs, unfinished, protocol, vocabulary, _findings(groups, vocabulary))
-    block = max(tables, key=lambda block: len({row.encoder for row in block}))
+    block = max(tables, key=lambda block: (len({row.encoder for row in block}), block[0].main.queries))
     main = max((row.main.selection for row in block), key=[row.main.selection for row in block].count)
     block = tuple(row for row in block if row.main.selection == main)
     view = _view(runs, block)

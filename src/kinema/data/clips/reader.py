@@ -140,17 +140,7 @@ class Model:
         found: NDArray[np.float32] = (functional.normalize(stacked, dim=1) if normalize else stacked).numpy()
         return found[0] if alone else found
 
-    def similarity(self, a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """The cosine of every embedding of ``a`` with every one of ``b``, float32 [N, M].
-
-        Args:
-            a: float [N, d], or [d] for one.
-            b: float [M, d], or [d] for one.
-
-        Raises:
-            ShapeError: they are not embeddings of one width.
-        """
-        return cosine_matrix(a, b)
+    similarity = staticmethod(cosine_matrix)
 
     def _array(self, video: Video) -> str | Path | NDArray[Any]:
         """A tensor as an array, and an image as a still video; others unchanged."""

@@ -182,17 +182,7 @@ class TextReader:
         """Where the passages of a text begin and end, in characters: whole sentences, of at most so many words."""
         return passage_spans(text, words)
 
-    def similarity(self, a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """The cosine of every embedding of ``a`` with every one of ``b``, float32 [N, M].
-
-        Args:
-            a: float [N, d], or [d] for one.
-            b: float [M, d], or [d] for one.
-
-        Raises:
-            ShapeError: they are not embeddings of one width.
-        """
-        return cosine_matrix(a, b)
+    similarity = staticmethod(cosine_matrix)
 
     def _tokens(self, texts: Iterable[str]) -> Iterator[list[int]]:
         coming = iter(texts)
