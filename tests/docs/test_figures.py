@@ -27,23 +27,23 @@ def figures(name):
 
 
 def missing(text):
-    """Lines of a text that are not in the page."""
-    page = (BENCHMARKS / "README.md").read_text(encoding="utf-8").splitlines()
+    """Lines of a text that are not in the page of the first edition."""
+    page = (BENCHMARKS / "mocap-first-edition.md").read_text(encoding="utf-8").splitlines()
     return [line for line in text.splitlines() if line and line not in page]
 
 
 def test_methods_against_the_scene(claims):
-    assert missing(claims("table").tables(figures("claims-video")["cells"])) == []
+    assert missing(claims("table").tables(figures("mocap-first-edition/claims-video")["cells"])) == []
 
 
 def test_the_worth_of_a_fitness(claims):
-    elo, found = claims("elo"), figures("claims-elo")
+    elo, found = claims("elo"), figures("mocap-first-edition/claims-elo")
     assert missing(elo.correlations(found)) == []
     assert missing(elo.rows_table(found)) == []
 
 
 def test_sound_and_clusters(claims):
-    assert missing(claims("sound").tables(figures("claims-sound")["cells"])) == []
+    assert missing(claims("sound").tables(figures("mocap-first-edition/claims-sound")["cells"])) == []
 
 
 def test_an_unknown_bias_is_one_of_those_of_which_no_row_is_missing(claims):
