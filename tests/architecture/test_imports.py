@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,10 @@ def is_module(name: str) -> bool:
     return place.with_suffix(".py").is_file() or (place / "__init__.py").is_file()
 
 
+@cache
 def imports_of(path: Path):
     """The modules of kinema that a file imports, anywhere in it: by a statement, or by name as workers are."""
-    package = ["kinema", *path.relative_to(SOURCE).parent.parts]
+    found, package = [], ["kinema", *path.relative_to(SOURCE).parent.parts]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -37,9 +39,11 @@ def imports_of(path: Path):
             names = [node.value] if is_module(node.value) else []
         else:
             continue
-        yield from (name for name in names if name.split(".")[0] == "kinema")
+        found += [name for name in names if name.split(".")[0] == "kinema"]
+    return found
 
 
+@cache
 def edges():
     """Room to the rooms it imports; a file beside the rooms is a room of its own name."""
     found = {}
@@ -112,3 +116,15 @@ def test_import_loads_no_torch(module):
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == [], f"import {module} loads {run.stdout}"
+
+
+def test_processes_that_read_files_load_no_torch():
+    """They answer jobs about files; a search's candidates, which train, import what they need when they are asked."""
+    serving = {
+        path for path in MODULES if re.search(r"^from kinema\.data\.workers import .*\bserve\b", path.read_text(), re.M)
+    }
+    modules = [".".join(("kinema", *path.relative_to(SOURCE).with_suffix("").parts)) for path in sorted(serving)]
+    assert "kinema.data.clips.store_worker" in modules
+    code = f"import sys, {', '.join(modules)}; print(*[m for m in ('torch', 'sklearn', 'scipy') if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stdout.split()) == (0, []), f"one of {modules}: {run.stdout}{run.stderr}"

@@ -1,6 +1,6 @@
-"""Trains every method for some steps, on one process or as one rank of several, and writes down what came of it.
+"""Trains methods for some steps, on one process or as one rank of several, and writes down what came of it.
 
-Run as ``python ranks.py RANK WORLD MEETING_POINT OUT``; see test_two_ranks.py.
+Run as ``python ranks.py RANK WORLD MEETING_POINT OUT METHOD …``; see test_two_ranks.py.
 """
 
 import gc
@@ -8,7 +8,7 @@ import sys
 
 import torch
 import torch.distributed as dist
-from debug_size import BATCH, EVERY, fill, generator, make_batch, make_method, refreshed, snapshot
+from debug_size import BATCH, fill, generator, make_batch, make_method, refreshed, snapshot
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -58,10 +58,10 @@ def train(name, rank, world):
     return told
 
 
-def main(rank, world, meeting_point, out):
+def main(rank, world, meeting_point, out, *names):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{meeting_point}", rank=rank, world_size=world)
-    torch.save({name: train(name, rank, world) for name in EVERY}, out)
+    torch.save({name: train(name, rank, world) for name in names}, out)
     gc.collect()  # what wrapped a method holds the group, whose threads would outlive the interpreter
     dist.destroy_process_group()
 

@@ -1,4 +1,4 @@
-"""Damaged files, two thousand of them: no crash, no hang, no silence."""
+"""Damaged files, hundreds of them: no crash, no hang, no silence."""
 
 import multiprocessing
 import shutil
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kinema.data import ClipStore, scan
 
-BATCH, BATCHES, HANGS = 50, 40, 120.0
+BATCH, BATCHES, HANGS = 50, 12, 120.0
 
 DAMAGE = st.builds(
     Damage,
@@ -126,7 +126,7 @@ def test_what_once_got_through(story, originals, reader, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_two_thousand_damaged_files(originals, reader, tmp_path):
+def test_hundreds_of_damaged_files(originals, reader, tmp_path):
     seen = []
 
     @settings(

@@ -145,8 +145,6 @@ def test_only_texts_that_are_places_change():
         ("r2plus1d18", "motion", "group", HeadConfig()),
         ("s3d", "rgb", "batch", HeadConfig(norm=True)),
         ("r3d26", "motion", "batch", HeadConfig()),
-        ("r3d34", "rgb", "batch", HeadConfig()),
-        ("r2plus1d26", "rgb", "group", HeadConfig()),
         ("i3d", "residual", "batch", HeadConfig()),
     ],
 )

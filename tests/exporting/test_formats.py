@@ -24,10 +24,7 @@ ENCODERS = [
     ("slim", "motion", "group", HeadConfig(layers=1, out=7, norm=True)),
     ("c3d", "rgb", "batch", HeadConfig(out=16)),
     ("r3d18", "residual", "batch", HeadConfig(out=16, norm=True)),
-    ("r2plus1d18", "rgb", "batch", HeadConfig(out=16)),
     ("s3d", "rgb", "batch", HeadConfig(out=16, norm=True)),
-    ("r3d26", "rgb", "batch", HeadConfig(out=16)),
-    ("r3d34", "motion", "batch", HeadConfig(out=16)),
     ("r2plus1d26", "residual", "group", HeadConfig(out=16)),
     ("i3d", "rgb", "batch", HeadConfig(out=16, norm=True)),
 ]

@@ -44,8 +44,7 @@ def test_the_oracle_has_torchvisions_parameters(networks):
     assert counts == {"r3d18": 33_371_472, "r2plus1d18": 31_505_325, "s3d": 8_320_048}
 
 
-@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(("name", "suffix"), [*((name, ".pth") for name in NETWORKS), ("s3d", ".safetensors")])
 def test_torchvisions_weights_give_equal_features(networks, name, suffix, tmp_path):
     net, file = networks[name], tmp_path / f"weights{suffix}"
     if suffix == ".pth":

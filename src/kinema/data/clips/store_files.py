@@ -21,17 +21,19 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kinema.core.clips import SoundSpec
 from kinema.core.errors import DataError
 from kinema.core.files import storage_error, write_json
 from kinema.data.video.hearing import whole_stretch
 from kinema.data.video.manifest import Manifest
 from kinema.data.workers import Job, run_jobs
+
+if TYPE_CHECKING:  # the store's workers import this module, and need no torch
+    from kinema.core.clips import SoundSpec
 
 UNKNOWN = -32768
 """Both components of a stored motion where the stream has none."""

@@ -12,11 +12,11 @@ import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kinema.core.clips import SoundSpec
 from kinema.core.errors import DataError, VideoError
 from kinema.data.video.audio import read_audio
 from kinema.data.video.audio_table import audio_table
@@ -24,6 +24,9 @@ from kinema.data.video.files import status
 from kinema.data.video.manifest import Manifest, Video
 from kinema.data.video.reading import open_file, open_video, packet_table, video_stream
 from kinema.data.video.sound import SILENCE
+
+if TYPE_CHECKING:  # workers import this module, and need no torch
+    from kinema.core.clips import SoundSpec
 
 UNHEARD = -32768
 """A stored sample where the audio does not cover the stretch."""
