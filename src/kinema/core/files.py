@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -35,11 +36,29 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
         temporary = None
+        sync_folder(path.parent)
     except OSError as error:
         raise storage_error(path, error) from error
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+def sync_file(path: Path) -> None:
+    """Has the content of a file on the disk before it returns."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Has the names in a folder on the disk before it returns, where the system can."""
+    if os.name == "posix":
+        # Some network shares cannot; the files themselves are on the disk by then.
+        with contextlib.suppress(OSError):
+            sync_file(path)
 
 
 def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
@@ -59,9 +78,13 @@ def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
         fill(temporary)
+        for file in sorted(temporary.rglob("*")):
+            if file.is_file():
+                sync_file(file)
         os.chmod(temporary, 0o755)
         os.rename(temporary, path)
         temporary = None
+        sync_folder(path.parent)
     except OSError as error:
         raise storage_error(path, error) from error
     finally:

@@ -8,23 +8,26 @@ OUT/README.md           the card
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
-from torch import Tensor
 
 from kinema.core.errors import CheckpointError, RunError
-from kinema.core.files import write_atomic, write_folder, write_json, write_text
+from kinema.core.files import write_folder, write_json, write_text
 from kinema.core.method import load_strictly
+from kinema.core.weights import read_notes, read_weights, write_weights
 from kinema.data.clips.reader import Model
 from kinema.exporting.card import card
 from kinema.exporting.settings import ModelSettings, settings_from_plain, settings_to_plain
 from kinema.networks import Tower
 
 WEIGHTS, SETTINGS, CARD = "model.safetensors", "model.json", "README.md"
+_CHECK = "kinema.settings.crc32"
+"""In the weights' metadata: a checksum of the settings that they were trained under."""
+
+_AGAIN = "Copy the whole folder again, or export the run again."
 
 
 def write_export(model: Model, settings: ModelSettings, out: Path) -> None:
@@ -33,10 +36,9 @@ def write_export(model: Model, settings: ModelSettings, out: Path) -> None:
     Raises:
         StorageError: there is something at ``out``, or it cannot be written.
     """
-    state = {name: value.detach().cpu().contiguous() for name, value in model.tower.state_dict().items()}
 
     def fill(folder: Path) -> None:
-        write_atomic(folder / WEIGHTS, lambda file: file.write(save(state)))
+        write_weights(folder / WEIGHTS, model.tower.state_dict(), {_CHECK: _checksum(settings)})
         write_json(folder / SETTINGS, settings_to_plain(settings))
         write_text(folder / CARD, card(settings, sum(value.numel() for value in model.tower.encoder.parameters())))
 
@@ -65,9 +67,12 @@ def load_export(path: Path, *, view: str | None = None) -> Model:
             f"'{path}' is an exported encoder of '{settings.view}', not of '{view}'.",
             f"Export the other view from its run: kinema export RUN --view {view}",
         )
+    state = read_weights(path / WEIGHTS, _AGAIN)
+    if read_notes(path / WEIGHTS).get(_CHECK, _checksum(settings)) != _checksum(settings):
+        raise CheckpointError(f"'{path / SETTINGS}' was not written with the weights beside it.", _AGAIN)
     with torch.random.fork_rng(devices=[]):
         tower = Tower(settings.view, settings.encoder, settings.head)
-    load_strictly(tower, _read_weights(path / WEIGHTS), f"the settings in '{path / SETTINGS}'")
+    load_strictly(tower, state, f"the settings in '{path / SETTINGS}'")
     return Model(
         tower,
         settings.view,
@@ -79,17 +84,15 @@ def load_export(path: Path, *, view: str | None = None) -> Model:
     )
 
 
+def _checksum(settings: ModelSettings) -> str:
+    """Of what decides a vector; the licence, for one, may be changed by hand."""
+    plain = settings_to_plain(settings)
+    decisive = {name: plain.get(name) for name in ("view", "clip", "encoder", "head", "sound")}
+    return f"{zlib.crc32(json.dumps(decisive, sort_keys=True).encode()):08x}"
+
+
 def _read_json(file: Path) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"'{file}' cannot be read: {error}.", "Export the run again.") from error
-
-
-def _read_weights(file: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(
-            f"The weights '{file}' cannot be read: {error}.", "Copy the whole folder again, or export the run again."
-        ) from error

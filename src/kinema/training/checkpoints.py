@@ -8,17 +8,18 @@ and gives, bit for bit on one CPU, what an uninterrupted one gives.
 from __future__ import annotations
 
 import pickle
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from kinema.core.errors import CheckpointError
 from kinema.core.files import write_atomic
 from kinema.core.method import load_strictly
+from kinema.core.weights import read_weights, write_weights
 
 FORMAT = 1
 
@@ -86,8 +87,9 @@ class Checkpoint:
             CheckpointError: it is damaged, of another format, or made under other settings; the message names them.
         """
         try:
+            _require_intact(path)
             content = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+        except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError, zipfile.BadZipFile) as error:
             raise CheckpointError(
                 f"'{path}' cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}.",
                 "The file is damaged. Delete the phase's folder to train that phase again.",
@@ -116,10 +118,20 @@ class Checkpoint:
         optimiser.load_state_dict(self.optimiser)
 
 
+def _require_intact(path: Path) -> None:
+    """Compares every record of the archive with its checksum, which torch.load does not.
+
+    Raises:
+        BadZipFile: one differs, or it is no such archive.
+    """
+    with zipfile.ZipFile(path) as archive:
+        if (name := archive.testzip()) is not None:
+            raise zipfile.BadZipFile(f"the part '{name}' is not what was written")
+
+
 def write_tower(path: Path, tower: nn.Module) -> None:
     """Writes a tower's weights as safetensors, atomically."""
-    state = {name: value.detach().cpu().contiguous() for name, value in tower.state_dict().items()}
-    write_atomic(path, lambda file: file.write(save(state)))
+    write_weights(path, tower.state_dict())
 
 
 def read_tower(path: Path) -> dict[str, Tensor]:
@@ -128,10 +140,4 @@ def read_tower(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: the file is missing or damaged.
     """
-    try:
-        return load_file(path)
-    except Exception as error:  # safetensors raises its own type for damage and FileNotFoundError for absence
-        raise CheckpointError(
-            f"The weights '{path}' cannot be read: {error}.",
-            "Has the phase that makes them been finished? Run it again with --resume.",
-        ) from error
+    return read_weights(path, "Has the phase that makes them been finished? Run it again with --resume.")

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from kinema.core.clips import ClipSpec, SoundSpec
 from kinema.core.errors import ConfigError, DataError, VideoError
 from kinema.data.clips.store_files import UNKNOWN, StoredVideos, build_store
+from kinema.data.video.files import why_other
 from kinema.data.video.hearing import SCALE, UNHEARD, read_sound, sound_missing, whole_stretch, window_sample
 from kinema.data.video.manifest import Manifest, Video
 from kinema.data.video.motion import require_motion, step_motion
@@ -256,6 +257,9 @@ class ClipStore:
         return rgb[numbers]
 
     def _from_files(self, row: int, starts: Sequence[int], keyframe: int | None, stretches: Sequence[range]) -> _Cut:
+        video = self.manifest.videos[row]
+        if reason := why_other(self.manifest.file(row), video.size, video.mtime_ns):
+            raise VideoError(f"'{video.path}' is not read: {reason}.")
         numbers = [self._numbers(row, start).tolist() for start in starts]
         pixels = {number for window in numbers for number in window}
         if keyframe is not None:
@@ -267,7 +271,7 @@ class ClipStore:
             pixels=pixels,
             motion=moving,
             short_side=self.spec.short_side,
-            seek=self.manifest.videos[row].health == "ok",
+            seek=video.health == "ok",
         )
         missing = (pixels - set(found.pixels)) | (moving - set(found.motion))
         if missing:

@@ -15,9 +15,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import math
 import os
 import shutil
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import DataError
-from kinema.core.files import storage_error, write_json
+from kinema.core.files import storage_error, sync_file, sync_folder, write_json
 from kinema.data.video.hearing import whole_stretch
 from kinema.data.video.manifest import Manifest
 from kinema.data.workers import Job, run_jobs
@@ -35,9 +37,12 @@ from kinema.data.workers import Job, run_jobs
 if TYPE_CHECKING:  # the store's workers import this module, and need no torch
     from kinema.core.clips import SoundSpec
 
+log = logging.getLogger(__name__)
+
 UNKNOWN = -32768
 """Both components of a stored motion where the stream has none."""
-_FORMAT = 2
+_FORMAT = 3
+_INDEX = "index.json"
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class Entry:
         failed: why it could not be decoded; empty where it was.
         sound_at: byte at which its sound begins.
         samples: S of its sound, 0 without.
+        passing: whether it may be decoded another time: the file was not as it was scanned, or could not be reached.
+        checks: CRC-32 of its frames, its motion and its sound, in this order, as they were written.
     """
 
     row: int
@@ -69,16 +76,17 @@ class Entry:
     failed: str = ""
     sound_at: int = 0
     samples: int = 0
+    passing: bool = False
+    checks: tuple[int, int, int] = (0, 0, 0)
 
 
 class StoredVideos:
     """A finished store, mapped into memory when it is first read; may be pickled and forked."""
 
-    def __init__(self, folder: Path, with_motion: bool) -> None:
+    def __init__(self, folder: Path, with_motion: bool, entries: Mapping[int, Entry]) -> None:
         self._folder = folder
         self._with_motion = with_motion
-        listed = json.loads((folder / "index.json").read_text(encoding="utf-8"))["videos"]
-        self.entries: Mapping[int, Entry] = {item["row"]: _entry(item) for item in listed}
+        self.entries = entries
         self._maps: dict[str, NDArray[np.uint8]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -98,17 +106,55 @@ class StoredVideos:
         """The sound, int16 [S], a view of the map; empty in a store without."""
         return self._slice(f"{entry.file}.sound", entry.sound_at, (entry.samples,), np.int16)
 
+    def intact(self, entry: Entry) -> bool:
+        """Whether all bytes of a video are as they were written; reads them all."""
+        parts = (
+            (f"{entry.file}.rgb", entry.rgb_at, math.prod((entry.frames, *entry.size, 3))),
+            (f"{entry.file}.motion", entry.motion_at, 2 * math.prod((entry.frames, *entry.cells, 2))),
+            (f"{entry.file}.sound", entry.sound_at, 2 * entry.samples),
+        )
+        try:
+            return all(
+                size == 0 or zlib.crc32(self._bytes(name, at, size).data) == check
+                for (name, at, size), check in zip(parts, entry.checks, strict=True)
+            )
+        except (OSError, ValueError):  # a file is gone, or empty
+            return False
+
     def _slice(self, name: str, at: int, shape: tuple[int, ...], kind: Any) -> NDArray[Any]:
+        size = math.prod(shape) * np.dtype(kind).itemsize
+        piece: NDArray[Any] = self._bytes(name, at, size).view(kind).reshape(shape)
+        return piece
+
+    def _bytes(self, name: str, at: int, size: int) -> NDArray[np.uint8]:
         if name not in self._maps:
             self._maps[name] = np.asarray(np.memmap(self._folder / name, dtype=np.uint8, mode="r"))
-        size = math.prod(shape) * np.dtype(kind).itemsize
-        piece: NDArray[Any] = self._maps[name][at : at + size].view(kind).reshape(shape)
-        return piece
+        return self._maps[name][at : at + size]
 
 
 def _entry(item: Mapping[str, Any]) -> Entry:
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
     return Entry(**values)
+
+
+def _read_index(folder: Path) -> dict[int, Entry] | None:
+    """The entries of a store; None where it has no index, or a damaged one."""
+    try:
+        content = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+        if content["check"] != _check_of(content["videos"]):
+            return None
+        return {item["row"]: _entry(item) for item in content["videos"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write_index(folder: Path, entries: Mapping[int, Entry]) -> None:
+    videos = [asdict(entries[row]) for row in sorted(entries)]
+    write_json(folder / _INDEX, {"check": _check_of(videos), "videos": videos})
+
+
+def _check_of(videos: Sequence[Mapping[str, Any]]) -> int:
+    return zlib.crc32(json.dumps(videos).encode())
 
 
 def store_key(
@@ -151,62 +197,111 @@ def build_store(
     """
     key = store_key(manifest, rows, short_side, motion, sound)
     folder = cache / key
+    wanted = _Wanted(manifest, short_side, motion, max(1, workers), progress, sound)
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with _locked(cache / f".{key}.lock"):
-            if not (folder / "index.json").is_file():
-                part = cache / f".{key}.part"
-                shutil.rmtree(part, ignore_errors=True)
-                part.mkdir()
-                try:
-                    _fill(part, manifest, rows, short_side, motion, workers, progress, sound)
-                    os.replace(part, folder)
-                finally:
-                    shutil.rmtree(part, ignore_errors=True)
+            entries = _read_index(folder)
+            if entries is None:
+                entries = _build(folder, cache / f".{key}.part", rows, wanted)
+            else:
+                entries = _mend(folder, entries, wanted)
     except OSError as error:
         raise storage_error(folder, error) from error
-    return StoredVideos(folder, motion)
+    return StoredVideos(folder, motion, entries)
 
 
-def _fill(
-    part: Path,
-    manifest: Manifest,
-    rows: Sequence[int],
-    short_side: int,
-    motion: bool,
-    workers: int,
-    progress: Callable[[int, int], None] | None,
-    sound: SoundSpec | None,
-) -> None:
-    jobs: list[Job] = [{"row": row, "path": str(manifest.file(row).absolute())} for row in rows]
-    for job in jobs if sound is not None else ():
-        assert sound is not None
-        video = manifest.videos[job["row"]]
-        first, samples = whole_stretch(video, sound)
-        facts = {"path": video.path, "health": video.health, "duration": video.duration}
-        job["sound"] = {"rate": sound.rate, "first": first, "samples": samples, "video": facts}
-    arguments = [
-        [str(part), str(n), str(short_side), str(int(motion)), str(int(sound is not None))]
-        for n in range(max(1, workers))
-    ]
+@dataclass(frozen=True)
+class _Wanted:
+    """What a store is made of and how; see :func:`build_store`."""
+
+    manifest: Manifest
+    short_side: int
+    motion: bool
+    workers: int
+    progress: Callable[[int, int], None] | None
+    sound: SoundSpec | None
+
+
+def _build(folder: Path, part: Path, rows: Sequence[int], wanted: _Wanted) -> dict[int, Entry]:
+    """Makes the whole store, in place of what is left of a damaged one."""
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    try:
+        entries = _decode(part, rows, 0, wanted)
+        if all(entry.failed for entry in entries.values()):
+            row = min(entries)
+            raise DataError(
+                f"None of the {len(entries)} videos could be decoded; '{wanted.manifest.videos[row].path}': "
+                f"{entries[row].failed}."
+            )
+        _write_index(part, entries)
+        if folder.exists():
+            log.warning("The cache '%s' had no sound index and was made again.", folder)
+            shutil.rmtree(folder)
+        os.replace(part, folder)
+        sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return entries
+
+
+def _mend(folder: Path, entries: dict[int, Entry], wanted: _Wanted) -> dict[int, Entry]:
+    """Decodes again what is damaged in a store, and what failed for a passing reason, into further flat files.
+
+    Files that are there stay as they are: other processes may have them mapped.
+    """
+    stored = StoredVideos(folder, wanted.motion, entries)
+    damaged = [row for row, entry in entries.items() if not entry.failed and not stored.intact(entry)]
+    again = sorted({*damaged, *(row for row, entry in entries.items() if entry.failed and entry.passing)})
+    if not again:
+        return entries
+    if damaged:
+        names = ", ".join(f"'{wanted.manifest.videos[row].path}'" for row in damaged[:3])
+        log.warning(
+            "The cache '%s' was damaged in %d of %d videos (%s%s); they are decoded again.",
+            folder,
+            len(damaged),
+            len(entries),
+            names,
+            ", …" if len(damaged) > 3 else "",
+        )
+    first = 1 + max(int(file.stem) for file in folder.glob("*.rgb")) if any(folder.glob("*.rgb")) else 0
+    entries = entries | _decode(folder, again, first, wanted)
+    _write_index(folder, entries)
+    return entries
+
+
+def _decode(folder: Path, rows: Sequence[int], first: int, wanted: _Wanted) -> dict[int, Entry]:
+    """Decodes videos into flat files of a folder, numbered from ``first``, which are on the disk when it returns."""
+    manifest, sound = wanted.manifest, wanted.sound
+    jobs: list[Job] = []
+    for row in rows:
+        video = manifest.videos[row]
+        job = {"row": row, "path": str(manifest.file(row).absolute()), "size": video.size, "mtime_ns": video.mtime_ns}
+        if sound is not None:
+            start, samples = whole_stretch(video, sound)
+            facts = {"path": video.path, "health": video.health, "duration": video.duration}
+            job["sound"] = {"rate": sound.rate, "first": start, "samples": samples, "video": facts}
+        jobs.append(job)
+    numbers = range(first, first + wanted.workers)
+    flags = [str(wanted.short_side), str(int(wanted.motion)), str(int(sound is not None))]
+    arguments = [[str(folder), str(number), *flags] for number in numbers]
 
     def crashed(job: Job, reason: str) -> Job:
         return asdict(Entry(row=job["row"], failed=reason))
 
-    entries: list[Job] = []
+    entries: dict[int, Entry] = {}
     for _, answer in run_jobs("kinema.data.clips.store_worker", arguments, jobs, crashed):
         if "errno" in answer:
             raise OSError(answer["errno"], os.strerror(answer["errno"]))
-        entries.append(answer)
-        if progress is not None:
-            progress(len(entries), len(jobs))
-    if all(entry["failed"] for entry in entries):
-        row = entries[0]["row"]
-        raise DataError(
-            f"None of the {len(entries)} videos could be decoded; '{manifest.videos[row].path}': "
-            f"{entries[0]['failed']}."
-        )
-    write_json(part / "index.json", {"videos": sorted(entries, key=lambda entry: int(entry["row"]))})
+        entries[answer["row"]] = _entry(answer)
+        if wanted.progress is not None:
+            wanted.progress(len(entries), len(jobs))
+    for number in numbers:
+        for file in folder.glob(f"{number}.*"):
+            sync_file(file)
+    return entries
 
 
 @contextlib.contextmanager

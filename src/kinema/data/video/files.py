@@ -73,6 +73,23 @@ def status(path: Path) -> tuple[int, int]:
     return sum(one.st_size for one in each), max(one.st_mtime_ns for one in each)
 
 
+def why_other(path: Path, size: int, mtime_ns: int) -> str:
+    """Why a file is not the one that was scanned with this size and time; empty where it is.
+
+    Args:
+        path: of the file now.
+        size: bytes at the scan; 0 with ``mtime_ns`` 0 where they are not known, and nothing is compared.
+        mtime_ns: when it had last been changed then, nanoseconds since 1970.
+    """
+    try:
+        now = status(path)
+    except OSError as error:
+        return f"it cannot be reached now: {error.strerror}"
+    if (size or mtime_ns) and now != (size, mtime_ns):
+        return "it has changed since it was scanned: scan again"
+    return ""
+
+
 def exists(path: Path) -> bool:
     """Whether there is such a file, or a folder with such pictures."""
     try:
