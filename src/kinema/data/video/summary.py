@@ -86,6 +86,9 @@ def scan_table(manifest: Manifest, worst: int = 20) -> Group:
     passed = passed_over(manifest.overlooked)
     if passed:
         summary.add_row("passed over", Text(passed))
+    unseen = _not_looked_at(manifest)
+    if unseen:
+        summary.add_row("not looked at", unseen)
     tables = [summary, *_unlisted_table(manifest, worst)]
     broken = [video for video in videos if video.health != "ok"]
     if not broken:
@@ -98,15 +101,21 @@ def scan_table(manifest: Manifest, worst: int = 20) -> Group:
     return Group(*tables, listed)
 
 
+def _not_looked_at(manifest: Manifest) -> str:
+    """How many folders could not be listed, and how many files not be read; empty for none."""
+    closed, unread = len(manifest.overlooked.unlisted), sum(video.transient for video in manifest.videos)
+    words = [f"{closed} folder{'s' * (closed > 1)} could not be listed"] if closed else []
+    words += [f"{unread} file{'s' * (unread > 1)} could not be read now"] if unread else []
+    return ", ".join(words)
+
+
 def _unlisted_table(manifest: Manifest, worst: int) -> list[Table]:
     """The folders that could not be listed and the files that could not be read, where there are any."""
     closed = dict(manifest.overlooked.unlisted)
     unread = {video.path: video.reason for video in manifest.videos if video.transient}
     if not closed and not unread:
         return []
-    stated = [f"{len(closed)} folders could not be listed"] if closed else []
-    stated += [f"{len(unread)} files could not be read now"] if unread else []
-    table = Table("path", "reason", title=f"Not looked at: {', '.join(stated)}", title_justify="left")
+    table = Table("path", "reason", title="Not looked at", title_justify="left")
     rows = [*closed.items(), *unread.items()]
     for path, reason in rows[:worst]:
         table.add_row(Text(path), Text(reason))
