@@ -56,7 +56,7 @@ def run(given: list[str]) -> int:
     if done.unlisted:
         count = len(done.unlisted)
         noun = "folder" if count == 1 else "folders"
-        print(f"{count} {noun} could not be listed; what the table holds of it stays:", file=sys.stderr)
+        print(f"{count} {noun} could not be listed; their rows stay as they were:", file=sys.stderr)
         for path, reason in done.unlisted.items():
             print(f"  {path}: {reason}", file=sys.stderr)
     return 1 if done.unlisted else 0
