@@ -144,11 +144,14 @@ def test_scan_names_the_broken_file(call, tiny_folder, tmp_path):
     status, out, _ = call("scan", tmp_path / "videos", "--json", "--workers", 1, "-o", tmp_path / "m.json")
     assert status == 0
     told = one_object(out)
-    assert told.keys() == {"videos", "ok", "partial", "unreadable", "files", "seconds"}
+    assert told.keys() == {
+        "videos", "ok", "partial", "unreadable", "files", "unlisted", "passed_over", "links_passed_over",
+        "special_files", "seconds",
+    }  # fmt: skip
     assert [told[key] for key in ("videos", "ok", "partial", "unreadable")] == [5, 4, 0, 1]
     broken, whole = told["files"][0], told["files"][1]
     assert whole.keys() == {
-        "path", "health", "reason", "codec", "width", "height", "fps", "frames", "duration", "audio",
+        "path", "health", "reason", "codec", "width", "height", "fps", "frames", "duration", "audio", "transient",
     }  # fmt: skip
     assert (broken["path"], broken["health"]) == ("broken.mp4", "unreadable")
     assert broken["reason"]

@@ -137,7 +137,7 @@ def test_only_what_changed_is_encoded_and_the_rest_keeps_its_bits(embed, table, 
     (corpus / "even/0.txt").write_text(story(50, 6))
     (corpus / "even/new.txt").write_text(story(51, 6))
     (corpus / "odd/3.txt").unlink()
-    done = embed(corpus)
+    done = embed(corpus, remove=True)
     assert encoded == ["even/0.txt", "even/new.txt"]
     assert (done.added, done.changed, done.deleted, done.unchanged) == (1, 1, 1, 4)
     after = rows_by_id(table(), "id", "document", "vector")
@@ -185,7 +185,7 @@ def test_empty_documents_are_named_and_unreadable_ones_stay_as_they_were(embed, 
     assert done.failed == {"empty.txt": "there is no word in it"}
     (corpus / "even/0.txt").write_text("")
     (corpus / "odd/1.txt").write_bytes(b"caf\xe9 au lait, no UTF-8")
-    done = embed(corpus)
+    done = embed(corpus, remove=True)
     assert sorted(done.failed) == ["empty.txt", "even/0.txt", "odd/1.txt"]
     assert (done.deleted, done.documents) == (1, 5)
     assert table().count_rows("document = 'odd/1.txt'") > 1
@@ -227,7 +227,7 @@ def test_one_file_of_a_corpus_leaves_the_other_documents_alone(embed, table, tmp
     write("b.jsonl", [4, 5])
     assert embed(root).added == 5
     write("a.jsonl", [1, 3, 6])
-    done = embed(root / "a.jsonl")
+    done = embed(root / "a.jsonl", remove=True)
     assert (done.added, done.deleted, done.unchanged, done.documents) == (1, 1, 2, 5)
     names = set(rows_by_id(table(), "document")["document"])
     assert names == {"a.jsonl#d1", "a.jsonl#d3", "a.jsonl#d6", "b.jsonl#d4", "b.jsonl#d5"}
@@ -256,7 +256,7 @@ def test_names_that_are_no_sql_and_no_format(embed, search, tmp_path, name):
     assert search(root / name, over="documents", k=1).hits[0].document == name
     assert [hit.document for hit in search(root / name, over="documents", others=True).hits] == ["plain.txt"]
     (root / name).unlink()
-    assert (embed(root).deleted, embed(root).documents) == (1, 1)
+    assert (embed(root, remove=True).deleted, embed(root).documents) == (1, 1)
 
 
 SLOWLY = [pytest.param(moment, marks=pytest.mark.slow) for moment in ("after a commit", "before tidying")]
@@ -474,7 +474,7 @@ def test_the_verbs(trained, corpus, tmp_path, monkeypatch, capsys, lancedb):
     assert status == 0
     assert said["failed"] == [{"path": "empty.txt", "reason": "there is no word in it"}]
     assert "1 documents could not be embedded" in err
-    keys = "table documents passages added changed updated deleted unchanged seconds failed index note"
+    keys = "table documents passages added changed updated deleted kept unlisted unchanged seconds failed index note"
     assert said.keys() == set(keys.split())
     status, out, _ = call("embed", "run", "corpus")
     assert "6 documents" in out

@@ -168,7 +168,7 @@ def test_only_what_changed_is_encoded(embed, table, videos, monkeypatch, make_ti
     make_tiny_video(videos / "left/l0.mp4", (2, 0), seed=99, frames=31)
     make_tiny_video(videos / "left/new.mp4", (2, 0), seed=98)
     (videos / "down/d1.mp4").unlink()
-    done = embed(videos)
+    done = embed(videos, remove=True)
     assert seen == ["left/l0.mp4", "left/new.mp4"]
     assert (done.added, done.changed, done.deleted, done.unchanged) == (1, 1, 1, 4)
     after = rows_by_id(table(), "id", "vector")
@@ -202,7 +202,7 @@ def test_what_cannot_be_read_is_named_and_leaves_the_table(embed, table, videos)
     assert list(done.failed) == ["broken.mp4"]
     assert done.videos == 6
     (videos / "left/l0.mp4").write_bytes(b"no video any more")
-    done = embed(videos)
+    done = embed(videos, remove=True)
     assert sorted(done.failed) == ["broken.mp4", "left/l0.mp4"]
     assert (done.deleted, done.videos) == (1, 5)
     with pytest.raises(DataError, match=r"None of the 1 videos could be embedded: 'broken\.mp4'"):
@@ -264,7 +264,7 @@ def test_names_that_are_no_sql_and_no_format(embed, table, tmp_path, name, make_
     assert found.hits[0].video == name
     assert found.hits[0].score == pytest.approx(1, abs=1e-5)
     (folder / name).unlink()
-    done = embed(folder)
+    done = embed(folder, remove=True)
     assert (done.deleted, done.videos) == (1, 1)
     assert set(rows_by_id(table(), "video")["video"]) == {"plain.mp4"}
 

@@ -69,6 +69,7 @@ def embed(
     length: str | float | None = None,
     stride: str | float | None = None,
     replace: bool = False,
+    remove: bool = False,
     index: IndexKind = "auto",
     engine: Engine = "local",
     workers: int = 2,
@@ -80,7 +81,8 @@ def embed(
 ) -> Embedded | EmbeddedDocuments:
     """Writes the embeddings of videos or of documents into a table, for :func:`search`; or brings one up to date.
 
-    Only what is new or has changed is encoded, and what is gone is deleted. After an interruption, call it again.
+    Only what is new or has changed is encoded, and what is gone is deleted; what lies in a folder that cannot be listed
+    is not gone. After an interruption, call it again.
 
     Args:
         run: a run's folder, an exported folder, or a model.
@@ -92,6 +94,7 @@ def embed(
             Of documents: the words of the longest passage; 100 in a new table.
         stride: from window to window, in the same form; by default half a window. Passages do not overlap.
         replace: create the table again if another encoder, or other settings, made it.
+        remove: remove more than a tenth of an existing table, if that much is gone or no longer readable.
         index: how large tables are searched: 'ivf-pq', 'hnsw', 'none', or 'auto': exactly below 100,000 rows.
         engine: 'local'; 'ray': workers of the Ray cluster that RAY_ADDRESS names, or of one started here, do the work;
             not of documents.
@@ -108,8 +111,8 @@ def embed(
     Raises:
         MissingExtraError: lancedb is not installed, or ray where it is asked for.
         UsageError: a setting is invalid.
-        DataError: the data are not what the run reads; the table is another encoder's or of other data; or none could
-            be embedded.
+        DataError: the data are not what the run reads; the table is another encoder's or of other data; none could
+            be embedded; or more than a tenth of the table would be removed without ``remove``.
         StorageError: another process writes to it, or it cannot be written.
         ClusterError: there is no Ray cluster, or it has no room.
     """
@@ -117,7 +120,13 @@ def embed(
     database.lancedb()
     check_engine(engine)
     model = load(run, view=view) if isinstance(run, str | Path) else run
-    common: dict[str, Any] = {"replace": replace, "index": index, "threads": threads, "batch_size": batch_size}
+    common: dict[str, Any] = {
+        "replace": replace,
+        "remove": remove,
+        "index": index,
+        "threads": threads,
+        "batch_size": batch_size,
+    }
     common |= {"device": device, "steps": functools.partial(Steps, console=console)}
     videos_only: dict[str, Any] = {"stride": stride, "engine": engine, "space": space}
     if isinstance(model, TextReader):

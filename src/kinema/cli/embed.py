@@ -23,6 +23,7 @@ def run(given: list[str]) -> int:
     parser.add_argument("--length", type=str | None, default=None, help="of a window: 2s or 16f; of a passage: words")
     parser.add_argument("--stride", type=str | None, default=None, help="from window to window; half by default")
     parser.add_argument("--replace", action="store_true", help="make a table anew that another encoder made")
+    parser.add_argument("--remove", action="store_true", help="remove what is gone, even more than a tenth of a table")
     parser.add_argument("--index", type=str, default="auto", help="of large tables: auto, ivf-pq, hnsw or none")
     parser.add_argument("--engine", type=str, default="local", help="local, or ray: workers of a Ray cluster")
     parser.add_argument("--workers", type=int, default=2, help="what scans and decodes; on ray, encodes too")
@@ -32,7 +33,7 @@ def run(given: list[str]) -> int:
     args = parse(parser, given)
     from kinema.api import searching as api_search
 
-    names = ["out", "view", "space", "length", "stride", "replace", "index", "engine", "workers", "threads"]
+    names = ["out", "view", "space", "length", "stride", "replace", "remove", "index", "engine", "workers", "threads"]
     names += ["batch_size", "device"]
     settings = {name: getattr(args, name) for name in names}
     done = api_search.embed(args.run, args.data, **settings, console=stderr_console())
@@ -42,6 +43,7 @@ def run(given: list[str]) -> int:
         print(f"{done.table}: {done.content} ({done.seconds:.0f} s)")
         told = {"new": done.added, "changed": done.changed, "described anew": done.updated}
         told |= {"taken out": done.deleted, "as they were": done.unchanged}
+        told |= {"kept though they could not be seen": done.kept} if done.kept else {}
         print(", ".join(f"{count} {what}" for what, count in told.items()))
         if done.index is not None:
             print(f"index {done.index.kind}: recall@10 {done.index.recall:.3f} of {done.index.queries} queries")
@@ -51,4 +53,10 @@ def run(given: list[str]) -> int:
         print(f"{len(done.failed)} {done.noun} could not be embedded:", file=sys.stderr)
         for path, reason in done.failed.items():
             print(f"  {path}: {reason}", file=sys.stderr)
-    return 0
+    if done.unlisted:
+        count = len(done.unlisted)
+        noun = "folder" if count == 1 else "folders"
+        print(f"{count} {noun} could not be listed; their rows stay as they were:", file=sys.stderr)
+        for path, reason in done.unlisted.items():
+            print(f"  {path}: {reason}", file=sys.stderr)
+    return 1 if done.unlisted else 0

@@ -39,7 +39,7 @@ def _videos(args: Namespace) -> int:
     from pathlib import Path
 
     from kinema import api
-    from kinema.data.video.summary import scan_json, scan_table, write_quarantine
+    from kinema.data.video.summary import not_looked_at, scan_json, scan_table, write_quarantine
 
     began = time.monotonic()
     with api.Steps("scanning", stderr_console()) as progress:
@@ -47,7 +47,8 @@ def _videos(args: Namespace) -> int:
     if args.quarantine is not None:
         write_quarantine(manifest, Path(args.quarantine))
     _show(scan_json(manifest, time.monotonic() - began) if args.json else scan_table(manifest), args.json)
-    return 0 if any(video.health != "unreadable" for video in manifest.videos) else 1
+    usable = any(video.health != "unreadable" for video in manifest.videos)
+    return 0 if usable and not not_looked_at(manifest) else 1
 
 
 def _documents(args: Namespace) -> int:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kinema.core.errors import DataError
-from kinema.data.video.files import status
+from kinema.data.video.files import is_passing, status
 from kinema.data.video.hearing import sound_missing
 from kinema.data.video.manifest import Manifest
 from kinema.searching.layout import layout_of
 from kinema.searching.schema import facts_of
+
+REMOVED = 0.1
+"""The largest part of a table that is removed without being asked for."""
 
 Known = Mapping[str, tuple[int, int, str]]
 """Size, modification time and digest of the facts of each video in a table."""
@@ -27,9 +30,11 @@ class Changes:
         changed: in the table, but the file has changed since.
         updated: the same files, with other facts in the manifest.
         unchanged: how many need no change.
-        deleted: paths in the table that are no longer in the manifest.
+        deleted: paths in the table that are no longer there: their folder was listed without them.
         failed: videos that cannot be embedded, with the reason.
-        stale: those of ``failed`` that are still in the table.
+        stale: those of ``failed`` whose rows are to go.
+        kept: paths in the table of which nothing could be seen, because a folder could not be listed or a file not be
+            read; their rows stay.
     """
 
     new: list[int] = field(default_factory=list)
@@ -39,6 +44,12 @@ class Changes:
     deleted: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     stale: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+
+    @property
+    def gone(self) -> list[str]:
+        """The paths whose rows are to go."""
+        return [*self.deleted, *self.stale]
 
 
 def find_changes(manifest: Manifest, known: Known, *, needs_sound: bool = False) -> Changes:
@@ -51,11 +62,13 @@ def find_changes(manifest: Manifest, known: Known, *, needs_sound: bool = False)
     """
     found = Changes()
     for row, video in enumerate(manifest.videos):
-        reason = _unusable(manifest, row) or (sound_missing(video) if needs_sound else "")
+        reason, passing = _unusable(manifest, row)
+        reason = reason or (sound_missing(video) if needs_sound else "")
         entry = known.get(video.path)
         if reason:
             found.failed[printable(video.path)] = reason
-            found.stale += [video.path] if entry is not None else []
+            if entry is not None:
+                (found.kept if passing else found.stale).append(video.path)
         elif entry is None:
             found.new.append(row)
         elif entry[:2] != (video.size, video.mtime_ns):
@@ -64,7 +77,8 @@ def find_changes(manifest: Manifest, known: Known, *, needs_sound: bool = False)
             found.updated.append(row)
         else:
             found.unchanged += 1
-    found.deleted = sorted(known.keys() - {video.path for video in manifest.videos})
+    for path in sorted(known.keys() - {video.path for video in manifest.videos}):
+        (found.kept if manifest.overlooked.hides(path) else found.deleted).append(path)
     return found
 
 
@@ -73,19 +87,42 @@ def printable(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode()
 
 
-def _unusable(manifest: Manifest, row: int) -> str:
+def check_removal(gone: Sequence[str], total: int, uri: str, noun: str) -> None:
+    """Refuses to take much out of a table: a share that is offline can look like a folder that is empty.
+
+    Args:
+        gone: what would be removed.
+        total: how many videos or documents the table holds.
+        uri: of the table.
+        noun: 'videos' or 'documents'.
+
+    Raises:
+        DataError: it is more than ``REMOVED`` of the table.
+    """
+    if len(gone) <= REMOVED * total:
+        return
+    named = ", ".join(f"'{path}'" for path in gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
+    raise DataError(
+        f"{len(gone)} of the {total} {noun} in the table '{uri}' would be removed, because they are gone or no longer "
+        f"readable: {named}. Nothing was changed.",
+        "If they are gone for good, say so with --remove (remove=True in Python); else bring their disk or share back.",
+    )
+
+
+def _unusable(manifest: Manifest, row: int) -> tuple[str, bool]:
+    """Why a video cannot be embedded, empty where it can; and whether that may pass."""
     video = manifest.videos[row]
     if printable(video.path) != video.path:
-        return "its name is not UTF-8"
-    if video.health == "unreadable" or video.frames < 1:
-        return video.reason or "nothing of it can be decoded"
+        return "its name is not UTF-8", False
+    if video.transient or video.health == "unreadable" or video.frames < 1:
+        return video.reason or "nothing of it can be decoded", video.transient
     try:
         now = status(manifest.file(row))
     except OSError as error:
-        return f"it cannot be opened: {error.strerror or error}"
+        return f"it cannot be opened: {error.strerror or error}", is_passing(error, manifest.file(row))
     if now != (video.size, video.mtime_ns):
-        return "it has changed since the manifest was made: scan again"
-    return ""
+        return "it has changed since the manifest was made: scan again", False
+    return "", False
 
 
 def known_videos(table: Any) -> dict[str, tuple[int, int, str]]:

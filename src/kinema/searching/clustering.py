@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kinema.core.errors import DataError, UsageError
 from kinema.core.ops import k_means
-from kinema.searching import database
+from kinema.searching import cluster_names, database
 from kinema.searching.index import compact, update_index
 from kinema.searching.layout import DOCUMENTS, Layout, layout_of
 from kinema.searching.lock import writing
@@ -174,6 +174,7 @@ def cluster_table(
         numbers = _by_size(_fit(rows.vectors, algorithm, k, least, seed))
         kept, dropped = match_names(rows.about["cluster"], rows.about["cluster_name"], numbers.tolist())
         with database.storage_errors(uri):
+            cluster_names.forget_numbers(database.connect(uri))
             _write(table, rows, numbers, kept, kind)
             compact(table)
             update_index(table, "auto")
@@ -211,6 +212,7 @@ def name_clusters(uri: str, names: Mapping[int, str]) -> Clusters:
         with database.storage_errors(uri):
             for number, name in names.items():
                 table.update(where=f"cluster = {int(number)}", values={"cluster_name": name or None})
+                cluster_names.rename(database.connect(uri), number, name or None)
             found = _describe(table, _kind(table))
     return _clusters(found, began)
 

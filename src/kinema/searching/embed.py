@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +17,7 @@ from torch import Tensor
 from kinema.core.cluster import check_room, joined
 from kinema.core.errors import UsageError
 from kinema.data.clips.reader import Model
+from kinema.data.video.files import reading_error
 from kinema.data.video.manifest import Manifest, Video
 from kinema.searching import database
 from kinema.searching.by_ray import by_ray, gpus_of
@@ -81,6 +82,7 @@ class Job:
         length: of a window; None for that of the table, or one clip.
         stride: from window to window; None for that of the table, or half a window.
         replace: create the table again, even if another encoder settings it.
+        remove: whether more than a tenth of an existing table may be removed.
         index: the index of a large table: 'auto', 'ivf-pq', 'hnsw' or 'none'.
         engine: where videos are read and encoded: 'local', in this process; 'ray', by the workers of a cluster.
         workers: threads that read videos; on 'ray', workers that read and encode.
@@ -97,6 +99,7 @@ class Job:
     length: Length | None = None
     stride: Length | None = None
     replace: bool = False
+    remove: bool = False
     index: IndexKind = "auto"
     engine: Engine = "local"
     workers: int = 2
@@ -117,7 +120,8 @@ def embed_table(job: Job) -> Embedded:
 
     Raises:
         UsageError: a setting is invalid.
-        DataError: the table is another encoder's or of other videos, or no video could be embedded.
+        DataError: the table is another encoder's or of other videos; no video could be embedded; or more than a tenth
+            of the table would be removed without ``remove``.
         StorageError: it cannot be written.
         MissingExtraError: the engine's package is not installed.
         ClusterError: no cluster can be joined, it has no room, or it fails.
@@ -133,6 +137,7 @@ def embed_table(job: Job) -> Embedded:
     with threads_of_torch(job.threads), _on_cluster(job):
         with database.storage_errors(job.uri):
             embedding = _Embedding(job)
+            embedding.check()
         centre = embedding.new_centre()
         with database.storage_errors(job.uri):
             embedding.open(centre)
@@ -161,7 +166,7 @@ class _Embedding(TableUpdate[VideoEmbeddings]):
 
     def __init__(self, job: Job) -> None:
         root = str(job.manifest.root.resolve())
-        super().__init__(job.uri, root=root, replace=job.replace, rows=ROWS, steps=job.steps)
+        super().__init__(job.uri, root=root, replace=job.replace, remove=job.remove, rows=ROWS, steps=job.steps)
         self.job = job
         self.settings = self._settings(None if self.is_new else self.existing)
         self.columns = attribute_columns(key for video in job.manifest.videos for key in video.attributes)
@@ -197,6 +202,15 @@ class _Embedding(TableUpdate[VideoEmbeddings]):
     def new_schema(self, centre: Tensor | None) -> pa.Schema:
         """The columns of a new table."""
         return schema_of(self.settings, self.columns.values(), centre)
+
+    @property
+    def unlisted(self) -> Mapping[str, str]:
+        """The folders that the scan could not list, with the reason."""
+        return self.job.manifest.overlooked.unlisted
+
+    def passing(self, row: int) -> bool:
+        """Whether the system cannot read a video's file."""
+        return reading_error(self.job.manifest.file(row)) is not None
 
     def name(self, row: int) -> str:
         """The path of a video."""

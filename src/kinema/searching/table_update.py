@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import pyarrow as pa
@@ -22,9 +23,9 @@ from torch import Tensor
 from kinema.core.errors import DataError
 from kinema.core.progress import Progress
 from kinema.searching import cluster_names, database
-from kinema.searching.changes import Changes
+from kinema.searching.changes import Changes, check_removal, root_of_table
 from kinema.searching.index import Index, IndexKind, compact, update_index
-from kinema.searching.layout import Layout
+from kinema.searching.layout import Layout, layout_of
 from kinema.searching.schema import arrow, centre_of
 
 SECONDS = 20.0
@@ -44,6 +45,9 @@ class UpdateResult:
         changed: those whose content changed.
         updated: those with other facts only; they were not encoded again.
         deleted: those that are gone or no longer readable.
+        kept: those of which nothing could be seen, because a folder could not be listed or a file not be read; they
+            are in the table as they were.
+        unlisted: folders that could not be listed, with the reason.
         unchanged: those that needed no change.
         failed: those that could not be embedded, with the reason.
         index: the index; None for exact search.
@@ -55,6 +59,8 @@ class UpdateResult:
     changed: int
     updated: int
     deleted: int
+    kept: int
+    unlisted: Mapping[str, str]
     unchanged: int
     failed: Mapping[str, str]
     index: Index | None
@@ -62,10 +68,15 @@ class UpdateResult:
 
     def plain(self) -> dict[str, Any]:
         """All of it as JSON values."""
-        names = [item.name for item in fields(self) if item.name not in ("failed", "index")]
+        names = [item.name for item in fields(self) if item.name not in ("failed", "index", "unlisted")]
         rest = {name: getattr(self, name) for name in names}
         failed = [{"path": path, "reason": reason} for path, reason in self.failed.items()]
-        return rest | {"failed": failed, "index": None if self.index is None else self.index.plain()}
+        unlisted = [{"path": path, "reason": reason} for path, reason in self.unlisted.items()]
+        return rest | {
+            "unlisted": unlisted,
+            "failed": failed,
+            "index": None if self.index is None else self.index.plain(),
+        }
 
 
 class TableUpdate(ABC, Generic[Encoded]):
@@ -78,6 +89,7 @@ class TableUpdate(ABC, Generic[Encoded]):
         uri: of the table.
         root: the folder of the videos or documents.
         replace: create the table again, even if another encoder made it.
+        remove: whether more than a tenth of the table may be removed.
         rows: the fewest rows of a commit.
         steps: opens a progress bar with a title.
     """
@@ -86,8 +98,8 @@ class TableUpdate(ABC, Generic[Encoded]):
     columns: Mapping[str, str]
     """The column of each attribute."""
 
-    def __init__(self, uri: str, *, root: str, replace: bool, rows: int, steps: Steps | None) -> None:
-        self.uri, self.root, self.rows, self.steps = uri, root, rows, steps
+    def __init__(self, uri: str, *, root: str, replace: bool, remove: bool, rows: int, steps: Steps | None) -> None:
+        self.uri, self.root, self.remove, self.rows, self.steps = uri, root, remove, rows, steps
         self.existing = database.open_table(uri)
         self.is_new = self.existing is None or replace
 
@@ -127,6 +139,35 @@ class TableUpdate(ABC, Generic[Encoded]):
     def extra_columns(self) -> Sequence[str]:
         """The columns that come from attributes."""
 
+    @property
+    def unlisted(self) -> Mapping[str, str]:
+        """The folders that could not be listed, with the reason."""
+        return {}
+
+    def passing(self, row: int) -> bool:  # noqa: ARG002 - of documents nothing is read a second time
+        """Whether what failed could not be read by the system either, so that the failure may pass."""
+        return False
+
+    def check(self) -> None:
+        """Compares the data with the table, before anything is written.
+
+        Raises:
+            DataError: the table is of other data; or more than a tenth of it would be removed without ``remove``.
+        """
+        if self.existing is None or self.remove:
+            return
+        self.table = self.existing
+        if layout_of(self.existing) != self.layout:
+            return  # a table of documents is replaced by one of videos, or the other way round
+        if self.is_new and root_of_table(self.existing) != Path(self.root):
+            return  # another folder's table, to be replaced as a whole
+        known = self.known()
+        if not self.is_new:
+            self.moved(known)
+        found = self.changes(known)
+        lost = [*found.gone, *found.kept] if self.is_new else found.gone
+        check_removal(lost, len(known), self.uri, f"{self.layout.whole}s")
+
     def open(self, centre: Tensor | None) -> None:
         """Creates the table, or prepares the existing one.
 
@@ -144,7 +185,7 @@ class TableUpdate(ABC, Generic[Encoded]):
             if missing:
                 self.table.add_columns(pa.schema([pa.field(name, pa.string()) for name in missing]))
         self.centre = centre_of(self.table)
-        self.saved_names = cluster_names.saved_names(connection)
+        self.saved_names = cluster_names.saved_names(connection, self.table)
 
     def prepare(self) -> tuple[Changes, int]:
         """Deletes rows and updates facts; returns what is to be encoded, and how many items were deleted."""
@@ -152,8 +193,9 @@ class TableUpdate(ABC, Generic[Encoded]):
         if self.moved(known):
             self.table.update_field_metadata({"path": self.layout.whole, "metadata": {"root": self.root}})
         found = self.changes(known)
-        gone = [*found.deleted, *found.stale]
+        gone = found.gone
         for at in range(0, len(gone), 500):
+            self._save_names(gone[at : at + 500])
             self.table.delete(self.layout.within(gone[at : at + 500]))
         self._update_facts(found.updated)
         return found, len(gone)
@@ -170,11 +212,15 @@ class TableUpdate(ABC, Generic[Encoded]):
         ):
             progress(0, len(todo))
             for done, (row, encoded) in enumerate(results, 1):
+                outdated = row in changed
                 if isinstance(encoded, str):
                     found.failed[self.name(row)] = encoded
+                    outdated = outdated and not self.passing(row)
+                    if outdated:
+                        self._save_names([self.name(row)])
                 else:
                     pending += cluster_names.restore_names(self.rows_of(row, encoded), self.saved_names)
-                replaced += [self.name(row)] if row in changed else []
+                replaced += [self.name(row)] if outdated else []
                 if len(pending) >= self.rows or time.monotonic() - since > SECONDS or done == len(todo):
                     self._commit(pending, replaced)
                     pending, replaced, since = [], [], time.monotonic()
@@ -192,7 +238,7 @@ class TableUpdate(ABC, Generic[Encoded]):
         """
         if not self.table.count_rows():
             raise DataError(*self.empty_error(found))
-        cluster_names.drop_saved_names(database.connect(self.uri))
+        cluster_names.drop_saved_names(database.connect(self.uri), self.table)
         compact(self.table)
         made = update_index(self.table, index)
         added = len([row for row in found.new if self.name(row) not in found.failed])
@@ -202,6 +248,8 @@ class TableUpdate(ABC, Generic[Encoded]):
             "changed": len(found.new) + len(found.changed) - failed - added,
             "updated": len(found.updated),
             "deleted": gone,
+            "kept": len(found.kept),
+            "unlisted": self.unlisted,
             "unchanged": found.unchanged,
             "failed": found.failed,
             "index": made,
@@ -228,6 +276,11 @@ class TableUpdate(ABC, Generic[Encoded]):
         schema = schema.set(at, schema.field(at).with_metadata({"root": root}))
         # The metadata come with the first commit, so that there is no table without them.
         return database.connect(self.uri).create_table(database.TABLE, schema=schema, mode=mode)
+
+    def _save_names(self, wholes: Sequence[str]) -> None:
+        """Saves the names of clusters that rows of these videos or documents bear, before they are deleted."""
+        with database.storage_errors(self.uri):
+            cluster_names.save_names(database.connect(self.uri), self.table, self.layout.within(wholes))
 
     def _update_facts(self, rows: Sequence[int]) -> None:
         """Writes new facts of unchanged videos or documents; their embeddings stay."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from kinema.core.errors import DataError
 from kinema.data.layouts.tree import Tree
+from kinema.data.video.finding import unlisted
 from kinema.data.video.manifest import Video
 
 log = logging.getLogger(__name__)
@@ -97,18 +98,32 @@ class Layout:
     pictures: bool = False
 
 
-def listed(layout: Layout, root: Path, split: int = 1) -> dict[str, Entry]:
+def tree_of(layout: Layout, root: Path) -> Tree:
+    """The folder of a data set, walked.
+
+    Args:
+        layout: of the data set.
+        root: the folder.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    return Tree(root, layout.title, layout.shape, pictures=layout.pictures)
+
+
+def listed(layout: Layout, root: Path, split: int = 1, tree: Tree | None = None) -> dict[str, Entry]:
     """The videos of a data set that are there, by path below the root in order of it, with what the lists say.
 
     Args:
         layout: of the data set.
         root: the folder.
         split: the number of the official split.
+        tree: the folder, walked already; None to walk it.
 
     Raises:
         DataError: a list is missing or cannot be read, or no video that they name is there.
     """
-    tree = Tree(root, layout.title, layout.shape, pictures=layout.pictures)
+    tree = tree_of(layout, root) if tree is None else tree
     lists = layout.read(tree, split)
     held: dict[str, str] = {}
     surplus: list[str] = []
@@ -122,11 +137,12 @@ def listed(layout: Layout, root: Path, split: int = 1) -> dict[str, Entry]:
             copies.append(path)
         else:
             held[key] = path
+    closed = unlisted(tree.overlooked)
     missing = [entry.name for key, entry in lists.entries.items() if key not in held]
     if not held:
         raise DataError(
             f"None of the {len(lists.entries)} videos that the lists of {layout.title} name is in '{root}'; "
-            f"{len(surplus)} other videos are.",
+            f"{len(surplus)} other videos are{f'; {closed}' if closed else ''}.",
             layout.shape,
         )
     where, count = f"{layout.title} in '{root}'", len(lists.entries)

@@ -16,7 +16,7 @@ from kinema.data.layouts.diving48 import DIVING48
 from kinema.data.layouts.hmdb51 import HMDB51
 from kinema.data.layouts.jester import JESTER
 from kinema.data.layouts.kinetics import KINETICS400, KINETICS600, KINETICS700
-from kinema.data.layouts.layout import Layout, described, listed
+from kinema.data.layouts.layout import Layout, described, listed, tree_of
 from kinema.data.layouts.something import SOMETHING
 from kinema.data.layouts.ucf101 import UCF101
 from kinema.data.video.manifest import Manifest
@@ -97,15 +97,17 @@ def scan_data(
         UsageError: there is no layout of that name.
         DataError: the folder cannot be used.
     """
-    from kinema.data.video.scanning import read_videos, scan
+    from kinema.data.video.scanning import read_videos, scan, warn_of_unlisted
 
     found = named_data(data)
     if found is None:
         return scan(Path(data), workers=workers, progress=progress, previous=previous, journal=journal)
     root = found.root.resolve()
-    entries = listed(found.layout, root, found.split)
+    tree = tree_of(found.layout, root)
+    entries = listed(found.layout, root, found.split, tree)
     videos = read_videos(root, list(entries), workers=workers, progress=progress, previous=previous, journal=journal)
-    return Manifest(root=root, videos=tuple(described(video, entries[video.path]) for video in videos))
+    described_videos = tuple(described(video, entries[video.path]) for video in videos)
+    return warn_of_unlisted(Manifest(root=root, videos=described_videos, overlooked=tree.overlooked))
 
 
 def open_data(data: str | Path, *, workers: int = 2) -> Manifest:

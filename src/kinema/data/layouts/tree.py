@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any
 
 from kinema.core.errors import DataError
 from kinema.data.video.files import claims_video, pattern_of
+from kinema.data.video.finding import overlooked, unlisted
+from kinema.data.walking import walk
 
 _LISTS = (".csv", ".json", ".txt")
 
@@ -38,17 +39,22 @@ class Tree:
         self.shape = shape
         self.videos: list[str] = []
         """Paths below the root, with forward slashes, sorted; a folder of pictures by its pattern."""
-        self._lists: list[str] = []
-        for place, folders, files in os.walk(root, followlinks=True):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            below = "".join(f"{part}/" for part in Path(place).relative_to(root).parts)
-            shown = [name for name in files if not name.startswith(".")]
-            self._lists += [below + name for name in shown if name.lower().endswith(_LISTS)]
-            if pictures:
-                patterns = {pattern for name in shown for pattern in [pattern_of(name)] if pattern}
-                self.videos += [below + pattern for pattern in sorted(patterns)[:1]]
-            else:
-                self.videos += [below + name for name in shown if claims_video(name)]
+        found = walk(root)
+        paths = [*found.files, *(path for path in found.dangling if claims_video(path))]
+        self._lists = [path for path in found.files if path.lower().endswith(_LISTS)]
+        shown = set(self._lists)
+        if pictures:
+            patterns: dict[str, set[str]] = {}
+            for path in paths:
+                below, _, name = path.rpartition("/")
+                if pattern := pattern_of(name):
+                    patterns.setdefault(f"{below}/" if below else "", set()).add(pattern)
+                    shown.add(path)
+            self.videos = [below + min(each) for below, each in patterns.items()]
+        else:
+            self.videos = [path for path in paths if claims_video(path)]
+        self.overlooked = overlooked(found, shown.union(self.videos))
+        """What was not looked at."""
         self.videos.sort()
 
     def lists(self, pattern: str) -> dict[str, Path]:
@@ -83,7 +89,10 @@ class Tree:
 
     def lacks(self, what: str) -> DataError:
         """The error that a list is not there."""
-        return DataError(f"There is no {what} in '{self.root}' or the folders in it.", self.shape)
+        closed = unlisted(self.overlooked)
+        return DataError(
+            f"There is no {what} in '{self.root}' or the folders in it{f'; {closed}' if closed else ''}.", self.shape
+        )
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -9,21 +9,29 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 from pathlib import Path
 from typing import Any
 
 # fmt: off
 EXTENSIONS = frozenset({
-    ".264", ".265", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".h264",
-    ".h265", ".hevc", ".ivf", ".m1v", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg",
-    ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m",
+    ".264", ".265", ".266", ".360", ".3g2", ".3gp", ".3gp2", ".3gpp", ".amv", ".apng", ".asf",
+    ".avc", ".avi", ".cavs", ".dav", ".dif", ".divx", ".dv", ".dvr-ms", ".evo", ".f4p",
+    ".f4v", ".flc", ".fli", ".flv", ".gif", ".gxf", ".h261", ".h263", ".h264", ".h265", ".h266",
+    ".hevc", ".insv", ".ismv", ".ivf", ".lrv", ".m1v", ".m2p", ".m2t", ".m2ts", ".m2v", ".m4v",
+    ".mj2", ".mjpeg", ".mjpg", ".mk3d", ".mkv", ".mod", ".mov", ".mp2v", ".mp4", ".mp4v",
+    ".mpe", ".mpeg", ".mpg", ".mpg4", ".mpv", ".mts", ".mxf", ".nsv", ".nut", ".nuv", ".obu",
+    ".ogm", ".ogv", ".ogx", ".qt", ".rm", ".rmvb", ".roq", ".tod", ".tp", ".trp", ".ts", ".vc1",
+    ".viv", ".vob", ".vro", ".vvc", ".webm", ".wm", ".wmv", ".wtv", ".xvid", ".y4m",
 })
 # fmt: on
-"""File names that end in one of these claim to be video, in capitals too."""
+"""File names that end in one of these claim to be video, in capitals too: what FFmpeg opens as one, by its demuxers and
+by what cameras and recorders write. Endings that are mostly of sound (.ogg) or of anything (.dat) are left out."""
 
 PICTURES_PER_SECOND = 12
 """The rate of every folder of pictures: that of Jester. Pictures have no times; only seconds depend on it."""
 
+_PIECE = 1 << 20
 _PATTERN = re.compile(r"%0(\d)d(\.jpe?g)", re.IGNORECASE)
 _PICTURE = re.compile(r"(\d+)(\.jpe?g)", re.IGNORECASE)
 
@@ -88,6 +96,42 @@ def why_other(path: Path, size: int, mtime_ns: int) -> str:
     if (size or mtime_ns) and now != (size, mtime_ns):
         return "it has changed since it was scanned: scan again"
     return ""
+
+
+def is_passing(error: OSError, path: Path) -> bool:
+    """Whether a failure may pass, so that the file may be there and whole: all but that a folder does not hold it.
+
+    Args:
+        error: of looking at a file, or of reading it.
+        path: of the file. Where its folder cannot be seen either, nothing is known of the file.
+    """
+    if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+        return True
+    try:
+        os.stat(path.parent)
+    except OSError:
+        return True
+    return os.path.islink(path)
+
+
+def reading_error(path: Path) -> OSError | None:
+    """The system's error of reading a file, or a folder of pictures, from its beginning to its end; None for none.
+
+    Decoders cannot tell a file that is damaged from a disk or a share that fails; the system can.
+
+    Args:
+        path: of the file.
+    """
+    try:
+        for name in [entry.path for entry in pictures(path).values()] or [os.fspath(path)]:
+            if not stat.S_ISREG(os.stat(name).st_mode):
+                continue
+            with open(name, "rb", buffering=0) as file:
+                while file.read(_PIECE):
+                    pass
+    except OSError as error:
+        return error
+    return None
 
 
 def exists(path: Path) -> bool:

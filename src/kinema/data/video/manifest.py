@@ -23,6 +23,8 @@ from kinema.data.video.files import exists
 Health = Literal["ok", "partial", "unreadable"]
 _FORMAT = 1
 _COLUMNS = ("label", "source", "split", "health")
+_Content = tuple[str, Mapping[str, Any] | None, Iterable[Mapping[str, Any]]]
+"""Of a file: the root, what was overlooked (None in a manifest of an earlier version), and the rows."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Video:
         source: the recording it was cut from; videos of one source are siblings. Its path where nothing is known.
         split: for instance 'train' or 'test', or None.
         attributes: further facts of it, by name.
+        transient: whether the reason may pass: the system could not read the file, as where a disk or a share fails.
+            The next scan looks at it again, even if size and time are the same.
     """
 
     path: str
@@ -85,6 +89,7 @@ class Video:
     source: str = ""
     split: str | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
+    transient: bool = False
 
     def __post_init__(self) -> None:
         if not self.source:
@@ -99,11 +104,48 @@ class Video:
 
 
 @dataclass(frozen=True)
+class Overlooked:
+    """What a scan did not look at.
+
+    Args:
+        unlisted: folders that could not be listed, below the root, with the reason; '.' is the root. Videos below them
+            may be there all the same. So it is with links that lead nowhere: their place may be a share that is
+            offline.
+        endings: how many files were passed over, by the ending of their name in small letters, '' for none.
+        links: how many files and folders behind links were passed over, because they are there already.
+        special: how many pipes, sockets and devices were passed over, by that word.
+    """
+
+    unlisted: Mapping[str, str] = field(default_factory=dict)
+    endings: Mapping[str, int] = field(default_factory=dict)
+    links: int = 0
+    special: Mapping[str, int] = field(default_factory=dict)
+
+    def hides(self, path: str) -> bool:
+        """Whether a path lies where the scan could not look, so that it may be there though it was not seen.
+
+        Args:
+            path: below the root, with forward slashes.
+        """
+        if not self.unlisted:
+            return False
+        parts = path.split("/")
+        return "." in self.unlisted or any("/".join(parts[:n]) in self.unlisted for n in range(1, len(parts) + 1))
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """Videos below one root folder; the row number of a video is its index in ``videos``."""
+    """Videos below one root folder; the row number of a video is its index in ``videos``.
+
+    Args:
+        root: the folder.
+        videos: what was found.
+        overlooked: what the scan did not look at.
+    """
 
     root: Path
     videos: tuple[Video, ...]
+    overlooked: Overlooked = field(default_factory=Overlooked)
 
     def __post_init__(self) -> None:
         twice = [path for path, count in Counter(video.path for video in self.videos).items() if count > 1]
@@ -190,12 +232,12 @@ class Manifest:
         """
         rows = [_to_row(video) for video in self.videos]
         if path.suffix == ".json":
-            write_json(path, {"kinema_manifest": _FORMAT, "root": str(self.root.resolve()), "videos": rows})
+            head = {"kinema_manifest": _FORMAT, "root": str(self.root.resolve())}
+            write_json(path, head | {"overlooked": asdict(self.overlooked), "videos": rows})
             return
         arrow, parquet = _pyarrow()
-        schema = _schema(arrow).with_metadata(
-            {"kinema_manifest": str(_FORMAT), "root": str(self.root.resolve()), "digest": self.digest}
-        )
+        head = {"kinema_manifest": str(_FORMAT), "root": str(self.root.resolve()), "digest": self.digest}
+        schema = _schema(arrow).with_metadata(head | {"overlooked": json.dumps(asdict(self.overlooked))})
         table = arrow.Table.from_pylist(rows, schema=schema)
         write_atomic(path, lambda file: parquet.write_table(table, file))
 
@@ -214,8 +256,9 @@ class Manifest:
         if not path.is_file():
             raise DataError(f"There is no manifest '{path}'.", "Make one with `kinema scan VIDEOS -o MANIFEST`.")
         try:
-            written, rows = _read_json(path) if path.suffix == ".json" else _read_parquet(path)
+            written, overlooked, rows = _read_json(path) if path.suffix == ".json" else _read_parquet(path)
             videos = tuple(_from_row(row) for row in rows)
+            missed = Overlooked(**(overlooked or {}))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 f"'{path}' is not a manifest: {error}.", "Make one with `kinema scan VIDEOS -o MANIFEST`."
@@ -225,7 +268,7 @@ class Manifest:
             beside = path.resolve().parent
             if videos and not root.is_dir() and exists(beside / videos[0].path):
                 root = beside
-        return cls(root=root, videos=videos)
+        return cls(root=root, videos=videos, overlooked=missed)
 
 
 def _to_row(video: Video) -> dict[str, Any]:
@@ -245,20 +288,21 @@ def _from_row(row: Mapping[str, Any]) -> Video:
     return Video(**values)
 
 
-def _read_json(path: Path) -> tuple[str, Iterable[Mapping[str, Any]]]:
+def _read_json(path: Path) -> _Content:
     content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict) or content.get("kinema_manifest") != _FORMAT:
         raise ValueError("it does not say that it is one")
-    return content["root"], content["videos"]
+    return content["root"], content.get("overlooked"), content["videos"]
 
 
-def _read_parquet(path: Path) -> tuple[str, Iterable[Mapping[str, Any]]]:
+def _read_parquet(path: Path) -> _Content:
     _, parquet = _pyarrow()
     table = parquet.read_table(path)
     metadata = table.schema.metadata or {}
     if metadata.get(b"kinema_manifest") != str(_FORMAT).encode():
         raise ValueError("it does not say that it is one")
-    return metadata[b"root"].decode(), table.to_pylist(maps_as_pydicts="strict")
+    overlooked = json.loads(metadata.get(b"overlooked", b"null"))
+    return metadata[b"root"].decode(), overlooked, table.to_pylist(maps_as_pydicts="strict")
 
 
 def _pyarrow() -> tuple[Any, Any]:

@@ -6,6 +6,8 @@ counted, and four pieces along it are decoded. Its sound is decoded in the same 
 
 from __future__ import annotations
 
+import errno
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,10 @@ import numpy as np
 from av.video.frame import PictureType
 
 from kinema.core.errors import VideoError
-from kinema.data.video.files import pictures
+from kinema.data.video.files import pictures, reading_error
 from kinema.data.video.motion import PacketTable
 from kinema.data.video.picture import quarter_turns
-from kinema.data.video.reading import Reader, open_video, packet_table
+from kinema.data.video.reading import Reader, forget_packets, open_video, packet_table
 from kinema.data.video.sound import sound_facts
 from kinema.data.workers import Job, serve
 
@@ -30,12 +32,35 @@ DECLARING = ("matroska,webm", "flv")
 """Containers that write down how long they are, and may go on without an index of their frames when they are cut."""
 SPARE_SECONDS = 1.0
 """By how much such a container may say too much: muxers round, and count what the last packet would last."""
+_ERRORS = (
+    "EACCES EAGAIN EBUSY ECONNRESET EHOSTDOWN EHOSTUNREACH EINTR EIO EMFILE ENETDOWN ENETUNREACH ENFILE ENODEV ENOENT "
+    "ENOTCONN ENXIO EPERM EREMOTEIO ESTALE ETIMEDOUT"
+)
+PASSING = tuple(os.strerror(getattr(errno, name)) for name in _ERRORS.split() if hasattr(errno, name))
+"""How the system words failures that may pass. FFmpeg says some of them of damaged files too."""
 CUT = "File ended prematurely"
 """What FFmpeg logs where a Matroska file ends within an element."""
 
 
 def probe(path: Path) -> Job:
-    """The fields of a :class:`kinema.data.video.manifest.Video` that the file itself decides."""
+    """The fields of a :class:`kinema.data.video.manifest.Video` that the file itself decides.
+
+    Of a file that is not whole it is asked whether the system can read it at all. If not, the failure may pass. If it
+    can now, a failure of the system that the decoder met has passed already, and the file is looked at once more.
+    """
+    facts = _probed(path)
+    if facts["health"] != "ok" and any(words in facts["reason"] for words in PASSING):
+        forget_packets()
+        facts = _probed(path)
+    if facts["health"] == "ok":
+        return facts
+    error = reading_error(path)
+    if error is None:
+        return facts
+    return facts | {"reason": f"it could not be read: {error.strerror or error}", "transient": True}
+
+
+def _probed(path: Path) -> Job:
     av.logging.set_level(av.logging.ERROR)
     av.logging.set_skip_repeated(False)
     with av.logging.Capture(local=False) as log:

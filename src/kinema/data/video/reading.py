@@ -101,6 +101,11 @@ def _packet_table(path: Path, _size: int, _mtime: int) -> PacketTable | None:
     return PacketTable(tuple(pts), tuple(reference), tuple(keyframe), tuple(hidden))
 
 
+def forget_packets() -> None:
+    """Forgets the packets of files that were read, because reading one failed for a reason that may have passed."""
+    _packet_table.cache_clear()
+
+
 def _head(packet: Any) -> bytes:
     return bytes(memoryview(packet)[:_HEAD]) if packet.size > _HEAD else bytes(packet)
 

@@ -7,16 +7,22 @@ own, so that one that crashes the decoder is named and the scan goes on.
 from __future__ import annotations
 
 import json
+import logging
 import os
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kinema.core.errors import DataError
 from kinema.core.files import storage_error
-from kinema.data.layouts.folder import apply_labels
-from kinema.data.video.files import EXTENSIONS, claims_video, status
-from kinema.data.video.manifest import Manifest, Video
+from kinema.data.layouts.folder import LABELS, apply_labels
+from kinema.data.video.files import EXTENSIONS, is_passing, status
+from kinema.data.video.finding import counted, unlisted, videos_below
+from kinema.data.video.manifest import Manifest, Overlooked, Video
+from kinema.data.walking import reason_of
 from kinema.data.workers import Job, run_jobs
+
+log = logging.getLogger(__name__)
 
 
 def scan(
@@ -34,20 +40,30 @@ def scan(
             folder becomes the root.
         workers: processes that read.
         progress: is called with (files done, files).
-        previous: an earlier manifest of the same folder; files of equal size and time are taken from it.
+        previous: an earlier manifest of the same folder; files of equal size and time are taken from it, but for those
+            that could not be read for a reason that may pass.
         journal: a file to which rows are added as they are found; a scan that was stopped resumes from it. The
             caller that saves the result deletes it.
 
     Returns:
-        A manifest with the videos in order of their paths, labelled as :mod:`kinema.data.layouts.folder` says.
+        A manifest with the videos in order of their paths, labelled as :mod:`kinema.data.layouts.folder` says, and with
+        what was not looked at. Folders that cannot be listed are named in a warning too.
 
     Raises:
-        DataError: the folder is missing, or nothing in it claims to be video.
+        DataError: the folder is missing or cannot be listed, or nothing in it claims to be video.
         StorageError: the journal could not be written.
     """
-    folder, paths = _found(root)
+    folder, paths, missed = _found(root)
     videos = read_videos(folder, paths, workers=workers, progress=progress, previous=previous, journal=journal)
-    return Manifest(root=folder, videos=apply_labels(folder, videos))
+    return warn_of_unlisted(Manifest(root=folder, videos=apply_labels(folder, videos), overlooked=missed))
+
+
+def warn_of_unlisted(manifest: Manifest) -> Manifest:
+    """The manifest; folders that its scan could not list are named in a warning."""
+    closed = unlisted(manifest.overlooked)
+    if closed:
+        log.warning("'%s': %s. Videos in them are missing here; they may be there all the same.", manifest.root, closed)
+    return manifest
 
 
 def read_videos(
@@ -77,9 +93,14 @@ def read_videos(
     videos: dict[str, Video] = {}
     jobs: list[Job] = []
     for path in paths:
-        size, mtime_ns = _status(folder / path)
+        try:
+            size, mtime_ns = status(folder / path)
+        except OSError as error:
+            passing = is_passing(error, folder / path)
+            videos[path] = Video(path, health="unreadable", reason=reason_of(error), transient=passing)
+            continue
         old = known.get(path)
-        if old is not None and (old.size, old.mtime_ns) == (size, mtime_ns):
+        if old is not None and not old.transient and (old.size, old.mtime_ns) == (size, mtime_ns):
             videos[path] = old
         else:
             jobs.append({"path": path, "file": str(folder / path), "size": size, "mtime_ns": mtime_ns})
@@ -135,43 +156,47 @@ class _Journal:
             raise storage_error(self._path, error) from error
 
 
-def _found(root: str | Path | Sequence[str | Path]) -> tuple[Path, list[str]]:
+def _found(root: str | Path | Sequence[str | Path]) -> tuple[Path, list[str], Overlooked]:
+    missed = Overlooked()
     if isinstance(root, (str, os.PathLike)):
         folder = Path(root)
-        if not folder.is_dir():
-            raise DataError(f"There is no folder '{folder}'.", "Give the folder that holds the videos.")
+        _check_folder(folder)
         folder = folder.resolve()
-        paths = sorted(_below(folder))
+        paths, missed = videos_below(folder, (LABELS,))
+        if "." in missed.unlisted:
+            raise _closed(folder, missed.unlisted["."])
     else:
         files = [Path(os.path.abspath(path)) for path in root]
         folder = Path(os.path.commonpath([path.parent for path in files])) if files else Path.cwd()
         paths = sorted({path.relative_to(folder).as_posix() for path in files})
     if not paths:
+        others = "".join(f"; {words}" for words in (unlisted(missed), counted(missed)) if words)
         raise DataError(
-            f"There are no videos in '{folder}': no file ends in {', '.join(sorted(EXTENSIONS))}.",
+            f"There are no videos in '{folder}': no file ends in {', '.join(sorted(EXTENSIONS))}{others}.",
             "Give the folder that holds the videos; folders inside it are searched too.",
         )
-    return folder, paths
+    return folder, paths, missed
 
 
-def _below(folder: Path) -> list[str]:
-    found = []
-    for place, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            (Path(place) / name).relative_to(folder).as_posix()
-            for name in files
-            if not name.startswith(".") and claims_video(name)
-        ]
-    return found
-
-
-def _status(file: Path) -> tuple[int, int]:
+def _check_folder(folder: Path) -> None:
+    """Raises a DataError where there is no such folder, or where it cannot be told."""
     try:
-        return status(file)
-    except OSError:
-        return 0, 0
+        found = os.stat(folder)
+    except OSError as error:
+        if is_passing(error, folder):
+            raise _closed(folder, reason_of(error)) from error
+        found = None
+    if found is None or not stat.S_ISDIR(found.st_mode):
+        raise DataError(f"There is no folder '{folder}'.", "Give the folder that holds the videos.")
+
+
+def _closed(folder: Path, reason: str) -> DataError:
+    return DataError(
+        f"The folder '{folder}' could not be listed: {reason}.",
+        "Check its rights, and that the disk or share that it is on is there; then try again.",
+    )
 
 
 def _crashed(_: Job, reason: str) -> Job:
-    return {"health": "unreadable", "reason": reason}
+    """The answer for a file at which its process died. What ran out of memory or time may pass; a crash does not."""
+    return {"health": "unreadable", "reason": reason, "transient": "SIGKILL" in reason or "took longer" in reason}

@@ -10,13 +10,15 @@ from typing import Any
 
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from kinema.core.files import write_text
+from kinema.data.video.finding import passed_over
 from kinema.data.video.manifest import Manifest
 
 
 def scan_json(manifest: Manifest, seconds: float) -> dict[str, Any]:
-    """The scan as one JSON object: counts, every file with its health, and how long it took.
+    """The scan as one JSON object: counts, every file with its health, what was passed over, and how long it took.
 
     Args:
         manifest: what was found.
@@ -35,11 +37,28 @@ def scan_json(manifest: Manifest, seconds: float) -> dict[str, Any]:
             "frames": video.frames,
             "duration": video.duration,
             "audio": video.audio_codec is not None,
+            "transient": video.transient,
         }
         for video in manifest.videos
     ]
     counts = {name: health.get(name, 0) for name in ("ok", "partial", "unreadable")}
-    return {"videos": len(manifest), **counts, "files": files, "seconds": seconds}
+    missed = manifest.overlooked
+    overlooked = {
+        "unlisted": [{"path": path, "reason": reason} for path, reason in missed.unlisted.items()],
+        "passed_over": dict(missed.endings),
+        "links_passed_over": missed.links,
+        "special_files": dict(missed.special),
+    }
+    return {"videos": len(manifest), **counts, "files": files, **overlooked, "seconds": seconds}
+
+
+def not_looked_at(manifest: Manifest) -> list[str]:
+    """The folders of a scan that could not be listed, and the files that could not be read for a reason that may pass.
+
+    Args:
+        manifest: what was found.
+    """
+    return [*manifest.overlooked.unlisted, *(video.path for video in manifest.videos if video.transient)]
 
 
 def scan_table(manifest: Manifest, worst: int = 20) -> Group:
@@ -64,15 +83,45 @@ def scan_table(manifest: Manifest, worst: int = 20) -> Group:
     summary.add_row(
         "classes", f"{len(manifest.classes())}, of {sum(v.label is not None for v in videos)} labelled videos"
     )
+    passed = passed_over(manifest.overlooked)
+    if passed:
+        summary.add_row("passed over", Text(passed))
+    unseen = _not_looked_at(manifest)
+    if unseen:
+        summary.add_row("not looked at", unseen)
+    tables = [summary, *_unlisted_table(manifest, worst)]
     broken = [video for video in videos if video.health != "ok"]
     if not broken:
-        return Group(summary)
+        return Group(*tables)
     listed = Table("file", "health", "reason", title="Not whole", title_justify="left")
     for video in broken[:worst]:
         listed.add_row(video.path, video.health, video.reason)
     if len(broken) > worst:
         listed.caption = f"and {len(broken) - worst} more; --json or -o lists them all"
-    return Group(summary, listed)
+    return Group(*tables, listed)
+
+
+def _not_looked_at(manifest: Manifest) -> str:
+    """How many folders could not be listed, and how many files not be read; empty for none."""
+    closed, unread = len(manifest.overlooked.unlisted), sum(video.transient for video in manifest.videos)
+    words = [f"{closed} folder{'s' * (closed > 1)} could not be listed"] if closed else []
+    words += [f"{unread} file{'s' * (unread > 1)} could not be read now"] if unread else []
+    return ", ".join(words)
+
+
+def _unlisted_table(manifest: Manifest, worst: int) -> list[Table]:
+    """The folders that could not be listed and the files that could not be read, where there are any."""
+    closed = dict(manifest.overlooked.unlisted)
+    unread = {video.path: video.reason for video in manifest.videos if video.transient}
+    if not closed and not unread:
+        return []
+    table = Table("path", "reason", title="Not looked at", title_justify="left")
+    rows = [*closed.items(), *unread.items()]
+    for path, reason in rows[:worst]:
+        table.add_row(Text(path), Text(reason))
+    more = f"and {len(rows) - worst} more; " if len(rows) > worst else ""
+    table.caption = f"{more}what is there may be whole: the next scan looks again"
+    return [table]
 
 
 def write_quarantine(manifest: Manifest, path: Path) -> None:

@@ -71,6 +71,7 @@ class TextJob:
             other files then stay in the table.
         words: of the longest passage; None for that of the table, or ``WORDS``.
         replace: create the table again, even if another encoder settings it.
+        remove: whether more than a tenth of an existing table may be removed.
         index: the index of a large table: 'auto', 'ivf-pq', 'hnsw' or 'none'.
         threads: threads of the encoder; None for torch's default. Their number may change the last digits of a vector.
         batch_size: passages at a time.
@@ -85,6 +86,7 @@ class TextJob:
     part: str | None = None
     words: int | None = None
     replace: bool = False
+    remove: bool = False
     index: IndexKind = "auto"
     threads: int | None = None
     batch_size: int = 32
@@ -98,7 +100,8 @@ def embed_documents_table(job: TextJob) -> EmbeddedDocuments:
 
     Raises:
         UsageError: a setting is invalid.
-        DataError: the table is another encoder's, of videos or of other documents; or none could be embedded.
+        DataError: the table is another encoder's, of videos or of other documents; none could be embedded; or more than
+            a tenth of the table would be removed without ``remove``.
         StorageError: it cannot be written.
     """
     if job.batch_size < 1 or (job.threads is not None and job.threads < 1):
@@ -107,6 +110,7 @@ def embed_documents_table(job: TextJob) -> EmbeddedDocuments:
     with threads_of_torch(job.threads):
         with storage_errors(job.uri):
             update = _DocumentEmbedding(job)
+            update.check()
         centre = update.new_centre()
         with storage_errors(job.uri):
             update.open(centre)
@@ -124,7 +128,7 @@ class _DocumentEmbedding(TableUpdate[Passages]):
 
     def __init__(self, job: TextJob) -> None:
         root = str(job.documents.root.resolve())
-        super().__init__(job.uri, root=root, replace=job.replace, rows=ROWS, steps=job.steps)
+        super().__init__(job.uri, root=root, replace=job.replace, remove=job.remove, rows=ROWS, steps=job.steps)
         self.job = job
         self.settings = self._settings(None if self.is_new else self.existing)
         self.columns = attribute_columns(key for document in job.documents.rows for key in document.attributes)
@@ -236,6 +240,7 @@ def document_changes(documents: Documents, known: Known, part: str | None = None
             found.failed[document.id] = reason
             if document.health == "unreadable":
                 closed.append(document.id)
+                found.kept += [document.id] if entry is not None else []
             elif entry is not None:
                 found.stale.append(document.id)
         elif entry is None:
@@ -248,9 +253,9 @@ def document_changes(documents: Documents, known: Known, part: str | None = None
             found.unchanged += 1
     below = tuple(f"{name}{mark}" for name in closed for mark in "/#")
     gone = known.keys() - {document.id for document in documents.rows}
-    found.deleted = sorted(
-        name for name in gone if part in (None, known[name][2]) and not name.startswith(below) and "." not in closed
-    )
+    for name in sorted(name for name in gone if part in (None, known[name][2])):
+        hidden = name.startswith(below) or "." in closed
+        (found.kept if hidden else found.deleted).append(name)
     return found
 
 
