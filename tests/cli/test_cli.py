@@ -144,7 +144,7 @@ def test_scan_names_the_broken_file(call, tiny_folder, tmp_path):
     status, out, _ = call("scan", tmp_path / "videos", "--json", "--workers", 1, "-o", tmp_path / "m.json")
     assert status == 0
     told = one_object(out)
-    assert told.keys() == {"videos", "ok", "partial", "unreadable", "files", "seconds"}
+    assert told.keys() == {"videos", "ok", "partial", "unreadable", "files", "labels", "seconds"}
     assert [told[key] for key in ("videos", "ok", "partial", "unreadable")] == [5, 4, 0, 1]
     broken, whole = told["files"][0], told["files"][1]
     assert whole.keys() == {

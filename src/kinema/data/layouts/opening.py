@@ -16,7 +16,7 @@ from kinema.data.layouts.diving48 import DIVING48
 from kinema.data.layouts.hmdb51 import HMDB51
 from kinema.data.layouts.jester import JESTER
 from kinema.data.layouts.kinetics import KINETICS400, KINETICS600, KINETICS700
-from kinema.data.layouts.layout import Layout, described, listed
+from kinema.data.layouts.layout import Layout, described, read_lists
 from kinema.data.layouts.something import SOMETHING
 from kinema.data.layouts.ucf101 import UCF101
 from kinema.data.video.manifest import Manifest
@@ -103,9 +103,10 @@ def scan_data(
     if found is None:
         return scan(Path(data), workers=workers, progress=progress, previous=previous, journal=journal)
     root = found.root.resolve()
-    entries = listed(found.layout, root, found.split)
+    entries, reading = read_lists(found.layout, root, found.split)
     videos = read_videos(root, list(entries), workers=workers, progress=progress, previous=previous, journal=journal)
-    return Manifest(root=root, videos=tuple(described(video, entries[video.path]) for video in videos))
+    labelled = tuple(described(video, entries[video.path]) for video in videos)
+    return Manifest(root=root, videos=labelled, reading=reading)
 
 
 def open_data(data: str | Path, *, workers: int = 2) -> Manifest:

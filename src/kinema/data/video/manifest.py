@@ -18,6 +18,8 @@ from typing import Any, Literal
 
 from kinema.core.errors import DataError
 from kinema.core.files import write_atomic, write_json
+from kinema.core.labelling import LabelReading
+from kinema.core.splits import says
 from kinema.data.video.files import exists
 
 Health = Literal["ok", "partial", "unreadable"]
@@ -55,7 +57,7 @@ class Video:
         mtime_ns: when the file was last changed, nanoseconds since 1970.
         label: the class, or None.
         source: the recording it was cut from; videos of one source are siblings. Its path where nothing is known.
-        split: for instance 'train' or 'test', or None.
+        split: 'train', 'val' or 'test', another value as it was written, or None.
         attributes: further facts of it, by name.
     """
 
@@ -100,10 +102,18 @@ class Video:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Videos below one root folder; the row number of a video is its index in ``videos``."""
+    """Videos below one root folder; the row number of a video is its index in ``videos``.
+
+    Args:
+        root: the folder.
+        videos: in any order.
+        reading: how they came by their labels; None where that is not known. Two manifests of equal videos are equal
+            whatever it says.
+    """
 
     root: Path
     videos: tuple[Video, ...]
+    reading: LabelReading | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         twice = [path for path, count in Counter(video.path for video in self.videos).items() if count > 1]
@@ -139,7 +149,8 @@ class Manifest:
         """The videos for which every named key has the named value.
 
         Args:
-            where: keys are 'label', 'source', 'split', 'health' or the name of an attribute.
+            where: keys are 'label', 'source', 'split', 'health' or the name of an attribute. Values are compared without
+                the space around them; those of 'split' by what they mean, and an empty one is a video without a split.
 
         Raises:
             DataError: a key is not known, or nothing matches; the message names the keys or values there are.
@@ -149,7 +160,7 @@ class Manifest:
         for key, value in where.items():
             if key not in known:
                 raise DataError(f"No video has '{key}'.", f"Select by one of: {', '.join(known)}.")
-            matching = tuple(video for video in chosen if video.value(key) == value)
+            matching = tuple(video for video in chosen if says(key, video.value(key), value))
             if not matching:
                 values = sorted({str(video.value(key)) for video in chosen if video.value(key) is not None})
                 shown = ", ".join(values[:20]) + (f" and {len(values) - 20} more" if len(values) > 20 else "")
@@ -190,12 +201,15 @@ class Manifest:
         """
         rows = [_to_row(video) for video in self.videos]
         if path.suffix == ".json":
-            write_json(path, {"kinema_manifest": _FORMAT, "root": str(self.root.resolve()), "videos": rows})
+            reading = {} if self.reading is None else {"labels": self.reading.to_plain()}
+            head = {"kinema_manifest": _FORMAT, "root": str(self.root.resolve()), **reading}
+            write_json(path, {**head, "videos": rows})
             return
         arrow, parquet = _pyarrow()
-        schema = _schema(arrow).with_metadata(
-            {"kinema_manifest": str(_FORMAT), "root": str(self.root.resolve()), "digest": self.digest}
-        )
+        metadata = {"kinema_manifest": str(_FORMAT), "root": str(self.root.resolve()), "digest": self.digest}
+        if self.reading is not None:
+            metadata["labels"] = json.dumps(self.reading.to_plain())
+        schema = _schema(arrow).with_metadata(metadata)
         table = arrow.Table.from_pylist(rows, schema=schema)
         write_atomic(path, lambda file: parquet.write_table(table, file))
 
@@ -214,8 +228,9 @@ class Manifest:
         if not path.is_file():
             raise DataError(f"There is no manifest '{path}'.", "Make one with `kinema scan VIDEOS -o MANIFEST`.")
         try:
-            written, rows = _read_json(path) if path.suffix == ".json" else _read_parquet(path)
+            written, rows, told = _read_json(path) if path.suffix == ".json" else _read_parquet(path)
             videos = tuple(_from_row(row) for row in rows)
+            reading = None if told is None else LabelReading.from_plain(told)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 f"'{path}' is not a manifest: {error}.", "Make one with `kinema scan VIDEOS -o MANIFEST`."
@@ -225,7 +240,7 @@ class Manifest:
             beside = path.resolve().parent
             if videos and not root.is_dir() and exists(beside / videos[0].path):
                 root = beside
-        return cls(root=root, videos=videos)
+        return cls(root=root, videos=videos, reading=reading)
 
 
 def _to_row(video: Video) -> dict[str, Any]:
@@ -245,20 +260,25 @@ def _from_row(row: Mapping[str, Any]) -> Video:
     return Video(**values)
 
 
-def _read_json(path: Path) -> tuple[str, Iterable[Mapping[str, Any]]]:
+_Content = tuple[str, Iterable[Mapping[str, Any]], Mapping[str, Any] | None]
+"""The root, the rows, and how the labels were read."""
+
+
+def _read_json(path: Path) -> _Content:
     content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict) or content.get("kinema_manifest") != _FORMAT:
         raise ValueError("it does not say that it is one")
-    return content["root"], content["videos"]
+    return content["root"], content["videos"], content.get("labels")
 
 
-def _read_parquet(path: Path) -> tuple[str, Iterable[Mapping[str, Any]]]:
+def _read_parquet(path: Path) -> _Content:
     _, parquet = _pyarrow()
     table = parquet.read_table(path)
     metadata = table.schema.metadata or {}
     if metadata.get(b"kinema_manifest") != str(_FORMAT).encode():
         raise ValueError("it does not say that it is one")
-    return metadata[b"root"].decode(), table.to_pylist(maps_as_pydicts="strict")
+    told = json.loads(metadata[b"labels"]) if b"labels" in metadata else None
+    return metadata[b"root"].decode(), table.to_pylist(maps_as_pydicts="strict"), told
 
 
 def _pyarrow() -> tuple[Any, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kinema.core.errors import DataError
 from kinema.core.files import storage_error
-from kinema.data.layouts.folder import apply_labels
+from kinema.data.layouts.folder import labelled_videos
 from kinema.data.video.files import EXTENSIONS, claims_video, status
 from kinema.data.video.manifest import Manifest, Video
 from kinema.data.workers import Job, run_jobs
@@ -39,15 +39,17 @@ def scan(
             caller that saves the result deletes it.
 
     Returns:
-        A manifest with the videos in order of their paths, labelled as :mod:`kinema.data.layouts.folder` says.
+        A manifest with the videos in order of their paths, labelled as :mod:`kinema.data.labels` says. Rows of
+        ``labels.csv`` whose files are not there are named in its ``reading``.
 
     Raises:
-        DataError: the folder is missing, or nothing in it claims to be video.
+        DataError: the folder is missing, nothing in it claims to be video, or its ``labels.csv`` cannot be used.
         StorageError: the journal could not be written.
     """
     folder, paths = _found(root)
     videos = read_videos(folder, paths, workers=workers, progress=progress, previous=previous, journal=journal)
-    return Manifest(root=folder, videos=apply_labels(folder, videos))
+    described, reading = labelled_videos(folder, videos)
+    return Manifest(root=folder, videos=described, reading=reading)
 
 
 def read_videos(
