@@ -95,7 +95,7 @@ class LabelReading:
         told = []
         if self.guessed:
             told.append(
-                f"{self.table} is not UTF-8 and was read as {self.encoding}; check the names with accents in it, or save "
+                f"{self.table} is not UTF-8 and was read as {self.encoding}; check its names with accents, or save "
                 "it as UTF-8."
             )
         if self.unmatched.count:

@@ -1,7 +1,7 @@
 """What a split is called: the words that people write, and the part that each means.
 
-A table says ``Train``, ``training`` or ``trn `` and means one thing. The words that are known are read as 'train', 'val'
-or 'test'; any other stays as it is written, and whoever would train by default refuses it and names it, for a 'Tset'
+A table says ``Train``, ``training`` or ``trn `` and means one thing. The words that are known are read as 'train',
+'val' or 'test'; any other stays as it is written, and whoever would train by default refuses it and names it, for a 'Tset'
 that is taken for training makes every figure worthless. Rows of 'val' and 'test' are never trained on by default.
 """
 
@@ -30,8 +30,8 @@ PARTS = tuple(_STEMS)
 """The parts of a data set: 'train', 'val' and 'test'."""
 
 SPLIT_HINT = (
-    "Write train, val or test there. Or choose the rows by what is written, --where split=VALUE in training and --query "
-    "and --gallery in a measurement; a column that is no split needs another name."
+    "Write train, val or test there. Or choose the rows by what is written, --where split=VALUE in training and "
+    "--query and --gallery in a measurement; a column that is no split needs another name."
 )
 """What to do about a split that is not known."""
 

@@ -43,7 +43,7 @@ def training_rows(table: T, where: Mapping[str, str] | None, noun: str, hint: st
 
 
 def training_selection(rows: Sequence[Row], reading: LabelReading | None, noun: str) -> dict[str, str]:
-    """What selects the rows to train on, where nobody chose them. **The one place where that is decided.**
+    """What selects the rows to train on, where nobody chose them. This alone decides it.
 
     Those of the split 'train'; where there are none, those without a split; where no row has a split, all. Never those
     of 'val' or 'test'.

@@ -221,8 +221,8 @@ class _Matched:
         count, of = len(gone), len(self.table.rows)
         if self.table.guessed and not self.rows:
             return DataError(
-                f"'{self.path}' could not be read: it is not UTF-8 and, read as {self.table.encoding}, none of its {of} "
-                f"rows names a file that is there: {_shown(gone)}.",
+                f"'{self.path}' could not be read: it is not UTF-8 and, read as {self.table.encoding}, none of its "
+                f"{of} rows names a file that is there: {_shown(gone)}.",
                 "Save it as UTF-8.",
             )
         return DataError(

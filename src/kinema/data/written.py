@@ -115,8 +115,8 @@ class WrittenTable:
 def read_table(path: Path, needed: Sequence[str], known: Sequence[str] = (), *, hint: str = "") -> WrittenTable:
     """A table with a head, separated by commas, semicolons or tabs, whichever the head is.
 
-    Names of columns are tidied, and those of ``needed`` and ``known`` are found in whatever capitals. Values are tidied.
-    Rows without any value are no rows. Empty values beyond the head are passed over.
+    Names of columns are tidied, and those of ``needed`` and ``known`` are found in whatever capitals. Values are
+    tidied. Rows without any value are no rows. Empty values beyond the head are passed over.
 
     Args:
         path: the file.
