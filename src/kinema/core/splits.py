@@ -1,7 +1,8 @@
 """What a split is called: the words that people write, and the part that each means.
 
 A table says ``Train``, ``training`` or ``trn `` and means one thing. The words that are known are read as 'train',
-'val' or 'test'; any other stays as it is written, and whoever would train by default refuses it and names it, for a 'Tset'
+'val' or 'test'; any other stays as it is written, and whoever would train by default refuses it and names
+it, for a 'Tset'
 that is taken for training makes every figure worthless. Rows of 'val' and 'test' are never trained on by default.
 """
 

@@ -150,7 +150,8 @@ class Manifest:
 
         Args:
             where: keys are 'label', 'source', 'split', 'health' or the name of an attribute. Values are compared
-                without the space around them; those of 'split' by what they mean, and an empty one is a video without a split.
+                without the space around them; those of 'split' by what they mean, and an empty one is a
+                video without a split.
 
         Raises:
             DataError: a key is not known, or nothing matches; the message names the keys or values there are.
