@@ -21,6 +21,7 @@ from rich.table import Table
 from kinema.core.errors import DataError
 from kinema.core.files import write_text
 from kinema.core.progress import Steps
+from kinema.core.splits import part_of, read_split
 from kinema.data import open_data
 from kinema.data.video.fingerprint import RATE, fingerprints
 from kinema.data.video.manifest import Manifest
@@ -58,7 +59,7 @@ class Copy:
     @property
     def across(self) -> bool:
         """Whether one is to be learnt from and the other tested on."""
-        return self.split_a is not None and self.split_b is not None and self.split_a != self.split_b
+        return None not in (self.split_a, self.split_b) and read_split(self.split_a) != read_split(self.split_b)
 
 
 @dataclass(frozen=True)
@@ -180,17 +181,21 @@ def find_copies(manifest: Manifest, *, workers: int, steps: Callable[[str], Step
     copies = [_copy(manifest, pair, identical=number < len(equal)) for number, pair in enumerate(pairs)]
     together = groups(pairs)
     videos = manifest.videos
-    trained = [any(videos[row].split == "train" for row in group) for group in together]
+    trained = [any(part_of(videos[row].split) == "train" for row in group) for group in together]
     leaking = [row for group, leaks in zip(together, trained, strict=True) if leaks for row in group]
     return Copies(
         root=manifest.root,
         videos=len(manifest),
         pairs=tuple(sorted(copies, key=lambda copy: (not copy.across, -copy.score, copy.a, copy.b))),
         groups=tuple(tuple(videos[row].path for row in group) for group in together),
-        leaking=tuple(videos[row].path for row in sorted(leaking) if videos[row].split not in (None, "train")),
+        leaking=tuple(videos[row].path for row in sorted(leaking) if _held_back(videos[row].split)),
         still=tuple(videos[row].path for row in found.still),
         unreadable={videos[row].path: reason for row, reason in sorted(failed.items())},
     )
+
+
+def _held_back(split: str | None) -> bool:
+    return read_split(split) not in (None, "train")
 
 
 def _copy(manifest: Manifest, pair: Pair, *, identical: bool) -> Copy:
@@ -223,7 +228,7 @@ def _equal_files(manifest: Manifest) -> Iterator[Pair]:
             if file.is_file():
                 kinds.setdefault(_digest(file), []).append(row)
         for same in kinds.values():
-            first = next((row for row in same if manifest.videos[row].split == "train"), same[0])
+            first = next((row for row in same if part_of(manifest.videos[row].split) == "train"), same[0])
             yield from (Pair(first, row, 1.0, 0.0, 0, False) for row in same if row != first)
 
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from kinema.core.cost import CacheEstimate
+from kinema.core.labelling import LabelReading
 
 
 class Row(Protocol):
@@ -57,6 +58,11 @@ class Table(Protocol):
     @property
     def rows(self) -> Sequence[Row]:
         """The rows; the number of a row is its index here."""
+        ...
+
+    @property
+    def reading(self) -> LabelReading | None:
+        """How the rows came by their labels; None where that is not known."""
         ...
 
     @property

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from kinema.core.contracts import Table
+from kinema.core.contracts import Row, Table
 from kinema.core.errors import DataError
+from kinema.core.labelling import LabelReading, alike
+from kinema.core.splits import check_splits, counted, read_split, training_part, unknown_splits
 
 T = TypeVar("T", bound=Table)
 
+log = logging.getLogger(__name__)
+
 
 def training_rows(table: T, where: Mapping[str, str] | None, noun: str, hint: str) -> T:
-    """The usable rows to train on: those of ``where``, or of the split 'train' where the table has one.
+    """The usable rows to train on: those of ``where``, or those that :func:`training_selection` names.
 
     Args:
         table: all rows.
@@ -21,13 +26,59 @@ def training_rows(table: T, where: Mapping[str, str] | None, noun: str, hint: st
         hint: what to do where there are too few.
 
     Raises:
-        DataError: there are fewer than two.
+        DataError: there are fewer than two; or ``where`` is None and the splits do not say what may be trained on.
     """
     if where is None:
-        where = {"split": "train"} if any(row.split == "train" for row in table.rows) else {}
+        where = training_selection(table.rows, table.reading, noun)
+        unknown = unknown_splits(table.rows)
+        if unknown:
+            log.warning("%s with a split that is not known are left out: %s.", noun.capitalize(), counted(unknown))
+    warn_of(table)
     chosen: T = table.select(where).usable()
     if len(chosen) < 2:
         raise DataError(
             f"{len(chosen)} of {len(table)} {noun} can be trained on; telling {noun} apart needs at least 2.", hint
         )
     return chosen
+
+
+def training_selection(rows: Sequence[Row], reading: LabelReading | None, noun: str) -> dict[str, str]:
+    """What selects the rows to train on, where nobody chose them. This alone decides it.
+
+    Those of the split 'train'; where there are none, those without a split; where no row has a split, all. Never those
+    of 'val' or 'test'.
+
+    Args:
+        rows: all.
+        reading: how their labels were read, where that is known.
+        noun: what rows are, for messages: 'videos'.
+
+    Raises:
+        DataError: no row is of 'train', and some have a split that is not known, or all are of 'val' or 'test', or the
+            rows without a split may be those that the labels hold out under names that are not there.
+    """
+    found = training_part(rows)
+    if found == {"split": "train"}:
+        return found
+    check_splits(rows, noun)
+    if found is None:
+        splits: dict[str, int] = {}
+        for row in rows:
+            splits[str(read_split(row.split))] = splits.get(str(read_split(row.split)), 0) + 1
+        raise DataError(
+            f"None of the {len(rows)} {noun} may be trained on: their splits are {counted(splits)}.",
+            "Mark some as train; or choose what to train on, for instance --where split=test.",
+        )
+    if found and reading is not None and reading.held_out:
+        raise DataError(
+            f"{reading.table} holds out {reading.held_out} {noun} that are not there under the names that it gives "
+            f"them ({reading.unmatched}), and marks none as train: those without a split may be the same ones.",
+            "Mend the paths in it, or mark with 'train' what may be trained on.",
+        )
+    return found
+
+
+def warn_of(table: Table) -> None:
+    """Logs what of the labels fits no row, where that is known, and classes that capitals alone tell apart."""
+    for sentence in (*(table.reading.warnings() if table.reading is not None else ()), *alike(table.classes())):
+        log.warning("%s", sentence)

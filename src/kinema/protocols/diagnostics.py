@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinema.core.protocol import Metric, Protocol
 from kinema.core.results import Result
+from kinema.core.splits import part_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,7 +95,7 @@ def selected_videos(manifest: Manifest, where: Mapping[str, str] | None) -> tupl
     """
     usable = manifest.usable()
     if where is None:
-        where = {"split": "test"} if any(video.split == "test" for video in usable.videos) else {}
+        where = {"split": "test"} if any(part_of(video.split) == "test" for video in usable.videos) else {}
     return ",".join(f"{key}={value}" for key, value in where.items()) or "all", usable.select(where)
 
 

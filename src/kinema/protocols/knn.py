@@ -20,10 +20,10 @@ def measure(request: Request) -> list[Result]:
     Raises:
         DataError: a label is missing, or training lacks a class of the test.
     """
-    from kinema.protocols.labels import check_classes
+    from kinema.protocols.labels import check_classes, with_classes
     from kinema.protocols.parts import split_parts
 
-    parts, training = split_parts(request.manifest, request.query, request.gallery)
+    parts, training = split_parts(with_classes(request.manifest), request.query, request.gallery)
     check_classes(training, parts.values(), KNN.name)
     return [_measure(request, name, part, training) for name, part in parts.items()]
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from kinema.core.errors import DataError
 from kinema.data import Manifest
+from kinema.data.labels import in_class_folder
 from kinema.evaluation import class_columns, require_labels
 
 Numbers = NDArray[np.int64]
@@ -58,4 +61,26 @@ def check_labels(parts: Iterable[tuple[str, Manifest]], protocol: str) -> None:
     """
     for name, part in parts:
         names = part.classes()
-        require_labels(label_numbers(part, names) if names else None, name, protocol)
+        try:
+            require_labels(label_numbers(part, names) if names else None, name, protocol)
+        except DataError as error:
+            raise DataError(f"{error.message}{_why(part)}", error.hint) from error
+
+
+def _why(part: Manifest) -> str:
+    """Why labels are missing, as far as that is known, to be put behind a sentence."""
+    if part.reading is None:
+        return ""
+    return "".join(f" {sentence}" for sentence in ([part.reading.why] if part.reading.why else part.reading.warnings()))
+
+
+def with_classes(manifest: Manifest) -> Manifest:
+    """The videos without the few that lie beside the class folders: those have no class, and ask for none.
+
+    Args:
+        manifest: all of them.
+    """
+    if manifest.reading is None or manifest.reading.origin != "folders" or not manifest.reading.beside.count:
+        return manifest
+    kept = tuple(v for v in manifest.videos if v.label is not None or in_class_folder(v.path))
+    return replace(manifest, videos=kept)

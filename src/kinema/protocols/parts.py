@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import torch
 
 from kinema.core.errors import DataError
-from kinema.core.tables import training_rows
+from kinema.core.splits import check_splits, part_of, training_part
+from kinema.core.tables import training_rows, training_selection, warn_of
 from kinema.data import Manifest
 from kinema.evaluation import hold_out
-from kinema.protocols.labels import check_classes, check_labels
+from kinema.protocols.labels import check_classes, check_labels, with_classes
 from kinema.protocols.request import Where
 
 HELD_OUT = "held out by source"
@@ -29,41 +30,58 @@ def split_parts(manifest: Manifest, query: Where | None, gallery: Where | None) 
 
     Args:
         manifest: the whole data.
-        query: selects the queries; by default those of the split 'test', each of its parts by itself where
-            they have an attribute 'part', or all videos where there is no split.
-        gallery: selects the videos that are ranked; by default the split 'train', or all videos.
+        query: selects the queries; by default those of the split 'test', or 'val' where there is no test, each of its
+            parts by itself where they have an attribute 'part', or all videos where there is no split.
+        gallery: selects the videos that are ranked; by default what may be trained on, or all videos.
 
     Returns:
         The queries by the name of their selection, the main one first; and the gallery.
+
+    Raises:
+        DataError: something is left to the default, and splits whose names are not known do not allow one.
     """
+    warn_of(manifest)
     usable = manifest.usable()
     split = has_split(manifest)
-    ranked = usable.select(gallery) if gallery is not None else usable.select({"split": "train"}) if split else usable
+    if not split and (query is None or gallery is None):
+        check_splits(usable.videos, "videos")
+    usual = training_selection(usable.videos, manifest.reading, "videos") if split and gallery is None else {}
+    ranked = usable.select(gallery if gallery is not None else usual)
     if query is not None:
         return {_named(query): usable.select(query)}, ranked
     if not split:
         return {"all": usable}, ranked
-    test = usable.select({"split": "test"})
+    held = _tested(usable)
+    test = usable.select({"split": held})
     parts = [
         part
         for part in ("unbiased", "matched", "swapped")
         if any(v.attributes.get("part") == part for v in test.videos)
     ]
     if not parts:
-        return {"split=test": test}, ranked
+        return {f"split={held}": test}, ranked
     return {f"part={part}": replace(test, videos=test.select({"part": part}).videos) for part in parts}, ranked
 
 
 def has_split(manifest: Manifest) -> bool:
-    """Whether usable videos of both 'train' and 'test' are there."""
-    return {"train", "test"} <= {v.split for v in manifest.usable().videos}
+    """Whether usable videos are there that are held out ('test' or 'val') and others that may be trained on."""
+    usable = manifest.usable()
+    return bool(_tested(usable)) and bool(training_part(usable.videos))
+
+
+def _tested(usable: Manifest) -> str:
+    """The part that is tested by default: 'test', or 'val' where there is none; empty where there is neither."""
+    parts = {part_of(v.split) for v in usable.videos}
+    return next((part for part in ("test", "val") if part in parts), "")
 
 
 def gallery_name(manifest: Manifest, gallery: Where | None) -> str:
     """What is ranked or trained on, by name."""
     if gallery is not None:
         return _named(gallery)
-    return "split=train" if has_split(manifest) else "all other recordings"
+    if not has_split(manifest):
+        return "all other recordings"
+    return _named(training_part(manifest.usable().videos) or {})
 
 
 def chosen_gallery(manifest: Manifest, gallery: Where | None) -> str:
@@ -73,7 +91,7 @@ def chosen_gallery(manifest: Manifest, gallery: Where | None) -> str:
 
 
 def _named(where: Where) -> str:
-    return ",".join(f"{key}={value}" for key, value in where.items())
+    return ",".join(f"{key}={value}" if value else f"no {key}" for key, value in where.items())
 
 
 @dataclass(frozen=True)
@@ -107,10 +125,14 @@ def trained_and_tested(manifest: Manifest, query: Where | None, gallery: Where |
         protocol: its name, for messages.
 
     Raises:
-        DataError: a label is missing, a video is on both sides, or nothing can be held out.
+        DataError: a label is missing, a video is on both sides, or nothing can be held out; or the splits do not say
+            what may be trained on.
     """
+    manifest = with_classes(manifest)
     if query is None and gallery is None and not has_split(manifest):
-        return _held_out(manifest.usable(), protocol)
+        warn_of(manifest)
+        usable = manifest.usable()
+        return _held_out(usable.select(training_selection(usable.videos, manifest.reading, "videos")), protocol)
     test, training = split_parts(manifest, query, gallery)
     known = {v.path for v in training.videos}
     for name, part in test.items():
@@ -142,5 +164,5 @@ def _held_out(videos: Manifest, protocol: str) -> Sides:
 
 
 def training_videos(manifest: Manifest, where: Where | None) -> Manifest:
-    """The usable videos to train on: those of ``where``, or of the split 'train' where the data has one."""
+    """The usable videos to train on: those of ``where``, or what may be trained on by default."""
     return training_rows(manifest, where, "videos", "`kinema scan VIDEOS` names every file that cannot be read.")

@@ -26,10 +26,10 @@ def measure(request: Request) -> list[Result]:
     Raises:
         DataError: a label is missing.
     """
-    from kinema.protocols.labels import check_labels
+    from kinema.protocols.labels import check_labels, with_classes
     from kinema.protocols.parts import split_parts
 
-    parts, gallery = split_parts(request.manifest, request.query, request.gallery)
+    parts, gallery = split_parts(with_classes(request.manifest), request.query, request.gallery)
     check_labels([*(("query", part) for part in parts.values()), ("gallery", gallery)], RETRIEVAL.name)
     return [_measure(request, name, part, gallery) for name, part in parts.items()]
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from kinema.core.errors import ConfigError, DataError
+from kinema.core.labelling import LabelReading
+from kinema.core.splits import read_split
 from kinema.data.documents.files import (
     TABLES,
     TEXTS,
@@ -63,9 +65,10 @@ def read_documents(
     if min_words < 1:
         raise ConfigError(f"min_words is {min_words}; it must be at least 1.")
     place = Path(place)
+    reading: LabelReading | None = None
     if place.is_dir():
         root = place.resolve()
-        found = _read_folder(root, encoding, progress)
+        found, reading = _read_folder(root, encoding, progress)
     elif place.is_file():
         if place.suffix.lower() in (".json", ".parquet") and is_table(place):
             return Documents.read(place)
@@ -76,7 +79,7 @@ def read_documents(
     rows = tuple(_judged(found, min_words))
     if not rows:
         raise DataError(f"There are no documents in '{place}'.", _HINT)
-    return Documents(root, rows, encoding)
+    return Documents(root, rows, encoding, reading)
 
 
 _HINT = (
@@ -113,12 +116,23 @@ def _read_single(root: Path, name: str, encoding: str, progress: Progress | None
         progress(1, 1)
 
 
-def _read_folder(root: Path, encoding: str, progress: Progress | None) -> Found:
+def _read_folder(root: Path, encoding: str, progress: Progress | None) -> tuple[Found, LabelReading]:
     below, closed = files_below(root)
     paths = _with_texts(root, [path for path in below if claims_document(path)], encoding)
-    labels = read_labels(root, [p for p in paths if _is_text(p)], noun="document", claims=claims_document)
+    texts = [path for path in paths if _is_text(path)]
+    labels, reading = read_labels(root, texts, noun="document", claims=claims_document)
     closed = {path: why for path, why in closed.items() if claims_document(path) or (root / path).is_dir()}
-    everything = sorted([*paths, *closed])
+    return _read_files(root, sorted([*paths, *closed]), closed, labels, encoding, progress), reading
+
+
+def _read_files(
+    root: Path,
+    everything: Sequence[str],
+    closed: Mapping[str, str],
+    labels: Mapping[str, Labelled],
+    encoding: str,
+    progress: Progress | None,
+) -> Found:
     for done, path in enumerate(everything, 1):
         if path in closed:
             yield _unreadable(path, closed[path]), ""
@@ -189,7 +203,7 @@ def _row(path: str, record: Record, named: bool) -> Document:
         record.row,
         own["label"] or None,
         own["source"] or name,
-        own["split"] or None,
+        read_split(own["split"]),
         fields,
         health,  # type: ignore[arg-type]
         record.problem,

@@ -19,6 +19,8 @@ from typing import Any, Literal, get_args
 
 from kinema.core.errors import DataError
 from kinema.core.files import write_atomic, write_json
+from kinema.core.labelling import LabelReading
+from kinema.core.splits import says
 from kinema.data.documents.files import Record, read_text, records
 
 Health = Literal["ok", "empty", "short", "duplicate", "unreadable"]
@@ -84,11 +86,14 @@ class Documents:
         root: the folder.
         rows: the documents, in any order.
         encoding: of the files that have no byte-order mark.
+        reading: how they came by their labels; None where that is not known. Two tables of equal documents are equal
+            whatever it says.
     """
 
     root: Path
     rows: tuple[Document, ...]
     encoding: str = "utf-8"
+    reading: LabelReading | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         twice = [name for name, count in Counter(row.id for row in self.rows).items() if count > 1]
@@ -124,7 +129,7 @@ class Documents:
         for key, value in where.items():
             if key not in known:
                 raise DataError(f"No document has '{key}'.", f"Select by one of: {', '.join(known)}.")
-            matching = tuple(row for row in chosen if row.value(key) == value)
+            matching = tuple(row for row in chosen if says(key, row.value(key), value))
             if not matching:
                 values = sorted({str(row.value(key)) for row in chosen if row.value(key) is not None})
                 shown = ", ".join(values[:20]) + (f" and {len(values) - 20} more" if len(values) > 20 else "")

@@ -59,7 +59,7 @@ def _read(classes: int, tree: Tree) -> Lists:
 
 
 def _read_csv(lists: Lists, path: Path, split: str) -> None:
-    for line, row in rows(path, ("youtube_id", "time_start", "time_end")):
+    for line, row in rows(path, ("youtube_id", "time_start", "time_end"), ("label",)):
         if not row["youtube_id"].strip():
             raise DataError(f"'{path}', line {line}, column 'youtube_id': it is empty.")
         start, end = _seconds(path, line, row, "time_start"), _seconds(path, line, row, "time_end")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kinema.core.errors import DataError
+from kinema.core.labelling import LabelReading, Names
 from kinema.data.layouts.tree import Tree
 from kinema.data.video.finding import unlisted
 from kinema.data.video.manifest import Video
@@ -111,14 +112,24 @@ def tree_of(layout: Layout, root: Path) -> Tree:
     return Tree(root, layout.title, layout.shape, pictures=layout.pictures)
 
 
-def listed(layout: Layout, root: Path, split: int = 1, tree: Tree | None = None) -> dict[str, Entry]:
-    """The videos of a data set that are there, by path below the root in order of it, with what the lists say.
+def listed(layout: Layout, root: Path, split: int = 1) -> dict[str, Entry]:
+    """The videos of a data set that are there, with what the lists say; see :func:`read_lists`."""
+    return read_lists(layout, root, split)[0]
+
+
+def read_lists(
+    layout: Layout, root: Path, split: int = 1, tree: Tree | None = None
+) -> tuple[dict[str, Entry], LabelReading]:
+    """The videos of a data set that are there, with what the lists say, and what fits none of them.
 
     Args:
         layout: of the data set.
         root: the folder.
         split: the number of the official split.
         tree: the folder, walked already; None to walk it.
+
+    Returns:
+        Entries by path below the root, in order of it; and how they were read.
 
     Raises:
         DataError: a list is missing or cannot be read, or no video that they name is there.
@@ -150,7 +161,17 @@ def listed(layout: Layout, root: Path, split: int = 1, tree: Tree | None = None)
     _warn(where, surplus, "videos stand in no list and are left out")
     _warn(where, copies, "videos are further copies of others and are left out")
     _warn(where, lists.repeated, "videos are listed more than once, and the first line counts")
-    return {path: lists.entries[key] for key, path in sorted(held.items(), key=lambda item: item[1])}
+    entries = {path: lists.entries[key] for key, path in sorted(held.items(), key=lambda item: item[1])}
+    some = any(entry.label is not None for entry in entries.values())
+    reading = LabelReading(
+        origin="lists",
+        table=f"the lists of {layout.title}",
+        rows=count,
+        unmatched=Names.of(missing),
+        unlisted=Names.of(surplus),
+        why="" if some else f"The lists of {layout.title} name no class of the videos that are there.",
+    )
+    return entries, reading
 
 
 def described(video: Video, entry: Entry) -> Video:

@@ -16,7 +16,7 @@ from kinema.data.layouts.diving48 import DIVING48
 from kinema.data.layouts.hmdb51 import HMDB51
 from kinema.data.layouts.jester import JESTER
 from kinema.data.layouts.kinetics import KINETICS400, KINETICS600, KINETICS700
-from kinema.data.layouts.layout import Layout, described, listed, tree_of
+from kinema.data.layouts.layout import Layout, described, read_lists, tree_of
 from kinema.data.layouts.something import SOMETHING
 from kinema.data.layouts.ucf101 import UCF101
 from kinema.data.video.manifest import Manifest
@@ -104,10 +104,10 @@ def scan_data(
         return scan(Path(data), workers=workers, progress=progress, previous=previous, journal=journal)
     root = found.root.resolve()
     tree = tree_of(found.layout, root)
-    entries = listed(found.layout, root, found.split, tree)
+    entries, reading = read_lists(found.layout, root, found.split, tree)
     videos = read_videos(root, list(entries), workers=workers, progress=progress, previous=previous, journal=journal)
-    described_videos = tuple(described(video, entries[video.path]) for video in videos)
-    return warn_of_unlisted(Manifest(root=root, videos=described_videos, overlooked=tree.overlooked))
+    labelled = tuple(described(video, entries[video.path]) for video in videos)
+    return warn_of_unlisted(Manifest(root=root, videos=labelled, overlooked=tree.overlooked, reading=reading))
 
 
 def open_data(data: str | Path, *, workers: int = 2) -> Manifest:

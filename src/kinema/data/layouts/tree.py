@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,9 @@ from kinema.core.errors import DataError
 from kinema.data.video.files import claims_video, pattern_of
 from kinema.data.video.finding import overlooked, unlisted
 from kinema.data.walking import walk
+from kinema.data.written import read_table, read_written
+
+log = logging.getLogger(__name__)
 
 _LISTS = (".csv", ".json", ".txt")
 
@@ -99,37 +101,24 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
     """The lines of a list that are not empty, with their numbers.
 
     Raises:
-        DataError: it cannot be read as UTF-8.
+        DataError: it cannot be read.
     """
     for number, line in enumerate(_text(path).split("\n"), 1):
         if line.strip():
             yield number, line.strip()
 
 
-def rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """The rows of a CSV file with a head, with the numbers of their lines.
+def rows(path: Path, needed: Sequence[str], known: Sequence[str] = ()) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """The rows of a table with a head, with the numbers of their lines; read as :func:`read_table` does.
 
     Raises:
         DataError: it cannot be read, lacks a column that is needed, or a row has too few or too many values.
     """
-    reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
-    try:
-        columns = reader.fieldnames or []
-        lacking = [name for name in needed if name not in columns]
-        if lacking:
-            raise DataError(
-                f"'{path}', line 1: there is no column '{lacking[0]}' among: {', '.join(columns) or 'none'}.",
-                f"The official file has the columns {', '.join(needed)}.",
-            )
-        for row in reader:
-            if None in row or None in row.values():
-                size = "more" if None in row else "fewer"
-                raise DataError(f"'{path}', line {reader.line_num}: it has {size} columns than the head.")
-            yield reader.line_num, row
-    except csv.Error as error:
-        raise DataError(
-            f"'{path}', line {reader.reader.line_num}: {error}.", "Write it as CSV, with commas."
-        ) from error
+    table = read_table(path, needed, known, hint=f"The official file has the columns {', '.join(needed)}.")
+    if table.guessed:
+        _warn_of_guess(path, table.encoding)
+    for row in table.rows:
+        yield row.line, row.values
 
 
 def semicolons(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
@@ -186,7 +175,11 @@ def objects(path: Path, needed: Mapping[str, type]) -> Iterator[tuple[int, dict[
 
 
 def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"'{path}' could not be read: {error}.", "It must be text in UTF-8.") from error
+    written = read_written(path)
+    if written.guessed:
+        _warn_of_guess(path, written.encoding)
+    return "\n".join(re.split(r"\r\n?|\n", written.text))
+
+
+def _warn_of_guess(path: Path, encoding: str) -> None:
+    log.warning("'%s' is not UTF-8 and was read as %s; check the names with accents in it.", path, encoding)

@@ -10,21 +10,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from kinema.core.errors import DataError
 from kinema.core.files import write_atomic, write_json
+from kinema.core.labelling import LabelReading
+from kinema.core.splits import says
 from kinema.data.video.files import exists
 
 Health = Literal["ok", "partial", "unreadable"]
 _FORMAT = 1
 _COLUMNS = ("label", "source", "split", "health")
-_Content = tuple[str, Mapping[str, Any] | None, Iterable[Mapping[str, Any]]]
-"""Of a file: the root, what was overlooked (None in a manifest of an earlier version), and the rows."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Video:
         mtime_ns: when the file was last changed, nanoseconds since 1970.
         label: the class, or None.
         source: the recording it was cut from; videos of one source are siblings. Its path where nothing is known.
-        split: for instance 'train' or 'test', or None.
+        split: 'train', 'val' or 'test', another value as it was written, or None.
         attributes: further facts of it, by name.
         transient: whether the reason may pass: the system could not read the file, as where a disk or a share fails.
             The next scan looks at it again, even if size and time are the same.
@@ -139,13 +139,16 @@ class Manifest:
 
     Args:
         root: the folder.
-        videos: what was found.
+        videos: in any order.
         overlooked: what the scan did not look at.
+        reading: how they came by their labels; None where that is not known. Two manifests of equal videos are equal
+            whatever it says.
     """
 
     root: Path
     videos: tuple[Video, ...]
     overlooked: Overlooked = field(default_factory=Overlooked)
+    reading: LabelReading | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         twice = [path for path, count in Counter(video.path for video in self.videos).items() if count > 1]
@@ -181,7 +184,9 @@ class Manifest:
         """The videos for which every named key has the named value.
 
         Args:
-            where: keys are 'label', 'source', 'split', 'health' or the name of an attribute.
+            where: keys are 'label', 'source', 'split', 'health' or the name of an attribute. Values are compared
+                without the space around them; those of 'split' by what they mean, and an empty one is a
+                video without a split.
 
         Raises:
             DataError: a key is not known, or nothing matches; the message names the keys or values there are.
@@ -191,7 +196,7 @@ class Manifest:
         for key, value in where.items():
             if key not in known:
                 raise DataError(f"No video has '{key}'.", f"Select by one of: {', '.join(known)}.")
-            matching = tuple(video for video in chosen if video.value(key) == value)
+            matching = tuple(video for video in chosen if says(key, video.value(key), value))
             if not matching:
                 values = sorted({str(video.value(key)) for video in chosen if video.value(key) is not None})
                 shown = ", ".join(values[:20]) + (f" and {len(values) - 20} more" if len(values) > 20 else "")
@@ -232,12 +237,16 @@ class Manifest:
         """
         rows = [_to_row(video) for video in self.videos]
         if path.suffix == ".json":
-            head = {"kinema_manifest": _FORMAT, "root": str(self.root.resolve())}
+            reading = {} if self.reading is None else {"labels": self.reading.to_plain()}
+            head = {"kinema_manifest": _FORMAT, "root": str(self.root.resolve()), **reading}
             write_json(path, head | {"overlooked": asdict(self.overlooked), "videos": rows})
             return
         arrow, parquet = _pyarrow()
-        head = {"kinema_manifest": str(_FORMAT), "root": str(self.root.resolve()), "digest": self.digest}
-        schema = _schema(arrow).with_metadata(head | {"overlooked": json.dumps(asdict(self.overlooked))})
+        metadata = {"kinema_manifest": str(_FORMAT), "root": str(self.root.resolve()), "digest": self.digest}
+        metadata["overlooked"] = json.dumps(asdict(self.overlooked))
+        if self.reading is not None:
+            metadata["labels"] = json.dumps(self.reading.to_plain())
+        schema = _schema(arrow).with_metadata(metadata)
         table = arrow.Table.from_pylist(rows, schema=schema)
         write_atomic(path, lambda file: parquet.write_table(table, file))
 
@@ -256,9 +265,11 @@ class Manifest:
         if not path.is_file():
             raise DataError(f"There is no manifest '{path}'.", "Make one with `kinema scan VIDEOS -o MANIFEST`.")
         try:
-            written, overlooked, rows = _read_json(path) if path.suffix == ".json" else _read_parquet(path)
+            content = _read_json(path) if path.suffix == ".json" else _read_parquet(path)
+            written, rows = content.root, content.rows
             videos = tuple(_from_row(row) for row in rows)
-            missed = Overlooked(**(overlooked or {}))
+            missed = Overlooked(**(content.overlooked or {}))
+            reading = None if content.labels is None else LabelReading.from_plain(content.labels)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 f"'{path}' is not a manifest: {error}.", "Make one with `kinema scan VIDEOS -o MANIFEST`."
@@ -268,7 +279,7 @@ class Manifest:
             beside = path.resolve().parent
             if videos and not root.is_dir() and exists(beside / videos[0].path):
                 root = beside
-        return cls(root=root, videos=videos, overlooked=missed)
+        return cls(root=root, videos=videos, overlooked=missed, reading=reading)
 
 
 def _to_row(video: Video) -> dict[str, Any]:
@@ -288,11 +299,20 @@ def _from_row(row: Mapping[str, Any]) -> Video:
     return Video(**values)
 
 
+class _Content(NamedTuple):
+    """A manifest's file: the root, what was overlooked, how the labels were read, and the rows."""
+
+    root: str
+    overlooked: Any
+    labels: Any
+    rows: Any
+
+
 def _read_json(path: Path) -> _Content:
     content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict) or content.get("kinema_manifest") != _FORMAT:
         raise ValueError("it does not say that it is one")
-    return content["root"], content.get("overlooked"), content["videos"]
+    return _Content(content["root"], content.get("overlooked"), content.get("labels"), content["videos"])
 
 
 def _read_parquet(path: Path) -> _Content:
@@ -301,8 +321,9 @@ def _read_parquet(path: Path) -> _Content:
     metadata = table.schema.metadata or {}
     if metadata.get(b"kinema_manifest") != str(_FORMAT).encode():
         raise ValueError("it does not say that it is one")
-    overlooked = json.loads(metadata.get(b"overlooked", b"null"))
-    return metadata[b"root"].decode(), overlooked, table.to_pylist(maps_as_pydicts="strict")
+    rows = table.to_pylist(maps_as_pydicts="strict")
+    overlooked, told = (json.loads(metadata.get(name, b"null")) for name in (b"overlooked", b"labels"))
+    return _Content(metadata[b"root"].decode(), overlooked, told, rows)
 
 
 def _pyarrow() -> tuple[Any, Any]:

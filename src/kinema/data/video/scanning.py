@@ -15,7 +15,8 @@ from pathlib import Path
 
 from kinema.core.errors import DataError
 from kinema.core.files import storage_error
-from kinema.data.layouts.folder import LABELS, apply_labels
+from kinema.data.labels import LABELS
+from kinema.data.layouts.folder import labelled_videos
 from kinema.data.video.files import EXTENSIONS, is_passing, status
 from kinema.data.video.finding import counted, unlisted, videos_below
 from kinema.data.video.manifest import Manifest, Overlooked, Video
@@ -46,16 +47,19 @@ def scan(
             caller that saves the result deletes it.
 
     Returns:
-        A manifest with the videos in order of their paths, labelled as :mod:`kinema.data.layouts.folder` says, and with
-        what was not looked at. Folders that cannot be listed are named in a warning too.
+        A manifest with the videos in order of their paths, labelled as :mod:`kinema.data.labels` says, and with what
+        was not looked at. Folders that cannot be listed are named in a warning too. Rows of ``labels.csv`` whose files
+        are not there are named in its ``reading``.
 
     Raises:
-        DataError: the folder is missing or cannot be listed, or nothing in it claims to be video.
+        DataError: the folder is missing or cannot be listed, nothing in it claims to be video, or its ``labels.csv``
+            cannot be used.
         StorageError: the journal could not be written.
     """
     folder, paths, missed = _found(root)
     videos = read_videos(folder, paths, workers=workers, progress=progress, previous=previous, journal=journal)
-    return warn_of_unlisted(Manifest(root=folder, videos=apply_labels(folder, videos), overlooked=missed))
+    described, reading = labelled_videos(folder, videos, overlooked=missed)
+    return warn_of_unlisted(Manifest(root=folder, videos=described, overlooked=missed, reading=reading))
 
 
 def warn_of_unlisted(manifest: Manifest) -> Manifest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kinema.core.files import write_text
+from kinema.core.labelling import LabelReading, alike
+from kinema.core.splits import counted, read_split, unknown_splits
 from kinema.data.video.finding import passed_over
 from kinema.data.video.manifest import Manifest
 
@@ -49,7 +52,8 @@ def scan_json(manifest: Manifest, seconds: float) -> dict[str, Any]:
         "links_passed_over": missed.links,
         "special_files": dict(missed.special),
     }
-    return {"videos": len(manifest), **counts, "files": files, **overlooked, "seconds": seconds}
+    told = {"files": files, **overlooked, "labels": labels_json(manifest)}
+    return {"videos": len(manifest), **counts, **told, "seconds": seconds}
 
 
 def not_looked_at(manifest: Manifest) -> list[str]:
@@ -59,6 +63,43 @@ def not_looked_at(manifest: Manifest) -> list[str]:
         manifest: what was found.
     """
     return [*manifest.overlooked.unlisted, *(video.path for video in manifest.videos if video.transient)]
+
+
+def labels_json(manifest: Manifest) -> dict[str, Any]:
+    """What is known of the videos' labels and splits, and what was written that fits none of them.
+
+    Args:
+        manifest: what was found.
+    """
+    read = manifest.reading or LabelReading()
+    videos = manifest.videos
+    return {
+        "origin": read.origin,
+        "table": read.table or None,
+        "encoding": read.encoding or None,
+        "separator": read.separator or None,
+        "classes": len(manifest.classes()),
+        "labelled": sum(video.label is not None for video in videos),
+        "rows": read.rows,
+        "rows_without_video": asdict(read.unmatched),
+        "rows_not_looked_at": asdict(read.unseen),
+        "rows_passed_over": asdict(read.passed_over),
+        "videos_without_row": asdict(read.unlisted),
+        "videos_beside_class_folders": asdict(read.beside),
+        "rows_in_another_spelling": asdict(read.rewritten),
+        "splits": dict(Counter(split for video in videos if (split := read_split(video.split)))),
+        "unknown_splits": dict(unknown_splits(videos)),
+        "why_none": read.why or None,
+        "warnings": _warnings(manifest),
+    }
+
+
+def _warnings(manifest: Manifest) -> list[str]:
+    told = [*(manifest.reading.warnings() if manifest.reading is not None else ()), *alike(manifest.classes())]
+    unknown = unknown_splits(manifest.videos)
+    if unknown:
+        told.append(f"The split of {sum(unknown.values())} videos is none of train, val and test: {counted(unknown)}.")
+    return told
 
 
 def scan_table(manifest: Manifest, worst: int = 20) -> Group:
@@ -89,16 +130,26 @@ def scan_table(manifest: Manifest, worst: int = 20) -> Group:
     unseen = _not_looked_at(manifest)
     if unseen:
         summary.add_row("not looked at", unseen)
-    tables = [summary, *_unlisted_table(manifest, worst)]
+    splits = Counter(split for video in videos if (split := read_split(video.split)))
+    if splits:
+        summary.add_row("splits", Text(_counted(splits, most=8)))
+    read = manifest.reading
+    if read is not None and read.origin == "table":
+        summary.add_row(
+            "labels", Text(f"{read.rows} rows of {read.table}, {read.encoding}, separated by {read.separator}")
+        )
+    told = [*_warnings(manifest), *([read.why] if read is not None and read.why else [])]
+    notes = [Text("Labels"), *(Text(f"- {sentence}") for sentence in told)] if told else []
+    parts: list[Table | Text] = [summary, *_unlisted_table(manifest, worst), *notes]
     broken = [video for video in videos if video.health != "ok"]
     if not broken:
-        return Group(*tables)
+        return Group(*parts)
     listed = Table("file", "health", "reason", title="Not whole", title_justify="left")
     for video in broken[:worst]:
         listed.add_row(video.path, video.health, video.reason)
     if len(broken) > worst:
         listed.caption = f"and {len(broken) - worst} more; --json or -o lists them all"
-    return Group(*tables, listed)
+    return Group(*parts, listed)
 
 
 def _not_looked_at(manifest: Manifest) -> str:
