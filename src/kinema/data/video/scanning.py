@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kinema.core.errors import DataError
-from kinema.core.files import storage_error
+from kinema.core.files import open_plain, storage_error
 from kinema.data.layouts.folder import apply_labels
 from kinema.data.video.files import EXTENSIONS, claims_video, status
 from kinema.data.video.manifest import Manifest, Video
@@ -129,8 +129,8 @@ class _Journal:
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(text)
+            with open_plain(self._path, "ab") as file:
+                file.write(text.encode())
         except OSError as error:
             raise storage_error(self._path, error) from error
 

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Group
 from rich.table import Table
 
-from kinema.core.files import write_text
+from kinema.core.files import csv_cell, write_text
 from kinema.data.video.manifest import Manifest
 
 
@@ -78,6 +78,8 @@ def scan_table(manifest: Manifest, worst: int = 20) -> Group:
 def write_quarantine(manifest: Manifest, path: Path) -> None:
     """Writes the files that are not whole as CSV (path, health, reason), for a person or a script to move or mend.
 
+    A name that a spreadsheet would run as a formula has an apostrophe before it (:func:`kinema.core.files.csv_cell`).
+
     Args:
         manifest: what was found.
         path: where to write.
@@ -88,7 +90,8 @@ def write_quarantine(manifest: Manifest, path: Path) -> None:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(("path", "health", "reason"))
-    writer.writerows((video.path, video.health, video.reason) for video in manifest.videos if video.health != "ok")
+    broken = (video for video in manifest.videos if video.health != "ok")
+    writer.writerows([csv_cell(text) for text in (video.path, video.health, video.reason)] for video in broken)
     write_text(path, text.getvalue())
 
 
