@@ -4,15 +4,16 @@ import ast
 import csv
 import errno
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from kinema.core.errors import RunError, StorageError, UsageError
+from kinema.core.errors import DataError, RunError, StorageError, UsageError
 from kinema.core.files import csv_cell, open_plain, write_new, write_text
 from kinema.core.lock import LOCK, alone
 from kinema.data.clips.store_files import _locked
-from kinema.data.video.manifest import Manifest, Video
+from kinema.data.video.manifest import Manifest, Video, inside_root
 from kinema.data.video.scanning import _Journal
 from kinema.data.video.summary import write_quarantine
 from kinema.searching import grammar
@@ -273,3 +274,62 @@ def test_a_condition_that_would_need_all_memory_is_an_error_of_ours():
     with pytest.raises(UsageError, match=r"--where .* calls 'repeat'; it may call abs") as caught:
         condition(None, "length(repeat('a', 2000000000)) > 1", "window")
     assert "For instance" in caught.value.hint
+
+
+# Files of settings, and manifests
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "method:\n  class_path: strange_module.Evil\n",
+        "method: strange_module.Evil\n",
+        "method.class_path: strange_module.Evil\n",
+        "method:\n  head: strange_module.Evil\n",
+        '{"optimiser": {"class_path": "strange_module.Evil", "init_args": {}}}',
+    ],
+)
+@pytest.mark.parametrize("option", ["--config {}", "--config={}", "--conf {}"])
+def test_a_settings_file_imports_nothing(tmp_path, monkeypatch, capsys, text, option):
+    from kinema import cli
+
+    (tmp_path / "strange_module.py").write_text("class Evil: pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "a.yaml").write_text(text)
+    words = option.format(tmp_path / "a.yaml").split()
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["pretrain", "cpr", str(tmp_path), "--out", str(tmp_path / "run"), "--dry_run", *words])
+    assert caught.value.code == 2
+    assert "nothing was imported" in capsys.readouterr().err
+    assert "strange_module" not in sys.modules
+
+
+@pytest.mark.parametrize("path", ["../outside.mp4", "a/../../b.mp4", "/etc/passwd", "", "a\0b.mp4"])
+@pytest.mark.parametrize("ending", [".json"])
+def test_a_manifest_that_leads_out_of_its_root(tmp_path, path, ending):
+    file = tmp_path / f"manifest{ending}"
+    Manifest(tmp_path, (Video("good.mp4"), Video(path))).write(file)
+    with pytest.raises(DataError, match="which does not lie below the data's folder"):
+        Manifest.read(file)
+
+
+@pytest.mark.parametrize("path", ["a.mp4", "a/b..mp4", "..a/%05d.jpg", "=1.mp4", "a b/-c.mp4"])
+def test_paths_below_a_root(path):
+    assert inside_root(path, "the manifest") == path
+
+
+# Requests
+
+
+@pytest.mark.parametrize("token", [None, "a-token-of-some-letters"])
+@pytest.mark.parametrize("header", [{"Origin": "http://["}, {"Origin": "http://[::1"}, {"Content-Length": "9" * 5000}])
+def test_malformed_headers_are_the_senders_fault(token, header):
+    pytest.importorskip("fastapi", reason="the extra kinema[serve] is not installed")
+    from starlette.datastructures import Headers
+
+    from kinema.serving.guard import Guard
+    from kinema.serving.settings import Settings
+
+    guard = Guard(None, Settings(token=token))
+    refused = guard._refusal(Headers({"host": "127.0.0.1", **header}), "/api/archive")
+    assert refused.status in (403, 413)

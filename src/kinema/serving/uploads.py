@@ -82,7 +82,7 @@ class UploadService:
 
     def _announced(self, request: Request) -> None:
         length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self.limit:
+        if length.isdecimal() and (len(length) > 15 or int(length) > self.limit):
             raise self._too_large()
 
     def _too_large(self) -> RefusedError:
