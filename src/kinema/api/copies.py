@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kinema.core.errors import DataError
-from kinema.core.files import write_text
+from kinema.core.files import csv_cell, write_text
 from kinema.core.progress import Steps
 from kinema.core.splits import part_of, read_split
 from kinema.data import open_data
@@ -98,7 +98,7 @@ class Copies:
         }
 
     def write(self, path: Path) -> None:
-        """Writes the pairs as CSV.
+        """Writes the pairs as CSV; no cell is one that a spreadsheet would run (:func:`kinema.core.files.csv_cell`).
 
         Raises:
             StorageError: it could not be written.
@@ -106,7 +106,9 @@ class Copies:
         text = io.StringIO()
         writer = csv.DictWriter(text, [*Copy.__dataclass_fields__, "across"])
         writer.writeheader()
-        writer.writerows(asdict(pair) | {"across": pair.across} for pair in self.pairs)
+        for pair in self.pairs:
+            cells = asdict(pair) | {"across": pair.across}
+            writer.writerow({name: csv_cell(value) for name, value in cells.items()})
         write_text(path, text.getvalue())
 
     def table(self, most: int = 20) -> Group:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kinema.cli.verbs import VERBS
@@ -39,6 +41,7 @@ def parse(parser: ArgumentParser, given: list[str]) -> Namespace:
     """
     from jsonargparse import ArgumentError
 
+    _check_settings_files(parser, given)
     try:
         return parser.parse_args(given)
     except ArgumentError as error:
@@ -84,3 +87,45 @@ def show_report(report: Any, page: Any) -> None:
     console = Console()
     console.print(table(report), words(report))
     console.print(f"The page: {page}", highlight=False)
+
+
+def _check_settings_files(parser: ArgumentParser, given: list[str]) -> None:
+    """Refuses files of settings that would have a class imported, before the parser reads them: it imports, then asks.
+
+    Raises:
+        UsageError: a file names a class, or another file, where settings belong.
+    """
+    import yaml
+
+    files = [after for word, after in pairwise(given) if _is_config(word)]
+    files += [word.partition("=")[2] for word in given if "=" in word and _is_config(word.partition("=")[0])]
+    for file in files:
+        try:
+            held = yaml.safe_load(file if "\n" in file or ":" in file else Path(file).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError, yaml.YAMLError):
+            continue  # the parser says what is wrong with it
+        if isinstance(held, dict):
+            _check_settings(held, parser.get_defaults().as_dict(), file, set())
+
+
+def _is_config(word: str) -> bool:
+    """Whether it is --config, or the beginning of it that the parser takes for it."""
+    return len(word) > 2 and "--config".startswith(word)
+
+
+def _check_settings(held: Mapping[Any, Any], defaults: Any, file: str, seen: set[int]) -> None:
+    if id(held) in seen:
+        return
+    seen.add(id(held))
+    for key, value in held.items():
+        parts, usual = str(key).split("."), defaults
+        for part in parts:
+            usual = usual.get(part) if isinstance(usual, dict) else None
+        if {"class_path", "init_args"} & set(parts) or (isinstance(usual, dict) and isinstance(value, str)):
+            raise UsageError(
+                f"The settings file '{file}' names a class or another file at '{key}'; nothing was imported.",
+                "Write the settings themselves there, each with its value.",
+            )
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, dict):
+                _check_settings(each, usual, file, seen)

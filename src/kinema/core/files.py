@@ -1,4 +1,4 @@
-"""Atomic writing: a file is there whole or not at all, whatever interrupts the writer."""
+"""Writing: atomically, so that a file is there whole or not at all; and never through a link that lies in its place."""
 
 from __future__ import annotations
 
@@ -7,12 +7,90 @@ import errno
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO, Literal, cast
 
 from kinema.core.errors import StorageError
+
+_SAFE = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK", "O_BINARY"))
+_FLAGS = {
+    "ab": os.O_WRONLY | os.O_CREAT | os.O_APPEND,
+    "a+b": os.O_RDWR | os.O_CREAT | os.O_APPEND,
+    "r+b": os.O_RDWR,
+    "xb": os.O_WRONLY | os.O_CREAT | os.O_EXCL,
+}
+Mode = Literal["ab", "a+b", "r+b", "xb"]
+
+
+def open_plain(path: Path, mode: Mode) -> BinaryIO:
+    """Opens an ordinary file to write into it; everything that is not written atomically is opened here.
+
+    Whoever made the folder may have put a link there, and to write through it would change the file that it leads to.
+
+    Args:
+        path: the file.
+        mode: 'ab' to append, 'a+b' to read too, unbuffered, 'r+b' to change what is there, 'xb' for a new file.
+
+    Raises:
+        StorageError: there is a link at ``path``, or something else that is no ordinary file; it was left alone.
+        OSError: as the system says it, for :func:`storage_error`.
+    """
+    if os.path.islink(path):
+        raise _through_link(path)
+    try:
+        descriptor = os.open(path, _FLAGS[mode] | _SAFE, 0o644)
+    except OSError as error:
+        if error.errno == errno.ELOOP and os.path.islink(path):
+            raise _through_link(path) from error
+        if error.errno == errno.ENXIO:  # a pipe that nobody reads
+            raise _no_file(path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _no_file(path)
+    return cast(BinaryIO, os.fdopen(descriptor, mode.replace("x", "w"), buffering=0 if mode == "a+b" else -1))
+
+
+def write_new(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Writes a file that is not there yet, into a folder that is not complete yet (:func:`write_folder`).
+
+    Args:
+        path: the file.
+        write: is called with the open binary file.
+
+    Raises:
+        OSError: there is something at ``path`` already, or it cannot be written.
+    """
+    with open_plain(path, "xb") as file:
+        write(file)
+
+
+def csv_cell(value: Any) -> Any:
+    """A value for a table of CSV that a person may open with a spreadsheet.
+
+    A text that begins with ``=``, ``+``, ``-``, ``@``, a tab or the end of a line would be run there as a formula; it
+    gets an apostrophe before it, which spreadsheets take for the mark of a text.
+
+    Args:
+        value: of one cell; what is no text is given back as it is.
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else value
+
+
+def _through_link(path: Path) -> StorageError:
+    return StorageError(
+        f"'{path}' is a link, and kinema does not write through links; what it leads to was not changed.",
+        "Find out who put it there, take it away and run the same command again.",
+    )
+
+
+def _no_file(path: Path) -> StorageError:
+    return StorageError(
+        f"'{path}' is not an ordinary file, so nothing was written.", "Take it away and run the same command again."
+    )
 
 
 def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from kinema.core.errors import KinemaError, RunError
-from kinema.core.files import storage_error
+from kinema.core.files import open_plain, storage_error
 
 LOCK = ".kinema.lock"
 """The name of a folder's lock file."""
@@ -29,12 +29,12 @@ def held(place: Path, taken: Callable[[str], KinemaError]) -> Iterator[None]:
 
     Raises:
         KinemaError: ``taken``.
-        StorageError: the file cannot be written.
+        StorageError: the file cannot be written, or there is a link in its place.
     """
     with contextlib.ExitStack() as stack:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            file = stack.enter_context(place.open("a+b", buffering=0))
+            file = stack.enter_context(open_plain(place, "a+b"))
             if _take(file, taken):
                 file.truncate(0)
                 file.write(f"{os.getpid()}\n".encode())

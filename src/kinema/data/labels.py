@@ -67,7 +67,8 @@ def read_labels(
         claims: whether a file's name ends like that of one.
         strict: whether a row that names a file which is not there is an error; otherwise it is one only where no row
             names a file that is there.
-        hidden: whether a path lies where nobody could look, so that its row says nothing false; None where all could be looked at.
+        hidden: whether a path lies where nobody could look, so that its row says nothing false; None where all could be
+            looked at.
 
     Returns:
         Something for each of ``paths``; and how it was read.

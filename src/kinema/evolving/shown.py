@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
+from kinema.core.files import csv_cell
 from kinema.evolving.history import Candidate
 
 WIDTH, LEFT, TOP, HEIGHT, ROW = 760, 210, 40, 240, 20
@@ -52,7 +53,7 @@ def as_csv(found: Sequence[Candidate]) -> str:
     writer.writerow([*COLUMNS, *names])
     for each in found:
         values: list[Any] = ["" if getattr(each, name) is None else getattr(each, name) for name in COLUMNS]
-        writer.writerow([*values, *each.weights.values()])
+        writer.writerow([*(csv_cell(value) for value in values), *each.weights.values()])
     return file.getvalue()
 
 

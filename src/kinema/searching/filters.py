@@ -1,14 +1,17 @@
-"""Checks the user's ``--where``: one condition in the SQL of LanceDB, which cannot escape its brackets."""
+"""Checks the user's ``--where``: one condition in the SQL of LanceDB, which cannot escape its brackets.
+
+What a condition may be made of is in :mod:`kinema.searching.grammar`.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from kinema.core.errors import KinemaError, UsageError
-from kinema.searching import database
+from kinema.searching import database, grammar
 from kinema.searching.layout import VIDEOS, layout_of
 
-MAX_LENGTH, MAX_DEPTH = 10_000, 50
+MAX_LENGTH, MAX_DEPTH = 10_000, grammar.MAX_DEPTH
 """Characters of a condition, and nested brackets, at most."""
 
 _EXAMPLE = "For instance: --where \"label = 'walk' AND duration > 2\"."
@@ -68,3 +71,7 @@ def _check_text(where: str) -> None:
     if inside or depth:
         what = f"a quotation mark ({inside})" if inside else "a bracket"
         raise UsageError(f"{option} leaves {what} open.", _EXAMPLE)
+    try:
+        grammar.check(where)
+    except grammar.GrammarError as error:
+        raise UsageError(f"{option} {error}.", _EXAMPLE) from error

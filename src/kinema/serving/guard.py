@@ -108,7 +108,7 @@ class Guard:
                 403, "origin", "A page of another site asked for this, and may not.", "Open the page itself."
             )
         length = headers.get("content-length", "")
-        if path != "/api/uploads" and length.isdecimal() and int(length) > MOST_BODY:
+        if path != "/api/uploads" and length.isdecimal() and (len(length) > 15 or int(length) > MOST_BODY):
             return RefusedError(413, "too_large", f"The request has more than {MOST_BODY} bytes.", "Ask for less.")
         open_to_all = not path.startswith("/api/") or path == "/api/session"
         if not open_to_all and not admits(self._settings, headers):
@@ -125,7 +125,12 @@ def _foreign(headers: Headers, host: str) -> bool:
     if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         return True
     origin = headers.get("origin")
-    return origin is not None and (origin == "null" or urlsplit(origin).netloc.lower() != host.lower())
+    if origin is None:
+        return False
+    try:
+        return origin == "null" or urlsplit(origin).netloc.lower() != host.lower()
+    except ValueError:  # for instance a bracket that is left open
+        return True
 
 
 def _visit(headers: Headers, path: str) -> bool:

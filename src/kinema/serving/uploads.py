@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio.to_thread
 from starlette.requests import ClientDisconnect, Request
 
+from kinema.core.files import open_plain
 from kinema.data.video.files import EXTENSIONS
 from kinema.data.video.hearing import sound_missing
 from kinema.data.video.manifest import Video
@@ -81,7 +82,7 @@ class UploadService:
 
     def _announced(self, request: Request) -> None:
         length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self.limit:
+        if length.isdecimal() and (len(length) > 15 or int(length) > self.limit):
             raise self._too_large()
 
     def _too_large(self) -> RefusedError:
@@ -94,7 +95,7 @@ class UploadService:
         size = 0
         try:
             async with asyncio.timeout(RECEIVING):
-                with file.open("xb") as out:
+                with open_plain(file, "xb") as out:
                     async for piece in request.stream():
                         size += len(piece)
                         if size > self.limit:

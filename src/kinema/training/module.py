@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from kinema.core.errors import ShapeError
-from kinema.core.files import storage_error
+from kinema.core.files import open_plain, storage_error
 from kinema.core.method import Method, Refreshed
 from kinema.core.seeds import generator_at
 from kinema.training.checkpoints import Checkpoint, Progress
@@ -69,7 +69,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
             if self.runtime.meter is not None:
                 self.runtime.meter.restore(checkpoint.meters["mining"])
         if self.metrics_path.exists():
-            with self.metrics_path.open("r+b") as file:
+            with open_plain(self.metrics_path, "r+b") as file:
                 file.truncate(self.progress.metrics_bytes)
 
     def save(self) -> None:
@@ -225,7 +225,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         plain = {key: None if isinstance(value, float) and not isfinite(value) else value for key, value in row.items()}
         line = (json.dumps(plain, allow_nan=False) + "\n").encode()
         try:
-            with self.metrics_path.open("ab") as file:
+            with open_plain(self.metrics_path, "ab") as file:
                 file.write(line)
         except OSError as error:
             raise storage_error(self.metrics_path, error) from error

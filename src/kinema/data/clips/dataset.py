@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from kinema.core.clips import MotionField, RawClips, RawCompanions, Waveform
 from kinema.core.errors import DataError, VideoError
-from kinema.core.files import storage_error
+from kinema.core.files import open_plain, storage_error
 from kinema.data.clips.companions import NOWHERE
 from kinema.data.clips.sampler import NO_ROOM, ClipRequest
 from kinema.data.clips.store import ClipStore, Windows
@@ -149,8 +149,8 @@ class ClipDataset(Dataset[Clip]):
             line = json.dumps({"row": row, "path": self.store.manifest.videos[row].path, "reason": reason})
             try:
                 self._ledger.parent.mkdir(parents=True, exist_ok=True)
-                with self._ledger.open("a", encoding="utf-8") as file:
-                    file.write(line + "\n")
+                with open_plain(self._ledger, "ab") as file:
+                    file.write(f"{line}\n".encode())
             except OSError as error:
                 raise storage_error(self._ledger, error) from error
         if len(self.failures) > self._budget or len(self.failures) == len(self._rows):

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import DataError
-from kinema.core.files import storage_error, sync_file, sync_folder, write_json
+from kinema.core.files import open_plain, storage_error, sync_file, sync_folder, write_json
 from kinema.data.video.hearing import whole_stretch
 from kinema.data.video.manifest import Manifest
 from kinema.data.workers import Job, run_jobs
@@ -312,6 +312,6 @@ def _locked(path: Path) -> Iterator[None]:
     except ImportError:
         yield
         return
-    with path.open("w") as file:
+    with open_plain(path, "ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

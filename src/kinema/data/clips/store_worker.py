@@ -12,6 +12,7 @@ from typing import IO, Any
 from numpy.typing import NDArray
 
 from kinema.core.errors import KinemaError
+from kinema.core.files import open_plain
 from kinema.data.clips.store_files import UNKNOWN, Entry
 from kinema.data.video.decoding import decode_chunks
 from kinema.data.video.files import why_other
@@ -88,8 +89,8 @@ def main(arguments: list[str]) -> None:
     """Serves until standard input ends."""
     folder, number, short_side, motion = Path(arguments[0]), int(arguments[1]), int(arguments[2]), arguments[3] == "1"
     with ExitStack() as files:
-        rgb, fields = (files.enter_context((folder / f"{number}.{end}").open("ab")) for end in ("rgb", "motion"))
-        sounds = files.enter_context((folder / f"{number}.sound").open("ab")) if arguments[4] == "1" else None
+        rgb, fields = (files.enter_context(open_plain(folder / f"{number}.{end}", "ab")) for end in ("rgb", "motion"))
+        sounds = files.enter_context(open_plain(folder / f"{number}.sound", "ab")) if arguments[4] == "1" else None
         serve(lambda job: store_video(job, number, short_side, motion, rgb, fields, sounds))
 
 

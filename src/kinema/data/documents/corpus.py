@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import StorageError
-from kinema.core.files import write_folder
+from kinema.core.files import write_folder, write_new
 from kinema.core.spans import Cut
 from kinema.data.documents.splitting import sentences
 from kinema.data.documents.table import Documents
@@ -135,13 +136,16 @@ def _bounds(lengths: Iterable[list[int]]) -> tuple[NDArray[np.int64], NDArray[np
 
 def _write(folder: Path, encoded: Iterator[tuple[NDArray[np.int32], list[int]]]) -> None:
     lengths = []
-    with (folder / "ids").open("wb") as file:
+
+    def write_ids(file: BinaryIO) -> None:
         for ids, each in encoded:
             file.write(ids.astype("<i4").tobytes())
             lengths.append(each)
+
+    write_new(folder / "ids", write_ids)
     bounds, pieces = _bounds(lengths)
-    np.save(folder / "bounds.npy", bounds)
-    np.save(folder / "pieces.npy", pieces)
+    write_new(folder / "bounds.npy", lambda file: np.save(file, bounds))
+    write_new(folder / "pieces.npy", lambda file: np.save(file, pieces))
 
 
 def _opened(folder: Path) -> TokenCorpus | None:

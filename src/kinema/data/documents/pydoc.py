@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kinema.core.errors import DataError
-from kinema.core.files import write_folder
+from kinema.core.files import write_folder, write_new
 from kinema.data.documents.reading import read_documents
 from kinema.data.documents.splitting import count_words
 from kinema.data.labels import LABELS
@@ -88,10 +88,14 @@ def _write(place: Path, documents: dict[str, str]) -> None:
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(("path", "label", "source"))
     for name, text in documents.items():
-        (place / f"{name}.txt").write_text(text, encoding="utf-8", newline="\n")
+        _write_text(place / f"{name}.txt", text)
         package = name.split(".")[0]
         writer.writerow((f"{name}.txt", package, name if package == _TOPICS else package))
-    (place / LABELS).write_text(lines.getvalue(), encoding="utf-8")
+    _write_text(place / LABELS, lines.getvalue())
+
+
+def _write_text(file: Path, text: str) -> None:
+    write_new(file, lambda out: out.write(text.encode()))
 
 
 def _documents(library: Path) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal, NamedTuple
 
 from kinema.core.errors import DataError
@@ -25,6 +25,25 @@ from kinema.data.video.files import exists
 Health = Literal["ok", "partial", "unreadable"]
 _FORMAT = 1
 _COLUMNS = ("label", "source", "split", "health")
+
+
+def inside_root(name: str, where: str) -> str:
+    """The path of a file below its data's root, as a file of somebody else gives it.
+
+    Args:
+        name: the path.
+        where: what names it, for the message: "the manifest 'm.json'".
+
+    Raises:
+        DataError: it is empty or absolute, or leads out of the root with '..'.
+    """
+    parts = PurePath(name).parts
+    if not parts or "\0" in name or PurePath(name).anchor or name.startswith("/") or ".." in parts:
+        raise DataError(
+            f"{where[:1].upper()}{where[1:]} names '{name[:200]}', which does not lie below the data's folder.",
+            "Give paths below that folder, without '..' and not from the root of the disk.",
+        )
+    return name
 
 
 @dataclass(frozen=True)
@@ -260,7 +279,7 @@ class Manifest:
                 gone, the manifest's own folder when the first video lies there.
 
         Raises:
-            DataError: the file is missing, or is no manifest.
+            DataError: the file is missing, is no manifest, or names a file outside of the root.
         """
         if not path.is_file():
             raise DataError(f"There is no manifest '{path}'.", "Make one with `kinema scan VIDEOS -o MANIFEST`.")
@@ -274,6 +293,8 @@ class Manifest:
             raise DataError(
                 f"'{path}' is not a manifest: {error}.", "Make one with `kinema scan VIDEOS -o MANIFEST`."
             ) from error
+        for video in videos:
+            inside_root(video.path, f"the manifest '{path}'")
         if root is None:
             root = Path(written)
             beside = path.resolve().parent

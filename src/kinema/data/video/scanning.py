@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kinema.core.errors import DataError
-from kinema.core.files import storage_error
+from kinema.core.files import open_plain, storage_error
 from kinema.data.labels import LABELS
 from kinema.data.layouts.folder import labelled_videos
 from kinema.data.video.files import EXTENSIONS, is_passing, status
@@ -154,8 +154,8 @@ class _Journal:
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(text)
+            with open_plain(self._path, "ab") as file:
+                file.write(text.encode())
         except OSError as error:
             raise storage_error(self._path, error) from error
 

@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from kinema.core.files import write_text
+from kinema.core.files import csv_cell, write_text
 from kinema.core.labelling import LabelReading, alike
 from kinema.core.splits import counted, read_split, unknown_splits
 from kinema.data.video.finding import passed_over
@@ -178,6 +178,8 @@ def _unlisted_table(manifest: Manifest, worst: int) -> list[Table]:
 def write_quarantine(manifest: Manifest, path: Path) -> None:
     """Writes the files that are not whole as CSV (path, health, reason), for a person or a script to move or mend.
 
+    A name that a spreadsheet would run as a formula has an apostrophe before it (:func:`kinema.core.files.csv_cell`).
+
     Args:
         manifest: what was found.
         path: where to write.
@@ -188,7 +190,8 @@ def write_quarantine(manifest: Manifest, path: Path) -> None:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(("path", "health", "reason"))
-    writer.writerows((video.path, video.health, video.reason) for video in manifest.videos if video.health != "ok")
+    broken = (video for video in manifest.videos if video.health != "ok")
+    writer.writerows([csv_cell(text) for text in (video.path, video.health, video.reason)] for video in broken)
     write_text(path, text.getvalue())
 
 
