@@ -69,14 +69,14 @@ def test_open_data(class_folder, tmp_path):
 
 
 def test_a_listed_file_that_is_no_video_is_named(tmp_path, caplog):
-    names = ["poster.png", *(f"{n}.mjpeg" for n in range(5))]
+    names = ["poster.png", *(f"{n}.heic" for n in range(5))]
     for name in names:
         (tmp_path / name).touch()
     labels(tmp_path, "path,label\n1.mp4,a\n" + "".join(f"{name},b\n" for name in names))
     assert [v.label for v in apply_labels(tmp_path, videos("1.mp4"))] == ["a"]
     assert "labels.csv', column 'path': 6 of 7 files are passed over" in caplog.text
-    assert "'poster.png' (line 3), '0.mjpeg' (line 4)" in caplog.text
-    assert "'3.mjpeg' (line 7) and 1 more. Rename them" in caplog.text
+    assert "'poster.png' (line 3), '0.heic' (line 4)" in caplog.text
+    assert "'3.heic' (line 7) and 1 more. Rename them" in caplog.text
 
 
 def test_a_listed_video_that_was_not_asked_for_is_not_named(tmp_path, caplog):

@@ -29,7 +29,7 @@ def read(root, content, *paths, encoding="utf-8", strict=True):
     (root / "labels.csv").write_bytes(content.encode(encoding))
     paths = paths or ("a.mp4", "b.mp4", "c.mp4")
     videos, reading = labelled_videos(root, [Video(path) for path in paths], strict=strict)
-    return Manifest(root, videos, reading)
+    return Manifest(root, videos, reading=reading)
 
 
 def said(manifest):
@@ -208,7 +208,7 @@ def test_a_stray_file_leaves_the_class_folders_their_labels(tmp_path):
     videos, reading = labelled_videos(tmp_path, [Video(path) for path in (*inside, "motion.mp4")])
     assert [video.label for video in videos] == [*"AAAAAABBBBBB", None]
     assert reading.beside.first == ("motion.mp4",)
-    manifest = Manifest(tmp_path, videos, reading)
+    manifest = Manifest(tmp_path, videos, reading=reading)
     sides = trained_and_tested(manifest, None, None, "linear")
     assert len(sides.training) + sum(map(len, sides.test.values())) == 12
     assert any("'motion.mp4'" in sentence for sentence in labels_json(manifest)["warnings"])
@@ -229,7 +229,7 @@ def test_why_there_are_no_labels(tmp_path, content, paths, why):
     videos, reading = labelled_videos(tmp_path, [Video(path) for path in paths])
     assert reading.why.startswith(why)
     with pytest.raises(DataError) as caught:
-        trained_and_tested(Manifest(tmp_path, videos, reading), None, None, "linear")
+        trained_and_tested(Manifest(tmp_path, videos, reading=reading), None, None, "linear")
     assert why in caught.value.message
 
 
