@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kinema.cli.terminal import make_parser, parse, print_json
 from kinema.core.errors import MissingExtraError, UsageError
-
-if TYPE_CHECKING:
-    pass
 
 TOKEN = "KINEMA_TOKEN"
 
@@ -21,11 +18,15 @@ def run(given: list[str]) -> int:
     parser = make_parser("serve")
     parser.add_argument("run", type=str, help="the run's folder, or an exported one")
     parser.add_argument("--table", type=str | None, default=None, help="where the table is; RUN/index by default")
+    parser.add_argument(
+        "--videos", type=str | None, default=None, help="the folder the videos lie in; the table's own by default"
+    )
     parser.add_argument("--host", type=str, default="127.0.0.1", help="the address; another than this needs a token")
     parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one")
     parser.add_argument("--token", type=str | None, default=None, help=f"a secret of 16 letters or more; or {TOKEN}")
     parser.add_argument("--name", type=str, nargs="+", default=[], help="further names that it is asked by")
     parser.add_argument("--upload_mib", type=int, default=256, help="the size of a clip that is brought, at most")
+    parser.add_argument("--connections", type=int, default=64, help="that one address may hold open, at most")
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
     args = parse(parser, given)
@@ -34,26 +35,32 @@ def run(given: list[str]) -> int:
     from kinema.serving.settings import Settings
 
     token = args.token or os.environ.get(TOKEN) or None
-    settings = Settings(args.host, token, tuple(args.name), args.upload_mib)
+    settings = Settings(args.host, token, tuple(args.name), args.upload_mib, connections=args.connections)
     try:
         import uvicorn
     except ImportError as error:
         raise MissingExtraError("uvicorn", "serve") from error
     from kinema import serving
+    from kinema.serving.connections import limited_protocol
 
     listening = _listen(args.host, args.port)
     with listening:
-        made = serving.app(args.run, table=args.table, view=args.view, settings=settings, device=args.device)
+        options = {"table": args.table, "videos": args.videos, "view": args.view, "device": args.device}
+        made = serving.app(args.run, settings=settings, **options)
         now = made.state.archive.snapshot()
         url = f"http://{_shown(args.host)}:{listening.getsockname()[1]}/"
         if args.json:
-            print_json({"url": url, "videos": now.videos.num_rows, "windows": now.windows})
+            print_json({"url": url, "videos": now.videos.num_rows, "windows": now.windows, "root": str(now.root)})
         else:
             print(f"{now.videos.num_rows} videos, {now.windows} windows: {url}   (Ctrl-C ends it)")
+            print(f"Videos are played from '{now.root}'{'' if now.root.is_dir() else ', which is not there'}.")
             if token is not None:
                 print("The page asks for the token.")
         sys.stdout.flush()
-        server = uvicorn.Server(uvicorn.Config(made, log_level="warning", server_header=False, timeout_keep_alive=10))
+        config = uvicorn.Config(
+            made, http=limited_protocol(settings), log_level="warning", server_header=False, timeout_keep_alive=10
+        )
+        server = uvicorn.Server(config)
         try:
             server.run(sockets=[listening])
         except KeyboardInterrupt:  # how it is meant to end

@@ -24,6 +24,7 @@ def app(
     run: str | Path | Model,
     *,
     table: str | Path | None = None,
+    videos: str | Path | None = None,
     view: str | None = None,
     settings: Settings | None = None,
     device: str | None = None,
@@ -33,6 +34,7 @@ def app(
     Args:
         run: a run's folder, an exported folder, or the model that made the table.
         table: where it is; RUN/index by default.
+        videos: the folder that the videos lie in; by default the one that the table records.
         view: which view's encoder of a run; by default the one it is for.
         settings: access and limits (:class:`kinema.serving.settings.Settings`); by default for this machine
             alone.
@@ -41,7 +43,7 @@ def app(
     Raises:
         MissingExtraError: fastapi or lancedb is not installed.
         UsageError: settings that would let strangers in.
-        DataError: there is no table, or it is another encoder's.
+        DataError: there is no table, it is another encoder's, or it records a folder that holds more than videos.
     """
     try:
         import fastapi  # noqa: F401 - to say in our words that it is missing
@@ -49,7 +51,7 @@ def app(
         raise MissingExtraError("fastapi", "serve") from error
     from kinema.serving.application import build
 
-    return build(run, table=table, view=view, settings=settings, device=device)
+    return build(run, table=table, videos=videos, view=view, settings=settings, device=device)
 
 
 __all__ = ["app"]

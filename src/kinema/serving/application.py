@@ -33,6 +33,7 @@ def build(
     run: str | Path | Model,
     *,
     table: str | Path | None = None,
+    videos: str | Path | None = None,
     view: str | None = None,
     settings: Settings | None = None,
     device: str | None = None,
@@ -47,7 +48,7 @@ def build(
             f"kinema serve is for videos, and {model.name} reads {model.unit}.",
             'Documents are searched with: kinema search RUN "a text"',
         )
-    archive = Archive(model, uri)
+    archive = Archive(model, uri, None if videos is None else Path(videos))
     queries = QueryService(archive, settings, device)
     uploads = UploadService(queries)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from kinema.core.errors import DataError, UsageError
 from kinema.data.clips.reader import Model
 from kinema.data.video.manifest import Video
 from kinema.searching import database
@@ -93,14 +95,20 @@ class Archive:
     Args:
         model: the encoder that made it, or one of the same space (:mod:`kinema.searching.spaces`).
         uri: where the table is.
+        videos: the folder that the videos lie in; None for the one that the table records.
 
     Raises:
-        DataError: there is no table, or another encoder made it.
+        DataError: there is no table, or another encoder made it; or the folder that it records holds the whole disk or
+            a person's whole home.
+        UsageError: ``videos`` is no folder.
         StorageError: it cannot be read.
     """
 
-    def __init__(self, model: Model, uri: str) -> None:
+    def __init__(self, model: Model, uri: str, videos: Path | None = None) -> None:
         self.model, self.uri = model, uri
+        if videos is not None and not videos.is_dir():
+            raise UsageError(f"There is no folder '{videos}'.", "Give the folder that the videos lie in with --videos.")
+        self._videos = None if videos is None else videos.resolve()
         self._table = database.require_table(uri)
         with database.storage_errors(uri):
             self.made = read_settings(self._table, uri)
@@ -109,7 +117,7 @@ class Archive:
         self._looked = 0.0
         self._snapshot: Snapshot | None = None
         self._thumbnails: dict[tuple[int, str, int | None], bytes] = {}
-        self.snapshot()
+        _check_root(self.snapshot().root, given=videos is not None)
 
     @property
     def table(self) -> Any:
@@ -131,7 +139,7 @@ class Archive:
             if self._snapshot is None or self._table.version != self._snapshot.version:
                 made = read_settings(self._table, self.uri)
                 check_settings(made, replace(self.made, length=made.length, stride=made.stride), self.uri)
-                self._snapshot = _taken(self._table)
+                self._snapshot = _taken(self._table, self._videos or root_of_table(self._table))
                 self._thumbnails.clear()
             self._looked = now
             return self._snapshot
@@ -261,7 +269,22 @@ def chosen(now: Snapshot, name: str, values: Sequence[Any]) -> str:
     return f"({' OR '.join(parts)})" if parts else "true"
 
 
-def _taken(table: Any) -> Snapshot:
+def _check_root(root: Path, *, given: bool) -> None:
+    """Refuses a folder that only the table names, and that holds more than videos: a stranger may have written it.
+
+    Raises:
+        DataError: it is such a folder.
+    """
+    home = Path(os.path.expanduser("~"))
+    wide = not root.is_absolute() or len(root.parts) < 2 or home.is_relative_to(root)
+    if wide and not given:
+        raise DataError(
+            f"The table says that its videos lie in '{root}', which is more than a folder of videos.",
+            "If you made this table, give the folder yourself: kinema serve RUN --videos DIR.",
+        )
+
+
+def _taken(table: Any, root: Path) -> Snapshot:
     """Reads what a version of the table holds."""
     import pyarrow.types as kinds
 
@@ -279,7 +302,7 @@ def _taken(table: Any) -> Snapshot:
             columns[field.name] = "text" if kinds.is_string(field.type) else "number"
     return Snapshot(
         version=table.version,
-        root=root_of_table(table),
+        root=root,
         rows=rows,
         windows=rows - videos.num_rows,
         centre=centre_of(table),

@@ -19,7 +19,16 @@ LOG = logging.getLogger("kinema.serving")
 
 _QUOTED = re.compile(r"'[^'\n]*/([^'/\n]*)'")
 _BARE = re.compile(r"(?<![\w.:/<])/(?:[^\s/'\"`:;,)]+/)+([^\s/'\"`:;,)]*)")
-_KINDS = {400: "usage", 401: "token", 403: "refused", 404: "missing", 405: "usage", 413: "too_large", 422: "usage"}
+_KINDS = {
+    400: "usage",
+    401: "token",
+    403: "refused",
+    404: "missing",
+    405: "usage",
+    408: "slow",
+    413: "too_large",
+    422: "usage",
+}
 
 
 class RefusedError(KinemaError):

@@ -17,7 +17,8 @@ import anyio.to_thread
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from kinema.data.video.files import is_pictures
+from kinema.data.video.files import claims_video, is_pictures
+from kinema.data.video.manifest import Video
 from kinema.serving.failures import RefusedError, missing
 
 PIECE = 256 * 1024
@@ -72,12 +73,36 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
     return joined
 
 
+def open_video(root: Path, video: Video) -> tuple[int, os.stat_result]:
+    """Opens a video of the table: a file that ends like a video, is below the folder, and is the one that was indexed.
+
+    A table says of itself what its videos are; one that a stranger made may name any file of this machine.
+
+    Args:
+        root: the folder of the videos.
+        video: what the table knows of it.
+
+    Returns:
+        A descriptor, to be closed by the caller, and the status of its file.
+
+    Raises:
+        RefusedError: 403, its name ends otherwise; 409, its size or time is another; see :func:`open_below`.
+    """
+    if not is_pictures(Path(video.path)) and not claims_video(video.path):
+        raise RefusedError(403, "refused", "This file does not end like a video.")
+    descriptor, found = open_below(root, video.path)
+    if (found.st_size, found.st_mtime_ns) != (video.size, video.mtime_ns):
+        os.close(descriptor)
+        raise RefusedError(409, "changed", "This video has changed since it was indexed.", "Run kinema embed again.")
+    return descriptor, found
+
+
 def open_below(root: Path, name: str) -> tuple[int, os.stat_result]:
-    """Opens a video of the table, which must really be below the table's folder.
+    """Opens a file that must really be below a folder.
 
     Args:
         root: that folder.
-        name: the video's path below it, as the table has it.
+        name: the file's path below it, as the table has it.
 
     Returns:
         A descriptor, to be closed by the caller, and the status of its file.
@@ -107,20 +132,20 @@ def open_below(root: Path, name: str) -> tuple[int, os.stat_result]:
     return descriptor, found
 
 
-def send_file(root: Path, name: str, *, wanted: str | None, unless: str | None, head: bool) -> Response:
+def send_file(root: Path, video: Video, *, wanted: str | None, unless: str | None, head: bool) -> Response:
     """A video of the table as an answer.
 
     Args:
-        root: the table's folder.
-        name: the video's path below it.
+        root: the folder of the videos.
+        video: what the table knows of it.
         wanted: the Range header.
         unless: the If-Range header: the range counts only if the file is still that one.
         head: whether only the headers are requested.
 
     Raises:
-        RefusedError: see :func:`open_below` and :func:`byte_range`.
+        RefusedError: see :func:`open_video` and :func:`byte_range`.
     """
-    descriptor, found = open_below(root, name)
+    descriptor, found = open_video(root, video)
     size = found.st_size
     tag = f'"{found.st_mtime_ns:x}-{size:x}"'
     headers = {
@@ -142,8 +167,8 @@ def send_file(root: Path, name: str, *, wanted: str | None, unless: str | None, 
     status = 200 if part is None else 206
     if head:
         os.close(descriptor)
-        return Response(None, status, headers, media_type(name))
-    return _Sending(descriptor, begin, end, status, headers, media_type(name))
+        return Response(None, status, headers, media_type(video.path))
+    return _Sending(descriptor, begin, end, status, headers, media_type(video.path))
 
 
 class _Sending(StreamingResponse):

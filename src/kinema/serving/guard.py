@@ -8,6 +8,7 @@ for it, since a browser's picture or video element can send nothing else.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import http.cookies
@@ -96,7 +97,9 @@ class Guard:
             body = error_body(refusal.kind, refusal.message, refusal.hint)
             await JSONResponse(body, refusal.status, refusal.headers)(scope, receive, dressed)
             return
-        await self._app(scope, receive if path == "/api/uploads" else _bounded(receive), dressed)
+        if path != "/api/uploads":
+            receive = _bounded(receive, self._settings.body_seconds)
+        await self._app(scope, receive, dressed)
 
     def _refusal(self, headers: Headers, path: str) -> RefusedError | None:
         host = headers.get("host", "")
@@ -138,13 +141,21 @@ def _visit(headers: Headers, path: str) -> bool:
     return headers.get("sec-fetch-mode") == "navigate" and not path.startswith("/api/")
 
 
-def _bounded(receive: Receive) -> Receive:
-    """A body that ends in an error where it is longer than it may be, whatever its headers said."""
-    size = 0
+def _bounded(receive: Receive, seconds: float) -> Receive:
+    """A body that ends in an error where it comes too slowly, or is longer than it may be whatever its headers said."""
+    size, whole = 0, False
+    end = asyncio.get_running_loop().time() + seconds
 
     async def counted() -> Message:
-        nonlocal size
-        message = await receive()
+        nonlocal size, whole
+        if whole:  # what comes now is that the client has gone, for which an answer may wait
+            return await receive()
+        try:
+            async with asyncio.timeout_at(end):
+                message = await receive()
+        except TimeoutError as error:
+            raise HTTPException(408, f"The request did not come within {seconds:g} s") from error
+        whole = not message.get("more_body", False)
         size += len(message.get("body", b""))
         if size > MOST_BODY:
             raise HTTPException(413, f"The request has more than {MOST_BODY} bytes")

@@ -27,7 +27,7 @@ from kinema.data.video.manifest import Video
 from kinema.searching.query import read_query
 from kinema.serving.archive import Archive
 from kinema.serving.failures import RefusedError, missing
-from kinema.serving.footage import open_below
+from kinema.serving.footage import open_video
 from kinema.serving.settings import Settings
 
 MOST_QUERIES = 2048
@@ -138,17 +138,13 @@ class QueryService:
         """An indexed video, one of its windows, or any stretch of it.
 
         Raises:
-            RefusedError: 404, there is none; 403, its file is elsewhere; see :meth:`encode`.
+            RefusedError: 404, there is none; see :func:`~kinema.serving.footage.open_video` and :meth:`encode`.
         """
         if stretch is None:
             return await self.read(lambda: self.find(name if frame is None else f"{name}@{frame}"))
         root, video = await self.read(lambda: (self.archive.snapshot().root, self.archive.known(name)))
-        descriptor, found = await self.read(lambda: open_below(root, video.path))
+        descriptor, _ = await self.read(lambda: open_video(root, video))
         with open(descriptor, "rb"):
-            if (found.st_size, found.st_mtime_ns) != (video.size, video.mtime_ns):
-                raise RefusedError(
-                    409, "changed", "This video has changed since it was indexed.", "Run kinema embed again."
-                )
             return await self.encode(root / video.path, video, stretch, video.path, video.path)
 
     def find(self, name: str) -> EncodedQuery:

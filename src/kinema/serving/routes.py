@@ -156,10 +156,10 @@ def _footage(router: APIRouter, queries: QueryService) -> None:
     @router.head("/videos/{video}/file", response_class=Response, responses=whole, include_in_schema=False)
     async def file(video: VideoId, request: Request) -> Response:
         """The video itself, or the range of bytes that is asked for."""
-        now = await queries.read(archive.snapshot)
-        name, headers = now.about(video)["video"], request.headers
+        root = (await queries.read(archive.snapshot)).root
+        known, headers = await queries.read(lambda: archive.known(video)), request.headers
         wanted, unless, head = headers.get("range"), headers.get("if-range"), request.method == "HEAD"
-        return await queries.read(lambda: send_file(now.root, name, wanted=wanted, unless=unless, head=head))
+        return await queries.read(lambda: send_file(root, known, wanted=wanted, unless=unless, head=head))
 
 
 def _queries(router: APIRouter, queries: QueryService, uploads: UploadService) -> None:
@@ -186,7 +186,7 @@ def _queries(router: APIRouter, queries: QueryService, uploads: UploadService) -
 
 
 _UPLOAD_FAILURES: dict[int | str, str] = {
-    408: f"the clip did not come within {RECEIVING:g} s",
+    408: f"the clip took more than {RECEIVING:g} s to come, or paused for long",
     415: "the clip cannot be read as video",
     507: "the server's disk is full",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import socket
 from dataclasses import dataclass
 
@@ -23,7 +24,11 @@ class Settings:
         upload_mib: the size of an uploaded clip at most.
         query_seconds: how much of a video a query may be, in seconds.
         waiting: queries that may wait to be encoded; more are refused with status 503.
-        uploads: clips that are received and checked at once.
+        uploads: clips that are checked at once.
+        connections: that one address may hold open. A proxy is one address.
+        head_seconds: within which the head of a request must have come.
+        body_seconds: within which the body of a request must have come, uploads aside.
+        stall_seconds: for which a client may take nothing of an answer.
     """
 
     host: str = "127.0.0.1"
@@ -33,6 +38,10 @@ class Settings:
     query_seconds: float = 600.0
     waiting: int = 256
     uploads: int = 4
+    connections: int = 64
+    head_seconds: float = 10.0
+    body_seconds: float = 20.0
+    stall_seconds: float = 120.0
 
     def __post_init__(self) -> None:
         if self.token is not None and (len(self.token) < LEAST_TOKEN or not _plain(self.token)):
@@ -45,11 +54,12 @@ class Settings:
                 f"Others could reach '{self.host}' and see every video that is indexed, so a token is needed.",
                 "Set KINEMA_TOKEN or give --token, or stay on this machine with --host 127.0.0.1.",
             )
-        for name, value in (("upload_mib", self.upload_mib), ("waiting", self.waiting), ("uploads", self.uploads)):
-            if value < 1:
-                raise UsageError(f"{name} is {value}; it must be at least 1.")
-        if not self.query_seconds > 0:
-            raise UsageError(f"query_seconds is {self.query_seconds}; it must be above 0.")
+        for name in ("upload_mib", "waiting", "uploads", "connections"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        for name in ("query_seconds", "head_seconds", "body_seconds", "stall_seconds"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be above 0.")
 
     def knows(self, host: str) -> bool:
         """Whether a request's Host header names this server; otherwise a page elsewhere has bent a name to it.

@@ -12,6 +12,9 @@ from kinema.serving.queries import NAME, EncodedQuery
 
 VIDEO = r"^[0-9a-f]{20}$"
 Seconds = Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]
+Column = Annotated[str, Field(max_length=200)]
+Value = Annotated[str, Field(max_length=1000)] | int | float | bool | None
+Values = Annotated[list[Value], Field(max_length=200)]
 Corner = Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]
 
 
@@ -157,7 +160,7 @@ class SearchRequest(Shape):
     over: Literal["windows", "videos"] = "windows"
     others: bool = Field(default=False, description="leave the query's own video out")
     where: str | None = Field(default=None, max_length=10_000, description="a condition on the columns, in SQL")
-    fields: dict[str, list[str | int | float | bool | None]] = Field(
+    fields: dict[Column, Values] = Field(
         default_factory=dict, max_length=50, description="columns with the values of which one must be there"
     )
     lasso: Lasso | None = None
