@@ -85,6 +85,21 @@ def test_collapse_watch_forgives_and_does_not_judge_unasked():
         watch.look(8, judge=True)
 
 
+def test_a_network_that_moves_does_not_hide_a_collapse():
+    watch = CollapseWatch(least=1.5, rows=64, patience=1)
+    drifting = many_ways(8)
+    for direction in drifting:
+        watch.add(direction.expand(8, 8))
+    with pytest.raises(TrainingError, match=r"of a batch is 1\.00"):
+        watch.look(8, judge=True)
+
+
+def test_a_batch_of_one_says_nothing():
+    watch = CollapseWatch(least=1.5, rows=64, patience=1)
+    watch.add(one_way(1))
+    assert watch.look(1, judge=True) is None
+
+
 def test_collapse_watch_is_resumed_exactly():
     watch = CollapseWatch(least=1.5, rows=16, patience=2)
     watch.add(many_ways(5))

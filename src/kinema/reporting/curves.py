@@ -47,7 +47,7 @@ def curves(report: Report) -> Curves:
             charts += _charts(tracked.title, measured, tracked.metric, tracked.unit, share)
         untracked += [] if measured or not protocol.untracked else [protocol.untracked]
     charts += _charts(
-        "Effective rank", named, "effective_rank", "directions that the projections use; near 1 means collapse"
+        "Effective rank", named, "effective_rank", "directions that a batch's projections use; near 1 means collapse"
     )
     return Curves(tuple(charts), len(recipes) < len(report.runs), tuple(untracked))
 

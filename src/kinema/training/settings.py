@@ -125,7 +125,7 @@ class Recipe:
         seed: decides initialisation, order, cuts and augmentations.
         precision: Lightning's name: '32-true', 'bf16-mixed', '16-mixed'.
         checkpoint_seconds: time between two checkpoints inside an epoch.
-        collapse_rank: effective rank of the projections below which training counts as collapsed.
+        collapse_rank: effective rank of the projections of a batch below which training counts as collapsed.
         weights: a file that encoders start from in place of random values, where no phase has learnt one yet. Encoders
             that the file does not fit, of another view, start at random.
     """

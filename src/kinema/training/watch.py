@@ -106,8 +106,11 @@ class FiniteWatch:
 class CollapseWatch:
     """Keeps the latest projections and stops a run whose projections all point one way.
 
+    Each batch is judged by itself: a network that moves gives batches of different steps different directions, even
+    where it maps everything in a batch to one point.
+
     Args:
-        rows: projections that each check uses.
+        rows: projections that each check uses, of whole batches.
         least: effective rank below which the representation counts as collapsed.
         patience: looks in a row that must say so; a network's first steps may look like a collapse.
     """
@@ -132,21 +135,25 @@ class CollapseWatch:
         self._projections, self.low = list(state["kept"]), int(state["low"])  # type: ignore[call-overload]
 
     def look(self, step: int, judge: bool) -> float | None:
-        """The effective rank now, None where no projection was seen; with ``judge``, counts towards a verdict.
+        """The effective rank within a batch now, the mean of the latest; with ``judge``, it counts towards a verdict.
+
+        Returns:
+            The rank, at most the rows of a batch; None where no batch of two rows or more was seen.
 
         Raises:
             TrainingError: the rank has been too low too often.
         """
-        if not self._projections:
+        ranks = [float(effective_rank(z)) for z in self._projections if len(z) > 1]
+        if not ranks:
             return None
-        rank = float(effective_rank(torch.cat(self._projections)))
+        rank = sum(ranks) / len(ranks)
         if not judge:
             return rank
         self.low = self.low + 1 if rank < self.least else 0
         if self.low >= self.patience:
             raise TrainingError(
-                f"The representation has collapsed: at step {step} the effective rank of the projections is "
-                f"{rank:.2f}, below {self.least}.",
+                f"The representation has collapsed: at step {step} the effective rank of the projections of a batch "
+                f"is {rank:.2f}, below {self.least}.",
                 "Everything looks alike to the network. Try a lower optimiser.lr, a larger batch or queue, stronger "
                 "augmentation, or lower collapse_rank if this is what you want.",
             )
