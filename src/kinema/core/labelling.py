@@ -94,35 +94,35 @@ class LabelReading:
 
     def warnings(self) -> tuple[str, ...]:
         """What a person who uses the data should know of it, a sentence each."""
-        told = []
+        sentences = []
         if self.guessed:
-            told.append(
+            sentences.append(
                 f"{self.table} is not UTF-8 and was read as {self.encoding}; check its names with accents, or save "
                 "it as UTF-8."
             )
         if self.unmatched.count:
             those = f", {self.held_out} of them for validation or test" if self.held_out else ""
-            told.append(
+            sentences.append(
                 f"{self._table('names', 'name')} {self.unmatched.count} {self.noun} that are not there{those}: "
                 f"{self.unmatched}."
             )
         if self.unseen.count:
-            told.append(
+            sentences.append(
                 f"{self.table} names {self.unseen.count} {self.noun} in folders that could not be listed: "
                 f"{self.unseen}."
             )
         if self.unlisted.count:
             left = "they are left out" if self.origin == "lists" else "they have no label and no split from it"
-            told.append(
+            sentences.append(
                 f"{self.unlisted.count} {self.noun} stand in no row of {self.table}, so that {left}: {self.unlisted}."
             )
         if self.nameless:
-            told.append(f"{self.table} has a column without a name, which is passed over.")
+            sentences.append(f"{self.table} has a column without a name, which is passed over.")
         if self.beside.count:
-            told.append(
+            sentences.append(
                 f"{self.beside.count} {self.noun} lie beside the class folders and have no class: {self.beside}."
             )
-        return tuple(told)
+        return tuple(sentences)
 
     def _table(self, one: str, many: str) -> str:
         """The table with its verb, as a sentence begins."""
