@@ -1,12 +1,15 @@
 """Clusters are what scikit-learn finds, names follow what stays, and pairs are those of a plain search."""
 
+import time
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from searching_tables import rows_by_id
 
 import kinema
 from kinema.core.errors import DataError, UsageError
-from kinema.searching import database
+from kinema.searching import database, index
 from kinema.searching.clustering import NOISE, match_names
 from kinema.searching.near_duplicates import _nearest_pairs, near_duplicates
 
@@ -141,3 +144,24 @@ def test_more_pairs_than_anybody_looks_at_are_refused(monkeypatch):
     vectors = np.tile(np.asarray([[1, 0]], np.float32), (6, 1))
     with pytest.raises(DataError, match="More than 5 pairs"):
         _nearest_pairs(vectors, list("abcdef"), 0.9)
+
+
+def test_a_table_does_not_grow_when_it_is_clustered_again(run, monkeypatch):
+    monkeypatch.setattr(index, "GRACE", timedelta(seconds=0.5))
+
+    def size():
+        return sum(file.stat().st_size for file in (run / "index").rglob("*.lance") if "data" in file.parts)
+
+    first, sizes = size(), []
+    for seed in range(6):
+        time.sleep(0.6)
+        before = database.require_table(str(run / "index")).version
+        kinema.cluster(run, k=3, seed=seed)
+        sizes.append(size())
+    assert max(sizes[2:]) <= 2.5 * first
+    assert sizes[-1] <= 1.05 * sizes[2]
+    table = database.require_table(str(run / "index"))
+    assert len(table.list_versions()) < 10
+    rows = table.count_rows()
+    table.checkout(before)  # the last good one
+    assert table.to_arrow().num_rows == rows

@@ -126,7 +126,7 @@ def test_conditions_hold_with_indexes_through_every_change_of_a_table(make_table
         new = some.set_column(0, some.schema.field(0), pa.array([f"new.mp4#{at}" for at in range(len(some))]))
         table.add(new.set_column(2, some.schema.field(2), pa.array(["new.mp4"] * len(some))))
         check()
-        compact(table)
+        compact(table, None)
         assert update_index(table, "auto", exact_rows=100).kind == "ivf-pq"
         check()
         table.delete("video = 'new.mp4'")

@@ -174,9 +174,10 @@ def cluster_table(
         numbers = _by_size(_fit(rows.vectors, algorithm, k, least, seed))
         kept, dropped = match_names(rows.about["cluster"], rows.about["cluster_name"], numbers.tolist())
         with database.storage_errors(uri):
+            before = table.version
             cluster_names.forget_numbers(database.connect(uri))
             _write(table, rows, numbers, kept, kind)
-            compact(table)
+            compact(table, before)
             update_index(table, "auto")
             found = _describe(table, kind)
     return _clusters(found, began, kept=tuple(sorted(kept.values())), dropped=dropped)

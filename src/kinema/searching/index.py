@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from kinema.core.errors import DataError, UsageError
@@ -27,6 +27,10 @@ SAMPLE, NEAREST, MIN_ROWS = 100, 10, 1000
 CANDIDATES, CANDIDATES_PER_HIT = 1000, 10
 """The fewest candidates of an index that are ranked by their full vectors, in all and per hit. With 200 in all, a third
 of the ten nearest were missed among a thousand rows at nearly the same distance."""
+
+
+GRACE = timedelta(seconds=10)
+"""For how long versions that are replaced stay for those who read them, beside the last good one."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,19 @@ def has_index(table: Any) -> str:
     return {"IvfPq": "ivf-pq", "IvfHnswSq": "hnsw"}.get(kinds[0], kinds[0]) if kinds else ""
 
 
-def compact(table: Any) -> None:
-    """Merges small files, updates indexes, and deletes versions older than a day."""
-    table.optimize(cleanup_older_than=timedelta(days=1))
+def compact(table: Any, before: int | None) -> None:
+    """Merges small files, updates indexes, and deletes what no version from the last good one on needs.
+
+    Whoever still reads an older version, as a search may for a moment, finds that of ``before``. The caller holds the
+    table's lock, so that files without a version are leftovers of a process that was killed.
+
+    Args:
+        table: of LanceDB.
+        before: the version that the update began with, which is kept; None for a new table.
+    """
+    made = next((each["timestamp"] for each in table.list_versions() if each["version"] == before), None)
+    age = timedelta() if made is None else max(datetime.now(made.tzinfo) - made, timedelta())
+    table.optimize(cleanup_older_than=age + GRACE, delete_unverified=True)
 
 
 def update_index(table: Any, kind: IndexKind, *, exact_rows: int = EXACT_ROWS) -> Index | None:

@@ -102,6 +102,7 @@ class TableUpdate(ABC, Generic[Encoded]):
         self.uri, self.root, self.remove, self.rows, self.steps = uri, root, remove, rows, steps
         self.existing = database.open_table(uri)
         self.is_new = self.existing is None or replace
+        self.before: int | None = None if self.existing is None else self.existing.version
 
     @abstractmethod
     def new_schema(self, centre: Tensor | None) -> pa.Schema:
@@ -239,7 +240,7 @@ class TableUpdate(ABC, Generic[Encoded]):
         if not self.table.count_rows():
             raise DataError(*self.empty_error(found))
         cluster_names.drop_saved_names(database.connect(self.uri), self.table)
-        compact(self.table)
+        compact(self.table, self.before)
         made = update_index(self.table, index)
         added = len([row for row in found.new if self.name(row) not in found.failed])
         return {
