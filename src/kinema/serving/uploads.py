@@ -21,8 +21,11 @@ from kinema.searching.query import PICTURES
 from kinema.serving.failures import RefusedError
 from kinema.serving.queries import EncodedQuery, QueryService
 
-RECEIVING, CHECKING = 300.0, 60.0
+RECEIVING, CHECKING = 300.0, 300.0
 """Seconds that an upload may take to arrive, and to be checked."""
+
+STANDING = 60.0
+"""Seconds without progress after which checking is stopped."""
 
 
 class UploadService:
@@ -122,9 +125,8 @@ def _look(file: Path, with_sound: bool) -> Job:
     def crashed(_: Job, reason: str) -> Job:
         return {"health": "unreadable", "reason": reason}
 
-    jobs = run_jobs(
-        "kinema.serving.checking", [[]], [{"file": str(file), "with_sound": with_sound}], crashed, limit=CHECKING
-    )
+    asked = [{"file": str(file), "with_sound": with_sound}]
+    jobs = run_jobs("kinema.serving.checking", [[]], asked, crashed, limit=STANDING, whole=CHECKING)
     return next(answer for _, answer in list(jobs))
 
 

@@ -27,7 +27,7 @@ from av.codec.context import Flags2
 from numpy.typing import NDArray
 
 from kinema.core.errors import VideoError
-from kinema.data.video.reading import open_file, packet_table, reason_of, video_stream
+from kinema.data.video.reading import open_file, packet_table, packets_of, reason_of, video_stream
 
 SLACK = 0.01
 """Seconds by which a packet's time may differ from the end of the packet before it without being a gap."""
@@ -226,7 +226,7 @@ class _Sizer:
 
 def _packets(container: Any, stream: Any, sizer: _Sizer) -> Iterator[_Packet]:
     try:
-        for packet in container.demux(stream):
+        for packet in packets_of(container, stream):
             if packet.size:
                 skip, drop = trims(packet)
                 samples = sizer.measure(packet)
