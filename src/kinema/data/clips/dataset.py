@@ -22,6 +22,10 @@ from kinema.data.clips.sampler import NO_ROOM, ClipRequest
 from kinema.data.clips.store import ClipStore, Windows
 from kinema.data.video.keyframe import nearest_keyframe
 
+PADDING = 2.0
+"""How many times the room of its pictures a batch may take by padding: more is split where batches may be, and named
+where they may not."""
+
 log = logging.getLogger(__name__)
 
 

@@ -20,7 +20,7 @@ from kinema.core.clips import SOUND, ClipSpec, RawClips, SoundSpec
 from kinema.core.errors import DataError, ShapeError, UsageError
 from kinema.core.ops import cosine_matrix
 from kinema.core.progress import Progress, Steps
-from kinema.data.clips.dataset import Clip, ClipDataset, StillSum, collate, padding
+from kinema.data.clips.dataset import PADDING, Clip, ClipDataset, StillSum, collate, padding
 from kinema.data.clips.sampler import ClipRequest, evaluation_windows
 from kinema.data.clips.store import ClipStore
 from kinema.data.clips.transforms import ViewTransform
@@ -33,9 +33,6 @@ Video = str | Path | NDArray[Any] | Tensor | Image
 
 _Batch = tuple[Tensor, RawClips | None]
 """The video of each window, and the windows; without them, what was given before of these videos is to be forgotten."""
-
-PADDING = 2.0
-"""How many times the room of its pictures a batch of several videos may take by padding."""
 
 
 @dataclass(frozen=True)

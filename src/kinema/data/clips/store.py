@@ -22,6 +22,7 @@ from kinema.core.errors import ConfigError, DataError, VideoError
 from kinema.data.clips.store_files import UNKNOWN, StoredVideos, build_store
 from kinema.data.video.files import why_other
 from kinema.data.video.hearing import SCALE, UNHEARD, read_sound, sound_missing, whole_stretch, window_sample
+from kinema.data.video.limits import cut_message
 from kinema.data.video.manifest import Manifest, Video
 from kinema.data.video.motion import require_motion, step_motion
 from kinema.data.video.picture import motion_grid, output_size
@@ -109,6 +110,8 @@ class ClipStore:
         self.sound = sound
         self.frames: Mapping[int, int] = _readable(manifest, spec, short_videos)
         """For each row that can be read, how many frames the video has."""
+        if cut := cut_message([manifest.videos[row] for row in self.frames]):
+            log.warning("%s", cut)
         if motion:
             _require_motion(manifest, self.frames)
         if sound is not None:
