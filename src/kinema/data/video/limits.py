@@ -88,18 +88,15 @@ def cut_message(videos: Sequence[Video]) -> str:
     return f"Of {whose} more than {LONGEST} times the shorter one only the middle is used: {named}{more}."
 
 
-def left_out_message(videos: Sequence[Video]) -> str:
-    """What a person reads of the videos that are left out because their pictures are too large; empty for none.
+def left_out_message(left: Sequence[Video], total: int) -> str:
+    """What a person reads of the videos that cannot be decoded, because they are too large or damaged; empty for none.
 
     Args:
-        videos: all of a manifest.
+        left: these videos.
+        total: how many there are, with them.
     """
-    large = [video for video in videos if too_large(video.height, video.width)]
-    if not large:
+    if not left:
         return ""
-    named = ", ".join(f"'{video.path}' ({video.width} x {video.height})" for video in large[:5])
-    more = f" and {len(large) - 5} more" if len(large) > 5 else ""
-    return (
-        f"{len(large)} of {len(videos)} videos are left out, for a picture of them has more than {LARGEST_PIXELS:,} "
-        f"pixels: {named}{more}."
-    )
+    named = ", ".join(f"'{video.path}' ({video.reason or 'it has no frames'})" for video in left[:5])
+    more = f" and {len(left) - 5} more" if len(left) > 5 else ""
+    return f"{len(left)} of {total} videos cannot be decoded and are left out: {named}{more}."

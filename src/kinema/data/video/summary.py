@@ -76,7 +76,12 @@ def _costs_json(manifest: Manifest) -> dict[str, Any]:
 
 def _cost_warnings(manifest: Manifest) -> list[str]:
     videos = manifest.videos
-    told = (left_out_message(videos), cut_message(videos), mixed_message(videos, SPAN, "of the preset 'small'"))
+    large = [video for video in videos if too_large(video.height, video.width)]
+    told = (
+        left_out_message(large, len(videos)),
+        cut_message(videos),
+        mixed_message(videos, SPAN, "of the preset 'small'"),
+    )
     return [sentence for sentence in told if sentence]
 
 
