@@ -148,44 +148,57 @@ def test_all_that_reads_a_file_tells_its_progress(tmp_path, told):
 @pytest.fixture(scope="module")
 def lengths(tmp_path_factory):
     root = tmp_path_factory.mktemp("lengths")
-    return [write(root / f"{frames}.mp4", frames, seed=frames) for frames in (120, 720)]
+    return scan([write(root / f"{frames}.mp4", frames, seed=frames) for frames in (120, 480)], workers=1)
 
 
-def whole_at_once(model, path, **more):
-    """The embedding as it was made before: all windows in one batch."""
-    return model.encode([path], batch_size=10_000, device="cpu", **more)
+def row_of(manifest, name):
+    return [video.path for video in manifest.videos].index(name)
+
+
+def alone(manifest, name, clip=CLIP, **about):
+    """The clips of one video, from its file."""
+    store = ClipStore(manifest, clip, cache=None, **{"motion": False, **about})
+    return store.select([row_of(manifest, name)])
 
 
 @pytest.mark.parametrize("view", ["rgb", "motion"])
 @pytest.mark.parametrize("windows", ["coclr", "vcop"])
 def test_a_long_video_is_encoded_a_batch_at_a_time_to_the_same_values(lengths, view, windows, monkeypatch):
-    model = model_of(view)
-    once = whole_at_once(model, lengths[1], windows=windows)
+    model, store = model_of(view), alone(lengths, "480.mp4", motion=view == "motion")
+    once = model.features(store, batch_size=10_000, windows=windows, device="cpu").encoded
     seen, forward = [], model.tower.encoder.forward
     monkeypatch.setattr(model.tower.encoder, "forward", lambda x: seen.append(len(x)) or forward(x))
-    parted = model.encode([lengths[1]], batch_size=8, windows=windows, device="cpu")
-    np.testing.assert_allclose(parted, once, atol=1e-6)
+    parted = model.features(store, batch_size=8, windows=windows, device="cpu").encoded
+    torch.testing.assert_close(parted, once)
     assert max(seen) == 8
-    assert len(seen) == -(-len(evaluation_windows(720, CLIP, windows)) // 8)
+    assert len(seen) == -(-len(evaluation_windows(480, CLIP, windows)) // 8)
+
+
+def test_encode_is_bounded_by_its_batch_size(lengths, monkeypatch):
+    model, seen = model_of(), []
+    evaluate = model._transform.evaluate
+    monkeypatch.setattr(model._transform, "evaluate", lambda raw: seen.append(len(raw)) or evaluate(raw))
+    model.encode(lengths.file(row_of(lengths, "480.mp4")), batch_size=8, device="cpu")
+    assert max(seen) == 8
 
 
 def test_what_is_held_of_a_video_is_a_batch(lengths):
-    model, peaks = model_of(clip=replace(CLIP, short_side=48)), []
-    for path in lengths:
-        model.encode([path], batch_size=8, device="cpu")  # what is made once
+    clip, peaks = replace(CLIP, short_side=48), []
+    model = model_of(clip=clip)
+    for name in ("120.mp4", "480.mp4"):
+        store = alone(lengths, name, clip)
         tracemalloc.start()
-        model.encode([path], batch_size=8, device="cpu")
+        model.features(store, batch_size=8, device="cpu")
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    pixels = 600 * 48 * 48 * 3
+    pixels = 360 * 48 * 48 * 3
     assert peaks[1] - peaks[0] < pixels / 8, "the pixels of the longer one's further frames are not held"
 
 
 @pytest.mark.parametrize("health", ["ok", "partial"])
 @pytest.mark.parametrize("cached", [True, False])
 def test_parts_of_a_video_are_what_is_read_at_once(lengths, tmp_path, health, cached):
-    manifest = scan([lengths[0]], workers=1)
-    manifest = replace(manifest, videos=(replace(manifest.videos[0], health=health),))
+    manifest = replace(lengths, videos=(replace(lengths.videos[row_of(lengths, "120.mp4")], health=health),))
     spec = replace(CLIP, stride=3)
     store = ClipStore(manifest, spec, motion=True, cache=tmp_path / "cache" if cached else None)
     starts = evaluation_windows(120, spec)
@@ -197,25 +210,25 @@ def test_parts_of_a_video_are_what_is_read_at_once(lengths, tmp_path, health, ca
 
 def test_a_still_of_a_long_video_is_the_mean_of_all_its_windows(lengths):
     model = model_of()
-    store = ClipStore(scan(lengths[:1], workers=1), CLIP, motion=False, cache=None)
+    store = alone(lengths, "120.mp4")
     once, parted = (model.features(store, batch_size=size, still=True, device="cpu") for size in (10_000, 4))
     torch.testing.assert_close(parted.encoded, once.encoded)
 
 
 def test_a_long_video_that_breaks_in_the_middle_leaves_nothing_behind(lengths, monkeypatch):
-    store = ClipStore(scan(lengths, workers=1), CLIP, motion=False, cache=None)
+    store = ClipStore(lengths, CLIP, motion=False, cache=None)
     model, reads, once = model_of(), store.read_parts, store.read
     rows = {video.path: row for row, video in enumerate(store.manifest.videos)}
 
     def breaking(row, *arguments, **settings):
         for number, part in enumerate(reads(row, *arguments, **settings)):
-            if row == rows["720.mp4"] and number == 2:
-                raise VideoError("'720.mp4' ends here.")
+            if row == rows["480.mp4"] and number == 2:
+                raise VideoError("'480.mp4' ends here.")
             yield part
 
     def broken(row, *arguments, **settings):
-        if row == rows["720.mp4"]:
-            raise VideoError("'720.mp4' ends here.")
+        if row == rows["480.mp4"]:
+            raise VideoError("'480.mp4' ends here.")
         return once(row, *arguments, **settings)
 
     monkeypatch.setattr(store, "read_parts", breaking)
@@ -235,8 +248,8 @@ def test_a_long_video_that_breaks_in_the_middle_leaves_nothing_behind(lengths, m
 def odd(tmp_path_factory):
     """A clip as narrow as a thread, one as flat, and two usual ones."""
     root = tmp_path_factory.mktemp("odd")
-    write(root / "flat.mp4", 24, (16000, 2), seed=1)
-    write(root / "thread.mp4", 24, (2, 16000), seed=2)
+    write(root / "flat.mp4", 12, (16000, 2), seed=1)
+    write(root / "thread.mp4", 12, (2, 16000), seed=2)
     write(root / "usual.mp4", 24, (64, 36), seed=3)
     write(root / "usual2.mp4", 24, (36, 64), seed=4)
     return root
@@ -245,10 +258,6 @@ def odd(tmp_path_factory):
 @pytest.fixture(scope="module")
 def odd_manifest(odd):
     return scan(odd, workers=1)
-
-
-def row_of(manifest, name):
-    return [video.path for video in manifest.videos].index(name)
 
 
 def test_the_longer_side_is_bounded_and_the_middle_is_what_is_kept():
@@ -283,10 +292,10 @@ def test_every_reader_gives_the_same_middle(odd, odd_manifest, tmp_path, name):
     stores = [ClipStore(odd_manifest, spec, motion=True, cache=cache) for cache in (None, tmp_path / "cache")]
     for store in stores:
         assert store.bytes < 1e6
-    files, cached = (store.read(row, (0, 8)) for store in stores)
+    files, cached = (store.read(row, (0, 7)) for store in stores)
     for field in ("frames", "motion", "motion_valid"):
         np.testing.assert_array_equal(getattr(files, field), getattr(cached, field))
-    (chunk,) = read_clips(odd / name, 24, spec, (0, 8), motion=True)
+    (chunk,) = read_clips(odd / name, 12, spec, (0, 7), motion=True)
     np.testing.assert_array_equal(chunk.raw.frames[0], files.frames)
     assert sorted(files.frames.shape[2:4]) == [16, 64]
 
@@ -298,14 +307,15 @@ def test_padding_a_thread_beside_a_flat_one_stays_small(odd_manifest):
     assert padding([store.size_of(row) for row in range(2)]) > 2
 
 
-def test_clips_of_odd_shapes_are_not_padded_to_one_another_where_they_are_measured(odd, monkeypatch):
+def test_clips_of_odd_shapes_are_not_padded_to_one_another_where_they_are_measured(odd_manifest, monkeypatch):
     model, seen = model_of(), []
-    encode = model._transform.evaluate
-    monkeypatch.setattr(model._transform, "evaluate", lambda raw: seen.append(raw.frames.shape[3:5]) or encode(raw))
-    together = model.encode(sorted(odd.glob("*.mp4")), device="cpu")
+    evaluate = model._transform.evaluate
+    monkeypatch.setattr(model._transform, "evaluate", lambda raw: seen.append(raw.frames.shape[3:5]) or evaluate(raw))
+    store = ClipStore(odd_manifest, CLIP, motion=False, cache=None)
+    together = model.features(store, device="cpu").encoded
     assert (64, 64) not in seen
-    alone = [model.encode(path, device="cpu") for path in sorted(odd.glob("*.mp4"))]
-    np.testing.assert_allclose(together, alone, atol=1e-5)
+    single = [model.features(store.select([row]), device="cpu").encoded[0] for row in range(len(odd_manifest))]
+    torch.testing.assert_close(together, torch.stack(single))
 
 
 def test_a_clip_that_is_cut_is_named_everywhere(odd, odd_manifest, caplog, capsys):
