@@ -134,7 +134,7 @@ class ClipsConfig:
         progress: Callable[[int, int], None] | None = None,
     ) -> LoadedClips:
         """The clips, decoded once into ``cache`` where they fit; with motion and sound where a phase needs them."""
-        if left := unread(table):
+        if left := unread(table.videos, table.left_out):
             log.warning("%s", left)
         if mixed := mixed_message(table.videos, self.clip.span, "of this run"):
             log.warning("%s", mixed)

@@ -77,12 +77,8 @@ def _costs_json(manifest: Manifest) -> dict[str, Any]:
 def _cost_warnings(manifest: Manifest) -> list[str]:
     videos = manifest.videos
     large = [video for video in videos if too_large(video.height, video.width)]
-    told = (
-        left_out_message(large, len(videos)),
-        cut_message(videos),
-        mixed_message(videos, SPAN, "of the preset 'small'"),
-    )
-    return [sentence for sentence in told if sentence]
+    mixed = mixed_message(videos, SPAN, "of the preset 'small'")
+    return [sentence for sentence in (left_out_message(large, len(videos)), cut_message(videos), mixed) if sentence]
 
 
 def not_looked_at(manifest: Manifest) -> list[str]:
