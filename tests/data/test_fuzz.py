@@ -50,7 +50,7 @@ def complaints(folder, cases, reader):
         case = (video.path, cases[video.path], video.health, video.reason)
         if (video.health == "ok") != (video.reason == ""):
             found.append(("no reason, or one too many", case))
-        if "ended early" in video.reason or "longer than" in video.reason:
+        if "ended early" in video.reason or "no progress" in video.reason:
             found.append(("the process that scanned it did not survive", case))
         if video.health == "unreadable":
             continue

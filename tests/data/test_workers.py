@@ -46,7 +46,7 @@ def test_a_crash_costs_one_job(module, workers):
 
 def test_a_job_that_hangs_is_ended(module):
     one, two = answers(module, ["hang", "a"], 1, limit=2.0)
-    assert "longer than 2 s" in one["lost"]
+    assert "no progress for 2 s" in one["lost"]
     assert two == {"did": "a"}
 
 

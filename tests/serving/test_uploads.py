@@ -10,6 +10,7 @@ from hostile_inputs import UPLOAD_NAMES, UPLOADS
 from hostile_inputs import upload as hostile_upload
 from PIL import Image
 
+from kinema.data.video import limits
 from kinema.searching import database
 from kinema.searching.query import read_query
 from kinema.searching.schema import centre_of
@@ -143,8 +144,9 @@ def test_a_query_that_is_too_long_is_refused(serve, footage, named, here):
 
 
 def test_pictures_that_are_too_large_are_not_decoded(tmp_path, footage, monkeypatch):
-    monkeypatch.setattr(checking, "LARGEST", 1000)
-    assert checking.look(footage / "left/left2.mp4")["reason"] == "its pictures have 1024 pixels, more than 1000"
+    monkeypatch.setattr(limits, "LARGEST_PIXELS", 1000)
+    reason = checking.look(footage / "left/left2.mp4")["reason"]
+    assert reason == "its pictures have 32 x 32 pixels, more than the 1,000 that are decoded"
 
 
 def test_nothing_is_left_when_the_server_ends(serve):

@@ -9,7 +9,8 @@ from kinema.api.opening import Data, open_named
 from kinema.core.errors import UsageError
 from kinema.core.vocabulary import Vocabulary
 from kinema.data.layouts import root_of
-from kinema.data.video.decoding import decode
+from kinema.data.video.decoding import decode_chunks
+from kinema.data.video.pieces import decode_pieces
 from kinema.protocols.table import PROTOCOLS
 from kinema.recipes.table import ENCODERS
 from kinema.reporting import Report, collect, with_strips, write_json, write_markdown, write_page
@@ -51,7 +52,8 @@ def vocabulary() -> Vocabulary:
 
 
 def _strip(video: Path, frames: int = 5) -> list[Any]:
-    """A few frames along a video, for a picture of it."""
-    decoded = decode(video, short_side=72, motion=False)
-    last = len(decoded.frames) - 1
-    return [decoded.frames[round(last * i / (frames - 1))] for i in range(frames)]
+    """A few frames along a video, for a picture of it; no more of it is held at a time."""
+    count = sum(len(part) for part in decode_chunks(video, short_side=8, motion=False, chunk=64))
+    wanted = [round((count - 1) * i / (frames - 1)) for i in range(frames)]
+    found = decode_pieces(video, pixels=wanted, short_side=72, seek=False).pixels
+    return [found[number] for number in wanted]

@@ -17,6 +17,7 @@ class CacheEstimate:
         limit: what they may take; above it rows are read from the files.
         there: whether they were made before.
         seconds: making them all, 0 where that is not done.
+        notes: what a person should know of the rows: which are left out or cut, what they make of memory.
     """
 
     path: Path
@@ -24,6 +25,7 @@ class CacheEstimate:
     limit: int
     there: bool
     seconds: float
+    notes: tuple[str, ...] = ()
 
     @property
     def state(self) -> str:

@@ -4,6 +4,9 @@ A worker is ``python -m MODULE ARGUMENTS``: it reads one JSON object a line from
 one line on standard output. When a worker dies or hangs, the job it was given is the culprit: it is answered by
 ``crashed``, and a new worker takes over the rest. Nothing of the caller's program is imported again, so this works
 from a script, a notebook or the command line alike.
+
+A job hangs when it makes no progress, however long it takes: eleven minutes of 4K are long, not broken. What reads
+files calls :func:`progressed` for every packet, frame or block, and a worker then writes an empty line now and again.
 """
 
 from __future__ import annotations
@@ -18,20 +21,107 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import IO, Any
 
 Job = dict[str, Any]
 
 LOOKS = 0.2
 """Seconds between two looks of a worker whether the process that asked is still there."""
 
+NO_PROGRESS = 180.0
+"""Seconds without a packet, a frame or a block after which a job is stopped; a share may be away for a minute."""
+
+TELLS = 0.5
+"""Seconds between two of a worker's lines that say that it makes progress."""
+
+
+class _Telling:
+    """Says to the process that asked, where there is one, that the job goes on."""
+
+    def __init__(self) -> None:
+        self._answers: IO[str] | None = None
+        self._last, self._owner = 0.0, 0
+
+    def begin(self, answers: IO[str]) -> None:
+        """From now on tells on this stream; processes that this one forks do not."""
+        self._answers, self._owner = answers, os.getpid()
+
+    def progressed(self) -> None:
+        """The job has come on."""
+        if self._answers is None or time.monotonic() - self._last < TELLS or os.getpid() != self._owner:
+            return
+        self._last = time.monotonic()
+        self._answers.write("\n")
+        self._answers.flush()
+
+
+_telling = _Telling()
+
+
+def progressed() -> None:
+    """Says that a job has come on: a packet was read, a frame decoded. Where nobody asked for a job it does nothing."""
+    _telling.progressed()
+
+
+def may_pass(reason: str) -> bool:
+    """Whether what became of a worker may not come again: it ran out of memory or time; a crash does come again.
+
+    Args:
+        reason: what ``crashed`` of :func:`run_jobs` was given.
+    """
+    return any(words in reason for words in ("SIGKILL", "took longer", "no progress"))
+
+
+class _Watch:
+    """Kills a process whose job makes no progress, or takes too long.
+
+    Args:
+        process: the worker.
+        limit: seconds without progress.
+        whole: seconds in all; None for as long as it makes progress.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], limit: float, whole: float | None) -> None:
+        self._process, self._limit, self._whole = process, limit, whole
+        self._began = self._last = time.monotonic()
+        self._over = threading.Event()
+        self.reason = ""
+        threading.Thread(target=self._look, daemon=True).start()
+
+    def progressed(self) -> None:
+        """The job has come on."""
+        self._last = time.monotonic()
+
+    def stop(self) -> None:
+        """The job is done."""
+        self._over.set()
+
+    def _look(self) -> None:
+        while not self._over.wait(max(0.01, self._left())):
+            if self._left() > 0:
+                continue
+            whole = self._whole is not None and time.monotonic() - self._began >= self._whole
+            self.reason = (
+                f"reading it took longer than {self._whole:.0f} s"
+                if whole
+                else f"reading it made no progress for {self._limit:.0f} s"
+            )
+            self._process.kill()
+            return
+
+    def _left(self) -> float:
+        """Seconds until the process is killed."""
+        now = time.monotonic()
+        left = self._last + self._limit - now
+        return left if self._whole is None else min(left, self._began + self._whole - now)
+
 
 class _Worker:
     """One process, started when it is first needed."""
 
-    def __init__(self, module: str, arguments: Sequence[str], limit: float) -> None:
+    def __init__(self, module: str, arguments: Sequence[str], limit: float, whole: float | None) -> None:
         self._command = [sys.executable, "-m", module, *arguments]
-        self._limit = limit
+        self._limit, self._whole = limit, whole
         self._process: subprocess.Popen[str] | None = None
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
 
@@ -49,31 +139,24 @@ class _Worker:
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
-        hung = threading.Event()
-
-        def stop() -> None:
-            hung.set()
-            process.kill()
-
-        timer = threading.Timer(self._limit, stop)
-        timer.daemon = True
-        timer.start()
+        watch = _Watch(process, self._limit, self._whole)
         try:
             process.stdin.write(json.dumps(job) + "\n")
             process.stdin.flush()
-            line = process.stdout.readline()
+            while (line := process.stdout.readline()) == "\n":
+                watch.progressed()
             if line.endswith("\n"):
                 answer: Job = json.loads(line)
                 return answer
         except OSError:
             pass
         finally:
-            timer.cancel()
+            watch.stop()
         self._process = None
         process.kill()
         code = process.wait()
-        if hung.is_set():
-            return f"reading it took longer than {self._limit:.0f} s"
+        if watch.reason:
+            return watch.reason
         self._errors.seek(0)
         reason = self._errors.read().decode("utf-8", "replace").strip().splitlines()
         end = signal.Signals(-code).name if code < 0 else reason[-1] if reason else f"exit status {code}"
@@ -92,7 +175,8 @@ def run_jobs(
     arguments: Sequence[Sequence[str]],
     jobs: Sequence[Job],
     crashed: Callable[[Job, str], Job],
-    limit: float = 600.0,
+    limit: float = NO_PROGRESS,
+    whole: float | None = None,
 ) -> Iterator[tuple[int, Job]]:
     """Answers to all jobs as they come, each with its number.
 
@@ -101,13 +185,14 @@ def run_jobs(
         arguments: the arguments of each worker; as many workers as entries.
         jobs: what to send.
         crashed: the answer for a job at which its worker died, from the job and the reason.
-        limit: seconds after which a job counts as hung.
+        limit: seconds without progress (:func:`progressed`) after which a job counts as hung.
+        whole: seconds that a job may take in all; None for as long as it makes progress.
     """
     waiting: queue.SimpleQueue[int | None] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[int, Job] | BaseException] = queue.SimpleQueue()
     for number in range(len(jobs)):
         waiting.put(number)
-    workers = [_Worker(module, given, limit) for given in arguments[: max(1, len(jobs))]]
+    workers = [_Worker(module, given, limit, whole) for given in arguments[: max(1, len(jobs))]]
     for _ in workers:
         waiting.put(None)
     closing = threading.Event()
@@ -145,6 +230,7 @@ def serve(answer: Callable[[Job], Job]) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = sys.stdout
+    _telling.begin(answers)
     sys.stdout = sys.stderr
     given: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(given, os.getppid()), daemon=True).start()

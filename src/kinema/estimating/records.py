@@ -134,6 +134,7 @@ class Estimate:
             "Time: the second of two steps times their number, and reading; every step is taken for one that learns. "
             "Checkpoints and what is measured between epochs come on top."
         )
+        lines += self.cache.notes
         for phase in self.phases:
             if phase.random and not phase.same_as:
                 views = " and ".join(phase.random)

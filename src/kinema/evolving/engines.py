@@ -49,7 +49,7 @@ def mapped(engine: Engine, jobs: Sequence[Job], workers: int, threads: int) -> A
     if engine == "ray":
         return _by_ray(jobs, workers, threads)
     arguments = [[str(threads)] for _ in range(workers)]
-    return run_jobs("kinema.evolving.candidate", arguments, jobs, lambda _, why: _died(why), LIMIT)
+    return run_jobs("kinema.evolving.candidate", arguments, jobs, lambda _, why: _died(why), LIMIT, LIMIT)
 
 
 def _died(why: str) -> Job:

@@ -18,6 +18,7 @@ from kinema.core.cluster import check_room, joined
 from kinema.core.errors import UsageError
 from kinema.data.clips.reader import Model
 from kinema.data.video.files import reading_error
+from kinema.data.video.limits import is_cut
 from kinema.data.video.manifest import Manifest, Video
 from kinema.searching import database
 from kinema.searching.by_ray import by_ray, gpus_of
@@ -53,11 +54,13 @@ class Embedded(UpdateResult):
         videos: in the table.
         windows: in the table.
         held: newly embedded videos shorter than a clip, whose last frame was repeated.
+        cut: newly embedded videos with such long pictures that only the middle is used.
     """
 
     videos: int
     windows: int
     held: int
+    cut: int = 0
     noun: ClassVar[str] = "videos"
 
     @property
@@ -68,7 +71,9 @@ class Embedded(UpdateResult):
     @property
     def note(self) -> str:
         """A note for the user; empty for none."""
-        return f"{self.held} videos are shorter than a clip; their last frame is repeated." if self.held else ""
+        held = f"{self.held} videos are shorter than a clip; their last frame is repeated." if self.held else ""
+        cut = f"Of {self.cut} videos, much longer than wide or high, only the middle is used." if self.cut else ""
+        return " ".join(filter(None, (held, cut)))
 
 
 @dataclass(frozen=True)
@@ -170,7 +175,7 @@ class _Embedding(TableUpdate[VideoEmbeddings]):
         self.job = job
         self.settings = self._settings(None if self.is_new else self.existing)
         self.columns = attribute_columns(key for video in job.manifest.videos for key in video.attributes)
-        self.held = 0
+        self.held, self.cut = 0, 0
 
     def new_centre(self) -> Tensor | None:
         """The centre of a new table; None for an existing one, and for projections."""
@@ -243,7 +248,7 @@ class _Embedding(TableUpdate[VideoEmbeddings]):
     def finish(self, found: Changes, gone: int, failed: int, began: float) -> Embedded:
         """Compacts the table, updates its index and returns the result; see :meth:`summary`."""
         done = self.summary(found, gone, failed, self.job.index, began)
-        return Embedded(videos=self.count("video"), windows=self.count("window"), held=self.held, **done)
+        return Embedded(videos=self.count("video"), windows=self.count("window"), held=self.held, cut=self.cut, **done)
 
     def _video(self, row: int) -> Video:
         return self.job.manifest.videos[row]
@@ -252,7 +257,7 @@ class _Embedding(TableUpdate[VideoEmbeddings]):
         """Each video's embeddings, or the reason why there are none; the engine decides the order."""
         job, settings = self.job, self.settings
         encoding = Encoding(job.model, settings.windows, self.centre, job.batch_size, job.device, settings.space)
-        work = [(job.manifest.file(row), self._video(row)) for row in rows]
+        work, hears = [(job.manifest.file(row), self._video(row)) for row in rows], job.model.sound_spec is not None
         if job.engine == "ray":
             results = by_ray(encoding, work, workers=job.workers, threads=torch.get_num_threads())
         else:
@@ -260,6 +265,7 @@ class _Embedding(TableUpdate[VideoEmbeddings]):
         with contextlib.closing(results):  # so that a cluster is left at once on interruption
             for at, found in results:
                 self.held += isinstance(found, VideoEmbeddings) and work[at][1].frames < job.model.clip.span
+                self.cut += isinstance(found, VideoEmbeddings) and not hears and is_cut(work[at][1])
                 yield rows[at], found
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from kinema.core.errors import DataError, UsageError
 from kinema.data.clips.reader import Model
 from kinema.data.video.files import exists
+from kinema.data.video.limits import cut_message
 from kinema.data.video.manifest import Video
 from kinema.data.video.scanning import scan
 from kinema.searching.audio import audio_query, clip_chunks
@@ -95,6 +96,7 @@ def read_query(
         return _picture(model, file, stretch, centre, space, device)
     video = _facts(model, file, known(file) if known is not None else None)
     window, note = _window(model, file, video, stretch)
+    note = " ".join(filter(None, (note, cut_message([video]) if model.sound_spec is None else "")))
     starts = clip_starts([window], model.clip)
     features: dict[int, torch.Tensor] = {}
     for chunk in clip_chunks(model, file, video, starts, chunk=batch_size, whole=True):
@@ -103,7 +105,7 @@ def read_query(
             features |= dict(zip(chunk.starts, given, strict=True))
     vector = unit_vectors(mean_of(features, sorted(features))[None], str(file), centre)[0]
     if stretch is None:
-        return Query(file, None, None, vector)
+        return Query(file, None, None, vector, note)
     fps = rate_of(video)
     return Query(file, window[0] / fps, sum(window) / fps, vector, note)
 

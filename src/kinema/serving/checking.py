@@ -16,6 +16,7 @@ import av.logging
 
 from kinema.core.errors import VideoError
 from kinema.data.video.hearing import sound_file
+from kinema.data.video.limits import too_large
 from kinema.data.video.probe import probe
 from kinema.data.video.reading import reason_of, video_stream
 from kinema.data.workers import Job, serve
@@ -25,9 +26,6 @@ MEMORY = 6 * 1024**3
 
 SOUNDS = "wav,w64,aiff,mp3,flac,ogg,aac,amr,ac3,caf"
 """Containers of sound alone, where that will do."""
-
-LARGEST = 8192 * 4320
-"""Pixels of a picture."""
 
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,gif,h264,hevc,m4v,ogg,ivf,mxf,dv,"
@@ -49,17 +47,15 @@ def look(path: Path, *, with_sound: bool = False) -> Job:
         with av.open(str(path), metadata_errors="replace", options=options) as container:
             streams = container.streams.video
             moving = video_stream(container) is not None
-            pixels = max(
-                (s.codec_context.width * s.codec_context.height for s in streams if s.codec_context), default=0
-            )
+            large = [too_large(s.codec_context.height, s.codec_context.width) for s in streams if s.codec_context]
     except (av.FFmpegError, OSError, ValueError, UnicodeError, VideoError) as error:
         return _refused(reason_of(error))
     if with_sound and not moving:
         return _listened(path)
     if not streams:
         return _refused("it holds no pictures")
-    if pixels > LARGEST:
-        return _refused(f"its pictures have {pixels} pixels, more than {LARGEST}")
+    if reason := next(filter(None, large), ""):
+        return _refused(reason)
     return probe(path)
 
 

@@ -24,13 +24,16 @@ from kinema.searching.query import PICTURES
 from kinema.serving.failures import RefusedError
 from kinema.serving.queries import EncodedQuery, QueryService
 
-RECEIVING, IDLE, CHECKING = 300.0, 20.0, 60.0
+RECEIVING, IDLE, CHECKING = 300.0, 20.0, 300.0
 """Seconds that an upload may take to arrive, may say nothing meanwhile, and may take to be checked."""
 
 _SLOW = f"It may take {RECEIVING:g} s, and pause for {IDLE:g}."
 
 EACH, ALL = 8, 32
 """Clips that arrive, wait or are encoded at once, of one address and of all together."""
+
+STANDING = 60.0
+"""Seconds without progress after which checking is stopped."""
 
 
 class UploadService:
@@ -155,9 +158,8 @@ def _look(file: Path, with_sound: bool) -> Job:
     def crashed(_: Job, reason: str) -> Job:
         return {"health": "unreadable", "reason": reason}
 
-    jobs = run_jobs(
-        "kinema.serving.checking", [[]], [{"file": str(file), "with_sound": with_sound}], crashed, limit=CHECKING
-    )
+    asked = [{"file": str(file), "with_sound": with_sound}]
+    jobs = run_jobs("kinema.serving.checking", [[]], asked, crashed, limit=STANDING, whole=CHECKING)
     return next(answer for _, answer in list(jobs))
 
 

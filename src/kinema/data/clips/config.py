@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from kinema.core.clips import SOUND, ClipNeeds, ClipSpec, SoundSpec
 from kinema.core.errors import ConfigError, DataError
+from kinema.data.clips.cost import unread
 from kinema.data.clips.example import ClipExample
 from kinema.data.clips.module import LoadedClips, transform_of
 from kinema.data.clips.reader import Model
@@ -19,6 +20,7 @@ from kinema.data.layouts import open_data
 from kinema.data.video.hearing import silent_message, with_sound
 from kinema.data.video.manifest import Manifest
 from kinema.data.video.motion import exports_motion
+from kinema.data.video.rates import mixed_message
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +134,10 @@ class ClipsConfig:
         progress: Callable[[int, int], None] | None = None,
     ) -> LoadedClips:
         """The clips, decoded once into ``cache`` where they fit; with motion and sound where a phase needs them."""
+        if left := unread(table.videos, table.left_out):
+            log.warning("%s", left)
+        if mixed := mixed_message(table.videos, self.clip.span, "of this run"):
+            log.warning("%s", mixed)
         transforms = [transform_of(each, self) for each in needs]
         motion = any(transform.needs_motion for transform in transforms)
         store = ClipStore(

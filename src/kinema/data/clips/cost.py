@@ -9,10 +9,13 @@ from collections.abc import Sequence
 
 from kinema.core.clips import RawClips
 from kinema.core.errors import VideoError
-from kinema.data.clips.dataset import ClipDataset, collate
+from kinema.data.clips.dataset import PADDING, ClipDataset, collate, padding
 from kinema.data.clips.sampler import ClipRequest
 from kinema.data.clips.store import ClipStore
 from kinema.data.video.decoding import decode_chunks
+from kinema.data.video.limits import cut_message, left_out_message
+from kinema.data.video.manifest import Video
+from kinema.data.video.rates import mixed_message
 
 SAMPLE, FRAMES = 4, 64
 """Videos that are decoded to measure decoding, and the first frames of each."""
@@ -38,6 +41,34 @@ def read_batch(dataset: ClipDataset, requests: Sequence[ClipRequest]) -> tuple[R
     began = time.perf_counter()
     collate(copy.deepcopy(clips))
     return raw, files, time.perf_counter() - began
+
+
+def unread(videos: Sequence[Video], left_out: Sequence[Video]) -> str:
+    """What a person reads of the videos of a manifest that cannot be decoded; empty where there are none.
+
+    Args:
+        videos: of the manifest.
+        left_out: those that were taken out of it.
+    """
+    left = [*left_out, *(video for video in videos if video.health == "unreadable")]
+    return left_out_message(left, len(videos) + len(left_out))
+
+
+def costs_of(store: ClipStore) -> tuple[str, ...]:
+    """Sentences on what the videos of a store make of memory and of clips: left out, cut, padded, of mixed rates."""
+    manifest, spec = store.manifest, store.spec
+    used = [manifest.videos[row] for row in sorted(store.frames)]
+    sizes = [store.size_of(row) for row in sorted(store.frames)]
+    mixed = mixed_message(used, spec.span, "of this run")
+    notes = [unread(manifest.videos, manifest.left_out), cut_message(used), mixed]
+    if (times := padding(sizes)) > PADDING:
+        height, width = max(height for height, _ in sizes), max(width for _, width in sizes)
+        room = height * width * 3 * (spec.frames + 1) / 1e6
+        notes.append(
+            f"Batches are padded to their largest clips: up to {width} x {height} pixels and {room:.3g} MB a window, "
+            f"{times:.2g} times the room of the pictures themselves. Videos of one shape take less."
+        )
+    return tuple(sentence for sentence in notes if sentence)
 
 
 def decoding_seconds(store: ClipStore) -> float:

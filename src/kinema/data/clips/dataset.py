@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,10 @@ from kinema.data.clips.companions import NOWHERE
 from kinema.data.clips.sampler import NO_ROOM, ClipRequest
 from kinema.data.clips.store import ClipStore, Windows
 from kinema.data.video.keyframe import nearest_keyframe
+
+PADDING = 2.0
+"""How many times the room of its pictures a batch may take by padding: more is split where batches may be, and named
+where they may not."""
 
 log = logging.getLogger(__name__)
 
@@ -46,14 +50,45 @@ class Clip:
 
     def still(self) -> Clip:
         """One window without motion: the mean picture of all windows, repeated, and without sound."""
-        frames, motion, valid = self.windows.frames, self.windows.motion, self.windows.motion_valid
-        mean = np.rint(frames.mean(axis=(0, 1), dtype=np.float64)).astype(np.uint8)
+        return StillSum.of(self).clip()
+
+
+@dataclass(frozen=True)
+class StillSum:
+    """The pictures of a video's windows, added up as they come: all that its still one needs.
+
+    Sums of whole numbers below 2 ** 53 are exact, in whatever parts they come.
+
+    Args:
+        last: the windows that came last.
+        total: float64 [H, W, 3], the sum of all pictures.
+        count: how many.
+    """
+
+    last: Clip
+    total: NDArray[np.float64]
+    count: int
+
+    @classmethod
+    def of(cls, clip: Clip) -> StillSum:
+        """Of the first windows."""
+        frames = clip.windows.frames
+        return cls(clip, frames.sum(axis=(0, 1), dtype=np.float64), frames.shape[0] * frames.shape[1])
+
+    def added(self, clip: Clip) -> StillSum:
+        """With further windows."""
+        new = StillSum.of(clip)
+        return StillSum(clip, self.total + new.total, self.count + new.count)
+
+    def clip(self) -> Clip:
+        """One window without motion: the mean picture of all windows, repeated, and without sound."""
+        mean, windows = np.rint(self.total / self.count).astype(np.uint8), self.last.windows
         held = Windows(
-            np.repeat(mean[None, None], frames.shape[1], axis=1),
-            None if motion is None else np.zeros_like(motion[:1]),
-            None if valid is None else np.ones_like(valid[:1]),
+            np.repeat(mean[None, None], windows.frames.shape[1], axis=1),
+            None if windows.motion is None else np.zeros_like(windows.motion[:1]),
+            None if windows.motion_valid is None else np.ones_like(windows.motion_valid[:1]),
         )
-        return replace(self, windows=held)
+        return replace(self.last, windows=held)
 
 
 class ClipDataset(Dataset[Clip]):
@@ -121,7 +156,39 @@ class ClipDataset(Dataset[Clip]):
                     return Clip(windows, row, self._sources[row], self._labels[row], found)
                 except VideoError as error:
                     self._fail(row, error.message)
-            current = self._moved(request, self._rows[(self._rows.index(row) + 1) % len(self._rows)])
+            current = self._moved(request, self._next(row))
+
+    def parts(self, request: ClipRequest, most: int) -> Iterator[Clip | None]:
+        """The requested windows of one video, ``most`` at a time; for videos that are longer than a batch.
+
+        Args:
+            request: windows in ascending order and nothing beside them.
+            most: windows of a clip.
+
+        Yields:
+            Clips; None where the video could not be read to its end after all. What was given of it is then to be
+            forgotten, and the windows of the next readable row follow.
+
+        Raises:
+            DataError: more videos than allowed could not be read, or none.
+        """
+        current = request
+        while True:
+            row = current.video
+            if row not in self.failures:
+                try:
+                    for windows in self.store.read_parts(
+                        row, current.starts, most, motion=self._motion, sound=self._sound
+                    ):
+                        yield Clip(windows, row, self._sources[row], self._labels[row])
+                    return
+                except VideoError as error:
+                    self._fail(row, error.message)
+                    yield None
+            current = self._moved(request, self._next(row))
+
+    def _next(self, row: int) -> int:
+        return self._rows[(self._rows.index(row) + 1) % len(self._rows)]
 
     def _moved(self, request: ClipRequest, row: int) -> ClipRequest:
         """The same request of another video: earlier where that is shorter, all windows and motion clips together."""
@@ -195,6 +262,16 @@ def collate(clips: Sequence[Clip]) -> RawClips:
         sound=_stacked_sound(windows),
         companions=_padded_companions(windows),
     )
+
+
+def padding(sizes: Sequence[tuple[int, int]]) -> float:
+    """How many times the room of its pictures a batch takes, padded to the largest height and width.
+
+    Args:
+        sizes: (height, width) of each clip.
+    """
+    each = max(height for height, _ in sizes) * max(width for _, width in sizes)
+    return each * len(sizes) / sum(height * width for height, width in sizes)
 
 
 def _padded_companions(windows: Sequence[Windows]) -> RawCompanions | None:

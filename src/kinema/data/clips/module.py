@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from kinema.core.clips import ClipBatch, ClipNeeds, RawClips
 from kinema.core.cost import CacheEstimate
 from kinema.core.errors import ConfigError
-from kinema.data.clips.cost import decoding_seconds, read_batch
+from kinema.data.clips.cost import costs_of, decoding_seconds, read_batch
 from kinema.data.clips.dataset import ClipDataset, collate
 from kinema.data.clips.reader import Model
 from kinema.data.clips.sampler import ClipSampler
@@ -88,7 +88,7 @@ class LoadedClips:
         limit = int(self.config.cache_gib * 2**30)
         there = (cache / key / "index.json").is_file()
         seconds = 0.0 if there or store.bytes > limit else decoding_seconds(store)
-        return CacheEstimate(cache / key, store.bytes, limit, there, seconds)
+        return CacheEstimate(cache / key, store.bytes, limit, there, seconds, costs_of(store))
 
     def save(self, folder: Path) -> None:
         """Nothing: a recipe says all that clips are read with."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from kinema.core.clips import SOUND, ClipSpec, RawClips, SoundSpec
 from kinema.core.errors import DataError, ShapeError, UsageError
 from kinema.core.ops import cosine_matrix
 from kinema.core.progress import Progress, Steps
-from kinema.data.clips.dataset import ClipDataset, collate
+from kinema.data.clips.dataset import PADDING, Clip, ClipDataset, StillSum, collate, padding
 from kinema.data.clips.sampler import ClipRequest, evaluation_windows
 from kinema.data.clips.store import ClipStore
 from kinema.data.clips.transforms import ViewTransform
@@ -29,6 +29,10 @@ from kinema.data.video.scanning import scan
 
 Windows = Literal["coclr", "vcop"]
 Video = str | Path | NDArray[Any] | Tensor | Image
+
+
+_Batch = tuple[Tensor, RawClips | None]
+"""The video of each window, and the windows; without them, what was given before of these videos is to be forgotten."""
 
 
 @dataclass(frozen=True)
@@ -208,13 +212,22 @@ class Model:
             for row, frames in ((row, store.frames[row]) for row in rows)
         ]
 
-        def batches() -> Iterator[tuple[Tensor, RawClips]]:
+        sizes = [store.size_of(row) for row in rows]
+
+        def batches() -> Iterator[_Batch]:
             begin = 0
             while begin < len(wanted):
                 count = len(wanted[begin].starts)
+                if count > batch_size:
+                    yield from _in_parts(dataset, wanted[begin], begin, batch_size, still)
+                    begin += 1
+                    continue
                 end = begin + 1
                 while (
-                    end < len(wanted) and len(wanted[end].starts) == count and (end + 1 - begin) * count <= batch_size
+                    end < len(wanted)
+                    and len(wanted[end].starts) == count
+                    and (end + 1 - begin) * count <= batch_size
+                    and padding(sizes[begin : end + 1]) <= PADDING
                 ):
                     end += 1
                 clips = [dataset[w] for w in wanted[begin:end]]
@@ -245,7 +258,7 @@ class Model:
                     f"{self.clip.span} frames, RGB."
                 )
 
-        def batches() -> Iterator[tuple[Tensor, RawClips]]:
+        def batches() -> Iterator[_Batch]:
             for number, video in enumerate(videos):
                 starts = evaluation_windows(len(video), self.clip, windows)
                 for some in (starts[i : i + batch_size] for i in range(0, len(starts), batch_size)):
@@ -282,16 +295,19 @@ class Model:
         return self.tower
 
     @torch.inference_mode()
-    def _mean(
-        self, batches: Iterator[tuple[Tensor, RawClips]], videos: int, device: str | None, progress: Progress | None
-    ) -> Features:
-        """The mean of encoder and head over the windows of each video; a batch has the video of each window."""
+    def _mean(self, batches: Iterator[_Batch], videos: int, device: str | None, progress: Progress | None) -> Features:
+        """The mean of encoder and head over the windows of each video."""
         where = device or ("cuda" if torch.cuda.is_available() else "cpu")
         tower = self._tower_on(where)
         encoded = torch.zeros(videos, self.dim)
         projected: Tensor | None = None
         count = torch.zeros(videos)
         for owners, raw in batches:
+            if raw is None:
+                for sums in (encoded, projected, count):
+                    if sums is not None:
+                        sums[owners] = 0
+                continue
             x = self._transform.evaluate(raw.to(where).split_variants()).view(0, self.view)
             feature = tower.encoder(x)
             z = tower.head(feature).float().cpu()
@@ -304,6 +320,26 @@ class Model:
         assert projected is not None, "there is a video"
         count = count.clamp_min(1)[:, None]
         return Features((encoded / count).clone(), functional.normalize(projected / count, dim=1).clone())
+
+
+def _in_parts(dataset: ClipDataset, wanted: ClipRequest, number: int, most: int, still: bool) -> Iterator[_Batch]:
+    """The batches of one video of more windows than a batch has."""
+    wanted = replace(wanted, starts=tuple(sorted(wanted.starts)))
+    if still:
+        yield torch.tensor([number]), collate([_still(dataset, wanted, most)])
+        return
+    for clip in dataset.parts(wanted, most):
+        owners = torch.full((1 if clip is None else len(clip.windows.frames),), number)
+        yield owners, None if clip is None else collate([clip])
+
+
+def _still(dataset: ClipDataset, wanted: ClipRequest, most: int) -> Clip:
+    """The still of a video, without holding all its windows; of the next readable one where it cannot be read."""
+    total = None
+    for clip in dataset.parts(wanted, most):
+        total = None if clip is None else StillSum.of(clip) if total is None else total.added(clip)
+    assert total is not None, "a video has a window"
+    return total.clip()
 
 
 def listed(videos: Video | Iterable[Video]) -> tuple[list[Video], bool]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,11 @@ from kinema.core.errors import ConfigError, DataError, VideoError
 from kinema.data.clips.store_files import UNKNOWN, StoredVideos, build_store
 from kinema.data.video.files import why_other
 from kinema.data.video.hearing import SCALE, UNHEARD, read_sound, sound_missing, whole_stretch, window_sample
+from kinema.data.video.limits import cut_message
 from kinema.data.video.manifest import Manifest, Video
 from kinema.data.video.motion import require_motion, step_motion
 from kinema.data.video.picture import motion_grid, output_size
-from kinema.data.video.pieces import decode_pieces
+from kinema.data.video.pieces import Part, Pieces, decode_parts
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,14 @@ class Windows:
     motion_clips_valid: NDArray[np.bool_] | None = None
     sound: NDArray[np.float32] | None = None
     sound_valid: NDArray[np.bool_] | None = None
+
+
+class _Wanted(NamedTuple):
+    """Windows by their first frames, a keyframe, and stretches of motion, that are read together."""
+
+    starts: Sequence[int]
+    keyframe: int | None
+    stretches: Sequence[range]
 
 
 class ClipStore:
@@ -101,6 +110,8 @@ class ClipStore:
         self.sound = sound
         self.frames: Mapping[int, int] = _readable(manifest, spec, short_videos)
         """For each row that can be read, how many frames the video has."""
+        if cut := cut_message([manifest.videos[row] for row in self.frames]):
+            log.warning("%s", cut)
         if motion:
             _require_motion(manifest, self.frames)
         if sound is not None:
@@ -133,6 +144,15 @@ class ClipStore:
     def cached(self) -> bool:
         """Whether windows come from the memory-mapped store."""
         return self._stored is not None
+
+    def size_of(self, row: int) -> tuple[int, int]:
+        """(height, width) of a video's decoded frames, by the scan.
+
+        Args:
+            row: its row in the manifest.
+        """
+        video = self.manifest.videos[row]
+        return output_size(video.height, video.width, self.spec.short_side)
 
     def select(self, rows: Iterable[int]) -> ClipStore:
         """A store of some of the rows, over the same decoded videos; this one stays as it is.
@@ -203,6 +223,38 @@ class ClipStore:
             clips[there], valid[there] = _steps(fields[len(stretches) :], 1, size)
         return Windows(frames, *whole, still, clips, valid, samples, covered)
 
+    def read_parts(
+        self, video: int, starts: Sequence[int], most: int, *, motion: bool | None = None, sound: bool | None = None
+    ) -> Iterator[Windows]:
+        """The same windows as :meth:`read`, ``most`` at a time, so that memory does not grow with the video's length.
+
+        Where the video is read from its file, that is one pass over it.
+
+        Args:
+            video: its row in the manifest, one of ``frames``.
+            starts: the frame at which each window begins, ascending.
+            most: windows at a time.
+            motion: see :meth:`read`.
+            sound: likewise.
+
+        Raises:
+            VideoError: frames that the manifest promises cannot be decoded; some windows may have been given before.
+            ConfigError: the row cannot be read, or a window is outside the video.
+        """
+        self._check(video, starts, None, ())
+        groups = [starts[at : at + most] for at in range(0, len(starts), most)]
+        if self._stored is not None:
+            yield from (self.read(video, group, motion=motion, sound=sound) for group in groups)
+            return
+        moving, span = self.motion and motion is not False, self.spec.span
+        stretches = [[range(start + 1, start + span) for start in group] if moving else [] for group in groups]
+        cuts = self._cuts(video, [_Wanted(group, None, each) for group, each in zip(groups, stretches, strict=True)])
+        for group, (frames, _, fields, size) in zip(groups, cuts, strict=True):
+            reads_sound = self.sound is not None and sound is not False
+            samples, covered = self._sounds(video, group) if reads_sound else (None, None)
+            whole = _steps(fields, self.spec.stride, size)
+            yield Windows(frames, *whole, None, sound=samples, sound_valid=covered)
+
     def _sounds(self, row: int, starts: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """The sound about the middle of each window, and where there is one."""
         assert self.sound is not None
@@ -257,29 +309,40 @@ class ClipStore:
         return rgb[numbers]
 
     def _from_files(self, row: int, starts: Sequence[int], keyframe: int | None, stretches: Sequence[range]) -> _Cut:
+        (cut,) = self._cuts(row, [_Wanted(starts, keyframe, stretches)])
+        return cut
+
+    def _cuts(self, row: int, wanted: Sequence[_Wanted]) -> Iterator[_Cut]:
+        """What is wanted of a video together, one after the other, in one pass over its file."""
         video = self.manifest.videos[row]
         if reason := why_other(self.manifest.file(row), video.size, video.mtime_ns):
             raise VideoError(f"'{video.path}' is not read: {reason}.")
-        numbers = [self._numbers(row, start).tolist() for start in starts]
-        pixels = {number for window in numbers for number in window}
-        if keyframe is not None:
-            pixels.add(keyframe)
-        steps = [range(stretch.start, min(stretch.stop, self.frames[row])) for stretch in stretches]
-        moving = {number for stretch in steps for number in stretch}
-        found = decode_pieces(
-            self.manifest.file(row),
-            pixels=pixels,
-            motion=moving,
-            short_side=self.spec.short_side,
-            seek=video.health == "ok",
-        )
-        missing = (pixels - set(found.pixels)) | (moving - set(found.motion))
+        parts = [self._part(row, each) for each in wanted]
+        found = decode_parts(self.manifest.file(row), parts, short_side=self.spec.short_side, seek=video.health == "ok")
+        for each, part, pieces in zip(wanted, parts, found, strict=True):
+            yield self._cut(row, each, part, pieces)
+
+    def _part(self, row: int, wanted: _Wanted) -> Part:
+        """The frames of some windows and stretches."""
+        pixels = {number for start in wanted.starts for number in self._numbers(row, start).tolist()}
+        if wanted.keyframe is not None:
+            pixels.add(wanted.keyframe)
+        moving = {number for stretch in self._steps_of(row, wanted) for number in stretch}
+        return Part(frozenset(pixels), frozenset(moving))
+
+    def _steps_of(self, row: int, wanted: _Wanted) -> list[range]:
+        return [range(stretch.start, min(stretch.stop, self.frames[row])) for stretch in wanted.stretches]
+
+    def _cut(self, row: int, wanted: _Wanted, part: Part, found: Pieces) -> _Cut:
+        missing = (part.pixels - set(found.pixels)) | (part.motion - set(found.motion))
         if missing:
             raise self._ends_early(row, min(missing))
-        frames = np.stack([np.stack([found.pixels[number] for number in window]) for window in numbers])
+        windows = [self._numbers(row, start).tolist() for start in wanted.starts]
+        frames = np.stack([np.stack([found.pixels[number] for number in window]) for window in windows])
+        steps = self._steps_of(row, wanted)
         fields = [np.stack([_marked(*found.motion[number]) for number in stretch]) for stretch in steps]
-        cut = [_filled(field, len(stretch)) for field, stretch in zip(fields, stretches, strict=True)]
-        return frames, None if keyframe is None else found.pixels[keyframe], cut, found.source_size
+        cut = [_filled(field, len(stretch)) for field, stretch in zip(fields, wanted.stretches, strict=True)]
+        return frames, None if wanted.keyframe is None else found.pixels[wanted.keyframe], cut, found.source_size
 
     def _numbers(self, row: int, start: int) -> NDArray[np.int64]:
         """The frames of a window; a video shorter than it holds its last one."""

@@ -31,8 +31,9 @@ from numpy.typing import NDArray
 from kinema.core.errors import DataError
 from kinema.core.files import open_plain, storage_error, sync_file, sync_folder, write_json
 from kinema.data.video.hearing import whole_stretch
+from kinema.data.video.limits import LONGEST, is_cut
 from kinema.data.video.manifest import Manifest
-from kinema.data.workers import Job, run_jobs
+from kinema.data.workers import Job, may_pass, run_jobs
 
 if TYPE_CHECKING:  # the store's workers import this module, and need no torch
     from kinema.core.clips import SoundSpec
@@ -163,6 +164,8 @@ def store_key(
     """The name of a store's folder: a digest of the files, their state, the size and whether motion and sound are."""
     files = [(row, v.path, v.size, v.mtime_ns, v.health) for row in rows for v in (manifest.videos[row],)]
     content = [_FORMAT, str(manifest.root.resolve()), short_side, motion, files]
+    if any(is_cut(manifest.videos[row]) for row in rows):
+        content.append(["longest", LONGEST])
     if sound is not None:
         content.append(["sound", sound.rate, sound.read])
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
@@ -289,7 +292,7 @@ def _decode(folder: Path, rows: Sequence[int], first: int, wanted: _Wanted) -> d
     arguments = [[str(folder), str(number), *flags] for number in numbers]
 
     def crashed(job: Job, reason: str) -> Job:
-        return asdict(Entry(row=job["row"], failed=reason))
+        return asdict(Entry(row=job["row"], failed=reason, passing=may_pass(reason)))
 
     entries: dict[int, Entry] = {}
     for _, answer in run_jobs("kinema.data.clips.store_worker", arguments, jobs, crashed):

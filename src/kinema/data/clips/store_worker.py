@@ -16,7 +16,7 @@ from kinema.core.files import open_plain
 from kinema.data.clips.store_files import UNKNOWN, Entry
 from kinema.data.video.decoding import decode_chunks
 from kinema.data.video.files import why_other
-from kinema.data.video.hearing import read_sound
+from kinema.data.video.hearing import whole_sound
 from kinema.data.video.manifest import Video
 from kinema.data.workers import Job, serve
 
@@ -54,10 +54,10 @@ def store_video(
         if sounds is not None:
             at, wanted = sounds.seek(0, 2), job["sound"]
             video, stretch = Video(**wanted["video"]), (wanted["rate"], wanted["first"], wanted["samples"])
-            sound = read_sound(path, video, *stretch, whole=True)
-            checks[2] = _append(sounds, sound, 0)
+            for sound in whole_sound(path, video, *stretch):
+                checks[2] = _append(sounds, sound, checks[2])
             sounds.flush()
-            entry = replace(entry, sound_at=at, samples=len(sound))
+            entry = replace(entry, sound_at=at, samples=stretch[2])
         _require_unchanged(path, job)
     except _PassingError as error:
         return asdict(Entry(row=job["row"], failed=str(error), passing=True))

@@ -26,13 +26,15 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from kinema.core.errors import ConfigError
+from kinema.core.errors import ConfigError, VideoError
 from kinema.data.video.audio_table import AudioTable, audio_stream, audio_table, open_decoder
 from kinema.data.video.reading import open_file, packets_of, reason_of
 
 _WARM_UP = 32
 """Packets that are decoded before a stretch. The bit reservoir of MP3 reaches back 511 bytes, of 24 bytes a frame at
 the least (ISO 13818-3), and Opus settles within 80 ms (RFC 6716, 4.6)."""
+MOST_SAMPLES = 1 << 31
+"""Samples that are decoded at once: twelve hours at 48 kHz, of 5 bytes each while they are found."""
 _TAPS = 64
 """Half the width of the resampler's filter, generously, in samples of the slower rate."""
 
@@ -75,7 +77,7 @@ def read_audio(
         Exactly round(duration * rate) samples, and where they are valid.
 
     Raises:
-        VideoError: the file cannot be opened, holds no audio, or none of it can be decoded.
+        VideoError: the file cannot be opened, holds no audio, none of it can be decoded, or it is too long for memory.
         ConfigError: a rate or a time that cannot be.
     """
     if rate < 1 or not math.isfinite(start) or (duration is not None and not 0 <= duration < math.inf):
@@ -95,6 +97,11 @@ def read_audio(
     margin = 0 if ratio == 1 else _TAPS * max(1, math.ceil(ratio))
     begin = (math.floor(first * ratio) - margin) // ratio.numerator * ratio.numerator
     end = math.ceil((first + samples) * ratio) + margin
+    if end - begin > MOST_SAMPLES:
+        raise VideoError(
+            f"'{path}': {samples / rate / 3600:,.0f} hours of sound were asked for at once, by its packets' times.",
+            "Read it in stretches, with start and duration; its times may be damaged.",
+        )
     stretch = _Stretch(begin, end)
     needed = table.needed(begin, end)
     if samples and not (seek and stretch.fill(path, table, needed, seek=True)):

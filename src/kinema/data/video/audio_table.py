@@ -27,7 +27,8 @@ from av.codec.context import Flags2
 from numpy.typing import NDArray
 
 from kinema.core.errors import VideoError
-from kinema.data.video.reading import open_file, packet_table, reason_of, video_stream
+from kinema.data.video.limits import too_fast
+from kinema.data.video.reading import open_file, packet_table, packets_of, reason_of, video_stream
 
 SLACK = 0.01
 """Seconds by which a packet's time may differ from the end of the packet before it without being a gap."""
@@ -99,11 +100,18 @@ def open_decoder(stream: Any, path: Path) -> None:
     """Makes a stream's decoder leave what it would trim, since trimming by position is ours.
 
     Raises:
-        VideoError: there is no decoder for it.
+        VideoError: there is no decoder for it, or it claims more than
+            :data:`kinema.data.video.limits.HIGHEST_RATE` samples a second.
     """
     if stream.codec_context is None:
         raise VideoError(f"'{path}': its audio is of a codec that cannot be decoded.")
+    _check_rate(stream.rate or 0, path)
     stream.codec_context.flags2 |= Flags2.skip_manual
+
+
+def _check_rate(rate: int, path: Path) -> None:
+    if reason := too_fast(rate):
+        raise VideoError(f"'{path}': {reason}.", "Its header is damaged, or no sound: write the file anew with ffmpeg.")
 
 
 def audio_stream(container: Any, path: Path) -> Any:
@@ -150,6 +158,7 @@ def _audio_table(path: Path, _size: int, _mtime: int) -> AudioTable:
         packets = list(_packets(container, stream, sizer))
         if sizer.samples is None:
             raise VideoError(f"'{path}': none of its audio can be decoded: {sizer.reason or 'the stream is empty'}.")
+        _check_rate(sizer.rate, path)
         tick = Fraction(stream.time_base) * sizer.rate
         first_frame = _first_frame(container, path)
     table = _placed(packets, sizer.counts(packets, tick), tick, sizer.rate)
@@ -226,7 +235,7 @@ class _Sizer:
 
 def _packets(container: Any, stream: Any, sizer: _Sizer) -> Iterator[_Packet]:
     try:
-        for packet in container.demux(stream):
+        for packet in packets_of(container, stream):
             if packet.size:
                 skip, drop = trims(packet)
                 samples = sizer.measure(packet)

@@ -13,6 +13,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from kinema.data.workers import progressed
+
 # fmt: off
 EXTENSIONS = frozenset({
     ".264", ".265", ".266", ".360", ".3g2", ".3gp", ".3gp2", ".3gpp", ".amv", ".apng", ".asf",
@@ -128,7 +130,7 @@ def reading_error(path: Path) -> OSError | None:
                 continue
             with open(name, "rb", buffering=0) as file:
                 while file.read(_PIECE):
-                    pass
+                    progressed()
     except OSError as error:
         return error
     return None

@@ -9,7 +9,7 @@ less than ``COVER`` of its length.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +21,11 @@ from kinema.core.errors import DataError, VideoError
 from kinema.data.video.audio import read_audio
 from kinema.data.video.audio_table import audio_table
 from kinema.data.video.files import status
+from kinema.data.video.limits import too_fast
 from kinema.data.video.manifest import Manifest, Video
 from kinema.data.video.reading import open_file, open_video, packet_table, video_stream
 from kinema.data.video.sound import SILENCE
+from kinema.data.workers import progressed
 
 if TYPE_CHECKING:  # workers import this module, and need no torch
     from kinema.core.clips import SoundSpec
@@ -33,6 +35,8 @@ UNHEARD = -32768
 SCALE = 32767
 SOUND_FPS = 25.0
 """Frames a second of the video that describes a file of sound without pictures."""
+BLOCK_SECONDS = 120.0
+"""Seconds of the sound of a whole video that are decoded at a time."""
 COVER = 0.5
 """The least share of a video's length that its sound must cover."""
 
@@ -43,6 +47,8 @@ def sound_missing(video: Video) -> str:
         return "it has no sound"
     if video.audio_silent:
         return "its sound is silent"
+    if reason := too_fast(video.audio_rate):
+        return reason
     if 0 < video.audio_duration < COVER * video.duration:
         return f"its sound lasts {video.audio_duration:.1f} s of {video.duration:.1f} s"
     return ""
@@ -97,9 +103,7 @@ def silent_message(silent: Mapping[str, str], videos: int) -> str:
     return f"{len(silent)} of {videos} videos cannot be heard and are left out: {named}{more}."
 
 
-def read_sound(
-    path: Path, video: Video, rate: int, first: int, samples: int, *, whole: bool = False
-) -> NDArray[np.int16]:
+def read_sound(path: Path, video: Video, rate: int, first: int, samples: int) -> NDArray[np.int16]:
     """A stretch of a file's sound.
 
     Args:
@@ -108,23 +112,48 @@ def read_sound(
         rate: samples a second.
         first: the first sample on the video's clock; may be before the video.
         samples: how many.
-        whole: whether it is the whole video's, which must not be silent.
 
     Returns:
         int16 [samples], ``UNHEARD`` where the audio does not cover it.
 
     Raises:
-        VideoError: the audio cannot be decoded; or, of the whole, it is silent or covers too little.
+        VideoError: the audio cannot be decoded.
     """
     found = read_audio(path, rate=rate, start=first / rate, duration=samples / rate, seek=video.health == "ok")
     sound = np.rint(np.clip(found.samples, -1, 1) * SCALE).astype(np.int16)
     sound[~found.valid] = UNHEARD
-    if whole:
-        if not found.valid.any() or float(np.abs(found.samples).max()) < SILENCE:
-            raise VideoError(f"'{video.path}' cannot be heard: its sound is silent.")
-        if video.duration > 0 and float(found.valid.sum()) < COVER * video.duration * rate:
-            raise VideoError(f"'{video.path}' cannot be heard: its sound covers less than half of it.")
     return sound
+
+
+def whole_sound(path: Path, video: Video, rate: int, first: int, samples: int) -> Iterator[NDArray[np.int16]]:
+    """The sound of a whole video, a block at a time, so that memory does not grow with its length.
+
+    Args:
+        path: see :func:`read_sound`; so are the others.
+        video: likewise.
+        rate: likewise.
+        first: likewise.
+        samples: likewise.
+
+    Yields:
+        int16 [S] each, ``samples`` together.
+
+    Raises:
+        VideoError: the audio cannot be decoded; or, at the end, all of it is silent or it covers too little.
+    """
+    # A file that is not whole is decoded from its beginning for every block.
+    most = round(BLOCK_SECONDS * rate) * (1 if video.health == "ok" else 10)
+    covered, peak = 0, 0
+    for at in range(0, samples, most):
+        sound = read_sound(path, video, rate, first + at, min(most, samples - at))
+        heard = sound[sound != UNHEARD]
+        covered, peak = covered + len(heard), max(peak, int(np.abs(heard.astype(np.int32)).max(initial=0)))
+        yield sound
+        progressed()
+    if peak < SILENCE * SCALE:
+        raise VideoError(f"'{video.path}' cannot be heard: its sound is silent.")
+    if video.duration > 0 and covered < COVER * video.duration * rate:
+        raise VideoError(f"'{video.path}' cannot be heard: its sound covers less than half of it.")
 
 
 def whole_stretch(video: Video, spec: SoundSpec) -> tuple[int, int]:

@@ -162,12 +162,14 @@ class Manifest:
         overlooked: what the scan did not look at.
         reading: how they came by their labels; None where that is not known. Two manifests of equal videos are equal
             whatever it says.
+        left_out: videos that :meth:`usable` took out, with their reasons; they are not written, and not compared.
     """
 
     root: Path
     videos: tuple[Video, ...]
     overlooked: Overlooked = field(default_factory=Overlooked)
     reading: LabelReading | None = field(default=None, compare=False)
+    left_out: tuple[Video, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         twice = [path for path, count in Counter(video.path for video in self.videos).items() if count > 1]
@@ -228,7 +230,9 @@ class Manifest:
 
     def usable(self) -> Manifest:
         """The videos that can be decoded, at least in part."""
-        return replace(self, videos=tuple(video for video in self.videos if video.health != "unreadable"))
+        left = tuple(video for video in self.videos if video.health == "unreadable")
+        chosen = tuple(video for video in self.videos if video.health != "unreadable")
+        return replace(self, videos=chosen, left_out=(*self.left_out, *left))
 
     def labels(self) -> tuple[str | None, ...]:
         """Each video's class, None where it is not known."""

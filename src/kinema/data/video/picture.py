@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from kinema.data.video.motion import grid_shape, pool, rasterise, rotate, vectors_are_reliable
+from kinema.data.video.limits import first_kept, kept
+from kinema.data.video.motion import CELL, grid_shape, pool, rasterise, rotate, vectors_are_reliable
 from kinema.data.video.reading import type_of
 
 SCALING = 1
@@ -19,17 +22,25 @@ what is read in parallel here."""
 _TOGETHER = 16
 
 
+_CELLS_TOGETHER = 1 << 22
+"""Cells of motion that are made at once."""
+
+
 def output_size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
-    """(height, width) with the shorter side scaled to ``short_side`` pixels, in proportion; None keeps the size."""
+    """(height, width) with the shorter side scaled to ``short_side`` pixels, in proportion; None keeps the size.
+
+    Of a very long picture only the middle is scaled (:func:`kinema.data.video.limits.kept`).
+    """
     if short_side is None:
         return height, width
+    height, width = kept(height, width)
     scale = short_side / min(height, width)
     return max(short_side, round(height * scale)), max(short_side, round(width * scale))
 
 
 def motion_grid(height: int, width: int, short_side: int | None) -> tuple[int, int, int]:
     """Rows and columns of the motion that :func:`decode` gives for a picture, and the cells of 4 pixels in one."""
-    rows, columns = grid_shape(height, width)
+    rows, columns = grid_shape(*(kept(height, width) if short_side is not None else (height, width)))
     factor = 1 if short_side is None else max(1, min(rows, columns) // max(1, short_side // 2))
     return -(-rows // factor), -(-columns // factor), factor
 
@@ -40,27 +51,42 @@ def quarter_turns(rotation: float) -> int:
 
 
 class Picture:
-    """Turns decoder frames of one file into RGB arrays of one size."""
+    """Turns decoder frames of one file into RGB arrays of one size.
+
+    Attributes:
+        stored: (height, width) of the first frame as it is stored.
+        used: (height, width) of what is used of it: all, or where it is scaled and very long, the middle.
+        displayed: the same as displayed.
+    """
 
     def __init__(self, first: Any, short_side: int | None, codec: str) -> None:
         self._codec = codec
         self.stored = (first.height, first.width)
         self.turns = quarter_turns(first.rotation)
         self.target = output_size(first.height, first.width, short_side)
-        self.displayed = self.stored[::-1] if self.turns % 2 else self.stored
-        self.factor = motion_grid(*self.stored, short_side)[2]
-        self._reformatter = VideoReformatter()
+        self.used = self.stored if short_side is None else kept(*self.stored)
+        self.displayed = self.used[::-1] if self.turns % 2 else self.used
+        rows, columns, self.factor = motion_grid(*self.stored, short_side)
+        self._grid = rows, columns
+        self._from = tuple(
+            first_kept(length, keeps, self.factor) for length, keeps in zip(self.stored, self.used, strict=True)
+        )
+        self._reformatter, self._cutter = VideoReformatter(), VideoReformatter()
 
     def rgb(self, frame: Any) -> NDArray[np.uint8]:
         """Uint8 [H, W, 3], turned for display."""
-        height, width = self.target
-        picture = self._reformatter.reformat(
-            frame, width=width, height=height, format="rgb24", interpolation=Interpolation.BILINEAR, threads=SCALING
-        )
-        plane = picture.planes[0]
-        rows = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(-1, plane.line_size)[:height, : width * 3]
-        turned: NDArray[np.uint8] = np.rot90(rows.reshape(height, width, 3), self.turns).copy()
+        rows = _rgb24(self._reformatter, self._cut(frame), *self.target)
+        turned: NDArray[np.uint8] = np.rot90(rows, self.turns).copy()
         return turned
+
+    def _cut(self, frame: Any) -> Any:
+        """The middle of a frame of which only that is used, before it is scaled."""
+        if self.used == self.stored:
+            return frame
+        (top, left), (height, width) = self._from, self.used
+        whole = _rgb24(self._cutter, frame, *self.stored)
+        part = np.ascontiguousarray(whole[top : top + height, left : left + width])
+        return av.VideoFrame.from_ndarray(part, format="rgb24")
 
     def records(self, frame: Any) -> bytes:
         """A copy of the frame's vectors: they would keep the decoder's whole picture alive."""
@@ -74,8 +100,21 @@ class Picture:
     ) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
         """Motion int16 [N, h, w, 2] and bool [N, h, w] of N frames' vectors, each with its references' distances."""
         parts = []
-        for at in range(0, len(records), _TOGETHER):
-            some = slice(at, at + _TOGETHER)
-            field, valid = rasterise(records[some], *self.stored, past[some], future[some])
-            parts.append(rotate(*pool(field, valid, self.factor), self.turns))
+        together = max(1, min(_TOGETHER, _CELLS_TOGETHER // math.prod(grid_shape(*self.stored))))
+        for at in range(0, len(records), together):
+            some = slice(at, at + together)
+            field, valid = pool(*rasterise(records[some], *self.stored, past[some], future[some]), self.factor)
+            (top, left), (rows, columns) = (start // (CELL * self.factor) for start in self._from), self._grid
+            inside = np.s_[:, top : top + rows, left : left + columns]
+            parts.append(rotate(field[inside], valid[inside], self.turns))
         return np.concatenate([field for field, _ in parts]), np.concatenate([valid for _, valid in parts])
+
+
+def _rgb24(reformatter: VideoReformatter, frame: Any, height: int, width: int) -> NDArray[np.uint8]:
+    """A frame scaled to a size, uint8 [height, width, 3]: a view of the library's memory, without its margins."""
+    picture = reformatter.reformat(
+        frame, width=width, height=height, format="rgb24", interpolation=Interpolation.BILINEAR, threads=SCALING
+    )
+    plane = picture.planes[0]
+    rows = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(-1, plane.line_size)[:height, : width * 3]
+    return rows.reshape(height, width, 3)

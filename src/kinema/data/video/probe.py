@@ -19,9 +19,10 @@ from av.video.frame import PictureType
 
 from kinema.core.errors import VideoError
 from kinema.data.video.files import pictures, reading_error
+from kinema.data.video.limits import too_large
 from kinema.data.video.motion import PacketTable
 from kinema.data.video.picture import quarter_turns
-from kinema.data.video.reading import Reader, forget_packets, open_video, packet_table
+from kinema.data.video.reading import Reader, TooLargeError, forget_packets, open_video, packet_table, packets_of
 from kinema.data.video.sound import sound_facts
 from kinema.data.workers import Job, serve
 
@@ -66,6 +67,10 @@ def _probed(path: Path) -> Job:
     with av.logging.Capture(local=False) as log:
         try:
             facts = _facts(path)
+        except TooLargeError as error:
+            height, width = error.size
+            reason = too_large(height, width)
+            facts = {"health": "unreadable", "reason": reason, "height": height, "width": width}
         except VideoError as error:
             facts = {"health": "unreadable", "reason": error.message.split(": ", 1)[-1].rstrip(".")}
             if "': " not in error.message:
@@ -135,7 +140,7 @@ def _last_packet(path: Path) -> float:
     last = 0.0
     with open_video(path) as (container, _):
         try:
-            for packet in container.demux():
+            for packet in packets_of(container):
                 if packet.pts is not None and packet.time_base:
                     last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
         except av.FFmpegError:

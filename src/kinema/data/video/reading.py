@@ -15,9 +15,13 @@ from av.video.frame import PictureType
 
 from kinema.core.errors import VideoError
 from kinema.data.video.files import source_of, status
+from kinema.data.video.limits import LARGEST_PIXELS, too_large
 from kinema.data.video.motion import PacketTable, distances_from_types, h264_is_reference, require_motion
+from kinema.data.workers import progressed
 
 _HEAD = 4096
+_BOUNDED = {"max_pixels": str(LARGEST_PIXELS)}
+"""Decoders refuse larger pictures themselves: a stream may claim other sizes as it goes on than at its beginning."""
 _NO_PIXELS = {"skip_loop_filter": "all", "skip_idct": "all"}
 """What a decoder may leave undone where only the vectors are wanted: they are read before any pixel is made."""
 
@@ -50,12 +54,29 @@ def video_stream(container: Any) -> Any | None:
     return next(streams, None)
 
 
+class TooLargeError(VideoError):
+    """The pictures of a file are larger than what is decoded.
+
+    Args:
+        path: the file.
+        size: (height, width) that its stream claims.
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int]) -> None:
+        super().__init__(f"'{path}': {too_large(*size)}.", "Scale it down, for instance with ffmpeg -vf scale=3840:-2.")
+        self.size = size
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return VideoError, (self.message, self.hint)
+
+
 @contextmanager
 def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
-    """Opens a file: its container and its first stream of moving pictures.
+    """Opens a file: its container and its first stream of moving pictures, which decodes none above the size allowed.
 
     Raises:
         VideoError: the file is missing, is no video, holds no video stream, or one for which there is no decoder.
+        TooLargeError: its pictures have more than :data:`kinema.data.video.limits.LARGEST_PIXELS`.
     """
     with open_file(path) as container:
         stream = video_stream(container)
@@ -63,12 +84,20 @@ def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
             raise VideoError(f"'{path}' holds no video stream.")
         if stream.codec_context is None:
             raise VideoError(f"'{path}': its video is of a codec that cannot be decoded.")
+        if too_large(stream.codec_context.height, stream.codec_context.width):
+            raise TooLargeError(path, (stream.codec_context.height, stream.codec_context.width))
+        stream.codec_context.options = dict(_BOUNDED)
         yield container, stream
 
 
-def packets_of(container: Any, stream: Any) -> Iterator[Any]:
-    """The packets of a stream, to be left at any point: PyAV's own iterator then loses memory unless it is closed."""
-    yield from container.demux(stream)
+def packets_of(container: Any, *streams: Any) -> Iterator[Any]:
+    """The packets of a stream, or of all, to be left at any point; each is progress of a worker's job.
+
+    PyAV's own iterator loses memory when it is left, unless it is closed.
+    """
+    for packet in container.demux(*streams):
+        progressed()
+        yield packet
 
 
 @functools.lru_cache(maxsize=64)
@@ -130,7 +159,7 @@ def open_decoder(context: Any, path: Path, *, motion: bool, pixels: bool, thread
     context.thread_count, context.thread_type = threads, "SLICE" if motion else "AUTO"
     if motion:
         require_motion(context.name, str(path))
-        context.options = {"flags2": "+export_mvs"} | ({} if pixels else _NO_PIXELS)
+        context.options = _BOUNDED | {"flags2": "+export_mvs"} | ({} if pixels else _NO_PIXELS)
 
 
 @dataclass

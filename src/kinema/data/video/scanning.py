@@ -21,7 +21,7 @@ from kinema.data.video.files import EXTENSIONS, is_passing, status
 from kinema.data.video.finding import counted, unlisted, videos_below
 from kinema.data.video.manifest import Manifest, Overlooked, Video
 from kinema.data.walking import reason_of
-from kinema.data.workers import Job, run_jobs
+from kinema.data.workers import Job, may_pass, run_jobs
 
 log = logging.getLogger(__name__)
 
@@ -203,4 +203,4 @@ def _closed(folder: Path, reason: str) -> DataError:
 
 def _crashed(_: Job, reason: str) -> Job:
     """The answer for a file at which its process died. What ran out of memory or time may pass; a crash does not."""
-    return {"health": "unreadable", "reason": reason, "transient": "SIGKILL" in reason or "took longer" in reason}
+    return {"health": "unreadable", "reason": reason, "transient": may_pass(reason)}

@@ -16,7 +16,7 @@ import numpy as np
 from kinema.core.errors import VideoError
 from kinema.data.video.audio import channels
 from kinema.data.video.audio_table import audio_stream, open_decoder, trims
-from kinema.data.video.reading import open_file
+from kinema.data.video.reading import open_file, packets_of
 from kinema.data.workers import Job
 
 SILENCE = 10 ** (-60 / 20)
@@ -40,7 +40,7 @@ def sound_facts(path: Path, duration: float, whole_seconds: float, pieces: int) 
             stream = audio_stream(container, path)
             open_decoder(stream, path)
             tick, rate = float(stream.time_base), stream.rate or 1
-            for packet in container.demux(stream):
+            for packet in packets_of(container, stream):
                 if not packet.size:
                     continue
                 place = extent.take(packet, tick, rate)

@@ -17,7 +17,12 @@ from kinema.core.files import csv_cell, write_text
 from kinema.core.labelling import LabelReading, alike
 from kinema.core.splits import counted, read_split, unknown_splits
 from kinema.data.video.finding import passed_over
+from kinema.data.video.limits import cut_message, is_cut, left_out_message, too_large
 from kinema.data.video.manifest import Manifest
+from kinema.data.video.rates import mixed_message, rates_of
+
+SPAN = 33
+"""Frames that a clip of the preset 'small' covers, by which a scan says how long clips last."""
 
 
 def scan_json(manifest: Manifest, seconds: float) -> dict[str, Any]:
@@ -52,8 +57,28 @@ def scan_json(manifest: Manifest, seconds: float) -> dict[str, Any]:
         "links_passed_over": missed.links,
         "special_files": dict(missed.special),
     }
-    told = {"files": files, **overlooked, "labels": labels_json(manifest)}
+    told = {"files": files, **overlooked, "labels": labels_json(manifest), **_costs_json(manifest)}
     return {"videos": len(manifest), **counts, **told, "seconds": seconds}
+
+
+def _costs_json(manifest: Manifest) -> dict[str, Any]:
+    """What of the videos is more than clips can hold, and how long a clip lasts in them."""
+    videos, rates = manifest.videos, rates_of(manifest.videos)
+    spans = None if rates is None else dict(zip(("shortest", "longest"), rates.seconds(SPAN), strict=True))
+    known = None if rates is None else {"lowest": rates.lowest, "highest": rates.highest, "mixed": rates.mixed}
+    return {
+        "rates": None if known is None else {**known, "clip_frames": SPAN, "clip_seconds": spans},
+        "cut": [video.path for video in videos if is_cut(video)],
+        "too_large": [video.path for video in videos if too_large(video.height, video.width)],
+        "warnings": _cost_warnings(manifest),
+    }
+
+
+def _cost_warnings(manifest: Manifest) -> list[str]:
+    videos = manifest.videos
+    large = [video for video in videos if too_large(video.height, video.width)]
+    mixed = mixed_message(videos, SPAN, "of the preset 'small'")
+    return [sentence for sentence in (left_out_message(large, len(videos)), cut_message(videos), mixed) if sentence]
 
 
 def not_looked_at(manifest: Manifest) -> list[str]:
@@ -138,8 +163,10 @@ def scan_table(manifest: Manifest, worst: int = 20) -> Group:
         summary.add_row(
             "labels", Text(f"{read.rows} rows of {read.table}, {read.encoding}, separated by {read.separator}")
         )
+    costs = _cost_warnings(manifest)
     told = [*_warnings(manifest), *([read.why] if read is not None and read.why else [])]
     notes = [Text("Labels"), *(Text(f"- {sentence}") for sentence in told)] if told else []
+    notes += [Text("Pictures and rates"), *(Text(f"- {sentence}") for sentence in costs)] if costs else []
     parts: list[Table | Text] = [summary, *_unlisted_table(manifest, worst), *notes]
     broken = [video for video in videos if video.health != "ok"]
     if not broken:
