@@ -21,9 +21,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from kinema.core.errors import RunError
-from kinema.core.files import storage_error, write_json
-from kinema.core.lock import alone, is_free
+from kinema.core.errors import RunError, StorageError
+from kinema.core.files import storage_error, write_in_place, write_json
+from kinema.core.lock import alone, is_free, is_held
 from kinema.core.results import Result
 from kinema.core.version import RELEASE, source_version
 
@@ -129,8 +129,26 @@ class RunFolder:
         write_json(self.path / name, value)
 
     def update_status(self, **changes: Any) -> None:
-        """Merges ``changes`` into status.json."""
-        self.write("status.json", {**self.read("status.json"), **changes})
+        """Merges ``changes`` into status.json, in the room that it has where the disk is full."""
+        status = {**self.read("status.json"), **changes}
+        try:
+            self.write("status.json", status)
+        except StorageError:
+            write_in_place(self.path / "status.json", json.dumps(status, indent=2, ensure_ascii=False) + "\n")
+
+    def status(self) -> dict[str, Any]:
+        """What is known of the run's training: status.json, but that one which was killed is not running.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        status = self.read("status.json")
+        if status.get("state") == "running" and is_held(self.path) is False:
+            killed = (
+                "It ended without a word: the process was killed, or the machine stopped. The last checkpoint is kept."
+            )
+            status |= {"state": "interrupted", "error": killed}
+        return status
 
     def add_result(self, result: Result) -> Path:
         """Writes a result to a file that is named after what it measures; an earlier one of the same is replaced.
