@@ -74,5 +74,5 @@ def _print_error(error: KinemaError, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"error": {"kind": error.kind, "message": error.message, "hint": error.hint}}))
     print(f"kinema: {error.message}", file=sys.stderr)
-    if error.hint:
-        print(f"        {error.hint}", file=sys.stderr)
+    for line in error.hint.splitlines():
+        print(f"        {line}", file=sys.stderr)

@@ -19,7 +19,7 @@ class RunFiles(Protocol):
         ...
 
     def status(self) -> dict[str, Any]:
-        """What is known of its training: 'state', 'error', …"""
+        """What is known of its training: its state, and why."""
         ...
 
     def phases(self) -> list[Path]:
