@@ -80,12 +80,20 @@ def _how(args: Any) -> dict[str, Any]:
 def _given(parser: ArgumentParser, rest: list[str], args: Any, known: Sequence[str]) -> dict[str, Any]:
     """The settings that are written beside --resume, defaults too if they are; what is not written is the run's."""
     written = parser.parse_args(rest, defaults=False).as_dict()
-    settings = {name: written[name] for name in known if name in written}
+    settings = {name: _plainly(written[name]) for name in known if name in written}
     if "method" in settings:
         settings["method_settings"] = settings.pop("method")
     if "preset" in written:
         settings["preset"] = written["preset"]
     return settings | _how(args)
+
+
+def _plainly(value: Any) -> Any:
+    """What is written of a part, without the name of its class, which the parser adds to some."""
+    if not isinstance(value, dict):
+        return value
+    part = value.get("init_args", {}) if "class_path" in value else value
+    return {key: _plainly(each) for key, each in part.items()}
 
 
 def _dry_run(name: str, args: Any, settings: dict[str, Any]) -> int:

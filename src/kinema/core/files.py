@@ -136,12 +136,13 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object], *, size: int 
         os.replace(temporary, path)
         temporary = None
         sync_folder(path.parent)
-    except OSError as error:
-        raise storage_error(path, error, size) from error
     except Exception as error:
-        if disk is None or disk.failure is None:
+        failure = error if isinstance(error, OSError) else None if disk is None else disk.failure
+        if failure is None:
             raise
-        raise storage_error(path, disk.failure, size) from error
+        if temporary is not None:  # its room is free again when it is said how much there is
+            Path(temporary).unlink(missing_ok=True)
+        raise storage_error(path, failure, size) from error
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)

@@ -60,6 +60,7 @@ class ClipLoader:
         """
         if self.workers:
             try:
+                _try_locks(self.workers)
                 loader = iter(_loader(self.dataset, requests, self.workers))
             except OSError as error:
                 self._tell(
@@ -83,10 +84,10 @@ class ClipLoader:
                     raise found
                 if isinstance(answer, bytes):
                     self._tell(
-                        "There is little shared memory (%d MB are free in %s): batches come from the processes that "
+                        "There is little shared memory (%.1f MB are free in %s): batches come from the processes that "
                         "read them through pipes, which is slower and gives the same. In a container, give it more "
                         "(--shm-size=1g).",
-                        (free_shared_memory() or 0) // 10**6,
+                        (free_shared_memory() or 0) / 10**6,
                         SHARED_MEMORY,
                     )
                 yield found
@@ -166,6 +167,15 @@ def _size(batch: Any) -> int:
     if isinstance(batch, Tensor):
         return batch.numel() * batch.element_size()
     return sum(_size(getattr(batch, item.name)) for item in fields(batch)) if is_dataclass(batch) else 0
+
+
+def _try_locks(workers: int) -> None:
+    """Tries whether there is room for the locks of a loader, which are in shared memory too.
+
+    Raises:
+        OSError: there is none.
+    """
+    _ = [torch.multiprocessing.get_context().Lock() for _ in range(3 * workers + 12)]
 
 
 def _loader(dataset: ClipDataset, requests: list[list[ClipRequest]], workers: int) -> Any:
