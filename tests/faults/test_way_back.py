@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import fields, is_dataclass
+from itertools import chain
 
 import pytest
 import torch
@@ -30,6 +31,9 @@ from kinema.recipes.table import METHODS, preset
 from kinema.training import module
 from kinema.training.phase import InterruptedRunError
 from kinema.training.run_folder import BEGINNING, RunFolder
+
+PAIRS = list(zip(SMALL[::2], SMALL[1::2], strict=True))
+OF_MOCO = [word for pair in PAIRS if pair[0] not in ("--method.stages", "--method.k") for word in pair]
 
 
 @pytest.fixture
@@ -112,16 +116,16 @@ def asked(name, words):
 def test_the_same_command_goes_on_and_so_does_a_part_of_it(seed, tiny_manifest, tmp_path):
     """Many commands of all methods: what they resolve to is what they agree with."""
     draw, tried = random.Random(seed), 0
-    for number in range(14):
+    for number in range(8):
         name = draw.choice([name for name, entry in METHODS.items() if entry.alone])
         plan = preset(chosen := draw.choice(list(METHODS[name].presets)), name)
         options = dict(leaves(plan)) | dict(leaves(plan.data)) | FURTHER
         options = {key: value for key, value in options.items() if not key.startswith("data.")}
         parts = [["--preset", chosen]] if chosen != "small" else []
-        for key in draw.sample(sorted(options), draw.randint(1, 5)):
-            parts.append([f"--{key}", *draw.choice(options[key]).split()])
+        keys = draw.sample(sorted(options), draw.randint(1, 5))
+        parts += [[f"--{key}", *draw.choice(options[key]).split()] for key in keys]
         try:
-            settings, chosen = asked(name, sum(parts, []))
+            settings, chosen = asked(name, list(chain(*parts)))
             plan = planned(name, lambda config: tiny_manifest, chosen, settings)
             recipe = plan.recipe()
         except KinemaError:  # there is no such option, or the settings contradict one another
@@ -131,9 +135,9 @@ def test_the_same_command_goes_on_and_so_does_a_part_of_it(seed, tiny_manifest, 
         run.write("recipe.json", recipe_to_plain(recipe))
         run.write(PLAN, plan_to_plain(plan, chosen))
         for again in (parts, parts[: len(parts) // 2], []):
-            settings, named = asked(name, [*sum(again, []), "--resume"])
-            assert continued(run, name, settings, named) == recipe, again
-    assert tried >= 4
+            settings, named = asked(name, [*chain(*again), "--resume"])
+            assert recipe_to_plain(continued(run, name, settings, named)) == recipe_to_plain(recipe), again
+    assert tried >= 3
 
 
 def test_settings_that_differ_are_named_and_refused(tiny_manifest, tmp_path):
@@ -159,19 +163,16 @@ def test_the_printed_command_works_from_another_folder(tiny_folder, tiny_cache, 
     here.mkdir()
     (here / "the videos").symlink_to(tiny_folder)
     monkeypatch.chdir(here)
-    words = ["pretrain", "moco", "the videos", "--out", out, *SMALL, "--cache", str(tiny_cache), "--logger", "none"]
+    words = ["pretrain", "moco", "the videos", "--out", out, *OF_MOCO, "--cache", str(tiny_cache), "--logger", "none"]
 
     def call(given):
         with pytest.raises(SystemExit) as left:
             cli.main([str(word) for word in given])
         return left.value.code, capsys.readouterr()
 
-    small = [word for word in words if word not in ("--method.stages", "--method.k")]
-    small = [word for at, word in enumerate(words) if words[max(0, at - 1)] not in ("--method.stages", "--method.k")]
-    small = [word for word in small if word not in ("--method.stages", "--method.k")]
     with monkeypatch.context() as patch:
         before_step(patch, 2, lambda: signalled(signal.SIGINT))
-        code, told = call(small)
+        code, told = call(words)
     assert code == 1
     assert "Stopped in epoch 1, batch 2" in told.err
     command = told.err.strip().splitlines()[-1].strip()
@@ -182,12 +183,12 @@ def test_the_printed_command_works_from_another_folder(tiny_folder, tiny_cache, 
     code, told = call([*given, "--failure_budget", "0.5"])
     assert code == 0, told.err
     monkeypatch.chdir(here)
-    code, told = call([*small, "--resume", "--seed", "0"])  # what ran, with --resume: it is done, and nothing differs
+    code, told = call([*words, "--resume", "--seed", "0"])  # what ran, and a default
     assert code == 0, told.err
     run = RunFolder.open(here / out)
-    assert run.read("recipe.json")["data"]["failure_budget"] == 0.01, "the last command asked for the default again"
+    assert run.read("recipe.json")["data"]["failure_budget"] == 0.5
     changed = [step["changed"] for step in run.read("environment.json")["resumed"]]
-    assert changed[0] == {"failure_budget": [0.01, 0.5]}
+    assert changed == [{"failure_budget": [0.01, 0.5]}, {}]
 
 
 def test_another_device_is_recorded_and_said(train, whole, tmp_path, monkeypatch, caplog):
@@ -213,8 +214,8 @@ def test_a_killed_worker_is_a_sentence_and_the_run_goes_on(train, whole, tmp_pat
     def watched(loader):
         for number, answer in enumerate(alive(loader)):
             if number == 1:
-                loader._workers[0].kill()
-                loader._workers[0].join()
+                os.kill(loader._workers[0].pid, signal.SIGKILL)
+                time.sleep(2.0)
             yield answer
 
     monkeypatch.setattr(loading, "_patiently", watched)
@@ -243,12 +244,12 @@ def test_processes_that_do_nothing_are_not_waited_for(train, tmp_path, monkeypat
 
 def test_processes_that_work_for_long_are_waited_for(train, monkeypatch):
     """Longer than the patience for one batch, but busy."""
-    monkeypatch.setattr(loading, "LOOK", 0.3)
-    monkeypatch.setattr(loading, "PATIENCE", 1.0)
+    monkeypatch.setattr(loading, "LOOK", 0.2)
+    monkeypatch.setattr(loading, "PATIENCE", 0.5)
     handed = loading._Handed.__call__
 
     def slow(self, clips):
-        end = time.process_time() + 1.5
+        end = time.process_time() + 0.8
         while time.process_time() < end:
             pass
         return handed(self, clips)
@@ -451,7 +452,7 @@ def test_a_kill_in_every_writer_leaves_nothing_after_the_next_start(tmp_path):
         "files.write_atomic(place, lambda file: (file.write(b'x'), os.kill(os.getpid(), 9)))",
         "files.write_folder(place, lambda folder: ((folder / 'x').write_text('x'), os.kill(os.getpid(), 9)))",
     ):
-        code = f"import os, sys; from pathlib import Path; from kinema.core import files; place = Path(sys.argv[1]); {write}"
+        code = f"import os, sys, pathlib; from kinema.core import files; place = pathlib.Path(sys.argv[1]); {write}"
         killed = subprocess.run([sys.executable, "-c", code, str(tmp_path / "new")], check=False)
         assert killed.returncode == -signal.SIGKILL
         assert len(list(tmp_path.iterdir())) == 1
