@@ -209,16 +209,8 @@ def test_another_device_is_recorded_and_said(train, whole, tmp_path, monkeypatch
 
 
 def test_a_killed_worker_is_a_sentence_and_the_run_goes_on(train, whole, tmp_path, monkeypatch):
-    alive = loading._patiently
-
-    def watched(loader):
-        for number, answer in enumerate(alive(loader)):
-            if number == 1:
-                os.kill(loader._workers[0].pid, signal.SIGKILL)
-                time.sleep(2.0)
-            yield answer
-
-    monkeypatch.setattr(loading, "_patiently", watched)
+    monkeypatch.setattr(loading, "LOOK", 0.3)
+    monkeypatch.setattr(loading._Handed, "__call__", lambda self, clips: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(WorkerError, match="was killed, as the system does when memory runs out") as caught:
         train(tiny_plan("moco", workers=2))
     monkeypatch.undo()
