@@ -5,24 +5,26 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
 import torch
 from rich.console import Console
 
+from kinema.api.going_on import check_data, record_going_on, resume_command, tell_way_back
 from kinema.api.opening import AnyData, cache_folder, named
 from kinema.api.run import Run
 from kinema.api.settings import PretrainSettings
 from kinema.core.contracts import Table
+from kinema.core.errors import KinemaError
 from kinema.core.progress import Steps
 from kinema.core.tables import training_rows
 from kinema.data.documents.kinds import kind_of
 from kinema.evaluation import MiningMeter
-from kinema.recipes.json import phase_identity, recipe_from_plain, recipe_to_plain
+from kinema.recipes.going_on import PLAN, continued, plan_to_plain
+from kinema.recipes.json import phase_identity, recipe_to_plain
 from kinema.recipes.plan import Plan
-from kinema.recipes.resolve import check_resume, context_of, resolved
+from kinema.recipes.resolve import context_of, planned
 from kinema.training.loggers import check_logger
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Recipe
@@ -36,7 +38,7 @@ def pretrain(
     data: AnyData,
     out: str | Path,
     *,
-    preset: str = "small",
+    preset: str | None = None,
     resume: bool = False,
     where: Mapping[str, str] | None = None,
     cache: str | Path | None = None,
@@ -52,8 +54,11 @@ def pretrain(
         data: a folder of videos, a known data set as NAME:PATH, a manifest, or a manifest's file; for a method of text,
             documents.
         out: the run's folder; must not exist yet, unless ``resume``.
-        preset: the plan that a named method starts from: 'small' for CPUs, 'paper' for the paper's setting.
-        resume: go on with a run that was stopped; its own recipe is used.
+        preset: the plan that a named method starts from: 'small' for CPUs, which is the default, or 'paper' for the
+            paper's setting.
+        resume: go on with a run that was stopped, under its own recipe. What is given beside it must agree with the
+            run, but for what changes no result: ``workers``, ``failure_budget``, ``cache_gib``,
+            ``checkpoint_seconds``, ``collapse_rank``, and ``cache``, ``device`` and ``logger``.
         where: train only on rows with these values, for instance {'person': 'jack'}. By default those of the split
             'train', where the data has one.
         cache: where decoded videos are kept; see :func:`cache_folder`.
@@ -73,13 +78,15 @@ def pretrain(
     """
     check_logger(logger)
     run = RunFolder.open(Path(out)) if resume else RunFolder.free(Path(out))
+    plan: Plan | Recipe | None = None
     if resume:
-        recipe = recipe_from_plain(run.read("recipe.json"), f"'{run.path / 'recipe.json'}'")
+        recipe = continued(run, method, settings, preset)
     else:
-        recipe = resolved(method, lambda config: opened(config, data, where), preset, settings, console)
+        plan = planned(method, lambda config: opened(config, data, where), preset or "small", settings, console)
+        recipe = plan if isinstance(plan, Recipe) else plan.recipe()
     table, left_out = recipe.data.usable(opened(recipe.data, data, where), recipe.needs)
     if resume:
-        check_resume(run, table, method, settings)
+        check_data(run, table)
     context = context_of(recipe, table)
     if not resume:
         check_weights(recipe, context)
@@ -88,12 +95,19 @@ def pretrain(
     loaded = load_data(recipe, table, cache=cache, folder=run.path, console=console)
     for phase in recipe.phases:
         check_memory(phase, recipe, loaded)
+    again = resume_command(recipe.name, data, out, where=where, cache=cache, device=device, logger=logger)
     with run.held():
-        if not resume:
+        now = environment(recipe.seed, device)
+        if resume:
+            record_going_on(run, recipe, now)
+        else:
             source = {"data": named(data), "where": dict(where or {})}
-            _begin(run, recipe, table, environment(recipe.seed, device) | source, left_out)
-            loaded.save(run.path)
-            run.write("recipe.json", recipe_to_plain(recipe))
+            with run.beginning():
+                _begin(run, recipe, table, now | source, left_out)
+                loaded.save(run.path)
+                if isinstance(plan, Plan):
+                    run.write(PLAN, plan_to_plain(plan, preset or "small"))
+                run.write("recipe.json", recipe_to_plain(recipe))
         job = Job(
             recipe,
             loaded,
@@ -104,8 +118,14 @@ def pretrain(
             identity=lambda phase: phase_identity(recipe, phase),
             accelerator=device,
             console=console,
+            logger=logger,
+            again=again,
         )
-        return Run(run.path, train(replace(job, logger=logger)))
+        try:
+            return Run(run.path, train(job))
+        except KinemaError as error:
+            tell_way_back(error, again, recipe)
+            raise
 
 
 def opened(config: Any, data: AnyData, where: Mapping[str, str] | None) -> Any:
@@ -155,12 +175,7 @@ def _begin(
     record: dict[str, Any],
     left_out: Mapping[str, str],
 ) -> None:
-    """Writes what a run is; the recipe comes last, for a folder with a recipe is a run.
-
-    Raises:
-        RunError: another process has made one there since it was looked at.
-    """
-    RunFolder.free(run.path)
+    """Writes what a run is; the recipe comes last, for a folder with a recipe is a run."""
     record |= {"manifest_digest": table.digest, "videos": len(table), "classes": len(table.classes())}
     run.create()
     run.write("environment.json", {**record, "command": sys.argv})

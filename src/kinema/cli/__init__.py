@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import importlib
 import json
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from kinema.cli.verbs import VERBS
@@ -35,17 +38,35 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs one verb and leaves with its exit status."""
     given = [_underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     as_json = "--json" in given
-    try:
-        status = _run(given)
-    except KinemaError as error:
-        status = error.exit_status
-        _print_error(error, as_json)
-    except KeyboardInterrupt:
-        status = 1
-        _print_error(KinemaError("Stopped.", "What was finished is kept."), as_json)
-    except BrokenPipeError:
-        status = 1
+    with _interrupted_by_signals():
+        try:
+            status = _run(given)
+        except KinemaError as error:
+            status = error.exit_status
+            _print_error(error, as_json)
+        except KeyboardInterrupt:
+            status = 1
+            _print_error(KinemaError("Stopped.", "What was finished is kept."), as_json)
+        except BrokenPipeError:
+            status = 1
     sys.exit(status)
+
+
+@contextmanager
+def _interrupted_by_signals() -> Iterator[None]:
+    """Takes the system's wish to end, and the end of the terminal, as Ctrl-C: what is half written is taken away."""
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in (getattr(signal, name) for name in names)}
+    if threading.current_thread() is not threading.main_thread():
+        before = {}
+    mine = [number for number, handler in before.items() if handler is signal.SIG_DFL]
+    for number in mine:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in mine:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _underscored(word: str) -> str:
@@ -71,8 +92,9 @@ def _run(given: list[str]) -> int:
 
 
 def _print_error(error: KinemaError, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({"error": {"kind": error.kind, "message": error.message, "hint": error.hint}}))
-    print(f"kinema: {error.message}", file=sys.stderr)
-    if error.hint:
-        print(f"        {error.hint}", file=sys.stderr)
+    with suppress(OSError):  # the terminal may be gone
+        if as_json:
+            print(json.dumps({"error": {"kind": error.kind, "message": error.message, "hint": error.hint}}), flush=True)
+        print(f"kinema: {error.message}", file=sys.stderr)
+        for line in error.hint.splitlines():
+            print(f"        {line}", file=sys.stderr)

@@ -56,7 +56,10 @@ def _pretraining(name: str, chosen: str, rest: list[str]) -> tuple[Any, dict[str
     plan = preset_plan(chosen, name)
     of_data = fields_of_data(plan)
     parser = _pretrain_parser(name, chosen, plan)
-    args = parser.instantiate(parse(parser, rest))
+    args = parse(parser, rest)
+    if args.resume and not args.dry_run:
+        return args, _given(parser, rest, args, [*plan_fields(name, plan), *of_data, *ON_TOP])
+    args = parser.instantiate(args)
     own = [field for field in plan_fields(name, plan) if field != "method"]
     settings = {field: getattr(args, field) for field in own if getattr(args, field) != getattr(plan, field)}
     settings |= {f: getattr(args, f) for f in of_data if getattr(args, f) != getattr(plan.data, f)}
@@ -65,9 +68,32 @@ def _pretraining(name: str, chosen: str, rest: list[str]) -> tuple[Any, dict[str
     changed = {f: value for f, value in changed.items() if value != getattr(plan.method, f)}
     settings |= {"method_settings": changed} if changed else {}
     settings |= {option: getattr(args, option) for option in ON_TOP if getattr(args, option, None)}
-    settings |= {"preset": chosen, "where": pairs(args.where, "--where"), "cache": args.cache}
-    settings |= {"device": args.device, "logger": args.logger, "console": stderr_console()}
-    return args, settings
+    return args, settings | {"preset": chosen} | _how(args)
+
+
+def _how(args: Any) -> dict[str, Any]:
+    """The arguments of ``api.pretrain`` that are no settings of the plan."""
+    how = {"where": pairs(args.where, "--where"), "cache": args.cache}
+    return how | {"device": args.device, "logger": args.logger, "console": stderr_console()}
+
+
+def _given(parser: ArgumentParser, rest: list[str], args: Any, known: Sequence[str]) -> dict[str, Any]:
+    """The settings that are written beside --resume, defaults too if they are; what is not written is the run's."""
+    written = parser.parse_args(rest, defaults=False).as_dict()
+    settings = {name: _plainly(written[name]) for name in known if name in written}
+    if "method" in settings:
+        settings["method_settings"] = settings.pop("method")
+    if "preset" in written:
+        settings["preset"] = written["preset"]
+    return settings | _how(args)
+
+
+def _plainly(value: Any) -> Any:
+    """What is written of a part, without the name of its class, which the parser adds to some."""
+    if not isinstance(value, dict):
+        return value
+    part = value.get("init_args", {}) if "class_path" in value else value
+    return {key: _plainly(each) for key, each in part.items()}
 
 
 def _dry_run(name: str, args: Any, settings: dict[str, Any]) -> int:

@@ -216,7 +216,8 @@ class DataConfig(Protocol):
     ``unit`` is what a batch counts ('clips', 'documents') and ``rows`` what the table's rows are ('videos',
     'documents'). ``takes`` says what a user may name as data, ``scan`` how to find what cannot be read, and ``loading``
     is the title of the progress bar while rows are made ready. ``left_out_file`` is the file of a run that lists what
-    was left out, and ``identity`` names the fields that a checkpoint must agree with.
+    was left out, ``identity`` names the fields that a checkpoint must agree with, and ``changeable`` those that change
+    no result, so that a run may go on with others.
     """
 
     unit: ClassVar[str]
@@ -226,6 +227,7 @@ class DataConfig(Protocol):
     loading: ClassVar[str]
     left_out_file: ClassVar[str]
     identity: ClassVar[tuple[str, ...]]
+    changeable: ClassVar[tuple[str, ...]]
 
     def open(self, data: Any) -> Table:
         """The rows of what a user names: a folder, a file, NAME:PATH.

@@ -18,6 +18,8 @@ class KinemaError(Exception):
 
     kind = "error"
     exit_status = 1
+    resumable = False
+    """Whether what was under way can go on where it stopped, once the reason is gone."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -88,6 +90,14 @@ class StorageError(KinemaError):
     """A file that could not be written: a full disk, a read-only folder."""
 
     kind = "storage"
+    resumable = True
+
+
+class WorkerError(KinemaError):
+    """A process that works beside this one was killed, or does nothing any more."""
+
+    kind = "worker"
+    resumable = True
 
 
 class ClusterError(KinemaError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, cast
 
 from kinema.core.errors import StorageError
+from kinema.core.leftovers import SUFFIX, clear, under_way
 
 _SAFE = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK", "O_BINARY"))
 _FLAGS = {
@@ -93,21 +95,40 @@ def _no_file(path: Path) -> StorageError:
     )
 
 
-def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+class _Disk(io.FileIO):
+    """A file that remembers why it could not be written: what writes into it may tell of it in its own words."""
+
+    failure: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.failure = error
+            raise
+
+
+def write_atomic(path: Path, write: Callable[[IO[bytes]], object], *, size: int | None = None) -> None:
     """Writes ``path`` through a temporary neighbour that takes its name only when it is complete and synced.
+
+    What a killed process left of its own neighbours in the folder is cleared (:mod:`kinema.core.leftovers`).
 
     Args:
         path: the file; its folder is made where it is missing.
         write: is called with the open binary file.
+        size: bytes that it will take, for the message where there is no room; None where that is not known.
 
     Raises:
         StorageError: the disk is full, or the place cannot be written. The former content is untouched.
     """
     temporary: str | None = None
+    disk: _Disk | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with os.fdopen(descriptor, "wb") as file:
+        clear(path.parent)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=under_way(path.name), suffix=SUFFIX)
+        disk = _Disk(descriptor, "wb")
+        with io.BufferedWriter(disk) as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -115,8 +136,13 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         os.replace(temporary, path)
         temporary = None
         sync_folder(path.parent)
-    except OSError as error:
-        raise storage_error(path, error) from error
+    except Exception as error:
+        failure = error if isinstance(error, OSError) else None if disk is None else disk.failure
+        if failure is None:
+            raise
+        if temporary is not None:  # its room is free again when it is said how much there is
+            Path(temporary).unlink(missing_ok=True)
+        raise storage_error(path, failure, size) from error
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
@@ -154,7 +180,8 @@ def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
     refuse_existing(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+        clear(path.parent)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=under_way(path.name), suffix=SUFFIX))
         fill(temporary)
         for file in sorted(temporary.rglob("*")):
             if file.is_file():
@@ -186,14 +213,55 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def storage_error(path: Path, error: OSError) -> StorageError:
-    """The error of ours for an operating-system error met while writing ``path``."""
+def write_in_place(path: Path, text: str) -> None:
+    """Writes a short text over the one that is there, in the room that it has: what can be done on a full disk.
+
+    Raises:
+        StorageError: not even that can be done.
+    """
+    try:
+        with open_plain(path, "r+b") as file:
+            file.write(text.encode("utf-8"))
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def storage_error(path: Path, error: OSError, size: int | None = None) -> StorageError:
+    """The error of ours for an operating-system error met while writing ``path``.
+
+    Args:
+        path: what was written.
+        error: what the system said.
+        size: bytes that it would have taken, where that is known.
+    """
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StorageError(
-            f"The disk is full: '{path}' could not be written.",
+            f"The disk is full: '{path}' could not be written{_wanted(path, size)}.",
             "Free some space and run the same command again; what was written before is intact.",
         )
     return StorageError(
         f"'{path}' could not be written: {error.strerror or error}.",
         "Check that the folder exists, that you may write there and that it is not a file.",
     )
+
+
+def _wanted(path: Path, size: int | None) -> str:
+    """How much room was wanted, and how much there is."""
+    if size is None:
+        return ""
+    try:
+        free = f", and {_bytes(shutil.disk_usage(path.parent).free)} are free"
+    except OSError:
+        free = ""
+    return f"; it takes about {_bytes(size)}{free}"
+
+
+def _bytes(count: int) -> str:
+    """A number of bytes as a person reads it."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} bytes"

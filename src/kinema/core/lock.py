@@ -11,6 +11,7 @@ from typing import IO
 
 from kinema.core.errors import KinemaError, RunError
 from kinema.core.files import open_plain, storage_error
+from kinema.core.leftovers import lives
 
 LOCK = ".kinema.lock"
 """The name of a folder's lock file."""
@@ -66,6 +67,20 @@ def alone(folder: Path, doing: str) -> Iterator[None]:
         yield
 
 
+def is_held(folder: Path) -> bool | None:
+    """Whether a process holds the lock of a folder; None where there is none, or the system cannot tell."""
+    try:
+        import fcntl
+
+        with (folder / LOCK).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (ImportError, OSError):
+        return None
+    return False
+
+
 def is_free(path: Path) -> bool:
     """Whether there is nothing yet, or an empty folder; a lock that was left there counts for nothing."""
     return not path.exists() or (path.is_dir() and all(each.name == LOCK for each in path.iterdir()))
@@ -84,21 +99,10 @@ def _take(file: IO[bytes], taken: Callable[[str], KinemaError]) -> bool:
         except BlockingIOError as error:
             file.seek(0)
             who = file.read(40).decode("ascii", "replace").strip()
-            if _lives(who) or time.monotonic() > end:
+            if lives(who) or time.monotonic() > end:
                 raise taken(who or "unknown") from error
             time.sleep(0.1)
         except OSError:
             return False
         else:
             return True
-
-
-def _lives(who: str) -> bool:
-    """Whether there is a process of that number on this machine, as far as can be known."""
-    try:
-        os.kill(int(who), 0)
-    except ProcessLookupError:
-        return False
-    except (ValueError, OSError):
-        return True
-    return True

@@ -35,11 +35,13 @@ def judged(job: Job) -> Job:
     import torch
 
     from kinema.core.errors import KinemaError
+    from kinema.core.leftovers import SUFFIX, clear, under_way
 
     torch.set_num_threads(job["threads"])
     began = time.monotonic()
     Path(job["folder"]).mkdir(parents=True, exist_ok=True)
-    place = Path(tempfile.mkdtemp(dir=job["folder"]))
+    clear(Path(job["folder"]))
+    place = Path(tempfile.mkdtemp(dir=job["folder"], prefix=under_way("candidate"), suffix=SUFFIX))
     try:
         answer = _trained_and_judged(job, place / "run")
         if job["keep"] and not answer["reason"]:

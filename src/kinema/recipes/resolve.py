@@ -9,16 +9,18 @@ from typing import Any
 from rich.console import Console
 
 from kinema.core.contracts import Table
-from kinema.core.errors import CheckpointError, UsageError
+from kinema.core.errors import UsageError
 from kinema.core.method import TrainingContext
 from kinema.recipes.changes import changed
 from kinema.recipes.compose import composed
 from kinema.recipes.plan import Plan
 from kinema.recipes.table import entry_of, leading, method_entry
 from kinema.recipes.table import preset as preset_plan
-from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Recipe
 from kinema.training.trainer import build_method
+
+ON_TOP = ("transforms", "base", "beside")
+"""Settings that name what is put on top of a method."""
 
 
 def resolved(
@@ -28,7 +30,19 @@ def resolved(
     settings: Mapping[str, Any],
     console: Console | None = None,
 ) -> Recipe:
-    """The recipe of a new run on these data.
+    """The recipe of a new run on these data; see :func:`planned`."""
+    plan = planned(method, data, preset, settings, console)
+    return plan if isinstance(plan, Recipe) else plan.recipe()
+
+
+def planned(
+    method: str | Recipe | Plan,
+    data: Any,
+    preset: str,
+    settings: Mapping[str, Any],
+    console: Console | None = None,
+) -> Plan | Recipe:
+    """The plan of a new run on these data; a recipe where one is given.
 
     Args:
         method: a method's name; or a plan or recipe.
@@ -50,7 +64,7 @@ def resolved(
             f"Put it beside another method: kinema pretrain moco VIDEOS --out RUN --beside {method}",
         )
     given = dict(settings)
-    named = {name: given.pop(name) for name in ("transforms", "base", "beside") if name in given}
+    named = {name: given.pop(name) for name in ON_TOP if name in given}
     first = preset_plan(preset, method) if isinstance(method, str) else method
     plan = changed(first, given)
     if isinstance(method, str) and plan.weights and plan.encoder == first.encoder:
@@ -61,7 +75,7 @@ def resolved(
         plan, note = adapt(plan, data(plan.data))
         if note and console is not None:
             console.print(note, highlight=False)
-    return plan.recipe()
+    return plan
 
 
 def context_of(recipe: Recipe, table: Table) -> TrainingContext:
@@ -71,29 +85,3 @@ def context_of(recipe: Recipe, table: Table) -> TrainingContext:
         recipe.data.check(phase.needs)
         build_method(recipe, phase, context)
     return context
-
-
-def check_resume(run: RunFolder, table: Table, method: str | Recipe | Plan, settings: Mapping[str, Any]) -> None:
-    """Refuses to resume a run with another method, other settings or other data.
-
-    Raises:
-        CheckpointError: the run was begun with another method, or on data that have changed since.
-        UsageError: settings were given beside the run's own.
-    """
-    recipe, environment = run.read("recipe.json"), run.read("environment.json")
-    if isinstance(method, str) and recipe.get("name") != method:
-        raise CheckpointError(
-            f"The run '{run.path}' was begun with the method '{recipe.get('name')}', not '{method}'.",
-            "Resume it with its own method, or train into a new folder.",
-        )
-    if settings:
-        raise UsageError(
-            f"A run goes on with its own settings; {', '.join(settings)} cannot be changed.",
-            "Leave the settings out beside --resume, or train into a new folder.",
-        )
-    if environment.get("manifest_digest") != table.digest:
-        raise CheckpointError(
-            f"The data have changed since the run '{run.path}' was begun ({environment.get('videos')} rows then, "
-            f"{len(table)} now, or other files, labels or sizes).",
-            "Resume with the data as it was, or train into a new folder.",
-        )

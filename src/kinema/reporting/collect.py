@@ -89,7 +89,7 @@ def _run(run: RunFiles, name: str, vocabulary: Vocabulary) -> RunRecord:
         path=str(run.path),
         recipe=finite(run.read("recipe.json")),
         environment=finite(run.read("environment.json")),
-        status=finite(run.read("status.json")),
+        status=finite(run.status()),
         phases=tuple(_phase(run, folder, vocabulary) for folder in run.phases()),
     )
 

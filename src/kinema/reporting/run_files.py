@@ -18,6 +18,10 @@ class RunFiles(Protocol):
         """One of the run's JSON files; empty where it is not there."""
         ...
 
+    def status(self) -> dict[str, Any]:
+        """What is known of its training: its state, and why."""
+        ...
+
     def phases(self) -> list[Path]:
         """The folders of all phases that were begun, in order."""
         ...

@@ -16,6 +16,7 @@ import anyio.to_thread
 from starlette.requests import ClientDisconnect, Request
 
 from kinema.core.files import open_plain
+from kinema.core.leftovers import SUFFIX, clear, under_way
 from kinema.data.video.files import EXTENSIONS
 from kinema.data.video.hearing import sound_missing
 from kinema.data.video.manifest import Video
@@ -45,7 +46,8 @@ class UploadService:
 
     def __init__(self, queries: QueryService) -> None:
         self.queries, self.limit = queries, queries.settings.upload_mib * 1024 * 1024
-        self._folder = tempfile.TemporaryDirectory(prefix="kinema-serve-")
+        clear(Path(tempfile.gettempdir()))
+        self._folder = tempfile.TemporaryDirectory(prefix=under_way("kinema-serve"), suffix=SUFFIX)
         self._turns = asyncio.Semaphore(queries.settings.uploads)
         self._under_way: Counter[str] = Counter()
         self._checkers = ThreadPoolExecutor(2, thread_name_prefix="kinema-checker")

@@ -77,7 +77,7 @@ class Checkpoint:
         """
         content = {"format": FORMAT, "progress": asdict(self.progress)}
         content |= {name: getattr(self, name) for name in ("identity", "method", "optimiser", "meters")}
-        write_atomic(path, lambda file: torch.save(content, file))
+        write_atomic(path, lambda file: torch.save(content, file), size=_bytes_of(content))
 
     @classmethod
     def read(cls, path: Path, identity: dict[str, Any]) -> Checkpoint:
@@ -116,6 +116,15 @@ class Checkpoint:
         """
         load_strictly(method, self.method, type(method).__name__)
         optimiser.load_state_dict(self.optimiser)
+
+
+def _bytes_of(value: Any) -> int:
+    """What the tensors in a state take."""
+    if isinstance(value, Tensor):
+        return value.numel() * value.element_size()
+    if isinstance(value, dict):
+        return sum(map(_bytes_of, value.values()))
+    return sum(map(_bytes_of, value)) if isinstance(value, list | tuple) else 0
 
 
 def _require_intact(path: Path) -> None:

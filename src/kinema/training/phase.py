@@ -21,6 +21,7 @@ class InterruptedRunError(KinemaError):
     """The user stopped the run; its state is on disk."""
 
     kind = "interrupted"
+    resumable = True
 
 
 class Meter(Protocol):

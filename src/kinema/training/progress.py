@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -45,7 +46,8 @@ class PhaseDisplay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            with suppress(OSError):
+                self._bar.stop()
 
     def update(self, progress: Counters, batches: int, loss: float) -> None:
         """Moves the bar to the phase's current step."""
@@ -53,7 +55,8 @@ class PhaseDisplay:
             return
         figures = f"loss {loss:.3f}  {progress.clips / max(progress.seconds, 1e-9):.0f} {self.unit}/s"
         figures += f"  waiting {progress.waited / max(progress.seconds, 1e-9):.0%}"
-        self._bar.update(self._task, total=self.epochs * batches, completed=progress.step, figures=figures)
+        with suppress(OSError):  # the terminal may be gone, and the training goes on
+            self._bar.update(self._task, total=self.epochs * batches, completed=progress.step, figures=figures)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Prints a line where there is no bar."""
@@ -64,4 +67,5 @@ class PhaseDisplay:
         line = f"{self.title}  epoch {row['epoch'] + 1}/{self.epochs}  {loss}  {rate}"
         if "mining_precision" in row:
             line += f"  mining precision {row['mining_precision']:.3f}"
-        self.console.print(line, highlight=False)
+        with suppress(OSError):
+            self.console.print(line, highlight=False)

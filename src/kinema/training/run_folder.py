@@ -1,6 +1,7 @@
 """A run is a folder that explains itself: the recipe, the data, the versions, and all results.
 
 RUN/recipe.json         the recipe as it was resolved
+RUN/plan.json           the plan that the recipe was made of
 RUN/environment.json    versions, seed, commit, device, the data and the digest of its manifest
 RUN/manifest.parquet    every video, its health, labels and source
 RUN/status.json         running, done, failed or interrupted; where; for how long; why
@@ -15,17 +16,21 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from kinema.core.errors import RunError
-from kinema.core.files import storage_error, write_json
-from kinema.core.lock import alone, is_free
+from kinema.core.errors import RunError, StorageError
+from kinema.core.files import storage_error, write_in_place, write_json, write_text
+from kinema.core.lock import LOCK, alone, is_free, is_held
 from kinema.core.results import Result
 from kinema.core.version import RELEASE, source_version
+
+BEGINNING = ".kinema.beginning"
+"""A file that is in a run's folder while it is being begun."""
 
 
 class RunFolder:
@@ -41,13 +46,47 @@ class RunFolder:
         Raises:
             RunError: there is something at ``path`` already; nothing of it is touched.
         """
-        if not is_free(path):
+        if not is_free(path) and not cls(path)._half_begun():
             what = "a run" if (path / "recipe.json").exists() else "not empty"
             raise RunError(
                 f"'{path}' exists and is {what}; nothing was changed.",
                 "Choose another --out, or add --resume to go on with a run that was stopped.",
             )
         return cls(path)
+
+    def _half_begun(self) -> bool:
+        """Whether a run was begun here by a process that was killed before there was a recipe."""
+        return (self.path / BEGINNING).is_file() and not (self.path / "recipe.json").exists()
+
+    @contextmanager
+    def beginning(self) -> Iterator[None]:
+        """Marks the folder, which this process holds, until it has a recipe: what has none then can be begun again.
+
+        Raises:
+            RunError: another process has begun a run there since it was looked at.
+            StorageError: the folder cannot be written. What was written of the run is taken away again.
+        """
+        RunFolder.free(self.path)
+        marker = self.path / BEGINNING
+        try:
+            write_text(marker, "A run is being begun here; a folder with this file and no recipe.json is none yet.\n")
+            yield
+            marker.unlink()
+        except BaseException:
+            if not (self.path / "recipe.json").exists():
+                self._take_away()
+            raise
+
+    def _take_away(self) -> None:
+        """Removes what was begun, and keeps the lock."""
+        for each in self.path.iterdir():
+            if each.name == LOCK:
+                continue
+            if each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    each.unlink()
 
     def create(self) -> None:
         """Makes the folder.
@@ -73,6 +112,11 @@ class RunFolder:
         """
         if not (path / "recipe.json").is_file():
             reason = "has no recipe.json" if path.is_dir() else "does not exist"
+            if cls(path)._half_begun():
+                raise RunError(
+                    f"'{path}' is not a run yet: it was stopped before there was anything to go on with.",
+                    "Run the same command without --resume.",
+                )
             raise RunError(f"'{path}' is not a run: it {reason}.", "Name the folder that 'kinema pretrain' wrote.")
         return cls(path)
 
@@ -129,8 +173,26 @@ class RunFolder:
         write_json(self.path / name, value)
 
     def update_status(self, **changes: Any) -> None:
-        """Merges ``changes`` into status.json."""
-        self.write("status.json", {**self.read("status.json"), **changes})
+        """Merges ``changes`` into status.json, in the room that it has where the disk is full."""
+        status = {**self.read("status.json"), **changes}
+        try:
+            self.write("status.json", status)
+        except StorageError:
+            write_in_place(self.path / "status.json", json.dumps(status, indent=2, ensure_ascii=False) + "\n")
+
+    def status(self) -> dict[str, Any]:
+        """What is known of the run's training: status.json, but that one which was killed is not running.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        status = self.read("status.json")
+        if status.get("state") == "running" and is_held(self.path) is False:
+            killed = (
+                "It ended without a word: the process was killed, or the machine stopped. The last checkpoint is kept."
+            )
+            status |= {"state": "interrupted", "error": killed}
+        return status
 
     def add_result(self, result: Result) -> Path:
         """Writes a result to a file that is named after what it measures; an earlier one of the same is replaced.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import logging
-import signal
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +16,7 @@ import torch
 from rich.console import Console
 
 from kinema.core.contracts import DataModule, Loaded
-from kinema.core.errors import ConfigError, KinemaError, TrainingError
+from kinema.core.errors import ConfigError, TrainingError
 from kinema.core.files import storage_error, write_json
 from kinema.core.method import Method, TrainingContext
 from kinema.core.seeds import seed_at
@@ -27,6 +26,7 @@ from kinema.training.phase import InterruptedRunError, Meter, PhaseRuntime
 from kinema.training.progress import PhaseDisplay
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Phase, Recipe
+from kinema.training.stopping import StopNow, lost_worker, reason_of, stop_on_signal, stopped_at_once
 
 if TYPE_CHECKING:
     from kinema.training.module import PhaseModule
@@ -72,6 +72,7 @@ class Job:
         console: where to show progress; None for silence.
         after_epoch: further figures of an epoch that has just ended; see :class:`PhaseRuntime`.
         logger: where the curves go beside metrics.jsonl; see :mod:`kinema.training.loggers`.
+        again: the command that goes on with the training, for its status; empty where it is not known.
     """
 
     recipe: Recipe
@@ -85,6 +86,7 @@ class Job:
     console: Console | None = None
     after_epoch: Callable[[Method[Any], int], Mapping[str, float]] | None = None
     logger: str = "tensorboard"
+    again: str = ""
 
     def folder(self, phase: Phase) -> Path:
         """The phase's folder."""
@@ -98,34 +100,64 @@ def train(job: Job) -> Trained:
         InterruptedRunError: the user stopped the run; it can be resumed.
         TrainingError: a loss that is not finite, or a collapse.
         StorageError: the disk is full.
+        WorkerError: a process that read for the training was killed, or did nothing any more.
     """
     run = job.run
-    run.update_status(state="running", error=None)
-    began, earlier = time.monotonic(), float(run.read("status.json").get("seconds", 0.0))
+    with stop_on_signal() as stop:
+        run.update_status(state="running", error=None, **({"resume": job.again} if job.again else {}))
+        began, earlier = time.monotonic(), float(run.read("status.json").get("seconds", 0.0))
+        ending: dict[str, Any] = {"state": "failed", "error": None}
+        try:
+            with _in_our_words(run.path):
+                trained = _train_phases(job, stop)
+            ending["state"] = "done"
+        except InterruptedRunError as stopped:
+            ending = {"state": "interrupted", "error": stopped.message}
+            raise
+        except BaseException as failure:
+            ending["error"] = reason_of(failure)
+            raise
+        finally:
+            run.update_status(**ending, seconds=earlier + time.monotonic() - began)
+    return trained
+
+
+def _train_phases(job: Job, stop: Callable[[], bool]) -> Trained:
+    run = job.run
     steps, seconds, loss = 0, 0.0, None
-    state, error = "failed", None
-    try:
-        for phase in job.recipe.phases:
-            done = str((job.folder(phase) / "phase.json").relative_to(run.path))
-            if run.read(done).get("state") != "done":
-                run.update_status(phase=phase.name)
-                _train_phase(job, phase)
-            record = run.read(done)
-            steps, seconds, loss = steps + record["steps"], seconds + record["seconds"], record["loss"]
-        state = "done"
-    except InterruptedRunError as stopped:
-        state, error = "interrupted", stopped.message
-        raise
-    except KinemaError as failure:
-        error = failure.message
-        raise
-    except torch.cuda.OutOfMemoryError as failure:
-        full = out_of_memory(failure)
-        error = full.message
-        raise full from failure
-    finally:
-        run.update_status(state=state, error=error, seconds=earlier + time.monotonic() - began)
+    for phase in job.recipe.phases:
+        done = str((job.folder(phase) / "phase.json").relative_to(run.path))
+        if run.read(done).get("state") != "done":
+            if stop():
+                raise InterruptedRunError(
+                    f"Stopped before the phase '{phase.name}'; everything is saved.",
+                    "Run the same command with --resume to go on exactly there.",
+                )
+            run.update_status(phase=phase.name)
+            _train_phase(job, phase, stop)
+        record = run.read(done)
+        steps, seconds, loss = steps + record["steps"], seconds + record["seconds"], record["loss"]
     return Trained(sum(phase.epochs for phase in job.recipe.phases), steps, seconds, loss)
+
+
+@contextmanager
+def _in_our_words(folder: Path) -> Iterator[None]:
+    """Says what others raise where a training in ``folder`` ends, as errors of ours."""
+    try:
+        yield
+    except (StopNow, KeyboardInterrupt, SystemExit) as stopped:  # Lightning makes the last of an interrupt
+        raise stopped_at_once() from stopped
+    except torch.cuda.OutOfMemoryError as failure:
+        raise out_of_memory(failure) from failure
+    except RuntimeError as failure:
+        lost = lost_worker(failure)
+        if lost is None:
+            raise
+        raise lost from failure
+    except OSError as failure:  # of a logger, for instance
+        if failure.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        raise storage_error(folder, failure) from failure
 
 
 def out_of_memory(failure: torch.cuda.OutOfMemoryError) -> TrainingError:
@@ -136,7 +168,7 @@ def out_of_memory(failure: torch.cuda.OutOfMemoryError) -> TrainingError:
     )
 
 
-def _train_phase(job: Job, phase: Phase) -> None:
+def _train_phase(job: Job, phase: Phase, stop: Callable[[], bool]) -> None:
     """Trains one phase from its beginning, or from its last checkpoint, to its end."""
     from kinema.training.module import PhaseModule
 
@@ -149,7 +181,6 @@ def _train_phase(job: Job, phase: Phase) -> None:
     title = f"{recipe.number(phase)} of {len(recipe.phases)} · {phase.name}"
     with (
         PhaseDisplay(title, phase.epochs, job.console, recipe.data.unit) as display,
-        _stop_on_signal() as stop,
         quiet_lightning(),
     ):
         runtime = PhaseRuntime(
@@ -349,35 +380,15 @@ def tower_of(source: str, view: str, recipe: Recipe, run: RunFolder) -> Path:
 
 
 @contextmanager
-def _stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Turns the first Ctrl-C (or SIGTERM) into a request to stop after the batch; the second has its usual effect."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop.is_set
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def request_stop(number: int, frame: object) -> None:  # noqa: ARG001 - the signal's signature
-        stop.set()
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in before:
-        signal.signal(number, request_stop)
-    try:
-        yield stop.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Keeps Lightning's advice about settings that are deliberate here off the user's terminal."""
     levels = {name: logging.getLogger(name).level for name in ("pytorch_lightning", "lightning.pytorch")}
     for name in levels:
         logging.getLogger(name).setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning")
-        yield
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning")
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

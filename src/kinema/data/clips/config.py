@@ -58,6 +58,7 @@ class ClipsConfig:
     loading: ClassVar[str] = "decoding"
     left_out_file: ClassVar[str] = "silent.json"
     identity: ClassVar[tuple[str, ...]] = ("clip", "transform", "clips_per_video", "temporal", "sound")
+    changeable: ClassVar[tuple[str, ...]] = ("failure_budget", "cache_gib", "workers")
 
     def __post_init__(self) -> None:
         if self.clips_per_video < 1 or self.workers < 0 or self.cache_gib < 0:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from kinema.core.clips import ClipBatch, ClipNeeds, RawClips
 from kinema.core.cost import CacheEstimate
 from kinema.core.errors import ConfigError
 from kinema.data.clips.cost import costs_of, decoding_seconds, read_batch
-from kinema.data.clips.dataset import ClipDataset, collate
+from kinema.data.clips.dataset import ClipDataset
+from kinema.data.clips.loading import ClipLoader
 from kinema.data.clips.reader import Model
 from kinema.data.clips.sampler import ClipSampler
 from kinema.data.clips.store import ClipStore
@@ -122,6 +122,7 @@ class ClipModule:
             motion="motion" in self.transform.reads,
             sound=self.transform.needs_sound,
         )
+        self._reads = ClipLoader(self.dataset, config.workers)
 
     @property
     def batches(self) -> int:
@@ -130,13 +131,7 @@ class ClipModule:
 
     def loader(self, epoch: int, first: int) -> Iterable[RawClips]:
         """The clips of an epoch from batch ``first`` on, read by as many processes as the settings say."""
-        return DataLoader(
-            self.dataset,
-            batch_sampler=list(self.sampler.batches(epoch, first)),
-            collate_fn=collate,
-            num_workers=self.config.workers,
-            pin_memory=torch.cuda.is_available(),
-        )
+        return self._reads.batches(list(self.sampler.batches(epoch, first)))
 
     @property
     def workers(self) -> int:

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from kinema.core.errors import DataError
 from kinema.core.files import open_plain, storage_error, sync_file, sync_folder, write_json
+from kinema.core.leftovers import SUFFIX, clear, under_way
 from kinema.data.video.hearing import whole_stretch
 from kinema.data.video.limits import LONGEST, is_cut
 from kinema.data.video.manifest import Manifest
@@ -203,10 +204,11 @@ def build_store(
     wanted = _Wanted(manifest, short_side, motion, max(1, workers), progress, sound)
     try:
         cache.mkdir(parents=True, exist_ok=True)
+        clear(cache)
         with _locked(cache / f".{key}.lock"):
             entries = _read_index(folder)
             if entries is None:
-                entries = _build(folder, cache / f".{key}.part", rows, wanted)
+                entries = _build(folder, cache / f"{under_way(key)}{SUFFIX}", rows, wanted)
             else:
                 entries = _mend(folder, entries, wanted)
     except OSError as error:

@@ -52,6 +52,7 @@ class DocumentsConfig:
     loading: ClassVar[str] = "tokenizing"
     left_out_file: ClassVar[str] = "left_out.json"
     identity: ClassVar[tuple[str, ...]] = ("vocabulary", "kind", "lowercase", "repeats")
+    changeable: ClassVar[tuple[str, ...]] = ()
 
     tokenizer: str = ""
     vocabulary: int = 8192

@@ -1,0 +1,188 @@
+"""Going on with a run that was stopped: under its own settings, but for those that change no result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from kinema.core.config import from_plain
+from kinema.core.contracts import NetworkConfig
+from kinema.core.errors import CheckpointError, ConfigError, KinemaError, UsageError
+from kinema.core.method import MethodConfig
+from kinema.recipes.changes import changed
+from kinema.recipes.compose import composed
+from kinema.recipes.json import CONVERTER, recipe_from_plain, recipe_to_plain
+from kinema.recipes.plan import Plan
+from kinema.recipes.resolve import ON_TOP, resolved
+from kinema.training.run_folder import RunFolder
+from kinema.training.settings import Recipe
+
+PLAN = "plan.json"
+"""The file of a run that holds the plan its recipe was made of."""
+
+CHANGEABLE = ("checkpoint_seconds", "collapse_rank")
+"""Settings of a recipe that change no result; those of its data are ``DataConfig.changeable``."""
+
+
+def plan_to_plain(plan: Plan, preset: str) -> dict[str, Any]:
+    """A plan as JSON values, with the name of the preset that it started from."""
+    kinds = _kinds()
+    values = {name: (getattr(plan, name), kind) for name, kind in kinds.items()}
+    plain = {
+        name: None if value is None else CONVERTER.unstructure(value, kind) for name, (value, kind) in values.items()
+    }
+    return {"preset": preset, "plan": plain}
+
+
+def plan_from_plain(value: Mapping[str, Any], where: str) -> Plan:
+    """The plan that :func:`plan_to_plain` gave.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    kinds, plain = _kinds(), value.get("plan")
+    if not isinstance(plain, dict) or plain.keys() != kinds.keys():
+        raise ConfigError(f"{where} does not describe a plan.", "If another version of kinema wrote it, use that.")
+    parts: dict[str, Any] = {
+        name: None if plain[name] is None else from_plain(plain[name], kind, CONVERTER, f"{where}, '{name}',")
+        for name, kind in kinds.items()
+    }
+    return Plan(**parts)
+
+
+def _kinds() -> dict[str, Any]:
+    return get_type_hints(Plan) | {"encoder": NetworkConfig, "base": MethodConfig}
+
+
+def continued(run: RunFolder, method: str | Recipe | Plan, settings: Mapping[str, Any], preset: str | None) -> Recipe:
+    """The recipe that a run goes on with: its own, with the given values of settings that change no result.
+
+    What is given beside it must agree with the run. A setting that is not given is the run's.
+
+    Args:
+        run: the run.
+        method: the name of its method; or a plan or recipe, which must be its own.
+        settings: as :func:`kinema.pretrain` takes them.
+        preset: the name of its preset, or None.
+
+    Raises:
+        CheckpointError: the run was begun with another method.
+        UsageError: settings differ from the run's; they are named, with both values.
+    """
+    file = f"'{run.path / 'recipe.json'}'"
+    own = recipe_from_plain(run.read("recipe.json"), file)
+    if isinstance(method, str) and own.name != method:
+        raise CheckpointError(
+            f"The run '{run.path}' was begun with the method '{own.name}', not '{method}'.",
+            "Resume it with its own method, or train into a new folder.",
+        )
+    free = {name: settings[name] for name in settings if name in (*CHANGEABLE, *own.data.changeable)}
+    fixed = {name: value for name, value in settings.items() if name not in free}
+    if isinstance(method, str):
+        _agree(run, own, fixed, preset)
+    else:
+        _same(own, resolved(method, None, preset or "small", fixed))
+        free = _changeable(method if isinstance(method, Recipe) else method.recipe()) | free
+    of_data = {name: value for name, value in free.items() if name in own.data.changeable}
+    of_recipe = {name: value for name, value in free.items() if name in CHANGEABLE}
+    return replace(own, **of_recipe, data=replace(own.data, **of_data))  # type: ignore[type-var]
+
+
+def _agree(run: RunFolder, own: Recipe, settings: Mapping[str, Any], preset: str | None) -> None:
+    """Refuses settings, by name, that would have made another plan than the run's."""
+    if not settings and preset is None:
+        return
+    kept = run.read(PLAN)
+    if not kept:
+        raise UsageError(
+            f"A run goes on with its own settings; {', '.join(settings) or 'preset'} cannot be changed.",
+            "Leave the settings out beside --resume, or train into a new folder.",
+        )
+    if preset is not None and preset != kept.get("preset"):
+        raise _cannot({"preset": (kept.get("preset"), preset)})
+    plan = plan_from_plain(kept, f"'{run.path / PLAN}'")
+    asked = _asked(plan, settings)
+    differences = dict(_differences(_plain(plan), _plain(asked)))
+    if not differences:
+        return
+    try:
+        same = _deciding(asked.recipe()) == _deciding(own)  # settings that the network does not use, for instance
+    except KinemaError:
+        same = False
+    if not same:
+        raise _cannot(differences)
+
+
+def _asked(plan: Plan, settings: Mapping[str, Any]) -> Plan:
+    """The run's plan with the settings put on it once more."""
+    given = dict(settings)
+    named = {name: given.pop(name) for name in ON_TOP if name in given}
+    if "weights" in given and _same_place(given["weights"], plan.weights):
+        del given["weights"]
+    if named.get("beside"):
+        plan = replace(plan, beside=())
+    return composed(changed(plan, given), "small", **named, keep_temporal=True)
+
+
+def _same_place(one: str, other: str) -> bool:
+    return bool(one) == bool(other) and Path(one).absolute() == Path(other).absolute()
+
+
+def _same(own: Recipe, other: Recipe) -> None:
+    differences = dict(_differences(_deciding(own), _deciding(other)))
+    if differences:
+        raise _cannot(differences)
+
+
+def _cannot(differences: Mapping[str, tuple[Any, Any]]) -> UsageError:
+    shown = list(differences.items())[:5]
+    lines = "; ".join(f"{name} is {own!r} in the run, and {asked!r} was asked" for name, (own, asked) in shown)
+    names = ", ".join(differences) if len(differences) < 6 else f"{len(differences)} settings"
+    return UsageError(
+        f"A run goes on with its own settings; {names} cannot be changed: {lines}.",
+        "Leave the settings out beside --resume, or train into a new folder.",
+    )
+
+
+def _plain(plan: Plan) -> dict[str, Any]:
+    return _without_changeable(plan_to_plain(plan, "")["plan"], plan)
+
+
+def _deciding(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as JSON values, without what changes no result."""
+    return _without_changeable(recipe_to_plain(recipe), recipe)
+
+
+def _without_changeable(plain: dict[str, Any], of: Plan | Recipe) -> dict[str, Any]:
+    own = {name: value for name, value in plain.items() if name not in CHANGEABLE}
+    return {**own, "data": {key: value for key, value in own["data"].items() if key not in of.data.changeable}}
+
+
+def _changeable(recipe: Recipe) -> dict[str, Any]:
+    own = {name: getattr(recipe, name) for name in CHANGEABLE}
+    return own | {name: getattr(recipe.data, name) for name in recipe.data.changeable}
+
+
+def _differences(own: Any, asked: Any, name: str = "") -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Where two plain values differ: the name of each, and both values."""
+    if isinstance(own, dict) and isinstance(asked, dict):
+        for key in dict.fromkeys((*own, *asked)):
+            place = key if name in ("", "data") else f"{name}.{key}"
+            yield from _differences(own.get(key), asked.get(key), place)
+    elif _listed(own) != _listed(asked):
+        yield name, (own, asked)
+
+
+def _listed(value: Any) -> Any:
+    """The value with lists for tuples: JSON has none."""
+    if isinstance(value, list | tuple):
+        return [_listed(each) for each in value]
+    return {key: _listed(each) for key, each in value.items()} if isinstance(value, dict) else value
+
+
+def changes_of(before: Recipe, now: Recipe) -> dict[str, list[Any]]:
+    """The settings that change no result and differ: each with both values."""
+    former, present = _changeable(before), _changeable(now)
+    return {name: [former[name], present[name]] for name in former if former[name] != present[name]}
