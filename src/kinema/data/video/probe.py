@@ -16,6 +16,7 @@ import av
 import av.logging
 import numpy as np
 from av.video.frame import PictureType
+from numpy.typing import NDArray
 
 from kinema.core.errors import VideoError
 from kinema.data.video.files import pictures, reading_error
@@ -157,19 +158,31 @@ def _timing(table: PacketTable | None, time_base: Fraction, fps: float) -> Job:
     shown = table.shown() if table is not None else []
     if table is None or not shown:
         return {"fps": fps, "variable_fps": False, "duration": 0.0, "keyframes": [], "b_frames": False}
-    gaps = np.diff(np.asarray(shown, dtype=np.int64))
+    gaps = np.diff(np.asarray(shown, dtype=np.int64)).astype(np.int64)
     if len(gaps):
         fps = float(len(gaps) / (int(gaps.sum()) * time_base))
-    usual = float(np.median(gaps)) if len(gaps) else 0.0
     places = {pts: number for number, pts in enumerate(shown)}
     starts = [places[pts] for pts, key in zip(table.pts, table.keyframe, strict=True) if key and pts in places]
     return {
         "fps": fps,
-        "variable_fps": bool(len(gaps) and float(np.abs(np.subtract(gaps, usual)).max()) > 0.1 * usual + 1),
+        "variable_fps": bool(len(gaps)) and (_uneven(gaps) or _drifting(gaps)),
         "duration": len(shown) / fps if fps else 0.0,
         "keyframes": sorted(starts),
         "b_frames": any(later < earlier for earlier, later in zip(table.pts, table.pts[1:], strict=False)),
     }
+
+
+def _uneven(gaps: NDArray[np.int64]) -> bool:
+    """Whether the frames' spacing varies by more than a tenth, and by more than the unit of time."""
+    usual = float(np.median(gaps))
+    return float(np.abs(np.subtract(gaps, usual)).max()) > 0.1 * usual + 1
+
+
+def _drifting(gaps: NDArray[np.int64]) -> bool:
+    """Whether a constant rate would show a frame half a frame too early or too late: small changes add up."""
+    mean = float(gaps.mean())
+    off = np.abs(np.cumsum(gaps) - mean * np.arange(1, len(gaps) + 1))
+    return float(off.max()) >= max(0.5 * mean, 1.0)
 
 
 def _seen(reader: Reader, most: int | None = None) -> Job:
