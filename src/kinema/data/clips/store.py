@@ -350,10 +350,20 @@ def _require_motion(manifest: Manifest, rows: Mapping[int, int]) -> None:
             require_motion(manifest.videos[row].codec, manifest.videos[row].path)
         except DataError as error:
             without.append(error)
+    fields = [manifest.videos[row].path for row in rows if _fields_of_h264(manifest.videos[row])]
+    if fields:
+        log.warning(
+            "%d of %d videos are interlaced H.264, of whose motion vectors nothing is known: '%s'%s.",
+            *(len(fields), len(rows), fields[0], ", …" if len(fields) > 1 else ""),
+        )
     if len(without) == 1:
         raise without[0]
     if without:
         raise DataError(f"{len(without)} of {len(rows)} videos tell no motion. {without[0].message}", without[0].hint)
+
+
+def _fields_of_h264(video: Video) -> bool:
+    return video.interlaced and video.codec == "h264"
 
 
 def _require_sound(manifest: Manifest, rows: Mapping[int, int]) -> None:

@@ -23,6 +23,8 @@ from kinema.core.splits import says
 from kinema.data.video.files import exists
 
 Health = Literal["ok", "partial", "unreadable"]
+PROBED = 1
+"""The version of the scan's facts of a file. It grows where they come to say what they did not."""
 _FORMAT = 1
 _COLUMNS = ("label", "source", "split", "health")
 
@@ -78,6 +80,10 @@ class Video:
         source: the recording it was cut from; videos of one source are siblings. Its path where nothing is known.
         split: 'train', 'val' or 'test', another value as it was written, or None.
         attributes: further facts of it, by name.
+        interlaced: whether its frames are of two fields each.
+        note: what a person should know of it though it may be whole: which of several tracks is read, that the size
+            of the picture changes, that it is interlaced; empty for nothing.
+        probed: which version of the scan read it; a file that an earlier one read is read again.
         transient: whether the reason may pass: the system could not read the file, as where a disk or a share fails.
             The next scan looks at it again, even if size and time are the same.
     """
@@ -109,6 +115,9 @@ class Video:
     split: str | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
     transient: bool = False
+    interlaced: bool = False
+    note: str = ""
+    probed: int = 0
 
     def __post_init__(self) -> None:
         if not self.source:

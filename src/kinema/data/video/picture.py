@@ -9,6 +9,7 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from kinema.data.video.interlacing import Deinterlacer, has_fields, vectors_fit
 from kinema.data.video.motion import grid_shape, pool, rasterise, rotate, vectors_are_reliable
 from kinema.data.video.reading import type_of
 
@@ -40,31 +41,60 @@ def quarter_turns(rotation: float) -> int:
 
 
 class Picture:
-    """Turns decoder frames of one file into RGB arrays of one size."""
+    """Turns decoder frames of one file into RGB arrays of one size.
 
-    def __init__(self, first: Any, short_side: int | None, codec: str) -> None:
+    Where the size changes within the file, what is of another shape than the first picture is fitted into it, with
+    black beside it, and has no motion. Interlaced frames become one of their fields.
+
+    Args:
+        first: a frame; the first that is read.
+        short_side: pixels to which the shorter side is scaled; None keeps the size.
+        codec: as FFmpeg names it.
+        size: (height, width) of the file's first picture, where ``first`` is a later one; None for that of ``first``.
+    """
+
+    def __init__(self, first: Any, short_side: int | None, codec: str, size: tuple[int, int] | None = None) -> None:
         self._codec = codec
-        self.stored = (first.height, first.width)
+        self.stored = size or (first.height, first.width)
         self.turns = quarter_turns(first.rotation)
-        self.target = output_size(first.height, first.width, short_side)
+        self.target = output_size(*self.stored, short_side)
         self.displayed = self.stored[::-1] if self.turns % 2 else self.stored
         self.factor = motion_grid(*self.stored, short_side)[2]
         self._reformatter = VideoReformatter()
+        self._deinterlacer = Deinterlacer()
 
     def rgb(self, frame: Any) -> NDArray[np.uint8]:
         """Uint8 [H, W, 3], turned for display."""
-        height, width = self.target
+        whole = self._deinterlacer.field(frame) if has_fields(self._codec, frame) else frame
+        if (frame.height, frame.width) == self.stored:
+            pixels = self._scaled(whole, *self.target)
+        else:
+            pixels = self._fitted(whole, frame.height, frame.width)
+        turned: NDArray[np.uint8] = np.rot90(pixels, self.turns).copy()
+        return turned
+
+    def _scaled(self, frame: Any, height: int, width: int) -> NDArray[np.uint8]:
         picture = self._reformatter.reformat(
             frame, width=width, height=height, format="rgb24", interpolation=Interpolation.BILINEAR, threads=SCALING
         )
         plane = picture.planes[0]
         rows = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(-1, plane.line_size)[:height, : width * 3]
-        turned: NDArray[np.uint8] = np.rot90(rows.reshape(height, width, 3), self.turns).copy()
-        return turned
+        return rows.reshape(height, width, 3)
+
+    def _fitted(self, frame: Any, height: int, width: int) -> NDArray[np.uint8]:
+        """A picture of another size, in proportion and in the middle."""
+        fitted = np.zeros((*self.target, 3), dtype=np.uint8)
+        scale = min(self.target[0] / height, self.target[1] / width)
+        high, wide = max(1, round(height * scale)), max(1, round(width * scale))
+        top, left = (self.target[0] - high) // 2, (self.target[1] - wide) // 2
+        fitted[top : top + high, left : left + wide] = self._scaled(frame, high, wide)
+        return fitted
 
     def records(self, frame: Any) -> bytes:
         """A copy of the frame's vectors: they would keep the decoder's whole picture alive."""
-        if (frame.height, frame.width) != self.stored or not vectors_are_reliable(self._codec, type_of(frame)):
+        if (frame.height, frame.width) != self.stored or not vectors_fit(self._codec, frame):
+            return b""
+        if not vectors_are_reliable(self._codec, type_of(frame)):
             return b""
         side = frame.side_data.get("MOTION_VECTORS")
         return b"" if side is None else bytes(memoryview(side))

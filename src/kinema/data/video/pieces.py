@@ -95,7 +95,7 @@ def _decoded(
 
         chosen = _leaping(reader, placed, table, wanted) if seek and table is not None else _counting(placed(), wanted)
         for number, (frame, past, future) in chosen:
-            picture = picture or Picture(frame, short_side, stream.codec_context.name)
+            picture = picture or Picture(frame, short_side, stream.codec_context.name, reader.size)
             if number in pixels:
                 found[number] = picture.rgb(frame)
             if number in motion:

@@ -20,10 +20,13 @@ from numpy.typing import NDArray
 
 from kinema.core.errors import VideoError
 from kinema.data.video.files import pictures, reading_error
+from kinema.data.video.interlacing import has_fields, vectors_fit
+from kinema.data.video.manifest import PROBED
 from kinema.data.video.motion import PacketTable
 from kinema.data.video.picture import quarter_turns
 from kinema.data.video.reading import Reader, forget_packets, open_video, packet_table
 from kinema.data.video.sound import sound_facts
+from kinema.data.video.tracks import track_note
 from kinema.data.workers import Job, serve
 
 WHOLE_SECONDS = 30.0
@@ -49,10 +52,10 @@ def probe(path: Path) -> Job:
     Of a file that is not whole it is asked whether the system can read it at all. If not, the failure may pass. If it
     can now, a failure of the system that the decoder met has passed already, and the file is looked at once more.
     """
-    facts = _probed(path)
+    facts = _probed(path) | {"probed": PROBED}
     if facts["health"] != "ok" and any(words in facts["reason"] for words in PASSING):
         forget_packets()
-        facts = _probed(path)
+        facts = _probed(path) | {"probed": PROBED}
     if facts["health"] == "ok":
         return facts
     error = reading_error(path)
@@ -103,6 +106,8 @@ def _facts(path: Path) -> Job:
         # A jump in damaged times makes a short file last for hours: only a file of many frames is long.
         long = facts["duration"] > WHOLE_SECONDS and packets > PIECES * PIECE_FRAMES and not listed
         seen = _seen_pieces(reader, table) if long and table is not None else _seen(reader)
+        facts["interlaced"] = 2 * seen["interlaced"] > seen["frames"]
+        facts["note"] = "; ".join(note for note in (track_note(container, stream), *_notes(seen)) if note)
     if facts["audio_codec"] is not None:
         facts |= sound_facts(path, facts["duration"], WHOLE_SECONDS, PIECES)
     expected = packets if long else max(packets if table is not None else reader.packets, seen["frames"], listed)
@@ -186,8 +191,13 @@ def _drifting(gaps: NDArray[np.int64]) -> bool:
 
 
 def _seen(reader: Reader, most: int | None = None) -> Job:
-    frames, turns, b, keys = 0, 0, False, []
+    frames, turns, b, keys, interlaced, unfit = 0, 0, False, [], 0, 0
+    sizes: dict[str, None] = {}
+    codec = reader.stream.codec_context.name
     for frame in reader.frames():
+        sizes[f"{frame.width}x{frame.height}"] = None
+        interlaced += has_fields(codec, frame)
+        unfit += not vectors_fit(codec, frame)
         if frame.key_frame:
             keys.append(frames)
         turns = quarter_turns(frame.rotation) if frames == 0 else turns
@@ -195,17 +205,34 @@ def _seen(reader: Reader, most: int | None = None) -> Job:
         frames += 1
         if frames == most:
             break
-    return {"frames": frames, "turns": turns, "b": b, "keys": keys}
+    told = {"frames": frames, "turns": turns, "b": b, "keys": keys}
+    return told | {"sizes": sizes, "interlaced": interlaced, "unfit": unfit}
+
+
+def _notes(seen: Job) -> list[str]:
+    """What a person should know of frames that were seen."""
+    notes = []
+    if len(seen["sizes"]) > 1:
+        sizes = list(seen["sizes"])
+        more = f" and {len(sizes) - 4} others" if len(sizes) > 4 else ""
+        notes.append(f"the size of the picture changes: {', '.join(sizes[:4])}{more}")
+    if seen["interlaced"]:
+        part = "" if seen["interlaced"] == seen["frames"] else " in part"
+        vectors = ", and the motion vectors of fields are not used" if seen["unfit"] else ""
+        notes.append(f"it is interlaced{part}: one field of each frame is read{vectors}")
+    return notes
 
 
 def _seen_pieces(reader: Reader, table: PacketTable) -> Job:
     shown = table.shown()
-    total: Job = {"frames": 0, "turns": 0, "b": False}
+    total: Job = {"frames": 0, "turns": 0, "b": False, "sizes": {}, "interlaced": 0, "unfit": 0}
     for piece in range(PIECES):
         if not reader.seek(shown[piece * len(shown) // PIECES]):
             break
         seen = _seen(reader, PIECE_FRAMES)
-        total["frames"] += seen["frames"]
+        for name in ("frames", "interlaced", "unfit"):
+            total[name] += seen[name]
+        total["sizes"] |= seen["sizes"]
         total["turns"] = seen["turns"] if piece == 0 else total["turns"]
         total["b"] = total["b"] or seen["b"]
     return total

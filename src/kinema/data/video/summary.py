@@ -41,6 +41,8 @@ def scan_json(manifest: Manifest, seconds: float) -> dict[str, Any]:
             "duration": video.duration,
             "audio": video.audio_codec is not None,
             "transient": video.transient,
+            "interlaced": video.interlaced,
+            "note": video.note,
         }
         for video in manifest.videos
     ]
@@ -141,6 +143,7 @@ def scan_table(manifest: Manifest, worst: int = 20) -> Group:
     told = [*_warnings(manifest), *([read.why] if read is not None and read.why else [])]
     notes = [Text("Labels"), *(Text(f"- {sentence}") for sentence in told)] if told else []
     parts: list[Table | Text] = [summary, *_unlisted_table(manifest, worst), *notes]
+    parts += _notes_table(manifest, worst)
     broken = [video for video in videos if video.health != "ok"]
     if not broken:
         return Group(*parts)
@@ -150,6 +153,19 @@ def scan_table(manifest: Manifest, worst: int = 20) -> Group:
     if len(broken) > worst:
         listed.caption = f"and {len(broken) - worst} more; --json or -o lists them all"
     return Group(*parts, listed)
+
+
+def _notes_table(manifest: Manifest, worst: int) -> list[Table]:
+    """The files of which there is something to know though they may be whole."""
+    noted = [video for video in manifest.videos if video.note]
+    if not noted:
+        return []
+    table = Table("file", "note", title="Good to know", title_justify="left")
+    for video in noted[:worst]:
+        table.add_row(Text(video.path), Text(video.note))
+    if len(noted) > worst:
+        table.caption = f"and {len(noted) - worst} more; --json or -o lists them all"
+    return [table]
 
 
 def _not_looked_at(manifest: Manifest) -> str:
