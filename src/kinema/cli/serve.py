@@ -21,6 +21,7 @@ def run(given: list[str]) -> int:
     parser = make_parser("serve")
     parser.add_argument("run", type=str, help="the run's folder, or an exported one")
     parser.add_argument("--table", type=str | None, default=None, help="where the table is; RUN/index by default")
+    parser.add_argument("--videos", type=str | None, default=None, help="the folder of the videos, where it has moved")
     parser.add_argument("--host", type=str, default="127.0.0.1", help="the address; another than this needs a token")
     parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one")
     parser.add_argument("--token", type=str | None, default=None, help=f"a secret of 16 letters or more; or {TOKEN}")
@@ -43,13 +44,15 @@ def run(given: list[str]) -> int:
 
     listening = _listen(args.host, args.port)
     with listening:
-        made = serving.app(args.run, table=args.table, view=args.view, settings=settings, device=args.device)
+        options = {name: getattr(args, name) for name in ("table", "view", "device", "videos")}
+        made = serving.app(args.run, settings=settings, **options)
         now = made.state.archive.snapshot()
         url = f"http://{_shown(args.host)}:{listening.getsockname()[1]}/"
         if args.json:
-            print_json({"url": url, "videos": now.videos.num_rows, "windows": now.windows})
+            print_json({"url": url, "videos": now.videos.num_rows, "windows": now.windows, "root": str(now.root)})
         else:
             print(f"{now.videos.num_rows} videos, {now.windows} windows: {url}   (Ctrl-C ends it)")
+            print(f"The videos are read from '{now.root}'.")
             if token is not None:
                 print("The page asks for the token.")
         sys.stdout.flush()

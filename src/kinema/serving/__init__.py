@@ -27,6 +27,7 @@ def app(
     view: str | None = None,
     settings: Settings | None = None,
     device: str | None = None,
+    videos: str | Path | None = None,
 ) -> FastAPI:
     """The page and the API of a table, to be served by itself or mounted in an application.
 
@@ -37,6 +38,7 @@ def app(
         settings: access and limits (:class:`kinema.serving.settings.Settings`); by default for this machine
             alone.
         device: where queries are encoded; a GPU where there is one, by default.
+        videos: the folder of the table's videos, where it has moved since they were embedded.
 
     Raises:
         MissingExtraError: fastapi or lancedb is not installed.
@@ -49,7 +51,7 @@ def app(
         raise MissingExtraError("fastapi", "serve") from error
     from kinema.serving.application import build
 
-    return build(run, table=table, view=view, settings=settings, device=device)
+    return build(run, table=table, view=view, settings=settings, device=device, videos=videos)
 
 
 __all__ = ["app"]

@@ -36,6 +36,7 @@ def build(
     view: str | None = None,
     settings: Settings | None = None,
     device: str | None = None,
+    videos: str | Path | None = None,
 ) -> FastAPI:
     """See :func:`kinema.serving.app`."""
     settings = settings or Settings()
@@ -47,7 +48,7 @@ def build(
             f"kinema serve is for videos, and {model.name} reads {model.unit}.",
             'Documents are searched with: kinema search RUN "a text"',
         )
-    archive = Archive(model, uri)
+    archive = Archive(model, uri, videos)
     queries = QueryService(archive, settings, device)
     uploads = UploadService(queries)
 

@@ -22,11 +22,11 @@ from torch import Tensor
 from kinema.data.clips.reader import Model
 from kinema.data.video.manifest import Video
 from kinema.searching import database
-from kinema.searching.changes import root_of_table
 from kinema.searching.filters import condition
 from kinema.searching.find import Hit, distinct_hits
 from kinema.searching.index import EXACT_ROWS, has_index
 from kinema.searching.layout import quoted
+from kinema.searching.roots import home_of
 from kinema.searching.schema import centre_of, check_settings, extra_columns, read_settings, vectors_in
 from kinema.searching.spaces import check_same_space
 from kinema.serving.failures import RefusedError, missing
@@ -93,14 +93,15 @@ class Archive:
     Args:
         model: the encoder that made it, or one of the same space (:mod:`kinema.searching.spaces`).
         uri: where the table is.
+        videos: the folder of its videos, where the user gives it (:mod:`kinema.searching.roots`).
 
     Raises:
-        DataError: there is no table, or another encoder made it.
+        DataError: there is no table, another encoder made it, or its videos are not in ``videos``.
         StorageError: it cannot be read.
     """
 
-    def __init__(self, model: Model, uri: str) -> None:
-        self.model, self.uri = model, uri
+    def __init__(self, model: Model, uri: str, videos: str | Path | None = None) -> None:
+        self.model, self.uri, self._videos = model, uri, videos
         self._table = database.require_table(uri)
         with database.storage_errors(uri):
             self.made = read_settings(self._table, uri)
@@ -131,7 +132,7 @@ class Archive:
             if self._snapshot is None or self._table.version != self._snapshot.version:
                 made = read_settings(self._table, self.uri)
                 check_settings(made, replace(self.made, length=made.length, stride=made.stride), self.uri)
-                self._snapshot = _taken(self._table)
+                self._snapshot = _taken(self._table, home_of(self._table, self.uri, self._videos).root)
                 self._thumbnails.clear()
             self._looked = now
             return self._snapshot
@@ -261,7 +262,7 @@ def chosen(now: Snapshot, name: str, values: Sequence[Any]) -> str:
     return f"({' OR '.join(parts)})" if parts else "true"
 
 
-def _taken(table: Any) -> Snapshot:
+def _taken(table: Any, root: Path) -> Snapshot:
     """Reads what a version of the table holds."""
     import pyarrow.types as kinds
 
@@ -279,7 +280,7 @@ def _taken(table: Any) -> Snapshot:
             columns[field.name] = "text" if kinds.is_string(field.type) else "number"
     return Snapshot(
         version=table.version,
-        root=root_of_table(table),
+        root=root,
         rows=rows,
         windows=rows - videos.num_rows,
         centre=centre_of(table),

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from kinema.core.clips import ClipSpec, SoundSpec
 from kinema.core.errors import ConfigError, DataError, VideoError
 from kinema.data.clips.store_files import UNKNOWN, StoredVideos, build_store
+from kinema.data.moving import require_root
 from kinema.data.video.files import why_other
 from kinema.data.video.hearing import SCALE, UNHEARD, read_sound, sound_missing, whole_stretch, window_sample
 from kinema.data.video.manifest import Manifest, Video
@@ -122,7 +123,9 @@ class ClipStore:
                 sound=sound,
             )
             self.failures = {row: entry.failed for row, entry in self._stored.entries.items() if entry.failed}
-        elif cache is not None:
+        else:
+            require_root(manifest.root, "videos")
+        if cache is not None and self._stored is None:
             log.info(
                 "The decoded videos would take %.1f GB, more than the %.1f GB allowed: reading from the files.",
                 self.bytes / 1e9,

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from kinema.core.errors import DataError
 from kinema.core.files import open_plain, storage_error, sync_file, sync_folder, write_json
+from kinema.data.moving import require_root
 from kinema.data.video.hearing import whole_stretch
 from kinema.data.video.manifest import Manifest
 from kinema.data.workers import Job, run_jobs
@@ -225,6 +226,7 @@ class _Wanted:
 
 def _build(folder: Path, part: Path, rows: Sequence[int], wanted: _Wanted) -> dict[int, Entry]:
     """Makes the whole store, in place of what is left of a damaged one."""
+    require_root(wanted.manifest.root, "videos")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     try:

@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from av.filter import Graph
+from av.video.format import VideoFormat
 
 
 class Deinterlacer:
@@ -34,8 +35,9 @@ class Deinterlacer:
         return self._graph.pull()
 
 
-def _graph(width: int, height: int, format: str) -> Any:
+def _graph(width: int, height: int, kind: str) -> Any:
     graph = Graph()
+    format = VideoFormat(kind)
     source = graph.add_buffer(width=width, height=height, format=format, time_base=Fraction(1, 1000))
     field, sink = graph.add("field", "type=top"), graph.add("buffersink")
     source.link_to(field)

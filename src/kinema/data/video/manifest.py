@@ -20,12 +20,15 @@ from kinema.core.errors import DataError
 from kinema.core.files import write_atomic, write_json
 from kinema.core.labelling import LabelReading
 from kinema.core.splits import says
+from kinema.data.moving import found_root, way_to
 from kinema.data.video.files import exists
 
 Health = Literal["ok", "partial", "unreadable"]
 PROBED = 1
 """The version of the scan's facts of a file. It grows where they come to say what they did not."""
 _FORMAT = 1
+_WAY = "root_from_here"
+_LOOKED_AT = 20
 _COLUMNS = ("label", "source", "split", "health")
 
 
@@ -266,11 +269,13 @@ class Manifest:
         rows = [_to_row(video) for video in self.videos]
         if path.suffix == ".json":
             reading = {} if self.reading is None else {"labels": self.reading.to_plain()}
-            head = {"kinema_manifest": _FORMAT, "root": str(self.root.resolve()), **reading}
+            head = {"kinema_manifest": _FORMAT, "root": str(self.root.resolve()), _WAY: way_to(self.root, path)}
+            head |= reading
             write_json(path, head | {"overlooked": asdict(self.overlooked), "videos": rows})
             return
         arrow, parquet = _pyarrow()
         metadata = {"kinema_manifest": str(_FORMAT), "root": str(self.root.resolve()), "digest": self.digest}
+        metadata[_WAY] = way_to(self.root, path)
         metadata["overlooked"] = json.dumps(asdict(self.overlooked))
         if self.reading is not None:
             metadata["labels"] = json.dumps(self.reading.to_plain())
@@ -284,8 +289,8 @@ class Manifest:
 
         Args:
             path: the file.
-            root: the folder of the videos, where it has moved; otherwise the one written in the file or, if that is
-                gone, the manifest's own folder when the first video lies there.
+            root: the folder of the videos, where it has moved; otherwise the one written in the file or, if that does
+                not hold them, the one that lies where it lay, seen from the manifest, or the manifest's own folder.
 
         Raises:
             DataError: the file is missing, is no manifest, or names a file outside of the root.
@@ -305,10 +310,8 @@ class Manifest:
         for video in videos:
             inside_root(video.path, f"the manifest '{path}'")
         if root is None:
-            root = Path(written)
-            beside = path.resolve().parent
-            if videos and not root.is_dir() and exists(beside / videos[0].path):
-                root = beside
+            some = [video.path for video in videos[:_LOOKED_AT]]
+            root = found_root(written, content.way, path, lambda place: any(exists(place / name) for name in some))
         return cls(root=root, videos=videos, overlooked=missed, reading=reading)
 
 
@@ -330,9 +333,10 @@ def _from_row(row: Mapping[str, Any]) -> Video:
 
 
 class _Content(NamedTuple):
-    """A manifest's file: the root, what was overlooked, how the labels were read, and the rows."""
+    """A manifest's file: the root and the way to it, what was overlooked, how the labels were read, and the rows."""
 
     root: str
+    way: Any
     overlooked: Any
     labels: Any
     rows: Any
@@ -342,7 +346,9 @@ def _read_json(path: Path) -> _Content:
     content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict) or content.get("kinema_manifest") != _FORMAT:
         raise ValueError("it does not say that it is one")
-    return _Content(content["root"], content.get("overlooked"), content.get("labels"), content["videos"])
+    return _Content(
+        content["root"], content.get(_WAY), content.get("overlooked"), content.get("labels"), content["videos"]
+    )
 
 
 def _read_parquet(path: Path) -> _Content:
@@ -353,7 +359,7 @@ def _read_parquet(path: Path) -> _Content:
         raise ValueError("it does not say that it is one")
     rows = table.to_pylist(maps_as_pydicts="strict")
     overlooked, told = (json.loads(metadata.get(name, b"null")) for name in (b"overlooked", b"labels"))
-    return _Content(metadata[b"root"].decode(), overlooked, told, rows)
+    return _Content(metadata[b"root"].decode(), metadata.get(_WAY.encode(), b"").decode(), overlooked, told, rows)
 
 
 def _pyarrow() -> tuple[Any, Any]:

@@ -55,7 +55,7 @@ class Picture:
 
     def __init__(self, first: Any, short_side: int | None, codec: str, size: tuple[int, int] | None = None) -> None:
         self._codec = codec
-        self.stored = size or (first.height, first.width)
+        self.stored: tuple[int, int] = size or (first.height, first.width)
         self.turns = quarter_turns(first.rotation)
         self.target = output_size(*self.stored, short_side)
         self.displayed = self.stored[::-1] if self.turns % 2 else self.stored
