@@ -6,12 +6,12 @@ seen from the table, so that an archive may move with its table.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kinema.core.errors import DataError
+from kinema.data.moving import way_to
 from kinema.data.video.files import exists, status
 from kinema.searching import database
 from kinema.searching.changes import printable, root_of_table
@@ -72,10 +72,7 @@ def metadata_of(root: str, uri: str) -> dict[str, str]:
     told = {"root": printable(root)}
     folder = database.folder_of(uri)
     if folder is not None:
-        try:
-            told[HERE.decode()] = printable(os.path.relpath(root, folder.resolve()))
-        except ValueError:  # another drive
-            pass
+        told[HERE.decode()] = printable(way_to(Path(root), folder / database.TABLE))
     return told
 
 

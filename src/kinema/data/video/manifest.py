@@ -145,12 +145,14 @@ class Overlooked:
         endings: how many files were passed over, by the ending of their name in small letters, '' for none.
         links: how many files and folders behind links were passed over, because they are there already.
         special: how many pipes, sockets and devices were passed over, by that word.
+        pictures: how many folders of numbered pictures were passed over, because there are videos beside them.
     """
 
     unlisted: Mapping[str, str] = field(default_factory=dict)
     endings: Mapping[str, int] = field(default_factory=dict)
     links: int = 0
     special: Mapping[str, int] = field(default_factory=dict)
+    pictures: int = 0
 
     def hides(self, path: str) -> bool:
         """Whether a path lies where the scan could not look, so that it may be there though it was not seen.

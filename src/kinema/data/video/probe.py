@@ -19,7 +19,7 @@ from av.video.frame import PictureType
 from numpy.typing import NDArray
 
 from kinema.core.errors import VideoError
-from kinema.data.video.files import pictures, reading_error
+from kinema.data.video.files import PICTURES_PER_SECOND, pictures, reading_error
 from kinema.data.video.interlacing import has_fields, vectors_fit
 from kinema.data.video.manifest import PROBED
 from kinema.data.video.motion import PacketTable
@@ -107,7 +107,9 @@ def _facts(path: Path) -> Job:
         long = facts["duration"] > WHOLE_SECONDS and packets > PIECES * PIECE_FRAMES and not listed
         seen = _seen_pieces(reader, table) if long and table is not None else _seen(reader)
         facts["interlaced"] = 2 * seen["interlaced"] > seen["frames"]
-        facts["note"] = "; ".join(note for note in (track_note(container, stream), *_notes(seen)) if note)
+        told = [track_note(container, stream), *_notes(seen)]
+        told += [f"pictures without times: {PICTURES_PER_SECOND} a second are assumed"] if listed else []
+        facts["note"] = "; ".join(note for note in told if note)
     if facts["audio_codec"] is not None:
         facts |= sound_facts(path, facts["duration"], WHOLE_SECONDS, PIECES)
     expected = packets if long else max(packets if table is not None else reader.packets, seen["frames"], listed)

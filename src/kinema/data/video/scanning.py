@@ -182,7 +182,8 @@ def _found(root: str | Path | Sequence[str | Path]) -> tuple[Path, list[str], Ov
         others = "".join(f"; {words}" for words in (unlisted(missed), counted(missed)) if words)
         raise DataError(
             f"There are no videos in '{folder}': no file ends in {', '.join(sorted(EXTENSIONS))}{others}.",
-            "Give the folder that holds the videos; folders inside it are searched too.",
+            "Give the folder that holds the videos; folders inside it are searched too. A folder of 8 or more numbered "
+            "pictures (00001.jpg, img_0001.png, …) is a video too.",
         )
     return folder, paths, missed
 

@@ -53,6 +53,7 @@ def scan_json(manifest: Manifest, seconds: float) -> dict[str, Any]:
         "passed_over": dict(missed.endings),
         "links_passed_over": missed.links,
         "special_files": dict(missed.special),
+        "picture_folders_passed_over": missed.pictures,
     }
     told = {"files": files, **overlooked, "labels": labels_json(manifest)}
     return {"videos": len(manifest), **counts, **told, "seconds": seconds}
