@@ -33,12 +33,9 @@ def apply_labels(root: Path, videos: Sequence[Video]) -> tuple[Video, ...]:
 def _names(paths: Sequence[str]) -> dict[str, str]:
     """What a list calls each video: a folder of pictures by the folder, if it holds no other."""
     folders = Counter(posixpath.dirname(path) for path in paths)
-    return {
-        path: folder
-        if is_pictures(Path(path)) and (folder := posixpath.dirname(path)) and folders[folder] == 1
-        else path
-        for path in paths
-    }
+    alone = {folder for folder, count in folders.items() if folder and count == 1}
+    named = {path: posixpath.dirname(path) for path in paths if is_pictures(Path(path))}
+    return {path: named[path] if named.get(path) in alone else path for path in paths}
 
 
 def labelled_videos(

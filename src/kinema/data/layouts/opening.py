@@ -147,8 +147,8 @@ def open_data(data: str | Path, *, workers: int = 2) -> Manifest:
         return Manifest.read(path)
     raise UsageError(
         f"'{data}' is not a folder of videos or a manifest." if path.exists() else f"There is no '{data}'.",
-        "Give a folder of videos, a manifest (.parquet, .json), MANIFEST:FOLDER where its videos have moved, or a known "
-        "data set as NAME:PATH.",
+        "Give a folder of videos, a manifest (.parquet, .json), MANIFEST:FOLDER where its videos have moved, or a "
+        "known data set as NAME:PATH.",
     )
 
 
