@@ -12,6 +12,7 @@ from searching_tables import CLIP, model_of
 
 import kinema
 from kinema import cli
+from kinema.api import duplicates
 from kinema.core.errors import DataError
 from kinema.data import Manifest, decode, scan
 from kinema.data.clips.store import ClipStore
@@ -24,6 +25,7 @@ from kinema.data.video.scanning import read_videos
 from kinema.data.video.timeline import Timeline, varying
 from kinema.searching import database
 from kinema.searching.query import read_query
+from kinema.searching.schema import centre_of
 from kinema.searching.windows import Length, WindowSpec
 
 BASE = Fraction(1, 90000)
@@ -118,10 +120,13 @@ def test_a_stretch_is_what_a_player_shows_then(model, talk, talk_times):
 def test_every_hit_pasted_back_finds_itself(model, talk, tmp_path):
     pytest.importorskip("lancedb")
     made = kinema.embed(model, talk.parent, out=tmp_path / "t", length="1s", workers=1)
-    rows = database.require_table(str(tmp_path / "t")).search().where("kind = 'window'").to_arrow().to_pylist()
+    table = database.require_table(str(tmp_path / "t"))
+    rows = table.search().where("kind = 'window'").to_arrow().to_pylist()
+    known = scan([talk], workers=1).videos[0]
     assert made.windows == len(rows) > 12
     for row in rows:
-        asked = read_query(model, f"{talk}@{row['start']:.2f}-{row['end']:.2f}")
+        hit = f"{talk}@{row['start']:.2f}-{row['end']:.2f}"
+        asked = read_query(model, hit, known=lambda _: known, centre=centre_of(table))
         assert (asked.start, asked.end) == pytest.approx((row["start"], row["end"]), abs=1e-5)
         assert float(asked.vector @ np.asarray(row["vector"])) > 0.99999
     for row in rows:  # a window is a second long, but where a clip needs more frames
@@ -387,8 +392,8 @@ def test_the_server_reads_the_folder_that_it_is_given(archive, tmp_path, model):
     shutil.move(archive / "videos", tmp_path / "new")
     made = serving.app(model, table=archive / "run/index", videos=tmp_path / "new")
     with testing.TestClient(made, base_url="http://127.0.0.1") as asked:
-        video = asked.get("/api/v1/videos").json()["videos"][0]["id"]
-        assert asked.get(f"/api/v1/videos/{video}/file").status_code == 200
+        video = asked.get("/api/videos").json()["videos"][0]["id"]
+        assert asked.get(f"/api/videos/{video}/file").status_code == 200
     with pytest.raises(DataError, match="holds none"):
         serving.app(model, table=archive / "run/index", videos=tmp_path)
 
@@ -409,7 +414,7 @@ def test_a_manifest_is_read_where_its_videos_are_now(tmp_path, make_tiny_video, 
     for use in (
         lambda: ClipStore(lost, CLIP, motion=False, cache=None),
         lambda: ClipStore(lost, CLIP, motion=False, cache=tmp_path / "cache"),
-        lambda: kinema.duplicates(lost),
+        lambda: duplicates(lost),
         lambda: kinema.embed(model_of(), lost, out=tmp_path / "t"),
         lambda: open_data(f"{lists}:{tmp_path / 'nowhere'}"),
     ):

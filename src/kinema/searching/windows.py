@@ -128,7 +128,7 @@ class WindowSpec:
 
         found: dict[tuple[int, int], None] = {}
         first = 0
-        while True:
+        while first < line.frames:
             end = first + clip.span if self.length is None else max(first + clip.span, after(first, self.length))
             if end >= line.frames:
                 break

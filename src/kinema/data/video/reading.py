@@ -142,7 +142,7 @@ class Reader:
     reason: str = ""
     packets: int = 0
     size: tuple[int, int] | None = field(default=None, init=False)
-    """(height, width) of the file's first picture, known once a later one was sought: the size may change."""
+    """(height, width) of the file's first picture, known once it was read or a later one was sought."""
     _begun: bool = field(default=False, init=False)
 
     def frames(self, needless: Callable[[Any], bool] | None = None) -> Iterator[Any]:
@@ -172,6 +172,7 @@ class Reader:
                 self._note(reason_of(error))
                 decoded = []
             for frame in decoded:
+                self.size = self.size or (frame.height, frame.width)
                 if frame.is_corrupt:
                     self._note("the decoder marked frames as damaged")
                 yield frame
