@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import unicodedata
 from fractions import Fraction
 
 import av
@@ -178,6 +179,11 @@ def test_small_differences_that_add_up_are_a_variable_rate(tmp_path):
     assert varying([n / 29 for n in range(180)], 29) == ()
 
 
+def test_a_slide_that_stands_takes_its_time_in_a_fingerprint(tmp_path):
+    file = write_timed(tmp_path / "slide.mp4", [0, 0.1, 5.1, 5.2, 12.2, 12.3])
+    assert len(fingerprint(file)) == 124
+
+
 # Tracks
 
 
@@ -328,6 +334,26 @@ def test_what_an_earlier_scan_could_not_say_is_looked_up_again(tmp_path, make_ti
     assert read_videos(tmp_path, ["a.mp4"], workers=1, previous=old)[0].codec == "h264"
     same = replace(found, videos=(replace(found.videos[0], codec="kept"),))
     assert read_videos(tmp_path, ["a.mp4"], workers=1, previous=same)[0].codec == "kept"
+
+
+# Names, and films of kinema's own
+
+
+def test_a_query_is_found_however_its_accents_are_composed(model, tmp_path, make_tiny_video):
+    stored, written = (unicodedata.normalize(form, "été") for form in ("NFD", "NFC"))
+    make_tiny_video(tmp_path / stored / f"{stored}.mp4", (2, 0), seed=1)
+    plain = read_query(model, tmp_path / stored / f"{stored}.mp4").vector
+    assert (read_query(model, tmp_path / written / f"{written}.mp4").vector == plain).all()
+    assert read_query(model, f"{tmp_path / written / written}.mp4@0-0.5").end == 0.48
+    with pytest.raises(DataError, match="There is no"):
+        read_query(model, tmp_path / written / "ete.mp4")
+
+
+def test_a_film_that_kinema_drew_into_the_folder_is_known(call, tmp_path, make_tiny_video):
+    make_tiny_video(tmp_path / "a.mp4", (2, 0), seed=1)
+    assert call("motion", tmp_path / "a.mp4", "-o", tmp_path / "motion.mp4")[0] == 0
+    notes = {video.path: video.note for video in scan(tmp_path, workers=1).videos}
+    assert notes == {"a.mp4": "", "motion.mp4": "it was drawn by kinema motion"}
 
 
 # Folders that move

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kinema.core.errors import DataError, UsageError
 from kinema.data.clips.reader import Model
-from kinema.data.video.files import exists
+from kinema.data.video.files import exists, on_disk
 from kinema.data.video.manifest import Video
 from kinema.data.video.scanning import scan
 from kinema.data.video.timeline import Timeline
@@ -83,6 +83,7 @@ def read_query(
         DataError: it does not exist, cannot be read, or has no usable audio.
     """
     file, stretch = _parse(query) if stretch is None else (Path(query), stretch)
+    file = on_disk(file)
     if not exists(file):
         raise DataError(
             f"There is no '{file}' to search with.",
@@ -124,11 +125,11 @@ def _parse(query: str | Path) -> tuple[Path, tuple[float, float] | None]:
     if not text or "\0" in text:
         raise UsageError(f"The query is {text!r}.", "Name a video, VIDEO@START-END in seconds, or a picture.")
     split = _RANGE.fullmatch(text)
-    if isinstance(query, Path) or exists(Path(text)) or split is None:
+    if isinstance(query, Path) or exists(on_disk(Path(text))) or split is None:
         return Path(text), None
     found = _SECONDS.fullmatch(split[2])
     if found is None:
-        if not exists(Path(split[1])):
+        if not exists(on_disk(Path(split[1]))):
             return Path(text), None
         raise UsageError(f"'{split[2]}' is no stretch of '{split[1]}'.", "Write it in seconds: clip.mp4@12.5-15")
     start, end = float(found[1]), float(found[2])

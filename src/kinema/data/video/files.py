@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,23 @@ def exists(path: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def on_disk(path: Path) -> Path:
+    """A path as the disk spells it: the one with the same letters, where accents are composed in another way.
+
+    Args:
+        path: as somebody writes it. It is the answer too where it is there, or nothing else is meant by it.
+    """
+    if exists(path) or os.path.lexists(path) or "\0" in str(path) or path.parent == path:
+        return path
+    parent = on_disk(path.parent)
+    wanted = unicodedata.normalize("NFC", path.name)
+    try:
+        alike = [name for name in os.listdir(parent) if unicodedata.normalize("NFC", name) == wanted]
+    except OSError:
+        return path
+    return parent / alike[0] if len(alike) == 1 else path
 
 
 def source_of(path: Path) -> tuple[str, dict[str, Any]]:

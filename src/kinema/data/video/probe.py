@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from kinema.core.errors import VideoError
 from kinema.data.video.files import PICTURES_PER_SECOND, pictures, reading_error
+from kinema.data.video.film import DRAWN
 from kinema.data.video.interlacing import has_fields, vectors_fit
 from kinema.data.video.manifest import PROBED
 from kinema.data.video.motion import PacketTable
@@ -107,7 +108,8 @@ def _facts(path: Path) -> Job:
         long = facts["duration"] > WHOLE_SECONDS and packets > PIECES * PIECE_FRAMES and not listed
         seen = _seen_pieces(reader, table) if long and table is not None else _seen(reader)
         facts["interlaced"] = 2 * seen["interlaced"] > seen["frames"]
-        told = [track_note(container, stream), *_notes(seen)]
+        told = [f"it was {DRAWN}"] if container.metadata.get("comment") == DRAWN else []
+        told += [track_note(container, stream), *_notes(seen)]
         told += [f"pictures without times: {PICTURES_PER_SECOND} a second are assumed"] if listed else []
         facts["note"] = "; ".join(note for note in told if note)
     if facts["audio_codec"] is not None:
