@@ -69,11 +69,11 @@ def metadata_of(root: str, uri: str) -> dict[str, str]:
         root: the folder.
         uri: of the table.
     """
-    told = {"root": printable(root)}
+    metadata = {"root": printable(root)}
     folder = database.folder_of(uri)
     if folder is not None:
-        told[HERE.decode()] = printable(way_to(Path(root), folder / database.TABLE))
-    return told
+        metadata[HERE.decode()] = printable(way_to(Path(root), folder / database.TABLE))
+    return metadata
 
 
 def home_of(table: Any, uri: str, videos: str | Path | None = None) -> Home:

@@ -192,8 +192,8 @@ class TableUpdate(ABC, Generic[Encoded]):
         """Deletes rows and updates facts; returns what is to be encoded, and how many items were deleted."""
         known = self.known()
         if self.moved(known):
-            told = metadata_of(self.root, self.uri)
-            self.table.update_field_metadata({"path": self.layout.whole, "metadata": told})
+            metadata = metadata_of(self.root, self.uri)
+            self.table.update_field_metadata({"path": self.layout.whole, "metadata": metadata})
         found = self.changes(known)
         gone = found.gone
         for at in range(0, len(gone), 500):

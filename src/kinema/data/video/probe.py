@@ -108,10 +108,10 @@ def _facts(path: Path) -> Job:
         long = facts["duration"] > WHOLE_SECONDS and packets > PIECES * PIECE_FRAMES and not listed
         seen = _seen_pieces(reader, table) if long and table is not None else _seen(reader)
         facts["interlaced"] = 2 * seen["interlaced"] > seen["frames"]
-        told = [f"it was {DRAWN}"] if container.metadata.get("comment") == DRAWN else []
-        told += [track_note(container, stream), *_notes(seen)]
-        told += [f"pictures without times: {PICTURES_PER_SECOND} a second are assumed"] if listed else []
-        facts["note"] = "; ".join(note for note in told if note)
+        notes = [f"it was {DRAWN}"] if container.metadata.get("comment") == DRAWN else []
+        notes += [track_note(container, stream), *_notes(seen)]
+        notes += [f"pictures without times: {PICTURES_PER_SECOND} a second are assumed"] if listed else []
+        facts["note"] = "; ".join(note for note in notes if note)
     if facts["audio_codec"] is not None:
         facts |= sound_facts(path, facts["duration"], WHOLE_SECONDS, PIECES)
     expected = packets if long else max(packets if table is not None else reader.packets, seen["frames"], listed)
@@ -209,8 +209,8 @@ def _seen(reader: Reader, most: int | None = None) -> Job:
         frames += 1
         if frames == most:
             break
-    told = {"frames": frames, "turns": turns, "b": b, "keys": keys}
-    return told | {"sizes": sizes, "interlaced": interlaced, "unfit": unfit}
+    seen = {"frames": frames, "turns": turns, "b": b, "keys": keys}
+    return seen | {"sizes": sizes, "interlaced": interlaced, "unfit": unfit}
 
 
 def _notes(seen: Job) -> list[str]:
