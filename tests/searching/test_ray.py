@@ -197,8 +197,8 @@ def test_a_worker_answers_with_embeddings_a_reason_or_what_was_raised(model, vid
     encoding = Encoding(model, WindowSpec(), None, 3, "cpu")
     worker = by_ray._Worker(encoding, by_ray.torch.get_num_threads())
     ask = lambda video: pickle.loads(worker({"at": 5, "work": pickle.dumps((manifest.file(0), video))})["answer"])  # noqa: E731
-    found = ask(manifest.videos[0])
-    ours = encoding.embed(manifest.videos[0], encoding.read(manifest.file(0), manifest.videos[0]))
+    found, work = ask(manifest.videos[0]), (manifest.file(0), manifest.videos[0])
+    ours = encoding.embed(*work, encoding.read(*work))
     assert isinstance(found, VideoEmbeddings)
     np.testing.assert_array_equal(found.whole.vector, ours.whole.vector)
     assert [shot.thumbnail for shot in found.windows] == [shot.thumbnail for shot in ours.windows]

@@ -7,7 +7,8 @@ from kinema.core.clips import ClipSpec
 from kinema.core.errors import UsageError
 from kinema.data.clips.sampler import evaluation_windows
 from kinema.data.video.manifest import Video
-from kinema.searching.windows import Length, WindowSpec, clips_of, rate_of, seconds_of
+from kinema.data.video.timeline import rate_of
+from kinema.searching.windows import Length, WindowSpec, clips_of, seconds_of
 
 CLIP = ClipSpec(frames=8, stride=2, size=16, short_side=16)
 

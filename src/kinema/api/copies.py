@@ -23,6 +23,7 @@ from kinema.core.files import csv_cell, write_text
 from kinema.core.progress import Steps
 from kinema.core.splits import part_of, read_split
 from kinema.data import open_data
+from kinema.data.moving import require_root
 from kinema.data.video.fingerprint import RATE, fingerprints
 from kinema.data.video.manifest import Manifest
 from kinema.evaluation.duplicates import Pair, find_duplicates, groups
@@ -173,6 +174,7 @@ def find_copies(manifest: Manifest, *, workers: int, steps: Callable[[str], Step
     """
     if len(manifest) < 2:
         raise DataError(f"There is {len(manifest)} video; it takes two to be the same.")
+    require_root(manifest.root, "videos")
     with steps("fingerprints") as progress:
         lights, failed = fingerprints(manifest, workers=workers, progress=progress)
     equal = list(_equal_files(manifest))

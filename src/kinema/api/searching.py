@@ -27,7 +27,6 @@ from kinema.data.layouts import scan_data
 from kinema.data.layouts.opening import named_data, root_of
 from kinema.data.video.scanning import read_videos
 from kinema.searching import clustering, database
-from kinema.searching.changes import root_of_table
 from kinema.searching.documents.embed import EmbeddedDocuments, TextJob, embed_documents_table
 from kinema.searching.documents.encode import parse_words
 from kinema.searching.documents.find import find_passages
@@ -38,6 +37,7 @@ from kinema.searching.find import Found, find
 from kinema.searching.index import IndexKind
 from kinema.searching.lock import writing
 from kinema.searching.near_duplicates import NearDuplicate, near_duplicates, videos_of
+from kinema.searching.roots import home_of
 from kinema.searching.windows import Length
 
 
@@ -193,6 +193,7 @@ def search(
     table: str | Path | None = None,
     view: str | None = None,
     device: str | None = None,
+    videos: str | Path | None = None,
 ) -> Found[Any]:
     """Searches a table of :func:`embed` for the rows nearest to a video, a stretch of one, an image, audio, or a text.
 
@@ -209,6 +210,8 @@ def search(
         table: where it is; RUN/index by default.
         view: which view's encoder of a run; by default the one it is for.
         device: where to compute.
+        videos: the folder of the table's videos or documents, where it has moved since they were embedded; a folder
+            that moved with its table is found without.
 
     Raises:
         MissingExtraError: lancedb is not installed.
@@ -223,6 +226,7 @@ def search(
     database.require_table(uri)
     model = load(run, view=view) if isinstance(run, str | Path) else run
     options: dict[str, Any] = {"k": k, "where": where, "over": over, "others": others, "exact": exact, "device": device}
+    options["videos"] = videos
     if isinstance(model, TextReader):
         return find_passages(model, uri, query, **options)
     return find(model, uri, query, **options)
@@ -270,6 +274,7 @@ def dedupe(
     table: str | Path | None = None,
     workers: int = 2,
     console: Console | None = None,
+    videos: str | Path | None = None,
 ) -> Deduped:
     """Finds duplicate footage in a table: the embeddings propose pairs, whose frames are then compared.
 
@@ -281,6 +286,7 @@ def dedupe(
         table: where it is; RUN/index by default.
         workers: processes.
         console: where progress is shown.
+        videos: the folder of the table's videos, where it has moved since they were embedded.
 
     Raises:
         MissingExtraError: lancedb is not installed.
@@ -292,9 +298,7 @@ def dedupe(
     pairs = near_duplicates(uri, threshold=score)
     if not pairs:
         return Deduped((), None)
-    root, about = root_of_table(database.require_table(uri)), videos_of(uri)
-    if not root.is_dir():
-        raise DataError(f"The videos of this table are no longer in '{root}'.", "Embed them from where they are now.")
+    root, about = home_of(database.require_table(uri), uri, videos).require(), videos_of(uri)
     paths = sorted({path for pair in pairs for path in (pair.a, pair.b)})
     with Steps("scanning", console) as progress:
         read = read_videos(root, paths, workers=workers, progress=progress)

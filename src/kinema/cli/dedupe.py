@@ -21,6 +21,7 @@ def run(given: list[str]) -> int:
     parser.add_argument("run", type=str, help="the run's folder")
     parser.add_argument("--score", type=float, default=0.95, help="the cosine from which two windows are compared")
     parser.add_argument("--table", type=str | None, default=None, help=_TABLE)
+    parser.add_argument("--videos", type=str | None, default=None, help="the folder of the videos, where it has moved")
     parser.add_argument("-o", "--out", type=str | None, default=None, help="write the pairs here (.csv)")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     args = parse(parser, given)
@@ -28,7 +29,8 @@ def run(given: list[str]) -> int:
 
     began = time.monotonic()
     console = stderr_console()
-    found = api_search.dedupe(args.run, score=args.score, table=args.table, workers=args.workers, console=console)
+    settings = {name: getattr(args, name) for name in ("score", "table", "workers", "videos")}
+    found = api_search.dedupe(args.run, **settings, console=console)
     if args.out is not None and found.copies is not None:
         found.copies.write(Path(args.out))
     if args.json:

@@ -30,6 +30,7 @@ def run(given: list[str]) -> int:
     parser.add_argument("--exact", action="store_true", help="compare every row of a large table too")
     parser.add_argument("-o", "--out", type=str | None, default=None, help="write a page of the hits here (.html)")
     parser.add_argument("--table", type=str | None, default=None, help=_TABLE)
+    parser.add_argument("--videos", type=str | None, default=None, help="the folder of the videos, where it has moved")
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
     args = parse(parser, given)
@@ -37,7 +38,8 @@ def run(given: list[str]) -> int:
         raise UsageError(f"-o is '{args.out}'; a page's name ends in .html.", "For JSON: --json > FILE")
     from kinema.api import searching as api_search
 
-    settings = {name: getattr(args, name) for name in ("k", "where", "over", "others", "table", "view", "device")}
+    names = ("k", "where", "over", "others", "table", "view", "device", "videos")
+    settings = {name: getattr(args, name) for name in names}
     found = api_search.search(args.run, args.query, **settings, exact=True if args.exact else None)
     if args.out is not None:
         from kinema.searching.html import write_html

@@ -19,7 +19,7 @@ def run(given: list[str]) -> int:
     parser.add_argument("run", type=str, help="the run's folder, or an exported one")
     parser.add_argument("--table", type=str | None, default=None, help="where the table is; RUN/index by default")
     parser.add_argument(
-        "--videos", type=str | None, default=None, help="the folder the videos lie in; the table's own by default"
+        "--videos", type=str | None, default=None, help="the folder of the videos; the table's own by default"
     )
     parser.add_argument("--host", type=str, default="127.0.0.1", help="the address; another than this needs a token")
     parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one")
@@ -45,7 +45,7 @@ def run(given: list[str]) -> int:
 
     listening = _listen(args.host, args.port)
     with listening:
-        options = {"table": args.table, "videos": args.videos, "view": args.view, "device": args.device}
+        options = {name: getattr(args, name) for name in ("table", "view", "device", "videos")}
         made = serving.app(args.run, settings=settings, **options)
         now = made.state.archive.snapshot()
         url = f"http://{_shown(args.host)}:{listening.getsockname()[1]}/"

@@ -131,7 +131,8 @@ class _Worker:
             encoding: Encoding = self._encoding
             file, video = pickle.loads(packed)
             (found,) = [
-                encoding.embed(video, c) for c in prefetch([functools.partial(encoding.read, file, video)], workers=1)
+                encoding.embed(file, video, c)
+                for c in prefetch([functools.partial(encoding.read, file, video)], workers=1)
             ]
         except Exception as error:
             return error

@@ -21,11 +21,12 @@ from kinema.core.progress import Progress
 from kinema.data.clips.reader import Model
 from kinema.data.video.hearing import sound_missing
 from kinema.data.video.manifest import Manifest
+from kinema.data.video.timeline import Timeline, rate_of
 from kinema.searching.audio import clip_chunks
 from kinema.searching.encode import clip_starts
 from kinema.searching.prefetch import prefetch
 from kinema.searching.reading import Chunk, concat_clips, same_shape
-from kinema.searching.windows import WindowSpec, rate_of
+from kinema.searching.windows import WindowSpec
 
 Item = TypeVar("Item")
 MAX_CLIPS, MIN_CLIPS, SHARE = 200, 32, 20
@@ -99,7 +100,8 @@ def _places(model: Model, manifest: Manifest, windows: WindowSpec, share: int) -
 
     def starts_of(row: int) -> tuple[int, ...]:
         video = manifest.videos[row]
-        starts = clip_starts(windows.cut(video.frames, rate_of(video), model.clip), model.clip)
+        times = Timeline.of(manifest.file(row), video).times if windows.in_seconds else ()
+        starts = clip_starts(windows.cut(video.frames, rate_of(video), model.clip, times), model.clip)
         return starts if video.health == "ok" else starts[:1]  # a damaged file is read from its beginning
 
     readable = [

@@ -17,6 +17,7 @@ from torch import Tensor
 from kinema.core.cluster import check_room, joined
 from kinema.core.errors import UsageError
 from kinema.data.clips.reader import Model
+from kinema.data.moving import require_root
 from kinema.data.video.files import reading_error
 from kinema.data.video.limits import is_cut
 from kinema.data.video.manifest import Manifest, Video
@@ -138,6 +139,7 @@ def embed_table(job: Job) -> Embedded:
     if job.space not in (None, *SPACES):
         raise UsageError(f"There is no space '{job.space}'.", f"Choose one of: {', '.join(SPACES)}.")
     check_engine(job.engine)
+    require_root(job.manifest.root, "videos")
     began = time.monotonic()
     with threads_of_torch(job.threads), _on_cluster(job):
         with database.storage_errors(job.uri):

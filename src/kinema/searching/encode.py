@@ -16,6 +16,7 @@ from torch.nn import functional
 from kinema.core.clips import ClipSpec
 from kinema.core.errors import DataError, VideoError
 from kinema.data.clips.reader import Model
+from kinema.data.video.timeline import varying
 from kinema.searching.reading import Chunk
 from kinema.searching.windows import clips_of, seconds_of
 
@@ -111,8 +112,9 @@ def encode_windows(
     vectors = unit_vectors(torch.cat([stacked, whole[None]]), name, centre)
     cuts = (*present, (0, frames))
     pictures[middle(cuts[-1])] = pictures.get(middle(cuts[-1]), pictures[middle(windows[len(windows) // 2])])
+    constant = not np.isfinite(times).all() or not varying([time - times[0] for time in times], fps)
     embedded = [
-        WindowEmbedding(*cut, *seconds_of(cut, times, fps), vector, pictures[middle(cut)])
+        WindowEmbedding(*cut, *seconds_of(cut, times, fps, constant=constant), vector, pictures[middle(cut)])
         for cut, vector in zip(cuts, vectors, strict=True)
     ]
     return VideoEmbeddings(tuple(embedded[:-1]), embedded[-1])

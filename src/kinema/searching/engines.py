@@ -17,11 +17,12 @@ from kinema.core.cluster import ray_package
 from kinema.core.errors import DataError, UsageError, VideoError
 from kinema.data.clips.reader import Model
 from kinema.data.video.manifest import Video
+from kinema.data.video.timeline import Timeline, rate_of
 from kinema.searching.audio import clip_chunks
 from kinema.searching.encode import Space, VideoEmbeddings, clip_starts, encode_windows, middle
 from kinema.searching.prefetch import prefetch
 from kinema.searching.reading import Chunk
-from kinema.searching.windows import WindowSpec, rate_of
+from kinema.searching.windows import WindowSpec
 
 Engine = Literal["local", "ray"]
 Work = tuple[Path, Video]
@@ -61,9 +62,10 @@ class Encoding:
     device: str | None
     space: Space = "embedding"
 
-    def cut(self, video: Video) -> list[tuple[int, int]]:
-        """(first frame, frames) of each of its windows."""
-        return list(self.windows.cut(video.frames, rate_of(video), self.model.clip))
+    def cut(self, file: Path, video: Video) -> list[tuple[int, int]]:
+        """(first frame, frames) of each of its windows; its file is read for times only where they are needed."""
+        times = Timeline.of(file, video).times if self.windows.in_seconds else ()
+        return list(self.windows.cut(video.frames, rate_of(video), self.model.clip, times))
 
     def read(self, file: Path, video: Video) -> Iterator[Chunk]:
         """The clips of a video's windows, as they are decoded.
@@ -72,7 +74,7 @@ class Encoding:
             VideoError: the file cannot be read, ends too early, or has no usable sound.
             DataError: the view is motion, and the codec has no motion vectors.
         """
-        cut = self.cut(video)
+        cut = self.cut(file, video)
         return clip_chunks(
             self.model,
             file,
@@ -83,12 +85,12 @@ class Encoding:
             whole=True,
         )
 
-    def embed(self, video: Video, chunks: Iterator[Chunk]) -> VideoEmbeddings | str:
+    def embed(self, file: Path, video: Video, chunks: Iterator[Chunk]) -> VideoEmbeddings | str:
         """A video's embeddings, or the reason why there are none; consumes the chunks of :meth:`read`."""
         try:
             return encode_windows(
                 self.model,
-                self.cut(video),
+                self.cut(file, video),
                 chunks,
                 fps=rate_of(video),
                 frames=video.frames,
@@ -113,4 +115,4 @@ def by_threads(
     """
     jobs = [functools.partial(encoding.read, *each) for each in work]
     for at, chunks in enumerate(prefetch(jobs, workers=workers)):
-        yield at, encoding.embed(work[at][1], chunks)
+        yield at, encoding.embed(*work[at], chunks)

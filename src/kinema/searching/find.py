@@ -22,6 +22,7 @@ from kinema.searching.filters import condition
 from kinema.searching.index import EXACT_ROWS, has_index, nearest
 from kinema.searching.layout import VIDEOS, Layout, layout_of, quoted
 from kinema.searching.query import read_query
+from kinema.searching.roots import Home, home_of
 from kinema.searching.schema import centre_of, read_settings, vectors_in
 from kinema.searching.spaces import check_same_space
 
@@ -192,6 +193,7 @@ def find(
     others: bool = False,
     exact: bool | None = None,
     device: str | None = None,
+    videos: str | Path | None = None,
 ) -> Found[Hit]:
     """Searches a table of videos.
 
@@ -205,6 +207,7 @@ def find(
         others: leaves the query's own video out.
         exact: whether to compare every row; by default below ``EXACT_ROWS`` rows, or where there is no index.
         device: where to compute.
+        videos: the folder of the table's videos, where it has moved; see :mod:`kinema.searching.roots`.
 
     Raises:
         UsageError: k, the condition or the query is invalid.
@@ -221,20 +224,32 @@ def find(
         over=over,
         exact=exact,
     )
+    with database.storage_errors(uri):
+        home = home_of(opened.table, uri, videos)
     parsed = read_query(
         model,
         query,
-        known=lambda file: _known(opened.table, uri, file, opened.root),
+        known=lambda file: _known(opened.table, uri, file, home),
         centre=opened.centre,
         space=read_settings(opened.table, uri).space,
         device=device,
     )
-    opened = opened.excluding(_relative(parsed.file, opened.root) if others else None)
     with database.storage_errors(uri):
+        own = home.name_of(opened.table, parsed.file) if others else None
+        opened = opened.excluding(own)
         rows, notes = opened.nearest(parsed.vector, k, _COLUMNS)
     hits = tuple(_hit(row) for row in rows)
-    notes = (parsed.note, *notes) if parsed.note else notes
-    return Found(str(parsed), hits, opened.exact, opened.rows, opened.root, notes, time.monotonic() - began)
+    moved = away(home) if others and own is None and not home.there else ""
+    notes = tuple(note for note in (moved, parsed.note, *notes) if note)
+    return Found(str(parsed), hits, opened.exact, opened.rows, home.root, notes, time.monotonic() - began)
+
+
+def away(home: Home) -> str:
+    """That the query's own video or document could not be looked for, in words."""
+    return (
+        f"The table's files were in '{home.root}', and there is no such folder now. None of them ends like the query's "
+        "path and has its size, so nothing was left out; --videos FOLDER says where they are."
+    )
 
 
 def distinct_hits(
@@ -318,9 +333,10 @@ def _hit(row: Row) -> Hit:
     return Hit(score=score_of(row), **{name: row[name] for name in _COLUMNS})
 
 
-def _known(table: Any, uri: str, file: Path, root: Path) -> Video | None:
+def _known(table: Any, uri: str, file: Path, home: Home) -> Video | None:
     """The table's facts of a file that has not changed since it was embedded; None for others."""
-    name = _relative(file, root)
+    with database.storage_errors(uri):
+        name = home.name_of(table, file)
     if name is None or printable(name) != name:
         return None
     columns = ["size", "mtime_ns", "health", "codec", "fps", "duration", "frames"]
@@ -330,11 +346,3 @@ def _known(table: Any, uri: str, file: Path, root: Path) -> Video | None:
     if not facts or (facts[0]["size"], facts[0]["mtime_ns"]) != status(file):
         return None
     return Video(path=name, **facts[0])
-
-
-def _relative(file: Path, root: Path) -> str | None:
-    """A file's path relative to ``root``; None where it is not below it."""
-    try:
-        return file.resolve().relative_to(root).as_posix()
-    except ValueError:
-        return None

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from kinema.core.errors import DataError, UsageError
 from kinema.data.clips.reader import Model
-from kinema.data.video.files import exists
+from kinema.data.video.files import exists, on_disk
 from kinema.data.video.limits import cut_message
 from kinema.data.video.manifest import Video
 from kinema.data.video.scanning import scan
+from kinema.data.video.timeline import Timeline
 from kinema.searching.audio import audio_query, clip_chunks
 from kinema.searching.encode import Space, clip_starts, mean_of, unit_vectors
 from kinema.searching.reading import still_clip
-from kinema.searching.windows import rate_of
 
 PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """File name extensions of still images."""
@@ -84,6 +84,7 @@ def read_query(
         DataError: it does not exist, cannot be read, or has no usable audio.
     """
     file, stretch = _parse(query) if stretch is None else (Path(query), stretch)
+    file = on_disk(file)
     if not exists(file):
         raise DataError(
             f"There is no '{file}' to search with.",
@@ -95,7 +96,8 @@ def read_query(
     if file.suffix.lower() in PICTURES and "%" not in file.name:
         return _picture(model, file, stretch, centre, space, device)
     video = _facts(model, file, known(file) if known is not None else None)
-    window, note = _window(model, file, video, stretch)
+    line = None if stretch is None else Timeline.of(file, video)
+    window, note = ((0, video.frames), "") if stretch is None or line is None else _window(model, file, line, stretch)
     note = " ".join(filter(None, (note, cut_message([video]) if model.sound_spec is None else "")))
     starts = clip_starts([window], model.clip)
     features: dict[int, torch.Tensor] = {}
@@ -104,10 +106,9 @@ def read_query(
             given = model.encode_clips(chunk.raw, device=device, projected=space == "projection")
             features |= dict(zip(chunk.starts, given, strict=True))
     vector = unit_vectors(mean_of(features, sorted(features))[None], str(file), centre)[0]
-    if stretch is None:
+    if line is None:
         return Query(file, None, None, vector, note)
-    fps = rate_of(video)
-    return Query(file, window[0] / fps, sum(window) / fps, vector, note)
+    return Query(file, *line.seconds(window), vector, note)
 
 
 def _facts(model: Model, file: Path, known: Video | None) -> Video:
@@ -126,11 +127,11 @@ def _parse(query: str | Path) -> tuple[Path, tuple[float, float] | None]:
     if not text or "\0" in text:
         raise UsageError(f"The query is {text!r}.", "Name a video, VIDEO@START-END in seconds, or a picture.")
     split = _RANGE.fullmatch(text)
-    if isinstance(query, Path) or exists(Path(text)) or split is None:
+    if isinstance(query, Path) or exists(on_disk(Path(text))) or split is None:
         return Path(text), None
     found = _SECONDS.fullmatch(split[2])
     if found is None:
-        if not exists(Path(split[1])):
+        if not exists(on_disk(Path(split[1]))):
             return Path(text), None
         raise UsageError(f"'{split[2]}' is no stretch of '{split[1]}'.", "Write it in seconds: clip.mp4@12.5-15")
     start, end = float(found[1]), float(found[2])
@@ -139,22 +140,19 @@ def _parse(query: str | Path) -> tuple[Path, tuple[float, float] | None]:
     return Path(split[1]), (start, end)
 
 
-def _window(model: Model, file: Path, video: Video, stretch: tuple[float, float] | None) -> tuple[tuple[int, int], str]:
-    """(first frame, frames) of the query, at least a clip if the video is long enough; and a note for the user."""
-    if stretch is None:
-        return (0, video.frames), ""
-    fps, span = rate_of(video), model.clip.span
-    first, last = round(stretch[0] * fps), min(video.frames, round(stretch[1] * fps))
-    if first >= video.frames:
-        raise UsageError(
-            f"The stretch from {stretch[0]:g} s on is not in '{file}', which lasts {video.frames / fps:.2f} s."
-        )
-    if last - first >= min(span, video.frames):
+def _window(model: Model, file: Path, line: Timeline, stretch: tuple[float, float]) -> tuple[tuple[int, int], str]:
+    """(first frame, frames) of a stretch, at least a clip if the video is long enough; and a note for the user."""
+    frames, span = line.frames, model.clip.span
+    first, last = line.first_at(stretch[0]), line.end_at(stretch[1])
+    if first >= frames:
+        raise UsageError(f"The stretch from {stretch[0]:g} s on is not in '{file}', which lasts {line.duration:.2f} s.")
+    wide = min(span, frames)
+    if last - first >= wide:
         return (first, last - first), ""
-    wide = min(span, video.frames)
-    begin = max(0, min(video.frames - wide, (first + last - wide) // 2))
-    note = f"The stretch is shorter than a clip of this encoder ({span / fps:.2f} s) and was widened to one."
-    return (begin, wide), note
+    begin = max(0, min(frames - wide, (first + last - wide) // 2))
+    since, until = line.seconds((begin, wide))
+    clip = f"{until - since if line.times else span / line.fps:.2f} s"
+    return (begin, wide), f"The stretch is shorter than a clip of this encoder ({clip}) and was widened to one."
 
 
 def _picture(

@@ -26,6 +26,7 @@ from kinema.searching import cluster_names, database
 from kinema.searching.changes import Changes, check_removal, root_of_table
 from kinema.searching.index import Index, IndexKind, compact, update_index
 from kinema.searching.layout import Layout, layout_of
+from kinema.searching.roots import metadata_of
 from kinema.searching.schema import arrow, centre_of
 
 SECONDS = 20.0
@@ -192,7 +193,8 @@ class TableUpdate(ABC, Generic[Encoded]):
         """Deletes rows and updates facts; returns what is to be encoded, and how many items were deleted."""
         known = self.known()
         if self.moved(known):
-            self.table.update_field_metadata({"path": self.layout.whole, "metadata": {"root": self.root}})
+            metadata = metadata_of(self.root, self.uri)
+            self.table.update_field_metadata({"path": self.layout.whole, "metadata": metadata})
         found = self.changes(known)
         gone = found.gone
         for at in range(0, len(gone), 500):
@@ -273,8 +275,7 @@ class TableUpdate(ABC, Generic[Encoded]):
     def _create(self, mode: str, centre: Tensor | None) -> Any:
         schema = self.new_schema(centre)
         at = schema.get_field_index(self.layout.whole)
-        root = self.root.encode("utf-8", "backslashreplace")
-        schema = schema.set(at, schema.field(at).with_metadata({"root": root}))
+        schema = schema.set(at, schema.field(at).with_metadata(metadata_of(self.root, self.uri)))
         # The metadata come with the first commit, so that there is no table without them.
         return database.connect(self.uri).create_table(database.TABLE, schema=schema, mode=mode)
 

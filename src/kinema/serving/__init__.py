@@ -34,7 +34,7 @@ def app(
     Args:
         run: a run's folder, an exported folder, or the model that made the table.
         table: where it is; RUN/index by default.
-        videos: the folder that the videos lie in; by default the one that the table records.
+        videos: the folder of the videos; by default the one that the table records, or that has moved with it.
         view: which view's encoder of a run; by default the one it is for.
         settings: access and limits (:class:`kinema.serving.settings.Settings`); by default for this machine
             alone.

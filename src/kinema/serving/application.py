@@ -48,7 +48,7 @@ def build(
             f"kinema serve is for videos, and {model.name} reads {model.unit}.",
             'Documents are searched with: kinema search RUN "a text"',
         )
-    archive = Archive(model, uri, None if videos is None else Path(videos))
+    archive = Archive(model, uri, videos)
     queries = QueryService(archive, settings, device)
     uploads = UploadService(queries)
 

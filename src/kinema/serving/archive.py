@@ -20,15 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinema.core.errors import DataError, UsageError
+from kinema.core.errors import DataError
 from kinema.data.clips.reader import Model
 from kinema.data.video.manifest import Video
 from kinema.searching import database
-from kinema.searching.changes import root_of_table
 from kinema.searching.filters import condition
 from kinema.searching.find import Hit, distinct_hits
 from kinema.searching.index import EXACT_ROWS, has_index
 from kinema.searching.layout import quoted
+from kinema.searching.roots import home_of
 from kinema.searching.schema import centre_of, check_settings, extra_columns, read_settings, vectors_in
 from kinema.searching.spaces import check_same_space
 from kinema.serving.failures import RefusedError, missing
@@ -95,20 +95,16 @@ class Archive:
     Args:
         model: the encoder that made it, or one of the same space (:mod:`kinema.searching.spaces`).
         uri: where the table is.
-        videos: the folder that the videos lie in; None for the one that the table records.
+        videos: the folder of its videos, where the user gives it (:mod:`kinema.searching.roots`).
 
     Raises:
-        DataError: there is no table, or another encoder made it; or the folder that it records holds the whole disk or
-            a person's whole home.
-        UsageError: ``videos`` is no folder.
+        DataError: there is no table, another encoder made it, or its videos are not in ``videos``; or the folder that
+            it records holds the whole disk or a person's whole home.
         StorageError: it cannot be read.
     """
 
-    def __init__(self, model: Model, uri: str, videos: Path | None = None) -> None:
-        self.model, self.uri = model, uri
-        if videos is not None and not videos.is_dir():
-            raise UsageError(f"There is no folder '{videos}'.", "Give the folder that the videos lie in with --videos.")
-        self._videos = None if videos is None else videos.resolve()
+    def __init__(self, model: Model, uri: str, videos: str | Path | None = None) -> None:
+        self.model, self.uri, self._videos = model, uri, videos
         self._table = database.require_table(uri)
         with database.storage_errors(uri):
             self.made = read_settings(self._table, uri)
@@ -117,7 +113,7 @@ class Archive:
         self._looked = 0.0
         self._snapshot: Snapshot | None = None
         self._thumbnails: dict[tuple[int, str, int | None], bytes] = {}
-        _check_root(self.snapshot().root, given=videos is not None)
+        self.snapshot()
 
     @property
     def table(self) -> Any:
@@ -139,7 +135,9 @@ class Archive:
             if self._snapshot is None or self._table.version != self._snapshot.version:
                 made = read_settings(self._table, self.uri)
                 check_settings(made, replace(self.made, length=made.length, stride=made.stride), self.uri)
-                self._snapshot = _taken(self._table, self._videos or root_of_table(self._table))
+                root = home_of(self._table, self.uri, self._videos).root
+                _check_root(root, given=self._videos is not None)
+                self._snapshot = _taken(self._table, root)
                 self._thumbnails.clear()
             self._looked = now
             return self._snapshot

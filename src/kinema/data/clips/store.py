@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from kinema.core.clips import ClipSpec, SoundSpec
 from kinema.core.errors import ConfigError, DataError, VideoError
 from kinema.data.clips.store_files import UNKNOWN, StoredVideos, build_store
+from kinema.data.moving import require_root
 from kinema.data.video.files import why_other
 from kinema.data.video.hearing import SCALE, UNHEARD, read_sound, sound_missing, whole_stretch, window_sample
 from kinema.data.video.limits import cut_message
@@ -133,7 +134,9 @@ class ClipStore:
                 sound=sound,
             )
             self.failures = {row: entry.failed for row, entry in self._stored.entries.items() if entry.failed}
-        elif cache is not None:
+        else:
+            require_root(manifest.root, "videos")
+        if cache is not None and self._stored is None:
             log.info(
                 "The decoded videos would take %.1f GB, more than the %.1f GB allowed: reading from the files.",
                 self.bytes / 1e9,
@@ -413,10 +416,20 @@ def _require_motion(manifest: Manifest, rows: Mapping[int, int]) -> None:
             require_motion(manifest.videos[row].codec, manifest.videos[row].path)
         except DataError as error:
             without.append(error)
+    fields = [manifest.videos[row].path for row in rows if _fields_of_h264(manifest.videos[row])]
+    if fields:
+        log.warning(
+            "%d of %d videos are interlaced H.264, of whose motion vectors nothing is known: '%s'%s.",
+            *(len(fields), len(rows), fields[0], ", …" if len(fields) > 1 else ""),
+        )
     if len(without) == 1:
         raise without[0]
     if without:
         raise DataError(f"{len(without)} of {len(rows)} videos tell no motion. {without[0].message}", without[0].hint)
+
+
+def _fields_of_h264(video: Video) -> bool:
+    return video.interlaced and video.codec == "h264"
 
 
 def _require_sound(manifest: Manifest, rows: Mapping[int, int]) -> None:

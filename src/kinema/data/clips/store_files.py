@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from kinema.core.errors import DataError
 from kinema.core.files import open_plain, storage_error, sync_file, sync_folder, write_json
 from kinema.core.leftovers import SUFFIX, clear, under_way
+from kinema.data.moving import require_root
 from kinema.data.video.hearing import whole_stretch
 from kinema.data.video.limits import LONGEST, is_cut
 from kinema.data.video.manifest import Manifest
@@ -230,6 +231,7 @@ class _Wanted:
 
 def _build(folder: Path, part: Path, rows: Sequence[int], wanted: _Wanted) -> dict[int, Entry]:
     """Makes the whole store, in place of what is left of a damaged one."""
+    require_root(wanted.manifest.root, "videos")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     try:

@@ -22,6 +22,7 @@ from kinema.core.files import write_atomic, write_json
 from kinema.core.labelling import LabelReading
 from kinema.core.splits import says
 from kinema.data.documents.files import Record, read_text, records
+from kinema.data.moving import found_root, way_to
 
 Health = Literal["ok", "empty", "short", "duplicate", "unreadable"]
 HEALTHS: tuple[str, ...] = get_args(Health)
@@ -194,6 +195,7 @@ class Documents:
         """
         rows = [{**asdict(row), "attributes": dict(row.attributes)} for row in self.rows]
         head = {_MARK: _FORMAT, "root": str(self.root.resolve()), "encoding": self.encoding}
+        head["root_from_here"] = way_to(self.root, path)
         if path.suffix == ".json":
             write_json(path, {**head, "documents": rows})
             return
@@ -210,8 +212,8 @@ class Documents:
 
         Args:
             path: the file.
-            root: the folder of the documents, where it has moved; otherwise the one written in the file or, if that is
-                gone, the table's own folder when the first document lies there.
+            root: the folder of the documents, where it has moved; otherwise the one written in the file or, if that
+                does not hold them, the one that lies where it lay, seen from the table, or the table's own folder.
 
         Raises:
             DataError: the file is missing, or is no table of documents.
@@ -225,10 +227,9 @@ class Documents:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"'{path}' is not a table of documents: {error}.", hint) from error
         if root is None:
-            root = Path(head["root"])
-            beside = path.resolve().parent
-            if rows and not root.is_dir() and (beside / rows[0].path).exists():
-                root = beside
+            some = {row.path for row in rows[:20]}
+            way = head.get("root_from_here")
+            root = found_root(head["root"], way, path, lambda place: any((place / name).exists() for name in some))
         return cls(root, rows, head["encoding"])
 
     def _answers_of(self, path: str, wanted: Sequence[Document]) -> Iterator[str | DataError]:
@@ -316,7 +317,12 @@ def _read_json(path: Path) -> tuple[Mapping[str, str], Iterable[Mapping[str, Any
     content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict) or content.get(_MARK) != _FORMAT:
         raise ValueError("it does not say that it is one")
-    return {"root": content["root"], "encoding": content["encoding"]}, content["documents"]
+    head = {
+        "root": content["root"],
+        "encoding": content["encoding"],
+        "root_from_here": content.get("root_from_here", ""),
+    }
+    return head, content["documents"]
 
 
 def _check_parquet(path: Path) -> Mapping[str, str]:
@@ -325,7 +331,8 @@ def _check_parquet(path: Path) -> Mapping[str, str]:
     metadata = parquet.read_schema(path).metadata or {}
     if metadata.get(_MARK.encode()) != str(_FORMAT).encode():
         raise ValueError("it does not say that it is one")
-    return {"root": metadata[b"root"].decode(), "encoding": metadata[b"encoding"].decode()}
+    head = {"root": metadata[b"root"].decode(), "encoding": metadata[b"encoding"].decode()}
+    return head | {"root_from_here": metadata.get(b"root_from_here", b"").decode()}
 
 
 def _read_parquet(path: Path) -> tuple[Mapping[str, str], Iterable[Mapping[str, Any]]]:

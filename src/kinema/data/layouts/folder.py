@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import posixpath
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from kinema.core.labelling import LabelReading
 from kinema.data.labels import read_labels
-from kinema.data.video.files import claims_video
+from kinema.data.video.files import claims_video, is_pictures
 from kinema.data.video.manifest import Overlooked, Video
 
 
@@ -28,6 +30,14 @@ def apply_labels(root: Path, videos: Sequence[Video]) -> tuple[Video, ...]:
     return labelled_videos(root, videos, strict=True)[0]
 
 
+def _names(paths: Sequence[str]) -> dict[str, str]:
+    """What a list calls each video: a folder of pictures by the folder, if it holds no other."""
+    folders = Counter(posixpath.dirname(path) for path in paths)
+    alone = {folder for folder, count in folders.items() if folder and count == 1}
+    named = {path: posixpath.dirname(path) for path in paths if is_pictures(Path(path))}
+    return {path: named[path] if named.get(path) in alone else path for path in paths}
+
+
 def labelled_videos(
     root: Path, videos: Sequence[Video], *, strict: bool = False, overlooked: Overlooked | None = None
 ) -> tuple[tuple[Video, ...], LabelReading]:
@@ -42,13 +52,18 @@ def labelled_videos(
     Raises:
         DataError: as :func:`apply_labels`.
     """
-    paths = [video.path for video in videos]
+    names = _names([video.path for video in videos])
     said, reading = read_labels(
-        root, paths, noun="video", claims=claims_video, strict=strict, hidden=(overlooked or Overlooked()).hides
+        root,
+        list(names.values()),
+        noun="video",
+        claims=claims_video,
+        strict=strict,
+        hidden=(overlooked or Overlooked()).hides,
     )
     described = []
     for video in videos:
-        found = said[video.path]
+        found = said[names[video.path]]
         described.append(
             replace(
                 video,

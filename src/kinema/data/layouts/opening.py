@@ -19,6 +19,7 @@ from kinema.data.layouts.kinetics import KINETICS400, KINETICS600, KINETICS700
 from kinema.data.layouts.layout import Layout, described, read_lists, tree_of
 from kinema.data.layouts.something import SOMETHING
 from kinema.data.layouts.ucf101 import UCF101
+from kinema.data.moving import require_root
 from kinema.data.video.manifest import Manifest
 
 LAYOUTS: Mapping[str, Layout] = {
@@ -57,6 +58,8 @@ def named_data(data: str | Path) -> Named | None:
     Raises:
         UsageError: there is no layout of that name, or no such split.
     """
+    if moved_manifest(data) is not None:
+        return None
     name, colon, place = str(data).partition(":")
     if not colon or len(name) < 2 or Path(data).exists():
         return None
@@ -74,6 +77,15 @@ def named_data(data: str | Path) -> Named | None:
     if not place:
         raise UsageError(f"'{data}' names no folder.", f"Write {name}:PATH.")
     return Named(layout, split, Path(place).expanduser())
+
+
+def moved_manifest(data: str | Path) -> tuple[Path, Path] | None:
+    """The manifest and the folder of ``MANIFEST:FOLDER``: its videos lie in that folder now; None for all else."""
+    name, colon, place = str(data).rpartition(":")
+    file = Path(name)
+    if not colon or not place or file.suffix not in (".parquet", ".json") or Path(data).exists() or not file.is_file():
+        return None
+    return file, Path(place).expanduser()
 
 
 def scan_data(
@@ -114,7 +126,8 @@ def open_data(data: str | Path, *, workers: int = 2) -> Manifest:
     """What a user calls DATA, as a manifest.
 
     Args:
-        data: a folder, which is scanned; a manifest (``.parquet`` or ``.json``); or ``NAME:PATH``, a known data set.
+        data: a folder, which is scanned; a manifest (``.parquet`` or ``.json``), as ``MANIFEST:FOLDER`` where its
+            videos have moved; or ``NAME:PATH``, a known data set.
         workers: processes that scan a folder.
 
     Raises:
@@ -124,13 +137,18 @@ def open_data(data: str | Path, *, workers: int = 2) -> Manifest:
     path = Path(data)
     if path.is_dir():
         return scan_data(path, workers=workers)
+    moved = moved_manifest(data)
+    if moved is not None:
+        require_root(moved[1], "videos")
+        return Manifest.read(moved[0], root=moved[1].resolve())
     if named_data(data) is not None:
         return scan_data(data, workers=workers)
     if path.suffix in (".parquet", ".json"):
         return Manifest.read(path)
     raise UsageError(
         f"'{data}' is not a folder of videos or a manifest." if path.exists() else f"There is no '{data}'.",
-        "Give a folder of videos, a manifest (.parquet, .json), or a known data set as NAME:PATH.",
+        "Give a folder of videos, a manifest (.parquet, .json), MANIFEST:FOLDER where its videos have moved, or a "
+        "known data set as NAME:PATH.",
     )
 
 
@@ -138,7 +156,9 @@ def root_of(data: str) -> Path:
     """The folder of the videos of DATA, without reading them; DATA itself where there is no other."""
     path = Path(data)
     try:
-        found = named_data(data)
+        moved, found = moved_manifest(data), named_data(data)
+        if moved is not None:
+            return moved[1]
         if found is not None:
             return found.root
         return Manifest.read(path).root if path.is_file() else path

@@ -171,7 +171,7 @@ def _decoded(
         picture: Picture | None = None
         held: _Chunk | None = None
         for each in _chosen_frames(reader, placed, table if seek else None, start, stop):
-            picture = picture or Picture(each[0], how.short_side, stream.codec_context.name)
+            picture = picture or Picture(each[0], how.short_side, stream.codec_context.name, reader.size)
             held = held or _Chunk(picture, pixels=how.pixels, motion=how.motion)
             held.add(*each)
             if len(held) == how.chunk:

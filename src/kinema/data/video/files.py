@@ -10,6 +10,8 @@ import errno
 import os
 import re
 import stat
+import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,8 @@ PICTURES_PER_SECOND = 12
 """The rate of every folder of pictures: that of Jester. Pictures have no times; only seconds depend on it."""
 
 _PIECE = 1 << 20
-_PATTERN = re.compile(r"%0(\d)d(\.jpe?g)", re.IGNORECASE)
+_PATTERN = re.compile(r"([^%]*)%0(\d)d(\.(?:jpe?g|png))", re.IGNORECASE)
+_NUMBERED = re.compile(r"([^%]*?)(\d+)(\.(?:jpe?g|png))", re.IGNORECASE)
 _PICTURE = re.compile(r"(\d+)(\.jpe?g)", re.IGNORECASE)
 
 
@@ -54,6 +57,25 @@ def pattern_of(name: str) -> str | None:
     return f"%0{len(found[1])}d{found[2]}" if found and len(found[1]) < 10 else None
 
 
+def numbered_pictures(paths: Iterable[str]) -> dict[str, list[str]]:
+    """The pictures that are numbered, by the pattern of their folder: 'a/img_%05d.png' for 'a/img_00001.png', ….
+
+    Args:
+        paths: of files, with forward slashes.
+    """
+    found: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
+    for path in paths:
+        folder, slash, name = path.rpartition("/")
+        match = _NUMBERED.fullmatch(name)
+        if match and len(match[2]) < 10:
+            found.setdefault((folder + slash, match[1], match[3]), []).append((match[2], path))
+    named = {}
+    for (folder, prefix, ending), each in found.items():
+        width = min(len(number) for number, _ in each)
+        named[f"{folder}{prefix}%0{width}d{ending}"] = [path for _, path in each]
+    return named
+
+
 def pictures(path: Path) -> dict[int, os.DirEntry[str]]:
     """The pictures of a pattern, by number and in order of it; empty for an ordinary file.
 
@@ -63,8 +85,9 @@ def pictures(path: Path) -> dict[int, os.DirEntry[str]]:
     found = _PATTERN.fullmatch(path.name)
     if not found:
         return {}
+    one = re.compile(rf"{re.escape(found[1])}(\d{{{found[2]},}}){re.escape(found[3])}")
     with os.scandir(path.parent) as entries:
-        named = [(re.fullmatch(rf"(\d{{{found[1]},}}){re.escape(found[2])}", entry.name), entry) for entry in entries]
+        named = [(one.fullmatch(entry.name), entry) for entry in entries]
     return dict(sorted(((int(match[1]), entry) for match, entry in named if match), key=lambda item: item[0]))
 
 
@@ -143,6 +166,23 @@ def exists(path: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def on_disk(path: Path) -> Path:
+    """A path as the disk spells it: the one with the same letters, where accents are composed in another way.
+
+    Args:
+        path: as somebody writes it. It is the answer too where it is there, or nothing else is meant by it.
+    """
+    if exists(path) or os.path.lexists(path) or "\0" in str(path) or path.parent == path:
+        return path
+    parent = on_disk(path.parent)
+    wanted = unicodedata.normalize("NFC", path.name)
+    try:
+        alike = [name for name in os.listdir(parent) if unicodedata.normalize("NFC", name) == wanted]
+    except OSError:
+        return path
+    return parent / alike[0] if len(alike) == 1 else path
 
 
 def source_of(path: Path) -> tuple[str, dict[str, Any]]:

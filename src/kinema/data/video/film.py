@@ -12,6 +12,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+DRAWN = "drawn by kinema motion"
+"""What a film says of itself, so that a scan that meets it among a folder's videos knows it."""
+
 
 @contextmanager
 def open_mp4(file: IO[bytes]) -> Iterator[Any]:
@@ -23,6 +26,7 @@ def open_mp4(file: IO[bytes]) -> Iterator[Any]:
     """
     try:
         with av.open(file, "w", format="mp4") as container:
+            container.metadata["comment"] = DRAWN
             yield container
     except av.FFmpegError as error:
         reason = error.__context__

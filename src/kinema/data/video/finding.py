@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
-from kinema.data.video.files import claims_video
+from kinema.data.video.files import claims_video, numbered_pictures
 from kinema.data.video.manifest import Overlooked
 from kinema.data.walking import Walk, walk
+
+FEWEST_PICTURES = 8
+"""So many numbered pictures in a folder are a video; fewer are pictures."""
+_MANY = 4
+"""Folders of pictures are what is meant if there are so many times as many of them as of videos."""
 
 
 def videos_below(folder: Path, others: Collection[str] = ()) -> tuple[list[str], Overlooked]:
@@ -21,11 +27,16 @@ def videos_below(folder: Path, others: Collection[str] = ()) -> tuple[list[str],
 
     Returns:
         Paths below the folder with forward slashes, sorted, and what was passed over. A link that leads nowhere is
-        among them if it ends like a video.
+        among them if it ends like a video. A folder of numbered pictures is a video, by the pattern of their names; but
+        beside more than a few videos they are taken for what was drawn out of those, and passed over.
     """
     found = walk(folder)
-    videos = sorted(path for path in [*found.files, *found.dangling] if claims_video(path))
-    return videos, overlooked(found, {*videos, *others})
+    videos = [path for path in [*found.files, *found.dangling] if claims_video(path)]
+    named = {pattern: each for pattern, each in numbered_pictures(found.files).items() if len(each) >= FEWEST_PICTURES}
+    if len(named) < _MANY * len(videos):
+        return sorted(videos), replace(overlooked(found, {*videos, *others}), pictures=len(named))
+    used = {path for each in named.values() for path in each}
+    return sorted([*videos, *named]), overlooked(found, {*videos, *used, *others})
 
 
 def overlooked(found: Walk, used: Collection[str]) -> Overlooked:
@@ -88,4 +99,9 @@ def passed_over(missed: Overlooked) -> str:
         plural = "s whose targets are" if missed.links > 1 else " whose target is"
         words.append(f"{missed.links} link{plural} there already")
     words += [f"{count} {word}{'s' * (count > 1)}" for word, count in missed.special.items()]
+    if missed.pictures:
+        plural = "s" * (missed.pictures > 1)
+        words.append(
+            f"{missed.pictures} folder{plural} of numbered pictures, which count as videos where they are alone"
+        )
     return "; ".join(words)

@@ -30,8 +30,10 @@ SIDE = 8
 """Fields of a picture, across and down."""
 
 _FINE = 4 * SIDE
-_LONGEST_GAP = 1.0
-"""A frame is taken to be shown no longer than this, in seconds: a jump in damaged times is no footage."""
+_LONGEST_GAP = 60.0
+"""A frame may stand for so long, in seconds: slides of a call do."""
+_JUMP = 1.0
+"""What is made of a longer gap: a jump in damaged times is no footage."""
 
 
 def fingerprint(path: str | Path) -> NDArray[np.float16]:
@@ -75,7 +77,7 @@ def _timed(reader: Reader, fps: float) -> Iterator[tuple[float, NDArray[np.float
             turns = quarter_turns(frame.rotation)
         else:
             step = 1 / fps if frame.time is None or before is None else frame.time - before
-            now += min(max(step, 0.0), _LONGEST_GAP)
+            now += max(step, 0.0) if step <= _LONGEST_GAP else _JUMP
         before = frame.time
         yield now, np.rot90(_light(reformatter, frame), turns)
 

@@ -58,7 +58,7 @@ def keyframes(
             reader = Reader(container, stream)
             found = _counted(reader, start, stop) if wanted is None else _alone(reader, wanted, seek)
             for number, frame in found:
-                picture = picture or Picture(frame, short_side, stream.codec_context.name)
+                picture = picture or Picture(frame, short_side, stream.codec_context.name, reader.size)
                 pictures.append(picture.rgb(frame))
                 numbers.append(number)
             reason = reason or reader.reason

@@ -20,10 +20,15 @@ from kinema.core.errors import DataError
 from kinema.core.files import write_atomic, write_json
 from kinema.core.labelling import LabelReading
 from kinema.core.splits import says
+from kinema.data.moving import found_root, way_to
 from kinema.data.video.files import exists
 
 Health = Literal["ok", "partial", "unreadable"]
+PROBED = 1
+"""The version of the scan's facts of a file. It grows where they come to say what they did not."""
 _FORMAT = 1
+_WAY = "root_from_here"
+_LOOKED_AT = 20
 _COLUMNS = ("label", "source", "split", "health")
 
 
@@ -78,6 +83,10 @@ class Video:
         source: the recording it was cut from; videos of one source are siblings. Its path where nothing is known.
         split: 'train', 'val' or 'test', another value as it was written, or None.
         attributes: further facts of it, by name.
+        interlaced: whether its frames are of two fields each.
+        note: what a person should know of it though it may be whole: which of several tracks is read, that the size
+            of the picture changes, that it is interlaced; empty for nothing.
+        probed: which version of the scan read it; a file that an earlier one read is read again.
         transient: whether the reason may pass: the system could not read the file, as where a disk or a share fails.
             The next scan looks at it again, even if size and time are the same.
     """
@@ -109,6 +118,9 @@ class Video:
     split: str | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
     transient: bool = False
+    interlaced: bool = False
+    note: str = ""
+    probed: int = 0
 
     def __post_init__(self) -> None:
         if not self.source:
@@ -133,12 +145,14 @@ class Overlooked:
         endings: how many files were passed over, by the ending of their name in small letters, '' for none.
         links: how many files and folders behind links were passed over, because they are there already.
         special: how many pipes, sockets and devices were passed over, by that word.
+        pictures: how many folders of numbered pictures were passed over, because there are videos beside them.
     """
 
     unlisted: Mapping[str, str] = field(default_factory=dict)
     endings: Mapping[str, int] = field(default_factory=dict)
     links: int = 0
     special: Mapping[str, int] = field(default_factory=dict)
+    pictures: int = 0
 
     def hides(self, path: str) -> bool:
         """Whether a path lies where the scan could not look, so that it may be there though it was not seen.
@@ -261,11 +275,13 @@ class Manifest:
         rows = [_to_row(video) for video in self.videos]
         if path.suffix == ".json":
             reading = {} if self.reading is None else {"labels": self.reading.to_plain()}
-            head = {"kinema_manifest": _FORMAT, "root": str(self.root.resolve()), **reading}
+            head = {"kinema_manifest": _FORMAT, "root": str(self.root.resolve()), _WAY: way_to(self.root, path)}
+            head |= reading
             write_json(path, head | {"overlooked": asdict(self.overlooked), "videos": rows})
             return
         arrow, parquet = _pyarrow()
         metadata = {"kinema_manifest": str(_FORMAT), "root": str(self.root.resolve()), "digest": self.digest}
+        metadata[_WAY] = way_to(self.root, path)
         metadata["overlooked"] = json.dumps(asdict(self.overlooked))
         if self.reading is not None:
             metadata["labels"] = json.dumps(self.reading.to_plain())
@@ -279,8 +295,8 @@ class Manifest:
 
         Args:
             path: the file.
-            root: the folder of the videos, where it has moved; otherwise the one written in the file or, if that is
-                gone, the manifest's own folder when the first video lies there.
+            root: the folder of the videos, where it has moved; otherwise the one written in the file or, if that does
+                not hold them, the one that lies where it lay, seen from the manifest, or the manifest's own folder.
 
         Raises:
             DataError: the file is missing, is no manifest, or names a file outside of the root.
@@ -300,10 +316,8 @@ class Manifest:
         for video in videos:
             inside_root(video.path, f"the manifest '{path}'")
         if root is None:
-            root = Path(written)
-            beside = path.resolve().parent
-            if videos and not root.is_dir() and exists(beside / videos[0].path):
-                root = beside
+            some = [video.path for video in videos[:_LOOKED_AT]]
+            root = found_root(written, content.way, path, lambda place: any(exists(place / name) for name in some))
         return cls(root=root, videos=videos, overlooked=missed, reading=reading)
 
 
@@ -325,9 +339,10 @@ def _from_row(row: Mapping[str, Any]) -> Video:
 
 
 class _Content(NamedTuple):
-    """A manifest's file: the root, what was overlooked, how the labels were read, and the rows."""
+    """A manifest's file: the root and the way to it, what was overlooked, how the labels were read, and the rows."""
 
     root: str
+    way: Any
     overlooked: Any
     labels: Any
     rows: Any
@@ -337,7 +352,9 @@ def _read_json(path: Path) -> _Content:
     content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict) or content.get("kinema_manifest") != _FORMAT:
         raise ValueError("it does not say that it is one")
-    return _Content(content["root"], content.get("overlooked"), content.get("labels"), content["videos"])
+    return _Content(
+        content["root"], content.get(_WAY), content.get("overlooked"), content.get("labels"), content["videos"]
+    )
 
 
 def _read_parquet(path: Path) -> _Content:
@@ -348,7 +365,7 @@ def _read_parquet(path: Path) -> _Content:
         raise ValueError("it does not say that it is one")
     rows = table.to_pylist(maps_as_pydicts="strict")
     overlooked, told = (json.loads(metadata.get(name, b"null")) for name in (b"overlooked", b"labels"))
-    return _Content(metadata[b"root"].decode(), overlooked, told, rows)
+    return _Content(metadata[b"root"].decode(), metadata.get(_WAY.encode(), b"").decode(), overlooked, told, rows)
 
 
 def _pyarrow() -> tuple[Any, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from kinema.data.video.interlacing import Deinterlacer, has_fields, vectors_fit
 from kinema.data.video.limits import first_kept, kept
 from kinema.data.video.motion import CELL, grid_shape, pool, rasterise, rotate, vectors_are_reliable
 from kinema.data.video.reading import type_of
@@ -53,17 +54,26 @@ def quarter_turns(rotation: float) -> int:
 class Picture:
     """Turns decoder frames of one file into RGB arrays of one size.
 
+    Where the size changes within the file, what is of another shape than the first picture is fitted into it, with
+    black beside it, and has no motion. Interlaced frames become one of their fields.
+
     Attributes:
-        stored: (height, width) of the first frame as it is stored.
+        stored: (height, width) of the first picture as it is stored.
         used: (height, width) of what is used of it: all, or where it is scaled and very long, the middle.
         displayed: the same as displayed.
+
+    Args:
+        first: a frame; the first that is read.
+        short_side: pixels to which the shorter side is scaled; None keeps the size.
+        codec: as FFmpeg names it.
+        size: (height, width) of the file's first picture, where ``first`` is a later one; None for that of ``first``.
     """
 
-    def __init__(self, first: Any, short_side: int | None, codec: str) -> None:
+    def __init__(self, first: Any, short_side: int | None, codec: str, size: tuple[int, int] | None = None) -> None:
         self._codec = codec
-        self.stored = (first.height, first.width)
+        self.stored: tuple[int, int] = size or (first.height, first.width)
         self.turns = quarter_turns(first.rotation)
-        self.target = output_size(first.height, first.width, short_side)
+        self.target = output_size(*self.stored, short_side)
         self.used = self.stored if short_side is None else kept(*self.stored)
         self.displayed = self.used[::-1] if self.turns % 2 else self.used
         rows, columns, self.factor = motion_grid(*self.stored, short_side)
@@ -72,12 +82,26 @@ class Picture:
             first_kept(length, keeps, self.factor) for length, keeps in zip(self.stored, self.used, strict=True)
         )
         self._reformatter, self._cutter = VideoReformatter(), VideoReformatter()
+        self._deinterlacer = Deinterlacer()
 
     def rgb(self, frame: Any) -> NDArray[np.uint8]:
         """Uint8 [H, W, 3], turned for display."""
-        rows = _rgb24(self._reformatter, self._cut(frame), *self.target)
-        turned: NDArray[np.uint8] = np.rot90(rows, self.turns).copy()
+        whole = self._deinterlacer.field(frame) if has_fields(self._codec, frame) else frame
+        if (frame.height, frame.width) == self.stored:
+            pixels = _rgb24(self._reformatter, self._cut(whole), *self.target)
+        else:
+            pixels = self._fitted(whole, frame.height, frame.width)
+        turned: NDArray[np.uint8] = np.rot90(pixels, self.turns).copy()
         return turned
+
+    def _fitted(self, frame: Any, height: int, width: int) -> NDArray[np.uint8]:
+        """A picture of another size, in proportion and in the middle."""
+        fitted = np.zeros((*self.target, 3), dtype=np.uint8)
+        scale = min(self.target[0] / height, self.target[1] / width)
+        high, wide = max(1, round(height * scale)), max(1, round(width * scale))
+        top, left = (self.target[0] - high) // 2, (self.target[1] - wide) // 2
+        fitted[top : top + high, left : left + wide] = _rgb24(self._reformatter, frame, high, wide)
+        return fitted
 
     def _cut(self, frame: Any) -> Any:
         """The middle of a frame of which only that is used, before it is scaled."""
@@ -90,7 +114,9 @@ class Picture:
 
     def records(self, frame: Any) -> bytes:
         """A copy of the frame's vectors: they would keep the decoder's whole picture alive."""
-        if (frame.height, frame.width) != self.stored or not vectors_are_reliable(self._codec, type_of(frame)):
+        if (frame.height, frame.width) != self.stored or not vectors_fit(self._codec, frame):
+            return b""
+        if not vectors_are_reliable(self._codec, type_of(frame)):
             return b""
         side = frame.side_data.get("MOTION_VECTORS")
         return b"" if side is None else bytes(memoryview(side))

@@ -140,7 +140,7 @@ def _decoded(
 
         leaps = seek and table is not None
         chosen = _leaping(reader, placed, table, wanted) if leaps and table is not None else _counting(placed(), wanted)
-        held = _Held(parts, short_side, stream.codec_context.name)
+        held = _Held(parts, short_side, stream.codec_context.name, reader)
         for number, each in chosen:
             held.add(number, each)
             while held.at < len(parts) and held.last <= number:
@@ -163,8 +163,8 @@ def _nothing(path: Path, part: Part, reason: str) -> VideoError:
 class _Held:
     """The frames of the current part, and those of the next ones that have come already."""
 
-    def __init__(self, parts: Sequence[Part], short_side: int | None, codec: str) -> None:
-        self._parts, self._short_side, self._codec = parts, short_side, codec
+    def __init__(self, parts: Sequence[Part], short_side: int | None, codec: str, reader: Reader) -> None:
+        self._parts, self._short_side, self._codec, self._reader = parts, short_side, codec, reader
         self._wants_pixels = frozenset(number for part in parts for number in part.pixels)
         self._wants_motion = frozenset(number for part in parts for number in part.motion)
         self._lasts = [max(part.wanted) for part in parts]
@@ -183,7 +183,7 @@ class _Held:
     def add(self, number: int, placed: Placed) -> None:
         """Keeps what is wanted of a frame."""
         frame, past, future = placed
-        self._picture = self._picture or Picture(frame, self._short_side, self._codec)
+        self._picture = self._picture or Picture(frame, self._short_side, self._codec, self._reader.size)
         if number in self._wants_pixels:
             self._pixels[number] = self._picture.rgb(frame)
         if number in self._wants_motion:

@@ -16,14 +16,19 @@ import av
 import av.logging
 import numpy as np
 from av.video.frame import PictureType
+from numpy.typing import NDArray
 
 from kinema.core.errors import VideoError
-from kinema.data.video.files import pictures, reading_error
+from kinema.data.video.files import PICTURES_PER_SECOND, pictures, reading_error
+from kinema.data.video.film import DRAWN
+from kinema.data.video.interlacing import has_fields, vectors_fit
 from kinema.data.video.limits import too_large
+from kinema.data.video.manifest import PROBED
 from kinema.data.video.motion import PacketTable
 from kinema.data.video.picture import quarter_turns
 from kinema.data.video.reading import Reader, TooLargeError, forget_packets, open_video, packet_table, packets_of
 from kinema.data.video.sound import sound_facts
+from kinema.data.video.tracks import track_note
 from kinema.data.workers import Job, serve
 
 WHOLE_SECONDS = 30.0
@@ -49,10 +54,10 @@ def probe(path: Path) -> Job:
     Of a file that is not whole it is asked whether the system can read it at all. If not, the failure may pass. If it
     can now, a failure of the system that the decoder met has passed already, and the file is looked at once more.
     """
-    facts = _probed(path)
+    facts = _probed(path) | {"probed": PROBED}
     if facts["health"] != "ok" and any(words in facts["reason"] for words in PASSING):
         forget_packets()
-        facts = _probed(path)
+        facts = _probed(path) | {"probed": PROBED}
     if facts["health"] == "ok":
         return facts
     error = reading_error(path)
@@ -107,6 +112,11 @@ def _facts(path: Path) -> Job:
         # A jump in damaged times makes a short file last for hours: only a file of many frames is long.
         long = facts["duration"] > WHOLE_SECONDS and packets > PIECES * PIECE_FRAMES and not listed
         seen = _seen_pieces(reader, table) if long and table is not None else _seen(reader)
+        facts["interlaced"] = 2 * seen["interlaced"] > seen["frames"]
+        notes = [f"it was {DRAWN}"] if container.metadata.get("comment") == DRAWN else []
+        notes += [track_note(container, stream), *_notes(seen)]
+        notes += [f"pictures without times: {PICTURES_PER_SECOND} a second are assumed"] if listed else []
+        facts["note"] = "; ".join(note for note in notes if note)
     if facts["audio_codec"] is not None:
         facts |= sound_facts(path, facts["duration"], WHOLE_SECONDS, PIECES)
     expected = packets if long else max(packets if table is not None else reader.packets, seen["frames"], listed)
@@ -162,24 +172,41 @@ def _timing(table: PacketTable | None, time_base: Fraction, fps: float) -> Job:
     shown = table.shown() if table is not None else []
     if table is None or not shown:
         return {"fps": fps, "variable_fps": False, "duration": 0.0, "keyframes": [], "b_frames": False}
-    gaps = np.diff(np.asarray(shown, dtype=np.int64))
+    gaps = np.diff(np.asarray(shown, dtype=np.int64)).astype(np.int64)
     if len(gaps):
         fps = float(len(gaps) / (int(gaps.sum()) * time_base))
-    usual = float(np.median(gaps)) if len(gaps) else 0.0
     places = {pts: number for number, pts in enumerate(shown)}
     starts = [places[pts] for pts, key in zip(table.pts, table.keyframe, strict=True) if key and pts in places]
     return {
         "fps": fps,
-        "variable_fps": bool(len(gaps) and float(np.abs(np.subtract(gaps, usual)).max()) > 0.1 * usual + 1),
+        "variable_fps": bool(len(gaps)) and (_uneven(gaps) or _drifting(gaps)),
         "duration": len(shown) / fps if fps else 0.0,
         "keyframes": sorted(starts),
         "b_frames": any(later < earlier for earlier, later in zip(table.pts, table.pts[1:], strict=False)),
     }
 
 
+def _uneven(gaps: NDArray[np.int64]) -> bool:
+    """Whether the frames' spacing varies by more than a tenth, and by more than the unit of time."""
+    usual = float(np.median(gaps))
+    return float(np.abs(np.subtract(gaps, usual)).max()) > 0.1 * usual + 1
+
+
+def _drifting(gaps: NDArray[np.int64]) -> bool:
+    """Whether a constant rate would show a frame half a frame too early or too late: small changes add up."""
+    mean = float(gaps.mean())
+    off = np.abs(np.cumsum(gaps) - mean * np.arange(1, len(gaps) + 1))
+    return float(off.max()) >= max(0.5 * mean, 1.0)
+
+
 def _seen(reader: Reader, most: int | None = None) -> Job:
-    frames, turns, b, keys = 0, 0, False, []
+    frames, turns, b, keys, interlaced, unfit = 0, 0, False, [], 0, 0
+    sizes: dict[str, None] = {}
+    codec = reader.stream.codec_context.name
     for frame in reader.frames():
+        sizes[f"{frame.width}x{frame.height}"] = None
+        interlaced += has_fields(codec, frame)
+        unfit += not vectors_fit(codec, frame)
         if frame.key_frame:
             keys.append(frames)
         turns = quarter_turns(frame.rotation) if frames == 0 else turns
@@ -187,17 +214,34 @@ def _seen(reader: Reader, most: int | None = None) -> Job:
         frames += 1
         if frames == most:
             break
-    return {"frames": frames, "turns": turns, "b": b, "keys": keys}
+    seen = {"frames": frames, "turns": turns, "b": b, "keys": keys}
+    return seen | {"sizes": sizes, "interlaced": interlaced, "unfit": unfit}
+
+
+def _notes(seen: Job) -> list[str]:
+    """What a person should know of frames that were seen."""
+    notes = []
+    if len(seen["sizes"]) > 1:
+        sizes = list(seen["sizes"])
+        more = f" and {len(sizes) - 4} others" if len(sizes) > 4 else ""
+        notes.append(f"the size of the picture changes: {', '.join(sizes[:4])}{more}")
+    if seen["interlaced"]:
+        part = "" if seen["interlaced"] == seen["frames"] else " in part"
+        vectors = ", and the motion vectors of fields are not used" if seen["unfit"] else ""
+        notes.append(f"it is interlaced{part}: one field of each frame is read{vectors}")
+    return notes
 
 
 def _seen_pieces(reader: Reader, table: PacketTable) -> Job:
     shown = table.shown()
-    total: Job = {"frames": 0, "turns": 0, "b": False}
+    total: Job = {"frames": 0, "turns": 0, "b": False, "sizes": {}, "interlaced": 0, "unfit": 0}
     for piece in range(PIECES):
         if not reader.seek(shown[piece * len(shown) // PIECES]):
             break
         seen = _seen(reader, PIECE_FRAMES)
-        total["frames"] += seen["frames"]
+        for name in ("frames", "interlaced", "unfit"):
+            total[name] += seen[name]
+        total["sizes"] |= seen["sizes"]
         total["turns"] = seen["turns"] if piece == 0 else total["turns"]
         total["b"] = total["b"] or seen["b"]
     return total

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import av
-from av.stream import Disposition
 from av.video.frame import PictureType
 
 from kinema.core.errors import VideoError
 from kinema.data.video.files import source_of, status
 from kinema.data.video.limits import LARGEST_PIXELS, too_large
 from kinema.data.video.motion import PacketTable, distances_from_types, h264_is_reference, require_motion
+from kinema.data.video.tracks import main_track
 from kinema.data.workers import progressed
 
 _HEAD = 4096
@@ -49,9 +49,8 @@ def open_file(path: Path) -> Iterator[Any]:
 
 
 def video_stream(container: Any) -> Any | None:
-    """The first stream of moving pictures, or None."""
-    streams = (s for s in container.streams.video if Disposition.attached_pic not in s.disposition)
-    return next(streams, None)
+    """The stream of moving pictures that is read (:mod:`kinema.data.video.tracks`), or None."""
+    return main_track(container)
 
 
 class TooLargeError(VideoError):
@@ -72,7 +71,7 @@ class TooLargeError(VideoError):
 
 @contextmanager
 def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
-    """Opens a file: its container and its first stream of moving pictures, which decodes none above the size allowed.
+    """Opens a file: its container, and the stream of moving pictures that is read, which decodes none above the bound.
 
     Raises:
         VideoError: the file is missing, is no video, holds no video stream, or one for which there is no decoder.
@@ -171,6 +170,8 @@ class Reader:
     bad: int = 0
     reason: str = ""
     packets: int = 0
+    size: tuple[int, int] | None = field(default=None, init=False)
+    """(height, width) of the file's first picture, known once it was read or a later one was sought."""
     _begun: bool = field(default=False, init=False)
 
     def frames(self, needless: Callable[[Any], bool] | None = None) -> Iterator[Any]:
@@ -200,6 +201,7 @@ class Reader:
                 self._note(reason_of(error))
                 decoded = []
             for frame in decoded:
+                self.size = self.size or (frame.height, frame.width)
                 if frame.is_corrupt:
                     self._note("the decoder marked frames as damaged")
                 yield frame
@@ -219,7 +221,9 @@ class Reader:
                 packet = next((packet for packet in packets_of(self.container, self.stream) if packet.size), None)
                 with suppress(av.FFmpegError, ValueError, MemoryError):
                     self.stream.decode(packet)
-                    self.stream.codec_context.flush_buffers()
+                    context = self.stream.codec_context
+                    self.size = (context.height, context.width) if context.height and context.width else None
+                    context.flush_buffers()
             self.container.seek(pts, backward=True, stream=self.stream)
         except av.FFmpegError as error:
             self._note(f"it cannot be sought in ({reason_of(error)})")

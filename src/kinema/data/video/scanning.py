@@ -19,7 +19,7 @@ from kinema.data.labels import LABELS
 from kinema.data.layouts.folder import labelled_videos
 from kinema.data.video.files import EXTENSIONS, is_passing, status
 from kinema.data.video.finding import counted, unlisted, videos_below
-from kinema.data.video.manifest import Manifest, Overlooked, Video
+from kinema.data.video.manifest import PROBED, Manifest, Overlooked, Video
 from kinema.data.walking import reason_of
 from kinema.data.workers import Job, may_pass, run_jobs
 
@@ -104,7 +104,7 @@ def read_videos(
             videos[path] = Video(path, health="unreadable", reason=reason_of(error), transient=passing)
             continue
         old = known.get(path)
-        if old is not None and not old.transient and (old.size, old.mtime_ns) == (size, mtime_ns):
+        if old is not None and _holds(old) and (old.size, old.mtime_ns) == (size, mtime_ns):
             videos[path] = old
         else:
             jobs.append({"path": path, "file": str(folder / path), "size": size, "mtime_ns": mtime_ns})
@@ -120,6 +120,11 @@ def read_videos(
         if progress is not None:
             progress(len(videos), len(paths))
     return [videos[path] for path in paths]
+
+
+def _holds(old: Video) -> bool:
+    """Whether what a scan found of a file can be taken from it, if the file has not changed."""
+    return not old.transient and old.probed >= PROBED
 
 
 def _video(facts: Job) -> Video:
@@ -177,7 +182,8 @@ def _found(root: str | Path | Sequence[str | Path]) -> tuple[Path, list[str], Ov
         others = "".join(f"; {words}" for words in (unlisted(missed), counted(missed)) if words)
         raise DataError(
             f"There are no videos in '{folder}': no file ends in {', '.join(sorted(EXTENSIONS))}{others}.",
-            "Give the folder that holds the videos; folders inside it are searched too.",
+            "Give the folder that holds the videos; folders inside it are searched too. A folder of 8 or more numbered "
+            "pictures (00001.jpg, img_0001.png, …) is a video too.",
         )
     return folder, paths, missed
 

@@ -46,6 +46,8 @@ def scan_json(manifest: Manifest, seconds: float) -> dict[str, Any]:
             "duration": video.duration,
             "audio": video.audio_codec is not None,
             "transient": video.transient,
+            "interlaced": video.interlaced,
+            "note": video.note,
         }
         for video in manifest.videos
     ]
@@ -56,6 +58,7 @@ def scan_json(manifest: Manifest, seconds: float) -> dict[str, Any]:
         "passed_over": dict(missed.endings),
         "links_passed_over": missed.links,
         "special_files": dict(missed.special),
+        "picture_folders_passed_over": missed.pictures,
     }
     told = {"files": files, **overlooked, "labels": labels_json(manifest), **_costs_json(manifest)}
     return {"videos": len(manifest), **counts, **told, "seconds": seconds}
@@ -168,6 +171,7 @@ def scan_table(manifest: Manifest, worst: int = 20) -> Group:
     notes = [Text("Labels"), *(Text(f"- {sentence}") for sentence in told)] if told else []
     notes += [Text("Pictures and rates"), *(Text(f"- {sentence}") for sentence in costs)] if costs else []
     parts: list[Table | Text] = [summary, *_unlisted_table(manifest, worst), *notes]
+    parts += _notes_table(manifest, worst)
     broken = [video for video in videos if video.health != "ok"]
     if not broken:
         return Group(*parts)
@@ -177,6 +181,19 @@ def scan_table(manifest: Manifest, worst: int = 20) -> Group:
     if len(broken) > worst:
         listed.caption = f"and {len(broken) - worst} more; --json or -o lists them all"
     return Group(*parts, listed)
+
+
+def _notes_table(manifest: Manifest, worst: int) -> list[Table]:
+    """The files of which there is something to know though they may be whole."""
+    noted = [video for video in manifest.videos if video.note]
+    if not noted:
+        return []
+    table = Table("file", "note", title="Good to know", title_justify="left")
+    for video in noted[:worst]:
+        table.add_row(Text(video.path), Text(video.note))
+    if len(noted) > worst:
+        table.caption = f"and {len(noted) - worst} more; --json or -o lists them all"
+    return [table]
 
 
 def _not_looked_at(manifest: Manifest) -> str:

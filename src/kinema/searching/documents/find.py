@@ -16,9 +16,10 @@ from kinema.data.video.files import claims_video
 from kinema.searching.database import storage_errors
 from kinema.searching.documents.encode import TextEncoding
 from kinema.searching.documents.schema import TextTableSettings, read_text_settings
-from kinema.searching.find import Found, OpenTable, score_of
+from kinema.searching.find import Found, OpenTable, away, score_of
 from kinema.searching.layout import DOCUMENTS
 from kinema.searching.query import PICTURES
+from kinema.searching.roots import home_of
 from kinema.searching.schema import check_settings
 
 _COLUMNS = ["document", "start", "end", "passage", "label", "source", "split", "cluster", "cluster_name"]
@@ -85,6 +86,7 @@ def find_passages(
     others: bool = False,
     exact: bool | None = None,
     device: str | None = None,
+    videos: str | Path | None = None,
 ) -> Found[PassageHit]:
     """Searches a table of documents.
 
@@ -100,6 +102,7 @@ def find_passages(
         others: leaves the query's own document out; the query must be a file.
         exact: whether to compare every row; None for exact search in small tables or without an index.
         device: where to compute.
+        videos: the folder of the documents, where it has moved; see :mod:`kinema.searching.roots`.
 
     Raises:
         UsageError: k, the condition or the query is invalid.
@@ -124,11 +127,16 @@ def find_passages(
     encoded = TextEncoding(model, words, 32, device, opened.centre).passages("The query", parsed.text)
     if isinstance(encoded, str):
         raise DataError(f"{encoded}.")
-    opened = opened.excluding(_document_of(parsed.file, opened.root) if others else None)
+    with storage_errors(uri):
+        home = home_of(opened.table, uri, videos)
+        own = home.name_of(opened.table, parsed.file) if others and parsed.file is not None else None
+    opened = opened.excluding(own)
     with storage_errors(uri):
         rows, notes = opened.nearest(encoded.whole.vector, k, _COLUMNS)
     hits = tuple(_hit(row) for row in rows)
-    return Found(str(parsed), hits, opened.exact, opened.rows, opened.root, notes, time.monotonic() - began)
+    if others and own is None and not home.there:
+        notes = (away(home), *notes)
+    return Found(str(parsed), hits, opened.exact, opened.rows, home.root, notes, time.monotonic() - began)
 
 
 def read_text_query(query: str | Path, encoding: str = "utf-8") -> TextQuery:
@@ -174,14 +182,6 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):  # a text may be too long for a path
         return False
-
-
-def _document_of(file: Path | None, root: Path) -> str | None:
-    """A file's id in the table; None where it is not below the folder."""
-    try:
-        return None if file is None else file.resolve().relative_to(root).as_posix()
-    except ValueError:
-        return None
 
 
 def _hit(row: Mapping[str, Any]) -> PassageHit:
