@@ -177,8 +177,8 @@ def refuse_existing(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text atomically; raises like :func:`write_atomic`."""
-    write_atomic(path, lambda file: file.write(text.encode("utf-8")))
+    """Writes UTF-8 text atomically; raises like :func:`write_atomic`. What is not UTF-8 is written with its code, ``udce9``."""
+    write_atomic(path, lambda file: file.write(text.encode("utf-8", "backslashreplace")))
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
