@@ -18,6 +18,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from kinema.core.devices import chosen_device
 from kinema.core.errors import ConfigError, RunError
 from kinema.core.files import write_json
 from kinema.core.method import Method, TrainingContext, load_strictly
@@ -219,7 +220,7 @@ def fit_classifier(
         KinemaError: whatever stops the training.
     """
     parts = parts_of(training, config, share)
-    accelerator = "auto" if device is None else "cpu" if device == "cpu" else "gpu"
+    accelerator = device or "auto"
     recipe, classes = recipe_of(model, config, frozen, config.epochs_over(len(parts.fit))), parts.fit.classes()
     context, phase = TrainingContext(len(parts.fit), len(classes)), recipe.phases[0]
     build_method(recipe, phase, context)  # what cannot be built says so before anything is written
@@ -325,7 +326,7 @@ def class_scores(
     Raises:
         DataError: a video cannot be read.
     """
-    where = torch.device(device) if device else next(method.parameters()).device
+    where = torch.device(chosen_device(device)) if device else next(method.parameters()).device
     method.to(where).eval()
     transform = ViewTransform(model.clip, (model.view,), sound=model.sound)
     hears = model.sound_spec is not None

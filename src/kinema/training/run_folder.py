@@ -21,6 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from kinema.core.devices import chosen_device
 from kinema.core.errors import RunError
 from kinema.core.files import storage_error, write_json
 from kinema.core.lock import alone, is_free
@@ -258,9 +259,10 @@ def environment(seed: int, device: str) -> dict[str, Any]:
 
 
 def device_name(device: str) -> str:
-    """What trains under Lightning's name 'auto', 'cpu' or 'gpu', as a person would say it."""
+    """What trains under a device's name, 'auto', 'cpu' or 'gpu', as a person would say it."""
     import torch
 
-    if device != "cpu" and torch.cuda.is_available():
-        return str(torch.cuda.get_device_name())
-    return "CPU"
+    chosen = chosen_device(device)
+    if chosen.startswith("cuda"):
+        return str(torch.cuda.get_device_name(chosen))
+    return "CPU" if chosen == "cpu" else chosen

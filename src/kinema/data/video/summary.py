@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from kinema.core.files import csv_cell, write_text
 from kinema.core.labelling import LabelReading, alike
+from kinema.core.printing import Table
 from kinema.core.splits import counted, read_split, unknown_splits
 from kinema.data.video.finding import passed_over
 from kinema.data.video.manifest import Manifest
