@@ -51,11 +51,13 @@ class Table(_Table):
     def __init__(self, *headers: Any, **options: Any) -> None:
         if options.get("title_style") and isinstance(options.get("title"), str):
             options["title"] = plain(options["title"], options["title_style"])
-        super().__init__(*map(plain, headers), **options)
+        super().__init__(**options)
+        for header in headers:
+            self.add_column(header)
 
     def add_column(self, header: Any = "", footer: Any = "", **options: Any) -> None:
         """Adds a column; see rich."""
-        super().add_column(plain(header, "table.header"), plain(footer), **options)
+        super().add_column(plain(header), plain(footer), **options)
 
     def add_row(self, *cells: Any, **options: Any) -> None:
         """Adds a row of texts, or of what else rich can show."""
