@@ -286,6 +286,7 @@ def test_a_home_that_cannot_be_written(tmp_path, monkeypatch):
     assert api.cache_folder().parent.parent == tmp_path
 
 
+@pytest.mark.slow
 def test_a_user_without_an_entry_trains(state, tmp_path):
     code = (
         "import os, pwd\n"
@@ -471,6 +472,7 @@ def test_checkpoints_whose_values_are_others(state):
         ("progress", []),
         ("method", {"a": 3}),
         ("identity", None),
+        ("format", torch.zeros(3)),
         ("progress", content["progress"] | {"metrics_bytes": -5}),
         ("progress", content["progress"] | {"seconds": math.nan}),
     ):

@@ -42,8 +42,6 @@ MOST: Mapping[str, float] = {
     "vocabulary": 10**8,
     "positions": 10**7,
     "max_length": 10**7,
-    "lr": 10**6,
-    "weight_decay": 10**6,
     "seed": 2**64,
     "checkpoint_seconds": 10**9,
 }

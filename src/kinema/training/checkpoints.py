@@ -97,7 +97,7 @@ class Checkpoint:
         except Exception as error:  # a damaged pickle can make its reader raise anything
             first = (str(error).strip().splitlines() or [""])[0].rstrip(".") or type(error).__name__
             raise CheckpointError(f"'{path}' cannot be read: {first}.", _AGAIN) from error
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
+        if not isinstance(content, dict) or _differs(content.get("format"), FORMAT):
             raise CheckpointError(f"'{path}' is not a checkpoint of this version of kinema (format {FORMAT}).", _AGAIN)
         for name in ("identity", "progress", "method", "optimiser", "meters"):
             if not isinstance(content.get(name), dict):
@@ -110,7 +110,7 @@ class Checkpoint:
         if not all(isinstance(key, str) and isinstance(item, Tensor) for key, item in content["method"].items()):
             raise CheckpointError(f"'{path}' is damaged: 'method' does not hold tensors by name.", _AGAIN)
         theirs = content["identity"]
-        different = [key for key in identity if theirs.get(key) != identity[key]]
+        different = [key for key in identity if _differs(theirs.get(key), identity[key])]
         if different:
             changes = "; ".join(f"{key}: made with {theirs.get(key)}, now {identity[key]}" for key in different)
             raise CheckpointError(
@@ -161,6 +161,14 @@ def _require_intact(path: Path) -> None:
             raise zipfile.BadZipFile("it is compressed, and kinema compresses none")
         if (name := archive.testzip()) is not None:
             raise zipfile.BadZipFile(f"the part '{name}' is not what was written")
+
+
+def _differs(theirs: object, ours: object) -> bool:
+    """Whether two plain values are different; what cannot be compared, such as a tensor, is."""
+    try:
+        return bool(theirs != ours)
+    except RuntimeError:
+        return True
 
 
 def _check_optimiser(optimiser: torch.optim.Optimizer) -> None:
