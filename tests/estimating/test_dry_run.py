@@ -13,7 +13,7 @@ from tiny_runs import VIDEO_METHODS, tiny_plan
 import kinema
 from kinema import api
 from kinema.core.clips import ClipSpec
-from kinema.core.errors import ConfigError, DataError, KinemaError, TrainingError
+from kinema.core.errors import ConfigError, DataError, KinemaError, TrainingError, UsageError
 from kinema.estimating import table
 from kinema.estimating.table import duration, size
 from kinema.networks import EncoderConfig
@@ -193,7 +193,7 @@ def test_a_run_that_is_there_is_refused(tiny_manifest, real):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="There is a GPU here.")
 def test_a_device_that_is_not_there(tiny_manifest, tiny_cache, tmp_path):
     for run in (api.pretrain, kinema.dry_run):
-        with pytest.raises(ConfigError, match="device 'gpu'"):
+        with pytest.raises(UsageError, match="device 'gpu'"):
             run(tiny_plan("simclr"), tiny_manifest, tmp_path / run.__name__, device="gpu", cache=tiny_cache)
 
 

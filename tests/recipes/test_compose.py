@@ -46,7 +46,7 @@ def test_transforms_on_top_of_a_plan_survive_json():
         (lambda d: d.update(strength="much"), r"expected float.*data\.transform\.disturb\[0\]\.strength"),
         (lambda d: d.update(strength=3.0), r"strength is 3\.0; it must lie in .* @ data\.transform\.disturb\[0\]"),
         (lambda d: d.update(name="still"), "no disturbance 'still'"),
-        (lambda d: d.pop("name"), r"Disturbance @ data\.transform\.disturb\[0\]"),
+        (lambda d: d.pop("name"), r"disturbance, with its 'name' @ data\.transform\.disturb\[0\]"),
     ],
 )
 def test_json_that_is_no_disturbance_is_refused(change, named):

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group
-from rich.markup import escape
-from rich.table import Table
 
 from kinema.core.errors import DataError
 from kinema.core.files import csv_cell, write_text
+from kinema.core.printing import Table
 from kinema.core.progress import Steps
 from kinema.core.splits import part_of, read_split
 from kinema.data import open_data
@@ -115,9 +114,7 @@ class Copies:
     def table(self, most: int = 20) -> Group:
         """A summary, and the first pairs below it."""
         across = sum(pair.across for pair in self.pairs)
-        summary = Table(
-            title=f"{self.videos} videos in {escape(str(self.root))}", title_justify="left", show_header=False
-        )
+        summary = Table(title=f"{self.videos} videos in {self.root!s}", title_justify="left", show_header=False)
         summary.add_row("pairs that share footage", f"{len(self.pairs)}, {across} of them across splits")
         summary.add_row("files in them", f"{sum(len(group) for group in self.groups)}, in {len(self.groups)} groups")
         summary.add_row("tested files with a copy in 'train'", str(len(self.leaking)))
@@ -133,7 +130,7 @@ class Copies:
             marks = [f"{p.split_a} / {p.split_b}"] if p.across else []
             marks += ["equal files"] if p.identical else ["mirrored"] if p.mirrored else []
             figures = (f"{p.score:.2f}", f"{p.offset:+.2f}", f"{p.overlap:.1f}" if p.overlap else "")
-            listed.add_row(*figures, escape(p.a), escape(p.b), ", ".join(marks))
+            listed.add_row(*figures, p.a, p.b, ", ".join(marks))
         if len(self.pairs) > most:
             listed.caption = f"and {len(self.pairs) - most} more; --json or -o lists them all"
         return Group(summary, listed)

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from kinema.api.models import load
 from kinema.api.opening import Data, cache_folder, named, open_named
+from kinema.core.devices import chosen_device
 from kinema.core.errors import UsageError
 from kinema.core.progress import Steps
 from kinema.core.protocol import Protocol
@@ -78,6 +79,7 @@ def evaluate(
         DataError: labels are missing, or a video cannot be read.
     """
     presets = check(protocol, preset, {"views": views, "shares": shares, "draws": draws, "fit": fit})
+    chosen_device(device)
     known = find(protocol)
     models = _models(known, model, view, views, untrained)
     store = functools.partial(model_store, cache=cache, console=console)

@@ -15,6 +15,7 @@ from torch import Tensor
 from kinema import api
 from kinema.api.opening import Data
 from kinema.api.pretraining import load_data
+from kinema.core.devices import check_precision, chosen_device
 from kinema.core.errors import ConfigError, UsageError
 from kinema.core.files import write_json, write_text
 from kinema.core.progress import Steps
@@ -114,8 +115,10 @@ def evolve(
     """
     config = config or EvolveConfig()
     check_engine(engine, workers, config.threads)
+    chosen_device(device)
     manifest = api.training_videos(data if isinstance(data, Manifest) else open_data(data), where)
     plan = changed(preset if isinstance(preset, Plan) else preset_plan(preset, "elo"), settings)
+    check_precision(plan.precision, device)
     with _begun(Path(out), config, plan, manifest, resume) as folder:
         load_data(plan.recipe(), manifest, cache=cache, console=console)  # decoded once, for all candidates
         job = functools.partial(_job, plan, config, folder.path, api.cache_folder(cache), device, keep)

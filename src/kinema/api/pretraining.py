@@ -16,6 +16,7 @@ from kinema.api.opening import AnyData, cache_folder, named
 from kinema.api.run import Run
 from kinema.api.settings import PretrainSettings
 from kinema.core.contracts import Table
+from kinema.core.devices import check_precision, chosen_device
 from kinema.core.errors import KinemaError
 from kinema.core.progress import Steps
 from kinema.core.tables import training_rows
@@ -62,7 +63,7 @@ def pretrain(
         where: train only on rows with these values, for instance {'person': 'jack'}. By default those of the split
             'train', where the data has one.
         cache: where decoded videos are kept; see :func:`cache_folder`.
-        device: 'auto', 'cpu' or 'gpu'.
+        device: 'auto', 'cpu', 'gpu', or 'cuda:1' and the like.
         logger: where curves go beside metrics.jsonl: 'tensorboard', 'wandb', 'mlflow' or 'none'; it changes no result.
         console: where progress is shown; None for silence.
         **settings: fields of :class:`kinema.recipes.plan.Plan` and of its data; of its parts, mappings of what changes:
@@ -77,6 +78,7 @@ def pretrain(
         KinemaError: whatever stops it, with what to do.
     """
     check_logger(logger)
+    chosen_device(device)
     run = RunFolder.open(Path(out)) if resume else RunFolder.free(Path(out))
     plan: Plan | Recipe | None = None
     if resume:
@@ -84,6 +86,7 @@ def pretrain(
     else:
         plan = planned(method, lambda config: opened(config, data, where), preset or "small", settings, console)
         recipe = plan if isinstance(plan, Recipe) else plan.recipe()
+    check_precision(recipe.precision, device)
     table, left_out = recipe.data.usable(opened(recipe.data, data, where), recipe.needs)
     if resume:
         check_data(run, table)

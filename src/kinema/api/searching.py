@@ -15,6 +15,7 @@ from rich.console import Console
 from kinema.api.copies import Copies, find_copies
 from kinema.api.models import load
 from kinema.api.opening import Data
+from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, UsageError
 from kinema.core.progress import Steps
 from kinema.data import Manifest, open_data
@@ -119,6 +120,8 @@ def embed(
     uri = _table_uri(run, out)
     database.lancedb()
     check_engine(engine)
+    if engine == "local":  # a Ray cluster has devices of its own
+        chosen_device(device)
     model = load(run, view=view) if isinstance(run, str | Path) else run
     common: dict[str, Any] = {
         "replace": replace,

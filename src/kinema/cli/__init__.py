@@ -7,6 +7,7 @@ failed, 2 wrong usage. ``kinema --help`` loads no verb.
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import signal
 import sys
@@ -36,6 +37,9 @@ options:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs one verb and leaves with its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal's encoding lacks is shown by its codes
+            stream.reconfigure(errors="backslashreplace")
     given = [_underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     as_json = "--json" in given
     with _interrupted_by_signals():

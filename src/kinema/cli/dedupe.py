@@ -40,18 +40,16 @@ def run(given: list[str]) -> int:
     _print_table("cosine", "video", "from, s", "and", "from, s", rows=rows)
     print(f"{len(found.alike)} pairs of videos are nearly the same to the encoder.")
     if found.copies is not None:
-        from rich.console import Console
+        from kinema.core.printing import make_console
 
-        Console().print(found.copies.table())
+        make_console().print(found.copies.table())
     return 0
 
 
 def _print_table(*columns: str, rows: Sequence[tuple[str, ...]]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    from kinema.core.printing import Table, make_console
 
     table = Table(*columns)
     for row in rows:
-        table.add_row(*(escape(each) for each in row))
-    Console().print(table)
+        table.add_row(*row)
+    make_console().print(table)

@@ -21,7 +21,7 @@ def run(given: list[str]) -> int:
     if args.json:
         print_json(found.plain(time.monotonic() - began))
     else:
-        from rich.console import Console
+        from kinema.core.printing import make_console
 
-        Console().print(found.table())
+        make_console().print(found.table())
     return 0

@@ -55,8 +55,8 @@ def run(given: list[str]) -> int:
             print(f"  {path}: {reason}", file=sys.stderr)
     if done.unlisted:
         count = len(done.unlisted)
-        noun = "folder" if count == 1 else "folders"
-        print(f"{count} {noun} could not be listed; their rows stay as they were:", file=sys.stderr)
+        noun = "folder or name" if count == 1 else "folders or names"
+        print(f"{count} {noun} could not be looked into; their rows stay as they were:", file=sys.stderr)
         for path, reason in done.unlisted.items():
             print(f"  {path}: {reason}", file=sys.stderr)
     return 1 if done.unlisted else 0

@@ -86,11 +86,10 @@ def _show(found: Any, data: str, as_json: bool) -> None:
     if as_json:
         print_json(found.plain())
         return
-    from rich.console import Console
-
+    from kinema.core.printing import make_console
     from kinema.evolving.shown import table
 
-    Console().print(table(found.history, found.best))
+    make_console().print(table(found.history, found.best))
     print(f"The chart: {found.out / 'chart.svg'}")
     if found.run is not None:
         print(f"Trained in full: {found.run}")

@@ -99,15 +99,14 @@ def _plainly(value: Any) -> Any:
 def _dry_run(name: str, args: Any, settings: dict[str, Any]) -> int:
     if args.resume:
         raise UsageError("A dry run begins nothing, so there is nothing to go on with.", "Leave out --resume.")
-    from rich.console import Console
-
+    from kinema.core.printing import make_console
     from kinema.estimating import dry_run, table
 
     estimate = dry_run(name, args.data, args.out, **settings)
     if args.json:
         print_json(estimate.plain())
     else:
-        Console().print(table(estimate), highlight=False)
+        make_console().print(table(estimate), highlight=False)
     return 0
 
 

@@ -69,6 +69,6 @@ def _show(found: Any, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    from rich.console import Console
+    from kinema.core.printing import make_console
 
-    Console().print(found)
+    make_console().print(found)

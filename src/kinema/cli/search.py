@@ -77,11 +77,9 @@ def _shortened(passage: str, most: int = 200) -> str:
 
 
 def _print_table(*columns: str, rows: Sequence[tuple[str, ...]]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    from kinema.core.printing import Table, make_console
 
     table = Table(*columns)
     for row in rows:
-        table.add_row(*(escape(each) for each in row))
-    Console().print(table)
+        table.add_row(*row)
+    make_console().print(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -68,25 +69,29 @@ def pairs(given: list[str] | None, option: str) -> dict[str, str] | None:
 
 def stderr_console() -> Any:
     """Where progress is shown."""
-    from rich.console import Console
+    from kinema.core.printing import make_console
 
-    return Console(stderr=True)
+    return make_console(stderr=True)
 
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object, on a line of standard output."""
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, allow_nan=False)
+    print(text)
 
 
 def show_report(report: Any, page: Any) -> None:
     """A report as a table, and where its page is."""
-    from rich.console import Console
-
+    from kinema.core.printing import make_console, show
     from kinema.reporting import table, words
 
-    console = Console()
+    console = make_console()
     console.print(table(report), words(report))
-    console.print(f"The page: {page}", highlight=False)
+    show(console, f"The page: {page}")
 
 
 def _check_settings_files(parser: ArgumentParser, given: list[str]) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import torch
 from torch import Tensor
 
+from kinema.core.bounds import check_numbers
 from kinema.core.errors import ConfigError, ShapeError
 from kinema.core.records import mapped
 
@@ -53,6 +54,7 @@ class SoundSpec:
     shift: float = 0.1
 
     def __post_init__(self) -> None:
+        check_numbers(self, "sound")
         for name in ("rate", "bands", "frames"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"sound.{name} is {getattr(self, name)}; it must be at least 1.")
@@ -109,6 +111,7 @@ class ClipSpec:
     short_side: int = 72
 
     def __post_init__(self) -> None:
+        check_numbers(self, "clip")
         for name in ("frames", "stride", "size", "short_side"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"clip.{name} is {getattr(self, name)}; it must be at least 1.")
@@ -195,6 +198,7 @@ class Companions:
     shrink: int = 1
 
     def __post_init__(self) -> None:
+        check_numbers(self, "companions")
         for name, least in (("motion_frames", 0), ("ahead", 1), ("negatives", 0), ("reach", 0), ("shrink", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"companions.{name} is {getattr(self, name)}; it must be at least {least}.")

@@ -16,6 +16,7 @@ from typing import IO, Any, BinaryIO, Literal, cast
 
 from kinema.core.errors import StorageError
 from kinema.core.leftovers import SUFFIX, clear, under_way
+from kinema.core.reading import unwritable
 
 _SAFE = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK", "O_BINARY"))
 _FLAGS = {
@@ -204,13 +205,16 @@ def refuse_existing(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text atomically; raises like :func:`write_atomic`."""
-    write_atomic(path, lambda file: file.write(text.encode("utf-8")))
+    """Writes UTF-8 text atomically; raises like :func:`write_atomic`. Half characters are written as by their codes."""
+    write_atomic(path, lambda file: file.write(text.encode("utf-8", "backslashreplace")))
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Writes one JSON object atomically, indented, its keys in their order."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    if unwritable(text):  # a file's name in another encoding; as an escape it comes back as it was
+        text = json.dumps(value, indent=2)
+    write_text(path, text + "\n")
 
 
 def write_in_place(path: Path, text: str) -> None:

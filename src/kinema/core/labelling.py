@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from kinema.core.errors import DataError
+from kinema.core.reading import shaped
+
 
 @dataclass(frozen=True)
 class Names:
@@ -24,11 +27,6 @@ class Names:
         """The names, the first so many of them kept."""
         kept = list(names)
         return cls(len(kept), tuple(kept[:most]))
-
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> Names:
-        """What :meth:`to_plain` of a reading made of it."""
-        return cls(int(plain["count"]), tuple(str(name) for name in plain["first"]))
 
     def __str__(self) -> str:
         shown = self.first[:5]
@@ -81,16 +79,19 @@ class LabelReading:
         return asdict(self)
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> LabelReading:
+    def from_plain(cls, plain: Any, where: str) -> LabelReading:
         """What :meth:`to_plain` wrote; keys that are not known are passed over.
 
+        Args:
+            plain: what was read.
+            where: the file's name, for the message.
+
         Raises:
-            KeyError: a list of names lacks its count.
-            TypeError: a value is of another type.
+            DataError: a value is of another type.
         """
-        known = {key: value for key, value in plain.items() if key in cls.__dataclass_fields__}
-        lists = {key: Names.from_plain(value) for key, value in known.items() if isinstance(value, Mapping)}
-        return cls(**{**known, **lists})
+        if isinstance(plain, Mapping):
+            plain = {key: value for key, value in plain.items() if key in cls.__dataclass_fields__}
+        return shaped(plain, cls, f"{where}, in its labels,", error=DataError, hint="Scan again.")
 
     def warnings(self) -> tuple[str, ...]:
         """What a person who uses the data should know of it, a sentence each."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from kinema.core.errors import KinemaError, RunError
+from kinema.core.errors import KinemaError, RunError, StorageError
 from kinema.core.files import open_plain, storage_error
 from kinema.core.leftovers import lives
 
@@ -106,3 +108,25 @@ def _take(file: IO[bytes], taken: Callable[[str], KinemaError]) -> bool:
             return False
         else:
             return True
+
+
+def own_temporary_folder() -> Path:
+    """A folder of this user's among those that everyone may write; made where it is not there.
+
+    Raises:
+        StorageError: it cannot be made, or another user was there first.
+        OSError: there is no folder for temporary files.
+    """
+    owner = os.getuid() if hasattr(os, "getuid") else "all"
+    folder = Path(tempfile.gettempdir()) / f"kinema-{owner}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
+        raise StorageError(
+            f"'{folder}' is a link, or another user's, so nothing is kept there.",
+            "Take it away, or name another folder for temporary files with TMPDIR.",
+        )
+    return folder

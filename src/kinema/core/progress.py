@@ -13,11 +13,13 @@ class Steps:
     """A progress bar for countable work, on standard error; silent without a console."""
 
     def __init__(self, title: str, console: Console | None) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+        from kinema.core.printing import title_column
 
         self.title = title
         shown = console is not None and console.is_terminal
-        columns = (TextColumn("[bold]{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
+        columns = (title_column(), BarColumn(bar_width=24), MofNCompleteColumn())
         self._bar = Progress(*columns, TimeRemainingColumn(), console=console, disable=not shown, transient=True)
 
     def __enter__(self) -> Progress:

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kinema.core.reading import legible, unwritable
+
 SPECIAL = ((stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"), (stat.S_ISCHR, "device"), (stat.S_ISBLK, "device"))
 """What is no file and no folder: opening a pipe can wait for ever, and a device may never end."""
 
@@ -30,6 +32,8 @@ class Walk:
         dangling: links that lead nowhere, with the reason. The place that they lead to may be a share that is offline.
         links: how many files and folders behind links were passed over, because they were found already.
         special: pipes, sockets and devices, with the word for it.
+        misnamed: files and folders whose names are not UTF-8, so that no table could hold them, the bytes that are not
+            by their numbers. They are left out, folders with all that is in them.
     """
 
     files: tuple[str, ...] = ()
@@ -37,6 +41,7 @@ class Walk:
     dangling: Mapping[str, str] = field(default_factory=dict)
     links: int = 0
     special: Mapping[str, str] = field(default_factory=dict)
+    misnamed: tuple[str, ...] = ()
 
 
 def walk(folder: str | Path) -> Walk:
@@ -62,6 +67,7 @@ class _Walker:
         self.unlisted: dict[str, str] = {}
         self.dangling: dict[str, str] = {}
         self.special: dict[str, str] = {}
+        self.misnamed: list[str] = []
         self.links = 0
         self._found: set[str] = set()
         self._folders: deque[tuple[str, str]] = deque()
@@ -74,7 +80,8 @@ class _Walker:
                 self._list(*self._folders.popleft())
             else:
                 self._follow(heapq.heappop(self._waiting))
-        return Walk(tuple(sorted(self.files)), self.unlisted, self.dangling, self.links, self.special)
+        misnamed = tuple(sorted(self.misnamed))
+        return Walk(tuple(sorted(self.files)), self.unlisted, self.dangling, self.links, self.special, misnamed)
 
     def _enter(self, path: str, real: str) -> None:
         if self._is_new(real):
@@ -92,7 +99,11 @@ class _Walker:
         try:
             with os.scandir(os.path.join(self.root, folder)) as entries:
                 for entry in entries:
-                    if not entry.name.startswith("."):
+                    if entry.name.startswith("."):
+                        continue
+                    if unwritable(entry.name):
+                        self.misnamed.append(legible(f"{folder}/{entry.name}" if folder else entry.name))
+                    else:
                         self._take(entry, f"{folder}/{entry.name}" if folder else entry.name, real)
         except OSError as error:
             self.unlisted[folder or "."] = reason_of(error)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from rich import box
 from rich.console import Group
-from rich.markup import escape
-from rich.table import Table
 
 from kinema.core.cost import CacheEstimate
+from kinema.core.printing import Table
 from kinema.estimating.records import Estimate, PhaseEstimate
 
 CACHE = {
@@ -28,20 +27,20 @@ def table(estimate: Estimate) -> Group:
     memory = _table("Memory", "phase", "parameters", "gradients", "optimiser", "buffers", "activations", "in all")
     for phase in estimate.phases:
         phases.add_row(*_row(phase))
-        memory.add_row(escape(phase.name), *map(size, phase.trial.memory.plain().values()))
+        memory.add_row(phase.name, *map(size, phase.trial.memory.plain().values()))
     whole = Table(box=None, show_header=False, pad_edge=False)
     whole.add_row(f"cached {estimate.rows}", _cache(estimate.cache))
     whole.add_row("the whole", f"{estimate.steps} steps, about {duration(estimate.seconds)}")
     whole.add_row("nothing was written", "")
     notes = Table(box=None, show_header=False, pad_edge=False)
     for note in estimate.notes():
-        notes.add_row("·", escape(note))
+        notes.add_row("·", note)
     return Group(phases, memory, whole, "", notes)
 
 
 def _table(title: str, *columns: str) -> Table:
     """A table whose first two columns are words."""
-    made = Table(box=box.SIMPLE, title=escape(title), title_justify="left", title_style="bold", pad_edge=False)
+    made = Table(box=box.SIMPLE, title=title, title_justify="left", title_style="bold", pad_edge=False)
     for number, name in enumerate(columns):
         made.add_column(name, justify="left" if number == 0 or name == "trains" else "right", overflow="fold")
     return made
@@ -51,7 +50,7 @@ def _row(phase: PhaseEstimate) -> tuple[str, ...]:
     steps = f"{phase.epochs} x {phase.steps_per_epoch} = {phase.steps}"
     parameters = (f"{phase.trained:,}", f"{phase.parameters:,}")
     times = (duration(phase.trial.seconds), duration(phase.seconds))
-    return (escape(phase.name), ", ".join(phase.trains), *parameters, steps, *times)
+    return (phase.name, ", ".join(phase.trains), *parameters, steps, *times)
 
 
 def _cache(cache: CacheEstimate) -> str:

@@ -12,6 +12,7 @@ from rich.console import Console
 from kinema.api.opening import AnyData, cache_folder, named
 from kinema.api.pretraining import load_data, opened
 from kinema.core.contracts import Table
+from kinema.core.devices import check_precision, chosen_device
 from kinema.core.method import Method, TrainingContext
 from kinema.core.progress import Steps
 from kinema.estimating.measuring import fill_memories
@@ -69,8 +70,10 @@ def dry_run(
         KinemaError: whatever would stop the run before or in its first steps, with what to do.
     """
     check_logger(logger)
+    chosen_device(device)
     run = RunFolder(Path("run")) if out is None else RunFolder.free(Path(out))
     recipe = resolved(method, lambda config: opened(config, data, where), preset, settings, console)
+    check_precision(recipe.precision, device)
     table, _ = recipe.data.usable(opened(recipe.data, data, where), recipe.needs)
     context = context_of(recipe, table)
     check_weights(recipe, context)

@@ -20,6 +20,7 @@ from typing import Any
 from kinema.core.errors import CheckpointError, RunError
 from kinema.core.files import write_json
 from kinema.core.lock import alone, is_free
+from kinema.core.reading import read_object, read_shape
 from kinema.evolving.search import Tried
 
 WORK = "work"
@@ -95,7 +96,7 @@ class SearchFolder:
                 f"'{path}' holds a search already; nothing was changed.",
                 "Choose another --out, or add --resume to go on with it.",
             )
-        folder._check(json.loads(file.read_text(encoding="utf-8")), settings)
+        folder._check(read_object(file, hint="Search into a new folder."), settings)
         return folder
 
     @contextlib.contextmanager
@@ -141,7 +142,4 @@ class SearchFolder:
         file = self._file(number)
         if not file.is_file():
             return None
-        try:
-            return Candidate(**json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise RunError(f"'{file}' cannot be read: {error}.", "Remove it, and it is tried again.") from error
+        return read_shape(file, Candidate, hint="Remove it, and it is tried again.")

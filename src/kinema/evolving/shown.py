@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from rich.table import Table
-
 from kinema.core.files import csv_cell
+from kinema.core.printing import Table
 from kinema.evolving.history import Candidate
 
 WIDTH, LEFT, TOP, HEIGHT, ROW = 760, 210, 40, 240, 20
@@ -25,20 +24,13 @@ def table(found: Sequence[Candidate], best: Candidate, rows: int = 12) -> Table:
     ordered = sorted(found, key=lambda each: (each.fitness is None, each.fitness, each.number))
     for each in ordered[:rows]:
         heavy = sorted(each.weights, key=lambda name: -each.weights[name])[:2]
-        note = escape_markup(each.reason) or ", ".join(f"{name} {each.weights[name]:.2f}" for name in heavy)
+        note = each.reason or ", ".join(f"{name} {each.weights[name]:.2f}" for name in heavy)
         figures = ["–" if x is None else f"{x:.{digits}f}" for x, digits in zip(_figures(each), (4, 1, 3), strict=True)]
         style = "bold" if each.number == best.number else None
         made.add_row(str(each.number), str(each.generation), *figures, note, style=style)
     if len(ordered) > rows:
         made.caption = f"{len(ordered) - rows} more in history.csv"
     return made
-
-
-def escape_markup(text: str) -> str:
-    """Text in which rich sees no styles."""
-    from rich.markup import escape as plain
-
-    return plain(text)
 
 
 def _figures(each: Candidate) -> tuple[float | None, float | None, float | None]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import zlib
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from kinema.core.errors import CheckpointError, RunError
 from kinema.core.files import write_folder, write_json, write_text
 from kinema.core.method import load_strictly
+from kinema.core.reading import read_object
 from kinema.core.weights import read_notes, read_weights, write_weights
 from kinema.data.clips.reader import Model
 from kinema.exporting.card import card
@@ -61,7 +61,9 @@ def load_export(path: Path, *, view: str | None = None) -> Model:
         RunError: it is a model of another view.
         CheckpointError: a file is missing or damaged, or the weights do not fit the settings; keys are named.
     """
-    settings = settings_from_plain(_read_json(path / SETTINGS), f"'{path / SETTINGS}'")
+    settings = settings_from_plain(
+        read_object(path / SETTINGS, error=CheckpointError, hint="Export the run again."), f"'{path / SETTINGS}'"
+    )
     if view not in (None, settings.view):
         raise RunError(
             f"'{path}' is an exported encoder of '{settings.view}', not of '{view}'.",
@@ -89,10 +91,3 @@ def _checksum(settings: ModelSettings) -> str:
     plain = settings_to_plain(settings)
     decisive = {name: plain.get(name) for name in ("view", "clip", "encoder", "head", "sound")}
     return f"{zlib.crc32(json.dumps(decisive, sort_keys=True).encode()):08x}"
-
-
-def _read_json(file: Path) -> Any:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"'{file}' cannot be read: {error}.", "Export the run again.") from error

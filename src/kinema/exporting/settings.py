@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from kinema.core.bounds import check_numbers
 from kinema.core.clips import SOUND, ClipSpec, SoundSpec
 from kinema.core.config import from_plain, make_strict_converter, to_plain
 from kinema.core.errors import CheckpointError, ConfigError
@@ -49,6 +50,10 @@ class ModelSettings:
     licence: str = NOT_STATED
     origin: Mapping[str, Any] = field(default_factory=dict)
     sound: SoundSpec = field(default_factory=SoundSpec)
+
+    def __post_init__(self) -> None:
+        for name in ("clip", "encoder", "head", "sound"):
+            check_numbers(getattr(self, name), name)
 
 
 def settings_of(model: Model, *, licence: str, origin: Mapping[str, Any]) -> ModelSettings:

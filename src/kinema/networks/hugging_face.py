@@ -10,7 +10,6 @@ names are read.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from kinema.core.errors import CheckpointError, ConfigError
+from kinema.core.reading import load_json, reason_of
 from kinema.networks.video.vit_config import VITS, VitConfig
 
 if TYPE_CHECKING:
@@ -115,9 +115,11 @@ def read_sizes(folder: Path) -> tuple[str, VitConfig] | None:
     if not file.is_file():
         return None
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        values = load_json(file)
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"'{file}' cannot be read: {error}.", "Copy the whole folder again.") from error
+        raise CheckpointError(
+            f"'{file}' cannot be read: {reason_of(error)}.", "Copy the whole folder again."
+        ) from error
     name = values.get("model_type") if isinstance(values, dict) else None
     if name not in VITS:
         return None

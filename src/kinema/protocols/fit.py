@@ -12,15 +12,17 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import torch
 from rich.console import Console
 from torch import Tensor
 
-from kinema.core.errors import ConfigError
+from kinema.core.devices import chosen_device
+from kinema.core.errors import ConfigError, RunError
 from kinema.core.files import write_json
 from kinema.core.method import Method, TrainingContext, load_strictly
+from kinema.core.reading import read_shape
 from kinema.data import ClipDataset, ClipRequest, ClipStore, Manifest, collate, evaluation_windows
 from kinema.data.clips.config import ClipsConfig
 from kinema.data.clips.module import LoadedClips
@@ -218,7 +220,7 @@ def fit_classifier(
         KinemaError: whatever stops the training.
     """
     parts = parts_of(training, config, share)
-    accelerator = "auto" if device is None else "cpu" if device == "cpu" else "gpu"
+    accelerator = device or "auto"
     recipe, classes = recipe_of(model, config, frozen, config.epochs_over(len(parts.fit))), parts.fit.classes()
     context, phase = TrainingContext(len(parts.fit), len(classes)), recipe.phases[0]
     build_method(recipe, phase, context)  # what cannot be built says so before anything is written
@@ -247,6 +249,14 @@ def fit_classifier(
     return Fitted(method.eval(), run, classes, chosen["epoch"] + 1, chosen["validation"], parts, trained.seconds)
 
 
+class _Record(TypedDict):
+    """classifier.json."""
+
+    epoch: int
+    validation: float | None
+    classes: list[str]
+
+
 class _BestClassifier:
     """The classifier of the best epoch so far, on disk, so that a training that was stopped goes on knowing it.
 
@@ -261,7 +271,10 @@ class _BestClassifier:
 
     def record(self) -> dict[str, Any]:
         """'epoch' from 0, 'validation', the accuracy that chose it, and 'classes'."""
-        record: dict[str, Any] = json.loads(self._record.read_text(encoding="utf-8"))
+        hint = f"Remove '{self._record.parent.name}' and evaluate again."
+        record: dict[str, Any] = dict(read_shape(self._record, _Record, hint=hint))
+        if not set(record["classes"]) == set(self._classes):
+            raise RunError(f"'{self._record}' is of other classes.", hint)
         return record
 
     def look(self, method: Method[Any], epoch: int, *, last: bool) -> Mapping[str, float]:
@@ -313,7 +326,7 @@ def class_scores(
     Raises:
         DataError: a video cannot be read.
     """
-    where = torch.device(device) if device else next(method.parameters()).device
+    where = torch.device(chosen_device(device)) if device else next(method.parameters()).device
     method.to(where).eval()
     transform = ViewTransform(model.clip, (model.view,), sound=model.sound)
     hears = model.sound_spec is not None

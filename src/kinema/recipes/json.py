@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from kinema.core.config import from_plain, make_strict_converter
 from kinema.core.contracts import DataConfig, NetworkConfig
 from kinema.core.errors import ConfigError
 from kinema.core.method import MethodConfig
+from kinema.core.reading import read_object
 from kinema.data.clips.config import ClipsConfig
 from kinema.networks import omit_unused_settings
 from kinema.recipes.disturbances import disturbance_kind, disturbance_name
@@ -52,7 +52,10 @@ def _of_networks(converter: cattrs.Converter) -> None:
     def structure(value: Any, _: Any) -> Any:
         if not isinstance(value, dict):
             raise TypeError("expected the settings of a network")
-        return converter.structure(value, network_kind(value.get("name", "")))
+        name = value.get("name", "")
+        if not isinstance(name, str):
+            raise TypeError("expected the 'name' of a network")
+        return converter.structure(value, network_kind(name))
 
     converter.register_structure_hook_func(lambda kind: kind is NetworkConfig, structure)
 
@@ -107,11 +110,7 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         ConfigError: the file is missing, is not JSON or does not describe a recipe.
     """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"'{path}' cannot be read as a recipe: {error}.") from error
-    return recipe_from_plain(value, f"'{path}'")
+    return recipe_from_plain(read_object(path, error=ConfigError), f"'{path}'")
 
 
 def phase_identity(recipe: Recipe, phase: Phase) -> dict[str, Any]:

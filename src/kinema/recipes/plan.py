@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+from kinema.core.bounds import check_numbers
 from kinema.core.contracts import DataConfig
 from kinema.core.errors import ConfigError
 from kinema.core.method import MethodConfig
@@ -80,6 +81,9 @@ class Plan:
     beside: tuple[MethodConfig, ...] = ()
     beside_weights: tuple[float, ...] = ()
     weights: str = ""
+
+    def __post_init__(self) -> None:
+        check_numbers(self)
 
     def with_data(self, **changes: Any) -> Plan:
         """The plan with some fields of its data changed: ``plan.with_data(clip=…, temporal=0.0)``."""

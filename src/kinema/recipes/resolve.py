@@ -11,6 +11,7 @@ from rich.console import Console
 from kinema.core.contracts import Table
 from kinema.core.errors import UsageError
 from kinema.core.method import TrainingContext
+from kinema.core.printing import show
 from kinema.recipes.changes import changed
 from kinema.recipes.compose import composed
 from kinema.recipes.plan import Plan
@@ -74,7 +75,7 @@ def planned(
     if adapt is not None and isinstance(method, str) and "guide" not in settings.get("method_settings", {}):
         plan, note = adapt(plan, data(plan.data))
         if note and console is not None:
-            console.print(note, highlight=False)
+            show(console, note)
     return plan
 
 

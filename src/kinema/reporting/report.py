@@ -17,9 +17,12 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from kinema.core import files
 from kinema.core.errors import RunError
 from kinema.core.protocol import Protocol
+from kinema.core.reading import problems_of, read_object, strict_hooks
 from kinema.core.vocabulary import Vocabulary
 from kinema.reporting.budget import trained_in
 from kinema.reporting.pooled import Group
+
+_ANEW = "Make it anew with 'kinema report RUN'."
 
 
 @dataclass(frozen=True)
@@ -333,6 +336,7 @@ def leading_protocol(runs: Sequence[RunRecord], rows: Sequence[Row], vocabulary:
 def _converter() -> cattrs.Converter:
     """JSON values of a report and back, the vocabulary left out."""
     converter, left_out = cattrs.Converter(), override(omit=True)
+    strict_hooks(converter, keep=True)
     converter.register_unstructure_hook(Report, make_dict_unstructure_fn(Report, converter, vocabulary=left_out))
     converter.register_structure_hook(Report, make_dict_structure_fn(Report, converter, vocabulary=left_out))
     return converter
@@ -360,10 +364,9 @@ def read_json(path: Path, vocabulary: Vocabulary) -> Report:
     Raises:
         RunError: the file is missing or is not a report.
     """
+    value = read_object(path, hint=_ANEW)
     try:
-        report = _converter().structure(json.loads(path.read_text(encoding="utf-8")), Report)
-    except (OSError, ValueError, cattrs.BaseValidationError) as error:
-        raise RunError(
-            f"'{path}' cannot be read as a report: {error}.", "Make it anew with 'kinema report RUN'."
-        ) from error
+        report = _converter().structure(value, Report)
+    except Exception as error:  # cattrs wraps what a constructor raises, and constructors may raise anything
+        raise RunError(f"'{path}' cannot be read as a report: {problems_of(error)[0]}.", _ANEW) from error
     return replace(report, vocabulary=vocabulary)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from rich import box
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
+from kinema.core.printing import Table, plain
 from kinema.core.protocol import Metric
 from kinema.reporting.pooled import Group
 from kinema.reporting.report import Report, blocks
@@ -90,13 +89,13 @@ def table(report: Report) -> Table:
         title_style="bold",
         pad_edge=False,
     )
-    drawn.title = escape(report.headline.short)
+    drawn.title = report.headline.short
     leading = report.leading
     measured = blocks([group for group in report.groups if leading and group.protocol == leading.name])
     if leading is None or not measured:
         drawn.add_column(report.headline.verdict)
         for note in report.headline.notes:
-            drawn.add_row(escape(note))
+            drawn.add_row(note)
         return drawn
     every = [group for block in measured for group in block]
     metrics = {name: report.vocabulary.metric(name, leading.name) for name in metric_order(every, report.vocabulary)}
@@ -120,7 +119,7 @@ def table(report: Report) -> Table:
     for block in measured:
         if len(measured) > 1:
             drawn.add_section()
-            drawn.add_row(f"[italic]{escape(_head(block[0]))}[/]")
+            drawn.add_row(plain(_head(block[0]), "italic"))
         for group in block:
             drawn.add_row(*_cells(group, metrics, several, report))
     return drawn
@@ -130,7 +129,7 @@ def _head(group: Group) -> str:
     return f"preset {group.preset}, {group.main.data}" if group.preset else group.main.data
 
 
-def _cells(group: Group, metrics: dict[str, Metric], several: tuple[bool, bool, bool], report: Report) -> list[str]:
+def _cells(group: Group, metrics: dict[str, Metric], several: tuple[bool, bool, bool], report: Report) -> list[Text]:
     """One line's cells; of several seeds the first metric has its spread, for which the others have no room."""
     figure = group.main
     first, bold = next(iter(metrics), ""), group.encoder == report.headline.candidate
@@ -146,4 +145,4 @@ def _cells(group: Group, metrics: dict[str, Metric], several: tuple[bool, bool, 
     cells += [view_name(group.view)] if several[0] else []
     cells += [str(len(group.seeds))] if several[1] else []
     cells += [", ".join(group.runs)] if several[2] else []
-    return [f"[bold]{escape(cell)}[/]" if bold else escape(cell) for cell in cells]
+    return [plain(cell, "bold" if bold else "") for cell in cells]

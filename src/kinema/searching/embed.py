@@ -212,8 +212,9 @@ class _Embedding(TableUpdate[VideoEmbeddings]):
 
     @property
     def unlisted(self) -> Mapping[str, str]:
-        """The folders that the scan could not list, with the reason."""
-        return self.job.manifest.overlooked.unlisted
+        """What the scan could not look at, with the reason: folders, and names that are not UTF-8."""
+        missed = self.job.manifest.overlooked
+        return {**missed.unlisted, **dict.fromkeys(missed.misnamed, "its name is not UTF-8: rename it")}
 
     def passing(self, row: int) -> bool:
         """Whether the system cannot read a video's file."""

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from kinema.core.errors import StorageError
-from kinema.core.files import storage_error
-from kinema.core.lock import LOCK, held
+from kinema.core.lock import LOCK, held, own_temporary_folder
 
 
 @contextlib.contextmanager
@@ -30,8 +26,6 @@ def writing(uri: str, folder: Path | None) -> Iterator[None]:
         StorageError: another process holds the lock, or the folder cannot be written or is somebody else's.
     """
     path = folder / LOCK if folder is not None else _temporary(uri)
-    if folder is None:
-        _own(path.parent)
 
     def taken(who: str) -> StorageError:
         return StorageError(
@@ -44,20 +38,4 @@ def writing(uri: str, folder: Path | None) -> Iterator[None]:
 
 
 def _temporary(uri: str) -> Path:
-    name = hashlib.sha256(uri.encode()).hexdigest()[:32]
-    owner = os.getuid() if hasattr(os, "getuid") else "all"
-    return Path(tempfile.gettempdir()) / f"kinema-{owner}" / f"{name}.lock"
-
-
-def _own(folder: Path) -> None:
-    """Makes a folder among those that everyone may write; raises where another user was there first."""
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-    except OSError as error:
-        raise storage_error(folder, error) from error
-    if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
-        raise StorageError(
-            f"'{folder}' is a link, or another user's, so no lock is kept there.",
-            "Take it away, or name another folder for temporary files with TMPDIR.",
-        )
+    return own_temporary_folder() / f"{hashlib.sha256(uri.encode()).hexdigest()[:32]}.lock"

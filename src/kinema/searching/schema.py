@@ -20,11 +20,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinema.core.errors import DataError, StorageError
+from kinema.core.errors import DataError, KinemaError, StorageError
+from kinema.core.reading import parse_json, reason_of, shaped
 from kinema.data.clips.reader import Model
 from kinema.data.video.manifest import Video
 from kinema.searching.encode import Space, VideoEmbeddings, WindowEmbedding, weights_digest
-from kinema.searching.layout import VIDEOS, check_layout
+from kinema.searching.layout import ELSEWHERE, VIDEOS, check_columns, check_layout, not_ours, settings_of
 from kinema.searching.reading import THUMBNAIL
 from kinema.searching.windows import Length, WindowSpec
 
@@ -161,16 +162,18 @@ def read_settings(table: Any, uri: str) -> TableSettings:
     """
     check_layout(table, VIDEOS, uri, "An encoder of video")
     try:
-        settings = json.loads((table.schema.metadata or {})[b"kinema"])
-        if settings["format"] != FORMAT:
-            raise ValueError(f"its format is {settings['format']}, and this kinema knows {FORMAT}")
-        if settings.get("space", "embedding") not in SPACES:
-            raise ValueError(f"it holds '{settings['space']}'")
-        return TableSettings(**settings)
-    except (KeyError, ValueError, TypeError) as error:
-        raise StorageError(
-            f"The table in '{uri}' is not one that this kinema made: {error}.", "Choose another place with -o."
-        ) from error
+        plain = settings_of(table, FORMAT)
+    except ValueError as error:
+        raise not_ours(uri, error) from error
+    settings = shaped(plain, TableSettings, f"The table in '{uri}'", error=StorageError, hint=ELSEWHERE)
+    try:
+        for name in ("length", "stride"):
+            if getattr(settings, name) not in ("clip", "usual"):
+                Length.parse(getattr(settings, name), name)
+    except KinemaError as error:
+        raise not_ours(uri, error) from error
+    check_columns(table, {name: str(kind) for name, kind in _OWN.items()}, settings.dim, uri)
+    return settings
 
 
 class AnySettings(Protocol):
@@ -230,7 +233,18 @@ def extra_columns(schema: pa.Schema) -> tuple[str, ...]:
 def centre_of(table: Any) -> Tensor | None:
     """The centre of a table, which is subtracted from features, float64 [d]; None for none."""
     centre = (table.schema.metadata or {}).get(_CENTRE)
-    return None if centre is None else torch.tensor(json.loads(centre), dtype=torch.float64)
+    if centre is None:
+        return None
+    try:
+        found = torch.tensor(parse_json(centre), dtype=torch.float64)
+        if found.shape != (table.schema.field("vector").type.list_size,) or not bool(found.isfinite().all()):
+            raise ValueError(f"it is no vector of {table.schema.field('vector').type.list_size} numbers")
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise StorageError(
+            f"The centre of the table '{table.name}' is damaged: {reason_of(error)}.",
+            "Make the table again: kinema embed RUN DATA --replace.",
+        ) from error
+    return found
 
 
 def schema_of(settings: TableSettings, attributes: Iterable[str], centre: Tensor | None = None) -> pa.Schema:

@@ -49,8 +49,10 @@ def app(
         import fastapi  # noqa: F401 - to say in our words that it is missing
     except ImportError as error:
         raise MissingExtraError("fastapi", "serve") from error
+    from kinema.core.devices import chosen_device
     from kinema.serving.application import build
 
+    chosen_device(device)
     return build(run, table=table, videos=videos, view=view, settings=settings, device=device)
 
 

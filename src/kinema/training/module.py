@@ -19,7 +19,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from kinema.core.errors import ShapeError
+from kinema.core.errors import CheckpointError, ShapeError
 from kinema.core.files import open_plain, storage_error
 from kinema.core.method import Method, Refreshed
 from kinema.core.seeds import generator_at
@@ -63,14 +63,27 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         """Resumes from the phase's checkpoint, if there is one; removes metrics that were written after it."""
         if self.checkpoint_path.exists():
             checkpoint = Checkpoint.read(self.checkpoint_path, self.runtime.identity)
+            self._check(checkpoint)
             checkpoint.restore(self.method, self.optimiser)
             self.progress = checkpoint.progress
-            self.collapse.restore(checkpoint.meters["collapse"])
+            checkpoint.meter("collapse", self.collapse.restore)
             if self.runtime.meter is not None:
-                self.runtime.meter.restore(checkpoint.meters["mining"])
+                checkpoint.meter("mining", self.runtime.meter.restore)
         if self.metrics_path.exists():
             with open_plain(self.metrics_path, "r+b") as file:
                 file.truncate(self.progress.metrics_bytes)
+
+    def _check(self, checkpoint: Checkpoint) -> None:
+        """Raises a CheckpointError where the counters cannot be those of this phase."""
+        p, batches = checkpoint.progress, self.runtime.data.batches
+        length = self.metrics_path.stat().st_size if self.metrics_path.exists() else 0
+        if p.step != p.epoch * batches + p.batch or p.epoch > self.phase.epochs or p.metrics_bytes > length:
+            raise CheckpointError(
+                f"'{checkpoint.path}' does not fit its phase: {p.epoch} epochs, {p.batch} batches and {p.step} steps "
+                f"of {self.phase.epochs} epochs of {batches} batches, and {p.metrics_bytes} bytes of metrics.jsonl, "
+                f"which has {length}.",
+                "One of the two files is damaged. Delete the phase's folder to train that phase again.",
+            )
 
     def save(self) -> None:
         """Writes the checkpoint, atomically."""

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from kinema.core.printing import show, title_column
 from kinema.training.checkpoints import Progress as Counters
 
 
@@ -31,10 +32,10 @@ class PhaseDisplay:
     def __enter__(self) -> PhaseDisplay:
         if self.console is not None and self.console.is_terminal:
             self._bar = Progress(
-                TextColumn("[bold]{task.description}"),
+                title_column(),
                 BarColumn(bar_width=24),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[figures]}"),
+                TextColumn("{task.fields[figures]}", markup=False),
                 TimeRemainingColumn(),
                 console=self.console,
             )
@@ -68,4 +69,4 @@ class PhaseDisplay:
         if "mining_precision" in row:
             line += f"  mining precision {row['mining_precision']:.3f}"
         with suppress(OSError):
-            self.console.print(line, highlight=False)
+            show(self.console, line)

@@ -23,11 +23,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from kinema.core.devices import chosen_device
 from kinema.core.errors import RunError, StorageError
 from kinema.core.files import storage_error, write_in_place, write_json, write_text
 from kinema.core.lock import LOCK, alone, is_free, is_held
+from kinema.core.reading import (
+    parse_json,
+    read_bounded,
+    read_object,
+    read_shape,
+    reason_of,
+    shaped,
+    shortened,
+)
 from kinema.core.results import Result
 from kinema.core.version import RELEASE, source_version
+from kinema.training.run_shapes import SHAPES, EvaluationDetails
+
+_DAMAGED = "The run folder is damaged: put back a copy of the file, or train again."
 
 BEGINNING = ".kinema.beginning"
 """A file that is in a run's folder while it is being begun."""
@@ -155,17 +168,14 @@ class RunFolder:
         """One of the run's JSON files; empty where it is not there.
 
         Raises:
-            RunError: the file is damaged.
+            RunError: the file is damaged, or a key of it is not what it must be (:mod:`kinema.training.run_shapes`).
         """
         file = self.path / name
         if not file.exists():
             return {}
-        try:
-            value: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            if not isinstance(value, dict):
-                raise ValueError("it holds no object")
-        except (OSError, ValueError) as error:
-            raise RunError(f"'{file}' cannot be read: {error}.", "The run folder is damaged; train again.") from error
+        value = read_object(file, hint=_DAMAGED)
+        if file.name in SHAPES:
+            shaped(value, SHAPES[file.name], f"'{file}'", hint=_DAMAGED)
         return value
 
     def write(self, name: str, value: Mapping[str, Any]) -> None:
@@ -215,8 +225,8 @@ class RunFolder:
         if not path.exists():
             return path
         try:
-            held = Result(**self.read(f"evaluations/{path.name}"))
-        except (RunError, TypeError):  # no result can be read from it, so none is lost
+            held = read_result(path)
+        except RunError:  # no result can be read from it, so none is lost
             return path
         if _identity(held) == _identity(result) and (held.digest == result.digest or held.data == result.data):
             return path
@@ -224,22 +234,68 @@ class RunFolder:
         return path.with_name(f"{name}-{hashlib.sha256(identity.encode()).hexdigest()[:6]}.json")
 
     def results(self) -> Iterator[Result]:
-        """All saved results, by name."""
+        """All saved results, by name.
+
+        Raises:
+            RunError: one is damaged; the message names the file.
+        """
         for file in sorted((self.path / "evaluations").glob("*.json")):
-            yield Result(**self.read(f"evaluations/{file.name}"))
+            yield read_result(file)
 
     def metrics(self, phase: Path) -> list[dict[str, Any]]:
-        """The lines of a phase's metrics.jsonl; a last line cut short by a crash is left out."""
+        """The lines of a phase's metrics.jsonl; a last line cut short by a crash is left out.
+
+        Raises:
+            RunError: a line is damaged, or holds something else than named numbers.
+        """
         file = phase / "metrics.jsonl"
-        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        if not file.exists():
+            return []
+        lines = read_bounded(file, hint=_DAMAGED).split(b"\n")
         rows = []
-        for number, line in enumerate(lines):
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
             try:
-                rows.append(json.loads(line))
+                rows.append(_metrics_row(parse_json(line)))
             except ValueError as error:
-                if number < len(lines) - 1:
-                    raise RunError(f"'{file}' line {number + 1} is damaged: {error}.") from error
+                if number < len(lines):  # what a crash cut short has no end of a line
+                    raise RunError(f"'{file}' line {number} is damaged: {reason_of(error)}.", _DAMAGED) from error
         return rows
+
+
+def read_result(file: Path) -> Result:
+    """A result in a file.
+
+    Raises:
+        RunError: it is damaged; the message names the file and the key.
+    """
+    hint = "Remove it and evaluate again."
+    result = read_shape(file, Result, hint=hint)
+    shaped(result.details, EvaluationDetails, f"'{file}', in its details,", hint=hint)
+    return result
+
+
+def _metrics_row(value: Any) -> dict[str, Any]:
+    """Raises a ValueError where a line is no object of numbers by name, beside 'phase' and 'event'."""
+    if not isinstance(value, dict):
+        raise ValueError("it holds no object")
+    for key, item in value.items():
+        if key in ("phase", "event"):
+            right = isinstance(item, str)
+        else:
+            right = item is None or (isinstance(item, int | float) and not isinstance(item, bool))
+            right |= isinstance(item, dict) and all(map(_are_figures, item.values()))
+        if not right or (item is None and key in ("epoch", "step")):
+            raise ValueError(f"'{shortened(key)}' is {shortened(repr(item))}")
+    if value.get("event") == "epoch" and "epoch" not in value:
+        raise ValueError("it has no 'epoch'")
+    return value
+
+
+def _are_figures(value: Any) -> bool:
+    """Whether it is what is measured of one class: numbers by name."""
+    return isinstance(value, dict) and all(item is None or type(item) in (int, float) for item in value.values())
 
 
 def _identity(result: Result) -> tuple[str, ...]:
@@ -265,9 +321,10 @@ def environment(seed: int, device: str) -> dict[str, Any]:
 
 
 def device_name(device: str) -> str:
-    """What trains under Lightning's name 'auto', 'cpu' or 'gpu', as a person would say it."""
+    """What trains under a device's name, 'auto', 'cpu' or 'gpu', as a person would say it."""
     import torch
 
-    if device != "cpu" and torch.cuda.is_available():
-        return str(torch.cuda.get_device_name())
-    return "CPU"
+    chosen = chosen_device(device)
+    if chosen.startswith("cuda"):
+        return str(torch.cuda.get_device_name(chosen))
+    return "CPU" if chosen == "cpu" else chosen

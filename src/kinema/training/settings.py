@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from kinema.core.bounds import check_numbers
 from kinema.core.clips import Disturbance
 from kinema.core.contracts import DataConfig, NetworkConfig
 from kinema.core.errors import ConfigError
 from kinema.core.method import MethodConfig
+from kinema.core.reading import unwritable
 
 SLANT, SLANT_RATIO = 0.1, 32
 """Where a slanted triangle has its peak, as a share of the training, and how far below its ends lie."""
@@ -48,6 +50,7 @@ class OptimiserConfig:
     nesterov: bool = False
 
     def __post_init__(self) -> None:
+        check_numbers(self, "optimiser")
         if self.lr <= 0:
             raise ConfigError(f"optimiser.lr is {self.lr}; it must be above 0.")
         for name in ("weight_decay", "momentum", "warmup_epochs", "clip_norm"):
@@ -100,7 +103,7 @@ class Phase:
     disturb: tuple[Disturbance, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.name or any(c in self.name for c in "/\\ "):
+        if not self.name or self.name in (".", "..") or any(c in self.name for c in "/\\ \0") or unwritable(self.name):
             raise ConfigError(f"A phase is named '{self.name}'; use letters, digits and dashes.")
         if self.epochs < 1:
             raise ConfigError(f"The phase '{self.name}' has {self.epochs} epochs; it needs at least 1.")
@@ -143,6 +146,7 @@ class Recipe:
     weights: str = ""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not self.phases:
             raise ConfigError(f"The recipe '{self.name}' has no phase.")
         names = [phase.name for phase in self.phases]

@@ -79,7 +79,7 @@ def lost_worker(failure: RuntimeError) -> WorkerError | None:
     )
 
 
-def reason_of(failure: BaseException) -> str:
+def failure_line(failure: BaseException) -> str:
     """A failure in a line of a status: ours as it is, another by its kind."""
     if isinstance(failure, KinemaError):
         return failure.message

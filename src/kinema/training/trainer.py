@@ -16,9 +16,11 @@ import torch
 from rich.console import Console
 
 from kinema.core.contracts import DataModule, Loaded
+from kinema.core.devices import accelerator_of, check_precision
 from kinema.core.errors import ConfigError, TrainingError
 from kinema.core.files import storage_error, write_json
 from kinema.core.method import Method, TrainingContext
+from kinema.core.reading import reason_of
 from kinema.core.seeds import seed_at
 from kinema.training.checkpoints import read_tower, write_tower
 from kinema.training.loggers import close_logger, open_logger
@@ -26,7 +28,7 @@ from kinema.training.phase import InterruptedRunError, Meter, PhaseRuntime
 from kinema.training.progress import PhaseDisplay
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Phase, Recipe
-from kinema.training.stopping import StopNow, lost_worker, reason_of, stop_on_signal, stopped_at_once
+from kinema.training.stopping import StopNow, failure_line, lost_worker, stop_on_signal, stopped_at_once
 
 if TYPE_CHECKING:
     from kinema.training.module import PhaseModule
@@ -53,7 +55,13 @@ def build_method(recipe: Recipe, phase: Phase, context: TrainingContext) -> Meth
     """The phase's method, initialised by the recipe's seed; torch's own generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_at(recipe.seed, "init", phase.name))
-        return phase.method.build(recipe.encoder, context)
+        try:
+            return phase.method.build(recipe.encoder, context)
+        except (MemoryError, RuntimeError) as error:
+            raise ConfigError(
+                f"The networks of the phase '{phase.name}' cannot be built: {reason_of(error)}.",
+                "Are they larger than this machine's memory? Choose a smaller encoder, head or queue.",
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -115,7 +123,7 @@ def train(job: Job) -> Trained:
             ending = {"state": "interrupted", "error": stopped.message}
             raise
         except BaseException as failure:
-            ending["error"] = reason_of(failure)
+            ending["error"] = failure_line(failure)
             raise
         finally:
             run.update_status(**ending, seconds=earlier + time.monotonic() - began)
@@ -239,21 +247,24 @@ def make_trainer(accelerator: str, precision: str, epochs: int, logger: Any) -> 
     """Lightning's trainer with a device and a precision, without its checkpoints and loggers.
 
     Args:
-        accelerator: 'auto', 'cpu' or 'gpu'.
+        accelerator: 'auto', 'cpu', 'gpu', 'cuda:1', …
         precision: Lightning's name.
         epochs: how many it is to run.
         logger: Lightning's logger, or False.
 
     Raises:
-        ConfigError: this machine has no such device, or there is no such precision.
+        UsageError: this machine has no such device, or there is no such precision.
+        ConfigError: Lightning cannot do with them.
     """
     import pytorch_lightning as pl
     from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+    check_precision(precision, accelerator)
+    kind, devices = accelerator_of(accelerator)
     try:
         return pl.Trainer(
-            accelerator=accelerator,
-            devices=1,
+            accelerator=kind,
+            devices=devices,
             precision=precision,
             max_epochs=epochs,
             logger=logger,

@@ -131,8 +131,17 @@ class CollapseWatch:
         return {"kept": [z.cpu() for z in self._projections], "low": self.low}
 
     def restore(self, state: dict[str, object]) -> None:
-        """Restores what :meth:`state` returned."""
-        self._projections, self.low = list(state["kept"]), int(state["low"])  # type: ignore[call-overload]
+        """Restores what :meth:`state` returned.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        kept, low = state["kept"], state["low"]
+        if not isinstance(kept, list) or not all(isinstance(z, Tensor) and z.ndim == 2 for z in kept):
+            raise ValueError("it holds no projections")
+        if len({z.shape[1] for z in kept}) > 1 or not isinstance(low, int):
+            raise ValueError("its projections are of several widths, or its count is no number")
+        self._projections, self.low = list(kept), low
 
     def look(self, step: int, judge: bool) -> float | None:
         """The effective rank within a batch now, the mean of the latest; with ``judge``, it counts towards a verdict.

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -15,8 +16,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from kinema.core.clips import MotionField, RawClips, RawCompanions, Waveform
-from kinema.core.errors import DataError, VideoError
+from kinema.core.errors import DataError, RunError, VideoError
 from kinema.core.files import open_plain, storage_error
+from kinema.core.reading import parse_json, shaped
 from kinema.data.clips.companions import NOWHERE
 from kinema.data.clips.sampler import NO_ROOM, ClipRequest
 from kinema.data.clips.store import ClipStore, Windows
@@ -89,6 +91,14 @@ class StillSum:
             None if windows.motion_valid is None else np.ones_like(windows.motion_valid[:1]),
         )
         return replace(self.last, windows=held)
+
+
+class _Failure(TypedDict):
+    """A line of the ledger."""
+
+    row: int
+    path: str
+    reason: str
 
 
 class ClipDataset(Dataset[Clip]):
@@ -235,11 +245,12 @@ class ClipDataset(Dataset[Clip]):
             return
         for line in self._ledger.read_text(encoding="utf-8").splitlines():
             try:
-                record = json.loads(line)
-            except ValueError:  # the last line of a process that was killed
+                record = shaped(parse_json(line), _Failure, "a line")
+            except (ValueError, RunError):  # the last line of a process that was killed; what is missing is found anew
                 continue
-            if record["row"] < len(self._labels) and self.store.manifest.videos[record["row"]].path == record["path"]:
-                self.failures.setdefault(record["row"], record["reason"])
+            row, path = record["row"], record["path"]
+            if 0 <= row < len(self._labels) and self.store.manifest.videos[row].path == path:
+                self.failures.setdefault(row, record["reason"])
 
 
 def collate(clips: Sequence[Clip]) -> RawClips:

@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL.Image import Image
-from rich.console import Console
 from torch import Tensor
 from torch.nn import functional
 
 from kinema.core.clips import SOUND, ClipSpec, RawClips, SoundSpec
+from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, ShapeError, UsageError
 from kinema.core.ops import cosine_matrix
+from kinema.core.printing import make_console
 from kinema.core.progress import Progress, Steps
 from kinema.data.clips.dataset import PADDING, Clip, ClipDataset, StillSum, collate, padding
 from kinema.data.clips.sampler import ClipRequest, evaluation_windows
@@ -281,7 +282,7 @@ class Model:
             device: where to compute; a GPU where there is one, by default.
             projected: returns projections instead, [B V, d], of unit length.
         """
-        where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        where = chosen_device(device)
         x = self._transform.evaluate(raw.to(where).split_variants()).view(0, self.view)
         tower = self._tower_on(where)
         features: Tensor = tower(x) if projected else tower.encoder(x)
@@ -297,7 +298,7 @@ class Model:
     @torch.inference_mode()
     def _mean(self, batches: Iterator[_Batch], videos: int, device: str | None, progress: Progress | None) -> Features:
         """The mean of encoder and head over the windows of each video."""
-        where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        where = chosen_device(device)
         tower = self._tower_on(where)
         encoded = torch.zeros(videos, self.dim)
         projected: Tensor | None = None
@@ -378,7 +379,7 @@ def listed(videos: Video | Iterable[Video]) -> tuple[list[Video], bool]:
 def shown(progress: bool | Progress | None) -> Iterator[Progress | None]:
     """How progress is shown: by the caller's function, by a bar on standard error for True, or not at all."""
     if progress is True:
-        with Steps("encoding", Console(stderr=True)) as callback:
+        with Steps("encoding", make_console(stderr=True)) as callback:
             yield callback
     else:
         yield progress or None

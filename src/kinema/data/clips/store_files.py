@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from kinema.core.errors import DataError
 from kinema.core.files import open_plain, storage_error, sync_file, sync_folder, write_json
 from kinema.core.leftovers import SUFFIX, clear, under_way
+from kinema.core.reading import load_json, shaped
 from kinema.data.moving import require_root
 from kinema.data.video.hearing import whole_stretch
 from kinema.data.video.limits import LONGEST, is_cut
@@ -135,19 +136,15 @@ class StoredVideos:
         return self._maps[name][at : at + size]
 
 
-def _entry(item: Mapping[str, Any]) -> Entry:
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
-    return Entry(**values)
-
-
 def _read_index(folder: Path) -> dict[int, Entry] | None:
     """The entries of a store; None where it has no index, or a damaged one."""
     try:
-        content = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+        content = load_json(folder / _INDEX)
         if content["check"] != _check_of(content["videos"]):
             return None
-        return {item["row"]: _entry(item) for item in content["videos"]}
-    except (OSError, ValueError, KeyError, TypeError):
+        entries = [shaped(item, Entry, "an entry", error=DataError) for item in content["videos"]]
+        return {entry.row: entry for entry in entries}
+    except (OSError, ValueError, KeyError, TypeError, DataError):
         return None
 
 
@@ -302,7 +299,7 @@ def _decode(folder: Path, rows: Sequence[int], first: int, wanted: _Wanted) -> d
     for _, answer in run_jobs("kinema.data.clips.store_worker", arguments, jobs, crashed):
         if "errno" in answer:
             raise OSError(answer["errno"], os.strerror(answer["errno"]))
-        entries[answer["row"]] = _entry(answer)
+        entries[answer["row"]] = shaped(answer, Entry, "an answer", error=DataError)
         if wanted.progress is not None:
             wanted.progress(len(entries), len(jobs))
     for number in numbers:

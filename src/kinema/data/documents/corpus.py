@@ -155,11 +155,14 @@ def _opened(folder: Path) -> TokenCorpus | None:
     try:
         bounds, pieces = np.load(folder / "bounds.npy"), np.load(folder / "pieces.npy")
         size = (folder / "ids").stat().st_size // 4
+        for each in (bounds, pieces):
+            if each.ndim != 1 or each.dtype != np.int64 or len(each) < 1 or each[0] != 0 or (np.diff(each) < 0).any():
+                raise ValueError("its bounds do not rise")
         if size != bounds[-1] or len(bounds) != pieces[-1] + 1:
             raise ValueError("its parts do not fit one another")
         ids = np.memmap(folder / "ids", dtype="<i4", mode="r") if size else np.zeros(0, dtype=np.int32)
         return TokenCorpus(ids, bounds, pieces)
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, ValueError, IndexError, EOFError) as error:
         log.warning("'%s' is damaged (%s) and is made anew.", folder, error)
         shutil.rmtree(folder, ignore_errors=True)
         return None

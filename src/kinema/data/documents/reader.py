@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from kinema.core.devices import chosen_device
 from kinema.core.errors import ConfigError, UsageError
 from kinema.core.ops import cosine_matrix
 from kinema.core.progress import Progress, Steps
@@ -193,7 +194,7 @@ class TextReader:
         """Moves the tower to the device, whose name is returned."""
         if batch_size < 1:
             raise UsageError(f"batch_size is {batch_size}; it must be at least 1.")
-        where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        where = chosen_device(device)
         first = next(self.tower.parameters(), None)
         if first is None or first.device != torch.empty(0, device=where).device:
             self.tower.to(where)
@@ -242,9 +243,9 @@ def _described(item: Any) -> str:
 def _shown(progress: bool | Progress | None) -> Iterator[Progress | None]:
     """Where progress is shown: by the caller's function, as a bar on standard error for True, or nowhere."""
     if progress is True:
-        from rich.console import Console
+        from kinema.core.printing import make_console
 
-        with Steps("encoding", Console(stderr=True)) as steps:
+        with Steps("encoding", make_console(stderr=True)) as steps:
             yield steps
     else:
         yield progress or None

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
+from kinema.core.printing import Table
 from kinema.data.documents.table import HEALTHS, Document, Documents
 
 _FIRST = 20

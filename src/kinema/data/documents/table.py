@@ -20,6 +20,7 @@ from typing import Any, Literal, get_args
 from kinema.core.errors import DataError
 from kinema.core.files import write_atomic, write_json
 from kinema.core.labelling import LabelReading
+from kinema.core.reading import load_json, reason_of, shaped
 from kinema.core.splits import says
 from kinema.data.documents.files import Record, read_text, records
 from kinema.data.moving import found_root, way_to
@@ -223,9 +224,12 @@ class Documents:
             raise DataError(f"There is no table of documents '{path}'.", hint)
         try:
             head, found = _read_json(path) if path.suffix == ".json" else _read_parquet(path)
-            rows = tuple(_from_row(row) for row in found)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"'{path}' is not a table of documents: {error}.", hint) from error
+            raise DataError(f"'{path}' is not a table of documents: {reason_of(error)}.", hint) from error
+        rows = tuple(
+            _from_row(row, f"The table of documents '{path}', in row {number},", hint)
+            for number, row in enumerate(found)
+        )
         if root is None:
             some = {row.path for row in rows[:20]}
             way = head.get("root_from_here")
@@ -296,13 +300,16 @@ def text_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _from_row(row: Mapping[str, Any]) -> Document:
-    known = {item.name for item in fields(Document)}
-    values = {key: value for key, value in row.items() if key in known}
-    values["attributes"] = dict(values.get("attributes") or {})
-    if values.get("health", "ok") not in HEALTHS:
-        raise ValueError(f"health is {values['health']!r}")
-    return Document(**values)
+def _from_row(row: Any, where: str, hint: str) -> Document:
+    if isinstance(row, Mapping):  # keys of later versions are passed over
+        row = {key: value for key, value in row.items() if key in Document.__dataclass_fields__}
+        row |= {"attributes": {}} if row.get("attributes") is None else {}
+    document = shaped(row, Document, where, error=DataError, hint=hint)
+    if document.health not in HEALTHS:
+        raise DataError(f"{where} is damaged: health is '{document.health}'.", hint)
+    if min(document.row, document.characters, document.words, document.size) < 0:
+        raise DataError(f"{where} is damaged: a count in it is below 0.", hint)
+    return document
 
 
 def _schema() -> Any:
@@ -314,15 +321,16 @@ def _schema() -> Any:
 
 
 def _read_json(path: Path) -> tuple[Mapping[str, str], Iterable[Mapping[str, Any]]]:
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = load_json(path)
     if not isinstance(content, dict) or content.get(_MARK) != _FORMAT:
         raise ValueError("it does not say that it is one")
-    head = {
-        "root": content["root"],
-        "encoding": content["encoding"],
-        "root_from_here": content.get("root_from_here", ""),
-    }
-    return head, content["documents"]
+    for key, kind in (("root", str), ("encoding", str), ("documents", list)):
+        if not isinstance(content.get(key), kind):
+            raise ValueError(f"it has no '{key}'")
+    way = content.get("root_from_here", "")
+    if not isinstance(way, str):
+        raise ValueError("'root_from_here' is no text")
+    return {"root": content["root"], "encoding": content["encoding"], "root_from_here": way}, content["documents"]
 
 
 def _check_parquet(path: Path) -> Mapping[str, str]:
@@ -331,6 +339,8 @@ def _check_parquet(path: Path) -> Mapping[str, str]:
     metadata = parquet.read_schema(path).metadata or {}
     if metadata.get(_MARK.encode()) != str(_FORMAT).encode():
         raise ValueError("it does not say that it is one")
+    if not {b"root", b"encoding"} <= set(metadata):
+        raise ValueError("it names no root or no encoding")
     head = {"root": metadata[b"root"].decode(), "encoding": metadata[b"encoding"].decode()}
     return head | {"root_from_here": metadata.get(b"root_from_here", b"").decode()}
 

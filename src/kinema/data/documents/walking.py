@@ -15,9 +15,10 @@ def files_below(folder: Path) -> tuple[list[str], dict[str, str]]:
 
     Returns:
         Paths relative to it with forward slashes, sorted; and path to reason of folders that cannot be opened, of
-        links that lead nowhere and of pipes, sockets and devices.
+        links that lead nowhere, of names that are not UTF-8, and of pipes, sockets and devices.
     """
     found = walk(folder)
     closed = {path: f"it is a {word} and no file" for path, word in found.special.items()}
     closed |= {path: f"the link leads to nothing that is a file: {reason}" for path, reason in found.dangling.items()}
+    closed |= dict.fromkeys(found.misnamed, "its name is not UTF-8: rename it, for instance with convmv")
     return list(found.files), closed | dict(found.unlisted)

@@ -24,6 +24,7 @@ from typing import Any
 
 from kinema.core.errors import ConfigError, DataError, KinemaError
 from kinema.core.files import storage_error, write_json, write_text
+from kinema.core.reading import load_json
 from kinema.data.mocap.config import CLASSES, PARTS, MocapConfig
 from kinema.data.mocap.plan import plan_recordings
 
@@ -133,7 +134,7 @@ def _claim(out: Path, card: dict[str, Any]) -> None:
         )
     if held:
         try:
-            found = json.loads((out / "dataset.json").read_text(encoding="utf-8"))
+            found = load_json(out / "dataset.json")
         except (OSError, ValueError):
             found = {}
         settings = found.get("settings", {}) if isinstance(found, dict) and found.get("name") == _NAME else None

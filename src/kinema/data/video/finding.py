@@ -53,6 +53,7 @@ def overlooked(found: Walk, used: Collection[str]) -> Overlooked:
         endings=dict(sorted(endings.items(), key=lambda item: (-item[1], item[0]))),
         links=found.links,
         special=dict(sorted(Counter(found.special.values()).items())),
+        misnamed=found.misnamed,
     )
 
 
@@ -73,6 +74,8 @@ def counted(missed: Overlooked) -> str:
 def unlisted(missed: Overlooked, most: int = 5) -> str:
     """The folders that could not be listed, for instance "2 folders could not be listed: 'a' (Permission denied), …".
 
+    And what was left out because its name is not UTF-8.
+
     Args:
         missed: what a scan did not look at.
         most: how many are named.
@@ -82,10 +85,28 @@ def unlisted(missed: Overlooked, most: int = 5) -> str:
     """
     closed = list(missed.unlisted.items())
     if not closed:
-        return ""
+        return misnamed(missed, most)
     named = ", ".join(f"'{path}' ({reason})" for path, reason in closed[:most])
     more = f" and {len(closed) - most} more" if len(closed) > most else ""
-    return f"{len(closed)} folder{'s' * (len(closed) > 1)} could not be listed: {named}{more}"
+    return f"{len(closed)} folder{'s' * (len(closed) > 1)} could not be listed: {named}{more}" + (
+        f"; {misnamed(missed, most)}" if missed.misnamed else ""
+    )
+
+
+def misnamed(missed: Overlooked, most: int = 5) -> str:
+    """What was left out because its name is not UTF-8, in words; empty for nothing.
+
+    Args:
+        missed: what a scan did not look at.
+        most: how many are named.
+    """
+    names = missed.misnamed
+    if not names:
+        return ""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    said = ", ".join(f"'{name}'" for name in names[:most]) + more
+    whose = "1 name is" if len(names) == 1 else f"{len(names)} names are"
+    return f"{whose} not UTF-8 and left out: {said}"
 
 
 def passed_over(missed: Overlooked) -> str:

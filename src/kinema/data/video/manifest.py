@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 from kinema.core.errors import DataError
 from kinema.core.files import write_atomic, write_json
 from kinema.core.labelling import LabelReading
+from kinema.core.reading import load_json, parse_json, reason_of, shaped, unwritable
 from kinema.core.splits import says
 from kinema.data.moving import found_root, way_to
 from kinema.data.video.files import exists
@@ -29,6 +30,9 @@ PROBED = 1
 _FORMAT = 1
 _WAY = "root_from_here"
 _LOOKED_AT = 20
+_MOST = 1 << 62
+"""Below which every size and count of a video lies."""
+_MAKE_ONE = "Make one with `kinema scan VIDEOS -o MANIFEST`."
 _COLUMNS = ("label", "source", "split", "health")
 
 
@@ -146,6 +150,8 @@ class Overlooked:
         links: how many files and folders behind links were passed over, because they are there already.
         special: how many pipes, sockets and devices were passed over, by that word.
         pictures: how many folders of numbered pictures were passed over, because there are videos beside them.
+        misnamed: files and folders that were left out because their names are not UTF-8, the bytes that are not
+            by their numbers.
     """
 
     unlisted: Mapping[str, str] = field(default_factory=dict)
@@ -153,6 +159,7 @@ class Overlooked:
     links: int = 0
     special: Mapping[str, int] = field(default_factory=dict)
     pictures: int = 0
+    misnamed: tuple[str, ...] = ()
 
     def hides(self, path: str) -> bool:
         """Whether a path lies where the scan could not look, so that it may be there though it was not seen.
@@ -302,17 +309,19 @@ class Manifest:
             DataError: the file is missing, is no manifest, or names a file outside of the root.
         """
         if not path.is_file():
-            raise DataError(f"There is no manifest '{path}'.", "Make one with `kinema scan VIDEOS -o MANIFEST`.")
+            raise DataError(f"There is no manifest '{path}'.", _MAKE_ONE)
         try:
             content = _read_json(path) if path.suffix == ".json" else _read_parquet(path)
-            written, rows = content.root, content.rows
-            videos = tuple(_from_row(row) for row in rows)
-            missed = Overlooked(**(content.overlooked or {}))
-            reading = None if content.labels is None else LabelReading.from_plain(content.labels)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(
-                f"'{path}' is not a manifest: {error}.", "Make one with `kinema scan VIDEOS -o MANIFEST`."
-            ) from error
+            raise DataError(f"'{path}' is not a manifest: {reason_of(error)}.", _MAKE_ONE) from error
+        written, rows = content.root, content.rows
+        where = f"The manifest '{path}'"
+        videos = tuple(_from_row(row, f"{where}, in row {number},") for number, row in enumerate(rows))
+        missed = shaped(content.overlooked or {}, Overlooked, where, error=DataError, hint=_MAKE_ONE)
+        reading = None if content.labels is None else LabelReading.from_plain(content.labels, where)
+        for name, count in Counter(video.path for video in videos).items():
+            if count > 1:
+                raise DataError(f"{where} is damaged: it has '{name}' {count} times.", _MAKE_ONE)
         for video in videos:
             inside_root(video.path, f"the manifest '{path}'")
         if root is None:
@@ -328,14 +337,19 @@ def _to_row(video: Video) -> dict[str, Any]:
     return row
 
 
-def _from_row(row: Mapping[str, Any]) -> Video:
-    known = {item.name for item in fields(Video)}
-    values = {key: value for key, value in row.items() if key in known}
-    values["keyframes"] = tuple(values.get("keyframes") or ())
-    values["attributes"] = dict(values.get("attributes") or {})
-    if values.get("health", "ok") not in ("ok", "partial", "unreadable"):
-        raise ValueError(f"health is {values['health']!r}")
-    return Video(**values)
+def _from_row(row: Any, where: str) -> Video:
+    if isinstance(row, Mapping):  # keys of later versions are passed over
+        row = {key: value for key, value in row.items() if key in Video.__dataclass_fields__}
+        row |= {key: empty for key, empty in (("keyframes", ()), ("attributes", {})) if row.get(key) is None}
+    video = shaped(row, Video, where, error=DataError, hint=_MAKE_ONE)
+    for name in ("width", "height", "fps", "frames", "duration", "audio_rate", "audio_duration", "size"):
+        if not 0 <= getattr(video, name) < _MOST:  # NaN is not
+            raise DataError(f"{where} is damaged: {name} is {getattr(video, name)}.", _MAKE_ONE)
+    if any(not 0 <= number < _MOST for number in video.keyframes):
+        raise DataError(f"{where} is damaged: keyframes are no numbers of frames.", _MAKE_ONE)
+    if any(unwritable(text) for text in (video.path, video.label, video.source, video.split) if text is not None):
+        raise DataError(f"{where} is damaged: a name in it is no text.", _MAKE_ONE)
+    return video
 
 
 class _Content(NamedTuple):
@@ -349,12 +363,16 @@ class _Content(NamedTuple):
 
 
 def _read_json(path: Path) -> _Content:
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = load_json(path)
     if not isinstance(content, dict) or content.get("kinema_manifest") != _FORMAT:
         raise ValueError("it does not say that it is one")
-    return _Content(
-        content["root"], content.get(_WAY), content.get("overlooked"), content.get("labels"), content["videos"]
-    )
+    for key, kind in (("root", str), ("videos", list)):
+        if not isinstance(content.get(key), kind):
+            raise ValueError(f"it has no '{key}'")
+    way = content.get(_WAY)
+    if not isinstance(way, str | None):
+        raise ValueError(f"'{_WAY}' is no text")
+    return _Content(content["root"], way, content.get("overlooked"), content.get("labels"), content["videos"])
 
 
 def _read_parquet(path: Path) -> _Content:
@@ -364,7 +382,9 @@ def _read_parquet(path: Path) -> _Content:
     if metadata.get(b"kinema_manifest") != str(_FORMAT).encode():
         raise ValueError("it does not say that it is one")
     rows = table.to_pylist(maps_as_pydicts="strict")
-    overlooked, told = (json.loads(metadata.get(name, b"null")) for name in (b"overlooked", b"labels"))
+    if b"root" not in metadata:
+        raise ValueError("it names no root")
+    overlooked, told = (parse_json(metadata.get(name, b"null")) for name in (b"overlooked", b"labels"))
     return _Content(metadata[b"root"].decode(), metadata.get(_WAY.encode(), b"").decode(), overlooked, told, rows)
 
 

@@ -11,14 +11,16 @@ import logging
 import os
 import stat
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from kinema.core.errors import DataError
+from kinema.core.errors import DataError, RunError
 from kinema.core.files import open_plain, storage_error
+from kinema.core.reading import legible, parse_json, shaped, unwritable
 from kinema.data.labels import LABELS
 from kinema.data.layouts.folder import labelled_videos
 from kinema.data.video.files import EXTENSIONS, is_passing, status
-from kinema.data.video.finding import counted, unlisted, videos_below
+from kinema.data.video.finding import counted, misnamed, unlisted, videos_below
 from kinema.data.video.manifest import PROBED, Manifest, Overlooked, Video
 from kinema.data.walking import reason_of
 from kinema.data.workers import Job, may_pass, run_jobs
@@ -64,9 +66,12 @@ def scan(
 
 def warn_of_unlisted(manifest: Manifest) -> Manifest:
     """The manifest; folders that its scan could not list are named in a warning."""
-    closed = unlisted(manifest.overlooked)
+    missed = manifest.overlooked
+    closed = unlisted(replace(missed, misnamed=()))
     if closed:
         log.warning("'%s': %s. Videos in them are missing here; they may be there all the same.", manifest.root, closed)
+    if missed.misnamed:
+        log.warning("'%s': %s. Rename them, for instance with convmv.", manifest.root, misnamed(missed))
     return manifest
 
 
@@ -137,8 +142,8 @@ def _read_journal(journal: Path | None) -> dict[str, Video]:
     if journal is not None and journal.is_file():
         for line in journal.read_text(encoding="utf-8").splitlines():
             try:
-                video = _video(json.loads(line))
-            except (ValueError, TypeError):
+                video = shaped(parse_json(line), Video, "a line")
+            except (ValueError, RunError):
                 continue
             found[video.path] = video
     return found
@@ -177,6 +182,12 @@ def _found(root: str | Path | Sequence[str | Path]) -> tuple[Path, list[str], Ov
     else:
         files = [Path(os.path.abspath(path)) for path in root]
         folder = Path(os.path.commonpath([path.parent for path in files])) if files else Path.cwd()
+        for path in files:
+            if unwritable(str(path)):
+                raise DataError(
+                    f"The name of the file '{legible(str(path))}' is not UTF-8, so no table could hold it.",
+                    "Rename it, for instance with convmv.",
+                )
         paths = sorted({path.relative_to(folder).as_posix() for path in files})
     if not paths:
         others = "".join(f"; {words}" for words in (unlisted(missed), counted(missed)) if words)
@@ -196,6 +207,11 @@ def _check_folder(folder: Path) -> None:
         if is_passing(error, folder):
             raise _closed(folder, reason_of(error)) from error
         found = None
+    if found is not None and unwritable(str(folder.resolve())):
+        raise DataError(
+            f"The name of the folder '{legible(str(folder.resolve()))}' is not UTF-8, so no table could hold it.",
+            "Rename it, for instance with convmv.",
+        )
     if found is None or not stat.S_ISDIR(found.st_mode):
         raise DataError(f"There is no folder '{folder}'.", "Give the folder that holds the videos.")
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from kinema.core.files import csv_cell, write_text
 from kinema.core.labelling import LabelReading, alike
+from kinema.core.printing import Table
 from kinema.core.splits import counted, read_split, unknown_splits
 from kinema.data.video.finding import passed_over
 from kinema.data.video.limits import cut_message, is_cut, left_out_message, too_large
@@ -59,6 +59,7 @@ def scan_json(manifest: Manifest, seconds: float) -> dict[str, Any]:
         "links_passed_over": missed.links,
         "special_files": dict(missed.special),
         "picture_folders_passed_over": missed.pictures,
+        "names_not_utf8": list(missed.misnamed),
     }
     told = {"files": files, **overlooked, "labels": labels_json(manifest), **_costs_json(manifest)}
     return {"videos": len(manifest), **counts, **told, "seconds": seconds}
@@ -85,12 +86,16 @@ def _cost_warnings(manifest: Manifest) -> list[str]:
 
 
 def not_looked_at(manifest: Manifest) -> list[str]:
-    """The folders of a scan that could not be listed, and the files that could not be read for a reason that may pass.
+    """What a scan could not look at.
+
+    Folders that could not be listed, names that are not UTF-8, and files that could not be read for a reason that may
+    pass.
 
     Args:
         manifest: what was found.
     """
-    return [*manifest.overlooked.unlisted, *(video.path for video in manifest.videos if video.transient)]
+    missed = manifest.overlooked
+    return [*missed.unlisted, *missed.misnamed, *(video.path for video in manifest.videos if video.transient)]
 
 
 def labels_json(manifest: Manifest) -> dict[str, Any]:
@@ -201,6 +206,8 @@ def _not_looked_at(manifest: Manifest) -> str:
     closed, unread = len(manifest.overlooked.unlisted), sum(video.transient for video in manifest.videos)
     words = [f"{closed} folder{'s' * (closed > 1)} could not be listed"] if closed else []
     words += [f"{unread} file{'s' * (unread > 1)} could not be read now"] if unread else []
+    strange = len(manifest.overlooked.misnamed)
+    words += [f"{strange} name{'s that are' if strange > 1 else ' that is'} not UTF-8"] if strange else []
     return ", ".join(words)
 
 
@@ -208,6 +215,7 @@ def _unlisted_table(manifest: Manifest, worst: int) -> list[Table]:
     """The folders that could not be listed and the files that could not be read, where there are any."""
     closed = dict(manifest.overlooked.unlisted)
     unread = {video.path: video.reason for video in manifest.videos if video.transient}
+    closed |= dict.fromkeys(manifest.overlooked.misnamed, "its name is not UTF-8: rename it, for instance with convmv")
     if not closed and not unread:
         return []
     table = Table("path", "reason", title="Not looked at", title_justify="left")

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from kinema.core.errors import ConfigError, MissingExtraError
+from kinema.core.reading import load_json, parse_json, reason_of
 
 CONFIG, MODULES = "config.json", "modules.json"
 IRRELEVANT = ("_name_or_path", "architectures", "auto_map", "dtype", "torch_dtype", "transformers_version")
@@ -39,13 +40,20 @@ def transformer_folder(folder: Path) -> Path:
     """The folder with the config.json: of an older sentence-transformers model it is one further in."""
     if not (folder / CONFIG).is_file() and (folder / MODULES).is_file():
         try:
-            first = json.loads((folder / MODULES).read_text(encoding="utf-8"))[0]["path"]
+            first = _inside(load_json(folder / MODULES)[0]["path"])
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise ConfigError(
                 f"'{folder / MODULES}' cannot be read: {error}.", "Copy the whole folder again."
             ) from error
-        return folder / str(first)
+        return folder / first
     return folder
+
+
+def _inside(name: object) -> str:
+    """The name of a folder in another one; raises a ValueError for all else."""
+    if not isinstance(name, str) or name.startswith(("/", "~")) or ".." in Path(name).parts:
+        raise ValueError(f"it names {name!r}, which is no folder beside it")
+    return name
 
 
 def has_architecture(folder: Path) -> bool:
@@ -61,11 +69,10 @@ def read_architecture(folder: Path) -> str:
     """
     file = transformer_folder(folder) / CONFIG
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = load_json(file)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"'{file}' cannot be read: {reason}.",
+            f"'{file}' cannot be read: {reason_of(error)}.",
             "Give a local folder as save_pretrained of transformers writes it, with a config.json.",
         ) from error
     if not isinstance(found, dict) or not isinstance(found.get("model_type"), str):
@@ -125,7 +132,7 @@ def settings_from(architecture: str, where: str) -> Any:
     """
     library = import_transformers()
     try:
-        plain = json.loads(architecture)
+        plain = parse_json(architecture)
         name = plain["model_type"]
     except (ValueError, LookupError, TypeError) as error:
         raise ConfigError(f"The architecture of {where} is no config.json of transformers.") from error

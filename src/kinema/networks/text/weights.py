@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from kinema.core.errors import CheckpointError, ConfigError
 from kinema.core.method import load_strictly
+from kinema.core.reading import load_json
 from kinema.networks.text.architecture import (
     has_architecture,
     import_transformers,
@@ -81,7 +81,7 @@ def published_length(folder: str | Path) -> int | None:
     if not file.is_file():
         return None
     try:
-        found = json.loads(file.read_text(encoding="utf-8")).get("max_seq_length")
+        found = load_json(file).get("max_seq_length")
     except (OSError, ValueError, AttributeError) as error:
         raise CheckpointError(f"'{file}' cannot be read: {error}.", "Copy the whole folder again.") from error
     return found if isinstance(found, int) and found > 0 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kinema.core.bounds import check_numbers
 from kinema.core.clips import ClipSpec
 from kinema.core.errors import ConfigError
 
@@ -43,6 +44,7 @@ class VitConfig:
     final_norm: bool = True
 
     def __post_init__(self) -> None:
+        check_numbers(self, "encoder.vit")
         for name in ("dim", "depth", "heads", "patch", "tubelet"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"encoder.vit.{name} is {getattr(self, name)}; it must be at least 1.")

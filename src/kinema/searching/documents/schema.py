@@ -17,11 +17,12 @@ import pyarrow as pa
 from torch import Tensor
 
 from kinema.core.errors import StorageError
+from kinema.core.reading import shaped
 from kinema.data.documents.reader import TextReader
 from kinema.data.documents.table import Document
 from kinema.searching.documents.encode import Passage, Passages
 from kinema.searching.encode import weights_digest
-from kinema.searching.layout import DOCUMENTS, check_layout
+from kinema.searching.layout import DOCUMENTS, ELSEWHERE, check_columns, check_layout, not_ours, settings_of
 from kinema.searching.schema import column_of, with_metadata
 
 FORMAT = 1
@@ -118,14 +119,12 @@ def read_text_settings(table: Any, uri: str) -> TextTableSettings:
     """
     check_layout(table, DOCUMENTS, uri, "An encoder of text")
     try:
-        settings = json.loads((table.schema.metadata or {})[b"kinema"])
-        if settings["format"] != FORMAT:
-            raise ValueError(f"its format is {settings['format']}, and this kinema knows {FORMAT}")
-        return TextTableSettings(**settings)
-    except (KeyError, ValueError, TypeError) as error:
-        raise StorageError(
-            f"The table in '{uri}' is not one that this kinema made: {error}.", "Choose another place with -o."
-        ) from error
+        plain = settings_of(table, FORMAT)
+    except ValueError as error:
+        raise not_ours(uri, error) from error
+    settings = shaped(plain, TextTableSettings, f"The table in '{uri}'", error=StorageError, hint=ELSEWHERE)
+    check_columns(table, {name: str(kind) for name, kind in _OWN.items()}, settings.dim, uri)
+    return settings
 
 
 def attribute_columns(attributes: Iterable[str]) -> dict[str, str]:

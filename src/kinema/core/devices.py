@@ -1,0 +1,89 @@
+"""The names of devices and precisions, checked before anything is read or written."""
+
+from __future__ import annotations
+
+import re
+
+from kinema.core.errors import UsageError
+
+PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true")
+"""Lightning's names of those that are trained in."""
+_SHORT = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed", "64": "64-true"}
+"""Short names that Lightning takes too."""
+
+
+def possible() -> list[str]:
+    """The devices of this machine, as torch calls them, such as 'cpu', 'cuda' and 'cuda:0'."""
+    import torch
+
+    found = ["cpu"]
+    if torch.cuda.is_available():
+        found += ["cuda", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return found
+
+
+def chosen_device(name: str | None) -> str:
+    """The device of a name, as torch calls it.
+
+    Args:
+        name: 'cpu', 'cuda', 'cuda:1' or 'mps'; 'gpu' for the machine's own; None or 'auto' for a GPU where there is
+            one.
+
+    Raises:
+        UsageError: this machine has no such device; the message says which it has.
+    """
+    found = possible()
+    if name in (None, "auto"):
+        return "cuda" if "cuda" in found else "cpu"
+    wanted = str(name).strip().lower()
+    if wanted == "gpu" and len(found) > 1:
+        return found[1]
+    if wanted not in found:
+        what = "is no device" if not re.fullmatch(r"(gpu|cuda|mps|cpu)(:\d+)?", wanted) else "is not on this machine"
+        raise UsageError(f"The device '{name}' {what}.", f"Choose one of: auto, {', '.join(found)}.")
+    return wanted
+
+
+def accelerator_of(name: str) -> tuple[str, int | list[int]]:
+    """What Lightning calls a device: its accelerator, and which ones or how many of it.
+
+    Args:
+        name: see :func:`chosen_device`.
+
+    Raises:
+        UsageError: this machine has no such device.
+    """
+    if name == "auto":
+        return "auto", 1
+    kind, _, number = chosen_device(name).partition(":")
+    return {"cuda": "gpu"}.get(kind, kind), [int(number)] if number else 1
+
+
+def check_precision(precision: str, device: str | None) -> None:
+    """Raises a UsageError where nothing can be trained in a precision on a device; the message says what can be.
+
+    Args:
+        precision: Lightning's name.
+        device: see :func:`chosen_device`.
+    """
+    import torch
+
+    where = chosen_device(device)
+    named = _SHORT.get(precision, precision)
+    if named not in PRECISIONS:
+        raise UsageError(f"There is no precision '{precision}'.", f"Choose one of: {', '.join(PRECISIONS)}.")
+    lacking = ""
+    if where == "cpu" and named.startswith("16-"):
+        lacking = "processors do not compute in float16"
+    elif where.startswith("cuda") and named.startswith("bf16") and not torch.cuda.is_bf16_supported():
+        lacking = "this GPU does not compute in bfloat16"
+    elif where == "mps" and named != "32-true" and named != "16-mixed":
+        lacking = "it is not possible on Apple's GPUs"
+    if lacking:
+        others = [each for each in PRECISIONS if each[:3] != named[:3] and not (where == "mps" and "bf16" in each)]
+        raise UsageError(
+            f"Nothing can be trained in the precision '{precision}' on the device '{where}': {lacking}.",
+            f"Set --precision to one of: {', '.join(others)}; or choose another --device.",
+        )
