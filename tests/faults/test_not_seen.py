@@ -317,7 +317,7 @@ def test_a_changed_file_that_fails_while_it_is_encoded_keeps_its_old_rows(
     embed, held, named, footage, make_tiny_video, monkeypatch
 ):
     make_tiny_video(footage / "B/b0.mp4", (2, 0), seed=40, frames=30)
-    monkeypatch.setattr(engines.Encoding, "embed", lambda self, video, chunks: (list(chunks), "Input/output error")[1])
+    monkeypatch.setattr(engines.Encoding, "embed", lambda *given: (list(given[-1]), "Input/output error")[1])
     failing = OSError(errno.EIO, os.strerror(errno.EIO))
     with monkeypatch.context() as patch:
         patch.setattr("kinema.searching.embed.reading_error", lambda path: failing)

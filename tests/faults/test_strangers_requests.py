@@ -22,7 +22,7 @@ from starlette.responses import StreamingResponse
 
 import kinema
 from kinema import serving
-from kinema.core.errors import DataError, UsageError
+from kinema.core.errors import DataError
 from kinema.data.video.files import status
 from kinema.data.video.manifest import Video
 from kinema.searching import database
@@ -281,7 +281,7 @@ def test_a_folder_of_videos_is_none():
 
 def test_videos_that_are_no_folder(archive, tmp_path):
     model, _, index = archive
-    with pytest.raises(UsageError, match="There is no folder"):
+    with pytest.raises(DataError, match="There is no folder"):
         serving.app(model, table=index, videos=tmp_path / "none")
 
 

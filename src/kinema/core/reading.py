@@ -161,8 +161,9 @@ def problems_of(failure: BaseException) -> tuple[str, list[str]]:
         return format_exception(error, kind)
 
     lines = cattrs.transform_error(failure, format_exception=in_our_words)
-    told = [line.replace("$.", "").replace("@ $", "").strip() for line in lines]
-    return shortened("; ".join(told[:8]) + (f"; and {len(told) - 8} more" if len(told) > 8 else ""), 2000), hints
+    reasons = [line.replace("$.", "").replace("@ $", "").strip() for line in lines]
+    more = f"; and {len(reasons) - 8} more" if len(reasons) > 8 else ""
+    return shortened("; ".join(reasons[:8]) + more, 2000), hints
 
 
 def strict_hooks(converter: cattrs.Converter, *, keep: bool) -> None:

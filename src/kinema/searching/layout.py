@@ -88,10 +88,10 @@ def settings_of(table: Any, known: int) -> Any:
     Raises:
         ValueError: there are none, or they are of another format.
     """
-    told = (table.schema.metadata or {}).get(b"kinema")
-    if told is None:
+    found = (table.schema.metadata or {}).get(b"kinema")
+    if found is None:
         raise ValueError("it has no settings")
-    settings = parse_json(told)
+    settings = parse_json(found)
     if not isinstance(settings, dict):
         raise ValueError("its settings are no object")
     if settings.get("format") != known:

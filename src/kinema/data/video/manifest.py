@@ -384,8 +384,8 @@ def _read_parquet(path: Path) -> _Content:
     rows = table.to_pylist(maps_as_pydicts="strict")
     if b"root" not in metadata:
         raise ValueError("it names no root")
-    overlooked, told = (parse_json(metadata.get(name, b"null")) for name in (b"overlooked", b"labels"))
-    return _Content(metadata[b"root"].decode(), metadata.get(_WAY.encode(), b"").decode(), overlooked, told, rows)
+    overlooked, labels = (parse_json(metadata.get(name, b"null")) for name in (b"overlooked", b"labels"))
+    return _Content(metadata[b"root"].decode(), metadata.get(_WAY.encode(), b"").decode(), overlooked, labels, rows)
 
 
 def _pyarrow() -> tuple[Any, Any]:

@@ -61,8 +61,8 @@ def scan_json(manifest: Manifest, seconds: float) -> dict[str, Any]:
         "picture_folders_passed_over": missed.pictures,
         "names_not_utf8": list(missed.misnamed),
     }
-    told = {"files": files, **overlooked, "labels": labels_json(manifest), **_costs_json(manifest)}
-    return {"videos": len(manifest), **counts, **told, "seconds": seconds}
+    facts = {"files": files, **overlooked, "labels": labels_json(manifest), **_costs_json(manifest)}
+    return {"videos": len(manifest), **counts, **facts, "seconds": seconds}
 
 
 def _costs_json(manifest: Manifest) -> dict[str, Any]:
@@ -128,11 +128,12 @@ def labels_json(manifest: Manifest) -> dict[str, Any]:
 
 
 def _warnings(manifest: Manifest) -> list[str]:
-    told = [*(manifest.reading.warnings() if manifest.reading is not None else ()), *alike(manifest.classes())]
+    sentences = [*(manifest.reading.warnings() if manifest.reading is not None else ()), *alike(manifest.classes())]
     unknown = unknown_splits(manifest.videos)
     if unknown:
-        told.append(f"The split of {sum(unknown.values())} videos is none of train, val and test: {counted(unknown)}.")
-    return told
+        count = sum(unknown.values())
+        sentences.append(f"The split of {count} videos is none of train, val and test: {counted(unknown)}.")
+    return sentences
 
 
 def scan_table(manifest: Manifest, worst: int = 20) -> Group:
@@ -172,8 +173,8 @@ def scan_table(manifest: Manifest, worst: int = 20) -> Group:
             "labels", Text(f"{read.rows} rows of {read.table}, {read.encoding}, separated by {read.separator}")
         )
     costs = _cost_warnings(manifest)
-    told = [*_warnings(manifest), *([read.why] if read is not None and read.why else [])]
-    notes = [Text("Labels"), *(Text(f"- {sentence}") for sentence in told)] if told else []
+    sentences = [*_warnings(manifest), *([read.why] if read is not None and read.why else [])]
+    notes = [Text("Labels"), *(Text(f"- {sentence}") for sentence in sentences)] if sentences else []
     notes += [Text("Pictures and rates"), *(Text(f"- {sentence}") for sentence in costs)] if costs else []
     parts: list[Table | Text] = [summary, *_unlisted_table(manifest, worst), *notes]
     parts += _notes_table(manifest, worst)
