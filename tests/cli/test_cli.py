@@ -146,11 +146,8 @@ def test_scan_names_the_broken_file(call, tiny_folder, tmp_path):
     told = one_object(out)
     assert told.keys() == {
         "videos", "ok", "partial", "unreadable", "files", "labels", "unlisted", "passed_over", "links_passed_over",
-<<<<<<< HEAD
-        "names_not_utf8", "special_files", "seconds",
-=======
-        "special_files", "picture_folders_passed_over", "seconds",
->>>>>>> f-k5
+        "picture_folders_passed_over", "names_not_utf8", "special_files", "seconds", "rates", "cut", "too_large",
+        "warnings",
     }  # fmt: skip
     assert [told[key] for key in ("videos", "ok", "partial", "unreadable")] == [5, 4, 0, 1]
     broken, whole = told["files"][0], told["files"][1]
