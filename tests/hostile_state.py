@@ -3,30 +3,24 @@
 Each kind is a generator of attempts: a name, and a function without arguments that reads what was damaged and returns
 what it read, as values that can be compared. The first attempt reads what is whole. :func:`tried` counts how they end:
 read as before, refused by an error of kinema's, a crash, or something else than before without a word.
-
-    PYTHONPATH=src:tests python tests/hostile_state.py [--share 0.1]
+The whole of it: python benchmarks/reliability.py.
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
 import io
 import json
 import math
 import random
-import shutil
-import sys
-import tempfile
 from collections import Counter
-from pathlib import Path
 
 import torch
 
 from kinema.core.errors import KinemaError
 
 SIZES = {"recipes": 96, "checkpoints": 962, "weights": 1252, "manifests": 49, "tables": 81}
-"""How many of each the campaign of the issue had; manifests and labels together."""
+"""How many of each there are; manifests and labels together."""
 VALUES = (None, True, 0, -1, 1e12, 10**30, math.nan, math.inf, "", "[x]", "../..", "\ud800", [], {}, [[]], {"a": {}})
 
 
@@ -334,31 +328,3 @@ def tried(attempts):
             else:
                 counts["changed"] += 1
     return counts, bad
-
-
-def main():
-    from conftest import write_tiny_video
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--share", type=float, default=1.0, help="of the sizes of the issue")
-    parser.add_argument("--kinds", nargs="+", default=list(KINDS))
-    given = parser.parse_args()
-    whole, failed = Path(tempfile.mkdtemp()), False
-    try:
-        state = State(whole, write_tiny_video)
-        print("kind  tried  refused  equal  changed  crash  silent")
-        for kind in given.kinds:
-            attempts = KINDS[kind](state, given.seed, math.ceil(given.share * SIZES[kind]))
-            counts, bad = tried(attempts)
-            row = [counts[name] for name in ("tried", "refused", "equal", "changed", "crash", "silent")]
-            print(kind, *row, sep="  ", flush=True)
-            print(*bad, sep="\n", file=sys.stderr, flush=True)
-            failed |= bool(bad)
-    finally:
-        shutil.rmtree(whole)
-    sys.exit(failed)
-
-
-if __name__ == "__main__":
-    main()

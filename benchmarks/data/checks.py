@@ -143,7 +143,7 @@ def training(folder: Path, out: Path, epochs: int) -> dict[str, float]:
 def main() -> None:
     """Measures both, shows them and writes them down."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path, help="a folder for the footage and the caches")
+    parser.add_argument("out", type=Path, nargs="?", default=Path("kinema-bench/data"), help="for the footage")
     parser.add_argument("--files", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each video")
     parser.add_argument("--epochs", type=int, default=100, help="that loading is measured over")

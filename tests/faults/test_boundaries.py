@@ -496,7 +496,7 @@ def test_a_checkpoint_that_does_not_fit_its_metrics_is_refused(state, tmp_path):
 
 @pytest.mark.parametrize("kind", ["recipes", "checkpoints", "weights", "manifests", "tables"])
 def test_damaged_state_is_read_as_it_was_or_refused(kind, state):
-    """A small part of the campaign; the whole of it: PYTHONPATH=src:tests python tests/hostile_state.py."""
+    """A small part of it; the whole: python benchmarks/reliability.py."""
     if kind == "tables":
         pytest.importorskip("lancedb")
     counts, bad = hostile_state.tried(hostile_state.KINDS[kind](state, 1, {"tables": 6, "recipes": 8}.get(kind, 24)))
