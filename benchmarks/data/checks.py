@@ -5,7 +5,7 @@
 Loading: a cache of decoded videos is made, opened, and read as a training of so many epochs reads it, a clip of every
 video in every epoch; opening checks every byte of it. With and without the checks in turns; medians over the rounds.
 Training: MoCo with its small preset on the same videos; the seconds in checks and in fsync are counted while it runs,
-for they are less than two runs differ by. Writes benchmarks/results/checks.json.
+for they are less than two runs differ by. Writes benchmarks/results/data-checks.json.
 """
 
 from __future__ import annotations
@@ -159,7 +159,9 @@ def main() -> None:
         table.add_row(name, f"{value:.4g}")
     Console().print(table)
     settings = {name: getattr(arguments, name) for name in ("files", "seconds", "epochs", "repeats")}
-    record.write("checks", "python benchmarks/data/checks.py OUT", settings=settings, loading=found, training=trained)
+    record.write(
+        "data-checks", "python benchmarks/data/checks.py OUT", settings=settings, loading=found, training=trained
+    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from tiny_runs import tiny_plan
 import kinema
 from kinema import api
 from kinema.core.clips import ClipSpec
-from kinema.core.errors import CheckpointError, DataError, VideoError
+from kinema.core.errors import CheckpointError, DataError, StorageError, VideoError
 from kinema.core.weights import read_weights, write_weights
 from kinema.data import ClipStore, scan
 from kinema.data.clips.reader import Model
@@ -211,3 +211,35 @@ def test_an_export_whose_settings_are_not_those_of_its_weights_is_refused(tmp_pa
     (tmp_path / "model/model.json").write_text(json.dumps(settings))
     with pytest.raises(CheckpointError, match=r"model\.json' was not written with the weights beside it"):
         kinema.load(tmp_path / "model")
+
+
+def test_a_table_whose_files_are_not_what_was_written(tiny_folder, tmp_path):
+    pytest.importorskip("lancedb")
+    from kinema.searching import checksums, database
+
+    model, uri = Model(lived_tower(), "rgb", SPEC, name="made"), str(tmp_path / "index")
+    kinema.embed(model, tiny_folder, out=uri, workers=1)
+    files = [path for path in (tmp_path / "index").rglob("*") if path.is_file() and ".lance" in path.as_posix()]
+    assert len(files) > 3
+    for path in files:
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        with pytest.raises(StorageError, match=rf"{path.name}' is not what was written"):
+            database.require_table(uri)
+        path.write_bytes(content)
+    rows = database.require_table(uri).count_rows()
+    large = max(files, key=lambda path: path.stat().st_size)
+    content = large.read_bytes()
+    with pytest.MonkeyPatch.context() as patch:  # a large table: sizes when it is opened, all before it is changed
+        patch.setattr(checksums, "AT_ONCE", 0)
+        large.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        database.require_table(uri)
+        with pytest.raises(StorageError, match="is not what was written"):
+            kinema.embed(model, tiny_folder, out=uri, workers=1)
+        large.write_bytes(content[:-1])
+        with pytest.raises(StorageError, match="is not what was written"):
+            database.require_table(uri)
+    large.write_bytes(content)
+    table = database.require_table(uri)
+    table.delete("kind = 'window'")  # by another program, which leaves no checksums
+    assert database.require_table(uri).count_rows() < rows

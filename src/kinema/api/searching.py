@@ -154,7 +154,7 @@ def _embed_videos(
         name: None if value is None else Length.parse(value, f"--{name}")
         for name, value in {"length": length, "stride": only["stride"]}.items()
     }
-    with writing(uri, database.folder_of(uri)):
+    with writing(uri, database.folder_of(uri), whole=True):
         workers = common["workers"]
         readers = workers if only["engine"] == "local" else min(workers, os.cpu_count() or 1)
         manifest = _scanned(_videos(model, data), uri, readers, common["steps"])
@@ -178,7 +178,7 @@ def _embed_documents(
         if value not in (None, "local", "embedding"):
             raise UsageError(f"{name} is '{value}'; a table of documents has no other than the usual one.")
     words = parse_words(length)
-    with writing(uri, database.folder_of(uri)):
+    with writing(uri, database.folder_of(uri), whole=True):
         documents, part = _documents(model, data, common["steps"])
         note = kind_of(data).which(model.name, model.unit) if _is_folder(data) else ""
         return embed_documents_table(TextJob(model, documents, uri, part, words, note=note, **common))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kinema.core.errors import DataError, KinemaError, MissingExtraError, StorageError, UsageError
+from kinema.searching.checksums import check_files
 
 TABLE = "windows"
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
@@ -71,6 +72,8 @@ def open_table(uri: str) -> Any | None:
     library = lancedb()
     if folder is not None and not (folder / f"{TABLE}.lance").is_dir():
         return None
+    if folder is not None:
+        check_files(folder)
     with storage_errors(uri):
         try:
             return library.connect(uri).open_table(TABLE)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from kinema.core.errors import StorageError
 from kinema.core.lock import LOCK, held, own_temporary_folder
+from kinema.searching.checksums import check_files, write_checks
 
 
 @contextlib.contextmanager
-def writing(uri: str, folder: Path | None) -> Iterator[None]:
-    """Holds the lock of a table.
+def writing(uri: str, folder: Path | None, *, whole: bool = False) -> Iterator[None]:
+    """Holds the lock of a table; when all went well, its files get new checksums.
 
     The lock file of a table in a folder is in that folder. For object storage it is in this machine's temporary folder,
     so that it excludes the processes of one machine, not those of other machines.
@@ -21,9 +22,11 @@ def writing(uri: str, folder: Path | None) -> Iterator[None]:
     Args:
         uri: of the table's database.
         folder: its folder; None for object storage.
+        whole: whether large files are compared whole with their checksums before.
 
     Raises:
-        StorageError: another process holds the lock, or the folder cannot be written or is somebody else's.
+        StorageError: another process holds the lock, the folder cannot be written or is somebody else's, or the table
+            is damaged.
     """
     path = folder / LOCK if folder is not None else _temporary(uri)
 
@@ -34,7 +37,11 @@ def writing(uri: str, folder: Path | None) -> Iterator[None]:
         )
 
     with held(path, taken):
+        if whole and folder is not None:
+            check_files(folder, whole=True)
         yield
+        if folder is not None:
+            write_checks(folder)
 
 
 def _temporary(uri: str) -> Path:
