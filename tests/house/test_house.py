@@ -119,7 +119,8 @@ def declared(*extras: str) -> set[str]:
     ],
 )
 def test_every_package_that_is_imported_is_declared(folder, extras):
-    beside = set() if folder == "src" else {path.stem for path in (ROOT / folder).rglob("*.py")}
+    folders = {"src": (), "tests": ("tests",), "benchmarks": ("benchmarks", "tests")}[folder]
+    beside = {path.stem for each in folders for path in (ROOT / each).rglob("*.py")}
     own = {"kinema", "oracles"} | beside
     names = {name for path in (ROOT / folder).rglob("*.py") for name in imported(path)}
     foreign = {name for name in names if name not in sys.stdlib_module_names and name not in own}
