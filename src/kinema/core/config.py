@@ -7,6 +7,7 @@ key's path and what was expected. The work is done by ``cattrs``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from typing import Any, TypeVar
 
 import cattrs
@@ -44,11 +45,12 @@ def from_plain(value: Any, kind: type[T], converter: cattrs.Converter, where: st
     Raises:
         ConfigError: names every key that is unknown, missing or of the wrong type.
     """
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"{where} does not describe a {kind.__name__}: it is no object.", _OTHER)
+    name = getattr(kind, "__name__", str(kind))
+    if is_dataclass(kind) and not isinstance(value, Mapping):
+        raise ConfigError(f"{where} does not describe a {name}: it is no object.", _OTHER)
     try:
         return converter.structure(value, kind)
     except Exception as error:  # cattrs wraps what a constructor raises, and constructors may raise anything
         problems, hints = problems_of(error)
         hint = " ".join(dict.fromkeys([*filter(None, hints), _OTHER]))
-        raise ConfigError(f"{where} does not describe a {kind.__name__}: {problems}.", hint) from error
+        raise ConfigError(f"{where} does not describe a {name}: {problems}.", hint) from error

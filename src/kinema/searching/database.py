@@ -103,7 +103,10 @@ def storage_errors(uri: str) -> Iterator[None]:
         yield
     except KinemaError:
         raise
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:
+        # Where LanceDB's own code fails at damaged files it raises a RustPanic, a class that it does not export.
+        if not isinstance(error, OSError | ValueError | RuntimeError) and type(error).__name__ != "RustPanic":
+            raise
         raise StorageError(
             f"The table in '{uri}' could not be read or written: {error_text(error)}.",
             "Check that the place exists and may be written, and that the disk is not full; what was finished is kept.",
