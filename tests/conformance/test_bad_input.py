@@ -193,7 +193,7 @@ def test_json_that_is_no_recipe_is_refused(name):
     with pytest.raises((ConfigError, UsageError), match="mocco"):
         recipe_from_plain(plain)
     del method["name"]
-    with pytest.raises(ConfigError, match=r"MethodConfig @ phases\[0\]\.method"):
+    with pytest.raises(ConfigError, match=r"settings of a method, with its 'name' @ phases\[0\]\.method"):
         recipe_from_plain(plain)
 
 

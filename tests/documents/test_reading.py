@@ -238,7 +238,7 @@ def test_links_pipes_and_names_that_are_not_utf8_do_no_harm(tmp_path):
     assert "pipe" in found["pipe.txt"][1]
     assert "link" in found["gone.txt"][1]
     assert found["self.txt"][0] == "unreadable"
-    assert found["caf\\udce9.txt"] == ("unreadable", "the file's name is not UTF-8; rename it")
+    assert found["caf\\xe9.txt"] == ("unreadable", "the file's name is not UTF-8; rename it")
     assert [row.id for row in table.usable().rows] == ["a.txt"]
     table.write(tmp_path / "table.parquet")
 

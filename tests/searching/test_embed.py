@@ -277,7 +277,7 @@ def test_a_name_that_is_not_utf8_is_named(embed, videos):
     manifest = scan(videos)
     done = embed(manifest)
     assert done.videos == 6
-    assert done.unlisted == {"\\xff.mp4": "its name is not UTF-8: rename it"}
+    assert dict(done.unlisted) == {"\\xff.mp4": "its name is not UTF-8: rename it"}
 
 
 def test_another_encoder_and_other_settings_are_refused(embed, table, videos):

@@ -20,5 +20,5 @@ def files_below(folder: Path) -> tuple[list[str], dict[str, str]]:
     found = walk(folder)
     closed = {path: f"it is a {word} and no file" for path, word in found.special.items()}
     closed |= {path: f"the link leads to nothing that is a file: {reason}" for path, reason in found.dangling.items()}
-    closed |= dict.fromkeys(found.misnamed, "its name is not UTF-8: rename it, for instance with convmv")
+    closed |= dict.fromkeys(found.misnamed, "the file's name is not UTF-8; rename it")
     return list(found.files), closed | dict(found.unlisted)
