@@ -22,7 +22,7 @@ def state(tmp_path_factory, make_tiny_video):
     ("kind", "some"),
     [
         ("media", slice(1, 40, 9)),
-        ("environment", slice(3, 60, 24)),
+        ("environment", slice(5, 60, 24)),
         ("cache", slice(1, 11, 3)),
         ("numerics", slice(1, 110, 3)),
     ],

@@ -6,9 +6,11 @@ failed, 2 wrong usage. ``kinema --help`` loads no verb.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import json
+import os
 import signal
 import sys
 import threading
@@ -17,8 +19,11 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from kinema.cli.verbs import VERBS
-from kinema.core.errors import KinemaError, UsageError
+from kinema.core.errors import KinemaError, StorageError, UsageError
 from kinema.core.version import RELEASE
+
+_OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
+"""What the system says where standard output is full or gone."""
 
 HELP = """usage: kinema VERB ...
 
@@ -45,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     with _interrupted_by_signals():
         try:
             status = _run(given)
+            sys.stdout.flush()
         except KinemaError as error:
             status = error.exit_status
             _print_error(error, as_json)
@@ -53,7 +59,25 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             _print_error(KinemaError("Stopped.", "What was finished is kept."), as_json)
         except BrokenPipeError:
             status = 1
+            _drop_output()
+        except OSError as error:
+            if error.filename is not None or error.errno not in _OF_OUTPUT:
+                raise
+            status = 1
+            _drop_output()
+            _print_error(
+                StorageError(
+                    f"The output could not be written: {error.strerror}.", "Free some space; see what it is sent to."
+                ),
+                as_json=False,
+            )
     sys.exit(status)
+
+
+def _drop_output() -> None:
+    """What could not be written is not tried again when Python ends, which would be a traceback."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
