@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,9 +94,10 @@ def packets_of(container: Any, *streams: Any) -> Iterator[Any]:
 
     PyAV's own iterator loses memory when it is left, unless it is closed.
     """
-    for packet in container.demux(*streams):
-        progressed()
-        yield packet
+    with closing(container.demux(*streams)) as packets:
+        for packet in packets:
+            progressed()
+            yield packet
 
 
 @functools.lru_cache(maxsize=64)
