@@ -66,6 +66,6 @@ def test_a_run_without_retrieval_is_told_and_goes_to_json_and_back(run, tmp_path
     report = collect([run])
     assert report.headline.verdict == "not compared"
     assert "Retrieval was not measured yet" in page(report)
-    assert table(report).title == "Evaluated, but not by retrieval"
+    assert str(table(report).title) == "Evaluated, but not by retrieval"
     write_json(report, tmp_path / "report.json")
     assert read_json(tmp_path / "report.json") == report
