@@ -1,4 +1,4 @@
-"""Odd films, environments, damaged caches and bad features: a part of ``python benchmarks/reliability.py``."""
+"""Odd films, environments and bad features: a part of ``python benchmarks/reliability.py``."""
 
 import logging
 from types import SimpleNamespace
@@ -23,7 +23,6 @@ def state(tmp_path_factory, make_tiny_video):
     [
         ("media", slice(1, 40, 9)),
         ("environment", slice(5, 60, 24)),
-        ("cache", slice(1, 11, 3)),
         ("numerics", slice(1, 110, 3)),
     ],
 )
