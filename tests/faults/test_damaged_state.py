@@ -91,6 +91,13 @@ def test_a_folder_in_which_every_file_changed_says_so(folder, tmp_path):
 # A damaged cache heals itself.
 
 
+@pytest.fixture(scope="module")
+def made(tiny_folder, tmp_path_factory):
+    """A manifest, a cache of it, and what is read from there."""
+    manifest, cache = scan(tiny_folder), tmp_path_factory.mktemp("whole") / "cache"
+    return manifest, cache, windows(store(manifest, cache))
+
+
 def zero_a_frame(flat):
     content = bytearray(flat.read_bytes())
     middle = len(content) // 2
@@ -112,9 +119,9 @@ def halve(flat):
 @pytest.mark.parametrize(
     "harm", [zero_a_frame, flip_a_bit, halve, lambda flat: flat.unlink(), lambda flat: flat.write_bytes(b"")]
 )
-def test_damaged_frames_are_decoded_again(harm, kind, folder, tmp_path, caplog):
-    manifest = scan(folder)
-    whole = windows(store(manifest, tmp_path / "cache"))
+def test_damaged_frames_are_decoded_again(harm, kind, made, tmp_path, caplog):
+    manifest, cache, whole = made
+    shutil.copytree(cache, tmp_path / "cache")
     harm(max((tmp_path / "cache").glob(f"*/*.{kind}"), key=lambda flat: flat.stat().st_size))
     with caplog.at_level(logging.WARNING):
         healed = windows(store(manifest, tmp_path / "cache"))
@@ -129,9 +136,9 @@ def test_damaged_frames_are_decoded_again(harm, kind, folder, tmp_path, caplog):
 @pytest.mark.parametrize(
     "harm", [flip_a_bit, halve, lambda index: index.write_text("[]"), lambda index: index.unlink()]
 )
-def test_a_store_with_a_damaged_index_is_made_again(harm, folder, tmp_path):
-    manifest = scan(folder)
-    whole = windows(store(manifest, tmp_path / "cache"))
+def test_a_store_with_a_damaged_index_is_made_again(harm, made, tmp_path):
+    manifest, cache, whole = made
+    shutil.copytree(cache, tmp_path / "cache")
     harm(next((tmp_path / "cache").glob("*/index.json")))
     assert_equal(windows(store(manifest, tmp_path / "cache")), whole)
 
@@ -168,7 +175,7 @@ def test_a_checkpoint_with_a_flipped_bit_is_refused_or_is_what_it_was(tiny_folde
     folder = RunFolder.open(tmp_path / "run")
     path = tmp_path / "run/phases" / folder.phases()[0].name / "checkpoint.pt"
     whole, content, draw, refused = Checkpoint.read(path, {}), path.read_bytes(), random.Random(0), 0
-    for _ in range(60):
+    for _ in range(25):
         path.write_bytes(flipped(content, draw))
         found = read_or_refused(lambda: Checkpoint.read(path, {}))
         if isinstance(found, CheckpointError):
