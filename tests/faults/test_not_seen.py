@@ -91,7 +91,7 @@ def test_a_folder_that_cannot_be_listed_is_reported_and_the_others_are_read(call
     assert kept.overlooked.unlisted == {"B": os.strerror(code)}
     status, out, _ = call("scan", footage, "--workers", 1, "-o", tmp_path / "m.json")
     assert status == 1
-    assert "1 folder or name could not be looked into" in " ".join(out.split())
+    assert "1 folder could not be listed" in " ".join(out.split())
     assert Manifest.read(tmp_path / "m.json").overlooked == kept.overlooked
     close(footage / "B", None)
     status, out, _ = call("scan", footage, "--json", "--workers", 1, "-o", tmp_path / "m.json")
