@@ -404,6 +404,9 @@ def test_a_damaged_table_is_an_error_of_ours(embed, videos, tmp_path):
     embed(videos)
     for file in (tmp_path / "index/windows.lance/data").glob("*"):
         file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(StorageError, match="is not what was written"):
+        kinema.search(model_of(), videos / "left/l0.mp4", table=tmp_path / "index", device="cpu")
+    (tmp_path / "index/checks.json").unlink()  # as an earlier version left it
     with pytest.raises(StorageError, match="could not be read or written"):
         kinema.search(model_of(), videos / "left/l0.mp4", table=tmp_path / "index", device="cpu")
 
