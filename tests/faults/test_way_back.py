@@ -19,6 +19,7 @@ from tiny_commands import SMALL
 from tiny_runs import assert_same_run, tiny_plan
 
 from kinema import api, cli
+from kinema.api.going_on import resume_command
 from kinema.cli import pretrain as pretrain_verb
 from kinema.core import files, leftovers
 from kinema.core.errors import KinemaError, RunError, StorageError, UsageError, WorkerError
@@ -155,6 +156,19 @@ def test_settings_that_differ_are_named_and_refused(tiny_manifest, tmp_path):
         settings, chosen = asked("moco", [*words, "--resume"])
         with pytest.raises(UsageError, match=named):
             continued(run, "moco", settings, chosen)
+
+
+def test_data_are_named_from_any_folder(tmp_path, monkeypatch):
+    (tmp_path / "footage.parquet").touch()
+    monkeypatch.chdir(tmp_path)
+    named = {
+        "videos": tmp_path / "videos",
+        "ucf101-2:sets/ucf": f"ucf101-2:{tmp_path}/sets/ucf",
+        "footage.parquet": tmp_path / "footage.parquet",
+        "footage.parquet:new place": f"{tmp_path}/footage.parquet:{tmp_path}/new place",
+    }
+    for data, wanted in named.items():
+        assert shlex.split(resume_command("moco", data, "run"))[3] == str(wanted)
 
 
 def test_the_printed_command_works_from_another_folder(tiny_folder, tiny_cache, tmp_path, monkeypatch, capsys):

@@ -14,7 +14,7 @@ from typing import Any
 
 from kinema.core.contracts import Table
 from kinema.core.errors import CheckpointError, KinemaError, WorkerError
-from kinema.data.layouts.opening import named_data
+from kinema.data.layouts.opening import moved_manifest, named_data
 from kinema.recipes.going_on import changes_of
 from kinema.recipes.json import recipe_from_plain, recipe_to_plain
 from kinema.recipes.table import METHODS
@@ -59,6 +59,9 @@ def resume_command(
 
 def _absolute(data: str | Path) -> str:
     """Data as they are named from any folder."""
+    moved = moved_manifest(data)
+    if moved is not None:
+        return ":".join(map(os.path.abspath, moved))
     try:
         found = named_data(data)
     except KinemaError:
