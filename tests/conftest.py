@@ -31,6 +31,20 @@ def write_tiny_video(path: Path, motion, seed, frames=24):
         container.mux(stream.encode(None))
 
 
+@pytest.fixture
+def call(capsys):
+    """Runs a command line: exit status, standard output, standard error."""
+    from kinema import cli
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as left:
+            cli.main([str(argument) for argument in arguments])
+        told = capsys.readouterr()
+        return left.value.code, told.out, told.err
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def make_tiny_video():
     return write_tiny_video

@@ -31,7 +31,7 @@ FRAMES = 20
 
 
 def repeated(attempts, count):
-    """So many of the attempts, over again where there are fewer; whole is whole."""
+    """So many of the attempts, over again where there are fewer."""
     return itertools.islice(itertools.cycle(attempts), count)
 
 

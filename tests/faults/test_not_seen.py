@@ -14,7 +14,6 @@ import pytest
 from searching_tables import model_of
 
 import kinema
-from kinema import cli
 from kinema.core.errors import DataError
 from kinema.data.layouts.opening import scan_data
 from kinema.data.video import files, probe, scanning
@@ -57,17 +56,6 @@ def footage(tmp_path, make_tiny_video):
     for number, name in enumerate(("A/a0", "A/a1", "B/b0", "B/b1")):
         make_tiny_video(root / f"{name}.mp4", (2, 0), seed=number)
     return root
-
-
-@pytest.fixture
-def call(capsys):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            cli.main([str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        return left.value.code, said.out, said.err
-
-    return run
 
 
 def paths(manifest):

@@ -12,7 +12,6 @@ from PIL import Image
 from searching_tables import CLIP, model_of
 
 import kinema
-from kinema import cli
 from kinema.api import duplicates
 from kinema.core.errors import DataError
 from kinema.data import Manifest, decode, scan
@@ -33,12 +32,12 @@ BASE = Fraction(1, 90000)
 
 
 @pytest.fixture
-def call(capsys):
+def call(call):
+    """The same, with what is said to people on one line."""
+
     def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            cli.main([str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        return left.value.code, said.out, " ".join(said.err.split())
+        status, out, err = call(*arguments)
+        return status, out, " ".join(err.split())
 
     return run
 

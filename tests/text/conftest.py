@@ -6,7 +6,6 @@ import pytest
 from tiny_corpus import write_corpus
 
 import kinema
-from kinema import cli
 from kinema.recipes.table import preset
 
 pytest.importorskip("tokenizers")
@@ -52,16 +51,3 @@ def runs(corpus, text_cache, tmp_path_factory):
     folder = tmp_path_factory.mktemp("text-runs")
     options = {"cache": text_cache, "device": "cpu", "logger": "none"}
     return {name: kinema.pretrain(small_plan(name), corpus, folder / name, **options) for name in ("declutr", "simcse")}
-
-
-@pytest.fixture
-def call(capsys):
-    """Runs a command line: exit status, standard output, standard error."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            cli.main([str(argument) for argument in arguments])
-        told = capsys.readouterr()
-        return left.value.code, told.out, told.err
-
-    return run

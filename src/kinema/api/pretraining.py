@@ -61,7 +61,7 @@ def pretrain(
             run, but for what changes no result: ``workers``, ``failure_budget``, ``cache_gib``,
             ``checkpoint_seconds``, ``collapse_rank``, and ``cache``, ``device`` and ``logger``.
         where: train only on rows with these values, for instance {'person': 'jack'}. By default those of the split
-            'train', where the data has one.
+            'train'; where none are, those without a split, and never those of 'val' or 'test'.
         cache: where decoded videos are kept; see :func:`cache_folder`.
         device: 'auto', 'cpu', 'gpu', or 'cuda:1' and the like.
         logger: where curves go beside metrics.jsonl: 'tensorboard', 'wandb', 'mlflow' or 'none'; it changes no result.

@@ -7,6 +7,7 @@ a file of data.
 
 from __future__ import annotations
 
+import os
 import stat
 import zlib
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ AT_ONCE = 64 << 20
 """Bytes that are compared whenever a table is opened, the smallest files first."""
 
 _PIECE = 1 << 20
+_read: dict[Path, tuple[tuple[int, int, int], int]] = {}
+"""The checksums of files that this process has read, with inode, bytes and time: a program may search many times."""
 _HINT = (
     "Put back a copy, or delete the folder and run kinema embed again. If another program than kinema changed the "
     f"table, delete {CHECKS} in its folder."
@@ -52,9 +55,9 @@ def write_checks(folder: Path) -> None:
     known: dict[str, list[int]] = {}
     try:
         for path in _files(folder):
-            name, size = path.relative_to(folder).as_posix(), path.stat().st_size
-            kept = before.get(name, [])[:1] == [size] and path.suffix == ".lance"
-            known[name] = before[name] if kept else [size, _crc(path)]
+            name, found = path.relative_to(folder).as_posix(), path.stat()
+            kept = before.get(name, [])[:1] == [found.st_size] and path.suffix == ".lance"
+            known[name] = before[name] if kept else [found.st_size, _crc(path, found)]
     except OSError as error:
         raise StorageError(f"The table in '{folder}' could not be read again: {error.strerror}.") from error
     if known:
@@ -94,7 +97,7 @@ def _is_right(path: Path, size: int, check: int | None) -> bool:
     try:
         found = path.stat()
         right = stat.S_ISREG(found.st_mode) and found.st_size == size
-        return right and (check is None or _crc(path) == check)
+        return right and (check is None or _crc(path, found) == check)
     except OSError:
         return False
 
@@ -108,9 +111,13 @@ def _manifests(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.glob("*.lance/_versions/*.manifest")}
 
 
-def _crc(path: Path) -> int:
+def _crc(path: Path, found: os.stat_result) -> int:
+    state = found.st_ino, found.st_size, found.st_mtime_ns
+    if path in _read and _read[path][0] == state:
+        return _read[path][1]
     value = 0
     with open(path, "rb") as file:
         while piece := file.read(_PIECE):
             value = zlib.crc32(piece, value)
+    _read[path] = state, value
     return value

@@ -148,25 +148,24 @@ class ClipDataset(Dataset[Clip]):
         Raises:
             DataError: more videos than allowed could not be read, or none.
         """
-        current = request
-        while True:
+        for current in self._readable(request):
             row = current.video
-            if row not in self.failures:
-                try:
-                    windows = self.store.read(
-                        row,
-                        current.windows,
-                        motion=self._motion,
-                        keyframe=current.keyframe,
-                        motion_starts=current.motion_starts,
-                        motion_frames=current.motion_frames,
-                        sound=self._sound,
-                    )
-                    found = None if current.elsewhere is None else current.elsewhere != NO_ROOM
-                    return Clip(windows, row, self._sources[row], self._labels[row], found)
-                except VideoError as error:
-                    self._fail(row, error.message)
-            current = self._moved(request, self._next(row))
+            try:
+                windows = self.store.read(
+                    row,
+                    current.windows,
+                    motion=self._motion,
+                    keyframe=current.keyframe,
+                    motion_starts=current.motion_starts,
+                    motion_frames=current.motion_frames,
+                    sound=self._sound,
+                )
+            except VideoError as error:
+                self._fail(row, error.message)
+                continue
+            found = None if current.elsewhere is None else current.elsewhere != NO_ROOM
+            return Clip(windows, row, self._sources[row], self._labels[row], found)
+        raise AssertionError("there is always a next row, or an error of too many failures")
 
     def parts(self, request: ClipRequest, most: int) -> Iterator[Clip | None]:
         """The requested windows of one video, ``most`` at a time; for videos that are longer than a batch.
@@ -182,20 +181,23 @@ class ClipDataset(Dataset[Clip]):
         Raises:
             DataError: more videos than allowed could not be read, or none.
         """
+        for current in self._readable(request):
+            row = current.video
+            try:
+                for windows in self.store.read_parts(row, current.starts, most, motion=self._motion, sound=self._sound):
+                    yield Clip(windows, row, self._sources[row], self._labels[row])
+                return
+            except VideoError as error:
+                self._fail(row, error.message)
+                yield None
+
+    def _readable(self, request: ClipRequest) -> Iterator[ClipRequest]:
+        """The request, and the same of the next rows, without end and without rows that have failed by then."""
         current = request
         while True:
-            row = current.video
-            if row not in self.failures:
-                try:
-                    for windows in self.store.read_parts(
-                        row, current.starts, most, motion=self._motion, sound=self._sound
-                    ):
-                        yield Clip(windows, row, self._sources[row], self._labels[row])
-                    return
-                except VideoError as error:
-                    self._fail(row, error.message)
-                    yield None
-            current = self._moved(request, self._next(row))
+            if current.video not in self.failures:
+                yield current
+            current = self._moved(request, self._next(current.video))
 
     def _next(self, row: int) -> int:
         return self._rows[(self._rows.index(row) + 1) % len(self._rows)]

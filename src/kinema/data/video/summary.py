@@ -160,18 +160,16 @@ def scan_table(manifest: Manifest, worst: int = 20) -> Group:
     )
     passed = passed_over(manifest.overlooked)
     if passed:
-        summary.add_row("passed over", Text(passed))
+        summary.add_row("passed over", passed)
     unseen = _not_looked_at(manifest)
     if unseen:
         summary.add_row("not looked at", unseen)
     splits = Counter(split for video in videos if (split := read_split(video.split)))
     if splits:
-        summary.add_row("splits", Text(_counted(splits, most=8)))
+        summary.add_row("splits", _counted(splits, most=8))
     read = manifest.reading
     if read is not None and read.origin == "table":
-        summary.add_row(
-            "labels", Text(f"{read.rows} rows of {read.table}, {read.encoding}, separated by {read.separator}")
-        )
+        summary.add_row("labels", f"{read.rows} rows of {read.table}, {read.encoding}, separated by {read.separator}")
     costs = _cost_warnings(manifest)
     sentences = [*_warnings(manifest), *([read.why] if read is not None and read.why else [])]
     notes = [Text("Labels"), *(Text(f"- {sentence}") for sentence in sentences)] if sentences else []
@@ -196,7 +194,7 @@ def _notes_table(manifest: Manifest, worst: int) -> list[Table]:
         return []
     table = Table("file", "note", title="Good to know", title_justify="left")
     for video in noted[:worst]:
-        table.add_row(Text(video.path), Text(video.note))
+        table.add_row(video.path, video.note)
     if len(noted) > worst:
         table.caption = f"and {len(noted) - worst} more; --json or -o lists them all"
     return [table]
@@ -222,7 +220,7 @@ def _unlisted_table(manifest: Manifest, worst: int) -> list[Table]:
     table = Table("path", "reason", title="Not looked at", title_justify="left")
     rows = [*closed.items(), *unread.items()]
     for path, reason in rows[:worst]:
-        table.add_row(Text(path), Text(reason))
+        table.add_row(path, reason)
     more = f"and {len(rows) - worst} more; " if len(rows) > worst else ""
     table.caption = f"{more}what is there may be whole: the next scan looks again"
     return [table]
