@@ -11,11 +11,12 @@ from kinema.core.errors import StorageError, UsageError
 from kinema.core.lock import own_temporary_folder
 from kinema.data import Manifest, open_data
 from kinema.data.documents.table import Documents
+from kinema.data.sequences.table import Sequences
 
 log = logging.getLogger(__name__)
 
 Data = str | Path | Manifest
-AnyData = Data | Documents
+AnyData = Data | Documents | Sequences
 Progress = Callable[[int, int], None]
 
 
@@ -68,13 +69,14 @@ def open_named(data: AnyData) -> Manifest:
     """The manifest of what a user names as data.
 
     Raises:
-        UsageError: it is a table of documents.
+        UsageError: it is a table of documents or of sequences.
     """
-    if isinstance(data, Documents):
-        raise UsageError("Documents were given, and videos are needed.", "Name a folder of videos.")
+    if isinstance(data, Documents | Sequences):
+        what = "Documents" if isinstance(data, Documents) else "Sequences of features"
+        raise UsageError(f"{what} were given, and videos are needed.", "Name a folder of videos.")
     return data if isinstance(data, Manifest) else open_data(data)
 
 
 def named(data: AnyData) -> str:
     """The data as the user named it."""
-    return str(data.root) if isinstance(data, Manifest | Documents) else str(data)
+    return str(data.root) if isinstance(data, Manifest | Documents | Sequences) else str(data)

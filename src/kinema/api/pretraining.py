@@ -20,7 +20,6 @@ from kinema.core.devices import check_precision, chosen_device
 from kinema.core.errors import KinemaError
 from kinema.core.progress import Steps
 from kinema.core.tables import training_rows
-from kinema.data.documents.kinds import kind_of
 from kinema.evaluation import MiningMeter
 from kinema.recipes.going_on import PLAN, continued, plan_to_plain
 from kinema.recipes.json import phase_identity, recipe_to_plain
@@ -53,7 +52,7 @@ def pretrain(
     Args:
         method: a method's name ('cpr', 'moco', 'simclr', …); or a plan or recipe of your own.
         data: a folder of videos, a known data set as NAME:PATH, a manifest, or a manifest's file; for a method of text,
-            documents.
+            documents, and for one of sequences a folder of features.
         out: the run's folder; must not exist yet, unless ``resume``.
         preset: the plan that a named method starts from: 'small' for CPUs, which is the default, or 'paper' for the
             paper's setting.
@@ -135,14 +134,9 @@ def opened(config: Any, data: AnyData, where: Mapping[str, str] | None) -> Any:
     """The rows that settings of data find in what a user names, and that are trained on.
 
     Raises:
-        DataError: the place holds rows of another kind, or fewer than two.
+        DataError: the place holds rows of another kind, or too few.
     """
-    if isinstance(data, str | Path) and Path(data).exists():
-        kinds = kind_of(data)
-        kinds.check("The method", config.unit)
-        if kinds.mixed and config.unit == "documents":
-            log.warning("%s", kinds.which("the method", config.unit))
-    return training_rows(config.open(data), where, config.rows, config.scan)
+    return training_rows(config.open(data), where, config.rows, config.scan, config.least)
 
 
 def load_data(

@@ -111,10 +111,10 @@ def _dry_run(name: str, args: Any, settings: dict[str, Any]) -> int:
 
 
 def plan_fields(name: str, plan: Any) -> list[str]:
-    """The fields of a plan that are options of a method: a schedule is one of those that have several phases."""
+    """The fields of a plan that are options of a method: a schedule is one of those that go by it."""
     from kinema.recipes.table import METHODS
 
-    left_out = {"data", *ON_TOP, *(() if METHODS[name].phases is not None else ("schedule",))}
+    left_out = {"data", *ON_TOP, *(() if METHODS[name].scheduled else ("schedule",))}
     return [field for field in type(plan).__dataclass_fields__ if field not in left_out]
 
 

@@ -4,19 +4,59 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from kinema.core.contracts import Row, Table
 from kinema.core.errors import DataError
 from kinema.core.labelling import LabelReading, alike
-from kinema.core.splits import check_splits, counted, read_split, training_part, unknown_splits
+from kinema.core.splits import check_splits, counted, read_split, says, training_part, unknown_splits
 
 T = TypeVar("T", bound=Table)
+
+
+class Valued(Protocol):
+    """A row that is asked for its values by name."""
+
+    def value(self, key: str) -> str | None:
+        """The value of that name; None where it has none."""
+        ...
+
+
+R = TypeVar("R", bound=Valued)
 
 log = logging.getLogger(__name__)
 
 
-def training_rows(table: T, where: Mapping[str, str] | None, noun: str, hint: str) -> T:
+def matching(rows: Sequence[R], where: Mapping[str, str], known: Sequence[str], noun: str) -> tuple[R, ...]:
+    """The rows for which every named key has the named value.
+
+    Args:
+        rows: to choose from.
+        where: keys and values. Values are compared without the space around them; those of 'split' by what they mean,
+            and an empty one is a row without a split.
+        known: keys there are.
+        noun: what a row is, for messages: 'video'.
+
+    Raises:
+        DataError: a key is not known, or nothing matches; the message names the keys or values there are.
+    """
+    chosen = tuple(rows)
+    for key, value in where.items():
+        if key not in known:
+            raise DataError(f"No {noun} has '{key}'.", f"Select by one of: {', '.join(known)}.")
+        found = tuple(row for row in chosen if says(key, row.value(key), value))
+        if not found:
+            values = sorted({str(row.value(key)) for row in chosen if row.value(key) is not None})
+            shown = ", ".join(values[:20]) + (f" and {len(values) - 20} more" if len(values) > 20 else "")
+            raise DataError(
+                f"No {noun} has {key}={value} among the {len(chosen)} to choose from.",
+                f"The values of {key} are: {shown}." if values else f"None of them has a {key}.",
+            )
+        chosen = found
+    return chosen
+
+
+def training_rows(table: T, where: Mapping[str, str] | None, noun: str, hint: str, least: int = 2) -> T:
     """The usable rows to train on: those of ``where``, or those that :func:`training_selection` names.
 
     Args:
@@ -24,9 +64,10 @@ def training_rows(table: T, where: Mapping[str, str] | None, noun: str, hint: st
         where: keys and the values that they must have; None for the default.
         noun: what rows are, for messages: 'videos'.
         hint: what to do where there are too few.
+        least: how many are needed.
 
     Raises:
-        DataError: there are fewer than two; or ``where`` is None and the splits do not say what may be trained on.
+        DataError: there are fewer; or ``where`` is None and the splits do not say what may be trained on.
     """
     if where is None:
         where = training_selection(table.rows, table.reading, noun)
@@ -35,10 +76,9 @@ def training_rows(table: T, where: Mapping[str, str] | None, noun: str, hint: st
             log.warning("%s with a split that is not known are left out: %s.", noun.capitalize(), counted(unknown))
     warn_of(table)
     chosen: T = table.select(where).usable()
-    if len(chosen) < 2:
-        raise DataError(
-            f"{len(chosen)} of {len(table)} {noun} can be trained on; telling {noun} apart needs at least 2.", hint
-        )
+    if len(chosen) < least:
+        needed = f"telling {noun} apart needs at least 2" if least == 2 else f"at least {least} is needed"
+        raise DataError(f"{len(chosen)} of {len(table)} {noun} can be trained on; {needed}.", hint)
     return chosen
 
 

@@ -11,22 +11,23 @@ from kinema.methods.moco import MoCo, MoCoConfig
 from kinema.methods.simclr import SimCLR, SimCLRConfig
 from kinema.methods.simcse import SimCSE, SimCSEConfig
 from kinema.methods.supervised import Supervised, SupervisedConfig
+from kinema.methods.tot import TOT, ASOTSettings, TOTConfig, TOTSettings
 from kinema.methods.xdc import XDC, XDCConfig
 
 __all__ = [
+    "ASOTSettings",
     "BE",
-    "CMD",
-    "CPR",
-    "DSM",
-    "XDC",
     "BEConfig",
     "BERegulariser",
     "BERegulariserConfig",
     "BETriplet",
+    "CMD",
     "CMDConfig",
+    "CPR",
     "CPRBank",
     "CPRBankConfig",
     "CPRConfig",
+    "DSM",
     "DSMConfig",
     "DSMTriplets",
     "DeCLUTR",
@@ -43,5 +44,9 @@ __all__ = [
     "SimCSEConfig",
     "Supervised",
     "SupervisedConfig",
+    "TOT",
+    "TOTConfig",
+    "TOTSettings",
+    "XDC",
     "XDCConfig",
 ]

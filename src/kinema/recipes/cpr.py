@@ -150,6 +150,7 @@ CPR = MethodEntry(
     beside=False,
     takes_base=True,
     phases=phases,
+    scheduled=True,
     adapt=guided_by_what_is_there,
     reported=reported,
     aliases={"coclr": EncoderEntry("CPR, 1 stage (CoCLR)", "CoCLR", method="cpr", priority=1, settings=("guide",))},
@@ -168,5 +169,6 @@ CPR_BANK = MethodEntry(
     base=False,
     beside=False,
     phases=bank_phases,
+    scheduled=True,
     settings=("stages", "guide"),
 )

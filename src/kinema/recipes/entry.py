@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 VIDEO = ("rgb", "residual", "motion")
 """The views of a clip that are seen."""
 
+_UNITS = {("text",): ("text", "documents"), ("sequence",): ("sequence", "sequences")}
+"""Modality and unit of methods that do not learn from clips, by the views that they learn from."""
+
 
 @dataclass(frozen=True)
 class MethodEntry:
@@ -33,7 +36,9 @@ class MethodEntry:
         beside: whether its loss can be added to another's.
         takes_base: whether it can be trained on top of another.
         phases: works out the phases of a plan; None for one phase.
+        scheduled: whether ``phases`` goes by the plan's schedule.
         adapt: changes a preset's plan to fit the data, and says so: (plan, table) → (plan, sentence or '').
+        fit: fills in what only the data know, in a plan of one's own too: (plan, table) → plan.
         reported: what tables call the encoder of a run with these settings; None for the method's name.
         next_step: what to type after a pretraining, with {run} and {data}.
         role: 'method', or 'baseline' and 'reference' for what methods are compared with.
@@ -56,7 +61,9 @@ class MethodEntry:
     beside: bool = True
     takes_base: bool = False
     phases: Callable[[Plan], tuple[Phase, ...]] | None = None
+    scheduled: bool = False
     adapt: Callable[[Plan, Any], tuple[Plan, str]] | None = None
+    fit: Callable[[Plan, Any], Plan] | None = None
     reported: Callable[[Any], str] | None = None
     role: Role = "method"
     aliases: Mapping[str, EncoderEntry] = field(default_factory=dict)
@@ -68,7 +75,7 @@ class MethodEntry:
     @property
     def encoder(self) -> EncoderEntry:
         """What a report knows of the encoders that it trains."""
-        modality, unit = ("text", "documents") if self.modalities == ("text",) else ("video", "videos")
+        modality, unit = _UNITS.get(self.modalities, ("video", "videos"))
         return EncoderEntry(
             self.title,
             self.short,

@@ -7,14 +7,16 @@ from typing import get_args
 from kinema.core.errors import UsageError
 from kinema.data.clips.config import ClipsConfig
 from kinema.data.documents.config import DocumentsConfig
+from kinema.data.sequences.config import SequencesConfig
 from kinema.networks import EncoderConfig
 from kinema.networks.build import EncoderName
+from kinema.networks.sequence import MLPConfig
 from kinema.networks.text.config import TextConfig, TextName
 
-DATA: dict[str, type] = {"clips": ClipsConfig, "documents": DocumentsConfig}
+DATA: dict[str, type] = {"clips": ClipsConfig, "documents": DocumentsConfig, "sequences": SequencesConfig}
 """Settings of data by the name of their kind."""
 
-NETWORKS: dict[str, type] = dict.fromkeys(get_args(TextName), TextConfig)
+NETWORKS: dict[str, type] = {**dict.fromkeys(get_args(TextName), TextConfig), "mlp": MLPConfig}
 """Settings of networks by the name of the network; every other name is one of a video network."""
 
 

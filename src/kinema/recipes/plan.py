@@ -112,7 +112,9 @@ class Plan:
         shared["encoder"] = self.encoder.with_sizes_of(self.weights)
         shared["data"] = self.data.with_weights(self.weights)
         phases = entry.phases(self) if entry.phases is not None else self.one_phase()
-        return Recipe(name=method_name(first), view=self.view, phases=phases, **shared)
+        learnt = [view for phase in phases for view in phase.method.trains]
+        view = self.view if self.view in learnt else learnt[0]  # of a run with a model an activity, the first one's
+        return Recipe(name=method_name(first), view=view, phases=phases, **shared)
 
     def one_phase(self) -> tuple[Phase, ...]:
         """The phases of most methods: one, named after the method and its view."""

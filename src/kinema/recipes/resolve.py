@@ -76,7 +76,8 @@ def planned(
         plan, note = adapt(plan, data(plan.data))
         if note and console is not None:
             show(console, note)
-    return plan
+    fit = entry_of(leading(plan.method)).fit
+    return plan if fit is None else fit(plan, data(plan.data))
 
 
 def context_of(recipe: Recipe, table: Table) -> TrainingContext:

@@ -17,6 +17,7 @@ from kinema.recipes.entry import MethodEntry
 from kinema.recipes.plan import Plan
 from kinema.recipes.scenes import BE, BE_REGULARISER, DSM
 from kinema.recipes.sentences import DECLUTR, SIMCSE
+from kinema.recipes.tot import TOT
 from kinema.recipes.xdc import XDC
 
 METHODS: Mapping[str, MethodEntry] = MappingProxyType(
@@ -33,6 +34,7 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
         "xdc": XDC,
         "declutr": DECLUTR,
         "simcse": SIMCSE,
+        "tot": TOT,
         "supervised": SUPERVISED,
     }
 )

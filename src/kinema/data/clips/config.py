@@ -16,6 +16,7 @@ from kinema.data.clips.module import LoadedClips, transform_of
 from kinema.data.clips.reader import Model
 from kinema.data.clips.store import ClipStore
 from kinema.data.clips.transforms import TransformConfig
+from kinema.data.documents.kinds import kind_of
 from kinema.data.layouts import open_data
 from kinema.data.video.hearing import silent_message, with_sound
 from kinema.data.video.manifest import Manifest
@@ -53,6 +54,7 @@ class ClipsConfig:
 
     unit: ClassVar[str] = "clips"
     rows: ClassVar[str] = "videos"
+    least: ClassVar[int] = 2
     scan: ClassVar[str] = "`kinema scan VIDEOS` names every file that cannot be read."
     takes: ClassVar[str] = "a folder of videos, a manifest, or NAME:PATH"
     loading: ClassVar[str] = "decoding"
@@ -82,6 +84,8 @@ class ClipsConfig:
                 f"Videos are read from a folder, NAME:PATH or a manifest; a {type(data).__name__} was given.",
                 "A method of text reads documents, for instance declutr; `kinema methods` names all.",
             )
+        if not isinstance(data, Manifest) and Path(data).exists():
+            kind_of(data).check("The method", self.unit)
         return data if isinstance(data, Manifest) else open_data(data)
 
     def check(self, needs: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from kinema.data.documents.reader import TextReader
     from kinema.data.documents.tokenizer import Tokenizer
 
+log = logging.getLogger(__name__)
+
 Progress = Callable[[int, int], None]
 TOKENIZER = "tokenizer.json"
 
@@ -45,6 +48,7 @@ class DocumentsConfig:
 
     unit: ClassVar[str] = "documents"
     rows: ClassVar[str] = "documents"
+    least: ClassVar[int] = 2
     scan: ClassVar[str] = (
         "`kinema scan DIR` names every document that cannot be used, and why; one long text can be cut into several."
     )
@@ -87,11 +91,9 @@ class DocumentsConfig:
             )
         if Path(data).exists():
             kinds = kind_of(data)
-            if kinds.videos and not kinds.texts:
-                raise DataError(
-                    f"'{data}' holds {kinds} and no documents.",
-                    "A method of video reads them, for instance cpr; `kinema methods` names all.",
-                )
+            kinds.check("The method", self.unit)
+            if kinds.mixed:
+                log.warning("%s", kinds.which("the method", self.unit))
         return read_documents(data, encoding=self.encoding, min_words=self.min_words, progress=progress)
 
     def usable(self, table: Documents, needs: SpanNeeds | Sequence[SpanNeeds]) -> tuple[Documents, dict[str, str]]:

@@ -21,7 +21,7 @@ from kinema.core.errors import DataError
 from kinema.core.files import write_atomic, write_json
 from kinema.core.labelling import LabelReading
 from kinema.core.reading import load_json, reason_of, shaped
-from kinema.core.splits import says
+from kinema.core.tables import matching
 from kinema.data.documents.files import Record, read_text, records
 from kinema.data.moving import found_root, way_to
 
@@ -127,20 +127,7 @@ class Documents:
             DataError: a key is not known, or nothing matches; the message names the keys or values there are.
         """
         known = [*_COLUMNS, *sorted({key for row in self.rows for key in row.attributes} - set(_COLUMNS))]
-        chosen = self.rows
-        for key, value in where.items():
-            if key not in known:
-                raise DataError(f"No document has '{key}'.", f"Select by one of: {', '.join(known)}.")
-            matching = tuple(row for row in chosen if says(key, row.value(key), value))
-            if not matching:
-                values = sorted({str(row.value(key)) for row in chosen if row.value(key) is not None})
-                shown = ", ".join(values[:20]) + (f" and {len(values) - 20} more" if len(values) > 20 else "")
-                raise DataError(
-                    f"No document has {key}={value} among the {len(chosen)} to choose from.",
-                    f"The values of {key} are: {shown}." if values else f"None of them has a {key}.",
-                )
-            chosen = matching
-        return replace(self, rows=chosen)
+        return replace(self, rows=matching(self.rows, where, known, "document"))
 
     def usable(self) -> Documents:
         """The documents whose health is 'ok'."""

@@ -20,7 +20,7 @@ from kinema.core.errors import DataError
 from kinema.core.files import write_atomic, write_json
 from kinema.core.labelling import LabelReading
 from kinema.core.reading import load_json, parse_json, reason_of, shaped, unwritable
-from kinema.core.splits import says
+from kinema.core.tables import matching
 from kinema.data.moving import found_root, way_to
 from kinema.data.video.files import exists
 
@@ -234,20 +234,7 @@ class Manifest:
             DataError: a key is not known, or nothing matches; the message names the keys or values there are.
         """
         known = [*_COLUMNS, *sorted({key for video in self.videos for key in video.attributes})]
-        chosen = self.videos
-        for key, value in where.items():
-            if key not in known:
-                raise DataError(f"No video has '{key}'.", f"Select by one of: {', '.join(known)}.")
-            matching = tuple(video for video in chosen if says(key, video.value(key), value))
-            if not matching:
-                values = sorted({str(video.value(key)) for video in chosen if video.value(key) is not None})
-                shown = ", ".join(values[:20]) + (f" and {len(values) - 20} more" if len(values) > 20 else "")
-                raise DataError(
-                    f"No video has {key}={value} among the {len(chosen)} to choose from.",
-                    f"The values of {key} are: {shown}." if values else f"None of them has a {key}.",
-                )
-            chosen = matching
-        return replace(self, videos=chosen)
+        return replace(self, videos=matching(self.videos, where, known, "video"))
 
     def usable(self) -> Manifest:
         """The videos that can be decoded, at least in part."""
