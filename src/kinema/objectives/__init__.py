@@ -1,4 +1,4 @@
-"""Objectives: losses as pure functions of tensors."""
+"""Objectives: losses and their targets as pure functions of tensors."""
 
 from kinema.objectives.cluster_ce import balanced_weights, cluster_cross_entropy
 from kinema.objectives.in_batch import in_batch_nce
@@ -8,6 +8,13 @@ from kinema.objectives.masked_lm import masked_lm
 from kinema.objectives.max_margin import max_margin
 from kinema.objectives.multi_positive_nce import multi_positive_nce
 from kinema.objectives.nt_xent import nt_xent
+from kinema.objectives.optimal_transport import (
+    order_prior,
+    segment_cost,
+    segment_transport,
+    sinkhorn,
+    temporal_transport,
+)
 from kinema.objectives.own_negatives import own_negatives
 from kinema.objectives.triplet import check_margin, own_triplets, triplet
 
@@ -23,7 +30,12 @@ __all__ = [
     "max_margin",
     "multi_positive_nce",
     "nt_xent",
+    "order_prior",
     "own_negatives",
     "own_triplets",
+    "segment_cost",
+    "segment_transport",
+    "sinkhorn",
+    "temporal_transport",
     "triplet",
 ]

@@ -8,6 +8,7 @@ from kinema.core.ops.ema import update_ema
 from kinema.core.ops.information import entropy, normalised_mutual_information
 from kinema.core.ops.kmeans import k_means
 from kinema.core.ops.rank import effective_rank
+from kinema.core.ops.viterbi import ordered_path
 
 __all__ = [
     "all_gather_rows",
@@ -18,6 +19,7 @@ __all__ = [
     "entropy",
     "k_means",
     "normalised_mutual_information",
+    "ordered_path",
     "rank_slice",
     "update_ema",
     "world_size",
