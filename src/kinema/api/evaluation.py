@@ -43,6 +43,7 @@ def evaluate(
     gallery: Mapping[str, str] | None = None,
     shares: Sequence[float] | None = None,
     draws: int | None = None,
+    background: Sequence[str] | None = None,
     fit: FitConfig | None = None,
     out: str | Path | None = None,
     cache: str | Path | None = None,
@@ -55,7 +56,7 @@ def evaluate(
         protocol: a name of :data:`kinema.protocols.table.PROTOCOLS`.
         model: a run's folder, or a model.
         data: labelled videos: a folder, a known data set as NAME:PATH, a manifest, or a manifest's file. For a protocol
-            of text, its sentences: a file or a folder.
+            of text, its sentences: a file or a folder; of sequences, a folder of features with labels of frames.
         preset: the protocol's named settings; figures of two are not comparable.
         view: which view's encoder of a run; by default the one it is for.
         views: the two views of the run, for a protocol that compares two.
@@ -65,6 +66,8 @@ def evaluate(
         gallery: which videos are ranked or trained on; by default the split 'train', or all.
         shares: of the labels, for protocols that take some of them; by default the presets'.
         draws: of few labels; 5 by default.
+        background: labels of frames that are left out, for the protocol of segmentation; by default those that a known
+            data set calls background.
         fit: how a classifier is trained on clips, for protocols that train one.
         out: where such classifiers are trained, and resumed; by default in the run's folder.
         cache: where decoded videos are stored.
@@ -78,7 +81,9 @@ def evaluate(
         UsageError: there is no such protocol or preset, or it has no such option.
         DataError: labels are missing, or a video cannot be read.
     """
-    presets = check(protocol, preset, {"views": views, "shares": shares, "draws": draws, "fit": fit})
+    presets = check(
+        protocol, preset, {"views": views, "shares": shares, "draws": draws, "background": background, "fit": fit}
+    )
     chosen_device(device)
     known = find(protocol)
     models = _models(known, model, view, views, untrained)
@@ -96,6 +101,7 @@ def evaluate(
             gallery,
             tuple(shares or ()),
             draws,
+            background=tuple(background or ()),
             fit=fit,
             out=None if out is None else Path(out),
             device=device,
@@ -136,7 +142,9 @@ def _models(
     views: Sequence[str] | None,
     untrained: bool,
 ) -> tuple[Model, ...]:
-    """The encoders that a protocol measures: of one view, of that and another one, or of the two that are named."""
+    """The encoders that a protocol measures: of one view, that and another one, the two that are named, or of all."""
+    if protocol.models == "every view":
+        return _every(model, view, untrained)
     if protocol.models != "two views":
         first = model if isinstance(model, Model) else load(model, view=view, untrained=untrained)
         return (first,) if protocol.models == "one" else (first, *_others(first, untrained))
@@ -146,6 +154,14 @@ def _models(
             f"{protocol.name} compares two views of one run.", "Name the run's folder, and views=('rgb', …)."
         )
     return tuple(load(run, view=each, untrained=untrained) for each in two_views(protocol.name, views))
+
+
+def _every(model: str | Path | Any, view: str | None, untrained: bool) -> tuple[Any, ...]:
+    """The encoders of all views that a run trained, or of the one that is named."""
+    if not isinstance(model, str | Path):
+        return (model,)
+    recipe = recipe_from_plain(RunFolder.open(Path(model)).read("recipe.json"))
+    return tuple(load(model, view=each, untrained=untrained) for each in ((view,) if view else recipe.trains))
 
 
 def _others(model: Model, untrained: bool) -> tuple[Model, ...]:

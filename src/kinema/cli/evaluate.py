@@ -15,7 +15,9 @@ def run(given: list[str]) -> int:
     parser = make_parser("evaluate")
     parser.add_argument("protocol", type=str, help=", ".join(PROTOCOLS))
     parser.add_argument("run", type=str, help="the run's folder")
-    parser.add_argument("data", type=str, help="labelled videos (a folder, a manifest, or NAME:PATH) or sentences")
+    parser.add_argument(
+        "data", type=str, help="labelled videos (a folder, a manifest, or NAME:PATH), sentences, or features"
+    )
     parser.add_argument("--preset", type=str | None, default=None, help="the protocol's named settings, listed above")
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
     parser.add_argument("--views", type=str, nargs="+", default=None, help="the two views to compare: rgb motion")
@@ -24,6 +26,7 @@ def run(given: list[str]) -> int:
     parser.add_argument("--gallery", type=str, nargs="+", default=None, help="KEY=VALUE of gallery or training videos")
     parser.add_argument("--shares", type=float, nargs="+", default=None, help="of the labels: 0.01 0.1")
     parser.add_argument("--draws", type=int | None, default=None, help="of few labels; 5 by default")
+    parser.add_argument("--background", type=str, nargs="+", default=None, help="labels of frames that are left out")
     parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are stored")
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
     parser.add_argument("--out", type=str | None, default=None, help="where classifiers are trained; RUN/classifiers")
@@ -52,6 +55,7 @@ def run(given: list[str]) -> int:
         gallery=pairs(arguments.gallery, "--gallery"),
         shares=arguments.shares,
         draws=arguments.draws,
+        background=arguments.background,
         fit=arguments.fit if default_fit is not None and arguments.fit != default_fit else None,
         out=arguments.out,
         cache=arguments.cache,

@@ -214,10 +214,10 @@ class DataConfig(Protocol):
     """Settings of data: frozen, a field of a recipe, tagged in JSON by the name of their kind.
 
     ``unit`` is what a batch counts ('clips', 'documents') and ``rows`` what the table's rows are ('videos',
-    'documents'), of which ``least`` are needed. ``takes`` says what a user may name as data, ``scan`` how to find what cannot be read, and ``loading``
-    is the title of the progress bar while rows are made ready. ``left_out_file`` is the file of a run that lists what
-    was left out, ``identity`` names the fields that a checkpoint must agree with, and ``changeable`` those that change
-    no result, so that a run may go on with others.
+    'documents'), of which ``least`` are needed. ``takes`` says what a user may name as data, ``scan`` how to find what
+    cannot be read, and ``loading`` is the title of the progress bar while rows are made ready. ``left_out_file`` is the
+    file of a run that lists what was left out, ``identity`` names the fields that a checkpoint must agree with, and
+    ``changeable`` those that change no result, so that a run may go on with others.
     """
 
     unit: ClassVar[str]

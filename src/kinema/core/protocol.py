@@ -15,9 +15,10 @@ from kinema.core.results import Result
 
 Request = TypeVar("Request")
 
-Models = Literal["one", "one and another view", "two views"]
+Models = Literal["one", "one and another view", "two views", "every view"]
 """Which encoders of a run are measured: the one of a view; that one and, where the run trained another view, its
-encoder too; or those of the two views that the user names."""
+encoder too; those of the two views that the user names; or those of all views that the run trained, unless one is
+named."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Protocol(Generic[Request]):
         finding: what the main figure says, with {} for the figure: '{} of the queries find …'. It follows the encoder's
             name; the headline uses it.
         each: whether all presets are measured, a result each, where none is named.
-        takes: options that only some protocols have: 'views', 'shares', 'draws', 'fit'.
+        takes: options that only some protocols have: 'views', 'shares', 'draws', 'fit', 'background'.
         needs: what the data must have: 'labels', 'two views', 'sentences', ….
         models: which encoders of a run are measured.
         modality: of the encoders that it can measure: 'video', 'text', ….

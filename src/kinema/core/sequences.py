@@ -78,7 +78,8 @@ class SequenceBatch:
     def __post_init__(self) -> None:
         if self.features.dim() != 3 or not self.features.is_floating_point():
             raise ShapeError(
-                f"SequenceBatch.features is {self.features.dtype} {tuple(self.features.shape)}; expected float [B, n, F]."
+                f"SequenceBatch.features is {self.features.dtype} {tuple(self.features.shape)}; expected float "
+                "[B, n, F]."
             )
         rows = self.features.shape[:2]
         if self.mask.shape != rows or self.mask.dtype != torch.bool or self.place.shape != rows:

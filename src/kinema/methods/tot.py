@@ -218,9 +218,7 @@ class SegmentTower(nn.Module):
         super().__init__()
         if config.clusters < 1:
             what = f" of '{config.activity}'" if config.activity else ""
-            raise ConfigError(
-                f"It is not known how many steps the activity{what} has.", "Say so: --method.clusters 7."
-            )
+            raise ConfigError(f"It is not known how many steps the activity{what} has.", "Say so: --method.clusters 7.")
         self.config = config
         self.encoder = FrameMLP(own_network(encoder, config.form))
         if config.form == "tot":
@@ -391,8 +389,8 @@ class TOT(Method[SequenceBatch]):
         if largest > config.collapse:
             what = f" of '{config.activity}'" if config.activity else ""
             raise TrainingError(
-                f"The steps{what} have collapsed: at step {int(self.steps)}, cluster {int(self.shares.argmax()) + 1} of "
-                f"{config.clusters} has {largest:.0%} of all frames.",
+                f"The steps{what} have collapsed: at step {int(self.steps)}, cluster {int(self.shares.argmax()) + 1} "
+                f"of {config.clusters} has {largest:.0%} of all frames.",
                 "Take fewer clusters, a lower optimiser.lr, normalize=video, or the other form; method.collapse=1 goes "
                 "on all the same.",
             )
@@ -423,4 +421,3 @@ class TOT(Method[SequenceBatch]):
     def embed(self, x: Tensor) -> Tensor:
         """Features of frames, float [..., F] to [..., d]."""
         return self.tower.encode(x)
-

@@ -85,9 +85,7 @@ class MLPConfig:
     def resolved(self, hidden: int, dim: int, activation: Literal["sigmoid", "relu"]) -> MLPConfig:
         """The settings with a method's own sizes where none were set; hidden is the given one, or twice ``dim``."""
         dim = self.dim or dim
-        return replace(
-            self, hidden=self.hidden or hidden or 2 * dim, dim=dim, activation=self.activation or activation
-        )
+        return replace(self, hidden=self.hidden or hidden or 2 * dim, dim=dim, activation=self.activation or activation)
 
 
 class FrameMLP(nn.Module):

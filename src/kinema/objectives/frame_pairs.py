@@ -36,7 +36,10 @@ def frame_pairs(z: Tensor, groups: int, temperature: float, generator: torch.Gen
     if not temperature > 0.0:
         raise ConfigError(f"The temperature is {temperature}; it must be above 0.")
     if z.dim() != 3 or groups < 1 or z.shape[1] % groups or z.shape[1] // groups < 2:
-        raise ShapeError(f"frame_pairs was given {tuple(z.shape)} and {groups} groups; expected [B, n, d], n = 2·groups·m.")
+        raise ShapeError(
+            f"frame_pairs was given {tuple(z.shape)} and {groups} groups; expected [B, n, d] and equal groups of two "
+            "frames or more."
+        )
     each, here = z.shape[1] // groups, z.shape[0] * groups
     frames = z.reshape(here, each, z.shape[2]) / temperature
     own = rank_slice(here)

@@ -36,6 +36,7 @@ class Request:
         gallery: selects the videos that are ranked or trained on; None for the protocol's default.
         shares: of the labels, where the protocol takes few of them; by default those that the presets name.
         draws: of few labels; None for the usual number.
+        background: labels of frames that are left out, where the protocol measures frames; empty for the data's own.
         fit: how a classifier is trained on clips; None for the usual settings.
         out: where the training of classifiers goes; by default into the model's run.
         device: where to compute; a GPU where there is one, by default.
@@ -52,6 +53,7 @@ class Request:
     gallery: Where | None = None
     shares: tuple[float, ...] = ()
     draws: int | None = None
+    background: tuple[str, ...] = ()
     fit: FitConfig | None = None
     out: Path | None = None
     device: str | None = None

@@ -16,6 +16,7 @@ from kinema.protocols.knn import KNN
 from kinema.protocols.linear import LINEAR
 from kinema.protocols.mining import MINING
 from kinema.protocols.retrieval import RETRIEVAL
+from kinema.protocols.segmentation import SEGMENTATION
 from kinema.protocols.sts import STS
 from kinema.protocols.transfer import TRANSFER
 
@@ -30,6 +31,7 @@ ROWS: tuple[Protocol[Any], ...] = (
     DIAGNOSTICS,
     STS,
     TRANSFER,
+    SEGMENTATION,
 )
 """A row a protocol, in the order in which they are listed and reported."""
 

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 VIDEO = ("rgb", "residual", "motion")
 """The views of a clip that are seen."""
 
-_UNITS = {("text",): ("text", "documents"), ("sequence",): ("sequence", "sequences")}
+_UNITS: Mapping[tuple[str, ...], tuple[str, str]] = {
+    ("text",): ("text", "documents"),
+    ("sequence",): ("sequence", "sequences"),
+}
 """Modality and unit of methods that do not learn from clips, by the views that they learn from."""
 
 

@@ -67,9 +67,9 @@ def salads_eval() -> Plan:
 
 
 def yti() -> Plan:
-    """YouTube Instructions: 3,000 features as they are, d = 200 in TOT; 45 % of the frames are background. Not run here.
+    """YouTube Instructions: 3,000 features as they are, d = 200 in TOT; 45 % of the frames are background.
 
-    The authors of ASOT have layers of 32 and 32: ``--encoder.hidden 32 --encoder.dim 32``.
+    Not run here. The authors of ASOT have layers of 32 and 32: ``--encoder.hidden 32 --encoder.dim 32``.
     """
     config = TOTConfig(
         activities=YTI, tot=TOTSettings(background=0.45), asot=ASOTSettings(rho=0.15, balance=0.12, radius=0.04)

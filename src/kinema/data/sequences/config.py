@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -232,8 +232,8 @@ def _moments(
         if bad.any():
             frame, feature = np.argwhere(bad)[0]
             raise DataError(
-                f"'{where}' holds features that are no finite numbers: frame {first + frame} has {some[frame, feature]} "
-                f"at feature {feature}.",
+                f"'{where}' holds features that are no finite numbers: frame {first + frame} has "
+                f"{some[frame, feature]} at feature {feature}.",
                 "Make the features again, or take the video out.",
             )
         if not normalize:
@@ -313,5 +313,3 @@ class LoadedSequences:
 
     def save(self, folder: Path) -> None:
         """Nothing: a run needs no file beside its weights to read new sequences."""
-
-

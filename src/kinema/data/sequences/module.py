@@ -58,8 +58,8 @@ class SequenceModule:
         assert len(self._rows), "usable() leaves a video of every activity"
         if len(self._rows) == 1:
             log.warning(
-                "There is one video%s, '%s': steps are learnt from it alone, and what is true of this video only cannot "
-                "be told from what is true of the step.",
+                "There is one video%s, '%s': steps are learnt from it alone, and what is true of this "
+                "video only cannot be told from what is true of the step.",
                 f" of '{needs.activity}'" if needs.activity else "",
                 rows[self._rows[0]].name,
             )
@@ -76,7 +76,8 @@ class SequenceModule:
         order = torch.randperm(shown, generator=generator_at(self._seed, "sequences", epoch)).numpy()
         for batch in range(first, self.batches):
             slots = np.arange(batch * whole, (batch + 1) * whole)[part]
-            yield self._raw(epoch, [(int(slot), int(self._rows[order[slot % shown] % len(self._rows)])) for slot in slots])
+            rows = self._rows[order[slots % shown] % len(self._rows)]
+            yield self._raw(epoch, zip(slots.tolist(), rows.tolist(), strict=True))
 
     @property
     def workers(self) -> int:

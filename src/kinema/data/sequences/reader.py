@@ -168,7 +168,8 @@ class SequenceReader:
     def _normalised(self, features: NDArray[np.floating], where: str) -> Frames:
         if features.ndim != 2 or not len(features) or features.shape[1] != self.features:
             raise DataError(
-                f"The features of '{where}' are {features.shape}; the model of '{self.view}' takes [T, {self.features}].",
+                f"The features of '{where}' are {features.shape}; the model of '{self.view}' takes "
+                f"[T, {self.features}].",
                 "Make them by the network that the model was trained on.",
             )
         return normalised(features, self.config.normalize, where)

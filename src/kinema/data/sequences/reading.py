@@ -29,9 +29,7 @@ _UNSAFE = re.compile(r"[^\w.+-]+")
 Progress = Callable[[int, int], None]
 
 
-def read_sequences(
-    data: str | Path, *, activity: ActivityFrom = "auto", progress: Progress | None = None
-) -> Sequences:
+def read_sequences(data: str | Path, *, activity: ActivityFrom = "auto", progress: Progress | None = None) -> Sequences:
     """Reads the features of all videos of a folder.
 
     Args:
@@ -99,9 +97,7 @@ def _said(root: Path, paths: Sequence[str]) -> tuple[Mapping[str, Labelled], Lab
     return found, reading if reading.origin == "table" else replace(reading, origin="none")
 
 
-def _activities(
-    paths: Sequence[str], said: Mapping[str, Labelled], rule: ActivityFrom
-) -> tuple[dict[str, str], str]:
+def _activities(paths: Sequence[str], said: Mapping[str, Labelled], rule: ActivityFrom) -> tuple[dict[str, str], str]:
     """The activity of each file, and what told it."""
     column = {path: each.attributes.get("activity") or (each.label or "") for path, each in said.items()}
     if rule == "auto":
@@ -181,9 +177,7 @@ def _with_truths(
             if not stem.endswith(layout.skip or ("\0",)):
                 by_path[stem] = path
                 by_name[PurePosixPath(stem).name] = path
-    return [
-        replace(row, truth=by_path.get(row.name) or by_name.get(PurePosixPath(row.name).name, "")) for row in rows
-    ]
+    return [replace(row, truth=by_path.get(row.name) or by_name.get(PurePosixPath(row.name).name, "")) for row in rows]
 
 
 def _with_splits(root: Path, below: Sequence[str], rows: Sequence[FeatureSequence]) -> list[FeatureSequence]:
@@ -200,9 +194,7 @@ def _with_splits(root: Path, below: Sequence[str], rows: Sequence[FeatureSequenc
             if line.strip():
                 name = PurePosixPath(stem_of(line.strip())).name
                 parts.setdefault(name, {})[match[2]] = match[1]
-    return [
-        replace(row, attributes={**row.attributes, **parts.get(PurePosixPath(row.name).name, {})}) for row in rows
-    ]
+    return [replace(row, attributes={**row.attributes, **parts.get(PurePosixPath(row.name).name, {})}) for row in rows]
 
 
 def _check_names(rows: Sequence[FeatureSequence]) -> None:

@@ -62,9 +62,7 @@ def read_truth(table: Sequences) -> FrameLabels:
         names = tuple(sorted({label for lines in written for label in lines}))
         ids = {name: number for number, name in enumerate(names)}
     labels = [np.array([ids[label] for label in lines], np.int64) for lines in written]
-    scaled = {
-        row.name: len(each) for row, each in zip(table.rows, labels, strict=True) if len(each) != row.frames
-    }
+    scaled = {row.name: len(each) for row, each in zip(table.rows, labels, strict=True) if len(each) != row.frames}
     fitted = tuple(_stretched(each, row) for row, each in zip(table.rows, labels, strict=True))
     return FrameLabels(names, fitted, scaled)
 
@@ -83,7 +81,9 @@ def _lines(path: Path) -> list[str]:
         raise DataError(f"'{path}' labels no frame: it is empty.", "Write a label a line, a line a frame.")
     empty = next((number for number, line in enumerate(lines, 1) if not line), None)
     if empty is not None:
-        raise DataError(f"'{path}', line {empty}: it is empty.", "Write a label a line; frames of no step have one too.")
+        raise DataError(
+            f"'{path}', line {empty}: it is empty.", "Write a label a line; frames of no step have one too."
+        )
     return lines
 
 
@@ -95,7 +95,9 @@ def _read_mapping(path: Path) -> dict[str, int]:
         if not parts:
             continue
         if len(parts) != 2 or not parts[0].lstrip("-").isdecimal():
-            raise DataError(f"'{path}', line {number}: '{line.strip()}' is no number and label.", "Write lines '0 label'.")
+            raise DataError(
+                f"'{path}', line {number}: '{line.strip()}' is no number and label.", "Write lines '0 label'."
+            )
         name = tidy(parts[1])
         if found.setdefault(name, int(parts[0])) != int(parts[0]):
             raise DataError(f"'{path}', line {number}: '{name}' has two numbers, {found[name]} and {parts[0]}.")
