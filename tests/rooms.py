@@ -15,12 +15,13 @@ ALLOWED = {
     "protocols": {"core", *PEERS, "methods", "recipes", "training", "evaluation"},
     "exporting": {"core", "data", "networks", "training"},
     "searching": {"core", "data"},
+    "segmenting": {"core", "data"},
     "evolving": {"core", "data", "evaluation"},
 }
 ALLOWED["api"] = set(ALLOWED)
 ALLOWED |= {
     "estimating": {"core", "mining", "recipes", "training", "api"},
-    "serving": {"core", "data", "searching", "api"},
+    "serving": {"core", "data", "searching", "segmenting", "api"},
     "__init__": {"core", "data", "api", "estimating"},
 }
 ALLOWED["cli"] = set(ALLOWED) - {"__init__"}
