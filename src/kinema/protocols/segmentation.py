@@ -99,8 +99,8 @@ def _measured(request: Request, model: SequenceReader, rows: Sequences) -> _Meas
     if truth.scaled:
         shown = ", ".join(f"'{name}' ({lines})" for name, lines in list(truth.scaled.items())[:3])
         log.warning(
-            "%d of %d files of labels have another number of lines than there are frames, for instance %s: their labels "
-            "were scaled to the frames' times.",
+            "%d of %d files of labels have another number of lines than there are frames, for instance %s: their "
+            "labels were scaled to the frames' times.",
             len(truth.scaled),
             len(rows),
             shown,
@@ -247,7 +247,7 @@ SEGMENTATION: Protocol[Request] = Protocol(
     name="segmentation",
     title="Activity segmentation",
     question="do the steps that were found agree with those that people marked?",
-    explains="Each cluster is matched with one class at most (Hungarian), so that most frames agree: one match over all "
+    explains="Each cluster is matched with one class at most (Hungarian), so that most frames agree: one over all "
     "videos of an activity, or in the presets '-video' one a video, which is easier and never comparable. MOF is the "
     "share of frames that agree; F1 is drawn from 15 frames a segment, in two ways that differ (CTE and TOT; ASOT); "
     "edit and F1@k compare segments. Beside them stand K equal parts of each video (uniform) and k-means on the "

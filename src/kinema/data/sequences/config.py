@@ -38,7 +38,8 @@ class SequencesConfig:
         normalize: 'video' gives each feature mean 0 and variance 1 over the frames of each video, frames of nothing but
             zeros aside, which stay zero; 'none' leaves them as they are.
         activity: what tells the activity of a video, see :data:`kinema.data.sequences.layouts.ActivityFrom`.
-        repeats: how often an epoch shows each video, every time with other frames.
+        repeats: how often an epoch shows each video, every time with other frames; 0 for as many that an epoch has some 50
+            batches of its smallest activity.
     """
 
     unit: ClassVar[str] = "sequences"
@@ -58,8 +59,8 @@ class SequencesConfig:
     def __post_init__(self) -> None:
         if self.normalize not in ("video", "none"):
             raise ConfigError(f"normalize is '{self.normalize}'.", "Choose 'video' or 'none'.")
-        if self.repeats < 1:
-            raise ConfigError(f"repeats is {self.repeats}; it must be at least 1.")
+        if self.repeats < 0:
+            raise ConfigError(f"repeats is {self.repeats}; it must not be negative.")
 
     def open(self, data: str | Path | Sequences) -> Sequences:
         """The sequences of a folder, or of a known data set as NAME:PATH; a table is taken as it is.
@@ -309,7 +310,7 @@ class LoadedSequences:
         """
         from kinema.data.sequences.module import SequenceModule
 
-        return SequenceModule(self, needs, batch_size=batch_size, seed=seed, repeats=self.config.repeats)
+        return SequenceModule(self, needs, batch_size=batch_size, seed=seed, repeats=max(1, self.config.repeats))
 
     def save(self, folder: Path) -> None:
         """Nothing: a run needs no file beside its weights to read new sequences."""
