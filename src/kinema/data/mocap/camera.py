@@ -23,6 +23,9 @@ _PARALLAX = 0.6
 _FOLLOW = 0.17
 """Seconds by which the camera's following is smoothed."""
 
+_ROWS = 512
+"""Frames that are smoothed at a time, so that the weights of a long track take no more memory than that."""
+
 _MARGIN = 0.13
 """Metres of body around the outermost joints."""
 
@@ -132,7 +135,8 @@ def frame_shot(points: Array, config: MocapConfig, rng: np.random.Generator) -> 
 
 def _smoothed(track: Array, width: float) -> Array:
     """A track ``[F, 3]`` under a Gaussian of ``width`` frames, which is cut off and normalised again at the ends."""
-    frame = np.arange(len(track))
-    weights = np.exp(-0.5 * ((frame[:, None] - frame) / width) ** 2)
-    smooth: Array = np.einsum("fg,gi->fi", weights / weights.sum(axis=1, keepdims=True), track)
-    return smooth
+    frame, smooth = np.arange(len(track)), []
+    for some in np.split(frame, range(_ROWS, len(track), _ROWS)):
+        weights = np.exp(-0.5 * ((some[:, None] - frame) / width) ** 2)
+        smooth.append(np.einsum("fg,gi->fi", weights / weights.sum(axis=1, keepdims=True), track))
+    return np.concatenate(smooth)
