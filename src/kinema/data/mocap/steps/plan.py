@@ -11,8 +11,8 @@ from kinema.core.seeds import seed_at
 from kinema.data.mocap.config import CLASSES
 from kinema.data.mocap.steps.config import ACTIVITIES, BACKGROUND, MOST_TIMES, STEPS, MocapStepsConfig
 
-_PAUSE = 0.5
-"""Seconds that a person stands still at least, where there is time for it."""
+_PAUSE = 1.0
+"""Seconds that a stretch of background lasts at least, where there is time; on average half as much again."""
 
 
 @dataclass(frozen=True)
@@ -140,12 +140,12 @@ def _with_pauses(
 ) -> tuple[list[str], list[int]]:
     """The labels and frames of the segments, with stretches of background among them."""
     total = max(1, round(sum(lengths) * config.background / (1 - config.background)))
-    shortest = max(1, round(max(_PAUSE, config.transition) * config.fps))
-    count = min(max(1, total // shortest), len(order) + 1)
+    shortest = min(max(1, round(max(_PAUSE, config.transition) * config.fps)), total)
+    count = min(max(1, 2 * total // (3 * shortest)), len(order) + 1)
     before = set(rng.choice(len(order) + 1, size=count, replace=False).tolist())
-    cuts = np.sort(rng.integers(0, max(total - count * shortest, 0) + 1, size=count - 1))
-    rest = np.diff(cuts, prepend=0, append=max(total - count * shortest, 0))
-    pauses = iter([min(shortest, total) + int(more) for more in rest])
+    spare = total - count * shortest
+    cuts = np.sort(rng.integers(0, spare + 1, size=count - 1))
+    pauses = iter((shortest + np.diff(cuts, prepend=0, append=spare)).tolist())
     segments: list[tuple[str, int]] = []
     for at in range(len(order) + 1):
         if at in before:

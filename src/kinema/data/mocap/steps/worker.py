@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinema.data.mocap.body import draw_actor, place_points, pose_body
-from kinema.data.mocap.camera import Camera, Shot, frame_shot
+from kinema.data.mocap.camera import Camera, Shot, frame_shot, keep_level
 from kinema.data.mocap.config import CLASSES
 from kinema.data.mocap.encode import frames_digest, read_note, write_video
 from kinema.data.mocap.making import Row, answer
@@ -41,6 +41,7 @@ def make_session(out: Path, config: MocapStepsConfig, session: Session) -> Row:
     actor = draw_actor(config.seed, SPLIT, session.person, config.limb_contrast)
     motion = perform_session(session, config)
     shot = frame_shot(place_points(motion, actor), drawing, session.generator(config.seed, "camera"))
+    shot = keep_level(shot, config.size)
     family = int(session.generator(config.seed, "place").integers(len(CLASSES)))
     scene = paint_scene(
         config.seed,
