@@ -2,38 +2,83 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from kinema.cli.terminal import make_parser, parse, print_json, stderr_console
 from kinema.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from jsonargparse import Namespace
+
+_SETS = {
+    "mocap": "fifteen recorded motions, a video each, with classes and a test set; it ships",
+    "mocap-steps": "the same motions one after another, with a label for every frame; it ships",
+    "pydoc": "the installed Python's own documentation as documents; it is on every machine",
+}
 
 
 def run(given: list[str]) -> int:
     """The verb ``kinema dataset``."""
-    if given[:1] == ["pydoc"]:
-        return _pydoc(given[1:])
-    if given[:1] not in (["mocap"], ["--help"], ["-h"]):
+    if given[:1] in (["--help"], ["-h"]):
+        listed = "\n".join(f"  {name:12} {summary}" for name, summary in _SETS.items())
+        print(f"usage: kinema dataset NAME DIR ...\n\ndata sets:\n{listed}")
+        print("\n'kinema dataset NAME --help' lists every setting of a data set.")
+        return 0
+    makers = {"mocap": _mocap, "mocap-steps": _mocap_steps, "pydoc": _pydoc}
+    if not given or given[0] not in makers:
         named = f"'{given[0]}'" if given else "no data set"
         raise UsageError(
-            f"You named {named}; the data sets are 'mocap', which ships, and 'pydoc', which is on every machine.",
-            "kinema dataset mocap DIR, or kinema dataset pydoc DIR",
+            f"You named {named}; the data sets are {', '.join(makers)}.",
+            "kinema dataset mocap DIR; kinema dataset --help says what each is.",
         )
+    return makers[given[0]](given[1:])
+
+
+def _mocap(given: list[str]) -> int:
+    """``kinema dataset mocap DIR``."""
     from kinema.data.mocap import MocapConfig, write_mocap
 
     parser = make_parser("dataset mocap", "Real recorded human motion.")
-    parser.add_argument("dir", type=str, help="the folder to write; an interrupted one is completed")
-    parser.add_argument("--workers", type=int | None, default=None, help="processes")
+    _add_place(parser)
     parser.add_class_arguments(MocapConfig, skip={"parts", "sound"})
     parser.add_argument("--sound", action="store_true", help="videos that can be heard: strikes, landings, swings")
     parts = list(MocapConfig().parts)
     parser.add_argument("--parts", type=str, nargs="+", default=parts, help=f"of the test set: {', '.join(parts)}")
-    args = parse(parser, given[1:] if given[0] == "mocap" else given)
+    args = parse(parser, given)
+    return _draw(args, MocapConfig, write_mocap, parts=tuple(args.parts))
+
+
+def _mocap_steps(given: list[str]) -> int:
+    """``kinema dataset mocap-steps DIR``."""
+    from kinema.data.mocap.steps import MocapStepsConfig, write_mocap_steps
+
+    parser = make_parser("dataset mocap-steps", "Real recorded human motions, one after another, labelled by frame.")
+    _add_place(parser)
+    parser.add_class_arguments(MocapStepsConfig)
+    return _draw(parse(parser, given), MocapStepsConfig, write_mocap_steps)
+
+
+def _add_place(parser: Any) -> None:
+    parser.add_argument("dir", type=str, help="the folder to write; an interrupted one is completed")
+    parser.add_argument("--workers", type=int | None, default=None, help="processes")
+
+
+def _draw(args: Namespace, kind: Any, write: Any, **changes: Any) -> int:
+    """Writes a data set that is drawn.
+
+    Args:
+        args: what was given; a value for every field of ``kind``, and ``dir``, ``workers`` and ``json``.
+        kind: the dataclass of the settings.
+        write: is called with the folder and the settings.
+        changes: fields that are not as they were given.
+    """
     from pathlib import Path
 
     from kinema import api
 
-    values = {name: getattr(args, name) for name in MocapConfig.__dataclass_fields__}
-    config = MocapConfig(**{**values, "parts": tuple(args.parts)})
+    config = kind(**{name: getattr(args, name) for name in kind.__dataclass_fields__} | changes)
     with api.Steps("drawing", stderr_console()) as progress:
-        summary = write_mocap(Path(args.dir), config, workers=args.workers, progress=progress)
+        summary = write(Path(args.dir), config, workers=args.workers, progress=progress)
     if args.json:
         print_json(
             {"data": str(summary.out), "videos": summary.videos, "digest": summary.digest, "seconds": summary.seconds}

@@ -2,7 +2,7 @@
 
 VERBS = {
     "demo": "the whole job on the data set that ships: build, pretrain, evaluate, report",
-    "dataset": "write a data set that ships as H.264 files: kinema dataset mocap DIR",
+    "dataset": "write a data set that ships as H.264 files: kinema dataset mocap DIR, or mocap-steps",
     "scan": "look at every video of a folder: what is there, what is broken",
     "duplicates": "find footage that is there twice, above all in train and in test: kinema duplicates DATA",
     "motion": "write a video's motion vectors as arrays, or draw them: kinema motion VIDEO -o FILE",

@@ -23,6 +23,9 @@ _PARALLAX = 0.6
 _FOLLOW = 0.17
 """Seconds by which the camera's following is smoothed."""
 
+_ROWS = 512
+"""Frames that are smoothed at a time, so that the weights of a long track take no more memory than that."""
+
 _MARGIN = 0.13
 """Metres of body around the outermost joints."""
 
@@ -130,9 +133,27 @@ def frame_shot(points: Array, config: MocapConfig, rng: np.random.Generator) -> 
     return Shot(name, Camera(eye, target), pan)
 
 
+def keep_level(shot: Shot, size: int) -> Shot:
+    """The shot over a scene that moves up and down with the camera's height alone.
+
+    In a short shot, a camera that looks down and follows somebody away has the scene sink a little. In a long one it
+    would sink for as long as they go, and tell how far they have gone.
+
+    Args:
+        shot: from :func:`frame_shot`.
+        size: pixels of its frames.
+    """
+    eye, target = shot.camera.eye, shot.camera.target
+    scale = Camera.focal(size) / np.linalg.norm(eye - target, axis=-1)
+    _, up, _ = shot.camera.axes()
+    climbed = np.diff(target[:, 1], prepend=target[:1, 1]) * up[:, 1]
+    return Shot(shot.name, shot.camera, np.stack([shot.pan[:, 0], -(scale * _PARALLAX * climbed).cumsum()], axis=-1))
+
+
 def _smoothed(track: Array, width: float) -> Array:
     """A track ``[F, 3]`` under a Gaussian of ``width`` frames, which is cut off and normalised again at the ends."""
-    frame = np.arange(len(track))
-    weights = np.exp(-0.5 * ((frame[:, None] - frame) / width) ** 2)
-    smooth: Array = np.einsum("fg,gi->fi", weights / weights.sum(axis=1, keepdims=True), track)
-    return smooth
+    frame, smooth = np.arange(len(track)), []
+    for some in np.split(frame, range(_ROWS, len(track), _ROWS)):
+        weights = np.exp(-0.5 * ((some[:, None] - frame) / width) ** 2)
+        smooth.append(np.einsum("fg,gi->fi", weights / weights.sum(axis=1, keepdims=True), track))
+    return np.concatenate(smooth)

@@ -135,7 +135,23 @@ class MocapConfig:
         return {name: value for name, value in plain.items() if self.sound or not name.startswith("sound")}
 
     def _within(self, name: str, low: float, high: float | None) -> None:
-        value = getattr(self, name)
-        if not (value >= low and (high is None or value <= high)):
-            bounds = f"at least {low}" if high is None else f"between {low} and {high}"
-            raise ConfigError(f"mocap.{name} is {value}; it must be {bounds}.")
+        check_within("mocap", self, name, low, high)
+
+
+def check_within(prefix: str, config: object, name: str, low: float, high: float | None = None) -> None:
+    """Refuses a setting that is not within its bounds.
+
+    Args:
+        prefix: whose settings they are, for the message.
+        config: the settings.
+        name: the field.
+        low: the smallest value it may have.
+        high: the largest; None for any.
+
+    Raises:
+        ConfigError: it is smaller, larger or no number.
+    """
+    value = getattr(config, name)
+    if not (value >= low and (high is None or value <= high)):
+        bounds = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise ConfigError(f"{prefix}.{name} is {value}; it must be {bounds}.")

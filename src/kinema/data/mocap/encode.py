@@ -29,7 +29,10 @@ def frames_digest(frames: NDArray[np.uint8], sound: NDArray[np.float32] | None =
     """
     shape = np.array(frames.shape, dtype="<i8").tobytes()
     samples = b"" if sound is None else np.rint(sound * 32767).astype("<i2").tobytes()
-    return hashlib.blake2b(shape + np.ascontiguousarray(frames).tobytes() + samples, digest_size=16).hexdigest()
+    digest = hashlib.blake2b(shape, digest_size=16)
+    digest.update(np.ascontiguousarray(frames).data)
+    digest.update(samples)
+    return digest.hexdigest()
 
 
 def write_video(

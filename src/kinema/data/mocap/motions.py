@@ -98,6 +98,10 @@ class Motion:
             self.rate,
         )
 
+    def part(self, start: int, stop: int) -> Motion:
+        """The frames from ``start`` to before ``stop``."""
+        return Motion(self.position[start:stop], self.rotation[start:stop], self.rate)
+
     def mirrored(self) -> Motion:
         """The same motion as a mirror shows it: left and right limbs swapped, every rotation reflected."""
         swap = [JOINTS.index(_other_side(name)) for name in JOINTS]

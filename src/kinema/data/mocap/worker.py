@@ -5,23 +5,18 @@ Reads one JSON object on standard input (folder, settings, share) and answers wi
 
 from __future__ import annotations
 
-import json
-import signal
-import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kinema.core.config import from_plain, make_strict_converter
-from kinema.core.errors import KinemaError
 from kinema.data.mocap.body import draw_actor, place_points, pose_body
 from kinema.data.mocap.camera import frame_shot
 from kinema.data.mocap.config import CLASSES, MocapConfig
 from kinema.data.mocap.encode import frames_digest, read_note, write_video
+from kinema.data.mocap.making import answer
 from kinema.data.mocap.performance import perform
 from kinema.data.mocap.plan import Recording, plan_recordings
 from kinema.data.mocap.renderer import compose, draw
@@ -100,21 +95,11 @@ class Studio:
         return perform_sound(points, config.fps, recording.sound_generator(config.seed), config.sound_noise)
 
 
-def main() -> None:
-    """Answers the request on standard input; every line of the answer is a row, or ``{"error", "hint"}`` at the end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    request: dict[str, Any] = json.loads(sys.stdin.readline())
-    config = from_plain(request["config"], MocapConfig, make_strict_converter(), "the request")
-    mine = plan_recordings(config)[request["share"] :: request["shares"]]
-    try:
-        studio = Studio(Path(request["out"]), config)
-        for recording in mine:
-            for row in studio.make(recording):
-                print(json.dumps(row), flush=True)
-    except KinemaError as error:
-        print(json.dumps({"error": error.message, "hint": error.hint}), flush=True)
-        raise SystemExit(1) from error
+def _share(out: Path, config: MocapConfig, share: slice) -> Iterator[dict[str, str]]:
+    studio = Studio(out, config)
+    for recording in plan_recordings(config)[share]:
+        yield from studio.make(recording)
 
 
 if __name__ == "__main__":
-    main()
+    answer(MocapConfig, _share)
