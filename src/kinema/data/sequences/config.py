@@ -38,8 +38,8 @@ class SequencesConfig:
         normalize: 'video' gives each feature mean 0 and variance 1 over the frames of each video, frames of nothing but
             zeros aside, which stay zero; 'none' leaves them as they are.
         activity: what tells the activity of a video, see :data:`kinema.data.sequences.layouts.ActivityFrom`.
-        repeats: how often an epoch shows each video, every time with other frames; 0 for as many that an epoch has some 50
-            batches of its smallest activity.
+        repeats: how often an epoch shows each video, every time with other frames; 0 for as many that an epoch has
+            some 50 batches of its smallest activity.
     """
 
     unit: ClassVar[str] = "sequences"
