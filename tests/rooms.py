@@ -15,7 +15,7 @@ ALLOWED = {
     "protocols": {"core", *PEERS, "methods", "recipes", "training", "evaluation"},
     "exporting": {"core", "data", "networks", "training"},
     "searching": {"core", "data"},
-    "segmenting": {"core", "data"},
+    "segmenting": {"core", "data", "searching"},
     "evolving": {"core", "data", "evaluation"},
 }
 ALLOWED["api"] = set(ALLOWED)

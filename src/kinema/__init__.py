@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kinema.api import evaluate, export, load, pretrain, report, scan
     from kinema.api.evolution import evolve
     from kinema.api.searching import cluster, dedupe, embed, search
+    from kinema.api.segmenting import segment
     from kinema.core.clips import ClipSpec
     from kinema.core.errors import KinemaError
     from kinema.core.results import Result
@@ -38,6 +39,7 @@ _HOMES = {
     "report": "kinema.api",
     "scan": "kinema.api",
     "search": "kinema.api.searching",
+    "segment": "kinema.api.segmenting",
 }
 
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
     "report",
     "scan",
     "search",
+    "segment",
 ]
 
 

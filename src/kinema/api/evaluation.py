@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from kinema.api.models import load
-from kinema.api.opening import Data, cache_folder, named, open_named
+from kinema.api.opening import AnyData, cache_folder, named, open_named
 from kinema.core.devices import chosen_device
 from kinema.core.errors import UsageError
 from kinema.core.progress import Steps
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 def evaluate(
     protocol: str,
     model: str | Path | Model | Any,
-    data: Data,
+    data: AnyData,
     *,
     preset: str | None = None,
     view: str | None = None,

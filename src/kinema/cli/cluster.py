@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from kinema.core.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
-from kinema.cli.terminal import make_parser, parse, print_json
+from kinema.cli.terminal import make_parser, numbered_names, parse, print_json
 
 _TABLE = "where the table is: a folder, or s3://…, gs://…, az://…; RUN/index by default"
 
@@ -29,7 +24,7 @@ def run(given: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of kmeans")
     parser.add_argument("--table", type=str | None, default=None, help=_TABLE)
     args = parse(parser, given)
-    names = _names(args.name)
+    names = numbered_names(args.name)
     from kinema.api import searching as api_search
 
     settings = {name: getattr(args, name) for name in ("method", "k", "least", "over", "seed", "table")}
@@ -48,16 +43,6 @@ def run(given: list[str]) -> int:
         message = f"No cluster is mostly what it was of these names, which are dropped: {', '.join(found.dropped)}"
         print(message, file=sys.stderr)
     return 0
-
-
-def _names(given: list[str] | None) -> dict[int, str] | None:
-    """NUMBER=NAME arguments; None where there are none."""
-    if not given:
-        return None
-    wrong = [item for item in given if not item.partition("=")[0].isdecimal() or "=" not in item]
-    if wrong:
-        raise UsageError(f"--name {wrong[0]}: expected NUMBER=NAME, for instance --name 3=cartwheel.")
-    return {int(number): name.strip() for number, _, name in (item.partition("=") for item in given)}
 
 
 def _print_table(*columns: str, rows: Sequence[tuple[str, ...]]) -> None:

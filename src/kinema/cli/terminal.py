@@ -67,6 +67,20 @@ def pairs(given: list[str] | None, option: str) -> dict[str, str] | None:
     return dict(item.split("=", 1) for item in given)
 
 
+def numbered_names(given: list[str] | None) -> dict[int, str] | None:
+    """NUMBER=NAME arguments of --name as a mapping; None where there are none.
+
+    Raises:
+        UsageError: one of them has no number, or no '='.
+    """
+    if not given:
+        return None
+    wrong = [item for item in given if not item.partition("=")[0].isdecimal() or "=" not in item]
+    if wrong:
+        raise UsageError(f"--name {wrong[0]}: expected NUMBER=NAME, for instance --name 3=cartwheel.")
+    return {int(number): name.strip() for number, _, name in (item.partition("=") for item in given)}
+
+
 def stderr_console() -> Any:
     """Where progress is shown."""
     from kinema.core.printing import make_console

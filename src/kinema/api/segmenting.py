@@ -1,0 +1,317 @@
+"""The Python face of ``kinema segment``: from footage to steps with their times."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from rich.console import Console
+
+from kinema.api.evaluation import evaluate
+from kinema.api.models import load
+from kinema.api.opening import Data, open_named
+from kinema.api.pretraining import pretrain
+from kinema.core.devices import chosen_device
+from kinema.core.errors import DataError, UsageError
+from kinema.core.progress import Steps
+from kinema.core.results import Result
+from kinema.data import Manifest
+from kinema.data.clips.reader import Model
+from kinema.data.sequences.reading import read_sequences
+from kinema.data.sequences.table import Sequences
+from kinema.data.video.files import claims_video
+from kinema.data.video.scanning import read_videos
+from kinema.recipes.plan import Plan
+from kinema.recipes.table import preset as preset_plan
+from kinema.segmenting.features import FeatureSettings, Moments, make_features
+from kinema.segmenting.formats import format_of, write_segments
+from kinema.segmenting.segmentation import PLACE, Segmentation, name_steps, writing
+from kinema.segmenting.steps import Found, in_order, segments_of, steps_of
+from kinema.training.run_folder import RunFolder
+
+log = logging.getLogger(__name__)
+
+Order = Literal["fixed", "varied"]
+ORDERS: Mapping[str, str] = {
+    "fixed": "steps that come in one order in every video, each of them once: an assembly, a recipe (TOT)",
+    "varied": "steps that may come in any order, be left out, or return: a gym, a shop floor (ASOT)",
+}
+"""What is known of the order of steps."""
+
+
+@dataclass(frozen=True)
+class SegmentedFootage:
+    """What :func:`segment` found.
+
+    Args:
+        segmentation: videos, segments and steps.
+        path: the file that keeps it.
+        model: the run of the steps' model; None where steps were only named.
+        results: measured against labels of frames, where there were any.
+        files: what was written beside.
+        seconds: how long it took.
+    """
+
+    segmentation: Segmentation
+    path: Path
+    model: Path | None = None
+    results: tuple[Result, ...] = ()
+    files: tuple[Path, ...] = ()
+    seconds: float = 0.0
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON values."""
+        made = self.segmentation
+        steps: list[dict[str, Any]] = [
+            {"number": s.number, "name": s.name, "seconds": s.seconds, "typical": [vars(each) for each in s.typical]}
+            for s in made.steps
+        ]
+        counts = {"videos": len(made.videos), "segments": sum(len(video.segments) for video in made.videos)}
+        places: dict[str, Any] = {"path": str(self.path), "files": [str(file) for file in self.files]}
+        places["model"] = None if self.model is None else str(self.model)
+        measured = {"metrics": dict(self.results[0].metrics)} if self.results else {}
+        return {
+            **places,
+            **counts,
+            "steps": steps,
+            "left_out": dict(made.left_out),
+            **measured,
+            "seconds": self.seconds,
+        }
+
+
+def segment(
+    run: str | Path | Model,
+    videos: Data | None = None,
+    *,
+    steps: int | None = None,
+    order: Order = "fixed",
+    out: str | Path | None = None,
+    work: str | Path | None = None,
+    names: Mapping[int, str] | None = None,
+    rate: float = 4.0,
+    background: float = 0.0,
+    labels: str | Path | None = None,
+    leave_out: Sequence[str] = (),
+    view: str | None = None,
+    untrained: bool = False,
+    epochs: int | None = None,
+    seed: int = 0,
+    batch_size: int = 32,
+    device: str | None = None,
+    console: Console | None = None,
+) -> SegmentedFootage:
+    """Divides footage of one activity into steps, without a label.
+
+    The encoder of ``run`` gives features some times a second; a model of the steps is learnt on them
+    (:mod:`kinema.methods.tot`), and every video is cut into segments. What is slow is kept in ``work``: after an
+    interruption call it again, and other settings use the features that are there.
+
+    Args:
+        run: a run on clips, its exported folder, or its model.
+        videos: a folder, a known data set as NAME:PATH, a manifest, or one video. None to name steps that were found
+            before, or to write them in another format.
+        steps: how many steps the activity has.
+        order: 'fixed' or 'varied', see :data:`ORDERS`.
+        out: a file of the segments: .csv, .json, .vtt or .eaf; see :mod:`kinema.segmenting.formats`.
+        work: the folder of features, models and segments; RUN/segments by default.
+        names: of steps, by number.
+        rate: features a second.
+        background: share of all moments that belong to no step, those that fit worst; with the order 'fixed' only.
+        labels: a folder of NAME.txt, a label a line for each frame of a video, to measure the steps by.
+        leave_out: labels of frames that are no step, for the measurement.
+        view: which view's encoder of a run; by default the one it is for.
+        untrained: use the encoder as it was before training, to compare with.
+        epochs: of the steps' model; by default 60 with the order 'fixed' and 30 with 'varied'.
+        seed: of the steps' model.
+        batch_size: clips at a time.
+        device: where to compute; a GPU where there is one, by default.
+        console: where progress is shown.
+
+    Raises:
+        UsageError: settings that are missing or contradict one another.
+        DataError: no video can be segmented, or there are fewer moments than steps.
+        TrainingError: the steps collapsed into one.
+        StorageError: something cannot be written.
+    """
+    began = time.monotonic()
+    chosen_device(device)
+    if out is not None:
+        format_of(out)
+    folder = _place(run, work)
+    path = folder / Path(PLACE).name
+    if videos is None:
+        if steps is not None:
+            raise UsageError("Steps can only be found in videos.", "Name the videos: kinema segment RUN VIDEOS.")
+        made = name_steps(path, names) if names else Segmentation.read(path)
+        return _finished(made, path, out, began)
+    if steps is None or steps < 1:
+        raise UsageError(f"steps is {steps}; it is not known how many steps the activity has.", "Say so: --steps 7.")
+    if order not in ORDERS:
+        raise UsageError(f"There is no order '{order}'.", f"Choose one of: {', '.join(ORDERS)}.")
+    if background and order != "fixed":
+        raise UsageError("A background is told apart with the order 'fixed' only.", "Leave background out.")
+    model = _encoder(run, view, untrained)
+    settings = FeatureSettings.of(model, rate)
+    manifest = _opened(videos)
+    with writing(path):
+        place = folder / f"features-{settings.key}"
+        with Steps("encoding", console) as progress:
+            moments, left_out = make_features(
+                model, manifest, place, settings, batch_size=batch_size, device=device, progress=progress
+            )
+        for path, reason in left_out.items():
+            log.warning("'%s' is left out: %s.", path, reason)
+        table = _table(place, moments, labels)
+        plan = _plan(steps, order, background, epochs, seed)
+        learnt = _learnt(folder, table, plan, device, console)
+        found = _found(learnt, table, moments, device)
+        numbers = in_order(found, steps)
+        made = Segmentation(
+            manifest.root,
+            tuple(segments_of(each, numbers) for each in found),
+            steps_of(found, numbers),
+            {**_said(model, settings, plan, untrained), "clusters": steps, "order": order},
+            left_out,
+        )
+        if len(numbers) < steps:
+            log.warning("Only %d of %d steps were found in the videos.", len(numbers), steps)
+        made = _renamed(made, path, names)
+        made.write(path)
+    results: tuple[Result, ...] = ()
+    if labels is not None:
+        results = tuple(
+            evaluate("segmentation", learnt, table, background=leave_out or None, device=device, console=console)
+        )
+    return _finished(made, path, out, began, model=learnt, results=results)
+
+
+def _place(run: str | Path | Model, work: str | Path | None) -> Path:
+    if work is not None:
+        return Path(work)
+    place = run.run if isinstance(run, Model) else Path(run)
+    if place is None:
+        raise UsageError("The model belongs to no run, so there is no place for what is made.", "Name one: work=…")
+    return place / Path(PLACE).parent
+
+
+def _encoder(run: str | Path | Model, view: str | None, untrained: bool) -> Model:
+    model = run if isinstance(run, Model) else load(run, view=view, untrained=untrained)
+    if not isinstance(model, Model):
+        raise UsageError(
+            f"'{run}' reads {model.unit}, and footage is read by an encoder of clips.",
+            "Pretrain one on the footage: kinema pretrain cpr VIDEOS --out RUN. "
+            "Steps of features that are there already are learnt by `kinema pretrain tot FEATURES`.",
+        )
+    return model
+
+
+def _opened(videos: Data) -> Manifest:
+    if isinstance(videos, str | Path) and Path(videos).is_file() and claims_video(str(videos)):
+        file = Path(videos).resolve()
+        return Manifest(root=file.parent, videos=tuple(read_videos(file.parent, [file.name], workers=1)))
+    return open_named(videos)
+
+
+def _table(place: Path, moments: Mapping[str, Moments], labels: str | Path | None) -> Sequences:
+    """The features of these videos as a table, with the files of their labels where there are any.
+
+    Raises:
+        DataError: a video has no file of labels.
+    """
+    table = read_sequences(place, activity="none")
+    rows = [row for row in table.rows if row.name in moments]
+    if labels is None:
+        return replace(table, rows=tuple(rows))
+    folder = Path(labels).resolve()
+    truths = {file.stem: file for file in sorted(folder.glob("*.txt"))} if folder.is_dir() else {}
+    missing = [row.name for row in rows if Path(row.name).stem not in truths]
+    if missing:
+        raise DataError(
+            f"{len(missing)} of {len(rows)} videos have no labels in '{labels}', for instance '{missing[0]}'.",
+            f"They are read from NAME.txt, for instance {Path(missing[0]).stem}.txt, a label a line for each frame.",
+        )
+    rows = [replace(row, truth=str(truths[Path(row.name).stem])) for row in rows]
+    mapping = next((file for file in (folder / "mapping.txt", folder.parent / "mapping.txt") if file.is_file()), None)
+    return replace(table, rows=tuple(rows), mapping="" if mapping is None else str(mapping))
+
+
+def _plan(steps: int, order: str, background: float, epochs: int | None, seed: int) -> Plan:
+    """The plan of the steps' model."""
+    plan = preset_plan("small", "tot")
+    config: Any = plan.method
+    if order == "varied":
+        config = replace(config, form="asot", clusters=steps)
+    else:
+        config = replace(config, clusters=steps, tot=replace(config.tot, background=background))
+    return replace(plan, method=config, epochs=epochs or (30 if order == "varied" else plan.epochs), seed=seed)
+
+
+def _learnt(folder: Path, table: Sequences, plan: Plan, device: str | None, console: Console | None) -> Path:
+    """The run of the steps' model: the one that is there for these features and settings, or gone on with, or new."""
+    config: Any = plan.method
+    said = json.dumps([table.digest, repr(config), plan.epochs, plan.seed])
+    run = folder / "models" / hashlib.sha256(said.encode()).hexdigest()[:12]
+    again = (run / "recipe.json").is_file()
+    if again and RunFolder.open(run).read("status.json").get("state") == "done":
+        return run
+    where: Any = {} if device is None else {"device": "gpu" if device.startswith("cuda") else device}
+    method: Any = "tot" if again else plan
+    pretrain(method, table, run, resume=again, logger="none", console=console, **where)
+    return run
+
+
+def _found(run: Path, table: Sequences, moments: Mapping[str, Moments], device: str | None) -> list[Found]:
+    reader = load(run)
+    segmented = reader.segment(table, device=device)
+    embedded = reader.encode([np.asarray(table.features(row)) for row in range(len(table))], device=device)
+    return [
+        Found(row.name, moments[row.name], each.steps, z)
+        for row, each, z in zip(table.rows, segmented, embedded, strict=True)
+    ]
+
+
+def _said(model: Model, settings: FeatureSettings, plan: Plan, untrained: bool) -> dict[str, Any]:
+    """What the segments were made with."""
+    encoder = {"encoder": model.name, "view": model.view, "untrained": untrained, "rate": settings.rate}
+    return {**encoder, "epochs": plan.epochs, "seed": plan.seed}
+
+
+def _renamed(made: Segmentation, path: Path, names: Mapping[int, str] | None) -> Segmentation:
+    """The segmentation with names: those that are given, and those that equal segments had before."""
+    before: dict[int, str] = {}
+    if path.is_file():
+        former = Segmentation.read(path)
+        if former.videos == made.videos:
+            before = {step.number: step.name for step in former.steps if step.name}
+        elif lost := [step.name for step in former.steps if step.name]:
+            kept = path.with_name(f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}.json")
+            former.write(kept)
+            log.warning(
+                "The segments differ from those before, so that these names are not kept: %s. The former ones are in "
+                "'%s'.",
+                ", ".join(lost[:5]),
+                kept,
+            )
+    chosen = {**before, **(names or {})}
+    return made.renamed(chosen) if chosen else made
+
+
+def _finished(
+    made: Segmentation,
+    path: Path,
+    out: str | Path | None,
+    began: float,
+    *,
+    model: Path | None = None,
+    results: tuple[Result, ...] = (),
+) -> SegmentedFootage:
+    files = write_segments(made, out) if out is not None else ()
+    return SegmentedFootage(made, path, model, results, tuple(files), time.monotonic() - began)
