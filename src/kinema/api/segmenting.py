@@ -167,8 +167,8 @@ def segment(
             moments, left_out = make_features(
                 model, manifest, place, settings, batch_size=batch_size, device=device, progress=progress
             )
-        for path, reason in left_out.items():
-            log.warning("'%s' is left out: %s.", path, reason)
+        for name, reason in left_out.items():
+            log.warning("'%s' is left out: %s.", name, reason)
         table = _table(place, moments, labels)
         plan = _plan(steps, order, background, epochs, seed)
         learnt = _learnt(folder, table, plan, device, console)

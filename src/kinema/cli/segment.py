@@ -6,6 +6,9 @@ from typing import Any
 
 from kinema.cli.terminal import make_parser, numbered_names, parse, print_json, stderr_console
 
+_ELSEWHERE = ("run", "videos", "name", "json")
+"""Arguments that are no settings of :func:`kinema.segment` by their names."""
+
 
 def run(given: list[str]) -> int:
     """The verb ``kinema segment RUN VIDEOS``."""
@@ -33,12 +36,8 @@ def run(given: list[str]) -> int:
     args = parse(parser, given)
     from kinema.api.segmenting import segment
 
-    chosen = ("steps", "order", "out", "rate", "background", "labels", "leave_out", "work", "view", "untrained")
-    chosen = (*chosen, "epochs", "seed", "batch_size", "device")
-    settings: dict[str, Any] = {
-        name: getattr(args, name) for name in (*chosen, "epochs", "seed", "batch_size", "device")
-    }
-    done = segment(args.run, args.videos, names=numbered_names(args.name), console=stderr_console(), **settings)
+    chosen = {name: value for name, value in vars(args).items() if name not in _ELSEWHERE}
+    done = segment(args.run, args.videos, names=numbered_names(args.name), console=stderr_console(), **chosen)
     if args.json:
         print_json(done.plain())
     else:

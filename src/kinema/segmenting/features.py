@@ -1,9 +1,9 @@
 """Features of footage at so many moments a second, by a trained encoder of clips: what its steps are found in.
 
 Each video has a file ``features/PATH.npy``, float32 [T, dim], in the layout that ``kinema pretrain tot`` reads. Moment
-i stands for the stretch from i / rate to (i + 1) / rate seconds on the video's own clock, and its feature is that of the
-clip around the middle of it. Long videos are encoded part by part, and each part is kept: what was interrupted goes on
-there, and no more than a few clips are in memory.
+i stands for the stretch from i / rate to (i + 1) / rate seconds on the video's own clock, and its feature is that of
+the clip around the middle of it. Long videos are encoded part by part, and each part is kept: what was interrupted goes
+on there, and no more than a few clips are in memory.
 """
 
 from __future__ import annotations
