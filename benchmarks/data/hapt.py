@@ -82,5 +82,13 @@ def window_features(acceleration: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.concatenate([windows.mean(-1), spread, amplitude.reshape(len(windows), -1)], axis=1)
 
 
+def read_ordered(data: Path) -> LabelledSequences:
+    return read_hapt(data / "tot" / "hapt", "ordered")
+
+
+def read_repeats(data: Path) -> LabelledSequences:
+    return read_hapt(data / "tot" / "hapt", "repeats")
+
+
 if __name__ == "__main__":
-    main({task: lambda data, task=task: read_hapt(data / "tot" / "hapt", task) for task in ("ordered", "repeats")})
+    main({"ordered": read_ordered, "repeats": read_repeats})

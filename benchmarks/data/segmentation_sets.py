@@ -155,11 +155,11 @@ def _sorted(
 
 
 def _readers() -> dict[str, Callable[[Path], LabelledSequences]]:
-    from hapt import read_hapt
+    from hapt import read_ordered, read_repeats
 
     return {
-        "hapt-ordered": lambda data: read_hapt(data / "tot" / "hapt", "ordered"),
-        "hapt-repeats": lambda data: read_hapt(data / "tot" / "hapt", "repeats"),
+        "hapt-ordered": read_ordered,
+        "hapt-repeats": read_repeats,
         "50salads-mid": lambda data: read_salads(data / "tot" / "tcn_50salads", "mid"),
         "50salads-eval": lambda data: read_salads(data / "tot" / "tcn_50salads", "eval"),
         "coffee5": lambda data: read_coffee(data / "tot" / "breakfast_coffee5"),
