@@ -161,12 +161,25 @@ def test_a_set_of_the_first_edition_is_left_as_it_is_and_still_read(whole, tmp_p
     assert len(kinema.scan(out, out=tmp_path / "first.parquet")) == 60
 
 
-def test_ctrl_c_ends_the_workers_and_leaves_whole_files(tmp_path):
+@pytest.mark.parametrize(
+    ("imported", "call"),
+    [
+        (
+            "mocap import MocapConfig, write_mocap",
+            "write_mocap(out, MocapConfig(clips_per_class=40, size=32), workers=2)",
+        ),
+        (
+            "mocap.steps import MocapStepsConfig, write_mocap_steps",
+            "write_mocap_steps(out, MocapStepsConfig(videos=400, size=32), workers=2)",
+        ),
+    ],
+    ids=["mocap", "mocap-steps"],
+)
+def test_ctrl_c_ends_the_workers_and_leaves_whole_files(tmp_path, imported, call):
     script = (
-        "import pathlib, signal, sys\nfrom kinema.data.mocap import MocapConfig, write_mocap\n"
+        f"import pathlib, signal, sys\nfrom kinema.data.{imported}\nout = pathlib.Path(sys.argv[1])\n"
         # A shell that starts the tests in the background has them ignore Ctrl-C, and a child inherits that.
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "write_mocap(pathlib.Path(sys.argv[1]), MocapConfig(clips_per_class=40, size=32), workers=2)\n"
+        f"signal.signal(signal.SIGINT, signal.default_int_handler)\n{call}\n"
     )
     out = tmp_path / "set"
     child = subprocess.Popen(

@@ -72,6 +72,29 @@ def slerp(a: Array, b: Array, share: Array) -> Array:
     return multiply(a, from_vector(to_vector(multiply(inverse(a), b)) * np.asarray(share)[..., None]))
 
 
+def crossfade(a: Array, b: Array, share: Array) -> Array:
+    """From one moving rotation to another, without a leap.
+
+    Frame by frame, the shorter way from ``a`` to ``b`` may be now this way round and now that. Here it is the shorter
+    one in the middle, and the same way round before and after.
+
+    Args:
+        a: ``[F, ..., 4]``, where ``share`` is 0.
+        b: ``[F, ..., 4]``, where ``share`` is 1.
+        share: ``[F]`` or anything that broadcasts to ``[F, ...]``.
+    """
+    way = multiply(inverse(a), b)
+    turns = np.sum(way[1:] * way[:-1], axis=-1, keepdims=True) < 0
+    sign = np.concatenate([np.ones_like(way[:1, ..., :1]), np.where(turns, -1.0, 1.0)]).cumprod(axis=0)
+    way = way * sign
+    middle = len(way) // 2
+    way = way * np.where(way[middle : middle + 1, ..., :1] < 0, -1.0, 1.0)
+    sine = np.linalg.norm(way[..., 1:], axis=-1, keepdims=True)
+    angle = 2.0 * np.arctan2(sine, way[..., :1])
+    vector = way[..., 1:] * np.where(sine > 1e-12, angle / np.maximum(sine, 1e-12), 2.0)
+    return multiply(a, from_vector(vector * np.asarray(share)[..., None]))
+
+
 def mean(q: Array) -> Array:
     """The mean rotation over the first axis, ``[n, ..., 4] -> [..., 4]``: signs aligned to the first, then averaged."""
     sign = np.where(np.sum(q * q[:1], axis=-1, keepdims=True) < 0, -1.0, 1.0)

@@ -39,6 +39,9 @@ MOST_TIMES = 3
 
 _PREFIX = "mocap_steps"
 
+_LONGEST_TRANSITION = 1.0
+"""Seconds. In a longer one a body can turn so far that there is no one way round from one pose to the next."""
+
 _MOST_PIXELS = 1 << 28
 """Of all frames of a video, which is held in memory: 0.8 GB."""
 
@@ -140,9 +143,11 @@ class MocapStepsConfig:
             raise ConfigError(
                 f"{_PREFIX}.seconds_min is {self.seconds_min}, less than two frames at {self.fps} frames per second."
             )
-        if not 0 <= self.transition <= self.seconds_min:
+        longest = min(_LONGEST_TRANSITION, self.seconds_min)
+        if not 0 <= self.transition <= longest:
             raise ConfigError(
-                f"{_PREFIX}.transition is {self.transition}; it must be between 0 and seconds_min, {self.seconds_min}."
+                f"{_PREFIX}.transition is {self.transition}; it must be between 0 and {longest}: no longer than a "
+                "second, nor than the shortest step."
             )
 
     @property

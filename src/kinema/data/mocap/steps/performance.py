@@ -96,7 +96,7 @@ def join(first: Motion, second: Motion, margin: int) -> Motion:
     share = (np.arange(both) + 0.5) / max(both, 1)
     share = share * share * (3.0 - 2.0 * share)
     between = first.position[start:] + share[:, None] * (place[:both] - first.position[start:])
-    poses = rotations.slerp(first.rotation[start:], second.rotation[:both], share[:, None])
+    poses = rotations.crossfade(first.rotation[start:], second.rotation[:both], share[:, None])
     return Motion(
         np.concatenate([first.position[:start], between, place[both:]]),
         np.concatenate([first.rotation[:start], poses, second.rotation[both:]]),
