@@ -27,7 +27,7 @@ from kinema.data.video.files import status
 from kinema.data.video.manifest import Video
 from kinema.searching import database
 from kinema.serving import failures, uploads
-from kinema.serving.archive import _check_root
+from kinema.serving.archive import check_root
 from kinema.serving.connections import limited_protocol
 from kinema.serving.failures import RefusedError
 from kinema.serving.footage import open_video
@@ -275,8 +275,8 @@ def test_a_table_that_names_the_whole_disk(archive, tmp_path, root):
 def test_a_folder_of_videos_is_none():
     from pathlib import Path
 
-    _check_root(Path("/srv/videos"), given=False)
-    _check_root(Path("/"), given=True)
+    check_root(Path("/srv/videos"), given=False)
+    check_root(Path("/"), given=True)
 
 
 def test_videos_that_are_no_folder(archive, tmp_path):

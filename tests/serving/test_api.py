@@ -317,7 +317,7 @@ def test_a_hit_is_told_without_its_picture(client, named):
 def test_the_document_names_every_operation_and_loads_nothing(client):
     told = client.get("/openapi.json").json()
     assert {path for path in told["paths"] if not path.startswith("/api/")} == set()
-    assert len(told["paths"]) == 14
+    assert len(told["paths"]) == 17
     for page in ("/", "/docs"):
         text = client.get(page).text
         assert re.findall(r"""(?:src|href)=["'](?:https?:)?//""", text) == []

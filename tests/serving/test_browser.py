@@ -301,6 +301,6 @@ def test_the_operations_are_listed(browser, url, shots):
     page = browser.new_page()
     page.goto(f"{url}docs")
     page.wait_for_selector(".operation")
-    assert page.locator("#operations .operation").count() == 14
+    assert page.locator("#operations .operation").count() == 17
     page.screenshot(path=shots / "docs.png")
     page.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 from kinema.cli.terminal import make_parser, parse, print_json
@@ -19,6 +20,12 @@ def run(given: list[str]) -> int:
     parser.add_argument("run", type=str, help="the run's folder, or an exported one")
     parser.add_argument("--table", type=str | None, default=None, help="where the table is; RUN/index by default")
     parser.add_argument(
+        "--segments",
+        type=str | None,
+        default=None,
+        help="the file of steps; RUN/segments/segments.json by default",
+    )
+    parser.add_argument(
         "--videos", type=str | None, default=None, help="the folder of the videos; the table's own by default"
     )
     parser.add_argument("--host", type=str, default="127.0.0.1", help="the address; another than this needs a token")
@@ -29,13 +36,16 @@ def run(given: list[str]) -> int:
     parser.add_argument("--connections", type=int, default=64, help="that one address may hold open, at most")
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
+    parser.add_argument("--read_only", action="store_true", help="let nobody name steps")
     args = parse(parser, given)
     if not 0 <= args.port <= 65535:
         raise UsageError(f"--port is {args.port}; it must be from 0 to 65535.")
     from kinema.serving.settings import Settings
 
     token = args.token or os.environ.get(TOKEN) or None
-    settings = Settings(args.host, token, tuple(args.name), args.upload_mib, connections=args.connections)
+    settings = Settings(
+        args.host, token, tuple(args.name), args.upload_mib, connections=args.connections, read_only=args.read_only
+    )
     try:
         import uvicorn
     except ImportError as error:
@@ -45,15 +55,15 @@ def run(given: list[str]) -> int:
 
     listening = _listen(args.host, args.port)
     with listening:
-        options = {name: getattr(args, name) for name in ("table", "view", "device", "videos")}
+        options = {name: getattr(args, name) for name in ("table", "segments", "view", "device", "videos")}
         made = serving.app(args.run, settings=settings, **options)
-        now = made.state.archive.snapshot()
+        told, sentence, root = _about(made)
         url = f"http://{_shown(args.host)}:{listening.getsockname()[1]}/"
         if args.json:
-            print_json({"url": url, "videos": now.videos.num_rows, "windows": now.windows, "root": str(now.root)})
+            print_json({"url": url, **told, "root": str(root)})
         else:
-            print(f"{now.videos.num_rows} videos, {now.windows} windows: {url}   (Ctrl-C ends it)")
-            print(f"Videos are played from '{now.root}'{'' if now.root.is_dir() else ', which is not there'}.")
+            print(f"{sentence}: {url}   (Ctrl-C ends it)")
+            print(f"Videos are played from '{root}'{'' if root.is_dir() else ', which is not there'}.")
             if token is not None:
                 print("The page asks for the token.")
         sys.stdout.flush()
@@ -66,6 +76,17 @@ def run(given: list[str]) -> int:
         except KeyboardInterrupt:  # how it is meant to end
             print("Stopped.", file=sys.stderr)
     return 0
+
+
+def _about(made: Any) -> tuple[dict[str, int], str, Path]:
+    """How much an application serves, that in words, and the folder of the videos."""
+    if made.state.archive is None:
+        found = made.state.steps.now().segmentation
+        told = {"videos": len(found.videos), "windows": 0, "steps": len(found.steps)}
+        return told, f"{told['videos']} videos in {told['steps']} steps, and no table to search", found.root
+    now = made.state.archive.snapshot()
+    told = {"videos": now.videos.num_rows, "windows": now.windows}
+    return told, f"{told['videos']} videos, {told['windows']} windows", now.root
 
 
 def _listen(host: str, port: int) -> Any:

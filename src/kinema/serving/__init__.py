@@ -1,9 +1,11 @@
-"""Serving: a table of embeddings as a page and an API on this machine; reads only, and only what was indexed.
+"""Serving: a table of embeddings, and steps of videos, as a page and an API on this machine.
+
+It reads only what was indexed or segmented, and writes nothing but the names that people give to steps.
 
 ``archive`` is the table with its model, opened once; ``guard`` controls access; ``footage`` gives bytes of indexed
 videos and of nothing else; ``queries`` encodes queries; ``uploads`` and ``checking`` receive and check clips;
-``projection_map`` is the map; ``routes`` and ``shapes`` are the API; ``page/`` is the page, which loads nothing from
-other sites.
+``projection_map`` is the map; ``steps`` and ``step_routes`` are the steps of videos; ``routes`` and ``shapes`` are the
+API; ``page/`` is the page, which loads nothing from other sites.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ def app(
     run: str | Path | Model,
     *,
     table: str | Path | None = None,
+    segments: str | Path | None = None,
     videos: str | Path | None = None,
     view: str | None = None,
     settings: Settings | None = None,
@@ -33,7 +36,9 @@ def app(
 
     Args:
         run: a run's folder, an exported folder, or the model that made the table.
-        table: where it is; RUN/index by default.
+        table: where it is; RUN/index by default. Where there is none, and there are segments, these are all that is
+            shown.
+        segments: the file that ``kinema segment`` wrote; RUN/segments/segments.json by default, if it is there.
         videos: the folder of the videos; by default the one that the table records, or that has moved with it.
         view: which view's encoder of a run; by default the one it is for.
         settings: access and limits (:class:`kinema.serving.settings.Settings`); by default for this machine
@@ -42,8 +47,9 @@ def app(
 
     Raises:
         MissingExtraError: fastapi or lancedb is not installed.
-        UsageError: settings that would let strangers in.
-        DataError: there is no table, it is another encoder's, or it records a folder that holds more than videos.
+        UsageError: settings that would let strangers in, or there is no file ``segments``.
+        DataError: there is neither a table nor segments, the table is another encoder's, or a folder is recorded that
+            holds more than videos.
     """
     try:
         import fastapi  # noqa: F401 - to say in our words that it is missing
@@ -53,7 +59,7 @@ def app(
     from kinema.serving.application import build
 
     chosen_device(device)
-    return build(run, table=table, videos=videos, view=view, settings=settings, device=device)
+    return build(run, table=table, segments=segments, videos=videos, view=view, settings=settings, device=device)
 
 
 __all__ = ["app"]

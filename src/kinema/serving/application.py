@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import Response
@@ -16,6 +17,7 @@ from kinema.data.clips.reader import Model
 from kinema.searching import database
 from kinema.searching.embed import default_place
 from kinema.searching.layout import VIDEOS, check_layout
+from kinema.segmenting.segmentation import PLACE
 from kinema.serving import failures
 from kinema.serving.archive import Archive
 from kinema.serving.guard import Guard
@@ -23,6 +25,8 @@ from kinema.serving.projection_map import Charts
 from kinema.serving.queries import QueryService
 from kinema.serving.routes import routes
 from kinema.serving.settings import Settings
+from kinema.serving.step_routes import routes_of_steps
+from kinema.serving.steps import StepService
 from kinema.serving.uploads import UploadService
 
 PAGE = Path(__file__).parent / "page"
@@ -33,6 +37,7 @@ def build(
     run: str | Path | Model,
     *,
     table: str | Path | None = None,
+    segments: str | Path | None = None,
     videos: str | Path | None = None,
     view: str | None = None,
     settings: Settings | None = None,
@@ -40,7 +45,11 @@ def build(
 ) -> FastAPI:
     """See :func:`kinema.serving.app`."""
     settings = settings or Settings()
-    uri = _uri(run, table)
+    home = run.run if isinstance(run, Model) else Path(run)
+    file = _segments(home, segments)
+    if table is None and _steps_alone(home, file):
+        return _of_steps(StepService(file, None, videos=videos, read_only=settings.read_only), settings)
+    uri = _uri(home, table)
     check_layout(database.require_table(uri), VIDEOS, uri, "kinema serve")
     model = run if isinstance(run, Model) else load(run, view=view)
     if model.unit != "clips":
@@ -58,26 +67,59 @@ def build(
         queries.close()
         uploads.close()
 
-    made = FastAPI(
+    steps = StepService(file, archive, videos=videos, read_only=settings.read_only)
+    made = _application("An archive of videos that is searched with videos.", lifespan)
+    made.state.archive, made.state.queries, made.state.uploads, made.state.steps = archive, queries, uploads, steps
+    made.include_router(routes(queries, Charts(archive), uploads, steps, settings))
+    return _with_page(made, settings)
+
+
+def _of_steps(steps: StepService, settings: Settings) -> FastAPI:
+    """The page and the API of steps alone."""
+    steps.now()
+    made = _application("Videos that were divided into steps.", None)
+    made.state.archive, made.state.steps = None, steps
+    made.include_router(routes_of_steps(steps, settings))
+    return _with_page(made, settings)
+
+
+def _application(description: str, lifespan: Any) -> FastAPI:
+    return FastAPI(
         title="kinema serve",
-        description="An archive of videos that is searched with videos.",
+        description=description,
         version=RELEASE,
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
     )
-    made.state.archive, made.state.queries, made.state.uploads = archive, queries, uploads
+
+
+def _with_page(made: FastAPI, settings: Settings) -> FastAPI:
     failures.install(made)
-    made.include_router(routes(queries, Charts(archive), uploads, settings))
     _add_page(made)
     made.add_middleware(Guard, settings=settings)
     return made
 
 
-def _uri(run: str | Path | Model, table: str | Path | None) -> str:
+def _segments(home: Path | None, segments: str | Path | None) -> Path | None:
+    """The file of segments: the one that is named, which must be there, or the run's, which may come later."""
+    if segments is not None:
+        if not Path(segments).is_file():
+            raise UsageError(f"There is no file '{segments}'.", "Name the segments.json that kinema segment wrote.")
+        return Path(segments)
+    return None if home is None else home / PLACE
+
+
+def _steps_alone(home: Path | None, file: Path | None) -> bool:
+    """Whether there are steps, and no table."""
+    if file is None or not file.is_file():
+        return False
+    return home is None or database.open_table(default_place(home)) is None
+
+
+def _uri(home: Path | None, table: str | Path | None) -> str:
     if table is not None:
         return str(table)
-    home = run.run if isinstance(run, Model) else Path(run)
     if home is None:
         raise UsageError("The model has no run, so its table has no place of its own.", "Name one: table=….")
     return default_place(home)

@@ -136,7 +136,7 @@ class Archive:
                 made = read_settings(self._table, self.uri)
                 check_settings(made, replace(self.made, length=made.length, stride=made.stride), self.uri)
                 root = home_of(self._table, self.uri, self._videos).root
-                _check_root(root, given=self._videos is not None)
+                check_root(root, given=self._videos is not None)
                 self._snapshot = _taken(self._table, root)
                 self._thumbnails.clear()
             self._looked = now
@@ -267,8 +267,13 @@ def chosen(now: Snapshot, name: str, values: Sequence[Any]) -> str:
     return f"({' OR '.join(parts)})" if parts else "true"
 
 
-def _check_root(root: Path, *, given: bool) -> None:
-    """Refuses a folder that only the table names, and that holds more than videos: a stranger may have written it.
+def check_root(root: Path, *, given: bool, record: str = "table") -> None:
+    """Refuses a folder that only a record names, and that holds more than videos: a stranger may have written it.
+
+    Args:
+        root: the folder.
+        given: whether the user names it too.
+        record: what names it.
 
     Raises:
         DataError: it is such a folder.
@@ -277,8 +282,8 @@ def _check_root(root: Path, *, given: bool) -> None:
     wide = not root.is_absolute() or len(root.parts) < 2 or home.is_relative_to(root)
     if wide and not given:
         raise DataError(
-            f"The table says that its videos lie in '{root}', which is more than a folder of videos.",
-            "If you made this table, give the folder yourself: kinema serve RUN --videos DIR.",
+            f"The {record} says that its videos lie in '{root}', which is more than a folder of videos.",
+            f"If you made this {record}, give the folder yourself: kinema serve RUN --videos DIR.",
         )
 
 

@@ -73,7 +73,7 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
     return joined
 
 
-def open_video(root: Path, video: Video) -> tuple[int, os.stat_result]:
+def open_video(root: Path, video: Video, *, indexed: bool = True) -> tuple[int, os.stat_result]:
     """Opens a video of the table: a file that ends like a video, is below the folder, and is the one that was indexed.
 
     A table says of itself what its videos are; one that a stranger made may name any file of this machine.
@@ -81,6 +81,7 @@ def open_video(root: Path, video: Video) -> tuple[int, os.stat_result]:
     Args:
         root: the folder of the videos.
         video: what the table knows of it.
+        indexed: whether its size and time are known; those of a video that was only segmented are not.
 
     Returns:
         A descriptor, to be closed by the caller, and the status of its file.
@@ -91,7 +92,7 @@ def open_video(root: Path, video: Video) -> tuple[int, os.stat_result]:
     if not is_pictures(Path(video.path)) and not claims_video(video.path):
         raise RefusedError(403, "refused", "This file does not end like a video.")
     descriptor, found = open_below(root, video.path)
-    if (found.st_size, found.st_mtime_ns) != (video.size, video.mtime_ns):
+    if indexed and (found.st_size, found.st_mtime_ns) != (video.size, video.mtime_ns):
         os.close(descriptor)
         raise RefusedError(409, "changed", "This video has changed since it was indexed.", "Run kinema embed again.")
     return descriptor, found
@@ -132,7 +133,9 @@ def open_below(root: Path, name: str) -> tuple[int, os.stat_result]:
     return descriptor, found
 
 
-def send_file(root: Path, video: Video, *, wanted: str | None, unless: str | None, head: bool) -> Response:
+def send_file(
+    root: Path, video: Video, *, wanted: str | None, unless: str | None, head: bool, indexed: bool = True
+) -> Response:
     """A video of the table as an answer.
 
     Args:
@@ -141,11 +144,12 @@ def send_file(root: Path, video: Video, *, wanted: str | None, unless: str | Non
         wanted: the Range header.
         unless: the If-Range header: the range counts only if the file is still that one.
         head: whether only the headers are requested.
+        indexed: see :func:`open_video`.
 
     Raises:
         RefusedError: see :func:`open_video` and :func:`byte_range`.
     """
-    descriptor, found = open_video(root, video)
+    descriptor, found = open_video(root, video, indexed=indexed)
     size = found.st_size
     tag = f'"{found.st_mtime_ns:x}-{size:x}"'
     headers = {

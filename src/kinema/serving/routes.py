@@ -6,65 +6,58 @@ import functools
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
+from kinema.data.video.manifest import Video
 from kinema.searching.find import MAX_HITS, Hit
 from kinema.serving import shapes
 from kinema.serving.archive import Snapshot, video_id
 from kinema.serving.failures import RefusedError
-from kinema.serving.footage import media_type, send_file
-from kinema.serving.guard import COOKIE, admits, session_of
+from kinema.serving.footage import media_type
 from kinema.serving.projection_map import Chart, Charts
 from kinema.serving.queries import NAME, EncodedQuery, QueryService
 from kinema.serving.settings import Settings
+from kinema.serving.step_routes import PAGE, VideoId, add_file, add_session, add_steps
+from kinema.serving.steps import StepService
 from kinema.serving.uploads import RECEIVING, UploadService
 
-MANY_VALUES, PAGE = 60, 500
-"""Values of a column that are offered for choice; videos that one answer lists."""
+MANY_VALUES = 60
+"""Values of a column that are offered for choice."""
 
 _FRESH = "private, max-age=300"
-VideoId = Annotated[str, Path(pattern=shapes.VIDEO, description="a video's name in requests")]
 Moment = Annotated[float | None, Query(ge=0, le=1e7, allow_inf_nan=False)]
 
 
-def routes(queries: QueryService, charts: Charts, uploads: UploadService, settings: Settings) -> APIRouter:
+def routes(
+    queries: QueryService, charts: Charts, uploads: UploadService, steps: StepService, settings: Settings
+) -> APIRouter:
     """All operations.
 
     Args:
         queries: encodes and holds queries.
         charts: the map.
         uploads: receives clips.
+        steps: names and finds steps.
         settings: access and limits.
     """
     router = APIRouter(prefix="/api", responses=shapes.FAILURES)
-    _about(router, queries, settings)
+    add_session(router, settings)
+    _about(router, queries, steps, settings)
     _videos(router, queries)
-    _footage(router, queries)
+    _footage(router, queries, steps)
     _queries(router, queries, uploads)
     _search(router, queries, charts)
+    add_steps(router, steps, queries.archive)
     return router
 
 
-def _about(router: APIRouter, queries: QueryService, settings: Settings) -> None:
+def _about(router: APIRouter, queries: QueryService, steps: StepService, settings: Settings) -> None:
     archive = queries.archive
-
-    @router.post("/session")
-    async def session(body: shapes.SessionRequest, request: Request, response: Response) -> shapes.SessionShape:
-        """Gives a cookie for the token, which a browser's video element can bring."""
-        if settings.token is None:
-            return shapes.SessionShape(needed=False)
-        headers = request.headers.mutablecopy()
-        headers["authorization"] = f"Bearer {body.token.encode('ascii', 'replace').decode()}"
-        if not admits(settings, headers):
-            raise RefusedError(
-                401, "token", "That is not the token.", "Give the token that the server was started with."
-            )
-        response.set_cookie(COOKIE, session_of(settings.token), httponly=True, samesite="strict", path="/")
-        return shapes.SessionShape(needed=True)
 
     @router.get("/archive")
     async def about() -> shapes.ArchiveShape:
@@ -82,6 +75,7 @@ def _about(router: APIRouter, queries: QueryService, settings: Settings) -> None
             upload_bytes=settings.upload_mib * 1024 * 1024,
             columns=await queries.read(lambda: _columns(now)),
             clusters=await queries.read(lambda: _clusters(archive.table)),
+            steps=steps.there(),
         )
 
 
@@ -137,7 +131,7 @@ def _videos(router: APIRouter, queries: QueryService) -> None:
         return shapes.TimelineShape(**({"score": None} | values))  # type: ignore[arg-type]
 
 
-def _footage(router: APIRouter, queries: QueryService) -> None:
+def _footage(router: APIRouter, queries: QueryService, steps: StepService) -> None:
     archive = queries.archive
 
     @router.get("/videos/{video}/thumbnail", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
@@ -146,20 +140,14 @@ def _footage(router: APIRouter, queries: QueryService) -> None:
         found = await queries.read(lambda: archive.thumbnail(video, frame))
         return Response(found, media_type="image/jpeg", headers={"Cache-Control": _FRESH})
 
-    whole: dict[int | str, dict[str, Any]] = {
-        200: {"content": {"video/*": {}, "image/gif": {}, "application/octet-stream": {}}, "description": "all of it"},
-        206: {"content": {"video/*": {}, "image/gif": {}, "application/octet-stream": {}}, "description": "a range"},
-        416: shapes.FAILURES[404] | {"description": "the range lies behind the end"},
-    }
+    def find(name: str) -> tuple[Path, Video, bool]:
+        root = archive.snapshot().root
+        try:
+            return root, archive.known(name), True
+        except RefusedError:
+            return *steps.locate(name), False
 
-    @router.get("/videos/{video}/file", response_class=Response, responses=whole)
-    @router.head("/videos/{video}/file", response_class=Response, responses=whole, include_in_schema=False)
-    async def file(video: VideoId, request: Request) -> Response:
-        """The video itself, or the range of bytes that is asked for."""
-        root = (await queries.read(archive.snapshot)).root
-        known, headers = await queries.read(lambda: archive.known(video)), request.headers
-        wanted, unless, head = headers.get("range"), headers.get("if-range"), request.method == "HEAD"
-        return await queries.read(lambda: send_file(root, known, wanted=wanted, unless=unless, head=head))
+    add_file(router, find, queries.read)
 
 
 def _queries(router: APIRouter, queries: QueryService, uploads: UploadService) -> None:

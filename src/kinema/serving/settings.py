@@ -29,6 +29,7 @@ class Settings:
         head_seconds: within which the head of a request must have come.
         body_seconds: within which the body of a request must have come, uploads aside.
         stall_seconds: for which a client may take nothing of an answer.
+        read_only: whether the names of steps stay as they are.
     """
 
     host: str = "127.0.0.1"
@@ -42,6 +43,7 @@ class Settings:
     head_seconds: float = 10.0
     body_seconds: float = 20.0
     stall_seconds: float = 120.0
+    read_only: bool = False
 
     def __post_init__(self) -> None:
         if self.token is not None and (len(self.token) < LEAST_TOKEN or not _plain(self.token)):

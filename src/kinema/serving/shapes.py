@@ -81,6 +81,8 @@ class ArchiveShape(Shape):
     upload_bytes: int
     columns: list[ColumnShape]
     clusters: list[ClusterShape]
+    searchable: bool = Field(default=True, description="whether there is a table; without one there are steps alone")
+    steps: bool = Field(default=False, description="whether the videos, or some, were divided into steps")
 
 
 class VideoShape(Shape):
@@ -212,6 +214,70 @@ class MapShape(Shape):
     start: list[float]
     cluster: list[int | None]
     label: list[str | None]
+
+
+class ClipShape(Shape):
+    """A clip that shows a step well."""
+
+    video: str
+    name: str
+    indexed: bool = Field(description="whether it is a video of the table too")
+    start: float
+    end: float
+    share: float
+
+
+class StepShape(Shape):
+    """One step, from 1, with the name that a person gave it; without one, the name is empty."""
+
+    number: int
+    name: str
+    title: str = Field(description="the name, or 'step 3'")
+    seconds: float
+    segments: int
+    typical: list[ClipShape]
+
+
+class LeftOutShape(Shape):
+    """A video that was not segmented, and why."""
+
+    name: str
+    reason: str
+
+
+class StepsShape(Shape):
+    """The steps, and how many videos were divided into them."""
+
+    steps: list[StepShape]
+    videos: int
+    left_out: list[LeftOutShape]
+    writable: bool = Field(description="whether the steps can be named here")
+
+
+class SegmentedShape(Shape):
+    """A video and its segments in order of time, as columns of one length; times are seconds on its own clock."""
+
+    id: str
+    name: str
+    type: str = Field(description="the file's type by its name's ending")
+    indexed: bool = Field(description="whether it is a video of the table too")
+    duration: float
+    start: list[float]
+    end: list[float]
+    step: list[int]
+
+
+class SegmentsShape(Shape):
+    """Some of the segmented videos, in order of their names."""
+
+    total: int
+    videos: list[SegmentedShape]
+
+
+class NameRequest(Shape):
+    """What a step is called; empty to take its name away."""
+
+    name: str = Field(max_length=1000)
 
 
 class Chosen(Shape):
