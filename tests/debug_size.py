@@ -7,26 +7,32 @@ import torch
 from kinema.core.clips import ClipNeeds, ClipSpec
 from kinema.core.method import Method, TrainingContext
 from kinema.core.seeds import generator_at
+from kinema.core.sequences import SequenceNeeds
 from kinema.core.spans import SpanNeeds
 from kinema.data.clips.config import ClipsConfig
 from kinema.data.documents.config import DocumentsConfig
-from kinema.methods import JoinedConfig
+from kinema.data.sequences.config import SequencesConfig
+from kinema.data.sequences.example import WIDTH
+from kinema.methods import ASOTSettings, JoinedConfig, TOTSettings
 from kinema.networks import EncoderConfig, HeadConfig, PredictorConfig
+from kinema.networks.sequence import MLPConfig
 from kinema.networks.text import TextConfig
 from kinema.recipes.plan import Plan
 from kinema.recipes.table import METHODS
 
 CLIP = ClipSpec(frames=4, stride=1, size=16, short_side=16)
 DATA = {"clips": ClipsConfig(clip=CLIP), "documents": DocumentsConfig(vocabulary=64)}
+DATA |= {"sequences": SequencesConfig()}
 """Settings of data by what a batch counts; their own small examples give the batches."""
 
 ENCODERS = {
     "clips": EncoderConfig("slim", width=4),
     "documents": TextConfig(layers=2, width=16, heads=2, vocabulary=64, positions=16),
+    "sequences": MLPConfig(features=WIDTH, hidden=8, dim=5),
 }
 """The network of each, at the debug size."""
 
-UNITS = {ClipNeeds: "clips", SpanNeeds: "documents"}
+UNITS = {ClipNeeds: "clips", SpanNeeds: "documents", SequenceNeeds: "sequences"}
 BATCH, VIDEOS, CLASSES = (getattr(DATA["clips"].example(), name) for name in ("size", "rows", "classes"))
 CONTEXT = TrainingContext(rows=VIDEOS, classes=CLASSES)
 SMALL = {"negatives_from": "both", "queue": VIDEOS, "head": HeadConfig(out=16), "stages": 3, "k": 2, "negatives": 6}
@@ -37,6 +43,8 @@ SMALL |= {
     "motion_frames": 2,
     "predictor": PredictorConfig(width=24, heads=2, encoder=1, decoder=1),
 }
+SMALL_SEQUENCE = {"clusters": 4, "temperature": 0.2}
+SMALL_SEQUENCE |= {"tot": TOTSettings(frames=16, bins=4, freeze_steps=0), "asot": ASOTSettings(frames=16)}
 SMALL_TEXT = {"min_length": 2, "max_length": 8, "temperature": 0.2}
 
 
@@ -44,21 +52,23 @@ FORMS = {"xdc-mdc": ("xdc", {"form": "mdc"}), "xdc-cdc": ("xdc", {"form": "cdc"}
 FORMS |= {"be-triplet": ("be", {"form": "triplet"}), "dsm-triplets": ("dsm", {"form": "triplets"})}
 FORMS |= {"elo-sound": ("elo", {"others": ("sound",)})}
 FORMS |= {f"declutr-{only}": ("declutr", {"objective": only}) for only in ("contrast", "masked-lm")}
+FORMS |= {"tot-asot": ("tot", {"form": "asot"})}
 """Methods in a form that is not their first."""
 
 EVERY = [*METHODS, *FORMS, "joined"]
 """All that keeps the contract: every method, in every form that has code of its own, and two beside one another."""
 
 TEXTS = [name for name in EVERY[:-1] if METHODS[FORMS.get(name, (name,))[0]].modalities == ("text",)]
-CLIPS = [name for name in EVERY if name not in TEXTS]
-"""Those that learn from documents, and those that learn from clips."""
+SEQUENCES = [name for name in EVERY[:-1] if METHODS[FORMS.get(name, (name,))[0]].modalities == ("sequence",)]
+CLIPS = [name for name in EVERY if name not in TEXTS + SEQUENCES]
+"""Those that learn from documents, those that learn from sequences, and those that learn from clips."""
 
 
 def make_config(name, **changes):
     """The method's settings, as far as it has them, at the debug size."""
     if name == "joined":
         return JoinedConfig(make_config("moco", **changes), (make_config("be-regulariser", **changes),), (0.5,))
-    small = SMALL_TEXT if name in TEXTS else SMALL
+    small = SMALL_TEXT if name in TEXTS else SMALL_SEQUENCE if name in SEQUENCES else SMALL
     if name in FORMS:
         name, form = FORMS[name]
         changes = {**form, **changes}
@@ -76,7 +86,7 @@ def make_method(name, *, seed=0, norm="group", text_dropout=0.1, context=CONTEXT
 
 def build(config, *, norm="group", text_dropout=0.1, context=CONTEXT) -> Method:
     unit = UNITS[type(config.needs)]
-    changed = {"norm": norm} if unit == "clips" else {"dropout": text_dropout}
+    changed = {"clips": {"norm": norm}, "documents": {"dropout": text_dropout}}.get(unit, {})
     return config.build(replace(ENCODERS[unit], **changed), context).train()
 
 

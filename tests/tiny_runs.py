@@ -17,7 +17,7 @@ from kinema.training.settings import OptimiserConfig
 
 TIMING = ("clips_per_second", "data_wait")
 
-VIDEO_METHODS = [name for name, entry in METHODS.items() if "text" not in entry.modalities]
+VIDEO_METHODS = [name for name, entry in METHODS.items() if not {"text", "sequence"} & set(entry.modalities)]
 """The methods that learn from videos."""
 
 

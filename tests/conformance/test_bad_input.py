@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from debug_size import BATCH, CLIPS, TEXTS, fill, generator, make_batch, make_config, make_method, make_plan
+from debug_size import BATCH, CLIPS, SEQUENCES, TEXTS, fill, generator, make_batch, make_config, make_method, make_plan
 
 from kinema.core.clips import VIEWS, ClipCompanions
 from kinema.core.errors import CheckpointError, ConfigError, ShapeError, UsageError
@@ -111,6 +111,15 @@ def test_tokens_of_another_tokenizer_are_refused(name):
         method.loss(replace(batch, anchors=anchors, masked=masked), generator(0))
 
 
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_frames_of_another_width_are_refused(name):
+    method = make_method(name)
+    batch = make_batch(method, 0)
+    wide = replace(batch, features=torch.cat([batch.features, batch.features], dim=2))
+    with pytest.raises(ShapeError, match=r"Frames of 12 features.* takes 6"):
+        method.loss(wide, generator(0))
+
+
 @every_method
 def test_towers_of_another_shape_are_refused(name):
     method = make_method(name)
@@ -186,6 +195,7 @@ def test_json_that_is_no_recipe_is_refused(name):
         recipe_from_plain(plain)
     del method["velocity"]
     key, wrong, kind = ("view", 3, "str") if name in CLIPS else ("max_length", "many", "int")
+    key = "clusters" if name in SEQUENCES else key
     right, method[key] = method[key], wrong
     with pytest.raises(ConfigError, match=rf"expected {kind}, got .* @ phases\[0\]\.method\.{key}"):
         recipe_from_plain(plain)

@@ -12,6 +12,7 @@ from debug_size import (
     CLIPS,
     ENCODERS,
     EVERY,
+    SEQUENCES,
     TEXTS,
     VIDEOS,
     fill,
@@ -29,7 +30,9 @@ from kinema.recipes.json import recipe_from_plain, recipe_to_plain
 
 every_method = pytest.mark.parametrize("name", EVERY)
 NORMS = [(name, norm) for name in CLIPS for norm in ("group", "batch")]
-every_norm = pytest.mark.parametrize(("name", "norm"), [*NORMS, *((name, "layer") for name in TEXTS)])
+every_norm = pytest.mark.parametrize(
+    ("name", "norm"), [*NORMS, *((name, "layer") for name in TEXTS), *((name, "none") for name in SEQUENCES)]
+)
 
 BESIDE_TOWERS = {
     "supervised": {"classifier"},
@@ -65,7 +68,8 @@ def test_the_loss_is_one_finite_number_with_a_gradient(name):
     assert losses.total.requires_grad
     assert torch.isfinite(losses.total)
     assert float(losses.total.detach()) > 0
-    assert losses.embeddings.shape[0] == BATCH * getattr(method.needs, "anchors", 1)
+    each = method.needs.frames if name in SEQUENCES else getattr(method.needs, "anchors", 1)
+    assert losses.embeddings.shape[0] == BATCH * each
     assert losses.embeddings.dim() == 2
     carried = [losses.embeddings, *losses.terms.values(), *losses.pending.values()]
     assert not [value for value in carried if value.requires_grad]
@@ -197,7 +201,7 @@ def test_a_method_reads_labels_only_where_it_says_so(name):
     step = fill(method)
     assert isinstance(method, Method)
     batch = make_batch(method, step)
-    assert (batch.label is not None) == method.needs.labels
+    assert (getattr(batch, "label", None) is not None) == method.needs.labels
     if method.needs.labels:
         told = replace(batch, label=(batch.label + 1) % CLASSES)
         assert not torch.equal(method.loss(batch, generator(step)).total, method.loss(told, generator(step)).total)
