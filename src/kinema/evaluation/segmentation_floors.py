@@ -8,7 +8,7 @@ Axes: T_i frames of video i, F features, K clusters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,16 @@ Labels = NDArray[np.int64]
 Floats = NDArray[np.floating]
 
 FITTED = 50_000
-"""K-means is fitted to at most so many frames, drawn evenly from all; every frame is then given its nearest centre."""
+"""K-means is fitted to at most so many frames, drawn at random from all; every frame then gets its nearest centre."""
+
+VALUES = 1 << 25
+"""And to at most so many values, where features are wide; 256 MB."""
 
 STARTS = 5
 """How often k-means starts anew; the best is taken."""
 
-ROWS = 1 << 16
-"""Frames given their centre at a time."""
+CHUNK = 1 << 22
+"""Values of features looked at at a time, so that memory stays small."""
 
 
 def uniform_split(lengths: Sequence[int], clusters: int) -> list[Labels]:
@@ -54,7 +57,8 @@ def kmeans_segments(
 ) -> list[Labels]:
     """K-means on the frames of all videos, int64 [T_i] a video.
 
-    Memory does not grow with the number of frames: centres are fitted to at most 50,000 frames, drawn evenly.
+    Memory does not grow with the number of frames: centres are fitted to at most 50,000 of them, fewer where F is above
+    671, drawn at random.
 
     Args:
         features: float [T_i, F] a video.
@@ -77,7 +81,8 @@ def kmeans_segments(
     if total < clusters:
         raise DataError(f"There are {total} frames for {clusters} clusters.", "Ask for fewer clusters.")
     rng = np.random.default_rng(seed)
-    drawn = np.sort(rng.choice(total, min(total, FITTED), replace=False))
+    fitted = min(total, FITTED, max(clusters, VALUES // features[0].shape[1]))
+    drawn = np.sort(rng.choice(total, fitted, replace=False))
     borders = np.searchsorted(drawn, np.concatenate(([0], ends)))
     picked = [drawn[borders[i] : borders[i + 1]] - (ends[i] - len(video)) for i, video in enumerate(features)]
     sample = np.concatenate([video[rows] for video, rows in zip(features, picked, strict=True)]).astype(np.float64)
@@ -91,11 +96,16 @@ def kmeans_segments(
 
 def _nearest(video: Floats, model: KMeans, scale: float) -> Labels:
     when, parts = scale * _time(len(video)), []
-    for start in range(0, len(video), ROWS):
-        part = video[start : start + ROWS].astype(np.float64)
-        part = np.column_stack([part, when[start : start + ROWS]]) if scale else part
-        parts.append(np.asarray(model.predict(part), dtype=np.int64))
+    for part in _parts(video):
+        rows = video[part].astype(np.float64)
+        rows = np.column_stack([rows, when[part]]) if scale else rows
+        parts.append(np.asarray(model.predict(rows), dtype=np.int64))
     return np.concatenate(parts)
+
+
+def _parts(video: Floats) -> Iterator[slice]:
+    rows = max(1, CHUNK // video.shape[1])
+    return (slice(start, start + rows) for start in range(0, len(video), rows))
 
 
 def _time(length: int) -> NDArray[np.float64]:
@@ -116,5 +126,5 @@ def _check_features(features: Sequence[Floats]) -> None:
             raise ShapeError(f"The features of video {number} are {np.shape(video)}; expected [T, {width or 'F'}].")
         if len(video) == 0:
             raise DataError(f"Video {number} has no frames.", "Leave videos without frames out.")
-        if not np.isfinite(video).all():
+        if not all(np.isfinite(video[part]).all() for part in _parts(video)):
             raise ShapeError(f"Features of video {number} are not finite.")
