@@ -10,7 +10,7 @@ const going = new Map(); // media buttons in sight, with their videos
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 function start(button) {
-  if (going.has(button) || going.size >= MOST_AT_ONCE || button.dataset.mute) return;
+  if (going.has(button) || going.size >= (button.bare ? 2 : 1) * MOST_AT_ONCE || button.dataset.mute) return;
   const { id, start: from, end: to } = button.about;
   const video = make("video", { muted: true, playsInline: true, preload: "auto", tabIndex: -1, disablePictureInPicture: true });
   video.setAttribute("aria-hidden", "true");

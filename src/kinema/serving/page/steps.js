@@ -7,6 +7,7 @@ import { by, clock, count, icon, lastPart, make, many } from "./dom.js";
 
 const PEN = "M4 20l1-4L16.5 4.5l3 3L8 19z";
 const PAGE = 48;
+const MOST_APART = 150; // segments of a bar between which there is a line
 
 function dot(number) {
   const made = make("span", { className: "dot" });
@@ -45,8 +46,9 @@ export class Steps extends EventTarget {
     this.dispatchEvent(new CustomEvent("named", { detail: number }));
   }
 
-  // A step's name: a button, where it can be changed, that gives way to a form.
-  name(number) {
+  // A step's name: a button, where it can be changed, that gives way to a form. Whether it follows what is done
+  // elsewhere: what is made again anyway need not.
+  name(number, { follow = false } = {}) {
     const box = make("span", { className: "step-name" });
     const shown = () => {
       const title = this.title(number);
@@ -87,22 +89,23 @@ export class Steps extends EventTarget {
       text.focus();
       text.select();
     };
-    this.addEventListener("named", ({ detail }) => { if (detail === number && box.isConnected && !box.querySelector("form")) shown(); });
+    if (follow) this.addEventListener("named", ({ detail }) => { if (detail === number && !box.querySelector("form")) shown(); });
     shown();
     return box;
   }
 }
 
-// A video's segments as bars: start, end and step are columns; each bar says what it is when it is pointed at.
-function bars(steps, { start, end, step, duration }) {
-  return start.map((from, n) => {
+// Draws a video's segments as bars: start, end and step are columns; each bar says what it is when it is pointed at.
+function draw(box, steps, { start, end, step, duration }) {
+  box.classList.toggle("dense", start.length > MOST_APART);
+  box.replaceChildren(...start.map((from, n) => {
     const bar = make("span", { title: `${steps.title(step[n])}, ${clock(from)} – ${clock(end[n])}` });
     bar.style.left = `${(from / duration) * 100}%`;
     bar.style.width = `${((end[n] - from) / duration) * 100}%`;
     bar.style.background = group(step[n] - 1);
     bar.dataset.at = n;
     return bar;
-  });
+  }));
 }
 
 // The bars under the player's video, and the list beside it.
@@ -147,12 +150,11 @@ export class Stretches {
     this.now = null;
     by("steps-strip").hidden = by("steps-side").hidden = !this.video;
     by("watch").classList.toggle("with-steps", Boolean(this.video));
-    this.bar.replaceChildren();
     this.list.replaceChildren();
     by("steps-now").replaceChildren();
     if (!this.video) return;
     const { start, end, step } = this.video;
-    this.bar.append(...bars(this.steps, this.video));
+    draw(this.bar, this.steps, this.video);
     this.bar.setAttribute("aria-valuemax", start.length);
     this.list.append(...start.map((from, n) => make("li", {},
       make("button", { type: "button", onclick: () => this.go(n) }, dot(step[n]),
@@ -187,11 +189,9 @@ export class Stretches {
     const begun = this.begun(time);
     const now = begun >= 0 && time < end[begun] ? begun : -1;
     if (now === this.now) return;
-    for (const [box, name] of [[this.bar, "span"], [this.list, "button"]]) {
-      const rows = box.querySelectorAll(name === "span" ? ":scope > span" : name);
-      if (this.now !== null && this.now >= 0) rows[this.now].removeAttribute("aria-current");
-      if (now >= 0) rows[now].setAttribute("aria-current", "true");
-    }
+    const shown = (n) => (n === null || n < 0 ? [] : [this.bar.children[n], this.list.children[n].firstChild]);
+    for (const each of shown(this.now)) each.removeAttribute("aria-current");
+    for (const each of shown(now)) each.setAttribute("aria-current", "true");
     this.now = now;
     this.bar.setAttribute("aria-valuenow", begun + 1);
     this.bar.setAttribute("aria-valuetext", now < 0 ? "no step" : `${this.steps.title(step[now])}, ${clock(start[now])} – ${clock(end[now])}`);
@@ -227,9 +227,12 @@ export class StepsView {
 
   step({ number, seconds, segments, typical }) {
     const clips = make("ol", { className: "clips", "aria-label": `Typical clips of step ${number}` }, ...typical.map((clip) => this.clip(clip, number)));
+    const about = make("p", { className: "soft small" });
+    const tell = () => { about.textContent = `${this.steps.all.get(number).name ? `step ${number} · ` : ""}${clock(seconds)} in ${many(segments, "segment")}`; };
+    this.steps.addEventListener("named", tell);
+    tell();
     return make("li", { className: "step" },
-      make("div", { className: "step-head" }, dot(number), make("h3", {}, this.steps.name(number)),
-        make("p", { className: "soft small", textContent: `step ${number} · ${clock(seconds)} in ${many(segments, "segment")}` })),
+      make("div", { className: "step-head" }, dot(number), make("h3", {}, this.steps.name(number, { follow: true })), about),
       typical.length ? clips : make("p", { className: "soft small", textContent: "No clip is typical of it." }));
   }
 
@@ -260,7 +263,8 @@ export class StepsView {
     const bar = make("div", { className: "steps-bar", "aria-hidden": "true", onclick: (event) => {
       const at = event.target.dataset.at;
       if (at !== undefined) this.open(about(video.start[at]));
-    } }, ...bars(this.steps, video));
+    } });
+    draw(bar, this.steps, video);
     return make("li", {},
       make("button", { type: "button", className: "quiet name", textContent: video.name, title: video.name, "aria-label": `Open ${video.name}, ${many(video.start.length, "segment")}`, onclick: () => this.open(about(0)) }),
       make("span", { className: "soft small", textContent: clock(video.duration) }), bar);
@@ -268,6 +272,6 @@ export class StepsView {
 
   // The names that bars tell when they are pointed at.
   titles() {
-    [...by("segmented").children].forEach((row, n) => row.querySelector(".steps-bar").replaceChildren(...bars(this.steps, this.shown[n])));
+    [...by("segmented").children].forEach((row, n) => draw(row.querySelector(".steps-bar"), this.steps, this.shown[n]));
   }
 }
