@@ -1,5 +1,7 @@
 """A small archive that is served: twelve videos of three classes, a longer film, and one that no browser plays."""
 
+import shutil
+
 import av
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from searching_tables import model_of
 import kinema
 from kinema.data import decode
 from kinema.searching import database
+from kinema.segmenting.segmentation import Segment, Segmentation, SegmentedVideo, Step, Typical
 
 HOST = "http://127.0.0.1:8000"
 
@@ -83,3 +86,26 @@ def named(client):
 def rows(table):
     """How many rows the table has, which nothing that is asked may change."""
     return lambda: database.require_table(str(table)).count_rows()
+
+
+@pytest.fixture(scope="session")
+def root(footage):
+    """The folder above the table's, so that its videos have other paths here; and one video that the table lacks."""
+    (footage.parent / "more").mkdir(exist_ok=True)
+    shutil.copy(footage / "left/left0.mp4", footage.parent / "more" / "new.mp4")
+    return footage.parent
+
+
+@pytest.fixture
+def file(root, tmp_path):
+    """Segments of the film, which is in the table, and of a video that is not."""
+    film = (Segment(0.0, 2.0, 1), Segment(2.0, 4.0, 2), Segment(4.0, 6.5, 1))
+    typical = Typical("videos/films/film.mp4", 4.0, 5.0, 0.9), Typical("more/new.mp4", 0.0, 0.5, 0.8)
+    videos = (
+        SegmentedVideo("videos/films/film.mp4", 7.0, film),
+        SegmentedVideo("more/new.mp4", 1.0, (Segment(0.0, 1.0, 2),)),
+    )
+    steps = (Step(1, "", typical, 4.5), Step(2, "hold still", (), 3.0))
+    made = Segmentation(root, videos, steps, {}, {"videos/films/old.avi": "it is too old"})
+    made.write(tmp_path / "segments.json")
+    return tmp_path / "segments.json"

@@ -15,6 +15,9 @@ from pathlib import Path
 import pytest
 
 import kinema
+from kinema import serving
+from kinema.segmenting.segmentation import Segmentation
+from kinema.serving.settings import Settings
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -79,18 +82,25 @@ def visit(browser, url):
     complaints = []
     with contextlib.ExitStack() as closing:
 
-        def go(size=(1360, 860), scheme="light", **more):
+        def go(size=(1360, 860), scheme="light", where=url, begins="#hits .card", expects="nothing", **more):
             context = browser.new_context(
                 viewport=dict(zip(("width", "height"), size, strict=True)), color_scheme=scheme, **more
             )
             closing.callback(context.close)
             page = context.new_page()
             page.set_default_timeout(60_000)
-            page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+            page.on(
+                "console",
+                lambda said: (
+                    complaints.append(said.text)
+                    if said.type in ("error", "warning") and expects not in said.text
+                    else None
+                ),
+            )
             page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.on("request", lambda asked: asked.url.startswith((url, "blob:")) or complaints.append(asked.url))
-            page.goto(url)
-            page.wait_for_selector("#hits .card")
+            page.on("request", lambda asked: asked.url.startswith((where, "blob:")) or complaints.append(asked.url))
+            page.goto(where)
+            page.wait_for_selector(begins)
             return page
 
         yield go
@@ -278,6 +288,108 @@ def test_a_video_that_no_browser_plays_says_so(visit, shots):
     assert page.locator("#still").is_visible()
     until(lambda: page.evaluate("document.querySelector('#still').naturalWidth"))
     page.screenshot(path=shots / "unplayable.png")
+
+
+PLAYED = "(() => { const it = document.querySelector('#video'); return it.paused ? -1 : it.currentTime; })()"
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "scheme"),
+    [("steps-light", (1280, 860), "light"), ("steps-dark", (1280, 860), "dark"), ("steps-phone", (390, 844), "light")],
+)
+def test_a_step_is_named_and_jumped_to(visit, model, table, file, shots, name, size, scheme):
+    with listening(serving.app(model, table=table, segments=file, device="cpu")) as where:
+        page = visit(size, scheme, where, expects="status of 400")
+        page.keyboard.press("t")
+        page.wait_for_selector("#segmented li >> nth=1")
+        until(lambda: page.locator("#steps video.going").count() == 2)
+        page.screenshot(path=shots / f"{name}-1-view.png", full_page=True)
+        assert overflow(page) == 0
+        assert page.locator("#steps h3").all_text_contents() == ["step 1", "hold still"]
+        assert "old.avi: it is too old" in page.text_content("#left-out ul")
+
+        page.click("#steps .rename >> nth=0")
+        page.keyboard.type("hold still")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#steps .error:has-text('Two steps would be called')")
+        page.fill("#steps .naming input", "<b>pick up</b>")
+        page.keyboard.press("Enter")
+        until(lambda: page.locator("#steps h3").all_text_contents() == ["<b>pick up</b>", "hold still"])
+        assert Segmentation.read(file).titles[1] == "<b>pick up</b>"
+
+        page.get_by_role("button", name="Open videos/films/film.mp4, 3 segments").click()
+        page.wait_for_selector("#steps-list li >> nth=2")
+        rows = page.locator("#steps-list button")
+        assert [each.split(" ", 1)[0] for each in rows.all_text_contents()] == [
+            "0:00.0<b>pick",
+            "0:02.0hold",
+            "0:04.0<b>pick",
+        ]
+        rows.nth(1).click()
+        until(lambda: 2 <= page.evaluate(PLAYED) < 4)
+        until(lambda: rows.nth(1).get_attribute("aria-current") == "true")
+        page.evaluate("document.querySelector('#video').pause()")
+        page.screenshot(path=shots / f"{name}-2-player.png")
+        assert (
+            page.evaluate(
+                "(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('#player'))"
+            )
+            <= 0
+        )
+        page.focus("#steps-bar")
+        page.keyboard.press("ArrowRight")
+        until(lambda: page.evaluate(PLAYED) >= 4)
+        assert page.get_attribute("#steps-bar", "aria-valuetext").startswith("<b>pick up</b>, 0:04.0")
+        page.evaluate("document.querySelector('#video').pause()")
+
+        page.click("#steps-now .rename")
+        page.keyboard.press("Escape")
+        assert page.locator("#player[open] #steps-now .rename").is_visible(), "only the form was left"
+        page.click("#steps-now .rename")
+        page.keyboard.type("push in")
+        page.keyboard.press("Enter")
+        until(lambda: rows.nth(2).text_content() == "0:04.0push in")
+        assert page.evaluate("document.activeElement.className") == "rename"
+        page.keyboard.press("Escape")
+        page.wait_for_selector("#player", state="hidden")
+        assert page.locator("#steps h3").all_text_contents() == ["push in", "hold still"]
+
+
+def test_a_hit_shows_its_steps_and_a_video_without_steps_none(visit, model, table, file):
+    with listening(serving.app(model, table=table, segments=file, device="cpu")) as where:
+        page = visit(where=where)
+        page.get_by_role("button", name="Open films/film.mp4").click()
+        page.wait_for_selector("#steps-list li >> nth=2")
+        page.wait_for_selector("#timeline-about:has-text('Below: clusters')")
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Open left/left1.mp4").click()
+        page.wait_for_selector("#timeline-about:has-text('Below: clusters')")
+        assert not page.locator("#steps-side").is_visible()
+        assert not page.locator("#steps-strip").is_visible()
+
+
+def test_steps_without_a_table_are_the_whole_page(visit, file, tmp_path, shots):
+    place = tmp_path / "run/segments/segments.json"
+    place.parent.mkdir(parents=True)
+    shutil.move(file, place)
+    settings = Settings(read_only=True)
+    with listening(serving.app(tmp_path / "run", settings=settings)) as where:
+        page = visit((1280, 860), where=where, begins="#segmented li")
+        assert page.locator("[role=tab]:visible").all_text_contents() == ["Steps"]
+        assert page.locator("#steps .rename").count() == 0
+        until(lambda: page.locator("#steps video.going").count() == 2)
+        page.screenshot(path=shots / "steps-alone.png")
+        assert not page.locator("aside").is_visible()
+        bar = page.locator("#segmented .steps-bar >> nth=1").bounding_box()
+        page.mouse.click(bar["x"] + bar["width"] * 5 / 7, bar["y"] + 5)
+        until(lambda: page.evaluate(PLAYED) >= 4)
+        assert not page.locator("#player-search").is_visible()
+        assert not page.locator("#timeline").is_visible()
+        page.screenshot(path=shots / "steps-alone-player.png")
+        page.keyboard.press("s")
+        page.keyboard.press("Escape")
+        page.keyboard.press("m")
+        assert page.locator("#view-steps").is_visible()
 
 
 def test_the_token_is_asked_for(browser, serve, shots):

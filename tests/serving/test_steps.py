@@ -11,33 +11,12 @@ from fastapi.testclient import TestClient
 
 from kinema import cli, serving
 from kinema.core.errors import DataError, UsageError
-from kinema.segmenting.segmentation import Segment, Segmentation, SegmentedVideo, Step, Typical, writing
+from kinema.segmenting.segmentation import Segment, Segmentation, SegmentedVideo, Step, writing
 from kinema.serving.settings import Settings
 
 HOST = "http://127.0.0.1:8000"
 TOKEN = "a-token-of-some-letters"
 FILM = (Segment(0.0, 2.0, 1), Segment(2.0, 4.0, 2), Segment(4.0, 6.5, 1))
-
-
-@pytest.fixture(scope="module")
-def root(footage):
-    """The folder above the table's, so that its videos have other paths here; and one video that the table lacks."""
-    (footage.parent / "more").mkdir(exist_ok=True)
-    shutil.copy(footage / "left/left0.mp4", footage.parent / "more" / "new.mp4")
-    return footage.parent
-
-
-@pytest.fixture
-def file(root, tmp_path):
-    typical = Typical("videos/films/film.mp4", 4.0, 5.0, 0.9), Typical("more/new.mp4", 0.0, 0.5, 0.8)
-    videos = (
-        SegmentedVideo("videos/films/film.mp4", 7.0, FILM),
-        SegmentedVideo("more/new.mp4", 1.0, (Segment(0.0, 1.0, 2),)),
-    )
-    steps = (Step(1, "", typical, 4.5), Step(2, "hold still", (), 3.0))
-    made = Segmentation(root, videos, steps, {}, {"videos/films/old.avi": "it is too old"})
-    made.write(tmp_path / "segments.json")
-    return tmp_path / "segments.json"
 
 
 @pytest.fixture

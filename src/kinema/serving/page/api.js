@@ -44,6 +44,13 @@ export const videos = (contains, offset, limit, signal) =>
 export const someVideos = (limit) => ask(`api/videos?${new URLSearchParams({ limit, spread: true })}`);
 export const timeline = (id, asked) => ask(`api/videos/${id}/timeline${asked ? `?query=${encodeURIComponent(asked)}` : ""}`);
 
+export const steps = () => ask("api/steps");
+export const nameStep = (number, name) =>
+  ask(`api/steps/${number}`, { method: "PATCH", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ name }) });
+export const segments = (video) => ask(`api/segments?${new URLSearchParams({ video })}`);
+export const segmented = (contains, offset, limit, signal) =>
+  ask(`api/segments?${new URLSearchParams({ contains, offset, limit })}`, { signal });
+
 export function upload(file, stretch) {
   const told = new URLSearchParams({ name: file.name.slice(-300) || "clip", ...(stretch || {}) });
   return ask(`api/uploads?${told}`, {

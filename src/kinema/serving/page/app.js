@@ -6,12 +6,17 @@ import { by, clock, count, make, many, typing } from "./dom.js";
 import { Filters } from "./filters.js";
 import { Chart } from "./map.js";
 import { Player } from "./player.js";
+import { Steps, StepsView } from "./steps.js";
 
 const state = { archive: null, query: null, file: null, hits: [], opened: -1, searching: null, view: "hits" };
-const VIEWS = ["hits", "map", "videos"];
+const VIEWS = ["hits", "map", "videos", "steps"];
+const views = () => VIEWS.filter((name) => !by(`tab-${name}`).hidden);
 
 const filters = new Filters(() => search());
+const steps = new Steps();
+const stepsView = new StepsView(steps, (about) => openVideo(about), (problem) => wrong(problem));
 const player = new Player({
+  steps,
   asks: () => state.query?.query ?? null,
   step: (by_) => openHit(state.opened + by_),
   search: (about, stretch) => askVideo(about, stretch),
@@ -58,6 +63,8 @@ function view(name) {
     chart.load().then(() => { say(state.query ? told() : ""); chart.show(state.hits); }, wrong);
   }
   if (name === "videos" && !by("videos").children.length) list(false);
+  if (name === "steps" && steps.problem) wrong(steps.problem);
+  else if (name === "steps" && !by("steps").children.length) stepsView.show();
 }
 
 // --- the query
@@ -211,6 +218,9 @@ function videoCard(video) {
 async function open() {
   const archive = await api.archive();
   state.archive = archive;
+  by("tab-steps").hidden = !archive.steps;
+  if (archive.steps) await steps.load();
+  if (!archive.searchable) { openSteps(); return; }
   by("summary").textContent = `${many(archive.videos, "video")} · ${many(archive.windows, "window")} · encoder ${archive.encoder}, ${archive.view}`;
   const wanted = archive.sounds ? "A video with sound, or a file of sound" : archive.pictures ? "A video, or a still picture" : "A video";
   by("drop-note").textContent = `${wanted}, up to ${count(archive.upload_bytes / 2 ** 20)} MiB. It is deleted when it has been looked at.`;
@@ -223,6 +233,16 @@ async function open() {
     by("welcome").hidden = false;
     by("hits").append(...first.map((video) => videoCard(video)));
   }
+}
+
+// Without a table there is nothing to search: the steps are the whole page.
+function openSteps() {
+  document.title = "kinema: steps";
+  document.body.classList.add("steps-alone");
+  for (const name of ["hits", "map", "videos"]) by(`tab-${name}`).hidden = true;
+  document.querySelector("aside").hidden = true;
+  by("summary").textContent = steps.problem ? "" : `${many(steps.videos, "video")} · ${many(steps.all.size, "step")} · no table to search`;
+  view("steps");
 }
 
 function askToken() {
@@ -250,7 +270,8 @@ function setUp() {
   document.querySelector("[role=tablist]").addEventListener("keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!step) return;
-    const next = VIEWS[(VIEWS.indexOf(state.view) + step + VIEWS.length) % VIEWS.length];
+    const there = views();
+    const next = there[(there.indexOf(state.view) + step + there.length) % there.length];
     view(next);
     by(`tab-${next}`).focus();
   });
@@ -276,7 +297,7 @@ function setUp() {
 
 function setUpDropping() {
   let deep = 0;
-  const files = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+  const files = (event) => state.archive?.searchable !== false && [...(event.dataTransfer?.types ?? [])].includes("Files");
   addEventListener("dragenter", (event) => { if (files(event)) { deep += 1; by("dropping").hidden = false; } });
   addEventListener("dragleave", (event) => { if (files(event) && (deep -= 1) <= 0) { deep = 0; by("dropping").hidden = true; } });
   addEventListener("dragover", (event) => { if (files(event)) event.preventDefault(); });
@@ -285,8 +306,15 @@ function setUpDropping() {
     event.preventDefault();
     deep = 0;
     by("dropping").hidden = true;
-    if (event.dataTransfer.files[0] && state.archive) askFile(event.dataTransfer.files[0], null);
+    if (event.dataTransfer.files[0] && state.archive?.searchable) askFile(event.dataTransfer.files[0], null);
   });
+}
+
+// Goes to a view, if the page has it.
+function go(name) {
+  if (!views().includes(name)) return false;
+  view(name);
+  return true;
 }
 
 function shortcut(event) {
@@ -298,8 +326,10 @@ function shortcut(event) {
   }
   if (typing(event)) return;
   const act = {
-    h: () => view("hits"), m: () => view("map"), v: () => view("videos"), o: () => by("pick").click(),
-    "/": () => { view("videos"); by("contains").focus(); }, "?": () => by("keys").showModal(),
+    h: () => go("hits"), m: () => go("map"), v: () => go("videos"), t: () => go("steps"),
+    o: () => { if (state.archive?.searchable) by("pick").click(); },
+    "/": () => { if (go("videos")) by("contains").focus(); else if (go("steps")) by("segmented-contains").focus(); },
+    "?": () => by("keys").showModal(),
     l: () => { if (state.view === "map") chart.arm(!chart.armed); },
   }[event.key.toLowerCase()];
   if (!act) return;

@@ -10,13 +10,16 @@ const going = new Map(); // media buttons in sight, with their videos
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 function start(button) {
-  if (going.has(button) || going.size >= MOST_AT_ONCE || button.dataset.mute) return;
+  if (going.has(button) || going.size >= (button.bare ? 2 : 1) * MOST_AT_ONCE || button.dataset.mute) return;
   const { id, start: from, end: to } = button.about;
   const video = make("video", { muted: true, playsInline: true, preload: "auto", tabIndex: -1, disablePictureInPicture: true });
   video.setAttribute("aria-hidden", "true");
   going.set(button, video);
   video.addEventListener("loadedmetadata", () => { video.currentTime = Math.min(from, Math.max(0, video.duration - 0.05)); });
-  video.addEventListener("seeked", () => { video.classList.add("going"); video.play().catch(() => {}); }, { once: true });
+  video.addEventListener("seeked", () => {
+    video.classList.add("going");
+    if (!button.bare || !calm.matches) video.play().catch(() => {});
+  }, { once: true });
   video.addEventListener("ended", () => { video.currentTime = from; video.play().catch(() => {}); });
   video.addEventListener("error", () => {
     if (!video.getAttribute("src")) return;
@@ -50,7 +53,7 @@ requestAnimationFrame(loop);
 
 const sight = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
-    if (isIntersecting && !calm.matches) start(target);
+    if (isIntersecting && (target.bare || !calm.matches)) start(target);
     else if (!isIntersecting) stop(target);
   }
   if (!calm.matches) for (const button of sightings()) start(button);
@@ -70,24 +73,32 @@ export function clear(grid) {
   grid.replaceChildren();
 }
 
+// A button with a picture of a video, which loops from about.start to end while it is in sight; without a picture it is
+// bare, and shows the moment itself.
+export function media(about, { label, open, end, picture }, ...badges) {
+  const still = make("img", { src: picture, alt: "", loading: "lazy", decoding: "async", hidden: !picture });
+  const button = make("button", { type: "button", className: "open", "aria-label": label, onclick: () => open(about) }, still, ...badges);
+  button.about = { id: about.id, start: about.start ?? 0, end };
+  button.bare = !picture;
+  for (const on of ["pointerenter", "focus"]) button.addEventListener(on, () => start(button));
+  for (const off of ["pointerleave", "blur"]) button.addEventListener(off, () => { if (calm.matches && picture) stop(button); });
+  sight.observe(button);
+  seen.add(button);
+  return button;
+}
+
 // about: { id, name, frame, start, end, score, label, cluster, cluster_name }; end is null for a whole video.
 export function card(about, { open, like }) {
   const hit = about.score !== undefined;
   const name = lastPart(about.name).replace(/\.\w{2,5}$/, "");
   const when = hit ? `${clock(about.start)} – ${clock(about.end)}` : clock(about.end ?? 0);
   const told = [about.label, about.cluster_name ?? (about.cluster >= 0 && about.cluster !== null ? `cluster ${about.cluster}` : null)];
-  const picture = make("img", { src: api.thumbnail(about.id, about.frame), alt: "", loading: "lazy", decoding: "async" });
   const badges = [make("span", { className: "badge when", textContent: when })];
   if (hit) badges.unshift(make("span", { className: "badge score", textContent: about.score.toFixed(3) }));
   const label = hit
     ? `Open ${about.name} at ${clock(about.start)}, score ${about.score.toFixed(3)}${about.label ? `, ${about.label}` : ""}`
     : `Open ${about.name}`;
-  const button = make("button", { type: "button", className: "open", "aria-label": label, onclick: () => open(about) }, picture, ...badges);
-  button.about = { id: about.id, start: about.start ?? 0, end: hit ? about.end : null };
-  for (const on of ["pointerenter", "focus"]) button.addEventListener(on, () => start(button));
-  for (const off of ["pointerleave", "blur"]) button.addEventListener(off, () => { if (calm.matches) stop(button); });
-  sight.observe(button);
-  seen.add(button);
+  const button = media(about, { label, open, end: hit ? about.end : null, picture: api.thumbnail(about.id, about.frame) }, ...badges);
   const dot = make("span", { className: "dot" });
   dot.style.background = group(about.cluster);
   const text = told.filter(Boolean).join(" · ");

@@ -1,16 +1,20 @@
 // One video, opened at a moment: it plays, or shows its pictures where the browser cannot play it.
 
 import * as api from "./api.js";
-import { by, clock } from "./dom.js";
+import { by, clock, typing } from "./dom.js";
+import { Stretches } from "./steps.js";
 import { Timeline } from "./timeline.js";
 
 export class Player {
-  // asks: the query whose likeness is shown, or null; step: opens the next or the hit before; search: with a stretch.
-  constructor({ asks, step, search }) {
+  // asks: the query whose likeness is shown, or null; step: opens the next or the hit before; search: with a stretch;
+  // steps: those of the archive.
+  constructor({ asks, step, search, steps }) {
     this.dialog = by("player");
     this.video = by("video");
     this.still = by("still");
     this.asks = asks;
+    this.steps = steps;
+    this.stretches = new Stretches(steps, (time) => this.jump(time));
     this.timeline = new Timeline(by("timeline"), (time) => this.seek(time));
     by("player-close").addEventListener("click", () => this.dialog.close());
     by("player-prev").addEventListener("click", () => step(-1));
@@ -26,13 +30,18 @@ export class Player {
     this.dialog.addEventListener("close", () => this.stop());
     this.dialog.addEventListener("click", (event) => { if (event.target === this.dialog) this.dialog.close(); });
     this.dialog.addEventListener("keydown", (event) => this.key(event, step));
-    this.video.addEventListener("timeupdate", () => this.timeline.at(this.video.currentTime));
-    this.video.addEventListener("seeked", () => this.timeline.at(this.video.currentTime));
+    for (const event of ["timeupdate", "seeked"]) this.video.addEventListener(event, () => this.at(this.video.currentTime));
     this.video.addEventListener("error", () => { if (this.video.getAttribute("src")) this.unplayable(); });
   }
 
   get length() { return this.timeline.length; }
 
+  at(time) {
+    this.timeline.at(time);
+    this.stretches.at(time);
+  }
+
+  // about.indexed is false for a video that has steps and is not in the table: it cannot be searched with.
   async open(about, { first, last, hits }) {
     this.about = about;
     const from = about.start ?? 0;
@@ -42,19 +51,24 @@ export class Player {
     by("player-prev").parentElement.hidden = !hits;
     by("player-prev").disabled = first;
     by("player-next").disabled = last;
+    const indexed = about.indexed !== false;
+    for (const each of [by("timeline").parentElement, by("mark-start").parentElement, by("player-search")]) each.hidden = !indexed;
     this.timeline.marks = [null, null];
     this.label();
     this.video.hidden = false;
     this.still.hidden = true;
     this.timeline.show(null, about.end ?? 0.001, null);
-    this.timeline.at(from);
+    this.stretches.show(null);
+    this.at(from);
     if (!this.dialog.open) this.dialog.showModal();
-    this.video.poster = api.thumbnail(about.id, about.frame);
+    if (indexed) this.video.poster = api.thumbnail(about.id, about.frame); else this.video.removeAttribute("poster");
     this.video.src = api.file(about.id);
     this.video.addEventListener("loadedmetadata", () => {
       this.video.currentTime = from;
       this.video.play().catch(() => {});
     }, { once: true });
+    if (this.steps.there) this.divide(about);
+    if (!indexed) return;
     const asked = this.asks();
     try {
       const [facts, windows] = await Promise.all([api.video(about.id), api.timeline(about.id, asked)]);
@@ -62,11 +76,25 @@ export class Player {
       this.facts = facts;
       by("player-about").textContent = this.told({ ...about, ...facts, start: about.start, end: about.end });
       this.timeline.show(windows, facts.duration, about.score === undefined ? null : [about.start, about.end]);
-      this.timeline.at(this.video.currentTime || from);
+      this.at(this.video.currentTime || from);
       this.legend(windows);
       if (!by("unplayable").hidden) this.unplayable();
     } catch (problem) {
       by("timeline-about").textContent = problem.message;
+    }
+  }
+
+  // Shows the steps of the video, if it has some.
+  async divide(about) {
+    try {
+      const [found] = (await api.segments(about.id)).videos;
+      if (this.about !== about || !found) return;
+      if (about.indexed === false) this.timeline.show(null, found.duration, null);
+      this.stretches.show(found);
+      this.stretches.at(this.video.currentTime || about.start || 0);
+    } catch (problem) {
+      if (!("status" in problem)) throw problem;
+      by("player-about").textContent = `${problem.message} ${problem.hint}`;
     }
   }
 
@@ -93,7 +121,12 @@ export class Player {
   seek(time) {
     if (by("unplayable").hidden) this.video.currentTime = time;
     else this.picture(time);
-    this.timeline.at(time);
+    this.at(time);
+  }
+
+  jump(time) {
+    this.seek(time);
+    if (by("unplayable").hidden) this.video.play().catch(() => {});
   }
 
   mark(which) {
@@ -115,19 +148,21 @@ export class Player {
   unplayable() {
     const facts = this.facts && this.facts.id === this.about.id ? this.facts : null;
     const what = facts?.codec ? ` (${facts.codec} in ${facts.name.slice(facts.name.lastIndexOf(".") + 1) || "its container"})` : "";
-    by("unplayable").textContent = `This browser cannot play this video${what}. You see a picture of each window instead: choose one on the timeline.`;
+    const indexed = this.about.indexed !== false;
+    by("unplayable").textContent = `This browser cannot play this video${what}.${indexed ? " You see a picture of each window instead: choose one on the timeline." : ""}`;
     by("unplayable").hidden = false;
     this.video.hidden = true;
-    this.still.hidden = false;
+    this.still.hidden = !indexed;
     this.picture(this.timeline.now || this.about.start || 0);
   }
 
   picture(time) {
+    this.timeline.now = time;
+    if (this.about.indexed === false) return;
     const { windows } = this.timeline;
     const frame = windows?.frame.length ? windows.frame[this.timeline.window(time)] : this.about.frame;
     this.still.src = api.thumbnail(this.about.id, frame);
     this.still.alt = `${this.about.name} at ${clock(time)}`;
-    this.timeline.now = time;
   }
 
   stop() {
@@ -138,14 +173,14 @@ export class Player {
   }
 
   key(event, step) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event)) return;
     const now = this.timeline.now;
     const done = {
       n: () => { if (!by("player-next").disabled) step(1); },
       p: () => { if (!by("player-prev").disabled) step(-1); },
-      s: () => by("player-search").click(),
-      "[": () => this.mark(0),
-      "]": () => this.mark(1),
+      s: () => { if (!by("player-search").hidden) by("player-search").click(); },
+      "[": () => { if (!by("player-search").hidden) this.mark(0); },
+      "]": () => { if (!by("player-search").hidden) this.mark(1); },
     }[event.key.toLowerCase()];
     const onVideo = event.target === this.video;
     if (done) done();
