@@ -295,7 +295,8 @@ def test_what_they_cannot_take_is_told(call, error, told):
         call()
 
 
-@pytest.mark.skipif(not EXAMPLES.is_dir(), reason="needs the two affinity matrices of ASOT's authors, data/tot")
+@pytest.mark.data
+@pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the matrices of ASOT's authors (../shared/data/tot) are not here")
 @pytest.mark.parametrize(
     ("video", "activity", "radius", "balance", "mof", "digest"),
     [
