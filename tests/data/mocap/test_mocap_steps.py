@@ -4,6 +4,8 @@ import csv
 import itertools
 import json
 import shutil
+import subprocess
+import sys
 from collections import Counter
 
 import av
@@ -112,6 +114,22 @@ def test_a_partial_set_is_completed_to_the_same(whole, tmp_path):
     assert write_mocap_steps(out, MocapStepsConfig(**TINY), workers=1).digest == whole.digest
     assert files(out) == files(whole.out)
     assert kept.stat().st_mtime_ns == before
+
+
+def test_a_worker_whose_writer_was_killed_ends_without_a_word(tmp_path):
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "kinema.data.mocap.steps.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    worker.stdout.close()
+    request = {"out": str(tmp_path), "config": MocapStepsConfig(**TINY).record(), "share": 0, "shares": 1}
+    worker.stdin.write(json.dumps(request).encode() + b"\n")
+    worker.stdin.close()
+    assert worker.stderr.read() == b""
+    assert worker.wait(timeout=30) == 1
+    assert [path.name for path in (tmp_path / "videos").iterdir()] == ["P01_workout.mp4"]
 
 
 def test_another_set_or_other_settings_are_refused(whole, tmp_path):
