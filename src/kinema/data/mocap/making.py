@@ -188,7 +188,7 @@ def _listen(worker: subprocess.Popen[str], answers: queue.Queue[Row | int]) -> N
 def answer(kind: type[C], make: Callable[[Path, C, slice], Iterator[Row]]) -> None:
     """What a worker process does: answers the request on standard input.
 
-    Every line of the answer is a row, or ``{"error", "hint"}`` at the end.
+    Every line of the answer is a row, or ``{"error", "hint"}`` at the end. Where whoever asked is gone it ends.
 
     Args:
         kind: the dataclass of the set's settings.
@@ -202,6 +202,9 @@ def answer(kind: type[C], make: Callable[[Path, C, slice], Iterator[Row]]) -> No
             print(json.dumps(row), flush=True)
     except KinemaError as error:
         print(json.dumps({"error": error.message, "hint": error.hint}), flush=True)
+        raise SystemExit(1) from error
+    except BrokenPipeError as error:  # who asked was killed; nobody is there to be told
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from error
 
 

@@ -56,7 +56,8 @@ class MocapStepsConfig:
         order: ``fixed``: the steps follow one another in the same order in every video, as in an assembly or a recipe;
             ``varied``: in another order in each; ``repeats``: in another order, and steps recur.
         activities: how many there are; each has its own steps and order, and a person performs all of them.
-        seconds_min: the shortest a step may last.
+        seconds_min: the shortest a step may last. Durations are drawn evenly on a logarithmic scale: half as long as
+            usual is as likely as twice as long.
         seconds_max: the longest.
         transition: seconds in which one step goes over into the next; the label changes in their middle.
         background: share of the frames of a video in which the person stands still, between steps, before or after.
@@ -86,8 +87,8 @@ class MocapStepsConfig:
     steps: int = 7
     order: Order = "fixed"
     activities: int = 1
-    seconds_min: float = 2.0
-    seconds_max: float = 6.0
+    seconds_min: float = 1.5
+    seconds_max: float = 8.0
     transition: float = 0.4
     background: float = 0.0
     seed: int = 0

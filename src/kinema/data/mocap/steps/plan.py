@@ -106,8 +106,8 @@ def _plan_session(config: MocapStepsConfig, activity: int, person: int, steps: S
     order = list(steps) if config.order == "fixed" else [steps[row] for row in rng.permutation(len(steps))]
     if config.order == "repeats":
         _add_repeats(order, rng)
-    shortest, longest = (max(2, round(seconds * config.fps)) for seconds in (config.seconds_min, config.seconds_max))
-    lengths = rng.integers(shortest, longest + 1, size=len(order)).tolist()
+    seconds = np.exp(rng.uniform(np.log(config.seconds_min), np.log(config.seconds_max), size=len(order)))
+    lengths = np.rint(seconds * config.fps).astype(int).tolist()
     if config.background > 0:
         order, lengths = _with_pauses(order, lengths, config, rng)
     stops = np.cumsum(lengths).tolist()
