@@ -3,15 +3,15 @@
     python benchmarks/claims/segmentation.py OUT --data DATA
 
 Real features with labels of frames, three seeds: HAPT in its fixed order of 12 steps ('hapt-ordered') and as 9
-activities that return ('hapt-repeats'), the class scores of 50 Salads ('50salads-mid', '50salads-eval': 50 videos, 50 orders; the
-scores are of a network that learnt from labels), five videos of Breakfast ('coffee5') and six of motion capture
-('mocap6'). DATA is the folder that holds ``tot`` and ``mocap6``; sets are written to OUT/sets
+activities that return ('hapt-repeats'), the class scores of 50 Salads ('50salads-mid', '50salads-eval': 50 videos, 50
+orders; the scores are of a network that learnt from labels), five videos of Breakfast ('coffee5') and six of motion
+capture ('mocap6'). DATA is the folder that holds ``tot`` and ``mocap6``; sets are written to OUT/sets
 (benchmarks/data/segmentation_sets.py). K is the number of classes.
 
 Rows: 'tot' and 'asot' by the preset small; of TOT on hapt-ordered also 'tot-no-prior', 'tot-no-coherence' (the parts
-left out) and 'tot-offline' (the features are learnt by coherence alone and clustered afterwards by k-means: what the paper's
-abstract compares with), and 'tot-untrained'. Beside each figure stand K equal parts ('uniform') and k-means on the
-features, without and with the time (of the variance of all features together).
+left out) and 'tot-offline' (the features are learnt by coherence alone and clustered afterwards by k-means: what the
+paper's abstract compares with), and 'tot-untrained'. Beside each figure stand K equal parts ('uniform') and k-means on
+the features, without and with the time (of the variance of all features together).
 
 The table fills itself in cell by cell, results/claims-segmentation.json beside this folder. A command that was stopped
 goes on where it was; --minutes stops it by itself between two cells.

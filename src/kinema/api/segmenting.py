@@ -170,7 +170,7 @@ def segment(
         for name, reason in left_out.items():
             log.warning("'%s' is left out: %s.", name, reason)
         table = _table(place, moments, labels)
-        plan = _plan(steps, order, background, epochs, seed)
+        plan = _plan(steps, order, background, rate, epochs, seed)
         learnt = _learnt(folder, table, plan, device, console)
         found = _found(learnt, table, moments, device)
         numbers = in_order(found, steps)
@@ -243,14 +243,15 @@ def _table(place: Path, moments: Mapping[str, Moments], labels: str | Path | Non
     return replace(table, rows=tuple(rows), mapping="" if mapping is None else str(mapping))
 
 
-def _plan(steps: int, order: str, background: float, epochs: int | None, seed: int) -> Plan:
+def _plan(steps: int, order: str, background: float, rate: float, epochs: int | None, seed: int) -> Plan:
     """The plan of the steps' model."""
     plan = preset_plan("small", "tot")
     config: Any = plan.method
     if order == "varied":
         config = replace(config, form="asot", clusters=steps)
     else:
-        config = replace(config, clusters=steps, tot=replace(config.tot, background=background))
+        tot = replace(config.tot, background=background, window=max(1, round(rate)))  # pairs within a second
+        config = replace(config, clusters=steps, tot=tot)
     return replace(plan, method=config, epochs=epochs or (30 if order == "varied" else plan.epochs), seed=seed)
 
 
