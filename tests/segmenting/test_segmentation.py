@@ -103,6 +103,16 @@ def test_a_missing_file_says_how_it_is_made(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_naming_loses_no_way_to_videos_that_are_away(file, tmp_path):
+    shutil.move(tmp_path / "all" / "footage", tmp_path / "away")
+    shutil.move(tmp_path / "all", tmp_path / "moved")
+    place = tmp_path / "moved" / "run" / PLACE
+    name_steps(place, {2: "sit"})
+    shutil.move(tmp_path / "away", tmp_path / "moved" / "footage")
+    found = Segmentation.read(place)
+    assert (found.root, found.titles[2]) == (tmp_path / "moved" / "footage", "sit")
+
+
 def test_steps_are_named(file):
     named = name_steps(file, {1: "", 2: "  pick up the café "})
     assert named.titles == {1: "step 1", 2: "pick up the café"}

@@ -259,7 +259,9 @@ def name_steps(path: Path, names: Mapping[int, str]) -> Segmentation:
         return Segmentation.read(path)
     with writing(path):
         named = Segmentation.read(path).renamed(names)
-        named.write(path)
+        # All else stays as it was written: the videos may be away, and the way to them must not be lost.
+        content = read_object(path, error=DataError, hint=_AGAIN)
+        write_json(path, content | {"steps": [asdict(step) for step in named.steps]})
     return named
 
 
