@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from segmented import segmentation
 
@@ -62,7 +63,7 @@ DAMAGES = {
     "white space": (("steps", 0, "name"), "a ", "white space"),
     "order of steps": (("steps", 0, "number"), 3, "numbered 3, 2"),
     "from 0": (("steps", 0, "number"), 0, "numbered 0, 2"),
-    "time of a step": (("steps", 0, "seconds"), -1, "takes -1 s"),
+    "time of a step": (("steps", 0, "seconds"), -1, "takes -1.0 s"),
     "clip of no video": (("steps", 0, "typical", 0, "video"), "z.mp4", "of a video that is not there"),
     "clip after the end": (("steps", 0, "typical", 0, "end"), 10, "ends after its video"),
     "share": (("steps", 0, "typical", 0, "share"), 1.5, "share of 1.5"),
@@ -103,6 +104,16 @@ def test_a_missing_file_says_how_it_is_made(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_naming_loses_no_way_to_videos_that_are_away(file, tmp_path):
+    shutil.move(tmp_path / "all" / "footage", tmp_path / "away")
+    shutil.move(tmp_path / "all", tmp_path / "moved")
+    place = tmp_path / "moved" / "run" / PLACE
+    name_steps(place, {2: "sit"})
+    shutil.move(tmp_path / "away", tmp_path / "moved" / "footage")
+    found = Segmentation.read(place)
+    assert (found.root, found.titles[2]) == (tmp_path / "moved" / "footage", "sit")
+
+
 def test_steps_are_named(file):
     named = name_steps(file, {1: "", 2: "  pick up the café "})
     assert named.titles == {1: "step 1", 2: "pick up the café"}
@@ -138,6 +149,18 @@ def test_a_file_that_is_being_written_is_not_named(file):
         name_steps(file, {1: "x"})
     assert file.read_bytes() == before
     assert {each.name for each in file.parent.iterdir()} == {file.name, LOCK}
+
+
+def test_numbers_of_numpy_are_written(tmp_path):
+    number, time = np.int64, np.float32
+    video = SegmentedVideo("a.mp4", time(2), (Segment(time(0), time(0.5), number(1)),))
+    step = Step(number(1), typical=(Typical("a.mp4", time(0), number(1), time(1)),), seconds=time(0.5))
+    made = Segmentation(tmp_path, (video,), (step,))
+    made.write(tmp_path / "segments.json")
+    assert Segmentation.read(tmp_path / "segments.json") == made
+    for value in ("1", 1.0, None):
+        with pytest.raises(TypeError):
+            Segment(0.0, 1.0, value)
 
 
 def test_times_meet_at_the_millisecond():

@@ -2,10 +2,13 @@
 
 import pytest
 
+from kinema import serving
+from kinema.serving.settings import Settings
+
 pytestmark = pytest.mark.slow
 
 
-def test_the_server_keeps_to_its_document(serve):
+def test_the_server_keeps_to_its_document(model, table, file):
     schemathesis = pytest.importorskip("schemathesis", reason="the package schemathesis is not installed")
     from hypothesis import HealthCheck, Phase, given, settings
     from schemathesis import GenerationMode
@@ -14,7 +17,8 @@ def test_the_server_keeps_to_its_document(serve):
 
     load_all_checks()
     headers = {"Host": "127.0.0.1"}
-    schema = schemathesis.openapi.from_asgi("/openapi.json", serve(upload_mib=1), headers=headers)
+    app = serving.app(model, table=table, segments=file, settings=Settings(upload_mib=1), device="cpu")
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app, headers=headers)
     few = settings(
         max_examples=30,
         deadline=None,

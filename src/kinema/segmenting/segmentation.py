@@ -22,10 +22,11 @@ from __future__ import annotations
 
 import contextlib
 import math
+import operator
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,18 @@ def milliseconds(seconds: float) -> int:
     return math.floor(seconds * 1000 + 0.5)
 
 
+class _Plain:
+    """A record whose numbers are Python's own, so that it can be written: numpy's become that."""
+
+    def __post_init__(self) -> None:
+        for each in fields(self):  # type: ignore[arg-type]
+            if each.type in ("int", "float"):
+                value = getattr(self, each.name)
+                object.__setattr__(self, each.name, operator.index(value) if each.type == "int" else value.__float__())
+
+
 @dataclass(frozen=True)
-class Segment:
+class Segment(_Plain):
     """One stretch of a video in which one step is done.
 
     Args:
@@ -73,7 +84,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class SegmentedVideo:
+class SegmentedVideo(_Plain):
     """One video and its segments.
 
     Args:
@@ -90,7 +101,7 @@ class SegmentedVideo:
 
 
 @dataclass(frozen=True)
-class Typical:
+class Typical(_Plain):
     """A clip that shows a step well.
 
     Args:
@@ -107,7 +118,7 @@ class Typical:
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(_Plain):
     """One step.
 
     Args:
@@ -259,7 +270,9 @@ def name_steps(path: Path, names: Mapping[int, str]) -> Segmentation:
         return Segmentation.read(path)
     with writing(path):
         named = Segmentation.read(path).renamed(names)
-        named.write(path)
+        # All else stays as it was written: the videos may be away, and the way to them must not be lost.
+        content = read_object(path, error=DataError, hint=_AGAIN)
+        write_json(path, content | {"steps": [asdict(step) for step in named.steps]})
     return named
 
 

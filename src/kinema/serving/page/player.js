@@ -16,6 +16,7 @@ export class Player {
     this.steps = steps;
     this.stretches = new Stretches(steps, (time) => this.jump(time));
     this.timeline = new Timeline(by("timeline"), (time) => this.seek(time));
+    by("steps-now").addEventListener("focusin", (event) => { if (typing(event)) this.video.pause(); });
     by("player-close").addEventListener("click", () => this.dialog.close());
     by("player-prev").addEventListener("click", () => step(-1));
     by("player-next").addEventListener("click", () => step(1));
