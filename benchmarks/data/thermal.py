@@ -3,9 +3,9 @@
     python benchmarks/data/thermal.py OUT --data DATA
 
 Their activities are written for the rows of a thermal recording made beside the video, some 7.8 a second, and not for
-its frames. So a file has a line a row of that recording: of 7 videos the recording says how many it has, of the others
-the duration at the mean rate of those 7. What no activity covers is 'none'. ``kinema segment --labels`` takes such files
-and scales them by time; the two recordings' beginnings may differ by a few seconds, which no figure here can undo.
+its frames. So a file has a line a row of that recording: of 7 videos it is known how many it has, of the others it is
+the duration at the mean rate of those 7. What no activity covers is 'none'. ``kinema segment --labels`` takes such
+files and scales them by time. The two recordings may begin a few seconds apart, which no figure here can undo.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -19,7 +20,8 @@ from kinema.api.models import load
 from kinema.api.opening import Data, open_named
 from kinema.api.pretraining import pretrain
 from kinema.core.devices import chosen_device
-from kinema.core.errors import DataError, UsageError
+from kinema.core.errors import DataError, StorageError, UsageError
+from kinema.core.lock import held
 from kinema.core.progress import Steps
 from kinema.core.results import Result
 from kinema.data import Manifest
@@ -161,7 +163,7 @@ def segment(
     model = _encoder(run, view, untrained)
     settings = FeatureSettings.of(model, rate)
     manifest = _opened(videos)
-    with writing(path):
+    with _working(folder):
         place = folder / f"features-{settings.key}"
         with Steps("encoding", console) as progress:
             moments, left_out = make_features(
@@ -183,14 +185,31 @@ def segment(
         )
         if len(numbers) < steps:
             log.warning("Only %d of %d steps were found in the videos.", len(numbers), steps)
-        made = _renamed(made, path, names)
-        made.write(path)
+        with writing(path):
+            made = _renamed(made, path, names)
+            made.write(path)
     results: tuple[Result, ...] = ()
     if labels is not None:
         results = tuple(
             evaluate("segmentation", learnt, table, background=leave_out or None, device=device, console=console)
         )
     return _finished(made, path, out, began, model=learnt, results=results)
+
+
+def _working(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """Keeps other processes from making features and models in the same folder; naming steps goes on.
+
+    Raises:
+        StorageError: another process is at it.
+    """
+
+    def taken(who: str) -> StorageError:
+        return StorageError(
+            f"Another process (number {who}) is finding steps in '{folder}'; nothing was changed.",
+            "Wait until it has ended, or choose another folder with --work.",
+        )
+
+    return held(folder / "work.lock", taken)
 
 
 def _place(run: str | Path | Model, work: str | Path | None) -> Path:
