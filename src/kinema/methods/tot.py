@@ -57,7 +57,7 @@ class TOTSettings:
         iterations: of Sinkhorn.
         coherence: weight of the temporal coherence loss; 0 leaves it out.
         clusters_weight: weight of the loss of pseudo-labels; 0 learns by coherence alone.
-        freeze_steps: steps in which the prototypes rest at first.
+        freeze_steps: steps in which the prototypes rest at first; None for a tenth of the run's.
         background: share of all frames, those that no cluster fits best, that are labelled as none when videos are
             segmented; 0 for none.
     """
@@ -70,7 +70,7 @@ class TOTSettings:
     iterations: int = 3
     coherence: float = 1.0
     clusters_weight: float = 1.0
-    freeze_steps: int = 4000
+    freeze_steps: int | None = 4000
     background: float = 0.0
 
     def __post_init__(self) -> None:
@@ -84,7 +84,9 @@ class TOTSettings:
                 f"method.tot.coherence is {self.coherence} and clusters_weight {self.clusters_weight}; none may be "
                 "negative, and one must be above 0."
             )
-        if self.freeze_steps < 0 or not 0 <= self.background < 1:
+        if self.bins < 1:
+            raise ConfigError(f"method.tot.bins is {self.bins}; it must be at least 1.")
+        if (self.freeze_steps or 0) < 0 or not 0 <= self.background < 1:
             raise ConfigError(
                 f"method.tot.freeze_steps is {self.freeze_steps} and background {self.background}; at least 0, and "
                 "from 0 to below 1."
@@ -316,7 +318,7 @@ class TOT(Method[SequenceBatch]):
         settings, clusters = self.config.tot, self.config.clusters
         terms = {}
         if settings.clusters_weight:
-            frozen = int(self.steps) < settings.freeze_steps
+            frozen = int(self.steps) < (settings.freeze_steps or 0)
             prototypes = self.tower.prototypes.detach() if frozen else self.tower.prototypes
             scores = (z @ prototypes.T).flatten(0, 1)
             with torch.no_grad():
@@ -382,7 +384,7 @@ class TOT(Method[SequenceBatch]):
         """Stops where one cluster has nearly all frames, once the prototypes have been learnt for a while."""
         config = self.config
         learns = config.form == "asot" or config.tot.clusters_weight > 0
-        resting = config.tot.freeze_steps if config.form == "tot" else 0
+        resting = (config.tot.freeze_steps or 0) if config.form == "tot" else 0
         if config.clusters < 2 or not learns or int(self.steps) < resting + 200:
             return
         largest = float(self.shares.max())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kinema.core.errors import ConfigError, DataError
@@ -15,6 +16,7 @@ from kinema.core.version import source_version
 if TYPE_CHECKING:
     from kinema.data.sequences.reader import SequenceReader
     from kinema.data.sequences.table import Sequences
+    from kinema.data.sequences.truth import FrameLabels
     from kinema.evaluation.segmentation import SegmentationFigures
     from kinema.protocols.request import Request
 
@@ -28,47 +30,82 @@ def measure(request: Request) -> list[Result]:
     """One result over all activities, which the run has a model of each, and one for each where there are several.
 
     Raises:
-        DataError: no video is of an activity that the run has learnt, or labels of frames are missing.
+        DataError: no video is of an activity that the run has learnt, labels of frames are missing, or features are
+            not those that the models take.
+        ConfigError: what is named as background is no label.
     """
+    from kinema.data.sequences.truth import read_truth
+
     table = _rows(request)
-    found, measured = {}, {}
+    parts = {}
     for model in request.models:
-        began = time.monotonic()
         rows = _of(table, model)
         if rows is None:
             log.warning("No video is of the activity '%s', which the run has learnt; it is not measured.", model.view)
             continue
-        measured[model.view] = _measured(request, model, rows)
-        found[model.view] = (model, rows, began)
-    if not measured:
+        _check_width(rows, model)
+        parts[model.view] = (model, rows, read_truth(rows))
+    if not parts:
         raise DataError(
             f"None of the {len(table)} videos is of an activity that the run has learnt: "
             f"{', '.join(model.view for model in request.models)}.",
             f"The data have: {', '.join(table.classes())}.",
         )
-    unknown = [name for name in table.classes() if name not in measured and "all" not in measured]
-    if unknown:
-        log.warning("The run has no model of %s; their videos are not measured.", ", ".join(map(repr, unknown)))
-    results = [
-        _result(request, model, view, rows, measured[view], began) for view, (model, rows, began) in found.items()
-    ]
-    return results if len(results) == 1 else [_pooled(request, results, measured), *results]
+    other = [name for name in table.classes() if not any(model.activity in ("", name) for model in request.models)]
+    if other:
+        log.warning("Videos of %s are not measured: no model here is of them.", ", ".join(map(repr, other)))
+    _check_background(request.background, [truth for _, _, truth in parts.values()])
+    results, measured = [], {}
+    for view, (model, rows, truth) in parts.items():
+        began = time.monotonic()
+        measured[view] = _measured(request, model, rows, truth)
+        results.append(_result(request, model, view, rows, measured[view], began))
+    if len(results) == 1:
+        return results
+    names = {row.name for _, rows, _ in parts.values() for row in rows.rows}
+    together = replace(table, rows=tuple(row for row in table.rows if row.name in names))
+    return [_pooled(together.digest, results, measured), *results]
 
 
 def _rows(request: Request) -> Sequences:
     table: Sequences = request.model.config.open(request.source)
     chosen = table.select(request.query) if request.query else table
-    left = [row.name for row in chosen.rows if row.health != "ok"]
+    left = {row.name: row.reason for row in chosen.rows if row.health != "ok"}
     if left:
-        log.warning("%d of %d sequences cannot be used: %s.", len(left), len(chosen), ", ".join(left[:5]))
-    return chosen.usable()
+        log.warning("%s", request.model.config.left_out(left, len(chosen)))
+    kept = chosen.usable()
+    if not len(kept):
+        raise DataError(
+            f"None of the {len(chosen)} sequences can be measured.", "Each needs a file of features with a frame."
+        )
+    return kept
 
 
 def _of(table: Sequences, model: SequenceReader) -> Sequences | None:
     """The videos of a model's activity; all of them of a model of all."""
-    if model.view == "all":
-        return table if len(table) else None
-    return table.select({"activity": model.view}) if model.view in table.classes() else None
+    if not model.activity:
+        return table
+    return table.select({"activity": model.activity}) if model.activity in table.classes() else None
+
+
+def _check_width(rows: Sequences, model: SequenceReader) -> None:
+    """Refuses features that the model cannot read, before any are."""
+    row = rows.rows[0]
+    if row.width != model.features:
+        raise DataError(
+            f"'{rows.root / row.path}' has {row.width} features a frame; the model of '{model.view}' takes "
+            f"{model.features}.",
+            "Measure it on features of the network that it was trained on.",
+        )
+
+
+def _check_background(names: Sequence[str], truths: Sequence[FrameLabels]) -> None:
+    """Refuses a name that is no label of any activity."""
+    known = sorted({label for truth in truths for label in truth.ids})
+    unknown = [name for name in names if not any(truth.numbers([name]) for truth in truths)]
+    if unknown:
+        shown = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
+        raise ConfigError(f"There is no label '{unknown[0]}' to be left out.", f"The labels are: {shown}.")
 
 
 class _Measured:
@@ -91,11 +128,10 @@ class _Measured:
         self.figures, self.floors, self.classes, self.details = figures, floors, classes, details
 
 
-def _measured(request: Request, model: SequenceReader, rows: Sequences) -> _Measured:
+def _measured(request: Request, model: SequenceReader, rows: Sequences, truth: FrameLabels) -> _Measured:
+    from kinema.core.progress import Steps
     from kinema.data.sequences.config import normalised
-    from kinema.data.sequences.truth import read_truth
 
-    truth = read_truth(rows)
     if truth.scaled:
         shown = ", ".join(f"'{name}' ({lines})" for name, lines in list(truth.scaled.items())[:3])
         log.warning(
@@ -107,14 +143,9 @@ def _measured(request: Request, model: SequenceReader, rows: Sequences) -> _Meas
         )
     names = request.background or rows.background
     background = truth.numbers(names)
-    unknown = [name for name in request.background if name not in truth.names]
-    if unknown:
-        raise ConfigError(
-            f"There is no label '{unknown[0]}' to be left out.", f"The labels are: {', '.join(truth.names)}."
-        )
-    frames = [normalised(rows.features(n), model.config.normalize, row.name) for n, row in enumerate(rows.rows)]
-    from kinema.core.progress import Steps
-
+    frames = [
+        normalised(rows.features(n), model.config.normalize, rows.root / row.path) for n, row in enumerate(rows.rows)
+    ]
     with Steps("segmenting", request.console) as progress:
         segmented = model.segment(frames, device=request.device, progress=progress)
     figures = _figures(request, model, [each.steps for each in segmented], truth.labels, background, rows)
@@ -174,10 +205,9 @@ def _floors(frames: Sequence[Any], clusters: int) -> dict[str, Any]:
     from kinema.evaluation.segmentation_floors import kmeans_segments, uniform_split
 
     found: dict[str, Any] = {"uniform": uniform_split([len(each) for each in frames], clusters)}
-    arrays = [each.at(slice(None)) for each in frames]
-    if sum(map(len, arrays)) >= clusters:
-        found["kmeans"] = kmeans_segments(arrays, clusters)
-        found["kmeans_time"] = kmeans_segments(arrays, clusters, time_weight=1.0)
+    if sum(map(len, frames)) >= clusters:
+        found["kmeans"] = kmeans_segments(frames, clusters)
+        found["kmeans_time"] = kmeans_segments(frames, clusters, time_weight=1.0)
     return found
 
 
@@ -208,8 +238,9 @@ def _result(
     )
 
 
-def _pooled(request: Request, results: Sequence[Result], measured: Mapping[str, _Measured]) -> Result:
-    """One result of all activities; see :func:`kinema.evaluation.segmentation.pooled_figures`."""
+def _pooled(digest: str, results: Sequence[Result], measured: Mapping[str, _Measured]) -> Result:
+    """One result of all activities, of the data of this digest; see
+    :func:`kinema.evaluation.segmentation.pooled_figures`."""
     from kinema.evaluation.segmentation import pooled_figures
 
     whole = pooled_figures({view: each.figures for view, each in measured.items()})
@@ -226,7 +257,7 @@ def _pooled(request: Request, results: Sequence[Result], measured: Mapping[str, 
         encoder=first.encoder,
         view="every activity",
         data=first.data,
-        digest=request.model.config.open(request.source).digest,
+        digest=digest,
         queries=sum(each.queries for each in results),
         gallery=0,
         seed=first.seed,

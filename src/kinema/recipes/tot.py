@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,8 @@ from kinema.networks.sequence import MLPConfig
 from kinema.recipes.entry import MethodEntry
 from kinema.recipes.plan import Plan
 from kinema.training.settings import OptimiserConfig, Phase
+
+log = logging.getLogger(__name__)
 
 ADAM = OptimiserConfig("adam", lr=1e-3, weight_decay=1e-4, schedule="constant", warmup_epochs=0)
 """The optimiser of both papers."""
@@ -42,7 +45,7 @@ def small_tot() -> Plan:
 
     The prototypes rest for the first tenth, where the paper has 4,000 steps of many more.
     """
-    return _plan(TOTConfig(tot=TOTSettings(freeze_steps=300)), epochs=60, repeats=0)
+    return _plan(TOTConfig(tot=TOTSettings(freeze_steps=None)), epochs=60, repeats=0)
 
 
 def breakfast() -> Plan:
@@ -99,10 +102,10 @@ def _plan(
 
 
 def fit(plan: Plan, table: Any) -> Plan:
-    """The plan with what only the data know: the width of features, the activities, and the repeats of an epoch.
+    """The plan with what only the data know: widths, activities, repeats, and the steps in which prototypes rest.
 
     Raises:
-        DataError: an activity has more steps than its longest video has frames.
+        DataError: an activity has more steps than its longest video has frames, or there is no video of it.
         ConfigError: it is not known how many steps an activity has.
     """
     config, data, rows = plan.method, plan.data, [row for row in table.rows if row.health == "ok"]
@@ -112,13 +115,12 @@ def fit(plan: Plan, table: Any) -> Plan:
         return plan
     encoder = own_network(plan.encoder, config.form)
     encoder = encoder if encoder.features else replace(encoder, features=rows[0].width)
-    if not config.activity:
-        there = sorted({row.activity for row in rows})
-        known = {name: config.activities.get(name, config.clusters) for name in there}
-        _check_known(known, config)
-        single = there == [ALL] or (len(there) == 1 and table.activity_from == "none")
-        config = replace(config, activities={} if single else known, clusters=known[there[0]] if single else 0)
-    for name, steps in (config.activities or {config.activity: config.clusters}).items():
+    there = _learnt(config, rows)
+    known = {name: config.activities.get(name, config.clusters) for name in there}
+    _check_known(known, config)
+    single = there == [ALL] or (len(there) == 1 and table.activity_from == "none")
+    config = replace(config, activity="", activities={} if single else known, clusters=known[there[0]] if single else 0)
+    for name, steps in (config.activities or {"": config.clusters}).items():
         longest = max(row.frames for row in rows if name in ("", row.activity))
         if steps > longest:
             what = f" of '{name}'" if name else ""
@@ -126,10 +128,42 @@ def fit(plan: Plan, table: Any) -> Plan:
                 f"{steps} steps are to be found, and the longest video{what} has {longest} frames.",
                 "Set method.clusters lower, or take features of more frames a second.",
             )
+    fewest = min(sum(name in ("", row.activity) for row in rows) for name in config.activities or [""])
     if data.repeats == 0:
-        fewest = min(sum(name in ("", row.activity) for row in rows) for name in config.activities or [""])
         data = replace(data, repeats=max(1, math.ceil(BATCHES * plan.batch_size / fewest)))
-    return replace(plan, method=config, data=data, encoder=encoder)
+    steps = plan.epochs * math.ceil(fewest * data.repeats / plan.batch_size)
+    return replace(plan, method=_rested(config, steps), data=data, encoder=encoder)
+
+
+def _learnt(config: TOTConfig, rows: Sequence[Any]) -> list[str]:
+    """The activities that are learnt: the one that is set, or all."""
+    there = sorted({row.activity for row in rows})
+    if config.activity and config.activity not in there:
+        raise DataError(
+            f"None of the {len(rows)} sequences is of the activity '{config.activity}'.",
+            f"There are: {', '.join(there)}.",
+        )
+    missing = sorted(config.activities.keys() - set(there)) if config.activities not in (BREAKFAST, YTI) else []
+    if missing and not config.activity:
+        log.warning(
+            "method.activities has the steps of %s, and no sequence is of it; there are: %s.",
+            ", ".join(map(repr, missing)),
+            ", ".join(there),
+        )
+    return [config.activity] if config.activity else there
+
+
+def _rested(config: TOTConfig, steps: int) -> TOTConfig:
+    """The settings with the steps in which prototypes rest, of the activity that has the fewest steps."""
+    rest = steps // 10 if config.tot.freeze_steps is None else config.tot.freeze_steps
+    if config.form == "tot" and rest >= steps and config.tot.clusters_weight:
+        log.warning(
+            "The prototypes rest for %d steps, and the run has %d for an activity: they are never learnt. Set "
+            "method.tot.freeze_steps lower, or train for more epochs.",
+            rest,
+            steps,
+        )
+    return replace(config, tot=replace(config.tot, freeze_steps=rest))
 
 
 def _check_known(known: Mapping[str, int], config: TOTConfig) -> None:

@@ -194,6 +194,19 @@ class Frames:
     def __len__(self) -> int:
         return len(self.array)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(T, F)."""
+        return self.array.shape[0], self.array.shape[1]
+
+    @property
+    def ndim(self) -> int:
+        """2: some frames are taken as of an array, ``frames[first:last]``."""
+        return 2
+
+    def __getitem__(self, frames: NDArray[np.int64] | slice) -> NDArray[np.float32]:
+        return self.at(frames)
+
     def at(self, frames: NDArray[np.int64] | slice) -> NDArray[np.float32]:
         """Some frames, normalised, float32 [n, F]."""
         found = (np.asarray(self.array[frames], np.float32) - self.mean) * self.scale
@@ -233,8 +246,8 @@ def _moments(
         if bad.any():
             frame, feature = np.argwhere(bad)[0]
             raise DataError(
-                f"'{where}' holds features that are no finite numbers: frame {first + frame} has "
-                f"{some[frame, feature]} at feature {feature}.",
+                f"{_quoted(where)} holds features that are no finite numbers: frame {first + frame} has "
+                f"{some[frame, feature]} at feature {feature}, both counted from 0.",
                 "Make the features again, or take the video out.",
             )
         if not normalize:
@@ -256,6 +269,10 @@ def _moments(
     flat = deviation <= 1e-6 * np.maximum(np.abs(mean + shift), 1e-12)
     scale = np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, deviation))
     return (mean + shift).astype(np.float32), scale.astype(np.float32), blank if blank.any() else None
+
+
+def _quoted(where: Path | str) -> str:
+    return f"'{where}'" if isinstance(where, Path) else where[:1].upper() + where[1:]
 
 
 @dataclass(frozen=True)

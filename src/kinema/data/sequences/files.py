@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +21,12 @@ TEXTS = (".txt", ".txt.gz", ".csv", ".csv.gz")
 ENDINGS = (*ARRAYS, *TEXTS)
 BLOCK = 4096
 """Frames that are looked at together."""
+
+_BROKEN = (
+    *(OSError, ValueError, EOFError, LookupError, MemoryError, OverflowError, SyntaxError),
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
+)
+"""What readers raise of files that are damaged, encrypted, or something else than their name says."""
 
 _HINT = "Features are numbers, a row a frame: .npy or .npz of one array [T, F], or text (.txt, .csv, also gzipped)."
 
@@ -46,7 +55,7 @@ def open_features(path: Path) -> NDArray[np.floating]:
     """
     try:
         found = _read(path)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
+    except _BROKEN as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"The features in '{path}' cannot be read: {reason}.", _HINT) from error
     if found.ndim == 1:
@@ -58,21 +67,43 @@ def open_features(path: Path) -> NDArray[np.floating]:
 
 def _read(path: Path) -> NDArray[np.floating]:
     name = path.name.lower()
-    if name.endswith(".npy"):
-        return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
-    if name.endswith(".npz"):
-        with np.load(path, allow_pickle=False) as held:
-            if len(held.files) != 1:
-                shown = ", ".join(held.files[:5])
-                raise ValueError(f"it holds {len(held.files)} arrays ({shown}), and one was expected")
-            return np.asarray(held[held.files[0]])
+    if name.endswith(ARRAYS):
+        return _read_array(path)
     opener = gzip.open if name.endswith(".gz") else open
-    with opener(path, "rt", encoding="utf-8", errors="replace") as file:
-        first = file.readline()
-        if not first.strip():
+    with opener(path, "rt", encoding="utf-8-sig", errors="replace") as file:
+        first = next((line for line in file if line.partition("#")[0].strip()), "")
+        if not first:
             return np.empty((0, 1), np.float32)
         file.seek(0)
-        return np.loadtxt(file, dtype=np.float32, ndmin=2, delimiter="," if "," in first else None)
+        separator = next((each for each in ",;" if each in first.partition("#")[0]), None)
+        return np.loadtxt(file, dtype=np.float32, ndmin=2, delimiter=separator)
+
+
+def _read_array(path: Path) -> NDArray[np.floating]:
+    """The one array of a .npy, which stays on the disk, or of a .npz; by what the file is, whatever it is called."""
+    with path.open("rb") as file:
+        head = file.read(6)
+        if head == b"\x93NUMPY":
+            shape, _, kind = _head(file)
+            if 0 in shape:
+                return np.empty(shape, kind)  # nothing can be mapped
+            return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+    if head[:2] != b"PK":
+        raise ValueError("it begins as no .npy or .npz does" if head else "it is empty")
+    with np.load(path, allow_pickle=False) as held:
+        if len(held.files) != 1:
+            shown = ", ".join(held.files[:5])
+            raise ValueError(f"it holds {len(held.files)} arrays ({shown}), and one was expected")
+        return np.asarray(held[held.files[0]])
+
+
+def _head(file: io.BufferedReader) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and type of the array in a .npy file."""
+    file.seek(0)
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    found: tuple[tuple[int, ...], bool, np.dtype[Any]] = read(file)
+    return found
 
 
 def blocks(features: NDArray[np.floating]) -> Iterator[tuple[int, NDArray[np.float64]]]:

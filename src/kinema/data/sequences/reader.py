@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ BLOCK = 8192
 """Frames that are encoded together."""
 NONE = -1
 """The step of a frame that belongs to none."""
+
+Fitting = TypeVar("Fitting", NDArray[Any], Frames)
 
 _TAKES = "A model of sequences takes features: encode(array [T, F]), or a list of such arrays."
 
@@ -67,6 +69,11 @@ class SequenceReader:
         self.tower = tower.eval().requires_grad_(False)
         self.view, self.config, self.name, self.run, self.seed = view, config, name, run, seed
         self._digest = run_digest
+
+    @property
+    def activity(self) -> str:
+        """The activity that it was trained on; empty for a model of all videos."""
+        return str(self.tower.config.activity)
 
     @property
     def dim(self) -> int:
@@ -154,25 +161,31 @@ class SequenceReader:
     def _frames(self, items: Any) -> tuple[Sequence[Frames], bool]:
         if isinstance(items, Sequences):
             found: Iterable[Any] = (items.features(row) for row in range(len(items)))
-            return [self._normalised(each, items.rows[row].name) for row, each in enumerate(found)], False
+            return [self._normalised(each, f"'{items.rows[row].name}'") for row, each in enumerate(found)], False
         if isinstance(items, np.ndarray | Tensor):
             return [self._normalised(_array(items), "the array")], True
         if isinstance(items, str | bytes | Path | Mapping) or not isinstance(items, Iterable):
             raise UsageError(f"A value of type {type(items).__name__} was given; features were expected.", _TAKES)
         several = list(items)
         return [
-            each if isinstance(each, Frames) else self._normalised(_array(each), f"array {number}")
+            self._fitting(each, f"sequence {number}")
+            if isinstance(each, Frames)
+            else self._normalised(_array(each), f"array {number}")
             for number, each in enumerate(several)
         ], False
 
     def _normalised(self, features: NDArray[np.floating], where: str) -> Frames:
+        return normalised(self._fitting(features, where), self.config.normalize, where)
+
+    def _fitting(self, features: Fitting, where: str) -> Fitting:
+        """The features, which are [T, F] with the F that the model takes."""
         if features.ndim != 2 or not len(features) or features.shape[1] != self.features:
             raise DataError(
-                f"The features of '{where}' are {features.shape}; the model of '{self.view}' takes "
+                f"The features of {where} are {tuple(features.shape)}; the model of '{self.view}' takes "
                 f"[T, {self.features}].",
                 "Make them by the network that the model was trained on.",
             )
-        return normalised(features, self.config.normalize, where)
+        return features
 
     def _start(self, device: str | None) -> str:
         """Moves the tower to the device, whose name is returned."""

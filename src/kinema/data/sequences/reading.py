@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import get_args
@@ -18,6 +18,7 @@ from kinema.data.labels import LABELS, Labelled, class_folders, read_labels
 from kinema.data.sequences.files import claims_features, file_digest, open_features, stem_of
 from kinema.data.sequences.layouts import ActivityFrom, SequenceLayout, named_layout
 from kinema.data.sequences.table import ALL, FeatureSequence, Sequences
+from kinema.data.written import read_written
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,8 @@ def read_sequences(data: str | Path, *, activity: ActivityFrom = "auto", progres
         )
     root = place.resolve()
     below, closed = files_below(root)
-    paths = _feature_paths(below)
+    closed = {path: why for path, why in closed.items() if claims_features(path) or (root / path).is_dir()}
+    paths = _feature_paths(sorted([*below, *closed]), frozenset(closed))
     if not paths:
         raise DataError(
             f"There are no features in '{place}'.",
@@ -71,17 +73,19 @@ def read_sequences(data: str | Path, *, activity: ActivityFrom = "auto", progres
             progress(done, len(paths))
     rows = _with_splits(root, below, _with_truths(rows, below, layout))
     _check_names(rows)
-    _check_widths(rows)
     _check_axes(root, rows)
+    _check_widths(rows)
     mapping = next((name for name in layout.mappings if name in below), "")
     return Sequences(root, tuple(rows), mapping, layout.background, told_by, reading)
 
 
-def _feature_paths(below: Sequence[str]) -> list[str]:
-    own = [path for path in below if path.startswith(f"{FEATURES}/") and claims_features(path)]
+def _feature_paths(below: Sequence[str], closed: Set[str]) -> list[str]:
+    """The files of features, and what cannot be looked into where they lie."""
+    claimed = [path for path in below if path in closed or claims_features(path)]
+    own = [path for path in claimed if path.startswith(f"{FEATURES}/") or path == FEATURES]
     if own:
         return own
-    beside = [path for path in below if PurePosixPath(path).parts[0] not in _BESIDE and claims_features(path)]
+    beside = [path for path in claimed if PurePosixPath(path).parts[0] not in _BESIDE]
     return [path for path in beside if PurePosixPath(path).name not in (LABELS, "mapping.txt", "segments.csv")]
 
 
@@ -115,13 +119,17 @@ def _activities(paths: Sequence[str], said: Mapping[str, Labelled], rule: Activi
         "none": lambda path: ALL,  # noqa: ARG005 - the same for each
     }
     found = {path: tidy(tell[rule](path)) for path in paths}
-    nameless = [path for path, name in found.items() if not name]
+    safe = {name: _UNSAFE.sub("-", name).strip("-.") for name in set(found.values())}
+    nameless = [path for path, name in found.items() if not safe[name]]
     if nameless:
         raise DataError(
             f"{len(nameless)} of {len(paths)} files have no activity by their {rule}, for instance '{nameless[0]}'.",
             "Give each one, or take all for one activity: --activity none.",
         )
-    safe = {name: _UNSAFE.sub("-", name).strip("-.") or ALL for name in set(found.values())}
+    if len(safe) > 1 and ALL in safe.values():
+        raise DataError(
+            f"An activity is called '{ALL}', which is the name of all of them together.", "Give it another name."
+        )
     twice = [name for name, count in Counter(safe.values()).items() if count > 1]
     if twice:
         raise DataError(f"Two activities would both be called '{twice[0]}'.", "Rename one of them.")
@@ -167,17 +175,27 @@ def _described(row: FeatureSequence, activity: str, said: Labelled | None) -> Fe
 def _with_truths(
     rows: Sequence[FeatureSequence], below: Sequence[str], layout: SequenceLayout
 ) -> list[FeatureSequence]:
-    """The rows with the file of their frames' labels: of the same path below its folder, or of the same name."""
+    """The rows with the file of their frames' labels: of the same path below its folder, or of the same name.
+
+    The name alone counts where one file of features and one of labels have it: of two, which is whose cannot be told.
+    """
     by_path: dict[str, str] = {}
-    by_name: dict[str, str] = {}
+    by_name: dict[str, list[str]] = {}
     for path in below:
         parts = PurePosixPath(path).parts
         if parts[0] in TRUTHS and len(parts) > 1:
             stem = stem_of("/".join(parts[1:])) if claims_features(path) else "/".join(parts[1:])
             if not stem.endswith(layout.skip or ("\0",)):
-                by_path[stem] = path
-                by_name[PurePosixPath(stem).name] = path
-    return [replace(row, truth=by_path.get(row.name) or by_name.get(PurePosixPath(row.name).name, "")) for row in rows]
+                by_path[tidy(stem)] = path
+                by_name.setdefault(_last(stem), []).append(path)
+    last = Counter(_last(row.name) for row in rows)
+    alone = {name: paths[0] for name, paths in by_name.items() if len(paths) == 1 and last[name] == 1}
+    return [replace(row, truth=by_path.get(tidy(row.name)) or alone.get(_last(row.name), "")) for row in rows]
+
+
+def _last(name: str) -> str:
+    """The last part of a path, in Unicode's composed form: file systems differ in how they write 'é'."""
+    return tidy(PurePosixPath(name).name)
 
 
 def _with_splits(root: Path, below: Sequence[str], rows: Sequence[FeatureSequence]) -> list[FeatureSequence]:
@@ -186,15 +204,12 @@ def _with_splits(root: Path, below: Sequence[str], rows: Sequence[FeatureSequenc
     The papers learn from all videos, for no label is used: the lists are those of methods that learn from labels.
     """
     parts: dict[str, dict[str, str]] = {}
-    for path in below:
-        match = _BUNDLE.search(path) if PurePosixPath(path).parts[0] == SPLITS else None
-        if match is None:
-            continue
-        for line in (root / path).read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.strip():
-                name = PurePosixPath(stem_of(line.strip())).name
-                parts.setdefault(name, {})[match[2]] = match[1]
-    return [replace(row, attributes={**row.attributes, **parts.get(PurePosixPath(row.name).name, {})}) for row in rows]
+    bundles = {path: found for path in below if path.startswith(f"{SPLITS}/") and (found := _BUNDLE.search(path))}
+    for path, (part, split) in ((path, found.groups()) for path, found in bundles.items()):
+        for line in filter(None, map(tidy, read_written(root / path).text.splitlines())):
+            for name in {_last(line), _last(stem_of(line))}:
+                parts.setdefault(name, {})[split] = part
+    return [replace(row, attributes={**row.attributes, **parts.get(_last(row.name), {})}) for row in rows]
 
 
 def _check_names(rows: Sequence[FeatureSequence]) -> None:
@@ -211,24 +226,28 @@ def _check_widths(rows: Sequence[FeatureSequence]) -> None:
         if row.health == "ok":
             widths.setdefault(row.width, []).append(row.path)
     if len(widths) > 1:
-        named = "; ".join(
-            f"{width} in {len(paths)} files (for instance '{paths[0]}')" for width, paths in sorted(widths.items())
-        )
-        raise DataError(
-            f"Frames have features of several widths: {named}.", "Make all of them by one network, or take some out."
-        )
+        shown = sorted(widths.items())[:5]
+        named = "; ".join(f"{width} in {len(paths)} files (for instance '{paths[0]}')" for width, paths in shown)
+        more = f"; and {len(widths) - 5} other widths" if len(widths) > 5 else ""
+        heights = {row.frames for row in rows if row.health == "ok"}
+        hint = "Make all of them by one network, or take some out."
+        if len(heights) == 1:
+            hint = f"All have {heights.pop()} rows: where the columns are the frames, write a row a frame, features.T."
+        raise DataError(f"Frames have features of several widths: {named}{more}.", hint)
 
 
 def _check_axes(root: Path, rows: Sequence[FeatureSequence]) -> None:
-    """Refuses arrays [F, T]: as many columns as the file of labels has lines, and another number of rows."""
-    for row in rows:
-        if not row.truth or row.health != "ok" or row.width < 2:
-            continue
-        with (root / row.truth).open("rb") as file:
-            lines = sum(1 for line in file if line.strip())
-        if lines == row.width != row.frames:
-            raise DataError(
-                f"'{row.path}' is [{row.frames}, {row.width}], and '{row.truth}' labels {lines} frames: the array has "
-                "frames as columns.",
-                "Write a row a frame: numpy.save(file, features.T).",
-            )
+    """Refuses arrays [F, T]: all have as many columns as their file of labels has lines, and other numbers of rows."""
+    labelled = [row for row in rows if row.truth and row.health == "ok"]
+    lines = 0
+    for row in labelled:
+        lines = sum(1 for line in read_written(root / row.truth).text.splitlines() if line.strip())
+        if row.width < 2 or not lines == row.width != row.frames:
+            return
+    if labelled:
+        row = labelled[-1]
+        raise DataError(
+            f"'{row.path}' is [{row.frames}, {row.width}], and '{row.truth}' labels {lines} frames: the array has "
+            "frames as columns.",
+            "Write a row a frame: numpy.save(file, features.T).",
+        )

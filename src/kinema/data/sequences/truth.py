@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,25 +15,29 @@ from kinema.core.splits import tidy
 from kinema.data.sequences.table import FeatureSequence, Sequences
 from kinema.data.written import read_written
 
+_NUMBER = re.compile(r"-?\d+")
+
 
 @dataclass(frozen=True)
 class FrameLabels:
     """The labels of the frames of several sequences.
 
     Args:
-        names: of the classes; a class is its number here.
+        names: of the classes; a class is its number here. Where several labels share one, they are joined by '/'.
+        ids: the class of each label.
         labels: int64 [T] for each sequence, as long as its features.
         scaled: sequences whose file has another number of lines than they have frames, with that number: their labels
             were stretched or squeezed to the frames' times.
     """
 
     names: tuple[str, ...]
+    ids: Mapping[str, int]
     labels: tuple[NDArray[np.int64], ...]
     scaled: Mapping[str, int]
 
     def numbers(self, names: Iterable[str]) -> tuple[int, ...]:
-        """The classes of these names, those that there are."""
-        return tuple(self.names.index(name) for name in names if name in self.names)
+        """The classes of these labels, those that there are."""
+        return tuple(sorted({self.ids[name] for name in map(tidy, names) if name in self.ids}))
 
 
 def read_truth(table: Sequences) -> FrameLabels:
@@ -48,7 +53,8 @@ def read_truth(table: Sequences) -> FrameLabels:
     if missing:
         raise DataError(
             f"{len(missing)} of {len(table)} sequences have no labels of frames, for instance '{missing[0].name}'.",
-            f"Write them to {table.root / 'groundTruth'}/NAME.txt, a label a line, or choose labelled ones by --query.",
+            f"Write them to '{table.root / 'groundTruth' / missing[0].name}.txt' and so on, a label a line, or choose "
+            "labelled ones by --query.",
         )
     written = [_lines(table.root / row.truth) for row in table.rows]
     mapping = _read_mapping(table.root / table.mapping) if table.mapping else None
@@ -64,7 +70,7 @@ def read_truth(table: Sequences) -> FrameLabels:
     labels = [np.array([ids[label] for label in lines], np.int64) for lines in written]
     scaled = {row.name: len(each) for row, each in zip(table.rows, labels, strict=True) if len(each) != row.frames}
     fitted = tuple(_stretched(each, row) for row, each in zip(table.rows, labels, strict=True))
-    return FrameLabels(names, fitted, scaled)
+    return FrameLabels(names, ids, fitted, scaled)
 
 
 def _stretched(labels: NDArray[np.int64], row: FeatureSequence) -> NDArray[np.int64]:
@@ -94,7 +100,7 @@ def _read_mapping(path: Path) -> dict[str, int]:
         parts = line.split(maxsplit=1)
         if not parts:
             continue
-        if len(parts) != 2 or not parts[0].lstrip("-").isdecimal():
+        if len(parts) != 2 or not _NUMBER.fullmatch(parts[0]):
             raise DataError(
                 f"'{path}', line {number}: '{line.strip()}' is no number and label.", "Write lines '0 label'."
             )
