@@ -129,14 +129,14 @@ def add_steps(router: APIRouter, steps: StepService, archive: Archive | None) ->
     async def all_steps() -> shapes.StepsShape:
         """The steps, each with its most typical clips."""
 
-        def told() -> shapes.StepsShape:
+        def answer() -> shapes.StepsShape:
             now = steps.now()
             found = now.segmentation
             left = [shapes.LeftOutShape(name=name, reason=reason) for name, reason in found.left_out.items()]
             shown = [_step(each, now) for each in found.steps]
             return shapes.StepsShape(steps=shown, videos=len(found.videos), left_out=left, writable=not steps.read_only)
 
-        return await anyio.to_thread.run_sync(told)
+        return await anyio.to_thread.run_sync(answer)
 
     @router.patch("/steps/{number}")
     async def name_step(number: StepNumber, body: shapes.NameRequest) -> shapes.StepShape:
@@ -159,7 +159,7 @@ def add_steps(router: APIRouter, steps: StepService, archive: Archive | None) ->
     ) -> shapes.SegmentsShape:
         """The segments of a video, or of some of the videos, in order of their names."""
 
-        def told() -> shapes.SegmentsShape:
+        def answer() -> shapes.SegmentsShape:
             now = steps.now()
             if video is not None and video not in now.place:
                 if archive is None:
@@ -175,7 +175,7 @@ def add_steps(router: APIRouter, steps: StepService, archive: Archive | None) ->
             chosen = sorted(rows)[offset : offset + limit]
             return shapes.SegmentsShape(total=len(rows), videos=[_video(at, now) for _, at in chosen])
 
-        return await anyio.to_thread.run_sync(told)
+        return await anyio.to_thread.run_sync(answer)
 
 
 def _step(step: Step, now: Steps) -> shapes.StepShape:
