@@ -239,8 +239,7 @@ def _result(
 
 
 def _pooled(digest: str, results: Sequence[Result], measured: Mapping[str, _Measured]) -> Result:
-    """One result of all activities, of the data of this digest; see
-    :func:`kinema.evaluation.segmentation.pooled_figures`."""
+    """One result of all activities, of the data of this digest, by ``pooled_figures``."""
     from kinema.evaluation.segmentation import pooled_figures
 
     whole = pooled_figures({view: each.figures for view, each in measured.items()})
