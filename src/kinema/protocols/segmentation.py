@@ -312,4 +312,9 @@ SEGMENTATION: Protocol[Request] = Protocol(
     models="every view",
     modality="sequence",
     unit="frames",
+    floors={
+        "uniform_mof": "equal parts of each video",
+        "kmeans_mof": "k-means",
+        "kmeans_time_mof": "k-means with time",
+    },
 )
