@@ -1,4 +1,4 @@
-"""Folders of features as the field lays them out: ordered steps that differ in their features, labelled frame by frame."""
+"""Folders of features as the field lays them out: ordered steps that differ in their features, labelled."""
 
 from pathlib import Path
 

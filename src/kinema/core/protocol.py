@@ -83,6 +83,8 @@ class Protocol(Generic[Request]):
         models: which encoders of a run are measured.
         modality: of the encoders that it can measure: 'video', 'text', ….
         unit: what it measures them on, in the plural: 'videos', 'sentences', ….
+        floors: figures of what needs no learning, measured beside each result under the main figure's scale: the
+            figure's name, and what a sentence calls it. An encoder that is not above them has learnt nothing.
         data: what stands for the data in a command that the report suggests; empty for the run's own data.
         from_scratch: what an untrained encoder is called where the protocol trains the whole encoder: a reference that
             learnt from the same labels alone. Empty where the encoder stays as it is.
@@ -111,6 +113,7 @@ class Protocol(Generic[Request]):
     models: Models = "one"
     modality: str = "video"
     unit: str = "videos"
+    floors: Mapping[str, str] = field(default_factory=dict)
     data: str = ""
     from_scratch: str = ""
     families: Mapping[str, str] = field(default_factory=dict)

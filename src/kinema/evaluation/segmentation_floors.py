@@ -8,6 +8,7 @@ Axes: T_i frames of video i, F features, K clusters.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -90,7 +91,9 @@ def kmeans_segments(
     if scale:
         when = np.concatenate([_time(len(v))[rows] for v, rows in zip(features, picked, strict=True)])
         sample = np.column_stack([sample, scale * when])
-    model = KMeans(clusters, n_init=STARTS, random_state=int(rng.integers(2**31))).fit(sample)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # fewer distinct frames than clusters
+        model = KMeans(clusters, n_init=STARTS, random_state=int(rng.integers(2**31))).fit(sample)
     return [_nearest(video, model, scale) for video in features]
 
 

@@ -239,7 +239,7 @@ def _result(
 
 
 def _pooled(digest: str, results: Sequence[Result], measured: Mapping[str, _Measured]) -> Result:
-    """One result of all activities, as :func:`kinema.evaluation.segmentation.pooled_figures` pools them."""
+    """One result of all activities, of the data of this digest, by ``pooled_figures``."""
     from kinema.evaluation.segmentation import pooled_figures
 
     whole = pooled_figures({view: each.figures for view, each in measured.items()})
@@ -312,4 +312,9 @@ SEGMENTATION: Protocol[Request] = Protocol(
     models="every view",
     modality="sequence",
     unit="frames",
+    floors={
+        "uniform_mof": "equal parts of each video",
+        "kmeans_mof": "k-means",
+        "kmeans_time_mof": "k-means with time",
+    },
 )

@@ -170,10 +170,11 @@ def _check_known(known: Mapping[str, int], config: TOTConfig) -> None:
     unknown = [name for name, steps in known.items() if steps < 1]
     if unknown:
         of = f" of {', '.join(repr(name) for name in unknown[:5])}" if unknown != [ALL] else ""
+        each = f", or --method.activities '{{{unknown[0]}: 7}}' for each by itself" if unknown != [ALL] else ""
         also = f", or take only {', '.join(config.activities)} by --where activity=…" if config.activities else ""
         raise ConfigError(
             f"It is not known how many steps the activity{of} has.",
-            f"Say so: --method.clusters 7, or --method.activities '{{{unknown[0]}: 7}}' for each{also}.",
+            f"Say so: --method.clusters 7{each}{also}.",
         )
 
 

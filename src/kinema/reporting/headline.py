@@ -5,7 +5,7 @@ What is compared, and when a difference counts, is the matter of :mod:`kinema.re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,10 +101,13 @@ def _basis(rows: Sequence[Row], words: _Words) -> str:
     numbers = sorted({row.seed for row in rows})
     seeds = ("seed " if len(numbers) == 1 else "seeds ") + ", ".join(map(str, numbers))
     commits = ", ".join(sorted({row.commit for row in rows}))
-    queries = f"{figure.queries:,} queries" + (f" ({figure.selection})" if figure.selection else "")
+    together = words.protocol.models == "every view"
+    of = view_name(row.view) if together else f"{view_name(row.view)} encoders"
+    noun = "videos" if together else "queries"
+    queries = f"{figure.queries:,} {noun}" + (f" ({figure.selection})" if figure.selection else "")
     against = f" against {figure.gallery:,}" if figure.gallery else ""
     return (
-        f"{words.metric.title} of {view_name(row.view)} encoders, {row.protocol} with preset {row.preset or DASH}, "
+        f"{words.metric.title} of {of}, {row.protocol} with preset {row.preset or DASH}, "
         f"on {figure.data}: {queries}{against}; {seeds}; commit {commits}."
     )
 
@@ -135,9 +138,17 @@ def _judge(
     if candidate is None:
         candidate, against = next(iter(found.values())), None
     others = [each for each in (baseline, untrained) if each is not None and each is not candidate]
-    figures = _figures(candidate, others, chance, words)
+    own = next(row for row in block if row.encoder == candidate.encoder and row.view == view)
+    floors = {
+        name: value
+        for metric, name in words.protocol.floors.items()
+        if (value := own.main.metrics.get(metric)) is not None
+    }
+    figures = _figures(candidate, others, chance, floors, words)
     difference = candidate.minus(against) if against else None
     verdict, short, judgement = _verdict(candidate, against, difference, words)
+    if against is None and floors:
+        verdict, short, judgement = _above_floors(candidate, floors, words)
     others_too = sum(row.view == view and row.encoder == candidate.encoder for row in block) > candidate.runs
     also = f"{words.title(candidate)} was also run with other settings, see the table; the verdict is on the run that "
     notes = [
@@ -159,14 +170,33 @@ def _judge(
     )
 
 
-def _figures(candidate: Estimate, others: Sequence[Estimate], chance: float | None, words: _Words) -> str:
+def _above_floors(candidate: Estimate, floors: Mapping[str, float], words: _Words) -> tuple[str, str, str]:
+    """The verdict where all that was measured beside it needs no learning."""
+    name, (best, value) = words.title(candidate), max(floors.items(), key=lambda each: each[1])
+    if candidate.value > value:
+        lead = f"It is {words.difference(candidate.value - value)} above {best}, the best of what needs no learning"
+        why = f"{lead}; whether it is above an untrained network was not measured."
+        return "no baseline", f"{name} is above {best}", why
+    why = f"It is not above {best}, and that needs no learning: by this figure, the training gained nothing."
+    return "hurt", f"{name} is not above {best}", why
+
+
+def _figures(
+    candidate: Estimate,
+    others: Sequence[Estimate],
+    chance: float | None,
+    floors: Mapping[str, float],
+    words: _Words,
+) -> str:
     """The figures, as exact as it takes to tell them apart."""
     values = [candidate.value, *(each.value for each in others), *([] if chance is None else [chance])]
+    values += floors.values()
     close = any(abs(a - b) < 0.015 for n, a in enumerate(values) for b in values[:n])
     decimals = 1 if close or min(values) < 0.015 else 0
     parts = [f"{words.subject(candidate)} {words.protocol.finding.format(words.value(candidate.value, decimals))}"]
     parts += [f"{words.other(each)} {words.value(each.value, decimals)}" for each in others]
     parts += [] if chance is None else [f"chance {words.value(chance, decimals)}"]
+    parts += [f"{name} {words.value(value, decimals)}" for name, value in floors.items()]
     return "; ".join(parts) + "."
 
 

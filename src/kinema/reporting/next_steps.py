@@ -40,6 +40,7 @@ def next_steps(
     for name in names:
         modality = vocabulary.encoder(name[0]).modality
         lacks = [each for each in found if name not in each.estimates and each.protocol.modality == modality]
+        lacks = [each for each in lacks if not _measured_together(each)]
         if lacks and any(name in each.level for each in found):
             missing = f"{names[name]} was not measured by {join(each.heading for each in lacks)}"
             first = ", first" if len(lacks) > 1 else ""
@@ -47,9 +48,14 @@ def next_steps(
     for each in found:
         if each.best[1] not in each.references and not each.protocol.from_scratch:
             line = _evaluate(each, each.best, home[shown[each.best].runs[0]])
-            missing = f"The untrained encoder of {view_name(each.best[1])} was not measured by {each.heading}"
-            steps.append(f"{missing}: {line} --untrained")
-    return steps
+            what = "network" if _measured_together(each) else f"encoder of {view_name(each.best[1])}"
+            steps.append(f"The untrained {what} was not measured by {each.heading}: {line} --untrained")
+    return list(dict.fromkeys(steps))
+
+
+def _measured_together(ranking: Ranking) -> bool:
+    """Whether one measurement is of all views of a run: what a table lacks is then no measurement that is missing."""
+    return ranking.protocol.models == "every view"
 
 
 def _runs(found: Sequence[Ranking], name: Identity) -> int:
@@ -62,5 +68,6 @@ def _view(name: Identity, run: RunRecord) -> list[str]:
 
 def _evaluate(ranking: Ranking, name: Identity, run: RunRecord) -> str:
     protocol, preset = ranking.settings[:2]
-    line = ["kinema", "evaluate", protocol, run.path, ranking.data, *preset_options(preset), *_view(name, run)]
+    view = [] if _measured_together(ranking) else _view(name, run)
+    line = ["kinema", "evaluate", protocol, run.path, ranking.data, *preset_options(preset), *view]
     return shlex.join(line)

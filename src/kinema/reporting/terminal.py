@@ -106,6 +106,9 @@ def table(report: Report) -> Table:
     )
     if several[0] and several[1]:
         metrics = dict(list(metrics.items())[:NARROW])
+    elif leading.floors and len(metrics) > 2 * NARROW:
+        kept = [*list(metrics)[:NARROW], *list(leading.floors)[:1]]
+        metrics = {name: metrics[name] for name in kept if name in metrics}
     heads = [metric.title + (" %" if metric.share else "") for metric in metrics.values()]
     columns = [("encoder", "left"), *((head, "right") for head in heads), ("95\u00a0%", "right")]
     columns += [("view", "left")] if several[0] else []

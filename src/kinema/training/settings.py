@@ -153,7 +153,7 @@ class Recipe:
         if len(set(names)) != len(names):
             raise ConfigError(f"The recipe '{self.name}' has two phases of one name: {', '.join(names)}.")
         if self.batch_size < 2:
-            raise ConfigError(f"batch_size is {self.batch_size}; contrastive learning needs at least 2.")
+            raise ConfigError(f"batch_size is {self.batch_size}; a batch needs at least 2 rows to learn from.")
         if self.checkpoint_seconds < 0:
             raise ConfigError(f"checkpoint_seconds is {self.checkpoint_seconds}; it must not be negative.")
         for phase in self.phases:

@@ -144,6 +144,15 @@ class SequencesConfig:
             rows.append(Frames(array, *_moments(array, table.root / row.path, self.normalize == "video")))
             if progress is not None:
                 progress(done, len(table))
+        flat = [row.name for row, each in zip(table.rows, rows, strict=True) if each.constant and len(each) > 1]
+        if flat:
+            log.warning(
+                "%d of %d sequences have the same features in every frame, for instance '%s': no step can be told "
+                "from another there.",
+                len(flat),
+                len(rows),
+                flat[0],
+            )
         return LoadedSequences(self, table, tuple(rows))
 
     def reader(self, tower: Any, view: str, **about: Any) -> SequenceReader:
@@ -184,12 +193,14 @@ class Frames:
         mean: float32 [F], taken from each frame.
         scale: float32 [F], that each is then multiplied by.
         blank: bool [T], frames of nothing but zeros; they stay so. None where there are none.
+        constant: whether all frames are equal.
     """
 
     array: NDArray[np.floating]
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
     blank: NDArray[np.bool_] | None
+    constant: bool = False
 
     def __len__(self) -> int:
         return len(self.array)
@@ -231,15 +242,15 @@ def normalised(features: NDArray[np.floating], normalize: str, where: Path | str
 
 def _moments(
     array: NDArray[np.floating], where: Path | str, normalize: bool
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_] | None]:
-    """What a sequence's frames are normalised by, in one pass through them; all are looked at.
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_] | None, bool]:
+    """What a sequence's frames are normalised by, and whether all are equal, in one pass through them.
 
     Raises:
         DataError: a feature is not finite, or too large for float32.
     """
     width = array.shape[1]
     count, total, squares = 0, np.zeros(width), np.zeros(width)
-    blank = np.zeros(len(array), np.bool_)
+    blank, constant = np.zeros(len(array), np.bool_), True
     shift: NDArray[np.float64] | None = None
     for first, some in blocks(array):
         bad = ~(np.abs(some) <= 1e30)
@@ -250,6 +261,7 @@ def _moments(
                 f"{some[frame, feature]} at feature {feature}, both counted from 0.",
                 "Make the features again, or take the video out.",
             )
+        constant = constant and bool((some == array[0]).all())
         if not normalize:
             continue
         empty = ~some.any(axis=1)
@@ -263,12 +275,12 @@ def _moments(
                 squares + ((some - shift) ** 2).sum(axis=0),
             )
     if not normalize or shift is None:
-        return np.zeros(width, np.float32), np.ones(width, np.float32), None
+        return np.zeros(width, np.float32), np.ones(width, np.float32), None, constant
     mean = total / count
     deviation = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
     flat = deviation <= 1e-6 * np.maximum(np.abs(mean + shift), 1e-12)
     scale = np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, deviation))
-    return (mean + shift).astype(np.float32), scale.astype(np.float32), blank if blank.any() else None
+    return (mean + shift).astype(np.float32), scale.astype(np.float32), blank if blank.any() else None, constant
 
 
 def _quoted(where: Path | str) -> str:

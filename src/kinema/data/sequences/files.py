@@ -19,8 +19,8 @@ from kinema.core.errors import DataError
 ARRAYS = (".npy", ".npz")
 TEXTS = (".txt", ".txt.gz", ".csv", ".csv.gz")
 ENDINGS = (*ARRAYS, *TEXTS)
-BLOCK = 4096
-"""Frames that are looked at together."""
+AT_ONCE = 1 << 19
+"""Numbers that are looked at together."""
 
 _BROKEN = (
     *(OSError, ValueError, EOFError, LookupError, MemoryError, OverflowError, SyntaxError),
@@ -108,8 +108,14 @@ def _head(file: io.BufferedReader) -> tuple[tuple[int, ...], bool, np.dtype[Any]
 
 def blocks(features: NDArray[np.floating]) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """The frames of a sequence some thousand at a time: the first one's number, and float64 [n, F]."""
-    for first in range(0, len(features), BLOCK):
-        yield first, np.asarray(features[first : first + BLOCK], np.float64)
+    rows = rows_at_once(features.shape[1])
+    for first in range(0, len(features), rows):
+        yield first, np.asarray(features[first : first + rows], np.float64)
+
+
+def rows_at_once(width: int) -> int:
+    """How many frames of so many features are taken at a time: some megabytes, whatever the width."""
+    return max(16, AT_ONCE // max(1, width))
 
 
 def file_digest(path: Path) -> str:

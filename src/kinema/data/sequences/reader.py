@@ -15,10 +15,9 @@ from torch import Tensor
 from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, UsageError
 from kinema.data.sequences.config import Frames, SequencesConfig, normalised
+from kinema.data.sequences.files import rows_at_once
 from kinema.data.sequences.table import Sequences
 
-BLOCK = 8192
-"""Frames that are encoded together."""
 NONE = -1
 """The step of a frame that belongs to none."""
 
@@ -153,8 +152,9 @@ class SequenceReader:
     def _encoded(self, frames: Frames, device: str) -> Tensor:
         found = []
         with torch.no_grad():
-            for first in range(0, len(frames), BLOCK):
-                x = torch.from_numpy(frames.at(slice(first, first + BLOCK))).to(device)
+            rows = rows_at_once(self.features)
+            for first in range(0, len(frames), rows):
+                x = torch.from_numpy(frames.at(slice(first, first + rows))).to(device)
                 found.append(self.tower.encode(x).float())
         return torch.cat(found)
 
