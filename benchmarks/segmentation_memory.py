@@ -3,15 +3,15 @@
     OMP_NUM_THREADS=1 python benchmarks/segmentation_memory.py
 
 TOT's abstract promises "significantly less memory", since nothing holds the features of the data set. Made-up features
-of F = 1,024 numbers a frame at 30 frames a second lie in one .npy a minute of video; each contender runs in a process of
-its own:
+of F = 1,024 numbers a frame at 30 frames a second lie in one .npy a minute of video; each contender runs in a process
+of its own:
 
     online    kinema: 100 steps of TOT on two videos a batch, then all frames are segmented
     offline   what is done without it: all features are read, embedded by the same network (untrained), and clustered by
               scikit-learn's k-means (Lloyd, one start, 20 iterations)
 
-Memory is the most that a process had of its own (RssAnon, sampled every 5 ms) above what it had after its imports; pages
-of files that the system can drop at any time are not counted. --quick takes two minutes of footage, for a test.
+Memory is the most that a process had of its own (RssAnon, sampled every 5 ms) above what it had after its imports;
+pages of files that the system can drop at any time are not counted. --quick takes two minutes of footage, for a test.
 """
 
 from __future__ import annotations

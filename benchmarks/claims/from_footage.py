@@ -4,10 +4,10 @@
 
 Two sets, three seeds: 'mocap-steps', which ships (its default: 24 videos of 7 steps in one order), and 'thermal', 21
 real videos of a room from above (``fir_rgb_thermal_activity`` in DATA): 9 activities that return in any order, and
-stretches without one, which are left out. Rows: the encoder pretrained without labels on the same videos
-('pretrained', SimCLR by the preset small), and the same network before training ('untrained'). Steps are found by TOT
-where the order is fixed and by ASOT where it is not. Beside them stand K equal parts of each video, and k-means on the
-encoder's features.
+stretches without one, which are left out. Rows: an encoder of motion vectors pretrained without labels on the same
+videos ('motion', SimCLR by the preset small), the same network before training ('motion-untrained'), and both of RGB
+('rgb', 'rgb-untrained'). Steps are found by TOT where the order is fixed and by ASOT where it is not. Beside them stand
+K equal parts of each video, and k-means on the encoder's features.
 
 The table fills itself in cell by cell, results/claims-footage.json beside this folder. A command that was stopped goes
 on where it was; --minutes stops it by itself between two cells.
@@ -39,7 +39,7 @@ from kinema.data.mocap.steps import MocapStepsConfig, write_mocap_steps
 
 console = Console(stderr=True)
 NAME = "claims-footage"
-ROWS = ("pretrained", "untrained")
+ROWS = ("motion", "motion-untrained", "rgb", "rgb-untrained")
 FIGURES = ("mof", "f1", "edit", "f1@50", "miou")
 FLOORS = ("uniform", "kmeans", "kmeans_time")
 
@@ -82,9 +82,10 @@ def footage(arguments: argparse.Namespace, where: str) -> Footage:
 def measured(arguments: argparse.Namespace, where: str, seed: int, row: str) -> dict[str, Any]:
     """The figures of a cell; the encoder of a set and a seed is trained once."""
     made = footage(arguments, where)
-    run = arguments.out / "runs" / f"{where}-seed{seed}"
+    view = row.partition("-")[0]
+    run = arguments.out / "runs" / f"{where}-seed{seed}-{view}"
     settings: Any = {"epochs": arguments.epochs, "clips_per_video": arguments.clips, "seed": seed}
-    settings["clip"] = {"stride": made.stride}
+    settings |= {"clip": {"stride": made.stride}, "method_settings": {"view": view}}
     done = (run / "recipe.json").exists()
     trained = api.pretrain("simclr", made.videos, run, resume=done, logger="none", **({} if done else settings))
     found = segment(
@@ -95,7 +96,7 @@ def measured(arguments: argparse.Namespace, where: str, seed: int, row: str) -> 
         rate=made.rate,
         labels=made.labels,
         leave_out=made.left_out,
-        untrained=row == "untrained",
+        untrained=row.endswith("untrained"),
         work=arguments.out / "work" / f"{where}-seed{seed}-{row}",
         seed=seed,
     )
@@ -129,11 +130,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=given, required=given is None, help="else KINEMA_DATA")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--sets", nargs="+", default=("mocap-steps", "thermal"))
+    parser.add_argument("--rows", nargs="+", default=ROWS[:2], choices=ROWS)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--clips", type=int, default=16, help="clips a video and epoch of the pretraining")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     arguments = parser.parse_args()
-    wanted = [(where, seed, row) for seed in arguments.seeds for where in arguments.sets for row in ROWS]
+    wanted = [(where, seed, row) for seed in arguments.seeds for where in arguments.sets for row in arguments.rows]
     cells = record.filled(
         NAME,
         "python benchmarks/claims/from_footage.py OUT --data DATA",
