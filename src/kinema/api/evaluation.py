@@ -137,18 +137,24 @@ def _with_sound(models: Sequence[Model], manifest: Manifest) -> tuple[Manifest, 
 
 def _models(
     protocol: Protocol[Request],
-    model: str | Path | Model,
+    model: str | Path | Any,
     view: str | None,
     views: Sequence[str] | None,
     untrained: bool,
 ) -> tuple[Model, ...]:
     """The encoders that a protocol measures: of one view, that and another one, the two that are named, or of all."""
+    if not isinstance(model, str | Path):
+        if not hasattr(model, "modality"):
+            raise UsageError(
+                f"A {type(model).__name__} is no encoder.", "Name a run's folder, or give what kinema.load gave of one."
+            )
+        _check_modality(protocol, model)
     if protocol.models == "every view":
         return _every(model, view, untrained)
     if protocol.models != "two views":
-        first = model if isinstance(model, Model) else load(model, view=view, untrained=untrained)
+        first = load(model, view=view, untrained=untrained) if isinstance(model, str | Path) else model
         return (first,) if protocol.models == "one" else (first, *_others(first, untrained))
-    run = model.run if isinstance(model, Model) else model
+    run = model if isinstance(model, str | Path) else model.run
     if run is None or view is not None:
         raise UsageError(
             f"{protocol.name} compares two views of one run.", "Name the run's folder, and views=('rgb', …)."
