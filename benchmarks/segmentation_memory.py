@@ -101,7 +101,7 @@ def online(folder: Path, minutes: int, steps: int = 100) -> None:
     for step, batch in zip(range(steps), loaded.module(config.needs, batch_size=2, seed=0).loader(0), strict=False):
         losses = method.loss(batch, generator_at(0, "loss", step))
         optimiser.zero_grad()
-        losses.total.backward()
+        losses.total.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         method.commit(losses)
     block = rows_at_once(FEATURES)
