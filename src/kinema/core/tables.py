@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from kinema.core.contracts import Row, Table
 from kinema.core.errors import DataError
 from kinema.core.labelling import LabelReading, alike
 from kinema.core.splits import check_splits, counted, read_split, says, training_part, unknown_splits
 
-T = TypeVar("T", bound=Table)
+if TYPE_CHECKING:
+    from kinema.core.contracts import Row, Table
+
+T = TypeVar("T", bound="Table")
 
 
 class Valued(Protocol):
