@@ -133,6 +133,10 @@ def test_background_is_left_out_by_name(tmp_path):
     assert (without.details["background"], set(without.details["per_class"])) == (["SIL"], {"step1", "step2"})
     named = measured([model()], f"yti:{tmp_path}")[0]
     assert named.details["frames"] == 63
+    assert whole.digest != without.digest, "other frames are not compared"
+    (tmp_path / "groundTruth" / "P0.txt").write_text("step1\nstep2\n", "utf-8")
+    assert measured([model()], tmp_path)[0].digest != whole.digest
+    write(tmp_path, "", names=("SIL", "step1", "step2"))
     with pytest.raises(ConfigError, match="no label 'background'") as caught:
         measured([model()], tmp_path, background=("background",))
     assert "SIL, step1, step2" in caught.value.hint

@@ -361,3 +361,17 @@ def test_a_model_takes_features_and_says_what_else_it_was_given(tea_run):
         model.segment(np.where(x > 1, np.nan, x))
     with pytest.raises(kinema.core.errors.UsageError, match="type str"):
         model.segment("features.npy")
+
+
+def test_what_does_not_read_sequences_refuses_such_a_run(said, tea_run, tiny_folder, tmp_path):
+    for verb, message in (
+        (["export", tea_run, "-o", tmp_path / "model"], "reads sequences of features"),
+        (["embed", tea_run, tiny_folder, "-o", tmp_path / "table"], "reads sequences of features"),
+        (["evaluate", "retrieval", tea_run, tiny_folder], "measures encoders of video"),
+    ):
+        status, told, err = said(*verb)
+        assert status in (1, 2)
+        assert message in told["error"]["message"]
+        assert "Traceback" not in err
+    with pytest.raises(kinema.core.errors.UsageError, match="reads sequences"):
+        kinema.export(kinema.load(tea_run), tmp_path / "model")

@@ -77,7 +77,7 @@ def export(
         raise UsageError(
             f"The model sees '{run.view}', not '{view}'.", "Load the other view's: kinema.load(RUN, view=…)"
         )
-    model = run if isinstance(run, Model | TextReader) else load(run, view=view)
+    model = load(run, view=view) if isinstance(run, str | Path) else run
     return export_model(model, Path(out), format=format, licence=licence)
 
 

@@ -123,6 +123,11 @@ def embed(
     if engine == "local":  # a Ray cluster has devices of its own
         chosen_device(device)
     model = load(run, view=view) if isinstance(run, str | Path) else run
+    if model.modality == "sequence":
+        raise UsageError(
+            f"'{model.run or model.name}' reads sequences of features, and a table holds clips or documents.",
+            "Choose an encoder of video or of text; its own features are kinema.load(RUN).encode(array).",
+        )
     common: dict[str, Any] = {
         "replace": replace,
         "remove": remove,

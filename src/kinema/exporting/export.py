@@ -78,6 +78,12 @@ def export_model(
         ExportError: the encoder cannot be traced, or the export computes something else.
     """
     check_request(format, out)
+    if model.modality == "sequence":
+        raise UsageError(
+            f"'{model.run or model.name}' reads sequences of features, and only encoders of video and text are "
+            "exported.",
+            "Its weights lie in the run: phases/*/tower-*.safetensors.",
+        )
     stated = (licence or "").strip().rstrip(".") or NOT_STATED
     if isinstance(model, TextReader) != (format in OF_TEXT):
         reads, fitting = ("text", OF_TEXT) if isinstance(model, TextReader) else ("video", _of_video())

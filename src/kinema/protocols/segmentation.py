@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kinema.core.errors import ConfigError, DataError
@@ -62,9 +63,7 @@ def measure(request: Request) -> list[Result]:
         results.append(_result(request, model, view, rows, measured[view], began))
     if len(results) == 1:
         return results
-    names = {row.name for _, rows, _ in parts.values() for row in rows.rows}
-    together = replace(table, rows=tuple(row for row in table.rows if row.name in names))
-    return [_pooled(together.digest, results, measured), *results]
+    return [_pooled(results, measured), *results]
 
 
 def _rows(request: Request) -> Sequences:
@@ -114,18 +113,19 @@ class _Measured:
     Args:
         figures: of the model.
         floors: by name, of what stands beside.
-        classes: names of the classes.
         details: what the page shows beside.
+        digest: SHA-256 of the features, of the labels and of which of them are left out, in hexadecimal: what differs
+            in one of them is not compared.
     """
 
     def __init__(
         self,
         figures: SegmentationFigures,
         floors: Mapping[str, SegmentationFigures],
-        classes: Sequence[str],
         details: Mapping[str, Any],
+        digest: str,
     ) -> None:
-        self.figures, self.floors, self.classes, self.details = figures, floors, classes, details
+        self.figures, self.floors, self.details, self.digest = figures, floors, details, digest
 
 
 def _measured(request: Request, model: SequenceReader, rows: Sequences, truth: FrameLabels) -> _Measured:
@@ -175,7 +175,12 @@ def _measured(request: Request, model: SequenceReader, rows: Sequences, truth: F
         },
         "floors": {name: dict(each.metrics) for name, each in floors.items()},
     }
-    return _Measured(figures, floors, truth.names, details)
+    labels = hashlib.sha256(b"".join(each.tobytes() for each in truth.labels)).hexdigest()
+    return _Measured(figures, floors, details, _hash([rows.digest, *truth.names, labels, *map(str, background)]))
+
+
+def _hash(parts: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 COLLAPSED = 0.95
@@ -228,7 +233,7 @@ def _result(
         encoder=model.name,
         view=view,
         data=request.data,
-        digest=rows.digest,
+        digest=measured.digest,
         queries=len(rows),
         gallery=0,
         seed=model.seed,
@@ -238,8 +243,8 @@ def _result(
     )
 
 
-def _pooled(digest: str, results: Sequence[Result], measured: Mapping[str, _Measured]) -> Result:
-    """One result of all activities, of the data of this digest, by ``pooled_figures``."""
+def _pooled(results: Sequence[Result], measured: Mapping[str, _Measured]) -> Result:
+    """One result of all activities, by ``pooled_figures``."""
     from kinema.evaluation.segmentation import pooled_figures
 
     whole = pooled_figures({view: each.figures for view, each in measured.items()})
@@ -256,7 +261,7 @@ def _pooled(digest: str, results: Sequence[Result], measured: Mapping[str, _Meas
         encoder=first.encoder,
         view="every activity",
         data=first.data,
-        digest=digest,
+        digest=_hash([each.digest for each in results]),
         queries=sum(each.queries for each in results),
         gallery=0,
         seed=first.seed,
