@@ -222,6 +222,30 @@ def test_steps_are_named_and_written(segmented, footage, run, tmp_path, call):
     assert Segmentation.read(kept[0]).titles[2] == "tighten the screw"  # and nothing is lost
 
 
+def test_a_stopped_learning_goes_on_by_the_same_call(footage, run, tmp_path, monkeypatch):
+    from kinema.api import segmenting
+    from kinema.training.phase import InterruptedRunError
+
+    settings = {"steps": 2, "rate": RATE, "epochs": 1}
+    whole = kinema.segment(run, footage / "videos", work=tmp_path / "whole", **settings)
+    pretrain = segmenting.pretrain
+
+    def stopped(method, data, out, **options):
+        pretrain(method, data, out, **options)
+        folder = segmenting.RunFolder.open(out)
+        folder.update_status(state="interrupted")
+        raise InterruptedRunError("Stopped in epoch 1.", "Run the same command with --resume.")
+
+    monkeypatch.setattr(segmenting, "pretrain", stopped)
+    with pytest.raises(InterruptedRunError) as caught:
+        kinema.segment(run, footage / "videos", work=tmp_path / "work", **settings)
+    assert caught.value.hint == "The same command goes on where this one stopped."
+    assert not (tmp_path / "work/segments.json").exists()
+    monkeypatch.setattr(segmenting, "pretrain", pretrain)
+    found = kinema.segment(run, footage / "videos", work=tmp_path / "work", **settings)
+    assert found.segmentation.videos == whole.segmentation.videos
+
+
 def test_one_video_is_enough(footage, run, tmp_path):
     found = kinema.segment(run, footage / "videos/v0.mp4", steps=2, rate=RATE, epochs=1, work=tmp_path / "work")
     assert [video.path for video in found.segmentation.videos] == ["v0.mp4"]

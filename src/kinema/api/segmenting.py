@@ -20,7 +20,7 @@ from kinema.api.models import load
 from kinema.api.opening import Data, open_named
 from kinema.api.pretraining import pretrain
 from kinema.core.devices import chosen_device
-from kinema.core.errors import DataError, StorageError, UsageError
+from kinema.core.errors import DataError, KinemaError, StorageError, UsageError
 from kinema.core.lock import held
 from kinema.core.progress import Steps
 from kinema.core.results import Result
@@ -284,7 +284,12 @@ def _learnt(folder: Path, table: Sequences, plan: Plan, device: str | None, cons
         return run
     where: Any = {} if device is None else {"device": "gpu" if device.startswith("cuda") else device}
     method: Any = "tot" if again else plan
-    pretrain(method, table, run, resume=again, logger="none", console=console, **where)
+    try:
+        pretrain(method, table, run, resume=again, logger="none", console=console, **where)
+    except KinemaError as error:
+        if error.resumable:
+            error.hint = "The same command goes on where this one stopped."
+        raise
     return run
 
 
