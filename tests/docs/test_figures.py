@@ -26,9 +26,9 @@ def figures(name):
     return json.loads((BENCHMARKS / "results" / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def missing(text):
-    """Lines of a text that are not in the page of the first edition."""
-    page = (BENCHMARKS / "mocap-first-edition.md").read_text(encoding="utf-8").splitlines()
+def missing(text, page="mocap-first-edition.md"):
+    """Lines of a text that are not in a page of results; by default that of the first edition."""
+    page = (BENCHMARKS / page).read_text(encoding="utf-8").splitlines()
     return [line for line in text.splitlines() if line and line not in page]
 
 
@@ -44,6 +44,16 @@ def test_the_worth_of_a_fitness(claims):
 
 def test_sound_and_clusters(claims):
     assert missing(claims("sound").tables(figures("mocap-first-edition/claims-sound")["cells"])) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [("segmentation", "claims-segmentation"), ("from_footage", "claims-footage")]
+)
+def test_steps_of_activities(claims, monkeypatch, module, name):
+    monkeypatch.syspath_prepend(str(BENCHMARKS / "data"))
+    lines = list(claims(module).lines(figures(name)["cells"]))
+    assert len(lines) > 6
+    assert missing("\n".join(lines), "README.md") == []
 
 
 def test_an_unknown_bias_is_one_of_those_of_which_no_row_is_missing(claims):
