@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn.cluster
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import segmentation as oracle
@@ -315,14 +316,14 @@ def test_kmeans_of_many_frames_is_fitted_to_some_and_names_all(monkeypatch):
     features = [10 * each[:, None] + rng.normal(size=(500, 1)) for each in steps]
     seen = []
 
-    class Watched(floors.KMeans):
+    class Watched(sklearn.cluster.KMeans):
         def fit(self, sample):
             seen.append(sample.shape)
             return super().fit(sample)
 
     monkeypatch.setattr(floors, "FITTED", 90)
     monkeypatch.setattr(floors, "CHUNK", 64)
-    monkeypatch.setattr(floors, "KMeans", Watched)
+    monkeypatch.setattr(sklearn.cluster, "KMeans", Watched)
     found = kmeans_segments(features, 3, time_weight=0.01)
     assert segmentation_figures(found, steps, clusters=3).metrics["mof"] == 1
     monkeypatch.setattr(floors, "VALUES", 70)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 
 from kinema.core.errors import ConfigError, DataError, ShapeError
 
@@ -73,6 +73,8 @@ def kmeans_segments(
         DataError: there is no video, one without frames, or fewer frames in all than clusters.
         ShapeError: features are not [T_i, F] with one F, or not finite; says of which video.
     """
+    from sklearn.cluster import KMeans  # a search, which measures nothing, does without it
+
     _check_clusters(clusters)
     if not (np.isfinite(time_weight) and time_weight >= 0):
         raise ConfigError(f"The weight of time is {time_weight}; it must be finite and not negative.")
@@ -97,7 +99,7 @@ def kmeans_segments(
     return [_nearest(video, model, scale) for video in features]
 
 
-def _nearest(video: Floats, model: KMeans, scale: float) -> Labels:
+def _nearest(video: Floats, model: Any, scale: float) -> Labels:
     when, parts = scale * _time(len(video)), []
     for part in _parts(video):
         rows = video[part].astype(np.float64)

@@ -45,7 +45,7 @@ def build(
 ) -> FastAPI:
     """See :func:`kinema.serving.app`."""
     settings = settings or Settings()
-    home = run.run if isinstance(run, Model) else Path(run)
+    home = Path(run) if isinstance(run, str | Path) else run.run
     file = _segments(home, segments)
     if table is None and _steps_alone(home, file):
         return _of_steps(StepService(file, None, videos=videos, read_only=settings.read_only), settings)

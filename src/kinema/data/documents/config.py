@@ -91,7 +91,11 @@ class DocumentsConfig:
             )
         if Path(data).exists():
             kinds = kind_of(data)
-            kinds.check("The method", self.unit)
+            if kinds.videos and not kinds.texts:
+                raise DataError(
+                    f"'{data}' holds {kinds} and no documents.",
+                    "A method of video reads them, for instance cpr; `kinema methods` names all.",
+                )
             if kinds.mixed:
                 log.warning("%s", kinds.which("the method", self.unit))
         return read_documents(data, encoding=self.encoding, min_words=self.min_words, progress=progress)
