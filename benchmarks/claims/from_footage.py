@@ -10,12 +10,15 @@ videos ('motion', SimCLR by the preset small), the same network before training 
 K equal parts of each video, and k-means on the encoder's features.
 
 The table fills itself in cell by cell, results/claims-footage.json beside this folder. A command that was stopped goes
-on where it was; --minutes stops it by itself between two cells.
+on where it was; --minutes stops it by itself between two cells. --probe asks, of the first seed's runs that are there,
+what a linear classifier reads off the same features where it is told the labels of other videos
+(results/claims-footage-probe.json).
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import sys
@@ -24,7 +27,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 sys.path.append(str(Path(__file__).parents[1]))
 sys.path.append(str(Path(__file__).parents[1] / "data"))
@@ -34,11 +42,16 @@ import thermal
 from table import spread
 
 from kinema import api
+from kinema.api import segmenting as api_segmenting
 from kinema.api.segmenting import segment
 from kinema.data.mocap.steps import MocapStepsConfig, write_mocap_steps
+from kinema.data.sequences.config import SequencesConfig
+from kinema.data.sequences.truth import read_truth
+from kinema.segmenting.features import FeatureSettings, make_features
 
 console = Console(stderr=True)
 NAME = "claims-footage"
+COMMAND = "python benchmarks/claims/from_footage.py OUT --data DATA"
 ROWS = ("motion", "motion-untrained", "rgb", "rgb-untrained")
 FIGURES = ("mof", "f1", "edit", "f1@50", "miou")
 FLOORS = ("uniform", "kmeans", "kmeans_time")
@@ -106,6 +119,25 @@ def measured(arguments: argparse.Namespace, where: str, seed: int, row: str) -> 
     return {**figures, "pretraining_seconds": trained.seconds, "seconds": found.seconds, "K": made.clusters}
 
 
+def probe(arguments: argparse.Namespace, where: str, seed: int, row: str) -> dict[str, Any]:
+    """What a linear classifier that is told the labels reads off the same features, on videos it has not seen."""
+    made, view = footage(arguments, where), row.partition("-")[0]
+    model = api.load(arguments.out / "runs" / f"{where}-seed{seed}-{view}", untrained=row.endswith("untrained"))
+    manifest, place = api.open_named(made.videos), arguments.out / "probe" / f"{where}-seed{seed}-{row}"
+    moments, _ = make_features(model, manifest, place, FeatureSettings.of(model, made.rate))
+    table = api_segmenting._table(place, moments, made.labels)
+    truth = read_truth(table)
+    kept = [~np.isin(labels, truth.numbers(made.left_out)) for labels in truth.labels]
+    loaded = SequencesConfig().load(table, []).frames
+    frames = [each.at(slice(None))[keep] for each, keep in zip(loaded, kept, strict=True)]
+    labels = np.concatenate([each[keep] for each, keep in zip(truth.labels, kept, strict=True)])
+    videos = np.repeat(np.arange(len(frames)), [len(each) for each in frames])
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+    found = cross_val_score(classifier, np.concatenate(frames), labels, groups=videos, cv=GroupKFold(5))
+    majority = float(np.bincount(labels).max() / len(labels))
+    return {"accuracy": float(found.mean()), "majority": majority, "videos": len(frames), "moments": len(labels)}
+
+
 def lines(cells: Mapping[str, Any]) -> Iterator[str]:
     """The table as Markdown."""
     yield "| set | encoder | | " + " | ".join(FIGURES) + " | seeds |"
@@ -133,12 +165,24 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", default=ROWS[:2], choices=ROWS)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--clips", type=int, default=16, help="clips a video and epoch of the pretraining")
+    parser.add_argument("--probe", action="store_true", help="what a classifier told the labels reads off the features")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     arguments = parser.parse_args()
+    if arguments.probe:
+        for where in arguments.sets:
+            for row in arguments.rows:
+                told = probe(arguments, where, arguments.seeds[0], row)
+                print(where, row, json.dumps(told), flush=True)
+                probes = {
+                    **record.read(f"{NAME}-probe").get("probes", {}),
+                    f"{where} seed{arguments.seeds[0]} {row}": told,
+                }
+                record.write(f"{NAME}-probe", f"{COMMAND} --probe", ("scikit-learn",), probes=probes)
+        return
     wanted = [(where, seed, row) for seed in arguments.seeds for where in arguments.sets for row in arguments.rows]
     cells = record.filled(
         NAME,
-        "python benchmarks/claims/from_footage.py OUT --data DATA",
+        COMMAND,
         wanted,
         lambda where, seed, row: measured(arguments, where, seed, row),
         minutes=arguments.minutes,
