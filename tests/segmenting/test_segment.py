@@ -246,6 +246,33 @@ def test_a_stopped_learning_goes_on_by_the_same_call(footage, run, tmp_path, mon
     assert found.segmentation.videos == whole.segmentation.videos
 
 
+def test_labels_are_those_of_the_same_path(footage, run, tmp_path):
+    videos, labels = tmp_path / "videos", tmp_path / "labels"
+    for day, number in (("day1", 0), ("day2", 1)):
+        for folder, name in ((videos, f"videos/v{number}.mp4"), (labels, f"labels/v{number}.txt")):
+            (folder / day).mkdir(parents=True)
+            (folder / day / f"a{(footage / name).suffix}").write_bytes((footage / name).read_bytes())
+    settings = {"steps": 3, "rate": RATE, "epochs": 1, "work": tmp_path / "work"}
+    found = kinema.segment(run, videos, labels=labels, **settings)
+    assert found.results[0].queries == 2
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    (flat / "a.txt").write_bytes((footage / "labels/v0.txt").read_bytes())
+    with pytest.raises(DataError, match=r"2 of 2 videos have no labels") as caught:  # whose a.txt would it be?
+        kinema.segment(run, videos, labels=flat, **settings)
+    assert "day1/a.txt" in caught.value.hint
+
+
+def test_a_damaged_file_of_segments_stops_no_later_run(footage, run, tmp_path, caplog):
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "segments.json").write_text("{ damaged")
+    found = kinema.segment(run, footage / "videos", steps=2, rate=RATE, epochs=1, work=work)
+    assert Segmentation.read(work / "segments.json") == found.segmentation
+    assert [file.read_text() for file in work.glob("segments-damaged-*.json")] == ["{ damaged"]
+    assert "put aside" in caplog.text
+
+
 def test_one_video_is_enough(footage, run, tmp_path):
     found = kinema.segment(run, footage / "videos/v0.mp4", steps=2, rate=RATE, epochs=1, work=tmp_path / "work")
     assert [video.path for video in found.segmentation.videos] == ["v0.mp4"]
@@ -261,6 +288,7 @@ def test_requests_that_cannot_be_are_refused(footage, run, tmp_path, call):
         ({"steps": 3, "order": "varied", "background": 0.2}, "order 'fixed' only"),
         ({"steps": 3, "out": "segments.docx"}, "does not end like a file of segments"),
         ({"steps": 3, "rate": 1000.0}, "moments a second"),
+        ({"steps": 3, "names": {4: "x"}}, "no step 4 among 3"),
     ):
         with pytest.raises(UsageError, match=words):
             kinema.segment(run, videos, work=work, **changes)
@@ -272,7 +300,8 @@ def test_requests_that_cannot_be_are_refused(footage, run, tmp_path, call):
         kinema.segment(run, videos, steps=200, rate=RATE, work=work)
     (tmp_path / "labels").mkdir()
     with pytest.raises(DataError, match=r"4 of 4 videos have no labels .*v0\.mp4"):
-        kinema.segment(run, videos, steps=3, rate=RATE, labels=tmp_path / "labels", work=work)
+        kinema.segment(run, videos, steps=3, rate=RATE, labels=tmp_path / "labels", work=tmp_path / "unused")
+    assert not (tmp_path / "unused").exists()  # before anything is encoded
     status, out, err = call("segment", run, videos, "--json")
     assert status == 2
     assert json.loads(out)["error"]["kind"] == "usage"

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from kinema.api.opening import Data, open_named
 from kinema.api.pretraining import pretrain
 from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, KinemaError, StorageError, UsageError
+from kinema.core.files import storage_error
 from kinema.core.lock import held
 from kinema.core.progress import Steps
 from kinema.core.results import Result
@@ -160,9 +162,13 @@ def segment(
         raise UsageError(f"There is no order '{order}'.", f"Choose one of: {', '.join(ORDERS)}.")
     if background and order != "fixed":
         raise UsageError("A background is told apart with the order 'fixed' only.", "Leave background out.")
+    unknown = [number for number in names or {} if not 1 <= number <= steps]
+    if unknown:
+        raise UsageError(f"There is no step {unknown[0]} among {steps}.", "Steps are numbered from 1.")
     model = _encoder(run, view, untrained)
     settings = FeatureSettings.of(model, rate)
     manifest = _opened(videos)
+    truths = {} if labels is None else _truths(Path(labels), manifest)
     with _working(folder):
         place = folder / f"features-{settings.key}"
         with Steps("encoding", console) as progress:
@@ -171,7 +177,7 @@ def segment(
             )
         for name, reason in left_out.items():
             log.warning("'%s' is left out: %s.", name, reason)
-        table = _table(place, moments, labels)
+        table = _table(place, moments, truths, labels)
         plan = _plan(steps, order, background, rate, epochs, seed)
         learnt = _learnt(folder, table, plan, device, console)
         found = _found(learnt, table, moments, device)
@@ -239,27 +245,46 @@ def _opened(videos: Data) -> Manifest:
     return open_named(videos)
 
 
-def _table(place: Path, moments: Mapping[str, Moments], labels: str | Path | None) -> Sequences:
-    """The features of these videos as a table, with the files of their labels where there are any.
+def _truths(labels: Path, manifest: Manifest) -> dict[str, Path]:
+    """The file of labels of each video: of its path below the folder, or of its name where only one video has it.
 
     Raises:
-        DataError: a video has no file of labels.
+        DataError: a video has none.
     """
+    folder = labels.resolve()
+    paths = [video.path for video in manifest.videos if video.health != "unreadable"]
+    names = Counter(Path(path).stem for path in paths)
+    found = {}
+    for path in paths:
+        places = [
+            Path(path).with_suffix(".txt"),
+            *([Path(Path(path).stem + ".txt")] if names[Path(path).stem] == 1 else []),
+        ]
+        there = next((folder / place for place in places if (folder / place).is_file()), None)
+        if there is not None:
+            found[path] = there
+    missing = [path for path in paths if path not in found]
+    if missing:
+        wanted = Path(missing[0]).with_suffix(".txt")
+        raise DataError(
+            f"{len(missing)} of {len(paths)} videos have no labels in '{labels}', for instance '{missing[0]}'.",
+            f"They are read from the file of the same path, here {wanted}, a label a line for each frame.",
+        )
+    return found
+
+
+def _table(
+    place: Path, moments: Mapping[str, Moments], truths: Mapping[str, Path], labels: str | Path | None
+) -> Sequences:
+    """The features of these videos as a table, with the files of their labels where there are any."""
     table = read_sequences(place, activity="none")
     rows = [row for row in table.rows if row.name in moments]
     if labels is None:
         return replace(table, rows=tuple(rows))
     folder = Path(labels).resolve()
-    truths = {file.stem: file for file in sorted(folder.glob("*.txt"))} if folder.is_dir() else {}
-    missing = [row.name for row in rows if Path(row.name).stem not in truths]
-    if missing:
-        raise DataError(
-            f"{len(missing)} of {len(rows)} videos have no labels in '{labels}', for instance '{missing[0]}'.",
-            f"They are read from NAME.txt, for instance {Path(missing[0]).stem}.txt, a label a line for each frame.",
-        )
-    rows = [replace(row, truth=str(truths[Path(row.name).stem])) for row in rows]
     mapping = next((file for file in (folder / "mapping.txt", folder.parent / "mapping.txt") if file.is_file()), None)
-    return replace(table, rows=tuple(rows), mapping="" if mapping is None else str(mapping))
+    labelled = tuple(replace(row, truth=str(truths[row.name])) for row in rows)
+    return replace(table, rows=labelled, mapping="" if mapping is None else str(mapping))
 
 
 def _plan(steps: int, order: str, background: float, rate: float, epochs: int | None, seed: int) -> Plan:
@@ -271,7 +296,9 @@ def _plan(steps: int, order: str, background: float, rate: float, epochs: int | 
     else:
         tot = replace(config.tot, background=background, window=max(1, round(rate)))  # pairs within a second
         config = replace(config, clusters=steps, tot=tot)
-    return replace(plan, method=config, epochs=epochs or (30 if order == "varied" else plan.epochs), seed=seed)
+    return replace(
+        plan, method=config, epochs=(30 if order == "varied" else plan.epochs) if epochs is None else epochs, seed=seed
+    )
 
 
 def _learnt(folder: Path, table: Sequences, plan: Plan, device: str | None, console: Console | None) -> Path:
@@ -312,8 +339,8 @@ def _said(model: Model, settings: FeatureSettings, plan: Plan, untrained: bool) 
 def _renamed(made: Segmentation, path: Path, names: Mapping[int, str] | None) -> Segmentation:
     """The segmentation with names: those that are given, and those that equal segments had before."""
     before: dict[int, str] = {}
-    if path.is_file():
-        former = Segmentation.read(path)
+    former = _former(path)
+    if former is not None:
         if former.videos == made.videos:
             before = {step.number: step.name for step in former.steps if step.name}
         elif lost := [step.name for step in former.steps if step.name]:
@@ -327,6 +354,22 @@ def _renamed(made: Segmentation, path: Path, names: Mapping[int, str] | None) ->
             )
     chosen = {**before, **(names or {})}
     return made.renamed(chosen) if chosen else made
+
+
+def _former(path: Path) -> Segmentation | None:
+    """The segments of before; None where there are none. A damaged file is put aside, for it would stop every run."""
+    if not path.is_file():
+        return None
+    try:
+        return Segmentation.read(path)
+    except DataError as error:
+        aside = path.with_name(f"{path.stem}-damaged-{time.strftime('%Y%m%d-%H%M%S')}.json")
+        try:
+            path.rename(aside)
+        except OSError as failure:
+            raise storage_error(aside, failure) from failure
+        log.warning("%s It was put aside as '%s'; its names are not kept.", error.message, aside)
+        return None
 
 
 def _finished(

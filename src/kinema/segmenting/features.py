@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -133,7 +134,8 @@ def make_features(
         StorageError: they cannot be written.
     """
     left_out = {video.path: video.reason or video.health for video in manifest.videos if video.health == "unreadable"}
-    rows = [row for row, video in enumerate(manifest.videos) if video.path not in left_out and video.frames > 0]
+    left_out |= {video.path: "it has no frames" for video in manifest.videos if video.frames < 1 and not video.reason}
+    rows = [row for row, video in enumerate(manifest.videos) if video.path not in left_out]
     lines = {row: Timeline.of(manifest.file(row), manifest.videos[row]) for row in rows}
     moments = {row: Moments(settings.rate, lines[row].duration) for row in rows}
     whole, done = sum(map(len, moments.values())), 0
@@ -202,9 +204,7 @@ class _Job:
         joined = [np.load(part, mmap_mode="r") for part in names]
         write_atomic(self.out, lambda file: np.save(file, np.concatenate(joined)))
         write_json(note, facts)
-        for part in names:
-            part.unlink(missing_ok=True)
-        parts.rmdir()
+        shutil.rmtree(parts, ignore_errors=True)  # with what a killed process left there
 
     def _encoded(self, clips: NDArray[np.int64]) -> NDArray[np.float32]:
         starts, moments = np.unique(clips, return_inverse=True)
