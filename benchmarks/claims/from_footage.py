@@ -125,8 +125,8 @@ def probe(arguments: argparse.Namespace, where: str, seed: int, row: str) -> dic
     model = api.load(arguments.out / "runs" / f"{where}-seed{seed}-{view}", untrained=row.endswith("untrained"))
     manifest, place = api.open_named(made.videos), arguments.out / "probe" / f"{where}-seed{seed}-{row}"
     moments, _ = make_features(model, manifest, place, FeatureSettings.of(model, made.rate))
-    truths = api_segmenting._truths(made.labels, manifest)
-    table = api_segmenting._table(place, moments, truths, made.labels)
+    truths = api_segmenting.label_files(made.labels, manifest)
+    table = api_segmenting.feature_table(place, moments, truths, made.labels)
     truth = read_truth(table)
     kept = [~np.isin(labels, truth.numbers(made.left_out)) for labels in truth.labels]
     loaded = SequencesConfig().load(table, []).frames

@@ -168,7 +168,7 @@ def segment(
     model = _encoder(run, view, untrained)
     settings = FeatureSettings.of(model, rate)
     manifest = _opened(videos)
-    truths = {} if labels is None else _truths(Path(labels), manifest)
+    truths = {} if labels is None else label_files(Path(labels), manifest)
     with _working(folder):
         place = folder / f"features-{settings.key}"
         with Steps("encoding", console) as progress:
@@ -177,7 +177,7 @@ def segment(
             )
         for name, reason in left_out.items():
             log.warning("'%s' is left out: %s.", name, reason)
-        table = _table(place, moments, truths, labels)
+        table = feature_table(place, moments, truths, labels)
         plan = _plan(steps, order, background, rate, epochs, seed)
         learnt = _learnt(folder, table, plan, device, console)
         found = _found(learnt, table, moments, device)
@@ -245,7 +245,7 @@ def _opened(videos: Data) -> Manifest:
     return open_named(videos)
 
 
-def _truths(labels: Path, manifest: Manifest) -> dict[str, Path]:
+def label_files(labels: Path, manifest: Manifest) -> dict[str, Path]:
     """The file of labels of each video: of its path below the folder, or of its name where only one video has it.
 
     Raises:
@@ -256,10 +256,8 @@ def _truths(labels: Path, manifest: Manifest) -> dict[str, Path]:
     names = Counter(Path(path).stem for path in paths)
     found = {}
     for path in paths:
-        places = [
-            Path(path).with_suffix(".txt"),
-            *([Path(Path(path).stem + ".txt")] if names[Path(path).stem] == 1 else []),
-        ]
+        own = Path(path).with_suffix(".txt")
+        places = [own, Path(own.name)] if names[own.stem] == 1 else [own]
         there = next((folder / place for place in places if (folder / place).is_file()), None)
         if there is not None:
             found[path] = there
@@ -273,7 +271,7 @@ def _truths(labels: Path, manifest: Manifest) -> dict[str, Path]:
     return found
 
 
-def _table(
+def feature_table(
     place: Path, moments: Mapping[str, Moments], truths: Mapping[str, Path], labels: str | Path | None
 ) -> Sequences:
     """The features of these videos as a table, with the files of their labels where there are any."""
