@@ -122,7 +122,7 @@ def test_a_corpus_of_one_document_is_refused_with_the_reasons_of_the_others(tmp_
 
 def test_videos_are_refused_with_a_sentence(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"0")
-    with pytest.raises(DataError, match="holds 1 video and no documents"):
+    with pytest.raises(DataError, match=r"A method of text reads documents, and .* holds 1 video\."):
         CONFIG.open(tmp_path)
     with pytest.raises(DataError, match="a dict was given"):
         CONFIG.open({})

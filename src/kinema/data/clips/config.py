@@ -85,7 +85,7 @@ class ClipsConfig:
                 "A method of text reads documents, for instance declutr; `kinema methods` names all.",
             )
         if not isinstance(data, Manifest) and Path(data).exists():
-            kind_of(data).check("The method", self.unit)
+            kind_of(data).check("A method of video", self.unit)
         return data if isinstance(data, Manifest) else open_data(data)
 
     def check(self, needs: Any) -> None:

@@ -91,11 +91,7 @@ class DocumentsConfig:
             )
         if Path(data).exists():
             kinds = kind_of(data)
-            if kinds.videos and not kinds.texts:
-                raise DataError(
-                    f"'{data}' holds {kinds} and no documents.",
-                    "A method of video reads them, for instance cpr; `kinema methods` names all.",
-                )
+            kinds.check("A method of text", self.unit)
             if kinds.mixed:
                 log.warning("%s", kinds.which("the method", self.unit))
         return read_documents(data, encoding=self.encoding, min_words=self.min_words, progress=progress)
