@@ -3,7 +3,7 @@
     python benchmarks/data/hapt_people.py OUT --data DATA
 
 DATA is the folder that holds ``tot/hapt`` (or the environment variable KINEMA_DATA names it); OUT gets
-``tracklets.csv`` and an array [T, 21] a tracklet. Each person was recorded twice (one of them three times), with a phone
+``tracklets.csv`` and an array [T, 21] a tracklet. Each person was recorded twice (one three times), with a phone
 at the waist: the first, second and third recording stand for cameras. A tracklet is one stretch of walking, or of going
 upstairs or downstairs; a frame is a window of 1 s, every .2 s (``hapt.py`` says which features), each brought to mean 0
 and variance 1 over all tracklets.
