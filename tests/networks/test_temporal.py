@@ -1,4 +1,4 @@
-"""Networks over frames: padding changes nothing, the residual is the paper's, the transformer starts at the identity."""
+"""Networks over frames: padding changes nothing, the residual is the paper's, the transformer starts as no change."""
 
 import pytest
 import torch

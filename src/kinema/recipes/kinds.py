@@ -8,15 +8,19 @@ from kinema.core.errors import UsageError
 from kinema.data.clips.config import ClipsConfig
 from kinema.data.documents.config import DocumentsConfig
 from kinema.data.sequences.config import SequencesConfig
+from kinema.data.tracklets.config import TrackletsConfig
 from kinema.networks import EncoderConfig
 from kinema.networks.build import EncoderName
+from kinema.networks.images.config import ImageConfig, ImageName
 from kinema.networks.sequence import MLPConfig
 from kinema.networks.text.config import TextConfig, TextName
 
 DATA: dict[str, type] = {"clips": ClipsConfig, "documents": DocumentsConfig, "sequences": SequencesConfig}
+DATA |= {"tracklets": TrackletsConfig}
 """Settings of data by the name of their kind."""
 
 NETWORKS: dict[str, type] = {**dict.fromkeys(get_args(TextName), TextConfig), "mlp": MLPConfig}
+NETWORKS |= dict.fromkeys(get_args(ImageName), ImageConfig)
 """Settings of networks by the name of the network; every other name is one of a video network."""
 
 

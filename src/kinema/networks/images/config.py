@@ -100,7 +100,21 @@ class ImageConfig:
         return self
 
     def fits(self, loaded: Any) -> None:
-        """Tracklets are made ready in one way; a frame of another shape is refused by the network."""
+        """Refuses crops where features are wanted, the other way round, and features of another width.
+
+        Raises:
+            ConfigError: says what frames are.
+        """
+        if loaded.features == self.features:
+            return
+        there = f"have {loaded.features} features a frame" if loaded.features else "are crops"
+        wanted = f"takes {self.features} features a frame" if self.name == "features" else "sees crops"
+        raise ConfigError(
+            f"The encoder '{self.name}' {wanted}, and the data {there}.",
+            "Leave encoder.features out: the data tell it."
+            if self.name == "features" and loaded.features
+            else "Choose convnet or timm for crops, and features for features.",
+        )
 
     def load_weights(self, view: str, tower: nn.Module, path: Path) -> bool:  # noqa: ARG002 - there is one view
         """Loads a file of weights into a tower's encoder, strictly.
