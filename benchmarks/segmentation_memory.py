@@ -21,7 +21,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,6 +32,7 @@ import numpy as np
 sys.path.append(str(Path(__file__).parent))
 
 import record
+from memory import Peak
 
 NAME = "segmentation-memory"
 FEATURES, RATE, CLUSTERS = 1024, 30, 12
@@ -49,34 +49,6 @@ def write_minutes(folder: Path, minutes: int) -> None:
             steps = np.arange(60 * RATE) * CLUSTERS // (60 * RATE)
             centres = np.random.default_rng(0).normal(size=(CLUSTERS, FEATURES)).astype(np.float32)
             np.save(file, centres[steps] + draw.normal(size=(60 * RATE, FEATURES)).astype(np.float32))
-
-
-class Peak:
-    """The most memory of its own that this process has had since."""
-
-    def __init__(self) -> None:
-        self.first = self.most = _anonymous()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(0.005):
-            self.most = max(self.most, _anonymous())
-
-    def mib(self) -> float:
-        """MiB above what it had at first."""
-        self._stop.set()
-        self._thread.join()
-        return (max(self.most, _anonymous()) - self.first) / 1024
-
-
-def _anonymous() -> int:
-    """KiB of memory that no file backs."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("RssAnon"):
-            return int(line.split()[1])
-    raise RuntimeError("this system does not say RssAnon")
 
 
 def online(folder: Path, minutes: int, steps: int = 100) -> None:

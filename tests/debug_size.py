@@ -9,12 +9,15 @@ from kinema.core.method import Method, TrainingContext
 from kinema.core.seeds import generator_at
 from kinema.core.sequences import SequenceNeeds
 from kinema.core.spans import SpanNeeds
+from kinema.core.tracklets import TrackletNeeds
 from kinema.data.clips.config import ClipsConfig
 from kinema.data.documents.config import DocumentsConfig
 from kinema.data.sequences.config import SequencesConfig
 from kinema.data.sequences.example import WIDTH
+from kinema.data.tracklets.config import TrackletsConfig
 from kinema.methods import ASOTSettings, JoinedConfig, TOTSettings
 from kinema.networks import EncoderConfig, HeadConfig, PredictorConfig
+from kinema.networks.images import ImageConfig
 from kinema.networks.sequence import MLPConfig
 from kinema.networks.text import TextConfig
 from kinema.recipes.plan import Plan
@@ -22,17 +25,18 @@ from kinema.recipes.table import METHODS
 
 CLIP = ClipSpec(frames=4, stride=1, size=16, short_side=16)
 DATA = {"clips": ClipsConfig(clip=CLIP), "documents": DocumentsConfig(vocabulary=64)}
-DATA |= {"sequences": SequencesConfig()}
+DATA |= {"sequences": SequencesConfig(), "tracklets": TrackletsConfig()}
 """Settings of data by what a batch counts; their own small examples give the batches."""
 
 ENCODERS = {
     "clips": EncoderConfig("slim", width=4),
     "documents": TextConfig(layers=2, width=16, heads=2, vocabulary=64, positions=16),
     "sequences": MLPConfig(features=WIDTH, hidden=8, dim=5),
+    "tracklets": ImageConfig(width=4, norm="group"),
 }
 """The network of each, at the debug size."""
 
-UNITS = {ClipNeeds: "clips", SpanNeeds: "documents", SequenceNeeds: "sequences"}
+UNITS = {ClipNeeds: "clips", SpanNeeds: "documents", SequenceNeeds: "sequences", TrackletNeeds: "tracklets"}
 BATCH, VIDEOS, CLASSES = (getattr(DATA["clips"].example(), name) for name in ("size", "rows", "classes"))
 CONTEXT = TrainingContext(rows=VIDEOS, classes=CLASSES)
 SMALL = {"negatives_from": "both", "queue": VIDEOS, "head": HeadConfig(out=16), "stages": 3, "k": 2, "negatives": 6}
@@ -45,6 +49,7 @@ SMALL |= {
 }
 SMALL_SEQUENCE = {"clusters": 4, "temperature": 0.2}
 SMALL_SEQUENCE |= {"tot": TOTSettings(frames=16, bins=4, freeze_steps=0), "asot": ASOTSettings(frames=16)}
+SMALL_TRACKLET = {"frames": 3, "instances": 2, "transformer_rate": 0.5}
 SMALL_TEXT = {"min_length": 2, "max_length": 8, "temperature": 0.2}
 
 
@@ -53,6 +58,8 @@ FORMS |= {"be-triplet": ("be", {"form": "triplet"}), "dsm-triplets": ("dsm", {"f
 FORMS |= {"elo-sound": ("elo", {"others": ("sound",)})}
 FORMS |= {f"declutr-{only}": ("declutr", {"objective": only}) for only in ("contrast", "masked-lm")}
 FORMS |= {"tot-asot": ("tot", {"form": "asot"})}
+FORMS |= {f"trl-{head}": ("trl", {"head": head, "transformer": False}) for head in ("lstm", "mean", "frame")}
+FORMS |= {"trl-triplet": ("trl", {"triplet_weight": 0.5, "identity_weight": 0.5, "residual": "frame", "dim": 6})}
 """Methods in a form that is not their first."""
 
 EVERY = [*METHODS, *FORMS, "joined"]
@@ -60,15 +67,17 @@ EVERY = [*METHODS, *FORMS, "joined"]
 
 TEXTS = [name for name in EVERY[:-1] if METHODS[FORMS.get(name, (name,))[0]].modalities == ("text",)]
 SEQUENCES = [name for name in EVERY[:-1] if METHODS[FORMS.get(name, (name,))[0]].modalities == ("sequence",)]
-CLIPS = [name for name in EVERY if name not in TEXTS + SEQUENCES]
-"""Those that learn from documents, those that learn from sequences, and those that learn from clips."""
+TRACKLETS = [name for name in EVERY[:-1] if METHODS[FORMS.get(name, (name,))[0]].modalities == ("tracklet",)]
+CLIPS = [name for name in EVERY if name not in TEXTS + SEQUENCES + TRACKLETS]
+"""Those that learn from documents, from sequences, from tracklets, and from clips."""
 
 
 def make_config(name, **changes):
     """The method's settings, as far as it has them, at the debug size."""
     if name == "joined":
         return JoinedConfig(make_config("moco", **changes), (make_config("be-regulariser", **changes),), (0.5,))
-    small = SMALL_TEXT if name in TEXTS else SMALL_SEQUENCE if name in SEQUENCES else SMALL
+    groups = ((TEXTS, SMALL_TEXT), (SEQUENCES, SMALL_SEQUENCE), (TRACKLETS, SMALL_TRACKLET))
+    small = next((own for names, own in groups if name in names), SMALL)
     if name in FORMS:
         name, form = FORMS[name]
         changes = {**form, **changes}
@@ -78,7 +87,7 @@ def make_config(name, **changes):
 
 
 def make_method(name, *, seed=0, norm="group", text_dropout=0.1, context=CONTEXT, **changes) -> Method:
-    """A method; ``norm`` is of networks that see clips, ``text_dropout`` of those that read text."""
+    """A method; ``norm`` is of networks that see clips or crops, ``text_dropout`` of those that read text."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return build(make_config(name, **changes), norm=norm, text_dropout=text_dropout, context=context)
@@ -86,7 +95,12 @@ def make_method(name, *, seed=0, norm="group", text_dropout=0.1, context=CONTEXT
 
 def build(config, *, norm="group", text_dropout=0.1, context=CONTEXT) -> Method:
     unit = UNITS[type(config.needs)]
-    changed = {"clips": {"norm": norm}, "documents": {"dropout": text_dropout}}.get(unit, {})
+    if context is CONTEXT:
+        example = DATA[unit].example()
+        context = TrainingContext(rows=example.rows, classes=example.classes)
+    changed = {"clips": {"norm": norm}, "tracklets": {"norm": norm}, "documents": {"dropout": text_dropout}}.get(
+        unit, {}
+    )
     return config.build(replace(ENCODERS[unit], **changed), context).train()
 
 

@@ -5,7 +5,19 @@ from dataclasses import replace
 
 import pytest
 import torch
-from debug_size import BATCH, CLIPS, SEQUENCES, TEXTS, fill, generator, make_batch, make_config, make_method, make_plan
+from debug_size import (
+    BATCH,
+    CLIPS,
+    SEQUENCES,
+    TEXTS,
+    TRACKLETS,
+    fill,
+    generator,
+    make_batch,
+    make_config,
+    make_method,
+    make_plan,
+)
 
 from kinema.core.clips import VIEWS, ClipCompanions
 from kinema.core.errors import CheckpointError, ConfigError, ShapeError, UsageError
@@ -120,6 +132,16 @@ def test_frames_of_another_width_are_refused(name):
         method.loss(wide, generator(0))
 
 
+@pytest.mark.parametrize("name", TRACKLETS)
+def test_crops_of_other_channels_and_missing_identities_are_refused(name):
+    method = make_method(name)
+    batch = make_batch(method, 0)
+    with pytest.raises(ShapeError, match=r"\(8, 3, 6, 16, 8\)"):
+        method.loss(replace(batch, frames=torch.cat([batch.frames, batch.frames], dim=2)), generator(0))
+    with pytest.raises(ShapeError, match="asks for 'labels'"):
+        method.loss(replace(batch, labels=None), generator(0))
+
+
 @every_method
 def test_towers_of_another_shape_are_refused(name):
     method = make_method(name)
@@ -195,7 +217,7 @@ def test_json_that_is_no_recipe_is_refused(name):
         recipe_from_plain(plain)
     del method["velocity"]
     key, wrong, kind = ("view", 3, "str") if name in CLIPS else ("max_length", "many", "int")
-    key = "clusters" if name in SEQUENCES else key
+    key = "clusters" if name in SEQUENCES else "frames" if name in TRACKLETS else key
     right, method[key] = method[key], wrong
     with pytest.raises(ConfigError, match=rf"expected {kind}, got .* @ phases\[0\]\.method\.{key}"):
         recipe_from_plain(plain)

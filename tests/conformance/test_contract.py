@@ -14,6 +14,7 @@ from debug_size import (
     EVERY,
     SEQUENCES,
     TEXTS,
+    TRACKLETS,
     VIDEOS,
     fill,
     generator,
@@ -21,6 +22,7 @@ from debug_size import (
     make_method,
     make_plan,
     snapshot,
+    train_step,
 )
 from torch import nn
 
@@ -30,8 +32,10 @@ from kinema.recipes.json import recipe_from_plain, recipe_to_plain
 
 every_method = pytest.mark.parametrize("name", EVERY)
 NORMS = [(name, norm) for name in CLIPS for norm in ("group", "batch")]
+NORMS_OF_CROPS = [(name, norm) for name in TRACKLETS for norm in ("group", "batch")]
 every_norm = pytest.mark.parametrize(
-    ("name", "norm"), [*NORMS, *((name, "layer") for name in TEXTS), *((name, "none") for name in SEQUENCES)]
+    ("name", "norm"),
+    [*NORMS, *NORMS_OF_CROPS, *((name, "layer") for name in TEXTS), *((name, "none") for name in SEQUENCES)],
 )
 
 BESIDE_TOWERS = {
@@ -39,11 +43,15 @@ BESIDE_TOWERS = {
     "cmd": {"keyframe_net", "keyframe_head", "motion_net", "motion_head", "predictor", "predicted_head"},
     "elo": {"heads", "tower_grey"},
     "elo-sound": {"heads"},
+    **{key: {"classifiers"} for key in TRACKLETS},
 }
 """What a method learns outside of the towers that it trains; nothing, for those that are not named."""
 
 UNUSED_IN_TOWERS = {"supervised": {"head"}, "be-regulariser": {"head"}}
 """Parts of trained towers that a method leaves alone."""
+
+ZERO_AT_FIRST = {"trl", "trl-triplet"}
+"""Methods with a layer that starts at 0: no gradient comes through it before the first step."""
 
 
 def tensors(value):
@@ -111,6 +119,9 @@ def test_the_loss_is_pure(name, norm):
 def test_gradients_reach_exactly_what_is_declared(name):
     method = make_method(name)
     step = fill(method)
+    if name in ZERO_AT_FIRST:
+        train_step(method, torch.optim.SGD(method.parameters(), lr=0.1), step)
+        method.zero_grad()
     method.loss(make_batch(method, step), generator(step)).total.backward()
     towers = method.towers()
     assert set(method.trains) <= set(towers)
@@ -182,6 +193,26 @@ def test_an_embedding_depends_neither_on_its_batch_mates_nor_on_padding(name):
     assert not torch.allclose(z[row], z[row - 1], atol=1e-3)
 
 
+@pytest.mark.parametrize(("name", "norm"), NORMS_OF_CROPS)
+def test_a_descriptor_depends_neither_on_its_batch_mates_nor_on_padding(name, norm):
+    method = make_method(name, norm=norm)
+    train_step(method, torch.optim.SGD(method.parameters(), lr=0.1), 0)
+    method.eval()
+    batch = make_batch(method, 0)
+    row = next(n for n, mask in enumerate(batch.mask) if not mask.all())
+    length = int(batch.mask[row].sum())
+    others = torch.randn(batch.frames.shape, generator=generator(99)) * 5  # and in the place of padding
+    others[row, :length] = batch.frames[row, :length]
+    with torch.no_grad():
+        z, beside = method.embed(batch.frames, batch.mask), method.embed(others, batch.mask)
+        alone = method.embed(batch.frames[row : row + 1, :length])
+    assert z.shape == (BATCH, method.towers()[method.view].dim)
+    torch.testing.assert_close(z.norm(dim=1), torch.ones(BATCH))
+    torch.testing.assert_close(beside[row], z[row], atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(alone[0], z[row], atol=1e-6, rtol=1e-5)
+    assert not torch.allclose(z[row], z[row - 1], atol=1e-3)
+
+
 @every_method
 def test_the_recipe_survives_json(name):
     plan = make_plan(name, epochs=3, seed=5, view="residual", guide="rgb")
@@ -201,7 +232,9 @@ def test_a_method_reads_labels_only_where_it_says_so(name):
     step = fill(method)
     assert isinstance(method, Method)
     batch = make_batch(method, step)
-    assert (getattr(batch, "label", None) is not None) == method.needs.labels
-    if method.needs.labels:
-        told = replace(batch, label=(batch.label + 1) % CLASSES)
+    key = "labels" if name in TRACKLETS else "label"
+    label = getattr(batch, key, None)
+    assert (label is not None) == method.needs.labels
+    if label is not None:
+        told = replace(batch, **{key: (label + 1) % CLASSES})
         assert not torch.equal(method.loss(batch, generator(step)).total, method.loss(told, generator(step)).total)

@@ -113,7 +113,7 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("src", ("evolve", "faiss", "onnx", "ray", "search", "serve", "text", "transformers")),
+        ("src", ("evolve", "faiss", "images", "onnx", "ray", "search", "serve", "text", "transformers")),
         ("tests", ("evolve", "onnx", "ray", "search", "serve", "test", "text", "transformers")),
         ("benchmarks", ("onnx", "search", "serve", "test", "text", "peers")),
     ],

@@ -12,6 +12,7 @@ from kinema.methods.simclr import SimCLR, SimCLRConfig
 from kinema.methods.simcse import SimCSE, SimCSEConfig
 from kinema.methods.supervised import Supervised, SupervisedConfig
 from kinema.methods.tot import TOT, ASOTSettings, TOTConfig, TOTSettings
+from kinema.methods.trl import TRL, TRLConfig
 from kinema.methods.xdc import XDC, XDCConfig
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "CPR",
     "DSM",
     "TOT",
+    "TRL",
     "XDC",
     "ASOTSettings",
     "BEConfig",
@@ -48,5 +50,6 @@ __all__ = [
     "SupervisedConfig",
     "TOTConfig",
     "TOTSettings",
+    "TRLConfig",
     "XDCConfig",
 ]

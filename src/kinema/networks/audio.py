@@ -9,17 +9,14 @@ Departures: none known. Parameters of the first without its classifier: 11,170,2
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
-from kinema.core.errors import ConfigError, ShapeError
+from kinema.core.errors import ShapeError
+from kinema.networks.flat import FlatBlock, FlatNorm, initialise
 from kinema.networks.video.layers import VideoEncoder
 
 WIDTHS = (64, 128, 256, 512)
-FlatNorm = Callable[[int], nn.Module]
 
 # For each block of the slim network: how many times the width, and its stride.
 BLOCKS = ((4, 2), (8, 2), (8, 1))
@@ -67,7 +64,7 @@ class SoundResNet18(SoundEncoder):
                 blocks.append(FlatBlock(before, width, stride, norm))
                 before = width
         self.blocks = nn.Sequential(*blocks)
-        _initialise(self)
+        initialise(self)
 
     def _features(self, x: Tensor) -> Tensor:
         features: Tensor = self.blocks(self.stem(x))
@@ -98,57 +95,8 @@ class SlimSound(SoundEncoder):
             blocks.append(FlatBlock(before, factor * width, stride, norm))
             before = factor * width
         self.blocks = nn.Sequential(*blocks)
-        _initialise(self)
+        initialise(self)
 
     def _features(self, x: Tensor) -> Tensor:
         features: Tensor = self.blocks(self.stem(x))
         return features
-
-
-class FlatBlock(nn.Module):
-    """Two convolutions of 3x3 beside a shortcut: the basic block (He et al. 2016).
-
-    Args:
-        channels: channels taken in.
-        out: channels given out.
-        stride: of the first convolution, both ways.
-        norm: makes the normalisations.
-    """
-
-    def __init__(self, channels: int, out: int, stride: int, norm: FlatNorm) -> None:
-        super().__init__()
-        self.main = nn.Sequential(
-            nn.Conv2d(channels, out, 3, stride, 1, bias=False),
-            norm(out),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(out, out, 3, 1, 1, bias=False),
-            norm(out),
-        )
-        same = channels == out and stride == 1
-        beside = () if same else (nn.Conv2d(channels, out, 1, stride, bias=False), norm(out))
-        self.shortcut = nn.Sequential(*beside)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Float [B, C, M, T] to [B, out, M', T']."""
-        return torch.relu_(self.main(x) + self.shortcut(x))
-
-
-def flat_norm_factory(kind: str) -> FlatNorm:
-    """As :func:`kinema.networks.video.layers.norm_factory`, for maps of two axes.
-
-    Raises:
-        ConfigError: an unknown name.
-    """
-    if kind == "batch":
-        return nn.BatchNorm2d
-    if kind == "group":
-        return lambda channels: nn.GroupNorm(channels // math.gcd(channels, 8), channels)
-    raise ConfigError(f"The norm '{kind}' is not known.", "Choose 'batch' or 'group'.")
-
-
-def _initialise(net: nn.Module) -> None:
-    """He initialisation of every convolution (normal, fan out), in place, and the channels last in memory."""
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

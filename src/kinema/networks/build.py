@@ -14,7 +14,8 @@ from torch import nn
 from kinema.core.clips import SOUND, ClipSpec
 from kinema.core.errors import ConfigError
 from kinema.core.method import load_strictly
-from kinema.networks.audio import SlimSound, SoundEncoder, SoundResNet18, flat_norm_factory
+from kinema.networks.audio import SlimSound, SoundEncoder, SoundResNet18
+from kinema.networks.flat import flat_norm_factory
 from kinema.networks.video.c3d import C3D
 from kinema.networks.video.i3d import I3D
 from kinema.networks.video.layers import VideoEncoder, norm_factory

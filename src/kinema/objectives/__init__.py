@@ -16,10 +16,11 @@ from kinema.objectives.optimal_transport import (
     temporal_transport,
 )
 from kinema.objectives.own_negatives import own_negatives
-from kinema.objectives.triplet import check_margin, own_triplets, triplet
+from kinema.objectives.triplet import batch_hard_triplet, check_margin, own_triplets, triplet
 
 __all__ = [
     "balanced_weights",
+    "batch_hard_triplet",
     "check_contrast",
     "check_margin",
     "cluster_cross_entropy",

@@ -1,9 +1,10 @@
 """The triplet loss: nearer to the positive than to the negative, by a margin.
 
 Source: Schroff, Kalenichenko, Philbin 2015, "FaceNet", arXiv 1503.03832, eq. 3; with distances that are not squared, as
-DSM and BE take it (Wang et al. 2021).
+DSM and BE take it (Wang et al. 2021). The hardest of a batch: Hermans, Beyer, Leibe 2017, "In Defense of the Triplet
+Loss for Person Re-Identification", arXiv 1703.07737, eq. 5.
 
-Axes: B queries, d dimensions.
+Axes: B queries, or rows of a batch; d dimensions.
 """
 
 from __future__ import annotations
@@ -70,6 +71,52 @@ def own_triplets(q: Tensor, k: Tensor, negatives: Sequence[Tensor], margin: floa
         )
     columns = [None] * len(negatives) if valid is None else valid.unbind(1)
     return torch.stack([triplet(q, k, n, margin, of) for n, of in zip(negatives, columns, strict=True)]).mean()
+
+
+def batch_hard_triplet(z: Tensor, labels: Tensor, margin: float) -> Tensor:
+    """max(0, farthest of the same label - nearest of another + margin), the mean over the rows that have both.
+
+    A row whose label no other row has, or that all rows have, is no anchor, and a row of label -1 is passed over
+    altogether. Without an anchor the value is 0, and so is its gradient. Over several ranks the rows are those of all,
+    which each rank then gives to this by itself.
+
+    Args:
+        z: float [B, d].
+        labels: int64 [B], -1 where there is none.
+        margin: at least 0.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ConfigError: the margin is negative.
+        ShapeError: the shapes do not fit.
+    """
+    check_margin(margin)
+    if z.dim() != 2 or labels.shape != z.shape[:1]:
+        raise ShapeError(
+            f"batch_hard_triplet was given z {tuple(z.shape)} and labels {tuple(labels.shape)}; expected [B, d], [B]."
+        )
+    z = z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
+    known = labels >= 0
+    both = known[:, None] & known[None, :]
+    same = (labels[:, None] == labels[None, :]) & both
+    others = same & ~torch.eye(len(z), dtype=torch.bool, device=z.device)
+    different = both & ~same
+    with torch.no_grad():
+        distances = torch.cdist(z, z, compute_mode="donot_use_mm_for_euclid_dist")
+        farthest = distances.masked_fill(~others, -1.0).argmax(dim=1)
+        nearest = distances.masked_fill(~different, torch.inf).argmin(dim=1)
+    anchors = others.any(dim=1) & different.any(dim=1)
+    anchor, positive, negative = z[anchors], z[farthest[anchors]], z[nearest[anchors]]
+    losses = (_distance(anchor, positive) - _distance(anchor, negative) + margin).clamp_min(0)
+    return losses.sum() / anchors.sum().clamp_min(1)
+
+
+def _distance(a: Tensor, b: Tensor) -> Tensor:
+    """|a - b| by row; its gradient is 0, and not infinite, where both are one point."""
+    distance: Tensor = torch.linalg.vector_norm(a - b, dim=1)
+    return distance
 
 
 def check_margin(margin: float) -> None:

@@ -18,6 +18,7 @@ VIDEO = ("rgb", "residual", "motion")
 _UNITS: Mapping[tuple[str, ...], tuple[str, str]] = {
     ("text",): ("text", "documents"),
     ("sequence",): ("sequence", "sequences"),
+    ("tracklet",): ("tracklet", "tracklets"),
 }
 """Modality and unit of methods that do not learn from clips, by the views that they learn from."""
 

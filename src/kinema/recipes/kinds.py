@@ -11,6 +11,7 @@ from kinema.data.sequences.config import SequencesConfig
 from kinema.data.tracklets.config import TrackletsConfig
 from kinema.networks import EncoderConfig
 from kinema.networks.build import EncoderName
+from kinema.networks.images.config import ImageConfig, ImageName
 from kinema.networks.sequence import MLPConfig
 from kinema.networks.text.config import TextConfig, TextName
 
@@ -19,6 +20,7 @@ DATA |= {"tracklets": TrackletsConfig}
 """Settings of data by the name of their kind."""
 
 NETWORKS: dict[str, type] = {**dict.fromkeys(get_args(TextName), TextConfig), "mlp": MLPConfig}
+NETWORKS |= dict.fromkeys(get_args(ImageName), ImageConfig)
 """Settings of networks by the name of the network; every other name is one of a video network."""
 
 

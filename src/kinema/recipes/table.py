@@ -18,6 +18,7 @@ from kinema.recipes.plan import Plan
 from kinema.recipes.scenes import BE, BE_REGULARISER, DSM
 from kinema.recipes.sentences import DECLUTR, SIMCSE
 from kinema.recipes.tot import TOT
+from kinema.recipes.trl import TRL
 from kinema.recipes.xdc import XDC
 
 METHODS: Mapping[str, MethodEntry] = MappingProxyType(
@@ -35,6 +36,7 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
         "declutr": DECLUTR,
         "simcse": SIMCSE,
         "tot": TOT,
+        "trl": TRL,
         "supervised": SUPERVISED,
     }
 )

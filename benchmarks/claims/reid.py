@@ -1,0 +1,187 @@
+"""Is TRL worth more than the mean over the frames, and where? Every part of it, one after the other.
+
+    python benchmarks/claims/reid.py OUT --data DATA
+
+Sets, people held out by chance (the seed is the draw, and the training's):
+
+    market-osnet     198 people of Market-1501 in sparse tracklets, 99 learnt from and 99 tested; OSNet x0.25 frozen
+    market           the same, the small network from nothing, end to end
+    people-clothes   Mocap-people: everybody has clothes of their own
+    people-body      all wear the same, and only proportions and gait tell who it is
+    people-gait      all have the same proportions too
+    people-shifted   as people-clothes, every crop displaced and scaled by chance, as a bad detector would
+    hapt             30 people's walking, accelerometers in place of crops: true sequences, no picture
+
+DATA is the folder that holds ``trl`` and ``tot/hapt``; sets are written to OUT/sets. Rows:
+
+    frozen           nothing learnt (market-osnet, hapt): the mean of the features
+    frame            one frame of each stretch alone, in training and in the test
+    mean             the mean over the frames
+    lstm             a plain LSTM
+    trl-no-residual  TRL whose second network reads the frames themselves
+    trl-generic      the first network alone
+    trl              TRL
+    mean-st2n        the mean, with ST2N
+    trl-st2n         TRL with ST2N
+
+Each cell has the figures of both rules, and of colour histograms beside. The table fills itself in cell by cell,
+results/claims-reid.json beside this folder. A command that was stopped goes on where it was; --minutes stops it by itself
+between two cells.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+sys.path.append(str(Path(__file__).parents[1]))
+sys.path.append(str(Path(__file__).parents[1] / "data"))
+
+import hapt_people
+import record
+from table import spread
+
+from kinema import api
+from kinema.data.mocap.people import MocapPeopleConfig, write_mocap_people
+from kinema.recipes.plan import Plan
+from kinema.recipes.table import preset
+
+console = Console(stderr=True)
+NAME = "claims-reid"
+PRESETS = ("official", "torchreid")
+DRAWN: Mapping[str, Mapping[str, Any]] = {
+    "people-clothes": {"identity": "clothes"},
+    "people-body": {"identity": "body"},
+    "people-gait": {"identity": "body", "proportions": 0.0},
+    "people-shifted": {"identity": "clothes", "shift": 0.25},
+}
+FEATURES = ("market-osnet", "hapt")
+"""Sets of features: no crops, so no ST2N."""
+
+SEEDS = {"market-osnet": 10, "hapt": 10}
+"""Draws of people; three where none are named."""
+
+ROWS: Mapping[str, Mapping[str, Any]] = {
+    "frozen": {"head": "mean"},
+    "frame": {"head": "frame"},
+    "mean": {"head": "mean"},
+    "lstm": {"head": "lstm"},
+    "trl-no-residual": {"residual": "none"},
+    "trl-generic": {"specific": False},
+    "trl": {},
+    "mean-st2n": {"head": "mean", "transformer": True},
+    "trl-st2n": {"transformer": True},
+}
+ONLY = {
+    "frozen": FEATURES,
+    "mean-st2n": ("people-clothes", "people-shifted"),
+    "trl-st2n": ("market", *DRAWN),
+    "trl-generic": ("market-osnet", "people-gait", "hapt"),
+}
+"""Rows that some sets alone have."""
+
+SETS = ("market-osnet", "market", *DRAWN, "hapt")
+
+
+def data_of(arguments: argparse.Namespace, where: str) -> str:
+    """What ``kinema pretrain`` is given, written first where it is not there."""
+    if where.startswith("market"):
+        return f"market1501:{arguments.data / 'trl' / 'market198' / 'images'}"
+    out = arguments.out / "sets" / where
+    if where == "hapt":
+        if not (out / "tracklets.csv").exists():
+            hapt_people.write(arguments.data / "tot" / "hapt", out)
+    elif not (out / "dataset.json").exists():
+        write_mocap_people(out, MocapPeopleConfig(**DRAWN[where]))
+    return str(out)
+
+
+def plan(arguments: argparse.Namespace, where: str, seed: int, row: str) -> Plan:
+    """The plan of a row: the preset ``small`` with that part changed."""
+    made = preset("small", "trl")
+    config: Any = replace(made.method, **{"transformer": False, **ROWS[row]})  # type: ignore[type-var]
+    osnet = str(arguments.data / "trl" / "osnet" / "osnet_x0_25_msmt17.onnx") if where == "market-osnet" else ""
+    changed = replace(made, method=config, seed=seed, epochs=1 if row == "frozen" else arguments.epochs or made.epochs)
+    return changed.with_data(split=seed, features=osnet)
+
+
+def measured(arguments: argparse.Namespace, where: str, seed: int, row: str) -> dict[str, Any]:
+    """The figures of a cell: trained, measured by both rules, and the run taken away again."""
+    data = data_of(arguments, where)
+    run = arguments.out / "runs" / f"{where}-seed{seed}-{row}"
+    shutil.rmtree(run, ignore_errors=True)
+    done = api.pretrain(plan(arguments, where, seed, row), data, run, logger="none", cache=arguments.out / "cache")
+    found = {
+        name: api.evaluate("reid", run, data, preset=name, untrained=row == "frozen", cache=arguments.out / "cache")[0]
+        for name in PRESETS
+    }
+    shutil.rmtree(run)
+    return {
+        "metrics": {name: dict(result.metrics) for name, result in found.items()},
+        "queries": {name: result.queries for name, result in found.items()},
+        "seconds": done.seconds,
+    }
+
+
+def wanted(arguments: argparse.Namespace) -> Iterator[tuple[str, int, str]]:
+    """Set, seed and row of every cell, a seed at a time."""
+    for seed in arguments.seeds:
+        for where in arguments.sets:
+            for row in ROWS:
+                there = row in arguments.rows and where in ONLY.get(row, SETS) and seed < SEEDS.get(where, 3)
+                if there:
+                    yield where, seed, row
+
+
+def lines(cells: Mapping[str, Any]) -> Iterator[str]:
+    """The table as Markdown."""
+    yield "| set | | R1, official | mAP | R1, torchreid | mAP | draws |"
+    yield "|---|---|---:|---:|---:|---:|---:|"
+    for where in SETS:
+        of_set = {key: cell for key, cell in cells.items() if key.startswith(f"{where} ")}
+        names = {"hsv": "colours"} if where not in FEATURES else {}
+        for row in (*names, *ROWS):
+            key = "mean" if row in names else row
+            found = [cell["metrics"] for name, cell in of_set.items() if name.endswith(f" {key}")]
+            if found:
+                before = f"{row}_" if row in names else ""
+                shown = [
+                    spread([each[rule][before + name] for each in found])
+                    for rule in PRESETS
+                    for name in ("rank-1", "map")
+                ]
+                yield f"| {where} | {names.get(row, row)} | " + " | ".join(shown) + f" | {len(found)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    given = os.environ.get("KINEMA_DATA")
+    parser.add_argument("--data", type=Path, default=given, required=given is None, help="else KINEMA_DATA")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
+    parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS)
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--epochs", type=int, default=None)
+    arguments = parser.parse_args()
+    cells = record.filled(
+        NAME,
+        "python benchmarks/claims/reid.py OUT --data DATA",
+        wanted(arguments),
+        lambda where, seed, row: measured(arguments, where, seed, row),
+        minutes=arguments.minutes,
+        tell=lambda key, cell: console.print(f"{key}: R1 {cell['metrics']['official']['rank-1']:.3f}"),
+    )
+    print("\n".join(lines(cells)))
+
+
+if __name__ == "__main__":
+    main()
