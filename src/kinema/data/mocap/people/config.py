@@ -41,6 +41,8 @@ class MocapPeopleConfig:
         height: pixels of a crop.
         width: likewise.
         fps: frames per second.
+        camera_range: degrees over which the cameras are spread round people: 360 is on all sides, 0 has all of them at
+            people's sides.
         view_range: degrees over which the directions are spread in which people walk before one camera.
         elevation_range: cameras look down by up to so many degrees.
         clutter: 0 is a plain backdrop, 1 a crowded one. This and what follows is as in
@@ -68,6 +70,7 @@ class MocapPeopleConfig:
     height: int = 128
     width: int = 64
     fps: int = 10
+    camera_range: float = 360.0
     view_range: float = 60.0
     elevation_range: float = 25.0
     clutter: float = 0.3
@@ -93,6 +96,7 @@ class MocapPeopleConfig:
                 f"{_PREFIX}.proportions and {_PREFIX}.gait are 0, so nothing tells people apart who wear the same.",
                 "Make one of them more than 0, or identity clothes.",
             )
+        check_within(_PREFIX, self, "camera_range", 0.0, 360.0)
         check_within(_PREFIX, self, "shift", 0.0, 0.5)
         self._check_motions()
         for name in ("height", "width"):

@@ -99,18 +99,17 @@ def split_of(seed: int, person: int) -> str:
 
 
 def plan_stations(config: MocapPeopleConfig) -> list[Station]:
-    """The cameras: all round, each with a height, a size of people, a place and colours of its own."""
-    first = rng_at(config.seed, "cameras").random()
-    return [_plan_station(config, number, first) for number in range(config.cameras)]
+    """The cameras: round people, each with a height, a size of people, a place and colours of its own."""
+    return [_plan_station(config, number) for number in range(config.cameras)]
 
 
-def _plan_station(config: MocapPeopleConfig, number: int, first: float) -> Station:
+def _plan_station(config: MocapPeopleConfig, number: int) -> Station:
     rng = rng_at(config.seed, "camera", number)
-    turn = (number + 0.5 * rng.uniform(-0.5, 0.5)) / config.cameras
+    turn = (number + 0.5 + 0.5 * rng.uniform(-0.5, 0.5)) / config.cameras - 0.5
     elevation = np.deg2rad(config.elevation_range) * rng.uniform(0.1, 1.0)
     detail, family = float(rng.uniform(0.55, 1.0)), int(rng.integers(15))
     gain, gamma, cast = rng.uniform(0.75, 1.15), rng.uniform(0.8, 1.25), rng.uniform(0.88, 1.12, 3)
     level = np.arange(256)[:, None] / 255
     colours = np.clip(np.rint(255 * gain * cast * level**gamma), 0, 255).astype(np.uint8)
-    azimuth = 2.0 * np.pi * (first + turn)
+    azimuth = np.deg2rad(90.0 + config.camera_range * turn)
     return Station(f"c{number + 1}", float(azimuth), float(elevation), detail, family, colours)
