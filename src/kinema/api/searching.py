@@ -26,6 +26,8 @@ from kinema.data.documents.reader import TextReader
 from kinema.data.documents.table import Documents, is_table
 from kinema.data.layouts import scan_data
 from kinema.data.layouts.opening import named_data, root_of
+from kinema.data.tracklets.reader import TrackletReader
+from kinema.data.tracklets.table import Tracklets
 from kinema.data.video.scanning import read_videos
 from kinema.searching import clustering, database
 from kinema.searching.documents.embed import EmbeddedDocuments, TextJob, embed_documents_table
@@ -39,6 +41,8 @@ from kinema.searching.index import IndexKind
 from kinema.searching.lock import writing
 from kinema.searching.near_duplicates import NearDuplicate, near_duplicates, videos_of
 from kinema.searching.roots import home_of
+from kinema.searching.tracklets.embed import EmbeddedTracklets, TrackletJob, embed_tracklets_table
+from kinema.searching.tracklets.find import find_tracklets
 from kinema.searching.windows import Length
 
 
@@ -61,9 +65,12 @@ class Deduped:
         return {"alike": [asdict(pair) for pair in self.alike], **summary}
 
 
+AnyModel = Model | TextReader | TrackletReader
+
+
 def embed(
-    run: str | Path | Model | TextReader,
-    data: Data | Documents,
+    run: str | Path | AnyModel,
+    data: Data | Documents | Tracklets,
     *,
     out: str | Path | None = None,
     view: str | None = None,
@@ -79,8 +86,8 @@ def embed(
     device: str | None = None,
     space: Space | None = None,
     console: Console | None = None,
-) -> Embedded | EmbeddedDocuments:
-    """Writes the embeddings of videos or of documents into a table, for :func:`search`; or brings one up to date.
+) -> Embedded | EmbeddedDocuments | EmbeddedTracklets:
+    """Writes embeddings of videos, documents or tracklets into a table, for :func:`search`; or brings one up to date.
 
     Only what is new or has changed is encoded, and what is gone is deleted; what lies in a folder that cannot be listed
     is not gone. After an interruption, call it again.
@@ -88,7 +95,7 @@ def embed(
     Args:
         run: a run's folder, an exported folder, or a model.
         data: a folder, a known data set as NAME:PATH, a manifest, or a manifest's file; for a run of text, a folder or
-            file of documents, or a table of them.
+            file of documents, or a table of them; for one of tracklets, what it could be trained on.
         out: where the table is: a folder, or object storage by its URI (s3://, gs://, az://); RUN/index by default.
         view: which view's encoder of a run; by default the one it is for.
         length: of a window: '2s', 2 (seconds) or '16f' (frames); by default that of the table or, in a new one, a clip.
@@ -125,8 +132,8 @@ def embed(
     model = load(run, view=view) if isinstance(run, str | Path) else run
     if model.modality == "sequence":
         raise UsageError(
-            f"'{model.run or model.name}' reads sequences of features, and a table holds clips or documents.",
-            "Choose an encoder of video or of text; its own features are kinema.load(RUN).encode(array).",
+            f"'{model.run or model.name}' reads sequences, and tables are of clips, documents and tracklets.",
+            "Choose an encoder of one of these; its own features are kinema.load(RUN).encode(array).",
         )
     common: dict[str, Any] = {
         "replace": replace,
@@ -139,6 +146,8 @@ def embed(
     videos_only: dict[str, Any] = {"stride": stride, "engine": engine, "space": space}
     if isinstance(model, TextReader):
         return _embed_documents(model, data, uri, length, common, videos_only)
+    if isinstance(model, TrackletReader):
+        return _embed_tracklets(model, data, uri, common, videos_only | {"length": length})
     return _embed_videos(model, data, uri, length, common | {"workers": workers}, videos_only)
 
 
@@ -179,9 +188,7 @@ def _embed_documents(
         common: fields of the job that a job of videos has too.
         only: fields that only a job of videos has; they must have their defaults.
     """
-    for name, value in only.items():
-        if value not in (None, "local", "embedding"):
-            raise UsageError(f"{name} is '{value}'; a table of documents has no other than the usual one.")
+    _refuse(only, "documents")
     words = parse_words(length)
     with writing(uri, database.folder_of(uri), whole=True):
         documents, part = _documents(model, data, common["steps"])
@@ -189,13 +196,39 @@ def _embed_documents(
         return embed_documents_table(TextJob(model, documents, uri, part, words, note=note, **common))
 
 
+def _embed_tracklets(
+    model: TrackletReader, data: Any, uri: str, common: dict[str, Any], only: dict[str, Any]
+) -> EmbeddedTracklets:
+    """See :func:`embed`.
+
+    Args:
+        model: the encoder.
+        data: what a user names.
+        uri: of the table.
+        common: fields of the job that a job of videos has too.
+        only: fields that only jobs of others have; they must have their defaults.
+    """
+    _refuse(only, "tracklets")
+    with writing(uri, database.folder_of(uri), whole=True):
+        # No person is held out of a search.
+        tracklets = dataclasses.replace(model.config, held_out=0.0).open(data)
+        return embed_tracklets_table(TrackletJob(model, tracklets, uri, **common))
+
+
+def _refuse(only: Mapping[str, Any], rows: str) -> None:
+    """Refuses settings of other tables that were given."""
+    for name, value in only.items():
+        if value not in (None, "local", "embedding"):
+            raise UsageError(f"{name} is '{value}'; a table of {rows} has no other than the usual one.")
+
+
 def search(
-    run: str | Path | Model | TextReader,
+    run: str | Path | AnyModel,
     query: str | Path,
     *,
     k: int = 10,
     where: str | None = None,
-    over: Literal["windows", "videos", "passages", "documents"] | None = None,
+    over: Literal["windows", "videos", "passages", "documents", "tracklets"] | None = None,
     others: bool = False,
     exact: bool | None = None,
     table: str | Path | None = None,
@@ -209,11 +242,13 @@ def search(
         run: the run's folder, an exported folder, or the model that made the table; of a table of projections, one of
             the run's other views too.
         query: a video; VIDEO@START-END, in seconds; an image, for an encoder of the view 'rgb'; or an audio file,
-            for one of 'sound'. For a run of text: a text, or a ``.txt`` file.
+            for one of 'sound'. For a run of text: a text, or a ``.txt`` file. For one of
+            tracklets: a tracklet's name in the table, a folder of crops, or a picture.
         k: hits; windows of one video that overlap or are near-duplicates count as one.
         where: a condition in SQL on the table's columns: ``"label = 'walk' AND duration > 2"``.
-        over: what is compared: 'windows', the default, or whole 'videos'; of documents 'passages' or 'documents'.
-        others: leave the query's own video, or document, out.
+        over: what is compared: 'windows', the default, or whole 'videos'; of documents 'passages' or 'documents';
+            of tracklets 'tracklets'.
+        others: leave the query's own video, document or tracklet out.
         exact: whether to compare every row; by default below 100,000, or where the table has no index.
         table: where it is; RUN/index by default.
         view: which view's encoder of a run; by default the one it is for.
@@ -228,7 +263,8 @@ def search(
 
     Returns:
         The result; its ``hits`` are :class:`kinema.searching.find.Hit`, or
-        :class:`kinema.searching.documents.find.PassageHit` of documents.
+        :class:`kinema.searching.documents.find.PassageHit` of documents, or
+        :class:`kinema.searching.tracklets.find.TrackletHit` of tracklets.
     """
     uri = _table_uri(run, table)
     database.require_table(uri)
@@ -237,6 +273,8 @@ def search(
     options["videos"] = videos
     if isinstance(model, TextReader):
         return find_passages(model, uri, query, **options)
+    if isinstance(model, TrackletReader):
+        return find_tracklets(model, uri, query, **options)
     return find(model, uri, query, **options)
 
 
@@ -316,7 +354,7 @@ def dedupe(
     )
 
 
-def _table_uri(run: str | Path | Model | TextReader, table: str | Path | None) -> str:
+def _table_uri(run: str | Path | AnyModel, table: str | Path | None) -> str:
     """Where the table is."""
     if table is not None:
         return str(table)

@@ -16,7 +16,9 @@ def run(given: list[str]) -> int:
     """The verb ``kinema embed RUN DATA``."""
     parser = make_parser("embed")
     parser.add_argument("run", type=str, help="the run's folder, or an exported one")
-    parser.add_argument("data", type=str, help="a folder of videos, a manifest, or NAME:PATH; or documents")
+    parser.add_argument(
+        "data", type=str, help="a folder of videos, a manifest, or NAME:PATH; or documents; or tracklets"
+    )
     parser.add_argument("-o", "--out", type=str | None, default=None, help=_TABLE)
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
     parser.add_argument("--space", type=str | None, default=None, help="embedding (usual), or projection: across views")

@@ -20,13 +20,15 @@ def run(given: list[str]) -> int:
     """The verb ``kinema search RUN QUERY``."""
     parser = make_parser("search")
     parser.add_argument("run", type=str, help="the run's folder, or an exported one")
-    parser.add_argument("query", type=str, help="a video, VIDEO@START-END, a picture (rgb), a sound (sound) or a text")
+    parser.add_argument(
+        "query", type=str, help="a video, VIDEO@START-END, a picture (rgb), a sound (sound), a text or a tracklet"
+    )
     parser.add_argument("-k", "--k", type=int, default=10, help="hits")
     parser.add_argument("--where", type=str | None, default=None, help="SQL on the columns: \"label = 'walk'\"")
     parser.add_argument(
-        "--over", type=str | None, default=None, help="windows (usual) or videos; passages or documents"
+        "--over", type=str | None, default=None, help="windows (usual) or videos; passages or documents; tracklets"
     )
-    parser.add_argument("--others", action="store_true", help="leave the query's own video or document out")
+    parser.add_argument("--others", action="store_true", help="leave the query's own video, document or tracklet out")
     parser.add_argument("--exact", action="store_true", help="compare every row of a large table too")
     parser.add_argument("-o", "--out", type=str | None, default=None, help="write a page of the hits here (.html)")
     parser.add_argument("--table", type=str | None, default=None, help=_TABLE)
@@ -59,7 +61,11 @@ def run(given: list[str]) -> int:
 
 
 def _print_hits(hits: Sequence[Any]) -> None:
-    """A line a hit: stretches of videos by seconds, passages of documents by characters."""
+    """A line a hit: stretches of videos by seconds, passages of documents by characters, tracklets by their camera."""
+    if hits and hasattr(hits[0], "tracklet"):
+        seen = [(f"{hit.score:.3f}", hit.camera or "", hit.when, hit.tracklet, hit.identity or "") for hit in hits]
+        _print_table("score", "camera", "when", "tracklet", "person", rows=seen)
+        return
     if hits and hasattr(hits[0], "passage"):
         passages = [
             (f"{hit.score:.3f}", hit.document, f"{hit.start}", f"{hit.end}", _shortened(hit.passage)) for hit in hits

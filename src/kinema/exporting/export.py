@@ -78,10 +78,9 @@ def export_model(
         ExportError: the encoder cannot be traced, or the export computes something else.
     """
     check_request(format, out)
-    if model.modality == "sequence":
+    if model.modality not in ("video", "text"):
         raise UsageError(
-            f"'{model.run or model.name}' reads sequences of features, and only encoders of video and text are "
-            "exported.",
+            f"'{model.run or model.name}' reads {model.unit}, and only encoders of video and text are exported.",
             "Its weights lie in the run: phases/*/tower-*.safetensors.",
         )
     stated = (licence or "").strip().rstrip(".") or NOT_STATED

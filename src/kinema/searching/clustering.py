@@ -19,7 +19,7 @@ from kinema.core.errors import DataError, UsageError
 from kinema.core.ops import k_means
 from kinema.searching import cluster_names, database
 from kinema.searching.index import compact, update_index
-from kinema.searching.layout import DOCUMENTS, Layout, layout_of
+from kinema.searching.layout import DOCUMENTS, TRACKLETS, Layout, layout_of
 from kinema.searching.lock import writing
 from kinema.searching.schema import vectors_in
 
@@ -169,6 +169,11 @@ def cluster_table(
         table = database.require_table(uri)
         with database.storage_errors(uri):
             layout = layout_of(table)
+            if layout == TRACKLETS:
+                raise DataError(
+                    f"kinema cluster needs a table of videos or documents, and the one in '{uri}' holds tracklets.",
+                    "Who is the same person is asked with: kinema search RUN TRACKLET",
+                )
             kind = layout.kind(over or layout.names[1])
             rows = _read(table, kind)
         numbers = _by_size(_fit(rows.vectors, algorithm, k, least, seed))

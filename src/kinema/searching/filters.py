@@ -9,13 +9,15 @@ from typing import Any
 
 from kinema.core.errors import KinemaError, UsageError
 from kinema.searching import database, grammar
-from kinema.searching.layout import VIDEOS, layout_of
+from kinema.searching.layout import DOCUMENTS, TRACKLETS, VIDEOS, layout_of
 
 MAX_LENGTH, MAX_DEPTH = 10_000, grammar.MAX_DEPTH
 """Characters of a condition, and nested brackets, at most."""
 
 _EXAMPLE = "For instance: --where \"label = 'walk' AND duration > 2\"."
 _TEXT_EXAMPLE = "For instance: --where \"label = 'news' AND words > 20\"."
+_TRACKLET_EXAMPLE = "For instance: --where \"camera = '2' AND frames > 8\"."
+_EXAMPLES = {VIDEOS: _EXAMPLE, DOCUMENTS: _TEXT_EXAMPLE, TRACKLETS: _TRACKLET_EXAMPLE}
 
 
 def condition(table: Any, where: str | None, kind: str) -> str:
@@ -24,7 +26,7 @@ def condition(table: Any, where: str | None, kind: str) -> str:
     Args:
         table: of LanceDB, for its columns.
         where: the user's condition, or None.
-        kind: 'window' or 'video', 'passage' or 'document'.
+        kind: 'window' or 'video', 'passage' or 'document', 'tracklet'.
 
     Raises:
         UsageError: it is not a valid condition for this table; names the columns.
@@ -43,7 +45,7 @@ def condition(table: Any, where: str | None, kind: str) -> str:
         columns = [name for name in table.schema.names if name not in ("vector", "thumbnail")]
         raise UsageError(
             f'--where "{where[:200]}" cannot be asked of this table: {database.error_text(error)}.',
-            f"{_EXAMPLE if layout_of(table) == VIDEOS else _TEXT_EXAMPLE} The columns are: {', '.join(columns)}.",
+            f"{_EXAMPLES[layout_of(table)]} The columns are: {', '.join(columns)}.",
         ) from error
     return joined
 

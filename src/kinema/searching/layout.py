@@ -1,6 +1,7 @@
-"""The two kinds of rows of a table: wholes and their parts, which are videos and windows or documents and passages.
+"""The kinds of rows of a table: wholes and their parts.
 
-The column ``kind`` is the kind of a row; the column ``video`` or ``document`` names the whole.
+They are videos and windows, or documents and passages; tracklets have no parts. The column ``kind`` is the kind
+of a row; the column ``video``, ``document`` or ``tracklet`` names the whole.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ class Layout:
     """The names of the rows of a table.
 
     Args:
-        whole: 'video' or 'document', the kind of a whole's row and the column with its name.
-        part: 'window' or 'passage', the kind of the rows of its parts.
+        whole: 'video', 'document' or 'tracklet', the kind of a whole's row and the column with its name.
+        part: 'window' or 'passage', the kind of the rows of its parts; that of the whole where it has none.
     """
 
     whole: str
@@ -42,7 +43,10 @@ class Layout:
             UsageError: it is neither.
         """
         if over is not None and over not in self.names:
-            raise UsageError(f"There is nothing called '{over}' to compare with.", f"Choose {' or '.join(self.names)}.")
+            raise UsageError(
+                f"There is nothing called '{over}' to compare with.",
+                f"Choose {' or '.join(dict.fromkeys(self.names))}.",
+            )
         return self.part if over is None else over[:-1]
 
     def within(self, wholes: Iterable[str]) -> str:
@@ -51,11 +55,15 @@ class Layout:
 
 
 VIDEOS, DOCUMENTS = Layout("video", "window"), Layout("document", "passage")
+TRACKLETS = Layout("tracklet", "tracklet")
 
 
 def layout_of(table: Any) -> Layout:
     """The layout of a table of LanceDB."""
-    return DOCUMENTS if DOCUMENTS.whole in table.schema.names else VIDEOS
+    there = [layout for layout in (DOCUMENTS, TRACKLETS, VIDEOS) if layout.whole in table.schema.names]
+    # An attribute may be called so too; the folder of the files is kept with the column of the wholes.
+    rooted = [layout for layout in there if b"root" in (table.schema.field(layout.whole).metadata or {})]
+    return next(iter(rooted or there), VIDEOS)
 
 
 def check_layout(table: Any, layout: Layout, uri: str, reader: str) -> None:

@@ -15,7 +15,7 @@ from kinema.data.moving import way_to
 from kinema.data.video.files import exists, status
 from kinema.searching import database
 from kinema.searching.changes import printable, root_of_table
-from kinema.searching.layout import VIDEOS, Layout, layout_of
+from kinema.searching.layout import TRACKLETS, VIDEOS, Layout, layout_of
 
 HERE = b"root_from_here"
 _LOOKED_AT = 20
@@ -109,9 +109,10 @@ def home_of(table: Any, uri: str, videos: str | Path | None = None) -> Home:
 
 def _some(table: Any) -> list[str]:
     """Some of the files."""
-    whole = layout_of(table).whole
-    rows = table.search().where(f"kind = '{whole}'").select([whole]).limit(_LOOKED_AT).to_arrow()
-    return [str(each) for each in rows[whole].to_pylist()]
+    layout = layout_of(table)
+    column = "file" if layout == TRACKLETS else layout.whole
+    rows = table.search().where(f"kind = '{layout.whole}'").select([column]).limit(_LOOKED_AT).to_arrow()
+    return [str(each) for each in rows[column].to_pylist()]
 
 
 def _holds(table: Any, folder: Path) -> bool:

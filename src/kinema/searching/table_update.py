@@ -1,4 +1,4 @@
-"""An update of a table, of videos or of documents.
+"""An update of a table, of videos, documents or tracklets.
 
 All rows of a video or document are written in one commit of LanceDB, so that a table never holds a part of one. An
 update that was interrupted continues with what the table does not hold yet. Since each video or document is encoded by
