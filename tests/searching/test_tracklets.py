@@ -16,7 +16,6 @@ from searching_tables import rows_by_id, vectors_of
 
 import kinema
 from kinema.core.errors import DataError, UsageError
-from kinema.data.tracklets.config import TrackletsConfig
 from kinema.data.tracklets.reading import read_tracklets
 from kinema.searching import database
 from kinema.searching.html import render_html
@@ -50,8 +49,8 @@ def crops(tmp_path):
 def trained(tmp_path_factory):
     """The folder of a run: TRL for an epoch on eight tracklets."""
     folder = tmp_path_factory.mktemp("trained")
-    config = TrackletsConfig(height=16, width=8, held_out=0.0)
-    settings = {"epochs": 1, "batch_size": 4, "collapse_rank": 0.0, "logger": "none", "device": "cpu", "data": config}
+    settings = {"epochs": 1, "batch_size": 8, "height": 16, "width": 8, "held_out": 0.0}
+    settings |= {"logger": "none", "device": "cpu"}
     kinema.pretrain("trl", write(folder / "crops"), folder / "run", cache=folder / "cache", **settings)
     return folder / "run"
 
@@ -96,11 +95,11 @@ def encoded(monkeypatch):
 
 
 def listed(root, fps=True):
-    """The same crops by a table: with frames a second, boxes, and an attribute of the name 'kind'."""
+    """The same crops by a table: with frames a second, boxes, and an attribute of the name 'model'."""
     with (root / "tracklets.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(
-            ["path", "identity", "camera", "tracklet", "frame", "left", "top", "width", "height", "kind"]
+            ["path", "identity", "camera", "tracklet", "frame", "left", "top", "width", "height", "model"]
             + ["fps"] * fps
         )
         for person in PEOPLE:
@@ -131,7 +130,7 @@ def test_rows_are_tracklets_with_their_vectors_and_what_is_known_of_them(embed, 
         "file": "ann/1/0001.png",
     }
     assert [row[name] for name in ("left", "top", "width", "height", "frame", "type")] == [2, 4, 8, 16, 51, "person"]
-    assert row["attribute_kind"] == "walk"
+    assert row["attribute_model"] == "walk"
     assert Image.open(io.BytesIO(row["thumbnail"])).size == (64, 128)
     assert {row["split"] for row in rows} == {None}, "nobody is held out of a search"
 
@@ -233,10 +232,12 @@ def test_folders_and_pictures_ask_too(embed, search, crops, tmp_path):
     folder = search(crops / "bob/1", k=3)
     assert (folder.hits[0].tracklet, folder.hits[0].score) == ("bob/1", pytest.approx(1, abs=1e-5))
     assert "bob/1" not in {hit.tracklet for hit in search(crops / "bob/1", k=8, others=True).hits}
-    picture = search(crops / "bob/1/0001.png", k=8, others=True)
-    assert len(picture.hits) == 7
-    assert not picture.notes
-    assert "bob/1" not in {hit.tracklet for hit in picture.hits}
+    for picture in ("0001.png", "0002.png"):
+        found = search(crops / "bob/1" / picture, k=8, others=True)
+        assert (len(found.hits), found.notes) == (7, ())
+        assert "bob/1" not in {hit.tracklet for hit in found.hits}
+    several = search(crops / "bob/1/0001.png", k=8, others=True, where="tracklet <> 'bob/2'")
+    assert len(several.hits) == 6
     shutil.copytree(crops / "cid/2", tmp_path / "elsewhere")
     outside = search(tmp_path / "elsewhere", k=1, others=True)
     assert outside.hits[0].tracklet == "cid/2"
@@ -283,7 +284,7 @@ def test_settings_of_other_tables_and_other_encoders_are_refused(embed, search, 
     with pytest.raises(DataError, match="made by another encoder"):
         search("ann/1", model=other)
     assert embed(crops, model=other, replace=True).added == 8
-    with pytest.raises(DataError, match="An encoder of video needs a table of videos, and the one .* holds tracklets"):
+    with pytest.raises(DataError, match=r"An encoder of video needs a table of videos, and the one .* holds tracklets"):
         search("ann/1", model=model)
     write(tmp_path / "else", ("xan", "yan"))
     with pytest.raises(DataError, match="has 0 of its 8"):
@@ -293,14 +294,14 @@ def test_settings_of_other_tables_and_other_encoders_are_refused(embed, search, 
 def test_what_a_table_of_tracklets_cannot_do_is_said(embed, reader, trained, crops, tmp_path):
     embed(crops)
     where = {"table": tmp_path / "index"}
-    with pytest.raises(DataError, match="kinema cluster needs a table of videos or documents, .* holds tracklets"):
+    with pytest.raises(DataError, match=r"kinema cluster needs a table of videos or documents, .* holds tracklets"):
         kinema.cluster(tmp_path, k=2, **where)
-    with pytest.raises(DataError, match="needs a table of videos, and the one in .* holds tracklets"):
+    with pytest.raises(DataError, match=r"needs a table of videos, and the one in .* holds tracklets"):
         kinema.dedupe(tmp_path, **where)
     with pytest.raises(UsageError, match="reads tracklets, and only encoders of video and text are exported"):
         kinema.export(trained, tmp_path / "export")
     with pytest.raises(UsageError, match="reads tracklets, and footage is read by an encoder of clips"):
-        kinema.segment(trained, crops)
+        kinema.segment(trained, crops, steps=3)
     serving = pytest.importorskip("kinema.serving")
     pytest.importorskip("fastapi", reason="the extra kinema[serve] is not installed")
     with pytest.raises(DataError, match="kinema serve needs a table of videos"):
@@ -310,7 +311,7 @@ def test_what_a_table_of_tracklets_cannot_do_is_said(embed, reader, trained, cro
 def test_the_kind_of_a_table_is_not_told_by_an_attribute_of_its_name(embed, table, crops):
     embed(crops)
     assert layout_of(table()) == TRACKLETS
-    text = listed(crops).read_text("utf-8").replace(",kind", ",document")
+    text = listed(crops).read_text("utf-8").replace(",model", ",document")
     (crops / "tracklets.csv").write_text(text, "utf-8")
     embed(crops / "tracklets.csv", replace=True, remove=True)
     assert "document" in table().schema.names
@@ -321,7 +322,7 @@ def test_the_command_line_answers_with_camera_and_time(call, trained, crops, tmp
     index = tmp_path / "index"
     status, out, _ = call("embed", trained, listed(crops), "-o", index, "--device", "cpu", "--json")
     assert (status, json.loads(out)["tracklets"]) == (0, 8)
-    given = ("search", trained, "ann1", "--table", index, "--others", "--where", "camera = '2'", "-k", "2")
+    given = ("search", trained, "ann/1/ann1", "--table", index, "--others", "--where", "camera = '2'", "-k", "2")
     status, out, _ = call(*given, "--over", "tracklets", "--json")
     hits = json.loads(out)["hits"]
     assert (status, len(hits), {hit["camera"] for hit in hits}) == (0, 2, {"2"})

@@ -152,17 +152,19 @@ def _held(table: Any, name: str) -> NDArray[np.float32] | None:
 
 
 def _own(table: Any, path: Path, home: Home) -> str | None:
-    """The tracklet of the table that a folder, or a file, is; None where it is none."""
+    """The tracklet of the table that a folder is, or that a picture is of; None where there is none, or several."""
     name = home.name_of(table, path)
     if name is None:
         return None
     if _held(table, name) is not None:
         return name
-    if not path.is_file():
-        return None
-    rows = table.search().where(f"file = {quoted(name)}").select(["tracklet", "frames"]).limit(1).to_arrow()
-    found = rows.to_pylist()
-    return str(found[0]["tracklet"]) if found else None
+    folder = name.rpartition("/")[0] if path.is_file() else name
+    below = f"file > {quoted(f'{folder}/')} AND file < {quoted(f'{folder}0')}"  # '0' comes after '/'
+    for where in (f"file = {quoted(name)}", *([below] if folder else [])):
+        rows = table.search().where(where).select(["tracklet"]).limit(2).to_arrow()
+        if rows.num_rows == 1:
+            return str(rows["tracklet"][0])
+    return None
 
 
 def _encoded(model: TrackletReader, table: Any, query: str, device: str | None) -> NDArray[np.float32]:
