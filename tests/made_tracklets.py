@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 HEIGHT, WIDTH = 32, 16
@@ -55,3 +56,18 @@ def write_video(path, frames=6, size=(48, 64)):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
     return Path(path)
+
+
+def write_onnx(path, batch="n", height=8, channels=3):
+    """The mean of each colour, as an ONNX file that takes crops of 8 x 4, or of any size."""
+    onnx = pytest.importorskip("onnx", reason="the extra kinema[onnx] is not installed")
+    pytest.importorskip("onnxruntime", reason="the extra kinema[onnx] is not installed")
+    from onnx import TensorProto, helper
+
+    shape = [batch, channels, height, 4 if height == 8 else "w"]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, channels, 1, 1])
+    graph = helper.make_graph([helper.make_node("GlobalAveragePool", ["x"], ["y"])], "g", [x], [y])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, path)
+    return str(path)

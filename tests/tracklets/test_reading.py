@@ -213,7 +213,7 @@ def test_ilids_vid(before, tmp_path):
 @pytest.mark.parametrize("name", ["market1501", "prid2011", "ilids-vid"])
 def test_a_known_data_set_that_is_not_there(name, tmp_path):
     write_people(tmp_path)
-    with pytest.raises(DataError, match="holds no .*24 files"):
+    with pytest.raises(DataError, match=r"holds no .*24 files"):
         read_tracklets(f"{name}:{tmp_path}")
 
 
@@ -227,7 +227,11 @@ def listing(tmp_path, rows, head="path,identity,camera,tracklet,frame", **how):
 
 
 def test_a_table_of_frames(tmp_path):
-    rows = ["crops/b.png,anna,door,1,7,test,red", "crops/a.png,anna,door,1,3,test,red", "crops/c.png,ben,hall,1,0,train,"]
+    rows = [
+        "crops/b.png,anna,door,1,7,test,red",
+        "crops/a.png,anna,door,1,3,test,red",
+        "crops/c.png,ben,hall,1,0,train,",
+    ]
     path = listing(tmp_path, rows, "path,identity,camera,tracklet,frame,split,coat")
     for data in (path, tmp_path):
         found = read_tracklets(data)
@@ -325,7 +329,13 @@ def recording(folder, lines, *, frames=4, name="gt/gt.txt", video=False):
 
 @pytest.mark.parametrize("video", [False, True])
 def test_boxes_of_recordings(video, tmp_path, caplog):
-    lines = ["1,7,0,0,8,16,1,1,1", "2,7,0,0,8,16,1,1,1", "1,8,2,0,8,16,1,1,.5", "1,9,0,0,8,8,0,1,1", "1,5,0,0,9,9,1,3,1"]
+    lines = [
+        "1,7,0,0,8,16,1,1,1",
+        "2,7,0,0,8,16,1,1,1",
+        "1,8,2,0,8,16,1,1,.5",
+        "1,9,0,0,8,8,0,1,1",
+        "1,5,0,0,9,9,1,3,1",
+    ]
     recording(tmp_path / "hall", lines, video=video)
     (tmp_path / "hall" / "seqinfo.ini").write_text("[Sequence]\nname=x\nframeRate=30\nimDir=img1\n")
     recording(tmp_path / "door", ["3 7 0 0 8 16 .4 -1 -1 -1"], name="det.txt", video=video)
@@ -363,7 +373,7 @@ def test_boxes_that_are_wrong(lines, says, tmp_path):
 def test_boxes_of_no_pictures_and_a_box_twice(tmp_path):
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / "gt.txt").write_text("1,1,0,0,8,16\n")
-    with pytest.raises(DataError, match="neither img1/ .* nor a video"):
+    with pytest.raises(DataError, match=r"neither img1/ .* nor a video"):
         read_tracklets(tmp_path / "none")
     twice = read_tracklets(recording(tmp_path / "twice", ["1,1,0,0,8,16,1", "1,1,0,0,9,16,1"])).rows[0]
     assert (len(twice), "another box of it" in twice.reason) == (1, True)
