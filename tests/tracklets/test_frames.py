@@ -131,7 +131,7 @@ def test_features_in_arrays_are_taken_as_they_are(tmp_path):
     with pytest.raises(ConfigError, match="features already"):
         TrackletsConfig(**SMALL, features="x.onnx").load(table, NEEDS)
     np.save(tmp_path / "b.npy", np.ones((4, 2)))
-    with pytest.raises(DataError, match="several widths: 2 .*, 3 "):
+    with pytest.raises(DataError, match=r"several widths: 2 .*, 3 "):
         config.load(config.open(path), NEEDS).frames.shape  # noqa: B018 - it is told when it is asked for
 
 

@@ -113,7 +113,7 @@ def test_rows_that_cannot_be_read_are_named(tmp_path):
     folder = write_people(tmp_path / "people")
     for path in (folder / "ben" / "hall").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(DataError, match="1 of 8 tracklets cannot be read: 'ben/hall'.*the file is empty"):
+    with pytest.raises(DataError, match=r"1 of 8 tracklets cannot be read: 'ben/hall'.*the file is empty"):
         reader().features(TrackletsConfig(**SMALL).open(folder))
 
 

@@ -92,7 +92,7 @@ def test_a_broken_crop_is_named_and_the_others_count(kind, why, tmp_path, monkey
 def test_nothing_that_can_be_read(tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "1.jpg").write_bytes(b"")
-    with pytest.raises(DataError, match="None of the 1 tracklets.*the file is empty"):
+    with pytest.raises(DataError, match=r"None of the 1 tracklets.*the file is empty"):
         read_tracklets(tmp_path)
 
 
