@@ -8,11 +8,14 @@ from kinema.cli.terminal import make_parser, parse, print_json, stderr_console
 from kinema.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jsonargparse import Namespace
 
 _SETS = {
     "mocap": "fifteen recorded motions, a video each, with classes and a test set; it ships",
     "mocap-steps": "the same motions one after another, with a label for every frame; it ships",
+    "mocap-people": "many people in several cameras, as tracklets of crops, told apart by clothes or gait; it ships",
     "pydoc": "the installed Python's own documentation as documents; it is on every machine",
 }
 
@@ -20,11 +23,11 @@ _SETS = {
 def run(given: list[str]) -> int:
     """The verb ``kinema dataset``."""
     if given[:1] in (["--help"], ["-h"]):
-        listed = "\n".join(f"  {name:12} {summary}" for name, summary in _SETS.items())
+        listed = "\n".join(f"  {name:13} {summary}" for name, summary in _SETS.items())
         print(f"usage: kinema dataset NAME DIR ...\n\ndata sets:\n{listed}")
         print("\n'kinema dataset NAME --help' lists every setting of a data set.")
         return 0
-    makers = {"mocap": _mocap, "mocap-steps": _mocap_steps, "pydoc": _pydoc}
+    makers = {"mocap": _mocap, "mocap-steps": _mocap_steps, "mocap-people": _mocap_people, "pydoc": _pydoc}
     if not given or given[0] not in makers:
         named = f"'{given[0]}'" if given else "no data set"
         raise UsageError(
@@ -58,18 +61,33 @@ def _mocap_steps(given: list[str]) -> int:
     return _draw(parse(parser, given), MocapStepsConfig, write_mocap_steps)
 
 
+def _mocap_people(given: list[str]) -> int:
+    """``kinema dataset mocap-people DIR``."""
+    from kinema.data.mocap.people import MOTIONS, MocapPeopleConfig, write_mocap_people
+
+    parser = make_parser("dataset mocap-people", "People in several cameras, as tracklets of crops.")
+    _add_place(parser)
+    parser.add_class_arguments(MocapPeopleConfig, skip={"motions"})
+    usual = list(MocapPeopleConfig().motions)
+    parser.add_argument("--motions", type=str, nargs="+", default=usual, help=f"of {', '.join(MOTIONS)}")
+    args = parse(parser, given)
+    counted = ("people", "tracklets", "crops")
+    return _draw(args, MocapPeopleConfig, write_mocap_people, counted, motions=tuple(args.motions))
+
+
 def _add_place(parser: Any) -> None:
     parser.add_argument("dir", type=str, help="the folder to write; an interrupted one is completed")
     parser.add_argument("--workers", type=int | None, default=None, help="processes")
 
 
-def _draw(args: Namespace, kind: Any, write: Any, **changes: Any) -> int:
+def _draw(args: Namespace, kind: Any, write: Any, counted: Sequence[str] = ("videos",), **changes: Any) -> int:
     """Writes a data set that is drawn.
 
     Args:
         args: what was given; a value for every field of ``kind``, and ``dir``, ``workers`` and ``json``.
         kind: the dataclass of the settings.
         write: is called with the folder and the settings.
+        counted: which fields of what it returns say how much there is.
         changes: fields that are not as they were given.
     """
     from pathlib import Path
@@ -79,12 +97,12 @@ def _draw(args: Namespace, kind: Any, write: Any, **changes: Any) -> int:
     config = kind(**{name: getattr(args, name) for name in kind.__dataclass_fields__} | changes)
     with api.Steps("drawing", stderr_console()) as progress:
         summary = write(Path(args.dir), config, workers=args.workers, progress=progress)
+    counts = {name: getattr(summary, name) for name in counted}
     if args.json:
-        print_json(
-            {"data": str(summary.out), "videos": summary.videos, "digest": summary.digest, "seconds": summary.seconds}
-        )
+        print_json({"data": str(summary.out), **counts, "digest": summary.digest, "seconds": summary.seconds})
     else:
-        print(f"{summary.videos} videos in {summary.out} ({summary.seconds:.0f} s)")
+        told = ", ".join(f"{count} {name}" for name, count in counts.items())
+        print(f"{told} in {summary.out} ({summary.seconds:.0f} s)")
     return 0
 
 

@@ -16,7 +16,7 @@ import kinema
 from kinema.core.errors import ConfigError, DataError
 from kinema.data.mocap import MocapConfig, rotations, write_mocap
 from kinema.data.mocap.body import draw_actor, place_points
-from kinema.data.mocap.camera import _smoothed, frame_shot, keep_level
+from kinema.data.mocap.camera import frame_shot, keep_level, smoothed
 from kinema.data.mocap.motions import unroll
 from kinema.data.mocap.steps import ACTIVITIES, BACKGROUND, STEPS, MocapStepsConfig, write_mocap_steps
 from kinema.data.mocap.steps.performance import perform_session
@@ -244,7 +244,7 @@ def test_a_long_track_is_smoothed_as_in_one_piece():
     track = np.random.default_rng(0).normal(size=(1200, 3)).cumsum(axis=0)
     frame = np.arange(1200)
     weights = np.exp(-0.5 * ((frame[:, None] - frame) / 5.0) ** 2)
-    assert np.abs(_smoothed(track, 5.0) - weights @ track / weights.sum(axis=1, keepdims=True)).max() < 1e-9
+    assert np.abs(smoothed(track, 5.0) - weights @ track / weights.sum(axis=1, keepdims=True)).max() < 1e-9
 
 
 @pytest.mark.parametrize(

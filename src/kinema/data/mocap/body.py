@@ -15,7 +15,7 @@ from kinema.core.seeds import seed_at
 from kinema.data.mocap import rotations
 from kinema.data.mocap.motions import JOINTS, Motion
 from kinema.data.mocap.rotations import Array
-from kinema.data.mocap.shapes import Body, Box, Capsule, Colour, ellipsoid
+from kinema.data.mocap.shapes import Body, Box, Capsule, Colour, ellipsoid, scaled
 
 PARENTS = (-1, 0, 1, 0, 3, 4, 1, 6, 0, 8, 9, 1, 11)
 """For every rotation of a motion, the one it is relative to."""
@@ -32,6 +32,7 @@ _HIP, _SHOULDER = (0.0, 0.0, 0.0849), (-0.0241, 0.2435, 0.1831)
 _SKIN = ((0.97, 0.80, 0.69), (0.91, 0.71, 0.57), (0.80, 0.59, 0.44), (0.62, 0.43, 0.31), (0.45, 0.30, 0.21))
 _HAIR = ((0.10, 0.08, 0.07), (0.24, 0.15, 0.09), (0.42, 0.27, 0.14), (0.78, 0.62, 0.36), (0.55, 0.54, 0.53))
 
+_HIPS = (0.98, 1.05, 1.0)
 _EYES = (0.13, 0.10, 0.09)
 
 
@@ -52,6 +53,9 @@ class Actor:
         shoes: their colour.
         short_sleeves: whether the forearms are bare.
         shorts: whether the shins are bare.
+        shoulders: how wide they are relative to the usual.
+        hips: likewise.
+        head: its size, likewise.
     """
 
     name: str
@@ -66,6 +70,9 @@ class Actor:
     shoes: Colour
     short_sleeves: bool
     shorts: bool
+    shoulders: float = 1.0
+    hips: float = 1.0
+    head: float = 1.0
 
 
 def draw_actor(seed: int, split: str, number: int, contrast: float) -> Actor:
@@ -110,7 +117,7 @@ def _cloth(rng: np.random.Generator, contrast: float, light: int) -> Colour:
 def offsets(actor: Actor) -> Array:
     """float64 [J, 3]: every joint from its parent at rest, metres."""
     side = np.array([1.0, 1.0, -1.0])
-    hip, shoulder = np.array(_HIP), np.array(_SHOULDER) * [1, actor.trunk, 1]
+    hip, shoulder = np.array(_HIP) * [1, 1, actor.hips], np.array(_SHOULDER) * [1, actor.trunk, actor.shoulders]
     knee, ankle = np.array([0, -0.4215, 0]) * actor.legs, np.array([0, -0.4099, 0]) * actor.legs
     elbow = np.array([0, -0.2748, 0]) * actor.arms
     chest, neck = np.array([0, 0.2361, 0]) * actor.trunk, np.array([0, 0.2239, 0]) * actor.trunk
@@ -161,23 +168,23 @@ def dress(actor: Actor) -> tuple[Capsule | Box, ...]:
 
 def _trunk(a: Actor) -> list[Capsule | Box]:
     root, chest = JOINTS.index("root"), JOINTS.index("chest")
-    g, t = a.girth, a.trunk
+    g, t, w = a.girth, a.trunk, a.shoulders
     shapes: list[Capsule | Box] = [
         # Hips, waist, rib cage: wider than deep.
-        Capsule(root, (0, -0.02, -0.055), (0, -0.02, 0.055), 0.098 * g, 0.098 * g, a.trousers, (0.98, 1.05, 1.0)),
+        Capsule(root, (0, -0.02, -0.055 * a.hips), (0, -0.02, 0.055 * a.hips), 0.098 * g, 0.098 * g, a.trousers, _HIPS),
         Capsule(root, (0, 0.06, 0), (0, 0.22 * t, 0), 0.096 * g, 0.092 * g, a.top, (1.0, 1.0, 1.38)),
-        Capsule(chest, (0, 0.12 * t, 0), (0, -0.03 * t, 0), 0.112 * g, 0.094 * g, a.top, (1.0, 1.0, 1.42)),
+        Capsule(chest, (0, 0.12 * t, 0), (0, -0.03 * t, 0), 0.112 * g, 0.094 * g, a.top, (1.0, 1.0, 1.42 * w)),
     ]
     for side in (1.0, -1.0):
-        shoulder = (-0.02, 0.225 * t, 0.155 * side)
-        shapes.append(Capsule(chest, (-0.01, 0.235 * t, 0.03 * side), shoulder, 0.062 * g, 0.058 * g, a.top))
-        shapes.append(Capsule(chest, (0.005, 0.15 * t, 0.075 * side), shoulder, 0.092 * g, 0.06 * g, a.top))
+        shoulder = (-0.02, 0.225 * t, 0.155 * side * w)
+        shapes.append(Capsule(chest, (-0.01, 0.235 * t, 0.03 * side * w), shoulder, 0.062 * g, 0.058 * g, a.top))
+        shapes.append(Capsule(chest, (0.005, 0.15 * t, 0.075 * side * w), shoulder, 0.092 * g, 0.06 * g, a.top))
     return shapes
 
 
 def _head(a: Actor) -> list[Capsule | Box]:
     neck = JOINTS.index("neck")
-    return [
+    shapes = [
         Capsule(neck, (-0.012, -0.02, 0), (0.0, 0.09, 0), 0.054, 0.05, a.skin),
         # Skull, jaw and nose.
         ellipsoid(neck, (-0.002, 0.178, 0), (0.1, 0.108, 0.083), a.skin),
@@ -186,6 +193,7 @@ def _head(a: Actor) -> list[Capsule | Box]:
         ellipsoid(neck, (-0.026, 0.2, 0), (0.101, 0.104, 0.094), a.hair),
         *(ellipsoid(neck, (0.084, 0.183, 0.034 * side), (0.012, 0.011, 0.014), _EYES) for side in (1.0, -1.0)),
     ]
+    return [scaled(shape, a.head) for shape in shapes]
 
 
 def _limbs(a: Actor, side: str, z: float) -> list[Capsule | Box]:

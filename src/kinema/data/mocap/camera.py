@@ -17,16 +17,16 @@ from kinema.data.mocap.rotations import Array
 FIELD_OF_VIEW = 30.0
 """Degrees."""
 
-_PARALLAX = 0.6
+PARALLAX = 0.6
 """How much the scene moves in the picture for what the ground under the person does: it is further away."""
 
-_FOLLOW = 0.17
+FOLLOW = 0.17
 """Seconds by which the camera's following is smoothed."""
 
 _ROWS = 512
 """Frames that are smoothed at a time, so that the weights of a long track take no more memory than that."""
 
-_MARGIN = 0.13
+MARGIN = 0.13
 """Metres of body around the outermost joints."""
 
 
@@ -112,12 +112,12 @@ def frame_shot(points: Array, config: MocapConfig, rng: np.random.Generator) -> 
 
     low, high = points.min(axis=1), points.max(axis=1)
     if config.camera_follows:
-        centre = _smoothed(0.5 * (high + low), _FOLLOW * config.fps)
+        centre = smoothed(0.5 * (high + low), FOLLOW * config.fps)
     else:
         centre = np.tile(0.5 * (high.max(axis=0) + low.min(axis=0)), (frames, 1))
     local = points - centre[:, None]
     across, above = np.einsum("fpi,fi->fp", local, right), np.einsum("fpi,fi->fp", local, up)
-    reach = max(float(np.abs(across).max()), float(np.abs(above).max())) + _MARGIN
+    reach = max(float(np.abs(across).max()), float(np.abs(above).max())) + MARGIN
     wander = 0.05 * config.camera_motion * drift * np.sin(np.pi * (time[:, None] + 2.0 * phase))
     half = reach * (1.0 + 0.5 * float(np.abs(wander).max())) / closeness
     target = centre + half * (wander[:, :1] * right + wander[:, 1:] * up)
@@ -126,7 +126,7 @@ def frame_shot(points: Array, config: MocapConfig, rng: np.random.Generator) -> 
 
     scale = config.size / (2 * half)
     step = np.diff(target, axis=0, prepend=target[:1])
-    pan = scale * _PARALLAX * np.stack([(step * right).sum(-1).cumsum(), -(step * up).sum(-1).cumsum()], axis=-1)
+    pan = scale * PARALLAX * np.stack([(step * right).sum(-1).cumsum(), -(step * up).sum(-1).cumsum()], axis=-1)
     pan[:, 0] -= config.size * (turn - azimuth) / np.deg2rad(FIELD_OF_VIEW)
     shown = np.rad2deg(azimuth)
     name = f"az{(shown + 180.0) % 360.0 - 180.0:+04.0f}-el{np.rad2deg(elevation):02.0f}"
@@ -147,10 +147,10 @@ def keep_level(shot: Shot, size: int) -> Shot:
     scale = Camera.focal(size) / np.linalg.norm(eye - target, axis=-1)
     _, up, _ = shot.camera.axes()
     climbed = np.diff(target[:, 1], prepend=target[:1, 1]) * up[:, 1]
-    return Shot(shot.name, shot.camera, np.stack([shot.pan[:, 0], -(scale * _PARALLAX * climbed).cumsum()], axis=-1))
+    return Shot(shot.name, shot.camera, np.stack([shot.pan[:, 0], -(scale * PARALLAX * climbed).cumsum()], axis=-1))
 
 
-def _smoothed(track: Array, width: float) -> Array:
+def smoothed(track: Array, width: float) -> Array:
     """A track ``[F, 3]`` under a Gaussian of ``width`` frames, which is cut off and normalised again at the ends."""
     frame, smooth = np.arange(len(track)), []
     for some in np.split(frame, range(_ROWS, len(track), _ROWS)):

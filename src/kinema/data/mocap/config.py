@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from kinema.core.errors import ConfigError
@@ -136,6 +136,20 @@ class MocapConfig:
 
     def _within(self, name: str, low: float, high: float | None) -> None:
         check_within("mocap", self, name, low, high)
+
+
+def shared_settings(config: Any, **changes: Any) -> MocapConfig:
+    """The settings that drawing goes by, from those of a data set that has some of them under the same names.
+
+    Args:
+        config: a dataclass; its fields that :class:`MocapConfig` does not have are left out.
+        changes: what it has none of, for instance ``frames``.
+
+    Raises:
+        ConfigError: a value that Mocap-15 could not have either.
+    """
+    known = {field.name for field in fields(MocapConfig)}
+    return MocapConfig(**{name: value for name, value in asdict(config).items() if name in known} | changes)
 
 
 def check_within(prefix: str, config: object, name: str, low: float, high: float | None = None) -> None:

@@ -8,7 +8,7 @@ Axes: F frames of a picture sequence, J moving frames of a body, metres.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from kinema.data.mocap.rotations import Array
@@ -63,6 +63,12 @@ class Box:
 def ellipsoid(joint: int, centre: Vector, radii: Vector, colour: Colour) -> Capsule:
     """An ellipsoid with those half axes."""
     return Capsule(joint, centre, centre, 1.0, 1.0, colour, radii)
+
+
+def scaled(shape: Capsule, factor: float) -> Capsule:
+    """A capsule so much larger, and so much further from the origin of its frame."""
+    start, stop = ((x * factor, y * factor, z * factor) for x, y, z in (shape.start, shape.stop))
+    return replace(shape, start=start, stop=stop, radius=shape.radius * factor, end=shape.end * factor)
 
 
 @dataclass(frozen=True)

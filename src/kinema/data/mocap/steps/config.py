@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from kinema.core.errors import ConfigError
-from kinema.data.mocap.config import MocapConfig, check_within
+from kinema.data.mocap.config import MocapConfig, check_within, shared_settings
 
 Order = Literal["fixed", "varied", "repeats"]
 
@@ -158,8 +158,7 @@ class MocapStepsConfig:
 
     def drawing(self, frames: int) -> MocapConfig:
         """The settings that drawing and encoding so many frames go by."""
-        known = {field.name for field in fields(MocapConfig)}
-        return MocapConfig(frames=frames, **{name: value for name, value in asdict(self).items() if name in known})
+        return shared_settings(self, frames=frames)
 
     def record(self) -> dict[str, Any]:
         """The settings as ``dataset.json`` has them."""
