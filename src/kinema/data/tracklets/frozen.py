@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +64,7 @@ class FrozenNetwork:
         self.width = shape[3] if isinstance(shape[3], int) and shape[3] > 0 else width
         self._mean = np.asarray(MEAN, np.float32)[:, None, None]
         self._std = np.asarray(STD, np.float32)[:, None, None]
-        self.dim = self(np.zeros((1, 3, self.height, self.width), np.uint8)).shape[1]
+        self.dim = int(self(np.zeros((1, 3, self.height, self.width), np.uint8)).shape[1])
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features of crops.
@@ -125,21 +124,19 @@ class FrozenSource:
         """Some frames of a tracklet, float32 [n, F]."""
         return self.network(self.crops.read(row, places))
 
+    def put_all(self, table: Tracklets, put: Put, progress: Progress | None = None) -> None:
+        """Gives the features of all frames of a table to a store; each picture is read once.
 
-def put_features(network: FrozenNetwork, table: Tracklets, put: Put, progress: Progress | None = None) -> None:
-    """Gives the features of all frames of a table to a store.
-
-    Args:
-        network: makes them.
-        table: the tracklets.
-        put: takes the place of a frame among all, and its features.
-        progress: is called with (frames done, frames).
-    """
-    crops: Iterator[tuple[int, NDArray[np.uint8]]] = crops_of(table, network.height, network.width, progress)
-    while some := list(itertools.islice(crops, _AT_ONCE)):
-        features = network(np.stack([crop for _, crop in some]))
-        for (place, _), each in zip(some, features, strict=True):
-            put(place, each)
+        Args:
+            table: the tracklets.
+            put: takes the place of a frame among all, and its features.
+            progress: is called with (frames done, frames).
+        """
+        crops = crops_of(table, self.network.height, self.network.width, progress)
+        while some := list(itertools.islice(crops, _AT_ONCE)):
+            features = self.network(np.stack([crop for _, crop in some]))
+            for (place, _), each in zip(some, features, strict=True):
+                put(place, each)
 
 
 def _opened(path: Path) -> Any:
