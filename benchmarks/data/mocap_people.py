@@ -45,9 +45,9 @@ from kinema.data.mocap.people.plan import Sighting, plan_sightings
 from kinema.data.mocap.people.walking import draw_gait, perform_sighting
 
 SETS = {
-    "clothes": MocapPeopleConfig(),
-    "build and gait": MocapPeopleConfig(identity="body"),
-    "gait alone": MocapPeopleConfig(identity="body", proportions=0.0),
+    "clothes": MocapPeopleConfig(tracklets=1),
+    "build and gait": MocapPeopleConfig(tracklets=1, identity="body"),
+    "gait alone": MocapPeopleConfig(tracklets=1, identity="body", proportions=0.0),
 }
 BESIDE = replace(SETS["gait alone"], camera_range=0.0, view_range=30.0)
 LAGS = 8
