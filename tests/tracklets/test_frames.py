@@ -118,6 +118,26 @@ def test_crops_of_a_video_are_those_of_its_frames(tmp_path):
         assert (pixels(lazy, row) == pixels(stored, row)).all()
 
 
+def test_a_picture_of_several_people_is_read_once(tmp_path, monkeypatch):
+    whole = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    for frame in range(3):
+        save(tmp_path / f"{frame}.png", whole + frame)
+    rows = [f"{frame}.png,{who},door,{frame},{8 * who},4,16,32" for who in range(3) for frame in range(3)]
+    table = TrackletsConfig(**SMALL).open(
+        write_listing(tmp_path, rows, "path,identity,camera,frame,left,top,width,height")
+    )
+    read = []
+    monkeypatch.setattr(
+        "kinema.data.tracklets.store.read_picture", lambda path: read.append(path) or read_picture(path)
+    )
+    loaded = TrackletsConfig(**SMALL).load(table, NEEDS, cache=tmp_path / "cache")
+    assert len(read) == 3
+    for who in range(3):
+        expected = [(whole + frame)[4:36, 8 * who : 8 * who + 16].transpose(2, 0, 1) for frame in range(3)]
+        assert (pixels(loaded, who) == np.stack(expected)).all()
+        assert (pixels(TrackletsConfig(**SMALL).load(table, NEEDS), who) == np.stack(expected)).all()
+
+
 def test_features_in_arrays_are_taken_as_they_are(tmp_path):
     for number, name in enumerate("ab"):
         np.save(tmp_path / f"{name}.npy", np.full((4, 3), number, np.float64))
