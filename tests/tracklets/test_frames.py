@@ -9,6 +9,7 @@ from PIL import Image
 from kinema.core.errors import ConfigError, DataError, MissingExtraError
 from kinema.core.tracklets import TrackletNeeds
 from kinema.data.tracklets.config import FROZEN, TrackletsConfig
+from kinema.data.tracklets.frozen import FrozenNetwork
 from kinema.data.tracklets.pictures import MEAN, STD, cut, read_picture, resized, size_of_picture, within
 from kinema.data.tracklets.transforms import augmented, coloured, erased, normalised, shifted
 
@@ -181,6 +182,22 @@ def test_features_are_what_the_file_makes_of_crops_of_its_size(batch, height, si
     assert pixels(loaded, 0) == pytest.approx(expected, abs=1e-4)
     assert pixels(config.load(table, NEEDS), 0) == pytest.approx(expected, abs=1e-4)
     assert loaded.cost(tmp_path / "cache").there
+
+
+def test_features_of_a_part_are_not_made_again(tmp_path, monkeypatch):
+    config = TrackletsConfig(**SMALL, features=write_onnx(tmp_path / "net.onnx"))
+    table = people(tmp_path)
+    config.load(table.select({"identity": "cy"}), NEEDS, cache=tmp_path / "cache")
+    made = []
+    run = FrozenNetwork._run
+    monkeypatch.setattr(FrozenNetwork, "_run", lambda self, crops: made.append(len(crops)) or run(self, crops))
+    loaded = config.load(table, NEEDS, cache=tmp_path / "cache")
+    assert sum(made) == 1 + 18, "a crop to try the network, and those of the other people"
+    lazy = config.load(table, NEEDS)
+    assert all(pixels(loaded, row) == pytest.approx(pixels(lazy, row), abs=1e-5) for row in range(len(table)))
+    made.clear()
+    config.load(table.select({"identity": "ben"}), NEEDS, cache=tmp_path / "cache")
+    assert sum(made) == 1
 
 
 def test_a_run_keeps_the_network_of_its_features(tmp_path):
