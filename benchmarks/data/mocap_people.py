@@ -118,7 +118,8 @@ def colours(crop: NDArray[np.uint8]) -> Array:
         hue, saturation, value = stripe.reshape(-1, 3).T
         counts.append(np.histogram(hue, 16, (0, 256), weights=saturation / 255)[0])
         counts.append(np.histogram(value, 8, (0, 256))[0])
-    return np.sqrt(np.concatenate(counts) / (height * width))
+    shares: Array = np.concatenate(counts) / (height * width)
+    return np.sqrt(shares)
 
 
 def on_crops(folder: Path, config: MocapPeopleConfig) -> dict[str, dict[str, float]]:

@@ -32,7 +32,7 @@ def galleries(draw):
 
 
 @given(galleries(), st.sampled_from(REID_PRESETS))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_both_rules_are_the_slow_ones(world, preset):
     *arrays, own, kinds = world
     expected, outcomes = slow.figures(*arrays, preset=preset, own=own, kinds=kinds)

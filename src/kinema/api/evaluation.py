@@ -56,7 +56,8 @@ def evaluate(
         protocol: a name of :data:`kinema.protocols.table.PROTOCOLS`.
         model: a run's folder, or a model.
         data: labelled videos: a folder, a known data set as NAME:PATH, a manifest, or a manifest's file. For a protocol
-            of text, its sentences: a file or a folder; of sequences, a folder of features with labels of frames.
+            of text, its sentences: a file or a folder; of sequences, a folder of features with labels of frames; of
+            tracklets, as in training.
         preset: the protocol's named settings; figures of two are not comparable.
         view: which view's encoder of a run; by default the one it is for.
         views: the two views of the run, for a protocol that compares two.
@@ -104,6 +105,7 @@ def evaluate(
             background=tuple(background or ()),
             fit=fit,
             out=None if out is None else Path(out),
+            open_cache=functools.partial(cache_folder, cache),
             device=device,
             console=console,
         )

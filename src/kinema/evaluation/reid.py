@@ -205,13 +205,12 @@ def _ranks(sides: _Sides, preset: ReidPreset) -> tuple[NDArray[np.int64], NDArra
     first, ap, fewest = np.zeros(q, dtype=np.int64), np.full(q, np.nan), g
     for row in range(q):
         same = sides.gallery_ids == sides.query_ids[row]
-        allowed = ~(same & (sides.gallery_cameras == sides.query_cameras[row]))
-        good = same[allowed]
-        if not good.any():
+        good = np.sort(sides.distances[row, same & (sides.gallery_cameras != sides.query_cameras[row])])
+        if not len(good):
             continue
-        order = np.lexsort((good, sides.distances[row, allowed]))  # of equal distances the matches come last
-        places = 1 + np.flatnonzero(good[order])
-        first[row], fewest = places[0], min(fewest, len(good))
+        wrong = np.sort(sides.distances[row, ~same])
+        places = np.arange(1, len(good) + 1) + np.searchsorted(wrong, good, side="right")  # the wrong ones go first
+        first[row], fewest = places[0], min(fewest, len(good) + len(wrong))
         ap[row] = _trapezia(places) if preset == "official" else _rectangles(places)
     return first, ap, fewest
 

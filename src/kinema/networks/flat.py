@@ -13,6 +13,10 @@ from kinema.core.errors import ConfigError
 FlatNorm = Callable[[int], nn.Module]
 """Makes the normalisation of so many channels."""
 
+NARROW = 8
+"""Below so many channels, PyTorch 2.14's processors corrupt their memory in the gradient of a convolution of 1x1 that
+steps over pixels and has its channels last: seen with 2 to 6."""
+
 
 class FlatBlock(nn.Module):
     """Two convolutions of 3x3 beside a shortcut: the basic block (He et al. 2016).
@@ -34,12 +38,14 @@ class FlatBlock(nn.Module):
             norm(out),
         )
         same = channels == out and stride == 1
-        beside = () if same else (nn.Conv2d(channels, out, 1, stride, bias=False), norm(out))
+        self.step = stride if channels < NARROW else 1  # taken before the convolution, which is the same
+        beside = () if same else (nn.Conv2d(channels, out, 1, stride // self.step, bias=False), norm(out))
         self.shortcut = nn.Sequential(*beside)
 
     def forward(self, x: Tensor) -> Tensor:
         """Float [B, C, H, W] to [B, out, H', W']."""
-        return torch.relu_(self.main(x) + self.shortcut(x))
+        beside = x[:, :, :: self.step, :: self.step] if self.step > 1 else x
+        return torch.relu_(self.main(x) + self.shortcut(beside))
 
 
 def flat_norm_factory(kind: str) -> FlatNorm:

@@ -39,6 +39,7 @@ class Request:
         background: labels of frames that are left out, where the protocol measures frames; empty for the data's own.
         fit: how a classifier is trained on clips; None for the usual settings.
         out: where the training of classifiers goes; by default into the model's run.
+        open_cache: gives the folder where crops, and features of them, are kept; None for nowhere.
         device: where to compute; a GPU where there is one, by default.
         console: where progress is shown.
     """
@@ -56,6 +57,7 @@ class Request:
     background: tuple[str, ...] = ()
     fit: FitConfig | None = None
     out: Path | None = None
+    open_cache: Callable[[], Path] | None = None
     device: str | None = None
     console: Console | None = None
 
@@ -82,6 +84,11 @@ class Request:
             progress=lambda title: Steps(title, self.console),
             device=self.device,
         )
+
+    @property
+    def cache(self) -> Path | None:
+        """Where crops, and features of them, are kept; None for nowhere."""
+        return self.open_cache() if self.open_cache is not None else None
 
     @property
     def model(self) -> Any:

@@ -15,6 +15,7 @@ from kinema.protocols.finetune import FINETUNE
 from kinema.protocols.knn import KNN
 from kinema.protocols.linear import LINEAR
 from kinema.protocols.mining import MINING
+from kinema.protocols.reid import REID
 from kinema.protocols.retrieval import RETRIEVAL
 from kinema.protocols.segmentation import SEGMENTATION
 from kinema.protocols.sts import STS
@@ -32,6 +33,7 @@ ROWS: tuple[Protocol[Any], ...] = (
     STS,
     TRANSFER,
     SEGMENTATION,
+    REID,
 )
 """A row a protocol, in the order in which they are listed and reported."""
 
