@@ -74,7 +74,7 @@ def broken(kind):
 
 
 @pytest.mark.parametrize(("kind", "why"), [("empty", "empty"), ("cut", "truncated"), ("words", "no picture")])
-def test_a_broken_crop_is_named_and_the_others_count(kind, why, tmp_path, monkeypatch):
+def test_a_broken_crop_is_named_and_the_others_count(kind, why, tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     folder = write_people(tmp_path / "people")
     (folder / "anna" / "door" / "0001.png").write_bytes(broken(kind))
@@ -84,6 +84,7 @@ def test_a_broken_crop_is_named_and_the_others_count(kind, why, tmp_path, monkey
     assert rows["anna/door"].numbers == (0, 2)
     assert rows["anna/door"].reason.startswith("1 of 3 frames cannot be used: frame 1 ('anna/door/0001.png')")
     assert why in rows["anna/door"].reason.casefold()
+    assert "1 of 8 tracklets cannot be read and are left out: 'ben/hall' (3 of 3 frames" in caplog.text
     assert (rows["ben/hall"].health, rows["ben/hall"].files) == ("unreadable", ())
     _, left_out = TrackletsConfig().usable(read_tracklets(folder, held_out=0), [])
     assert list(left_out) == ["ben/hall"]
