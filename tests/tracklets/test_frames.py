@@ -9,6 +9,7 @@ from PIL import Image
 from kinema.core.errors import ConfigError, DataError, MissingExtraError
 from kinema.core.tracklets import TrackletNeeds
 from kinema.data.tracklets.config import FROZEN, TrackletsConfig
+from kinema.data.tracklets.frozen import FrozenNetwork
 from kinema.data.tracklets.pictures import MEAN, STD, cut, read_picture, resized, size_of_picture, within
 from kinema.data.tracklets.transforms import augmented, coloured, erased, normalised, shifted
 
@@ -118,6 +119,26 @@ def test_crops_of_a_video_are_those_of_its_frames(tmp_path):
         assert (pixels(lazy, row) == pixels(stored, row)).all()
 
 
+def test_a_picture_of_several_people_is_read_once(tmp_path, monkeypatch):
+    whole = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    for frame in range(3):
+        save(tmp_path / f"{frame}.png", whole + frame)
+    rows = [f"{frame}.png,{who},door,{frame},{8 * who},4,16,32" for who in range(3) for frame in range(3)]
+    table = TrackletsConfig(**SMALL).open(
+        write_listing(tmp_path, rows, "path,identity,camera,frame,left,top,width,height")
+    )
+    read = []
+    monkeypatch.setattr(
+        "kinema.data.tracklets.store.read_picture", lambda path: read.append(path) or read_picture(path)
+    )
+    loaded = TrackletsConfig(**SMALL).load(table, NEEDS, cache=tmp_path / "cache")
+    assert len(read) == 3
+    for who in range(3):
+        expected = [(whole + frame)[4:36, 8 * who : 8 * who + 16].transpose(2, 0, 1) for frame in range(3)]
+        assert (pixels(loaded, who) == np.stack(expected)).all()
+        assert (pixels(TrackletsConfig(**SMALL).load(table, NEEDS), who) == np.stack(expected)).all()
+
+
 def test_features_in_arrays_are_taken_as_they_are(tmp_path):
     for number, name in enumerate("ab"):
         np.save(tmp_path / f"{name}.npy", np.full((4, 3), number, np.float64))
@@ -161,6 +182,22 @@ def test_features_are_what_the_file_makes_of_crops_of_its_size(batch, height, si
     assert pixels(loaded, 0) == pytest.approx(expected, abs=1e-4)
     assert pixels(config.load(table, NEEDS), 0) == pytest.approx(expected, abs=1e-4)
     assert loaded.cost(tmp_path / "cache").there
+
+
+def test_features_of_a_part_are_not_made_again(tmp_path, monkeypatch):
+    config = TrackletsConfig(**SMALL, features=write_onnx(tmp_path / "net.onnx"))
+    table = people(tmp_path)
+    config.load(table.select({"identity": "cy"}), NEEDS, cache=tmp_path / "cache")
+    made = []
+    run = FrozenNetwork._run
+    monkeypatch.setattr(FrozenNetwork, "_run", lambda self, crops: made.append(len(crops)) or run(self, crops))
+    loaded = config.load(table, NEEDS, cache=tmp_path / "cache")
+    assert sum(made) == 1 + 18, "a crop to try the network, and those of the other people"
+    lazy = config.load(table, NEEDS)
+    assert all(pixels(loaded, row) == pytest.approx(pixels(lazy, row), abs=1e-5) for row in range(len(table)))
+    made.clear()
+    config.load(table.select({"identity": "ben"}), NEEDS, cache=tmp_path / "cache")
+    assert sum(made) == 1
 
 
 def test_a_run_keeps_the_network_of_its_features(tmp_path):

@@ -74,7 +74,7 @@ def broken(kind):
 
 
 @pytest.mark.parametrize(("kind", "why"), [("empty", "empty"), ("cut", "truncated"), ("words", "no picture")])
-def test_a_broken_crop_is_named_and_the_others_count(kind, why, tmp_path, monkeypatch):
+def test_a_broken_crop_is_named_and_the_others_count(kind, why, tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     folder = write_people(tmp_path / "people")
     (folder / "anna" / "door" / "0001.png").write_bytes(broken(kind))
@@ -84,6 +84,7 @@ def test_a_broken_crop_is_named_and_the_others_count(kind, why, tmp_path, monkey
     assert rows["anna/door"].numbers == (0, 2)
     assert rows["anna/door"].reason.startswith("1 of 3 frames cannot be used: frame 1 ('anna/door/0001.png')")
     assert why in rows["anna/door"].reason.casefold()
+    assert "1 of 8 tracklets cannot be read and are left out: 'ben/hall' (3 of 3 frames" in caplog.text
     assert (rows["ben/hall"].health, rows["ben/hall"].files) == ("unreadable", ())
     _, left_out = TrackletsConfig().usable(read_tracklets(folder, held_out=0), [])
     assert list(left_out) == ["ben/hall"]
@@ -272,7 +273,13 @@ BAD = {
     "words": ("path,identity,camera,frame", ["crops/a.png,x,y,one"], "line 2, column 'frame': 'one' is no number"),
     "half": ("path,identity,camera,frame", ["crops/a.png,x,y,1.5"], "'1.5' is no number of a frame"),
     "before": ("path,identity,camera,frame", ["crops/a.png,x,y,-1"], "'-1' is no number of a frame"),
-    "twice": ("path,identity,camera,frame", ["crops/a.png,x,y,1", "crops/b.png,x,y,1"], "stands in line 2 already"),
+    "twice": (
+        "path,identity,camera,frame",
+        ["crops/a.png,x,y,1", "crops/b.png,x,y,1"],
+        "frame 1 of .* in line 2 already",
+    ),
+    "file twice": ("path,identity,camera", ["crops/a.png,x,y", "crops/a.png,x,y"], "line 3.*stands in line 2 already"),
+    "whole twice": ("files,identity,camera", ["crops/a.png crops/a.png,x,y"], "'crops/a.png' stands there twice"),
     "some": ("path,identity,camera,frame", ["crops/a.png,x,y,1", "crops/b.png,x,y,"], "line 3, column 'frame'"),
     "role": ("path,identity,camera,role", ["crops/a.png,x,y,probe"], "'probe', and none of: query, gallery"),
     "splits": (
@@ -298,10 +305,11 @@ def test_a_table_that_is_wrong(name, tmp_path):
 
 
 def test_frames_that_cannot_be_used_are_named_and_the_others_count(tmp_path):
-    rows = [f"crops/a.png,x,y,{frame},{box}" for frame, box in enumerate(["-4,2,10,100", "nan,0,4,4", "90,0,4,4"])]
+    boxes = zip("abc", ["-4,2,10,100", "nan,0,4,4", "90,0,4,4"], strict=True)
+    rows = [f"crops/{name}.png,x,y,{frame},{box}" for frame, (name, box) in enumerate(boxes)]
     found = read_tracklets(listing(tmp_path, [*rows, "crops/gone.png,x,y,3,0,0,4,4"], BOXED)).rows[0]
     assert (found.numbers, found.boxes) == ((0,), ((0.0, 2.0, 6.0, 30.0),))
-    assert found.reason.startswith("3 of 4 frames cannot be used: frame 1 ('crops/a.png'): its box")
+    assert found.reason.startswith("3 of 4 frames cannot be used: frame 1 ('crops/b.png'): its box")
 
 
 def test_arrays_of_features(tmp_path):
@@ -359,6 +367,8 @@ def test_boxes_of_recordings(video, tmp_path, caplog):
         (["1,-1,0,0,8,16,.9,-1,-1,-1"], "Tracks are needed"),
         (["frame,id,x"], "line 1: it is no box"),
         (["0,1,0,0,8,16,1"], "counted from 1"),
+        (["1.5,1,0,0,8,16,1"], "line 1: it is no box"),
+        (["1,inf,0,0,8,16,1"], "line 1: it is no box"),
         (["1,1,nan,0,8,16,1"], "no finite numbers"),
         (["9,1,0,0,8,16,1"], "there is no picture of frame 9"),
         ([""], "There is no track"),

@@ -25,6 +25,8 @@ from kinema.data.tracklets.store import (
     StoredFrames,
     crops_of,
     key_of,
+    list_rows,
+    put_known,
     starts_of,
     stored,
     stored_bytes,
@@ -281,13 +283,16 @@ class TrackletsConfig:
 
         def make(put: Put) -> None:
             if isinstance(lazy, FrozenSource):
-                lazy.put_all(table, put, progress)
+                lazy.put_all(table, put_known(path, table, shape, kind, put), put, progress)
                 return
             for place, crop in crops_of(table, self.height, self.width, progress):
                 put(place, crop)
 
         path = cache / "tracklets" / store_name(table, lazy)
-        return StoredFrames(stored(path, count, shape, kind, make), starts)
+        array = stored(path, count, shape, kind, make)
+        if isinstance(lazy, FrozenSource):
+            list_rows(path, table)
+        return StoredFrames(array, starts)
 
 
 def store_name(table: Tracklets, frames: FrameSource) -> str:
@@ -299,7 +304,8 @@ def store_name(table: Tracklets, frames: FrameSource) -> str:
     """
     if isinstance(frames, FrozenSource):
         network = frames.network
-        return f"{key_of(table, network.height, network.width, network.digest)}.features"
+        kind = f"{network.digest[:16]}x{network.height}x{network.width}"
+        return f"{kind}-{key_of(table)}.features"
     return f"{key_of(table, frames.height, frames.width)}.crops" if isinstance(frames, FileCrops) else ""
 
 
