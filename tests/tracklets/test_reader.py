@@ -25,6 +25,7 @@ class MeanTower(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         width = takes[1] if takes[0] == "features" else 3 * 32 * 16
+        self.stride, self.single = 1, False
         self.layer, self.clip, self.dim, self.takes, self.seen = nn.Linear(width, dim), clip, dim, takes, []
 
     def embed(self, frames, mask):
