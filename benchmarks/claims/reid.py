@@ -25,8 +25,8 @@ DATA is the folder that holds ``trl`` and ``tot/hapt``; sets are written to OUT/
     trl-st2n         TRL with ST2N
 
 Each cell has the figures of both rules, and of colour histograms beside. The table fills itself in cell by cell,
-results/claims-reid.json beside this folder. A command that was stopped goes on where it was; --minutes stops it by itself
-between two cells.
+results/claims-reid.json beside this folder. A command that was stopped goes on where it was; --minutes stops it by
+itself between two cells.
 """
 
 from __future__ import annotations

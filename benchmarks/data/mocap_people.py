@@ -12,13 +12,16 @@ angles of all joints. But for colours, directions in which people differ are lea
     spread    their mean and standard deviation: what they say in any order
     order     those, and how every joint follows the right hip from frame to frame: what only a sequence says
 
-Writes benchmarks/results/data-mocap-people.json.
+Writes benchmarks/results/data-mocap-people.json. With ``--order`` it measures instead what the order of
+grey crops says of gait alone, with cameras all round and with cameras beside people: how every component (PCA) of a
+crop goes on from one frame to those after it. Writes benchmarks/results/data-mocap-people-order.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -42,10 +45,11 @@ from kinema.data.mocap.people.plan import Sighting, plan_sightings
 from kinema.data.mocap.people.walking import draw_gait, perform_sighting
 
 SETS = {
-    "clothes": MocapPeopleConfig(),
-    "build and gait": MocapPeopleConfig(identity="body"),
-    "gait alone": MocapPeopleConfig(identity="body", proportions=0.0),
+    "clothes": MocapPeopleConfig(tracklets=1),
+    "build and gait": MocapPeopleConfig(tracklets=1, identity="body"),
+    "gait alone": MocapPeopleConfig(tracklets=1, identity="body", proportions=0.0),
 }
+BESIDE = replace(SETS["gait alone"], camera_range=0.0, view_range=30.0)
 LAGS = 8
 """Frames, to both sides, over which joints are compared with the hip."""
 
@@ -118,7 +122,32 @@ def colours(crop: NDArray[np.uint8]) -> Array:
         hue, saturation, value = stripe.reshape(-1, 3).T
         counts.append(np.histogram(hue, 16, (0, 256), weights=saturation / 255)[0])
         counts.append(np.histogram(value, 8, (0, 256))[0])
-    return np.sqrt(np.concatenate(counts) / (height * width))
+    shares: Array = np.concatenate(counts) / (height * width)
+    return np.sqrt(shares)
+
+
+def components(crops: NDArray[np.uint8], sightings: list[Sighting]) -> Array:
+    """Grey crops of 16 x 32 pixels in the 60 directions in which those of the training half vary most: [N, T, 60]."""
+    small = [[Image.fromarray(c).convert("L").resize((16, 32), Image.Resampling.BOX) for c in each] for each in crops]
+    grey = np.asarray([[np.asarray(c, dtype=np.float64).ravel() / 255 for c in each] for each in small])
+    train = [n for n, each in enumerate(sightings) if each.split == "train"]
+    pca = PCA(60, random_state=0).fit(grey[train].reshape(-1, grey.shape[2]))
+    flat: Array = pca.transform(grey.reshape(-1, grey.shape[2]))
+    return flat.reshape(*grey.shape[:2], -1)
+
+
+def on_order(folder: Path, config: MocapPeopleConfig) -> dict[str, float]:
+    """Rank-1 of grey crops, and of how their components go on over half of a tracklet."""
+    write_mocap_people(folder, config)
+    sightings = plan_sightings(config)
+    frames = components(read_crops(folder, sightings), sightings)
+    train = [n for n, each in enumerate(sightings) if each.split == "train"]
+    moved = (frames - frames.mean(axis=1, keepdims=True)) / (frames.std(axis=1, keepdims=True) + 1e-3)
+    tall = frames.shape[1]
+    lags = range(1, tall // 2 + 1)
+    along = np.concatenate([(moved[:, : tall - lag] * moved[:, lag:]).mean(axis=1) for lag in lags], axis=1)
+    order = rank_1(learnt(along[train], [sightings[n].person for n in train], along), sightings)
+    return found(frames, sightings, order=False) | {"order": order}
 
 
 def on_crops(folder: Path, config: MocapPeopleConfig) -> dict[str, dict[str, float]]:
@@ -126,17 +155,12 @@ def on_crops(folder: Path, config: MocapPeopleConfig) -> dict[str, dict[str, flo
     sightings = plan_sightings(config)
     crops = read_crops(folder, sightings)
     hues = np.stack([[colours(crop) for crop in each] for each in crops])
-    small = [[Image.fromarray(c).convert("L").resize((16, 32), Image.Resampling.BOX) for c in each] for each in crops]
-    grey = np.asarray([[np.asarray(c, dtype=np.float64).ravel() / 255 for c in each] for each in small])
-    train = [n for n, each in enumerate(sightings) if each.split == "train"]
-    pca = PCA(60, random_state=0).fit(grey[train].reshape(-1, grey.shape[2]))
-    flat = pca.transform(grey.reshape(-1, grey.shape[2])).reshape(*grey.shape[:2], -1)
     return {
         "colours": {
             "frame": rank_1(hues[:, config.frames // 2], sightings),
             "mean": rank_1(hues.mean(axis=1), sightings),
         },
-        "grey crops": found(flat, sightings, order=False),
+        "grey crops": found(components(crops, sightings), sightings, order=False),
     }
 
 
@@ -158,8 +182,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, default=5, help="of the truth")
+    parser.add_argument("--order", action="store_true", help="what the order of grey crops says, instead")
     asked = parser.parse_args()
     console, figures, drawn = Console(), {}, {}
+    if asked.order:
+        sets = {"gait alone": SETS["gait alone"], "gait alone, beside": BESIDE}
+        rank = {
+            name: on_order(asked.out / name.replace(", ", "-").replace(" ", "-"), each) for name, each in sets.items()
+        }
+        console.print(rank)
+        record.write("data-mocap-people-order", "python benchmarks/data/mocap_people.py OUT --order", rank_1=rank)
+        return
     for name, config in SETS.items():
         folder = asked.out / name.replace(" ", "-")
         drawn[name] = write_mocap_people(folder, config).seconds

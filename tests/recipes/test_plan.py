@@ -9,6 +9,7 @@ from kinema.core.method import TrainingContext
 from kinema.data.clips.config import ClipsConfig
 from kinema.methods import CPRBankConfig, CPRConfig, MoCoConfig, SimCLRConfig
 from kinema.networks import EncoderConfig, HeadConfig
+from kinema.networks.images import ImageConfig
 from kinema.networks.text import TextConfig
 from kinema.recipes.plan import Plan, Schedule
 from kinema.recipes.table import METHODS, method_name, preset
@@ -136,6 +137,7 @@ PRESETS = ("small", "paper", "paper-kinetics")
 ENCODERS = {
     "clips": EncoderConfig("slim", width=4),
     "documents": TextConfig(layers=1, width=16, heads=2, vocabulary=64, positions=16),
+    "tracklets": ImageConfig(width=4),
 }
 ON_KINETICS = {"be", "be-regulariser", "dsm", "cmd", "xdc"}
 

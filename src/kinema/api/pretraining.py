@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -80,13 +80,14 @@ def pretrain(
     chosen_device(device)
     run = RunFolder.open(Path(out)) if resume else RunFolder.free(Path(out))
     plan: Plan | Recipe | None = None
+    rows = _once(lambda config: opened(config, data, where))
     if resume:
         recipe = continued(run, method, settings, preset)
     else:
-        plan = planned(method, lambda config: opened(config, data, where), preset or "small", settings, console)
+        plan = planned(method, rows, preset or "small", settings, console)
         recipe = plan if isinstance(plan, Recipe) else plan.recipe()
     check_precision(recipe.precision, device)
-    table, left_out = recipe.data.usable(opened(recipe.data, data, where), recipe.needs)
+    table, left_out = recipe.data.usable(rows(recipe.data), recipe.needs)
     if resume:
         check_data(run, table)
     context = context_of(recipe, table)
@@ -137,6 +138,18 @@ def opened(config: Any, data: AnyData, where: Mapping[str, str] | None) -> Any:
         DataError: the place holds rows of another kind, or too few.
     """
     return training_rows(config.open(data), where, config.rows, config.scan, config.least)
+
+
+def _once(found: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The same function, which is not called again for equal settings: its warnings are then said once."""
+    held: list[Any] = []
+
+    def answer(config: Any) -> Any:
+        if not held or held[0] != config:
+            held[:] = [config, found(config)]
+        return held[1]
+
+    return answer
 
 
 def load_data(

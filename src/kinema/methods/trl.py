@@ -178,6 +178,8 @@ class TrackletTower(nn.Module):
 
     Attributes:
         clip: frames of the stretches that it learnt from.
+        stride: frames from one of a stretch to the next.
+        single: whether it looks at one frame of a tracklet alone.
         dim: dimensions of a descriptor.
 
     Raises:
@@ -186,7 +188,8 @@ class TrackletTower(nn.Module):
 
     def __init__(self, config: TRLConfig, encoder: ImageConfig) -> None:
         super().__init__()
-        self.config, self.clip = config, config.frames
+        self.config, self.clip, self.stride = config, config.frames, config.stride
+        self.single = config.head == "frame"
         self.encoder = build_image_encoder(encoder)
         self.kind: Literal["crops", "features"] = "features" if encoder.name == "features" else "crops"
         self.transformer = self._transformer(encoder) if config.transformer else None

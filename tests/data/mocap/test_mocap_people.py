@@ -283,7 +283,22 @@ def test_settings_that_no_set_could_have_are_refused(settings, said):
 
 
 def test_the_command_writes_a_set_and_refuses_what_it_cannot(call, tmp_path):
-    small = ("--people", "2", "--cameras", "1", "--frames", "2", "--height", "32", "--width", "32", "--workers", "1")
+    small = (
+        "--people",
+        "2",
+        "--cameras",
+        "1",
+        "--tracklets",
+        "1",
+        "--frames",
+        "2",
+        "--height",
+        "32",
+        "--width",
+        "32",
+        "--workers",
+        "1",
+    )
     asked = (*small, "--identity", "body", "--motions", "walk", "run")
     status, out, _ = call("dataset", "mocap-people", tmp_path / "set", *asked, "--json")
     assert status == 0

@@ -15,14 +15,18 @@ from kinema.core.cost import CacheEstimate
 from kinema.core.errors import ConfigError, DataError
 from kinema.core.files import write_atomic
 from kinema.core.tracklets import TrackletNeeds
+from kinema.data.tracklets.frozen import FrozenNetwork, FrozenSource
 from kinema.data.tracklets.reading import read_tracklets
 from kinema.data.tracklets.store import (
     ArrayFeatures,
     FileCrops,
     FrameSource,
+    Put,
     StoredFrames,
     crops_of,
     key_of,
+    list_rows,
+    put_known,
     starts_of,
     stored,
     stored_bytes,
@@ -180,9 +184,7 @@ class TrackletsConfig:
             return int(ArrayFeatures(table).shape[0])
         if not self.features:
             return 0
-        from kinema.data.tracklets.frozen import FrozenNetwork
-
-        return int(FrozenNetwork(self.features, self.height, self.width).dim)
+        return FrozenNetwork(self.features, self.height, self.width).dim
 
     def load(
         self,
@@ -195,15 +197,16 @@ class TrackletsConfig:
     ) -> LoadedTracklets:
         """The crops of all tracklets decoded once, or features made of them once.
 
-        Without a cache, or where they take more than ``cache_gib``, crops are read from their files each time; features
-        are kept in memory then.
+        Without a cache, or where they take more than ``cache_gib``, they are read and made each time they are asked
+        for.
 
         Raises:
             DataError: a file cannot be read, or rows are of pictures and of features.
             ConfigError: the ONNX file cannot be used.
         """
         self.check(list(needs))
-        return LoadedTracklets(self, table, self.source(table, run=folder, cache=cache, progress=progress))
+        lazy = self._as_asked(table, folder)
+        return LoadedTracklets(self, table, self._stored(table, lazy, cache, progress), store_name(table, lazy))
 
     def source(
         self,
@@ -221,27 +224,7 @@ class TrackletsConfig:
             cache: where crops and features are kept; None for nowhere.
             progress: is called with (frames done, frames).
         """
-        if holds_features(table):
-            if self.features:
-                raise ConfigError(
-                    "The data are features already, and 'features' names a network that would make them.",
-                    "Leave features out.",
-                )
-            return ArrayFeatures(table)
-        starts = starts_of(table)
-        count = int(starts[-1])
-        if self.features:
-            return self._frozen(table, count, run, cache, progress)
-        crops = FileCrops(table, self.height, self.width)
-        if cache is None or stored_bytes(count, crops.shape, np.uint8) > self.cache_gib * 2**30:
-            return crops
-
-        def make(put: Callable[[int, Any], None]) -> None:
-            for place, crop in crops_of(table, self.height, self.width, progress):
-                put(place, crop)
-
-        path = cache / "tracklets" / f"{key_of(table, self.height, self.width)}.crops"
-        return StoredFrames(stored(path, count, crops.shape, np.uint8, make), starts)
+        return self._stored(table, self._as_asked(table, run), cache, progress)
 
     def reader(self, tower: Any, view: str, **about: Any) -> TrackletReader:
         """A trained tower as a reader of tracklets.
@@ -261,32 +244,69 @@ class TrackletsConfig:
 
         return TrackletExample()
 
-    def network(self, run: Path | None = None) -> Any:
+    def network(self, run: Path | None = None) -> FrozenNetwork:
         """The network of frozen features: the one that a run keeps, or the file that the settings name.
 
         Args:
             run: a run's folder.
         """
-        from kinema.data.tracklets.frozen import FrozenNetwork
-
         kept = run is not None and (run / FROZEN).is_file()
         return FrozenNetwork(run / FROZEN if run is not None and kept else self.features, self.height, self.width)
 
-    def _frozen(
-        self, table: Tracklets, count: int, run: Path | None, cache: Path | None, progress: Progress | None
-    ) -> FrameSource:
-        from kinema.data.tracklets.frozen import put_features
-
+    def _as_asked(self, table: Tracklets, run: Path | None) -> FrameSource:
+        """The frames, read and made each time they are asked for."""
+        if holds_features(table):
+            if self.features:
+                raise ConfigError(
+                    "The data are features already, and 'features' names a network that would make them.",
+                    "Leave features out.",
+                )
+            return ArrayFeatures(table)
+        if not self.features:
+            return FileCrops(table, self.height, self.width)
         network = self.network(run)
-        shape = (network.dim,)
-        if cache is None or stored_bytes(count, shape, np.float32) > self.cache_gib * 2**30:
-            array = np.empty((count, network.dim), np.float32)
-            put_features(network, table, array.__setitem__, progress)
-        else:
-            key = key_of(table, network.height, network.width, network.digest)
-            path = cache / "tracklets" / f"{key}.features"
-            array = stored(path, count, shape, np.float32, lambda put: put_features(network, table, put, progress))
-        return StoredFrames(array, starts_of(table))
+        return FrozenSource(FileCrops(table, network.height, network.width), network)
+
+    def _stored(
+        self, table: Tracklets, lazy: FrameSource, cache: Path | None, progress: Progress | None
+    ) -> FrameSource:
+        """The same frames from the cache, where there is one that has room for them."""
+        starts = starts_of(table)
+        count, shape = int(starts[-1]), lazy.shape
+        kind = np.float32 if len(shape) == 1 else np.uint8
+        if (
+            cache is None
+            or isinstance(lazy, ArrayFeatures)
+            or stored_bytes(count, shape, kind) > self.cache_gib * 2**30
+        ):
+            return lazy
+
+        def make(put: Put) -> None:
+            if isinstance(lazy, FrozenSource):
+                lazy.put_all(table, put_known(path, table, shape, kind, put), put, progress)
+                return
+            for place, crop in crops_of(table, self.height, self.width, progress):
+                put(place, crop)
+
+        path = cache / "tracklets" / store_name(table, lazy)
+        array = stored(path, count, shape, kind, make)
+        if isinstance(lazy, FrozenSource):
+            list_rows(path, table)
+        return StoredFrames(array, starts)
+
+
+def store_name(table: Tracklets, frames: FrameSource) -> str:
+    """The name of the file in the cache that frames have, or would have; empty for features that lie in arrays.
+
+    Args:
+        table: the tracklets.
+        frames: as they are made.
+    """
+    if isinstance(frames, FrozenSource):
+        network = frames.network
+        kind = f"{network.digest[:16]}x{network.height}x{network.width}"
+        return f"{kind}-{key_of(table)}.features"
+    return f"{key_of(table, frames.height, frames.width)}.crops" if isinstance(frames, FileCrops) else ""
 
 
 def holds_features(table: Tracklets) -> bool:
@@ -324,11 +344,13 @@ class LoadedTracklets:
         config: the settings.
         table: the tracklets.
         frames: of each.
+        file: the name of their file in the cache; empty where they need none.
     """
 
     config: TrackletsConfig
     table: Tracklets
     frames: FrameSource
+    file: str = ""
 
     @property
     def rows(self) -> list[int]:
@@ -353,11 +375,12 @@ class LoadedTracklets:
             cache: the folder of all caches; nothing is written.
         """
         count, shape = sum(len(row) for row in self.table.rows), self.frames.shape
-        kind = np.float32 if len(shape) == 1 else np.uint8
         limit = int(self.config.cache_gib * 2**30)
-        there = isinstance(self.frames, StoredFrames)
-        size = 0 if isinstance(self.frames, ArrayFeatures) else stored_bytes(count, shape, kind)
-        return CacheEstimate(cache / "tracklets", size, limit, there, 0.0)
+        if isinstance(self.frames, ArrayFeatures):
+            return CacheEstimate(cache / "tracklets", 0, limit, True, 0.0)
+        kind = np.float32 if self.features else np.uint8
+        path = cache / "tracklets" / self.file
+        return CacheEstimate(path, stored_bytes(count, shape, kind), limit, path.is_file(), 0.0)
 
     def module(
         self,

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -141,10 +142,19 @@ def _probe_all(root: Path, files: Sequence[str], progress: Progress | None) -> d
 
 
 def probed(path: Path) -> Probed:
-    """Looks at one file, whatever state it is in."""
+    """Looks at one file, whatever state it is in; a second time only if it has changed since."""
+    try:
+        state = path.stat()
+        return _probed(path, state.st_size, state.st_mtime_ns)
+    except (OSError, ValueError) as error:
+        return Probed(reason=getattr(error, "strerror", None) or str(error))
+
+
+@lru_cache(maxsize=1 << 19)
+def _probed(path: Path, size: int, mtime_ns: int) -> Probed:  # noqa: ARG001 - another state is another key
     try:
         if not path.is_file():
-            return Probed(reason="it is not there")
+            return Probed(reason="it is no file")
         digest = file_digest(path)
         if path.suffix.lower() == ".npy":
             return _probed_array(path, digest)
@@ -153,8 +163,6 @@ def probed(path: Path) -> Probed:
         return Probed(size_of_picture(path), 1, digest)
     except DataError as error:
         return Probed(reason=error.message.replace(f"'{path}' cannot be read: ", "").rstrip("."))
-    except OSError as error:
-        return Probed(reason=error.strerror or str(error))
 
 
 def _probed_array(path: Path, digest: str) -> Probed:

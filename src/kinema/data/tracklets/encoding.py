@@ -17,11 +17,17 @@ from kinema.data.tracklets.transforms import normalised
 
 @dataclass(frozen=True)
 class _Stretch:
-    """Some consecutive frames of a tracklet: which of those asked for it is, its first frame, and how many."""
+    """Some frames of a tracklet: which of those asked for it is, its first frame, how many, and the step between."""
 
     number: int
     first: int
     frames: int
+    step: int
+
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """The frames' places in the tracklet."""
+        return self.first + self.step * np.arange(self.frames)
 
 
 def descriptors(
@@ -35,8 +41,10 @@ def descriptors(
 ) -> NDArray[np.float32]:
     """L2-normalised descriptors of tracklets, float32 [len(rows), dim].
 
-    A tracklet of more than ``tower.clip`` frames is cut into stretches of so many; its descriptor is their mean,
-    weighted by their frames. Stretches of one length stand together, whosever they are.
+    A tracklet of more than ``tower.clip`` frames is cut into stretches of so many, every ``tower.stride``-th frame in
+    one, the frames between in others; its descriptor is their mean, weighted by their frames. Where ``tower.single``
+    says so, the middle frame of the tracklet is all that is looked at. Stretches of one length stand together, whosever
+    they are.
 
     Args:
         tower: embeds frames [N, T, …] under a mask [N, T].
@@ -46,12 +54,15 @@ def descriptors(
         batch_size: stretches that are embedded together.
         progress: is called with (tracklets done, tracklets).
     """
-    clip = int(tower.clip)
+    stretches = [
+        stretch for number, row in enumerate(rows) for stretch in _stretches(number, source.length(row), tower)
+    ]
     total = np.zeros((len(rows), int(tower.dim)))
-    lengths = [source.length(row) for row in rows]
-    left = np.asarray([-(-length // clip) for length in lengths])
-    for batch in _batches(lengths, clip, batch_size):
-        frames, mask = padded([source.read(rows[s.number], np.arange(s.first, s.first + s.frames)) for s in batch])
+    left = np.bincount([stretch.number for stretch in stretches], minlength=len(rows))
+    stretches.sort(key=lambda stretch: (stretch.frames, stretch.number, stretch.first))
+    for first in range(0, len(stretches), batch_size):
+        batch = stretches[first : first + batch_size]
+        frames, mask = padded([source.read(rows[stretch.number], stretch.places) for stretch in batch])
         with torch.no_grad():
             found = tower.embed(ready(frames.to(device), mask.to(device)), mask.to(device))
         for stretch, vector in zip(batch, found.double().cpu().numpy(), strict=True):
@@ -92,13 +103,12 @@ def ready(frames: Tensor, mask: Tensor) -> Tensor:
     return normalised(frames).masked_fill(~mask[:, :, None, None, None], 0.0)
 
 
-def _batches(lengths: Sequence[int], clip: int, batch_size: int) -> Iterator[list[_Stretch]]:
-    """All stretches in batches, the shortest first, so that those of one length stand together."""
-    found = [
-        _Stretch(number, first, min(clip, length - first))
-        for number, length in enumerate(lengths)
-        for first in range(0, length, clip)
-    ]
-    found.sort(key=lambda stretch: (stretch.frames, stretch.number, stretch.first))
-    for first in range(0, len(found), batch_size):
-        yield found[first : first + batch_size]
+def _stretches(number: int, length: int, tower: Any) -> Iterator[_Stretch]:
+    """The stretches of one tracklet of so many frames, as the tower learnt from them."""
+    clip, stride = int(tower.clip), int(tower.stride)
+    if tower.single:
+        yield _Stretch(number, length // 2, 1, 1)
+        return
+    for block in range(0, length, clip * stride):
+        for first in range(block, min(block + stride, length)):
+            yield _Stretch(number, first, len(range(first, min(block + clip * stride, length), stride)), stride)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kinema.core.errors import ConfigError, DataError, MissingExtraError
 from kinema.data.sequences.files import file_digest
 from kinema.data.tracklets.pictures import MEAN, STD
-from kinema.data.tracklets.store import FrameSource, Progress, Put, crops_of
+from kinema.data.tracklets.store import FrameSource, Progress, Put, crops_of, starts_of
 from kinema.data.tracklets.table import Tracklets
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class FrozenNetwork:
         self.width = shape[3] if isinstance(shape[3], int) and shape[3] > 0 else width
         self._mean = np.asarray(MEAN, np.float32)[:, None, None]
         self._std = np.asarray(STD, np.float32)[:, None, None]
-        self.dim = self(np.zeros((1, 3, self.height, self.width), np.uint8)).shape[1]
+        self.dim = int(self(np.zeros((1, 3, self.height, self.width), np.uint8)).shape[1])
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features of crops.
@@ -125,21 +125,23 @@ class FrozenSource:
         """Some frames of a tracklet, float32 [n, F]."""
         return self.network(self.crops.read(row, places))
 
+    def put_all(self, table: Tracklets, rows: Sequence[int], put: Put, progress: Progress | None = None) -> None:
+        """Gives the features of all frames of some tracklets to a store; each picture is read once.
 
-def put_features(network: FrozenNetwork, table: Tracklets, put: Put, progress: Progress | None = None) -> None:
-    """Gives the features of all frames of a table to a store.
-
-    Args:
-        network: makes them.
-        table: the tracklets.
-        put: takes the place of a frame among all, and its features.
-        progress: is called with (frames done, frames).
-    """
-    crops: Iterator[tuple[int, NDArray[np.uint8]]] = crops_of(table, network.height, network.width, progress)
-    while some := list(itertools.islice(crops, _AT_ONCE)):
-        features = network(np.stack([crop for _, crop in some]))
-        for (place, _), each in zip(some, features, strict=True):
-            put(place, each)
+        Args:
+            table: the tracklets.
+            rows: which of them.
+            put: takes the place of a frame among all, and its features.
+            progress: is called with (frames done, frames).
+        """
+        some_rows = replace(table, rows=tuple(table.rows[row] for row in rows))
+        starts, own = starts_of(table), starts_of(some_rows)
+        crops = crops_of(some_rows, self.network.height, self.network.width, progress)
+        while some := list(itertools.islice(crops, _AT_ONCE)):
+            features = self.network(np.stack([crop for _, crop in some]))
+            for (place, _), each in zip(some, features, strict=True):
+                at = int(np.searchsorted(own, place, side="right")) - 1
+                put(int(starts[rows[at]] + place - own[at]), each)
 
 
 def _opened(path: Path) -> Any:

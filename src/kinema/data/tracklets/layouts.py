@@ -109,7 +109,7 @@ def _ilids(root: Path, gap: int, progress: Progress | None) -> Sequence[Tracklet
 def _mars(root: Path, gap: int, progress: Progress | None) -> Sequence[Tracklet]:  # noqa: ARG001 - as the others
     from kinema.data.tracklets.mars import mars_rows
 
-    found: Sequence[Tracklet] = mars_rows(root)
+    found: Sequence[Tracklet] = mars_rows(root, progress)
     return found
 
 

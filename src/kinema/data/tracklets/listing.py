@@ -17,6 +17,7 @@ from kinema.data.documents.walking import files_below
 from kinema.data.tracklets.drafts import Draft, Shot, claims_frames, numbers_of
 from kinema.data.tracklets.market import frame_of
 from kinema.data.tracklets.table import Box, Kind, Role
+from kinema.data.video.files import claims_video
 from kinema.data.written import TableRow, read_table
 
 LISTING = "tracklets.csv"
@@ -63,7 +64,7 @@ def read_listing(file: Path) -> tuple[list[Draft], LabelReading]:
     drafts = reader.whole(table.rows) if whole else reader.frames(table.rows)
     reading = LabelReading(
         origin="table",
-        noun="tracklets",
+        noun="files",
         table=file.name,
         encoding=table.encoding,
         guessed=table.guessed,
@@ -106,6 +107,9 @@ class _Reader:
             key = (row.values[self._person], row.values["camera"], row.values.get("tracklet", "") or str(place))
             draft = self._about(key, [row], {"files", "n"})
             where = [self._found(row, each, ("", "images/")) for each in files]
+            twice = next((each for place, each in enumerate(files) if each in files[:place]), None)
+            if twice is not None:
+                raise self._error(row, "files", f"'{twice}' stands there twice")
             frames = [frame_of(each) for each in files]
             numbers = numbers_of(files) if None in frames else [frame or 0 for frame in frames]
             if any(a > b for a, b in itertools.pairwise(numbers)):
@@ -117,12 +121,16 @@ class _Reader:
     def _tracklet(self, key: tuple[str, str, str], rows: Sequence[TableRow]) -> Draft:
         draft = self._about(key, rows, set())
         numbers = self._numbers(rows)
-        lines: dict[tuple[str, int], int] = {}
+        lines: dict[int, int] = {}
+        files: dict[str, int] = {}
         for row, number in zip(rows, numbers, strict=True):
             path, why = self._found(row, row.values["path"], ("",))
             box, bad = self._box(row)
             draft.shots.append(Shot(path, number, box, why or bad))
-            first = lines.setdefault(("", number), row.line)
+            first = lines.setdefault(number, row.line)
+            again = files.setdefault(path, row.line)
+            if again != row.line and not claims_video(path):
+                raise self._error(row, "path", f"'{path}' stands in line {again} already")
             if first != row.line:
                 raise self._error(row, "frame", f"frame {number} of '{draft.name}' stands in line {first} already")
         return draft

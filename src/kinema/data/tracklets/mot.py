@@ -122,6 +122,8 @@ def _read(file: Path, *, truth: bool) -> _Boxes:
         try:
             values = [float(cell) for cell in cells]
             frame, track = int(values[0]), int(values[1])
+            if (frame, track) != tuple(values[:2]) or frame >= 2**53:
+                raise ValueError("frame and number are whole")
             box: Box = (values[2], values[3], values[4], values[5])
         except (ValueError, IndexError, OverflowError) as error:
             raise DataError(

@@ -16,6 +16,7 @@ from kinema.core.errors import DataError, UsageError
 from kinema.data.tracklets.config import TrackletsConfig, holds_features
 from kinema.data.tracklets.drafts import natural
 from kinema.data.tracklets.encoding import descriptors
+from kinema.data.tracklets.frozen import FrozenNetwork, FrozenSource
 from kinema.data.tracklets.pictures import claims_picture, read_picture, resized
 from kinema.data.tracklets.store import ArrayFeatures, FileCrops, FrameSource
 from kinema.data.tracklets.table import Tracklets
@@ -55,7 +56,7 @@ class TrackletReader:
         self.tower = tower.eval().requires_grad_(False)
         self.view, self.config, self.name, self.run, self.seed = view, config, name, run, seed
         self._digest = run_digest
-        self._network: Any = None
+        self._network: FrozenNetwork | None = None
 
     @property
     def dim(self) -> int:
@@ -140,7 +141,7 @@ class TrackletReader:
 
     def _source(self, table: Tracklets, cache: Path | None) -> FrameSource:
         """The frames of a table as the tower takes them."""
-        if holds_features(table) if len(table) else False:
+        if holds_features(table):
             return ArrayFeatures(table)
         if cache is not None:
             return self.config.source(table, run=self.run, cache=cache)
@@ -159,8 +160,6 @@ class TrackletReader:
         """Crops of the size that is wanted, or the frozen features of them."""
         if not self.config.features:
             return crops(self.config.height, self.config.width)
-        from kinema.data.tracklets.frozen import FrozenSource
-
         self._network = self._network or self.config.network(self.run)
         return FrozenSource(crops(self._network.height, self._network.width), self._network)
 

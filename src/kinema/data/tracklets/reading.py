@@ -71,6 +71,7 @@ def read_tracklets(
     else:
         root, drafts, reading = _drafts(place)
         rows = finished(root, drafts, progress)
+    _warn_of_broken(rows)
     _warn_of_cameras(rows)
     rows, origin = _with_splits(tuple(rows), held_out, split)
     return Tracklets(root, rows, origin, reading)
@@ -135,6 +136,15 @@ def _folder_drafts(
 
 def _says_part(folder: str) -> bool:
     return part_of(folder) is not None or folder.casefold() in _ROLES
+
+
+def _warn_of_broken(rows: Sequence[Tracklet]) -> None:
+    """Names the tracklets of which no frame can be read; whoever uses the others leaves them out."""
+    broken = [row for row in rows if row.health != "ok"]
+    if broken:
+        named = "; ".join(f"'{row.name}' ({row.reason or row.health})" for row in broken[:3])
+        more = f"; and {len(broken) - 3} more" if len(broken) > 3 else ""
+        log.warning("%d of %d tracklets cannot be read and are left out: %s%s.", len(broken), len(rows), named, more)
 
 
 def _warn_of_cameras(rows: Sequence[Tracklet]) -> None:

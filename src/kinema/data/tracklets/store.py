@@ -1,7 +1,7 @@
 """The frames of tracklets as arrays: cut from files while they are asked for, or once for all into one flat file.
 
     CACHE/tracklets/<key>.crops       uint8 [N, 3, H, W], one frame after the other, then a CRC-32 of each
-    CACHE/tracklets/<key>.features    float32 [N, F] likewise, of frozen features
+    CACHE/tracklets/<network>-<key>.features    float32 [N, F] likewise, of frozen features; .json lists the tracklets
 
 The key is a digest of all that the content depends on. A file is written under another name and renamed when it is
 complete; what is damaged is found by its sums and made again.
@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import DataError
-from kinema.core.files import write_atomic
+from kinema.core.files import write_atomic, write_json
+from kinema.core.reading import load_json
 from kinema.data.sequences.files import open_features
 from kinema.data.tracklets.pictures import cut, read_picture, resized
 from kinema.data.tracklets.table import Box, Tracklet, Tracklets
@@ -43,6 +44,7 @@ Wanted = Sequence[tuple[int, Box | None]]
 """Places in a store, and the boxes of one picture that are cut for them."""
 
 FORMAT = 1
+_LIST = ".json"
 _AT_ONCE = 64
 _VIDEO_FRAMES = 8
 _THREADS = min(4, os.cpu_count() or 1)
@@ -301,6 +303,57 @@ def stored(path: Path, count: int, shape: tuple[int, ...], kind: Any, make: Call
         found = _opened(path, count, shape, kind)
         assert found is not None, "what was just written is sound"
     return found
+
+
+def put_known(path: Path, table: Tracklets, shape: tuple[int, ...], kind: Any, put: Put) -> list[int]:
+    """Gives a store the tracklets that others of its kind hold already: parts of one set are not made again.
+
+    Args:
+        path: the store, called KIND-KEY; others of that kind lie beside it, with their lists of tracklets.
+        table: the tracklets that it is to hold.
+        shape: of a frame.
+        kind: the type of its numbers.
+        put: takes the place and the content of a frame.
+
+    Returns:
+        The rows that no other store holds.
+    """
+    starts, left = starts_of(table), set(range(len(table)))
+    for listed in sorted(path.parent.glob(f"{path.name.partition('-')[0]}-*{path.suffix}{_LIST}")):
+        wanted: dict[str, list[int]] = {}
+        for row in left:
+            wanted.setdefault(table.rows[row].digest, []).append(row)
+        try:
+            held = [(str(digest), int(frames)) for digest, frames in load_json(listed)["rows"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if not any(digest in wanted for digest, _ in held):
+            continue
+        count = sum(frames for _, frames in held)
+        array = _opened(listed.with_name(listed.name.removesuffix(_LIST)), count, shape, kind)
+        if array is None:
+            continue
+        first = 0
+        for digest, frames in held:
+            for row in wanted.get(digest, ()):
+                if row in left and len(table.rows[row]) == frames:
+                    for at in range(frames):
+                        put(int(starts[row]) + at, array[first + at])
+                    left.discard(row)
+            first += frames
+    return sorted(left)
+
+
+def list_rows(path: Path, table: Tracklets) -> None:
+    """Writes beside a store which tracklets it holds, for :func:`put_known`.
+
+    Args:
+        path: the store.
+        table: its tracklets.
+    """
+    listed = path.with_name(path.name + _LIST)
+    if not listed.exists():
+        write_json(listed, {"rows": [[row.digest, len(row)] for row in table.rows]})
 
 
 def _write(file: IO[bytes], count: int, shape: tuple[int, ...], kind: Any, make: Callable[[Put], object]) -> None:

@@ -26,7 +26,7 @@ class MocapPeopleConfig:
     Args:
         people: how many; half of them, drawn by chance, are 'train' and the others 'test'.
         cameras: each has its own place, side from which it looks, size at which it sees people, light and colours.
-        tracklets: of each person in each camera.
+        tracklets: of each person in each camera; with two, the rule 'torchreid' has a gallery.
         frames: of each tracklet.
         identity: what tells people apart. ``clothes``: all have one build and one gait, and clothes of their own;
             ``body``: all wear the same, and only build and gait tell.
@@ -59,7 +59,7 @@ class MocapPeopleConfig:
 
     people: int = 60
     cameras: int = 4
-    tracklets: int = 1
+    tracklets: int = 2
     frames: int = 24
     identity: Identity = "clothes"
     proportions: float = 1.0
