@@ -23,6 +23,7 @@ class Colours(torch.nn.Module):
     def __init__(self, *, blind=False, features=0):
         super().__init__()
         self.blind, self.dim, self.clip = blind, features or 3, 4
+        self.stride, self.single = 1, False
         self.takes = ("features", features) if features else ("crops", 16, 8)
 
     def embed(self, frames, mask):
@@ -159,7 +160,17 @@ def test_what_cannot_be_measured_is_refused_with_what_to_do(folder, tmp_path):
     refused(folder, "None of 6 queries has a match", "two cameras", gallery={"split": "train"})
     refused(folder, "No tracklet has camera=7", "1, 2", query={"camera": "7"})
     single = write(tmp_path / "single", tracklets=1)
-    refused(single, "None of 6 queries has a match", "official", preset="torchreid")
+    refused(single, "All 6 tracklets of people are queries", "camera=1", preset="torchreid", query={"split": "test"})
+
+
+def test_where_all_tracklets_would_be_queries_one_camera_asks(tmp_path, caplog):
+    """As PRID 2011 and iLIDS-VID are measured: otherwise 'torchreid' takes everybody out of the gallery."""
+    single = write(tmp_path, tracklets=1, cameras=("1", "2", "3"))
+    assert measured(model(), single).queries == 9
+    found = measured(model(), single, "torchreid")
+    assert (found.queries, found.gallery, found.details["selection"]) == (3, 6, "the first camera of each person")
+    assert "only the 3 of each person's first camera are queries" in caplog.text
+    assert measured(model(), single, "torchreid", query={"camera": "2"}).gallery == 6
 
 
 def test_a_protocol_of_another_kind_is_refused(folder):

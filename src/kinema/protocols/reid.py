@@ -37,6 +37,9 @@ COLOUR_SIZE = (128, 64)
 SHOWN_FLOORS = ("mean", "hsv")
 """What stands beside every result by name: the mean of the frames' features, and colours."""
 
+ONE_CAMERA = "the first camera of each person"
+"""The selection's name where one tracklet a person is a query."""
+
 _CAMERAS = "Folders are IDENTITY/CAMERA/*.jpg; a tracklets.csv has a column 'camera'."
 
 
@@ -91,6 +94,7 @@ class _Sides:
         own: each query's row in the gallery, -1 where it is not in it.
         unknown: tracklets that are left out since nobody knows who they show.
         seen: tracklets that are left out since their person was trained on, by person.
+        selection: the queries by name; empty for the usual ones.
         all_seen: whether every query's person was trained on, and they were measured all the same.
     """
 
@@ -100,6 +104,7 @@ class _Sides:
     own: tuple[int, ...]
     unknown: int
     seen: Mapping[str, int]
+    selection: str
     all_seen: bool
 
     @property
@@ -151,6 +156,9 @@ def _sides(request: Request) -> _Sides:
     asked = [row for row in asked if row.identity not in seen]
     gallery = [row for row in ranked.rows if _label(row) not in seen]
     _check_cameras(asked, gallery)
+    selection = _named(request.query)
+    if request.preset == "torchreid" and _nobody_left(asked, gallery):
+        asked, selection = _of_one_camera(request, asked), selection or ONE_CAMERA
     place = {row.name: number for number, row in enumerate(gallery)}
     rows = [*gallery, *(row for row in asked if row.name not in place)]
     number = {row.name: n for n, row in enumerate(rows)}
@@ -161,6 +169,7 @@ def _sides(request: Request) -> _Sides:
         tuple(place.get(row.name, -1) for row in asked),
         unknown,
         dict(seen),
+        selection,
         all_seen,
     )
 
@@ -241,6 +250,36 @@ def _check_cameras(asked: Sequence[Tracklet], gallery: Sequence[Tracklet]) -> No
         )
 
 
+def _nobody_left(asked: Sequence[Tracklet], gallery: Sequence[Tracklet]) -> bool:
+    """Whether queries are all that there is, as of one tracklet a person and camera, so that nobody can be found."""
+    names = {row.name for row in asked}
+    return all(row.name in names for row in gallery if row.label is not None)
+
+
+def _of_one_camera(request: Request, asked: Sequence[Tracklet]) -> list[Tracklet]:
+    """The queries of each person's first camera, as PRID 2011 and iLIDS-VID are measured."""
+    if request.query or any(row.role for row in asked):
+        raise DataError(
+            f"All {len(asked)} tracklets of people are queries, and 'torchreid' takes queries out of the gallery: none "
+            "of them has a match.",
+            f"Ask from one camera: --query camera={min(row.camera for row in asked)}; or measure by --preset official.",
+        )
+    first: dict[str, str] = {}
+    for row in asked:
+        first[row.identity] = min(first.get(row.identity, row.camera), row.camera)
+    chosen = [row for row in asked if row.camera == first[row.identity]]
+    log.warning(
+        "There is one tracklet a person and camera, and 'torchreid' takes queries out of the gallery: only the %d of "
+        "each person's first camera are queries. --query chooses others.",
+        len(chosen),
+    )
+    return chosen
+
+
+def _named(where: Mapping[str, str] | None) -> str:
+    return ",".join(f"{key}={value}" for key, value in (where or {}).items())
+
+
 def _figures(features: NDArray[np.floating], sides: _Sides, preset: str) -> ReidFigures:
     import numpy as np
 
@@ -319,12 +358,10 @@ def _details(
             figures.queries,
             ", no query" if request.preset == "torchreid" else "",
         )
-    named = {
-        side: ",".join(f"{key}={value}" for key, value in (where or {}).items())
-        for side, where in (("selection", request.query), ("against", request.gallery))
-    }
+    against = _named(request.gallery)
     return {
-        **{side: name for side, name in named.items() if name or side == "selection"},
+        "selection": sides.selection,
+        **({"against": against} if against else {}),
         "interval": list(bootstrap_interval(torch.tensor(right), request.model.seed)),
         "asked_of": figures.queries,
         "measured": figures.measured,

@@ -64,7 +64,7 @@ class TrackletTableSettings:
 
     Args:
         encoder: the encoder's name, for instance 'trl'.
-        digest: SHA-256 of its weights.
+        digest: SHA-256 of its weights and of its method's settings.
         features: SHA-256 of the network that makes features of crops first; empty where there is none.
         dim: dimensions of an embedding.
         height: of the crops that the encoder is given.
@@ -86,7 +86,7 @@ class TrackletTableSettings:
         config = model.config
         return cls(
             encoder=model.name,
-            digest=weights_digest(model.tower),
+            digest=hashlib.sha256(f"{weights_digest(model.tower)} {model.tower.config}".encode()).hexdigest(),
             features=str(config.network(model.run).digest) if config.features else "",
             dim=model.dim,
             height=config.height,
