@@ -65,7 +65,7 @@ DRAWN: Mapping[str, Mapping[str, Any]] = {
     "people-body": {"identity": "body"},
     "people-gait": {"identity": "body", "proportions": 0.0, "camera_range": 0.0, "view_range": 30.0},
 }
-SHARED = {"people": 80, "frames": 16, "fps": 5}
+SHARED: Mapping[str, Any] = {"people": 80, "frames": 16, "fps": 5}
 """Of all drawn sets: a walk's cycle lasts some six frames."""
 
 FEATURES = ("market-osnet", "hapt")
