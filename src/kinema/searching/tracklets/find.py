@@ -135,7 +135,7 @@ def find_tracklets(
             found = _own(opened.table, Path(query), home)
         own = found or ""
         if others and not found:
-            notes = ("The query is no tracklet of the table, so none was left out.",)
+            notes = ("The query is of no tracklet of the table, or of several, so none was left out.",)
     opened = opened.excluding(own if others and own else None)
     with storage_errors(uri):
         rows, more = opened.nearest(vector, k, _COLUMNS)
@@ -158,13 +158,12 @@ def _own(table: Any, path: Path, home: Home) -> str | None:
         return None
     if _held(table, name) is not None:
         return name
-    folder = name.rpartition("/")[0] if path.is_file() else name
-    below = f"file > {quoted(f'{folder}/')} AND file < {quoted(f'{folder}0')}"  # '0' comes after '/'
-    for where in (f"file = {quoted(name)}", *([below] if folder else [])):
-        rows = table.search().where(where).select(["tracklet"]).limit(2).to_arrow()
-        if rows.num_rows == 1:
-            return str(rows["tracklet"][0])
-    return None
+    if path.is_file():
+        where = f"array_has(files, {quoted(name)})"
+    else:
+        where = f"file > {quoted(f'{name}/')} AND file < {quoted(f'{name}0')}"  # '0' comes after '/'
+    rows = table.search().where(where).select(["tracklet"]).limit(2).to_arrow()
+    return str(rows["tracklet"][0]) if rows.num_rows == 1 else None
 
 
 def _encoded(model: TrackletReader, table: Any, query: str, device: str | None) -> NDArray[np.float32]:
