@@ -25,10 +25,11 @@ DATA is the folder that holds ``trl`` and ``tot/hapt``; sets are written to OUT/
     trl-st2n         TRL with ST2N
 
 The preset ``small`` with a network half as wide, batches of 16 tracklets and on crops three times the rate, so that a
-cell takes a minute or two. Features of OSNet go through a linear layer in the rows 'frame' and 'mean', which would learn
-nothing otherwise; those of hapt in all rows. Each cell has the figures of both rules, and those of the people that were
-learnt from ('trained'), by the official one. The table fills itself in cell by cell, results/claims-reid.json beside this
-folder. A command that was stopped goes on where it was; --minutes stops it by itself between two cells.
+cell takes a minute or two. Features of OSNet go through a linear layer in the rows 'frame' and 'mean', which would
+learn nothing otherwise; those of hapt in all rows. Each cell has the figures of both rules, and those of the people
+that were learnt from ('trained'), by the official one. The table fills itself in cell by cell,
+results/claims-reid.json beside this folder. A command that was stopped goes on where it was; --minutes stops it by
+itself between two cells.
 """
 
 from __future__ import annotations
