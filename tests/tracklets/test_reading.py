@@ -147,6 +147,15 @@ def test_identities_are_held_out_by_draw(tmp_path):
     assert len(read_tracklets(tmp_path, held_out=0.4).select({"split": "train"}).classes()) == 3
 
 
+def test_who_learns_is_told_that_people_are_held_out(tmp_path, caplog):
+    for held_out in (0.5, 0.0):
+        caplog.clear()
+        config = TrackletsConfig(held_out=held_out)
+        table = config.open(write_people(tmp_path / str(held_out)))
+        config.usable(table.select({"split": "train"}) if held_out else table, [])
+        assert ("2 people are learnt from, and the others are held out" in caplog.text) == (held_out > 0)
+
+
 @pytest.mark.parametrize("held_out", [0.0, 0.9])
 def test_nobody_is_held_out_where_too_few_would_be_left(held_out, tmp_path, caplog):
     found = read_tracklets(write_people(tmp_path), held_out=held_out)

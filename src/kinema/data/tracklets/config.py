@@ -150,6 +150,13 @@ class TrackletsConfig:
                 "people are needed.",
                 "Add tracklets of others, or hold out fewer people with held_out.",
             )
+        if table.split_from == "drawn" and self.held_out and {row.split for row in kept.rows} == {"train"}:
+            log.warning(
+                "The data have no splits: %d people are learnt from, and the others are held out for `kinema evaluate "
+                "reid`. --held_out 0 learns from all, --split %d from others.",
+                len(kept.classes()),
+                self.split + 1,
+            )
         partly = {row.name: row.reason for row in kept.rows if row.reason}
         if partly:
             name, reason = next(iter(partly.items()))
