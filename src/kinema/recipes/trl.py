@@ -91,7 +91,7 @@ def fit(plan: Plan, table: Any) -> Plan:
 
 TRL = MethodEntry(
     TRLConfig,
-    "Dai et al. 2019, IEEE TIP 28(3)",
+    "Dai et al. 2019, arXiv 1802.07918",
     ("tracklet",),
     "the same person again: what all frames of a tracklet share, and what each has beside it",
     "TRL",
