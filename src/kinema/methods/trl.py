@@ -1,9 +1,9 @@
 """TRL: the same person again. Tracklets of one identity have one descriptor, learnt from the identities of a training.
 
 Dai, Zhang, Wang, Lu, Wang, "Video person re-identification by temporal residual learning", IEEE Transactions on Image
-Processing 28(3), 2019, arXiv 1802.07918. Two BiLSTMs describe what all frames of a tracklet share (generic), and what each has beside it
-(specific); a spatial-temporal transformer moves and scales each frame's map, so that the person lies where the network
-expects one.
+Processing 28(3), 2019, arXiv 1802.07918. Two BiLSTMs describe what all frames of a tracklet share (generic), and what
+each has beside it (specific); a spatial-temporal transformer moves and scales each frame's map, so that the person lies
+where the network expects one.
 
     x_t = rest(align(middle(frame_t)))           a network of pictures, with the transformer between its halves
     g   = mean_t BiLSTM_g(x)_t                   generic
