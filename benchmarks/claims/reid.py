@@ -9,7 +9,7 @@ Sets, people held out by chance (the seed is the draw, and the training's):
     people-clothes   Mocap-people: everybody has clothes of their own
     people-body      all wear the same, and only proportions and gait tell who it is
     people-gait      all have the same proportions too
-    people-shifted   as people-clothes, every crop displaced and scaled by chance, as a bad detector would
+    people-shifted   as people-body, every crop displaced and scaled by chance, as a bad detector would
     hapt             30 people's walking, accelerometers in place of crops: true sequences, no picture
 
 DATA is the folder that holds ``trl`` and ``tot/hapt``; sets are written to OUT/sets. Rows:
@@ -62,7 +62,7 @@ NAME = "claims-reid"
 PRESETS = ("official", "torchreid")
 DRAWN: Mapping[str, Mapping[str, Any]] = {
     "people-clothes": {"identity": "clothes"},
-    "people-shifted": {"identity": "clothes", "shift": 0.25},
+    "people-shifted": {"identity": "body", "shift": 0.25},
     "people-body": {"identity": "body"},
     "people-gait": {"identity": "body", "proportions": 0.0, "camera_range": 0.0, "view_range": 30.0},
 }
