@@ -6,6 +6,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from hypothesis import settings
+
+settings.register_profile("kinema", deadline=None)  # machines are noisy, and tests are not timed
+settings.load_profile("kinema")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell makes what it puts into the background ignore interrupts; tests that interrupt must not inherit that.

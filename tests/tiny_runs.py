@@ -17,7 +17,7 @@ from kinema.training.settings import OptimiserConfig
 
 TIMING = ("clips_per_second", "data_wait")
 
-VIDEO_METHODS = [name for name, entry in METHODS.items() if not {"text", "sequence"} & set(entry.modalities)]
+VIDEO_METHODS = [name for name, entry in METHODS.items() if entry.encoder.modality == "video"]
 """The methods that learn from videos."""
 
 
