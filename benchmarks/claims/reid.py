@@ -10,6 +10,8 @@ Sets, people held out by chance (the seed is the draw, and the training's):
     people-body      all wear the same, and only proportions and gait tell who it is
     people-gait      all have the same proportions too
     people-shifted   as people-body, every crop displaced and scaled by chance, as a bad detector would
+    body-frozen      people-body, by frames' features: of the small network that 'mean' trained on the same people, frozen
+    gait-frozen      the same of people-gait
     hapt             30 people's walking, accelerometers in place of crops: true sequences, no picture
 
 DATA is the folder that holds ``trl`` and ``tot/hapt``; sets are written to OUT/sets. Rows:
@@ -25,8 +27,8 @@ DATA is the folder that holds ``trl`` and ``tot/hapt``; sets are written to OUT/
     trl-st2n         TRL with ST2N
 
 The preset ``small`` with a network half as wide, batches of 16 tracklets and on crops three times the rate, so that a
-cell takes a minute or two. Features of OSNet go through a linear layer in the rows 'frame' and 'mean', which would
-learn nothing otherwise; those of hapt in all rows. Each cell has the figures of both rules, and those of the people
+cell takes a minute or two. Features go through a linear layer in the rows 'frame' and 'mean', which would learn nothing
+otherwise; those of hapt in all rows. Each cell has the figures of both rules, and those of the people
 that were learnt from ('trained'), by the official one. The table fills itself in cell by cell,
 results/claims-reid.json beside this folder. A command that was stopped goes on where it was; --minutes stops it by
 itself between two cells.
@@ -43,6 +45,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from rich.console import Console
 
 sys.path.append(str(Path(__file__).parents[1]))
@@ -54,6 +58,7 @@ from table import spread
 
 from kinema import api
 from kinema.data.mocap.people import MocapPeopleConfig, write_mocap_people
+from kinema.data.tracklets.transforms import normalised
 from kinema.recipes.plan import Plan
 from kinema.recipes.table import preset
 
@@ -69,13 +74,14 @@ DRAWN: Mapping[str, Mapping[str, Any]] = {
 SHARED: Mapping[str, Any] = {"people": 80, "frames": 16, "fps": 5}
 """Of all drawn sets: a walk's cycle lasts some six frames."""
 
-FEATURES = ("market-osnet", "hapt")
+FROZEN = {"body-frozen": "people-body", "gait-frozen": "people-gait"}
+FEATURES = ("market-osnet", *FROZEN, "hapt")
 """Sets of features: no crops, so no ST2N."""
 
 SEEDS = {"market-osnet": 10, "hapt": 10}
 """Draws of people; three where none are named."""
 
-EPOCHS = {"market-osnet": 10, "market": 20, "hapt": 40}
+EPOCHS = {"market-osnet": 10, "market": 20, "hapt": 40, "body-frozen": 40, "gait-frozen": 40}
 """Of a set; 25 where none are named."""
 
 FLOORS = {"features": "mean", "colours": "hsv"}
@@ -90,14 +96,14 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
 }
 ONLY = {
     "frame": ("market-osnet", "market", "people-clothes", "people-body", "people-gait", "hapt"),
-    "lstm": ("market-osnet", "market", "people-body", "people-gait", "hapt"),
-    "trl-no-residual": ("market-osnet", "market", "people-body", "people-gait", "hapt"),
+    "lstm": ("market", "people-body", "people-gait", *FEATURES),
+    "trl-no-residual": ("market", "people-body", "people-gait", *FEATURES),
     "mean-st2n": ("people-shifted",),
     "trl-st2n": ("market", "people-shifted"),
 }
 """Rows that some sets alone have."""
 
-SETS = ("market-osnet", "market", *DRAWN, "hapt")
+SETS = ("market-osnet", "market", *DRAWN, *FROZEN, "hapt")
 
 
 def data_of(arguments: argparse.Namespace, where: str, seed: int) -> str:
@@ -108,15 +114,41 @@ def data_of(arguments: argparse.Namespace, where: str, seed: int) -> str:
     if where == "hapt":
         if not (out / "tracklets.csv").exists():
             hapt_people.write(arguments.data / "tot" / "hapt", out)
+    elif where in FROZEN:
+        if not (out / "tracklets.csv").exists():
+            write_features(arguments, FROZEN[where], seed, out)
     elif not (out / "dataset.json").exists():
         write_mocap_people(out, MocapPeopleConfig(**SHARED, **DRAWN[where], seed=seed))
     return str(out)
 
 
+def write_features(arguments: argparse.Namespace, where: str, seed: int, out: Path) -> None:
+    """Writes what the network that 'mean' trains makes of every frame of a drawn set, an array a tracklet."""
+    run = arguments.out / "runs" / f"{where}-seed{seed}-network"
+    shutil.rmtree(run, ignore_errors=True)
+    data = data_of(arguments, where, seed)
+    api.pretrain(plan(arguments, where, seed, "mean"), data, run, logger="none", cache=arguments.out / "cache")
+    model = api.load(run)
+    table = model.config.open(data)
+    frames = model.config.source(table, cache=arguments.out / "cache")
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    lines = ["path,identity,camera,tracklet,split"]
+    for row, each in enumerate(table.rows):
+        crops = torch.from_numpy(frames.read(row, np.arange(len(each))))
+        with torch.no_grad():
+            features = model.tower.encoder(normalised(crops))
+        np.save(out / f"{row:04}.npy", features.numpy())
+        lines.append(f"{row:04}.npy,{each.identity},{each.camera},{each.name.replace('/', '-')},{each.split}")
+    (out / "tracklets.csv").write_text("\n".join(lines) + "\n")
+    shutil.rmtree(run)
+
+
 def plan(arguments: argparse.Namespace, where: str, seed: int, row: str) -> Plan:
     """The plan of a row: the preset ``small``, smaller, with that part changed."""
     made = preset("small", "trl")
-    dim = 64 if where == "hapt" else 512 if where == "market-osnet" and row in ("frame", "mean") else 0
+    linear = {"market-osnet": 512, "body-frozen": 128, "gait-frozen": 128}.get(where, 0)
+    dim = 64 if where == "hapt" else linear if row in ("frame", "mean") else 0
     changes = {"transformer": False, "frames": 8, "dim": dim, **ROWS[row]}
     config: Any = replace(made.method, **changes)  # type: ignore[type-var]
     osnet = str(arguments.data / "trl" / "osnet" / "osnet_x0_25_msmt17.onnx") if where == "market-osnet" else ""
