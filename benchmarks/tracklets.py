@@ -27,10 +27,10 @@ from PIL import Image
 sys.path.append(str(Path(__file__).parent))
 
 import record
-from kinema.data.tracklets.reading import read_tracklets
 from memory import Peak
 
 from kinema.core.method import TrainingContext
+from kinema.data.tracklets.reading import read_tracklets
 from kinema.recipes.table import preset
 
 NAME = "tracklets"

@@ -1,6 +1,7 @@
 """The command line as a user meets it: help, JSON, exit status, and the whole job on tiny videos."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from tiny_commands import SMALL
 
 import kinema
 from kinema import cli
+from kinema.cli.terminal import helps
 from kinema.protocols.table import PROTOCOLS
 from kinema.recipes.table import METHODS
 from kinema.training import module
@@ -63,7 +65,27 @@ def test_help_of_every_method_names_its_settings(call, name):
     assert status == 0
     missing = [field.name for field in fields(METHODS[name].config) if f"--method.{field.name}" not in out]
     assert missing == []
-    assert "--epochs" in out
+    assert "--epochs EPOCHS       epochs in which the run's view is trained" in out
+    assert (
+        re.findall(r"^  --(\w+)(?: \S+)?\s+\(type:", out, re.MULTILINE) == []
+    )  # an option that says nothing of itself
+
+
+def test_help_is_what_the_docstring_of_the_settings_says():
+    class Config:
+        """Settings; rate: none.
+
+        Args:
+            rate: from 0 to 100 %, as in :class:`~kinema.core.clips.ClipSpec`,
+                see ``rate``: it is one.
+            size: pixels.
+
+        Raises:
+            ConfigError: a value that cannot be.
+        """
+
+    assert helps(Config) == {"rate": "from 0 to 100 %%, as in ClipSpec, see rate: it is one", "size": "pixels"}
+    assert helps(type("Bare", (), {})) == {}
 
 
 def test_methods(call):

@@ -364,8 +364,11 @@ def test_a_model_takes_features_and_says_what_else_it_was_given(tea_run):
 
 def test_what_does_not_read_sequences_refuses_such_a_run(said, tea_run, tiny_folder, tmp_path):
     for verb, message in (
-        (["export", tea_run, "-o", tmp_path / "model"], "reads sequences, and only encoders of video and text"),
-        (["embed", tea_run, tiny_folder, "-o", tmp_path / "table"], "reads sequences of features"),
+        (
+            ["export", tea_run, "-o", tmp_path / "model"],
+            "reads sequences, and only encoders of video and text are exported",
+        ),
+        (["embed", tea_run, tiny_folder, "-o", tmp_path / "table"], "reads sequences, and tables are of"),
         (["evaluate", "retrieval", tea_run, tiny_folder], "measures encoders of video"),
     ):
         status, told, err = said(*verb)

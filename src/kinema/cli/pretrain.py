@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from kinema.cli.terminal import make_parser, pairs, parse, print_json, stderr_console
+from kinema.cli.terminal import helps, make_parser, pairs, parse, print_json, stderr_console
 from kinema.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -156,9 +156,8 @@ def add_settings(parser: ArgumentParser, plan: Any, own: Sequence[str], of_data:
     """
     from typing import get_type_hints
 
-    hints = get_type_hints(type(plan)) | {"method": type(plan.method), "encoder": type(plan.encoder)}
-    for field in own:
-        parser.add_argument(f"--{field}", type=hints[field], default=getattr(plan, field))
-    hints = get_type_hints(type(plan.data))
-    for field in of_data:
-        parser.add_argument(f"--{field}", type=hints[field], default=getattr(plan.data, field))
+    parts = {"method": type(plan.method), "encoder": type(plan.encoder)}
+    for names, holder in ((own, plan), (of_data, plan.data)):
+        hints, said = get_type_hints(type(holder)) | parts, helps(type(holder))
+        for field in names:
+            parser.add_argument(f"--{field}", type=hints[field], default=getattr(holder, field), help=said.get(field))

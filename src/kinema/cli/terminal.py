@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 import sys
 from collections.abc import Mapping
 from itertools import pairwise
@@ -47,6 +49,24 @@ def parse(parser: ArgumentParser, given: list[str]) -> Namespace:
         return parser.parse_args(given)
     except ArgumentError as error:
         raise UsageError(" ".join(str(error).split()), f"See: {parser.prog} --help") from error
+
+
+def helps(kind: type) -> dict[str, str]:
+    """What the docstring of a class of settings says of each, by name, as the help of an option.
+
+    Args:
+        kind: the class; its docstring has a section ``Args:``.
+    """
+    _, _, listed = (inspect.getdoc(kind) or "").partition("\nArgs:\n")
+    listed = re.split(r"\n\n(?=\S)", listed)[0]  # another section follows
+    found = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", listed, re.MULTILINE)
+    return {name: _as_help(text) for name, text in found}
+
+
+def _as_help(text: str) -> str:
+    """A text of a docstring without its marks, in one line, as argparse takes it."""
+    bare = re.sub(r":\w+:`~?([^`]+)`", lambda role: role[1].rpartition(".")[2], text).replace("``", "")
+    return " ".join(bare.split()).rstrip(".").replace("%", "%%")
 
 
 def pairs(given: list[str] | None, option: str) -> dict[str, str] | None:

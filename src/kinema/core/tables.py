@@ -1,9 +1,9 @@
-"""Which rows of a table are learnt from."""
+"""What every table does with its rows: choosing among them, numbering their classes, naming those to learn from."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from kinema.core.errors import DataError
@@ -56,6 +56,18 @@ def matching(rows: Sequence[R], where: Mapping[str, str], known: Sequence[str], 
             )
         chosen = found
     return chosen
+
+
+def distinct(values: Iterable[str | None]) -> tuple[str, ...]:
+    """The values there are, each once, sorted; None is none."""
+    return tuple(sorted({value for value in values if value is not None}))
+
+
+def numbered(values: Iterable[str | None]) -> tuple[int, ...]:
+    """Each value as its number in :func:`distinct`; -1 for None."""
+    listed = tuple(values)
+    numbers = {value: number for number, value in enumerate(distinct(listed))}
+    return tuple(-1 if value is None else numbers[value] for value in listed)
 
 
 def training_rows(table: T, where: Mapping[str, str] | None, noun: str, hint: str, least: int = 2) -> T:

@@ -11,19 +11,19 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from kinema.core.errors import DataError
-from kinema.core.files import write_atomic, write_json
 from kinema.core.labelling import LabelReading
 from kinema.core.reading import load_json, reason_of, shaped
-from kinema.core.tables import matching
+from kinema.core.tables import distinct, matching, numbered
 from kinema.data.documents.files import Record, read_text, records
-from kinema.data.moving import found_root, way_to
+from kinema.data.listing import write_list
+from kinema.data.moving import found_root
 
 Health = Literal["ok", "empty", "short", "duplicate", "unreadable"]
 HEALTHS: tuple[str, ...] = get_args(Health)
@@ -139,17 +139,15 @@ class Documents:
 
     def classes(self) -> tuple[str, ...]:
         """The classes there are, sorted."""
-        return tuple(sorted({row.label for row in self.rows if row.label is not None}))
+        return distinct(row.label for row in self.rows)
 
     def label_ids(self) -> tuple[int, ...]:
         """Each document's class as its number in :meth:`classes`, -1 where it is not known."""
-        ids = {name: number for number, name in enumerate(self.classes())}
-        return tuple(-1 if row.label is None else ids[row.label] for row in self.rows)
+        return numbered(row.label for row in self.rows)
 
     def source_ids(self) -> tuple[int, ...]:
         """Each document's source as its number among the sorted sources; equal numbers are siblings."""
-        ids = {name: number for number, name in enumerate(sorted({row.source for row in self.rows}))}
-        return tuple(ids[row.source] for row in self.rows)
+        return numbered(row.source for row in self.rows)
 
     def text(self, row: int) -> str:
         """The text of one row; raises as :meth:`texts` does. For many rows, :meth:`texts` reads each file but once."""
@@ -181,18 +179,7 @@ class Documents:
         Raises:
             StorageError: it could not be written.
         """
-        rows = [{**asdict(row), "attributes": dict(row.attributes)} for row in self.rows]
-        head = {_MARK: _FORMAT, "root": str(self.root.resolve()), "encoding": self.encoding}
-        head["root_from_here"] = way_to(self.root, path)
-        if path.suffix == ".json":
-            write_json(path, {**head, "documents": rows})
-            return
-        import pyarrow
-        from pyarrow import parquet
-
-        metadata = {key: str(value) for key, value in head.items()} | {"digest": self.digest}
-        table = pyarrow.Table.from_pylist(rows, schema=_schema().with_metadata(metadata))
-        write_atomic(path, lambda file: parquet.write_table(table, file))
+        write_list(path, self, Document, "documents", encoding=self.encoding)
 
     @classmethod
     def read(cls, path: Path, root: Path | None = None) -> Documents:
@@ -297,14 +284,6 @@ def _from_row(row: Any, where: str, hint: str) -> Document:
     if min(document.row, document.characters, document.words, document.size) < 0:
         raise DataError(f"{where} is damaged: a count in it is below 0.", hint)
     return document
-
-
-def _schema() -> Any:
-    import pyarrow
-
-    kinds = {"row": pyarrow.int64(), "characters": pyarrow.int64(), "words": pyarrow.int64(), "size": pyarrow.int64()}
-    kinds["attributes"] = pyarrow.map_(pyarrow.string(), pyarrow.string())
-    return pyarrow.schema([(item.name, kinds.get(item.name, pyarrow.string())) for item in fields(Document)])
 
 
 def _read_json(path: Path) -> tuple[Mapping[str, str], Iterable[Mapping[str, Any]]]:

@@ -1,4 +1,4 @@
-"""What writers of drawn data sets share: claiming a folder, worker processes that draw, and the answers they give.
+"""What writers of drawn data sets share: a folder that is claimed, processes that draw, the answers they give.
 
 ``dataset.json`` is written first with the state ``partial`` and last with ``complete``; a run that was interrupted goes
 on where it stood when it is started again with the same settings.
@@ -17,9 +17,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import Field, asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from kinema.core.config import from_plain, make_strict_converter
 from kinema.core.errors import ConfigError, DataError, KinemaError
@@ -30,6 +31,116 @@ Row = dict[str, str]
 """What is told of a video: columns of ``labels.csv``, and the digest of its frames."""
 
 C = TypeVar("C")
+
+
+class Settings(Protocol):
+    """The settings of a set: a dataclass whose fields all have defaults."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    def record(self) -> dict[str, Any]:
+        """The settings as ``dataset.json`` has them, as JSON values; the seed among them."""
+        ...
+
+
+@dataclass(frozen=True)
+class DrawnSet:
+    """A kind of data set that worker processes draw.
+
+    Args:
+        name: of the kind, in ``dataset.json``.
+        title: the same for messages.
+        edition: how it is drawn; it grows where equal settings come to give other files.
+        worker: the module that a process runs; it calls :func:`answer`.
+    """
+
+    name: str
+    title: str
+    edition: int
+    worker: str
+
+    def card(self, config: Settings, classes: Sequence[str], counts: Mapping[str, Any]) -> dict[str, Any]:
+        """What ``dataset.json`` says before the digest is known.
+
+        Args:
+            config: the settings.
+            classes: names of the classes.
+            counts: videos, frames and so on.
+        """
+        settings = config.record()
+        return {
+            "name": self.name,
+            "edition": self.edition,
+            "state": "partial",
+            "settings": settings,
+            "seed": settings["seed"],
+            "versions": {package: version(package) for package in ("kinema", "numpy", "av")},
+            "classes": list(classes),
+            "counts": counts,
+        }
+
+    def make(
+        self,
+        out: Path,
+        config: Settings,
+        card: dict[str, Any],
+        paths: Sequence[str],
+        *,
+        most: int,
+        workers: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Row]:
+        """Claims the folder and has processes make what belongs into it; what is there already is not made again.
+
+        Args:
+            out: the folder.
+            config: the settings.
+            card: from :meth:`card`; it is written.
+            paths: of everything that the processes answer with, in the set's order.
+            most: how many processes there is work for.
+            workers: processes; every core of the machine where it is None. What is made does not depend on it.
+            progress: is called with how many of the paths are done, and of how many.
+
+        Returns:
+            A row for each path, in their order.
+
+        Raises:
+            ConfigError: fewer than one process is asked for.
+            DataError: the folder holds something else, or the same set with other settings or of another edition.
+            StorageError: the disk is full, or the place cannot be written.
+            KinemaError: what a process could not do, or that one ended.
+        """
+        shares = count_workers(workers, most)
+        claim_folder(out, card, self.title, _plain(type(config)()))
+        rows: dict[str, Row] = {}
+        for row in run_workers(self.worker, out, _plain(config), shares, self.title):
+            rows[row["path"]] = row
+            if progress is not None:
+                progress(len(rows), len(paths))
+        return [rows[path] for path in paths]
+
+
+def complete(out: Path, card: Mapping[str, Any], rows: Sequence[Row]) -> str:
+    """Writes that the set is complete, the last of what is written, and gives its digest.
+
+    Args:
+        out: the folder.
+        card: from :meth:`DrawnSet.card`.
+        rows: from :meth:`DrawnSet.make`.
+
+    Returns:
+        32 hexadecimal digits, of the paths of all rows and the digests of their frames.
+    """
+    listed = "\n".join(f"{row['path']} {row['digest']}" for row in rows)
+    digest = hashlib.blake2b(listed.encode(), digest_size=16).hexdigest()
+    write_json(out / "dataset.json", {**card, "state": "complete", "digest": digest})
+    return digest
+
+
+def _plain(config: Settings) -> dict[str, Any]:
+    """All settings as the values that JSON gives back."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(config)))
+    return plain
 
 
 def count_workers(asked: int | None, most: int) -> int:
@@ -44,36 +155,12 @@ def count_workers(asked: int | None, most: int) -> int:
     return min(asked or cores, most)
 
 
-def make_card(
-    name: str, edition: int, settings: Mapping[str, Any], classes: Sequence[str], counts: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What ``dataset.json`` says before the digest is known.
-
-    Args:
-        name: of the kind of data set.
-        edition: how it is drawn.
-        settings: all of them, as JSON values; the seed among them.
-        classes: names of the classes.
-        counts: videos, frames and so on.
-    """
-    return {
-        "name": name,
-        "edition": edition,
-        "state": "partial",
-        "settings": settings,
-        "seed": settings["seed"],
-        "versions": {package: version(package) for package in ("kinema", "numpy", "av")},
-        "classes": list(classes),
-        "counts": counts,
-    }
-
-
 def claim_folder(out: Path, card: dict[str, Any], title: str, usual: Mapping[str, Any]) -> None:
     """Makes the folder, or checks that what it holds is this set; removes half files of an interrupted run.
 
     Args:
         out: the folder.
-        card: from :func:`make_card`; it is written.
+        card: from :meth:`DrawnSet.card`; it is written.
         title: the set's name for messages.
         usual: the settings' defaults, for those that a ``dataset.json`` leaves out.
 
@@ -206,12 +293,6 @@ def answer(kind: type[C], make: Callable[[Path, C, slice], Iterator[Row]]) -> No
     except BrokenPipeError as error:  # who asked was killed; nobody is there to be told
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from error
-
-
-def set_digest(rows: Sequence[Row]) -> str:
-    """32 hexadecimal digits, of the paths of all videos and the digests of their frames."""
-    listed = "\n".join(f"{row['path']} {row['digest']}" for row in rows)
-    return hashlib.blake2b(listed.encode(), digest_size=16).hexdigest()
 
 
 def csv_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:

@@ -1,19 +1,15 @@
-"""Writes the whole data set: distributes the recordings to processes, collects their results, finishes the folder.
-
-``dataset.json`` is written first with the state ``partial`` and last with ``complete``; a run that was interrupted goes
-on where it stood when it is started again with the same settings.
-"""
+"""Writes the whole data set: the videos in worker processes, then the table of them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from kinema.core.files import write_json, write_text
-from kinema.data.mocap.config import CLASSES, PARTS, MocapConfig
-from kinema.data.mocap.making import claim_folder, count_workers, csv_table, make_card, run_workers, set_digest
+from kinema.core.files import write_text
+from kinema.data.mocap.config import CLASSES, MocapConfig
+from kinema.data.mocap.making import DrawnSet, complete, csv_table
 from kinema.data.mocap.plan import plan_recordings
 
 COLUMNS = ("path", "label", "source", "split", "part", "actor", "scene", "camera", "recording")
@@ -22,7 +18,7 @@ COLUMNS = ("path", "label", "source", "split", "part", "actor", "scene", "camera
 EDITION = 2
 """How people are drawn: ``edition`` in ``dataset.json``. The first edition, by PyBullet, named none there."""
 
-_TITLE = "Mocap-15"
+_SET = DrawnSet("mocap-15", "Mocap-15", EDITION, "kinema.data.mocap.worker")
 
 
 @dataclass(frozen=True)
@@ -67,24 +63,16 @@ def write_mocap(
     """
     started = time.perf_counter()
     recordings = plan_recordings(config)
-    shares = count_workers(workers, len(recordings))
-    total = sum(len(recording.takes) for recording in recordings)
+    paths = [take.path for recording in recordings for take in recording.takes]
     counts = {
-        "videos": total,
+        "videos": len(paths),
         "train": config.clips_per_class * len(CLASSES),
         "test": {part: config.test_per_class * len(CLASSES) for part in config.parts},
-        "frames": total * config.frames,
+        "frames": len(paths) * config.frames,
     }
-    card = make_card("mocap-15", EDITION, config.record(), CLASSES, counts)
-    claim_folder(out, card, _TITLE, asdict(MocapConfig()) | {"parts": list(PARTS)})
-    rows: dict[str, dict[str, str]] = {}
-    for row in run_workers("kinema.data.mocap.worker", out, asdict(config), shares, _TITLE):
-        rows[row["path"]] = row
-        if progress is not None:
-            progress(len(rows), total)
-    ordered = [rows[take.path] for recording in recordings for take in recording.takes]
-    digest = set_digest(ordered)
+    card = _SET.card(config, CLASSES, counts)
+    rows = _SET.make(out, config, card, paths, most=len(recordings), workers=workers, progress=progress)
     columns = (*COLUMNS, "sound") if config.sound else COLUMNS
-    write_text(out / "labels.csv", csv_table(ordered, columns))
-    write_json(out / "dataset.json", card | {"state": "complete", "digest": digest})
-    return MocapSummary(total, time.perf_counter() - started, digest, out)
+    write_text(out / "labels.csv", csv_table(rows, columns))
+    digest = complete(out, card, rows)
+    return MocapSummary(len(paths), time.perf_counter() - started, digest, out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -13,10 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kinema.core.files import write_atomic, write_json
 from kinema.core.labelling import LabelReading
-from kinema.core.tables import matching
-from kinema.data.moving import way_to
+from kinema.core.tables import distinct, matching, numbered
+from kinema.data.listing import write_list
 from kinema.data.sequences.files import open_features
 
 Health = Literal["ok", "empty", "unreadable"]
@@ -124,17 +123,15 @@ class Sequences:
 
     def classes(self) -> tuple[str, ...]:
         """The activities there are, sorted."""
-        return tuple(sorted({row.activity for row in self.rows}))
+        return distinct(row.activity for row in self.rows)
 
     def label_ids(self) -> tuple[int, ...]:
         """Each sequence's activity as its number in :meth:`classes`."""
-        ids = {name: number for number, name in enumerate(self.classes())}
-        return tuple(ids[row.activity] for row in self.rows)
+        return numbered(row.activity for row in self.rows)
 
     def source_ids(self) -> tuple[int, ...]:
         """Each sequence's source as its number among the sorted sources."""
-        ids = {name: number for number, name in enumerate(sorted({row.source for row in self.rows}))}
-        return tuple(ids[row.source] for row in self.rows)
+        return numbered(row.source for row in self.rows)
 
     def features(self, row: int) -> NDArray[np.floating]:
         """The features of one row, [T, F]; raises as :func:`open_features` does."""
@@ -146,18 +143,4 @@ class Sequences:
         Raises:
             StorageError: it could not be written.
         """
-        rows = [{**asdict(row), "attributes": dict(row.attributes)} for row in self.rows]
-        head = {"kinema_sequences": 1, "root": str(self.root.resolve()), "root_from_here": way_to(self.root, path)}
-        if path.suffix == ".json":
-            write_json(path, {**head, "sequences": rows})
-            return
-        import pyarrow
-        from pyarrow import parquet
-
-        kinds = {"frames": pyarrow.int64(), "width": pyarrow.int64()}
-        kinds["attributes"] = pyarrow.map_(pyarrow.string(), pyarrow.string())
-        names = FeatureSequence.__dataclass_fields__
-        schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in names])
-        metadata = {key: str(value) for key, value in head.items()} | {"digest": self.digest}
-        table = pyarrow.Table.from_pylist(rows, schema=schema.with_metadata(metadata))
-        write_atomic(path, lambda file: parquet.write_table(table, file))
+        write_list(path, self, FeatureSequence, "sequences")

@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from kinema.core.errors import DataError
-from kinema.core.files import write_atomic, write_json
 from kinema.core.labelling import LabelReading
-from kinema.core.tables import matching
-from kinema.data.moving import way_to
+from kinema.core.tables import distinct, matching, numbered
+from kinema.data.listing import write_list
 
 Box = tuple[float, float, float, float]
 """Left, top, width, height, in pixels of the picture; the left upper corner of the picture is (0, 0)."""
@@ -146,17 +145,15 @@ class Tracklets:
 
     def classes(self) -> tuple[str, ...]:
         """The identities of persons, sorted."""
-        return tuple(sorted({row.label for row in self.rows if row.label is not None}))
+        return distinct(row.label for row in self.rows)
 
     def label_ids(self) -> tuple[int, ...]:
         """Each tracklet's identity as its number in :meth:`classes`, -1 where it is none."""
-        ids = {name: number for number, name in enumerate(self.classes())}
-        return tuple(-1 if row.label is None else ids[row.label] for row in self.rows)
+        return numbered(row.label for row in self.rows)
 
     def source_ids(self) -> tuple[int, ...]:
         """Each tracklet's source as its number among the sorted sources."""
-        ids = {name: number for number, name in enumerate(sorted({row.source for row in self.rows}))}
-        return tuple(ids[row.source] for row in self.rows)
+        return numbered(row.source for row in self.rows)
 
     def write(self, path: Path) -> None:
         """Writes the list atomically, as JSON where the name ends in '.json' and as Parquet otherwise.
@@ -164,21 +161,7 @@ class Tracklets:
         Raises:
             StorageError: it could not be written.
         """
-        rows = [{**asdict(row), "attributes": dict(row.attributes)} for row in self.rows]
-        head = {"kinema_tracklets": 1, "root": str(self.root.resolve()), "root_from_here": way_to(self.root, path)}
-        if path.suffix == ".json":
-            write_json(path, {**head, "tracklets": rows})
-            return
-        import pyarrow
-        from pyarrow import parquet
-
-        text = pyarrow.string()
-        kinds = {"files": pyarrow.list_(text), "numbers": pyarrow.list_(pyarrow.int64()), "fps": pyarrow.float64()}
-        kinds |= {"boxes": pyarrow.list_(pyarrow.list_(pyarrow.float64())), "attributes": pyarrow.map_(text, text)}
-        schema = pyarrow.schema([(name, kinds.get(name, text)) for name in Tracklet.__dataclass_fields__])
-        metadata = {key: str(value) for key, value in head.items()} | {"digest": self.digest}
-        table = pyarrow.Table.from_pylist(rows, schema=schema.with_metadata(metadata))
-        write_atomic(path, lambda file: parquet.write_table(table, file))
+        write_list(path, self, Tracklet, "tracklets")
 
 
 def trained_digests(path: Path) -> frozenset[str]:

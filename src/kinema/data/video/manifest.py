@@ -20,7 +20,7 @@ from kinema.core.errors import DataError
 from kinema.core.files import write_atomic, write_json
 from kinema.core.labelling import LabelReading
 from kinema.core.reading import load_json, parse_json, reason_of, shaped, unwritable
-from kinema.core.tables import matching
+from kinema.core.tables import distinct, matching, numbered
 from kinema.data.moving import found_root, way_to
 from kinema.data.video.files import exists
 
@@ -248,17 +248,15 @@ class Manifest:
 
     def classes(self) -> tuple[str, ...]:
         """The classes there are, sorted."""
-        return tuple(sorted({video.label for video in self.videos if video.label is not None}))
+        return distinct(video.label for video in self.videos)
 
     def label_ids(self) -> tuple[int, ...]:
         """Each video's class as its number in :meth:`classes`, -1 where it is not known."""
-        ids = {name: number for number, name in enumerate(self.classes())}
-        return tuple(-1 if video.label is None else ids[video.label] for video in self.videos)
+        return numbered(video.label for video in self.videos)
 
     def source_ids(self) -> tuple[int, ...]:
         """Each video's source as its number among the sorted sources; equal numbers are siblings."""
-        ids = {name: number for number, name in enumerate(sorted({video.source for video in self.videos}))}
-        return tuple(ids[video.source] for video in self.videos)
+        return numbered(video.source for video in self.videos)
 
     def write(self, path: Path) -> None:
         """Writes it atomically, as JSON where the name ends in '.json' and as Parquet otherwise.

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kinema.core.files import write_json, write_text
-from kinema.data.mocap.making import claim_folder, count_workers, csv_table, make_card, run_workers, set_digest
+from kinema.core.files import write_text
+from kinema.data.mocap.making import DrawnSet, complete, csv_table
 from kinema.data.mocap.people.config import MocapPeopleConfig
 from kinema.data.mocap.people.plan import Sighting, person_name, plan_sightings, split_of
 
@@ -18,7 +18,7 @@ COLUMNS = ("path", "identity", "camera", "tracklet", "frame", "fps", "split")
 EDITION = 1
 """How the crops are made: ``edition`` in ``dataset.json``."""
 
-_TITLE = "Mocap-people"
+_SET = DrawnSet("mocap-people", "Mocap-people", EDITION, "kinema.data.mocap.people.worker")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,6 @@ def write_mocap_people(
     """
     started = time.perf_counter()
     sightings = plan_sightings(config)
-    shares = count_workers(workers, len(sightings))
     names = [person_name(person) for person in range(config.people)]
     splits = [split_of(config.seed, person) for person in range(config.people)]
     counts = {
@@ -75,16 +74,11 @@ def write_mocap_people(
         "tracklets": len(sightings),
         "crops": sum(each.frames for each in sightings),
     }
-    card = make_card("mocap-people", EDITION, config.record(), names, counts)
-    claim_folder(out, card, _TITLE, MocapPeopleConfig().record())
-    rows: dict[str, dict[str, str]] = {}
-    for row in run_workers("kinema.data.mocap.people.worker", out, config.record(), shares, _TITLE):
-        rows[row["path"]] = row
-        if progress is not None:
-            progress(len(rows), len(sightings))
-    digest = set_digest([rows[each.path] for each in sightings])
+    card = _SET.card(config, names, counts)
+    paths = [each.path for each in sightings]
+    rows = _SET.make(out, config, card, paths, most=len(sightings), workers=workers, progress=progress)
     write_text(out / "tracklets.csv", tracklets_table(sightings, config.fps))
-    write_json(out / "dataset.json", card | {"state": "complete", "digest": digest})
+    digest = complete(out, card, rows)
     crops = int(str(counts["crops"]))
     return PeopleSummary(config.people, len(sightings), crops, time.perf_counter() - started, digest, out)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
-from kinema.core.files import write_json, write_text
-from kinema.data.mocap.making import claim_folder, count_workers, csv_table, make_card, run_workers, set_digest
+from kinema.core.files import write_text
+from kinema.data.mocap.making import DrawnSet, complete, csv_table
 from kinema.data.mocap.steps.config import ACTIVITIES, MocapStepsConfig
 from kinema.data.mocap.steps.plan import Session, label_names, plan_sessions, plan_steps
 from kinema.data.mocap.writer import MocapSummary
@@ -19,7 +18,7 @@ COLUMNS = ("path", "label", "source", "activity", "actor", "scene", "camera")
 EDITION = 1
 """How the videos are made: ``edition`` in ``dataset.json``."""
 
-_TITLE = "Mocap-steps"
+_SET = DrawnSet("mocap-steps", "Mocap-steps", EDITION, "kinema.data.mocap.steps.worker")
 
 
 def write_mocap_steps(
@@ -46,25 +45,18 @@ def write_mocap_steps(
     """
     started = time.perf_counter()
     sessions = plan_sessions(config)
-    shares = count_workers(workers, len(sessions))
     names = label_names(config)
     counts = {"videos": len(sessions), "people": config.videos, "frames": sum(each.frames for each in sessions)}
-    card = make_card("mocap-steps", EDITION, config.record(), names, counts)
+    card = _SET.card(config, names, counts)
     card["activities"] = dict(zip(ACTIVITIES, plan_steps(config), strict=False))
-    claim_folder(out, card, _TITLE, asdict(MocapStepsConfig()))
-    rows: dict[str, dict[str, str]] = {}
-    for row in run_workers("kinema.data.mocap.steps.worker", out, asdict(config), shares, _TITLE):
-        rows[row["path"]] = row
-        if progress is not None:
-            progress(len(rows), len(sessions))
-    ordered = [rows[session.path] for session in sessions]
+    paths = [session.path for session in sessions]
+    rows = _SET.make(out, config, card, paths, most=len(sessions), workers=workers, progress=progress)
     for session in sessions:
         write_text(out / "groundTruth" / f"{session.name}.txt", _lines(session.labels))
     write_text(out / "mapping.txt", _lines([f"{number} {name}" for number, name in enumerate(names)]))
     write_text(out / "segments.csv", segments_table(sessions, config.fps))
-    write_text(out / "labels.csv", csv_table(ordered, COLUMNS))
-    digest = set_digest(ordered)
-    write_json(out / "dataset.json", card | {"state": "complete", "digest": digest})
+    write_text(out / "labels.csv", csv_table(rows, COLUMNS))
+    digest = complete(out, card, rows)
     return MocapSummary(len(sessions), time.perf_counter() - started, digest, out)
 
 
