@@ -30,16 +30,15 @@ from kinema.searching.engines import Encoding, Engine, by_threads, check_engine
 from kinema.searching.index import IndexKind
 from kinema.searching.layout import VIDEOS
 from kinema.searching.schema import (
+    COLUMNS,
     SPACES,
     TableSettings,
-    attribute_columns,
-    check_settings,
-    extra_columns,
     manifest_columns,
     read_settings,
     rows_of,
     schema_of,
 )
+from kinema.searching.table_settings import check_settings
 from kinema.searching.table_update import Steps, TableUpdate, UpdateResult, showing, threads_of_torch
 from kinema.searching.windows import Length, WindowSpec
 
@@ -176,7 +175,7 @@ class _Embedding(TableUpdate[VideoEmbeddings]):
         super().__init__(job.uri, root=root, replace=job.replace, remove=job.remove, rows=ROWS, steps=job.steps)
         self.job = job
         self.settings = self._settings(None if self.is_new else self.existing)
-        self.columns = attribute_columns(key for video in job.manifest.videos for key in video.attributes)
+        self.columns = COLUMNS.of_attributes(key for video in job.manifest.videos for key in video.attributes)
         self.held, self.cut = 0, 0
 
     def new_centre(self) -> Tensor | None:
@@ -246,7 +245,7 @@ class _Embedding(TableUpdate[VideoEmbeddings]):
 
     def extra_columns(self) -> Sequence[str]:
         """The columns that come from attributes."""
-        return extra_columns(self.table.schema)
+        return COLUMNS.extra(self.table.schema)
 
     def finish(self, found: Changes, gone: int, failed: int, began: float) -> Embedded:
         """Compacts the table, updates its index and returns the result; see :meth:`summary`."""

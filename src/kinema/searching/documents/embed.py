@@ -17,10 +17,9 @@ from kinema.searching.changes import Changes, root_of_table
 from kinema.searching.database import storage_errors
 from kinema.searching.documents.encode import WORDS, Passages, TextEncoding, find_text_centre
 from kinema.searching.documents.schema import (
+    COLUMNS,
     TextTableSettings,
-    attribute_columns,
     document_columns,
-    extra_columns,
     facts_of,
     read_text_settings,
     rows_of,
@@ -28,7 +27,7 @@ from kinema.searching.documents.schema import (
 )
 from kinema.searching.index import IndexKind
 from kinema.searching.layout import DOCUMENTS
-from kinema.searching.schema import check_settings
+from kinema.searching.table_settings import check_settings
 from kinema.searching.table_update import Steps, TableUpdate, UpdateResult, showing, threads_of_torch
 
 ROWS = 2048
@@ -131,7 +130,7 @@ class _DocumentEmbedding(TableUpdate[Passages]):
         super().__init__(job.uri, root=root, replace=job.replace, remove=job.remove, rows=ROWS, steps=job.steps)
         self.job = job
         self.settings = self._settings(None if self.is_new else self.existing)
-        self.columns = attribute_columns(key for document in job.documents.rows for key in document.attributes)
+        self.columns = COLUMNS.of_attributes(key for document in job.documents.rows for key in document.attributes)
 
     def new_centre(self) -> Tensor | None:
         """The centre of a new table; None for an existing one."""
@@ -198,7 +197,7 @@ class _DocumentEmbedding(TableUpdate[Passages]):
 
     def extra_columns(self) -> Sequence[str]:
         """The columns that come from attributes."""
-        return extra_columns(self.table.schema)
+        return COLUMNS.extra(self.table.schema)
 
     def finish(self, found: Changes, gone: int, failed: int, began: float) -> EmbeddedDocuments:
         """Compacts the table, updates its index and returns the result; see :meth:`summary`."""

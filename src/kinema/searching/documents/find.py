@@ -20,7 +20,7 @@ from kinema.searching.find import Found, OpenTable, away, score_of
 from kinema.searching.layout import DOCUMENTS
 from kinema.searching.query import PICTURES
 from kinema.searching.roots import home_of
-from kinema.searching.schema import check_settings
+from kinema.searching.table_settings import check_settings
 
 _COLUMNS = ["document", "start", "end", "passage", "label", "source", "split", "cluster", "cluster_name"]
 _ASK = 'For instance: kinema search RUN "how a file is opened"'

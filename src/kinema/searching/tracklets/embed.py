@@ -22,12 +22,11 @@ from kinema.searching.changes import Changes, root_of_table
 from kinema.searching.database import storage_errors
 from kinema.searching.index import IndexKind
 from kinema.searching.layout import TRACKLETS
-from kinema.searching.schema import check_settings
+from kinema.searching.table_settings import check_settings
 from kinema.searching.table_update import Steps, TableUpdate, UpdateResult, threads_of_torch
 from kinema.searching.tracklets.schema import (
+    COLUMNS,
     TrackletTableSettings,
-    attribute_columns,
-    extra_columns,
     facts_of,
     middle_of,
     read_tracklet_settings,
@@ -136,7 +135,7 @@ class _TrackletEmbedding(TableUpdate[Encoded]):
         self.settings = TrackletTableSettings.of(job.model)
         if not self.is_new:
             check_settings(read_tracklet_settings(self.existing, self.uri), self.settings, self.uri)
-        self.columns = attribute_columns(key for row in job.tracklets.rows for key in row.attributes)
+        self.columns = COLUMNS.of_attributes(key for row in job.tracklets.rows for key in row.attributes)
 
     def new_schema(self, centre: Tensor | None) -> pa.Schema:  # noqa: ARG002 - descriptors are not centred
         """The columns of a new table."""
@@ -204,7 +203,7 @@ class _TrackletEmbedding(TableUpdate[Encoded]):
 
     def extra_columns(self) -> Sequence[str]:
         """The columns that come from attributes."""
-        return extra_columns(self.table.schema)
+        return COLUMNS.extra(self.table.schema)
 
     def empty_error(self, found: Changes) -> tuple[str, str]:
         """The message and hint for a table that would be empty."""

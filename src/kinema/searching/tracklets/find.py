@@ -20,7 +20,8 @@ from kinema.searching.database import storage_errors
 from kinema.searching.find import Found, OpenTable, score_of
 from kinema.searching.layout import TRACKLETS, quoted
 from kinema.searching.roots import Home, home_of
-from kinema.searching.schema import check_settings, vectors_in
+from kinema.searching.schema import vectors_in
+from kinema.searching.table_settings import check_settings
 from kinema.searching.tracklets.schema import TrackletTableSettings, read_tracklet_settings
 
 _COLUMNS = [
