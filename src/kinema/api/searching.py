@@ -172,7 +172,7 @@ def _embed_videos(
         workers = common["workers"]
         readers = workers if only["engine"] == "local" else min(workers, os.cpu_count() or 1)
         manifest = _scanned(_videos(model, data), uri, readers, common["steps"])
-        return embed_table(Job(model, manifest, uri, **(common | only | lengths)))
+        return embed_table(Job(model=model, manifest=manifest, uri=uri, **(common | only | lengths)))
 
 
 def _embed_documents(
@@ -193,7 +193,9 @@ def _embed_documents(
     with writing(uri, database.folder_of(uri), whole=True):
         documents, part = _documents(model, data, common["steps"])
         note = kind_of(data).which(model.name, model.unit) if _is_folder(data) else ""
-        return embed_documents_table(TextJob(model, documents, uri, part, words, note=note, **common))
+        return embed_documents_table(
+            TextJob(model=model, documents=documents, uri=uri, part=part, words=words, note=note, **common)
+        )
 
 
 def _embed_tracklets(
@@ -212,7 +214,7 @@ def _embed_tracklets(
     with writing(uri, database.folder_of(uri), whole=True):
         # No person is held out of a search.
         tracklets = dataclasses.replace(model.config, held_out=0.0).open(data)
-        return embed_tracklets_table(TrackletJob(model, tracklets, uri, **common))
+        return embed_tracklets_table(TrackletJob(model=model, tracklets=tracklets, uri=uri, **common))
 
 
 def _refuse(only: Mapping[str, Any], rows: str) -> None:
