@@ -36,7 +36,7 @@ from kinema.searching.documents.find import find_passages
 from kinema.searching.embed import Embedded, Job, default_place, embed_table, local_manifest
 from kinema.searching.encode import Space
 from kinema.searching.engines import Engine, check_engine
-from kinema.searching.find import Found, find
+from kinema.searching.find import Found, SearchOptions, find
 from kinema.searching.index import IndexKind
 from kinema.searching.lock import writing
 from kinema.searching.near_duplicates import NearDuplicate, near_duplicates, videos_of
@@ -271,13 +271,12 @@ def search(
     uri = _table_uri(run, table)
     database.require_table(uri)
     model = load(run, view=view) if isinstance(run, str | Path) else run
-    options: dict[str, Any] = {"k": k, "where": where, "over": over, "others": others, "exact": exact, "device": device}
-    options["videos"] = videos
+    options = SearchOptions(k=k, where=where, over=over, others=others, exact=exact, device=device, videos=videos)
     if isinstance(model, TextReader):
-        return find_passages(model, uri, query, **options)
+        return find_passages(model, uri, query, options)
     if isinstance(model, TrackletReader):
-        return find_tracklets(model, uri, query, **options)
-    return find(model, uri, query, **options)
+        return find_tracklets(model, uri, query, options)
+    return find(model, uri, query, options)
 
 
 def cluster(
