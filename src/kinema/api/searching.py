@@ -36,7 +36,7 @@ from kinema.searching.documents.find import find_passages
 from kinema.searching.embed import Embedded, Job, default_place, embed_table, local_manifest
 from kinema.searching.encode import Space
 from kinema.searching.engines import Engine, check_engine
-from kinema.searching.find import Found, find
+from kinema.searching.find import Found, SearchOptions, find
 from kinema.searching.index import IndexKind
 from kinema.searching.lock import writing
 from kinema.searching.near_duplicates import NearDuplicate, near_duplicates, videos_of
@@ -172,7 +172,7 @@ def _embed_videos(
         workers = common["workers"]
         readers = workers if only["engine"] == "local" else min(workers, os.cpu_count() or 1)
         manifest = _scanned(_videos(model, data), uri, readers, common["steps"])
-        return embed_table(Job(model, manifest, uri, **(common | only | lengths)))
+        return embed_table(Job(model=model, manifest=manifest, uri=uri, **(common | only | lengths)))
 
 
 def _embed_documents(
@@ -193,7 +193,9 @@ def _embed_documents(
     with writing(uri, database.folder_of(uri), whole=True):
         documents, part = _documents(model, data, common["steps"])
         note = kind_of(data).which(model.name, model.unit) if _is_folder(data) else ""
-        return embed_documents_table(TextJob(model, documents, uri, part, words, note=note, **common))
+        return embed_documents_table(
+            TextJob(model=model, documents=documents, uri=uri, part=part, words=words, note=note, **common)
+        )
 
 
 def _embed_tracklets(
@@ -212,7 +214,7 @@ def _embed_tracklets(
     with writing(uri, database.folder_of(uri), whole=True):
         # No person is held out of a search.
         tracklets = dataclasses.replace(model.config, held_out=0.0).open(data)
-        return embed_tracklets_table(TrackletJob(model, tracklets, uri, **common))
+        return embed_tracklets_table(TrackletJob(model=model, tracklets=tracklets, uri=uri, **common))
 
 
 def _refuse(only: Mapping[str, Any], rows: str) -> None:
@@ -269,13 +271,12 @@ def search(
     uri = _table_uri(run, table)
     database.require_table(uri)
     model = load(run, view=view) if isinstance(run, str | Path) else run
-    options: dict[str, Any] = {"k": k, "where": where, "over": over, "others": others, "exact": exact, "device": device}
-    options["videos"] = videos
+    options = SearchOptions(k=k, where=where, over=over, others=others, exact=exact, device=device, videos=videos)
     if isinstance(model, TextReader):
-        return find_passages(model, uri, query, **options)
+        return find_passages(model, uri, query, options)
     if isinstance(model, TrackletReader):
-        return find_tracklets(model, uri, query, **options)
-    return find(model, uri, query, **options)
+        return find_tracklets(model, uri, query, options)
+    return find(model, uri, query, options)
 
 
 def cluster(

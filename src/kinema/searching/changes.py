@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,37 @@ class Changes:
     stale: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
 
+    def compare(self, row: int, before: tuple[Any, str] | None, content: Any, facts: Callable[[], str]) -> None:
+        """Notes an item that can be embedded.
+
+        Args:
+            row: of the manifest or table.
+            before: content and digest of the facts that a table holds of it; None where it holds nothing.
+            content: what it is told by now, for instance a digest of it.
+            facts: gives the digest of its facts now.
+        """
+        if before is None:
+            self.new.append(row)
+        elif before[0] != content:
+            self.changed.append(row)
+        elif before[1] != facts():
+            self.updated.append(row)
+        else:
+            self.unchanged += 1
+
+    def fail(self, name: str, reason: str, *, held: bool, passing: bool) -> None:
+        """Notes an item that cannot be embedded.
+
+        Args:
+            name: its path or id.
+            reason: why not.
+            held: whether the table holds it.
+            passing: whether the failure may pass, so that its rows stay.
+        """
+        self.failed[name] = reason
+        if held:
+            (self.kept if passing else self.stale).append(name)
+
     @property
     def gone(self) -> list[str]:
         """The paths whose rows are to go."""
@@ -66,17 +98,10 @@ def find_changes(manifest: Manifest, known: Known, *, needs_sound: bool = False)
         reason = reason or (sound_missing(video) if needs_sound else "")
         entry = known.get(video.path)
         if reason:
-            found.failed[printable(video.path)] = reason
-            if entry is not None:
-                (found.kept if passing else found.stale).append(video.path)
-        elif entry is None:
-            found.new.append(row)
-        elif entry[:2] != (video.size, video.mtime_ns):
-            found.changed.append(row)
-        elif entry[2] != facts_of(video):
-            found.updated.append(row)
+            found.fail(printable(video.path), reason, held=entry is not None, passing=passing)
         else:
-            found.unchanged += 1
+            before = None if entry is None else (entry[:2], entry[2])
+            found.compare(row, before, (video.size, video.mtime_ns), functools.partial(facts_of, video))
     for path in sorted(known.keys() - {video.path for video in manifest.videos}):
         (found.kept if manifest.overlooked.hides(path) else found.deleted).append(path)
     return found
@@ -125,40 +150,16 @@ def _unusable(manifest: Manifest, row: int) -> tuple[str, bool]:
     return "", False
 
 
-def known_videos(table: Any) -> dict[str, tuple[int, int, str]]:
-    """The videos of a table, by their paths."""
-    query = table.search().where("kind = 'video'").select(["video", "size", "mtime_ns", "facts"])
-    found: dict[str, tuple[int, int, str]] = {}
+def known_items(table: Any, columns: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+    """The values of some columns of each video, document or tracklet of a table, by its path or id."""
+    whole = layout_of(table).whole
+    query = table.search().where(f"kind = '{whole}'").select([whole, *columns])
+    found: dict[str, tuple[Any, ...]] = {}
     for batch in query.to_batches():
-        columns = batch.to_pydict()
-        parts = zip(columns["size"], columns["mtime_ns"], columns["facts"], strict=True)
-        found |= dict(zip(columns["video"], parts, strict=True))
+        values = batch.to_pydict()
+        parts = zip(*(values[name] for name in columns), strict=True)
+        found |= dict(zip(values[whole], parts, strict=True))
     return found
-
-
-def check_root(known: Known, manifest: Manifest, table_root: str, uri: str) -> bool:
-    """Whether the folder of a table's videos was moved.
-
-    Args:
-        known: what the table holds.
-        manifest: the videos.
-        table_root: the folder of the videos when they were embedded.
-        uri: of the table.
-
-    Raises:
-        DataError: the manifest is of other videos: fewer than half of the table's have the same path and size there.
-    """
-    root = str(manifest.root.resolve())
-    if not known or table_root in ("", root):
-        return table_root != root
-    sizes = {video.path: video.size for video in manifest.videos}
-    same = sum(sizes.get(path) == size for path, (size, _, _) in known.items())
-    if 2 * same < len(known):
-        raise DataError(
-            f"The table in '{uri}' holds the videos of '{table_root}', and '{root}' has {same} of its {len(known)}.",
-            "Keep a table for each folder, with -o; or replace this one with --replace.",
-        )
-    return True
 
 
 def root_of_table(table: Any) -> Path:

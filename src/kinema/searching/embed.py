@@ -24,23 +24,21 @@ from kinema.data.video.manifest import Manifest, Video
 from kinema.searching import database
 from kinema.searching.by_ray import by_ray, gpus_of
 from kinema.searching.centre import find_centre
-from kinema.searching.changes import Changes, Known, check_root, find_changes, known_videos, root_of_table
+from kinema.searching.changes import Changes, Known, find_changes
 from kinema.searching.encode import Space, VideoEmbeddings
 from kinema.searching.engines import Encoding, Engine, by_threads, check_engine
-from kinema.searching.index import IndexKind
 from kinema.searching.layout import VIDEOS
 from kinema.searching.schema import (
+    COLUMNS,
     SPACES,
     TableSettings,
-    attribute_columns,
-    check_settings,
-    extra_columns,
     manifest_columns,
     read_settings,
     rows_of,
     schema_of,
 )
-from kinema.searching.table_update import Steps, TableUpdate, UpdateResult, showing, threads_of_torch
+from kinema.searching.table_settings import check_settings
+from kinema.searching.table_update import TableUpdate, UpdateJob, UpdateResult, run_update, showing, threads_of_torch
 from kinema.searching.windows import Length, WindowSpec
 
 ROWS = 2048
@@ -77,43 +75,28 @@ class Embedded(UpdateResult):
         return " ".join(filter(None, (held, cut)))
 
 
-@dataclass(frozen=True)
-class Job:
-    """What to embed, and how.
+@dataclass(frozen=True, kw_only=True)
+class Job(UpdateJob):
+    """What to embed, and how; see :class:`~kinema.searching.table_update.UpdateJob` for the other fields.
 
     Args:
         model: the encoder.
         manifest: the videos.
-        uri: where the table is, or will be.
         length: of a window; None for that of the table, or one clip.
         stride: from window to window; None for that of the table, or half a window.
-        replace: create the table again, even if another encoder settings it.
-        remove: whether more than a tenth of an existing table may be removed.
-        index: the index of a large table: 'auto', 'ivf-pq', 'hnsw' or 'none'.
         engine: where videos are read and encoded: 'local', in this process; 'ray', by the workers of a cluster.
         workers: threads that read videos; on 'ray', workers that read and encode.
-        threads: threads of the encoder; None for torch's default. Their number may change the last digits of a vector.
-        batch_size: clips at a time.
         device: where to compute; None on 'ray' is a GPU where the cluster has one.
         space: what a row holds: 'embedding' or 'projection'; None for that of the table, or 'embedding' in a new one.
-        steps: opens a progress bar with a title.
     """
 
     model: Model
     manifest: Manifest
-    uri: str
     length: Length | None = None
     stride: Length | None = None
-    replace: bool = False
-    remove: bool = False
-    index: IndexKind = "auto"
     engine: Engine = "local"
     workers: int = 2
-    threads: int | None = None
-    batch_size: int = 32
-    device: str | None = None
     space: Space | None = None
-    steps: Steps | None = None
 
     @property
     def readers(self) -> int:
@@ -142,17 +125,7 @@ def embed_table(job: Job) -> Embedded:
     require_root(job.manifest.root, "videos")
     began = time.monotonic()
     with threads_of_torch(job.threads), _on_cluster(job):
-        with database.storage_errors(job.uri):
-            embedding = _Embedding(job)
-            embedding.check()
-        centre = embedding.new_centre()
-        with database.storage_errors(job.uri):
-            embedding.open(centre)
-            found, gone = embedding.prepare()
-        failed = len(found.failed)
-        embedding.encode(found)
-        with database.storage_errors(job.uri):
-            return embedding.finish(found, gone, len(found.failed) - failed, began)
+        return run_update(lambda: _Embedding(job), job.uri, began)
 
 
 @contextlib.contextmanager
@@ -166,17 +139,17 @@ def _on_cluster(job: Job) -> Iterator[None]:
         yield
 
 
-class _Embedding(TableUpdate[VideoEmbeddings]):
+class _Embedding(TableUpdate[VideoEmbeddings, Embedded]):
     """One update of a table of videos, under its lock."""
 
-    layout = VIDEOS
+    layout, own, group = VIDEOS, COLUMNS, "folder"
+    known_columns = ("size", "mtime_ns", "facts")
 
     def __init__(self, job: Job) -> None:
-        root = str(job.manifest.root.resolve())
-        super().__init__(job.uri, root=root, replace=job.replace, remove=job.remove, rows=ROWS, steps=job.steps)
+        attributes = (key for video in job.manifest.videos for key in video.attributes)
+        super().__init__(job, root=job.manifest.root, attributes=attributes, rows=ROWS)
         self.job = job
         self.settings = self._settings(None if self.is_new else self.existing)
-        self.columns = attribute_columns(key for video in job.manifest.videos for key in video.attributes)
         self.held, self.cut = 0, 0
 
     def new_centre(self) -> Tensor | None:
@@ -224,13 +197,9 @@ class _Embedding(TableUpdate[VideoEmbeddings]):
         """The path of a video."""
         return self._video(row).path
 
-    def known(self) -> Known:
-        """Size, time and facts of each video that the table holds."""
-        return known_videos(self.table)
-
-    def moved(self, known: Known) -> bool:
-        """Whether the table's videos are now in another folder."""
-        return check_root(known, self.job.manifest, str(root_of_table(self.table)), self.job.uri)
+    def contents(self) -> dict[str, int]:
+        """The size of each video."""
+        return {video.path: video.size for video in self.job.manifest.videos}
 
     def changes(self, known: Known) -> Changes:
         """New, changed and deleted videos."""
@@ -244,13 +213,8 @@ class _Embedding(TableUpdate[VideoEmbeddings]):
         """The rows of a video, that of the whole first."""
         return rows_of(self._video(row), encoded, self.settings, self.columns)
 
-    def extra_columns(self) -> Sequence[str]:
-        """The columns that come from attributes."""
-        return extra_columns(self.table.schema)
-
-    def finish(self, found: Changes, gone: int, failed: int, began: float) -> Embedded:
-        """Compacts the table, updates its index and returns the result; see :meth:`summary`."""
-        done = self.summary(found, gone, failed, self.job.index, began)
+    def result(self, done: Mapping[str, Any]) -> Embedded:
+        """The result."""
         return Embedded(videos=self.count("video"), windows=self.count("window"), held=self.held, cut=self.cut, **done)
 
     def _video(self, row: int) -> Video:

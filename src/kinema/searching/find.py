@@ -105,11 +105,36 @@ class Found(Generic[SomeHit]):
         return {"query": self.query, "hits": [hit.plain() for hit in self.hits], "seconds": self.seconds}
 
 
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """How to search a table, of videos, documents or tracklets.
+
+    Args:
+        k: hits.
+        where: a condition on the table's columns, in SQL.
+        over: what is compared with the query: the parts, as 'windows' or 'passages', or the wholes, as 'videos',
+            'documents' or 'tracklets'; None for parts, where there are any.
+        others: leaves the query's own video, document or tracklet out.
+        exact: whether to compare every row; None for exact search below ``EXACT_ROWS`` rows, or without an index.
+        device: where to compute.
+        videos: the folder of the table's files, where it has moved; see :mod:`kinema.searching.roots`.
+    """
+
+    k: int = 10
+    where: str | None = None
+    over: str | None = None
+    others: bool = False
+    exact: bool | None = None
+    device: str | None = None
+    videos: str | Path | None = None
+
+
 @dataclass(frozen=True)
 class OpenTable:
     """A table that is open for search.
 
     Args:
+        uri: where it is.
         table: of LanceDB.
         layout: what its rows are.
         where: condition on the rows, in SQL.
@@ -119,6 +144,7 @@ class OpenTable:
         centre: the table's, float64 [d]; None for none.
     """
 
+    uri: str
     table: Any
     layout: Layout
     where: str
@@ -128,36 +154,24 @@ class OpenTable:
     centre: Tensor | None
 
     @classmethod
-    def open(
-        cls,
-        uri: str,
-        check: Callable[[Any], None],
-        *,
-        k: int,
-        where: str | None,
-        over: str | None,
-        exact: bool | None,
-    ) -> OpenTable:
+    def open(cls, uri: str, check: Callable[[Any], None], options: SearchOptions) -> OpenTable:
         """Opens a table and checks the settings of a search.
 
         Args:
             uri: where it is.
             check: raises an error where another encoder made the table.
-            k: hits.
-            where: the user's condition.
-            over: the rows to compare; None for windows or passages.
-            exact: whether to compare every row; None to decide by their number.
+            options: of the search.
         """
-        if not 1 <= k <= MAX_HITS:
-            raise UsageError(f"k is {k}; it must be from 1 to {MAX_HITS}.")
+        if not 1 <= options.k <= MAX_HITS:
+            raise UsageError(f"k is {options.k}; it must be from 1 to {MAX_HITS}.")
         table = database.require_table(uri)
         with database.storage_errors(uri):
             check(table)
             layout = layout_of(table)
-            wanted = condition(table, where, layout.kind(over))
-            rows = table.count_rows()
+            wanted = condition(table, options.where, layout.kind(options.over))
+            rows, exact = table.count_rows(), options.exact
             exactly = exact if exact is not None else rows < EXACT_ROWS or not has_index(table)
-            return cls(table, layout, wanted, rows, root_of_table(table), exactly, centre_of(table))
+            return cls(uri, table, layout, wanted, rows, root_of_table(table), exactly, centre_of(table))
 
     def excluding(self, whole: str | None) -> OpenTable:
         """The same table without the rows of one video or document."""
@@ -181,33 +195,44 @@ class OpenTable:
         note = f"The nearest {MAX_HITS} {parts} are {len(rows)} {hits}; --over {wholes} finds more {wholes}."
         return rows, () if all_seen else (note,)
 
+    def found(
+        self,
+        query: object,
+        vector: NDArray[np.float32],
+        hit: Callable[[Row], SomeHit],
+        *,
+        k: int,
+        columns: Sequence[str],
+        home: Home,
+        notes: Sequence[str],
+        began: float,
+    ) -> Found[SomeHit]:
+        """The result of a search.
 
-def find(
-    model: Model,
-    uri: str,
-    query: str | Path,
-    *,
-    k: int = 10,
-    where: str | None = None,
-    over: str | None = None,
-    others: bool = False,
-    exact: bool | None = None,
-    device: str | None = None,
-    videos: str | Path | None = None,
-) -> Found[Hit]:
+        Args:
+            query: as text, for the result.
+            vector: of the query, float32 [d], of unit length.
+            hit: makes a hit of a row.
+            k: hits.
+            columns: of the rows.
+            home: of the table's files.
+            notes: for the user, before those of the search; empty ones are left out.
+            began: start on the monotonic clock.
+        """
+        with database.storage_errors(self.uri):
+            rows, more = self.nearest(vector, k, columns)
+        hits, said = tuple(hit(row) for row in rows), tuple(note for note in (*notes, *more) if note)
+        return Found(str(query), hits, self.exact, self.rows, home.root, said, time.monotonic() - began)
+
+
+def find(model: Model, uri: str, query: str | Path, options: SearchOptions) -> Found[Hit]:
     """Searches a table of videos.
 
     Args:
         model: the encoder that made it; of a table of projections, the same run's encoder of any view.
         uri: where it is.
         query: see :func:`kinema.searching.query.read_query`.
-        k: hits.
-        where: a condition on the table's columns, in SQL.
-        over: what is compared with the query: 'windows', or whole 'videos'; None for windows.
-        others: leaves the query's own video out.
-        exact: whether to compare every row; by default below ``EXACT_ROWS`` rows, or where there is no index.
-        device: where to compute.
-        videos: the folder of the table's videos, where it has moved; see :mod:`kinema.searching.roots`.
+        options: of the search.
 
     Raises:
         UsageError: k, the condition or the query is invalid.
@@ -215,33 +240,31 @@ def find(
         StorageError: the table cannot be read.
     """
     began = time.monotonic()
-    VIDEOS.kind(over)
-    opened = OpenTable.open(
-        uri,
-        lambda table: check_same_space(read_settings(table, uri), model, uri),
-        k=k,
-        where=where,
-        over=over,
-        exact=exact,
-    )
+    VIDEOS.kind(options.over)
+    opened = OpenTable.open(uri, lambda table: check_same_space(read_settings(table, uri), model, uri), options)
     with database.storage_errors(uri):
-        home = home_of(opened.table, uri, videos)
+        home = home_of(opened.table, uri, options.videos)
     parsed = read_query(
         model,
         query,
         known=lambda file: _known(opened.table, uri, file, home),
         centre=opened.centre,
         space=read_settings(opened.table, uri).space,
-        device=device,
+        device=options.device,
     )
     with database.storage_errors(uri):
-        own = home.name_of(opened.table, parsed.file) if others else None
-        opened = opened.excluding(own)
-        rows, notes = opened.nearest(parsed.vector, k, _COLUMNS)
-    hits = tuple(_hit(row) for row in rows)
-    moved = away(home) if others and own is None and not home.there else ""
-    notes = tuple(note for note in (moved, parsed.note, *notes) if note)
-    return Found(str(parsed), hits, opened.exact, opened.rows, home.root, notes, time.monotonic() - began)
+        own = home.name_of(opened.table, parsed.file) if options.others else None
+    moved = away(home) if options.others and own is None and not home.there else ""
+    return opened.excluding(own).found(
+        parsed,
+        parsed.vector,
+        _hit,
+        k=options.k,
+        columns=_COLUMNS,
+        home=home,
+        notes=(moved, parsed.note),
+        began=began,
+    )
 
 
 def away(home: Home) -> str:

@@ -6,12 +6,11 @@ of a row; the column ``video``, ``document`` or ``tracklet`` names the whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from kinema.core.errors import DataError, StorageError, UsageError
-from kinema.core.reading import parse_json, reason_of
+from kinema.core.errors import DataError, UsageError
 
 ELSEWHERE = "Choose another place with -o, or make it again: kinema embed RUN DATA --replace."
 
@@ -84,48 +83,6 @@ def check_layout(table: Any, layout: Layout, uri: str, reader: str) -> None:
             f"{reader} needs a table of {layout.whole}s, and the one in '{uri}' holds {found.whole}s.",
             f"Name a run that was trained on {layout.whole}s, or another table with --table (with embed: -o).",
         )
-
-
-def settings_of(table: Any, known: int) -> Any:
-    """The settings in a table's metadata, as they were read.
-
-    Args:
-        table: of LanceDB.
-        known: the format that is read.
-
-    Raises:
-        ValueError: there are none, or they are of another format.
-    """
-    found = (table.schema.metadata or {}).get(b"kinema")
-    if found is None:
-        raise ValueError("it has no settings")
-    settings = parse_json(found)
-    if not isinstance(settings, dict):
-        raise ValueError("its settings are no object")
-    if settings.get("format") != known:
-        raise ValueError(f"its format is {settings.get('format')}, and this kinema knows {known}")
-    return settings
-
-
-def not_ours(uri: str, error: Exception) -> StorageError:
-    """The error for a table that cannot be read."""
-    return StorageError(f"The table in '{uri}' is not one that this kinema made: {reason_of(error)}.", ELSEWHERE)
-
-
-def check_columns(table: Any, own: Mapping[str, str], dim: int, uri: str) -> None:
-    """Raises a StorageError where a table lacks a column, or has one of another type.
-
-    Args:
-        table: of LanceDB.
-        own: the types of the columns of every table, by name.
-        dim: of its vectors.
-        uri: of the table, for the message.
-    """
-    found = {field.name: str(field.type) for field in table.schema}
-    wanted = {**own, "vector": f"fixed_size_list<item: float>[{dim}]"}
-    wrong = [f"'{name}' is {found.get(name, 'not there')}" for name in wanted if found.get(name) != wanted[name]]
-    if wrong:
-        raise StorageError(f"The columns of the table in '{uri}' are not kinema's: {', '.join(wrong[:4])}.", ELSEWHERE)
 
 
 def quoted(text: str) -> str:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,18 +19,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinema.core.errors import DataError, KinemaError, StorageError
-from kinema.core.reading import parse_json, reason_of, shaped
+from kinema.core.errors import KinemaError, StorageError
+from kinema.core.reading import parse_json, reason_of
 from kinema.data.clips.reader import Model
 from kinema.data.video.manifest import Video
+from kinema.searching.columns import CENTRE, Columns
 from kinema.searching.encode import Space, VideoEmbeddings, WindowEmbedding, weights_digest
-from kinema.searching.layout import ELSEWHERE, VIDEOS, check_columns, check_layout, not_ours, settings_of
+from kinema.searching.layout import VIDEOS
 from kinema.searching.reading import THUMBNAIL
+from kinema.searching.table_settings import not_ours, settings_of
 from kinema.searching.windows import Length, WindowSpec
 
 FORMAT = 1
 SPACES: tuple[Space, ...] = ("embedding", "projection")
-_CENTRE = b"kinema centre"
 _FIELDS = {
     "label": pa.string(),
     "source": pa.string(),
@@ -62,6 +62,7 @@ _OWN = {
     "cluster": pa.int32(),
     "cluster_name": pa.string(),
 }
+COLUMNS = Columns(_OWN, vector_at=8)
 
 
 @dataclass(frozen=True)
@@ -160,79 +161,20 @@ def read_settings(table: Any, uri: str) -> TableSettings:
         DataError: the table holds documents.
         StorageError: it is not a table of kinema, or of a later version.
     """
-    check_layout(table, VIDEOS, uri, "An encoder of video")
-    try:
-        plain = settings_of(table, FORMAT)
-    except ValueError as error:
-        raise not_ours(uri, error) from error
-    settings = shaped(plain, TableSettings, f"The table in '{uri}'", error=StorageError, hint=ELSEWHERE)
+    settings = settings_of(table, TableSettings, VIDEOS, uri, reader="An encoder of video", known=FORMAT)
     try:
         for name in ("length", "stride"):
             if getattr(settings, name) not in ("clip", "usual"):
                 Length.parse(getattr(settings, name), name)
     except KinemaError as error:
         raise not_ours(uri, error) from error
-    check_columns(table, {name: str(kind) for name, kind in _OWN.items()}, settings.dim, uri)
+    COLUMNS.check(table, settings.dim, uri)
     return settings
-
-
-class AnySettings(Protocol):
-    """The settings of any table."""
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the encoder's weights."""
-        ...
-
-    def differences(self, other: Any) -> list[str]:
-        """The differences from other settings of the same kind."""
-        ...
-
-
-def check_settings(existing: AnySettings, ours: AnySettings, uri: str) -> None:
-    """Raises a DataError that names the differences, where a table was made with another encoder or other settings."""
-    found = existing.differences(ours)
-    if not found:
-        return
-    by = "another encoder" if existing.digest != ours.digest else "the same encoder under other settings"
-    raise DataError(
-        f"The table in '{uri}' was made by {by}: {'; '.join(found)}.",
-        "Replace it with `kinema embed --replace`, or keep another one elsewhere with -o.",
-    )
-
-
-def column_of(attribute: str, taken: Iterable[str] = (), own: Iterable[str] = tuple(_OWN)) -> str:
-    """The column of an attribute: its name, with '_' for all characters but letters, digits and '_'.
-
-    Args:
-        attribute: its name.
-        taken: columns of other attributes.
-        own: columns of every table.
-    """
-    name = re.sub(r"\W", "_", attribute) or "_"
-    if name.lower() in {*own, "vector", "_distance", "_rowid"} or name[0].isdigit():
-        name = f"attribute_{name}"
-    while name in taken:
-        name += "_"
-    return name
-
-
-def attribute_columns(attributes: Iterable[str]) -> dict[str, str]:
-    """The column of each attribute."""
-    found: dict[str, str] = {}
-    for attribute in sorted(set(attributes)):
-        found[attribute] = column_of(attribute, found.values())
-    return found
-
-
-def extra_columns(schema: pa.Schema) -> tuple[str, ...]:
-    """The columns of a table that come from attributes."""
-    return tuple(name for name in schema.names if name not in _OWN and name != "vector")
 
 
 def centre_of(table: Any) -> Tensor | None:
     """The centre of a table, which is subtracted from features, float64 [d]; None for none."""
-    centre = (table.schema.metadata or {}).get(_CENTRE)
+    centre = (table.schema.metadata or {}).get(CENTRE)
     if centre is None:
         return None
     try:
@@ -255,18 +197,7 @@ def schema_of(settings: TableSettings, attributes: Iterable[str], centre: Tensor
         attributes: columns of attributes.
         centre: float64 [d]; stored likewise.
     """
-    own = [pa.field(name, kind) for name, kind in _OWN.items()]
-    own.insert(8, pa.field("vector", pa.list_(pa.float32(), settings.dim)))
-    extra = [pa.field(name, pa.string()) for name in attributes]
-    return with_metadata(pa.schema([*own, *extra]), settings.plain(), centre)
-
-
-def with_metadata(schema: pa.Schema, settings: Mapping[str, Any], centre: Tensor | None) -> pa.Schema:
-    """A schema with settings, as JSON values, and a centre, float64 [d] or None, in its metadata."""
-    metadata = {b"kinema": json.dumps(settings).encode()}
-    if centre is not None:
-        metadata[_CENTRE] = json.dumps(centre.tolist()).encode()
-    return schema.with_metadata(metadata)
+    return COLUMNS.schema(settings.plain(), settings.dim, attributes, centre)
 
 
 def facts_of(video: Video) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from kinema.core.errors import DataError
 from kinema.data.clips.reader import Model
-from kinema.searching.schema import TableSettings, check_settings
+from kinema.searching.schema import TableSettings
+from kinema.searching.table_settings import check_settings
 
 
 def check_same_space(settings: TableSettings, model: Model, uri: str) -> None:

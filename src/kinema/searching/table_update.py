@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,10 +20,11 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from kinema.core.errors import DataError
+from kinema.core.errors import DataError, UsageError
 from kinema.core.progress import Progress
 from kinema.searching import cluster_names, database
-from kinema.searching.changes import Changes, check_removal, root_of_table
+from kinema.searching.changes import Changes, check_removal, known_items, root_of_table
+from kinema.searching.columns import Columns
 from kinema.searching.index import Index, IndexKind, compact, update_index
 from kinema.searching.layout import Layout, layout_of
 from kinema.searching.roots import metadata_of
@@ -80,29 +81,68 @@ class UpdateResult:
         }
 
 
-class TableUpdate(ABC, Generic[Encoded]):
+Result = TypeVar("Result", bound=UpdateResult)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateJob:
+    """How to update a table: a base of what is to be embedded.
+
+    Args:
+        uri: where the table of embeddings is, or will be.
+        replace: create the table again, even if another encoder made it.
+        remove: whether more than a tenth of an existing table may be removed.
+        index: the index of a large table: 'auto', 'ivf-pq', 'hnsw' or 'none'.
+        threads: threads of the encoder; None for torch's default. Their number may change the last digits of a vector.
+        batch_size: clips, passages or stretches of tracklets at a time.
+        device: where to compute.
+        steps: opens a progress bar with a title.
+    """
+
+    uri: str
+    replace: bool = False
+    remove: bool = False
+    index: IndexKind = "auto"
+    threads: int | None = None
+    batch_size: int = 32
+    device: str | None = None
+    steps: Steps | None = None
+
+    def check(self) -> None:
+        """Raises a UsageError where a setting is invalid."""
+        if self.batch_size < 1 or (self.threads is not None and self.threads < 1):
+            raise UsageError(f"batch_size is {self.batch_size} and threads {self.threads}; each must be at least 1.")
+
+
+class TableUpdate(ABC, Generic[Encoded, Result]):
     """One update of a table, under its lock.
 
     Items are named by their row in a manifest or in a table of documents. A subclass compares them with the table
     (:meth:`changes`), encodes them (:meth:`encode_rows`) and makes rows of them (:meth:`facts_of`, :meth:`rows_of`).
+    :func:`run_update` runs it.
 
     Args:
-        uri: of the table.
+        job: how to update.
         root: the folder of the videos or documents.
-        replace: create the table again, even if another encoder made it.
-        remove: whether more than a tenth of the table may be removed.
+        attributes: of all items, by name.
         rows: the fewest rows of a commit.
-        steps: opens a progress bar with a title.
     """
 
     layout: ClassVar[Layout]
-    columns: Mapping[str, str]
-    """The column of each attribute."""
+    own: ClassVar[Columns]
+    """The columns of every table of this layout."""
+    known_columns: ClassVar[Sequence[str]]
+    """The columns that :meth:`known` reads: first that of :meth:`contents`, then what :meth:`changes` needs."""
+    group: ClassVar[str]
+    """What is to have a table of its own, for a hint: 'folder'."""
 
-    def __init__(self, uri: str, *, root: str, replace: bool, remove: bool, rows: int, steps: Steps | None) -> None:
-        self.uri, self.root, self.remove, self.rows, self.steps = uri, root, remove, rows, steps
-        self.existing = database.open_table(uri)
-        self.is_new = self.existing is None or replace
+    def __init__(self, job: UpdateJob, *, root: Path, attributes: Iterable[str], rows: int) -> None:
+        self.uri, self.remove, self.index, self.steps = job.uri, job.remove, job.index, job.steps
+        self.root, self.rows = str(root.resolve()), rows
+        self.columns = self.own.of_attributes(attributes)
+        """The column of each attribute."""
+        self.existing = database.open_table(self.uri)
+        self.is_new = self.existing is None or job.replace
         self.before: int | None = None if self.existing is None else self.existing.version
 
     @abstractmethod
@@ -114,12 +154,8 @@ class TableUpdate(ABC, Generic[Encoded]):
         """The path or id of a row."""
 
     @abstractmethod
-    def known(self) -> Mapping[str, Any]:
-        """The table's facts of each video or document, by path or id."""
-
-    @abstractmethod
-    def moved(self, known: Any) -> bool:
-        """Whether the folder was moved; raises a DataError where the table is of other data."""
+    def contents(self) -> Mapping[str, Any]:
+        """What tells the content of each item that is there now, by path or id, like the first of ``known_columns``."""
 
     @abstractmethod
     def changes(self, known: Any) -> Changes:
@@ -138,8 +174,35 @@ class TableUpdate(ABC, Generic[Encoded]):
         """The columns that each of these repeats."""
 
     @abstractmethod
-    def extra_columns(self) -> Sequence[str]:
-        """The columns that come from attributes."""
+    def result(self, done: Mapping[str, Any]) -> Result:
+        """The result, of the fields of :class:`UpdateResult`."""
+
+    def new_centre(self) -> Tensor | None:
+        """The centre of a new table, float64 [d]; None for an existing one, and where vectors are not centred."""
+        return None
+
+    def known(self) -> dict[str, tuple[Any, ...]]:
+        """The table's values of ``known_columns`` of each video or document, by path or id."""
+        return known_items(self.table, self.known_columns)
+
+    def moved(self, known: Mapping[str, tuple[Any, ...]]) -> bool:
+        """Whether the folder was moved.
+
+        Raises:
+            DataError: the table is of other data: fewer than half of its items are there with the same content.
+        """
+        before = str(root_of_table(self.table))
+        if not known or before in ("", self.root):
+            return before != self.root
+        now = self.contents()
+        same = sum(now.get(name) == content for name, (content, *_) in known.items())
+        if 2 * same < len(known):
+            raise DataError(
+                f"The table in '{self.uri}' holds the {self.layout.whole}s of '{before}', and '{self.root}' has {same} "
+                f"of its {len(known)}.",
+                f"Keep a table for each {self.group}, with -o; or replace this one with --replace.",
+            )
+        return True
 
     @property
     def unlisted(self) -> Mapping[str, str]:
@@ -229,23 +292,22 @@ class TableUpdate(ABC, Generic[Encoded]):
                     pending, replaced, since = [], [], time.monotonic()
                 progress(done, len(todo))
 
-    def summary(self, found: Changes, gone: int, failed: int, index: IndexKind, began: float) -> dict[str, Any]:
-        """Compacts the table and updates its index; returns the fields of :class:`UpdateResult`.
+    def finish(self, found: Changes, gone: int, failed: int, began: float) -> Result:
+        """Compacts the table, updates its index and returns the result.
 
         Args:
             found: what had to be done.
             gone: videos or documents that were deleted.
             failed: those that could not be encoded.
-            index: the kind of index.
             began: start on the monotonic clock.
         """
         if not self.table.count_rows():
             raise DataError(*self.empty_error(found))
         cluster_names.drop_saved_names(database.connect(self.uri), self.table)
         compact(self.table, self.before)
-        made = update_index(self.table, index)
+        made = update_index(self.table, self.index)
         added = len([row for row in found.new if self.name(row) not in found.failed])
-        return {
+        done = {
             "table": self.uri,
             "added": added,
             "changed": len(found.new) + len(found.changed) - failed - added,
@@ -258,6 +320,7 @@ class TableUpdate(ABC, Generic[Encoded]):
             "index": made,
             "seconds": time.monotonic() - began,
         }
+        return self.result(done)
 
     def empty_error(self, found: Changes) -> tuple[str, str]:
         """The message and hint for a table that would be empty."""
@@ -289,7 +352,7 @@ class TableUpdate(ABC, Generic[Encoded]):
         for at in range(0, len(rows), 100):
             known = {self.name(row): row for row in rows[at : at + 100]}
             before = self.table.search().where(self.layout.within(known)).to_arrow().to_pylist()
-            empty = dict.fromkeys(self.extra_columns())
+            empty = dict.fromkeys(self.own.extra(self.table.schema))
             made = [row | empty | self.facts_of(known[row[self.layout.whole]]) for row in before]
             self.table.merge_insert("id").when_matched_update_all().execute(arrow(made, self.table.schema))
 
@@ -302,6 +365,32 @@ class TableUpdate(ABC, Generic[Encoded]):
                 merge.when_not_matched_by_source_delete(self.layout.within(replaced)).execute(made)
             elif rows:
                 self.table.add(made)
+
+
+def run_update(make: Callable[[], TableUpdate[Any, Result]], uri: str, began: float) -> Result:
+    """Makes a table agree with its items. The caller holds its lock (:mod:`kinema.searching.lock`).
+
+    Args:
+        make: opens the table, and checks its settings.
+        uri: of the table.
+        began: start on the monotonic clock.
+
+    Raises:
+        DataError: the table is another encoder's, of something else or of other items; none could be embedded; or more
+            than a tenth of the table would be removed without ``remove``.
+        StorageError: it cannot be written.
+    """
+    with database.storage_errors(uri):
+        update = make()
+        update.check()
+    centre = update.new_centre()
+    with database.storage_errors(uri):
+        update.open(centre)
+        found, gone = update.prepare()
+    failed = len(found.failed)
+    update.encode(found)
+    with database.storage_errors(uri):
+        return update.finish(found, gone, len(found.failed) - failed, began)
 
 
 @contextlib.contextmanager

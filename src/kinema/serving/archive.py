@@ -29,8 +29,9 @@ from kinema.searching.find import Hit, distinct_hits
 from kinema.searching.index import EXACT_ROWS, has_index
 from kinema.searching.layout import quoted
 from kinema.searching.roots import home_of
-from kinema.searching.schema import centre_of, check_settings, extra_columns, read_settings, vectors_in
+from kinema.searching.schema import COLUMNS, centre_of, read_settings, vectors_in
 from kinema.searching.spaces import check_same_space
+from kinema.searching.table_settings import check_settings
 from kinema.serving.failures import RefusedError, missing
 
 LOOK_AGAIN = 2.0
@@ -292,7 +293,7 @@ def _taken(table: Any, root: Path) -> Snapshot:
     import pyarrow.types as kinds
 
     schema, rows = table.schema, table.count_rows()
-    extra = list(extra_columns(schema))
+    extra = list(COLUMNS.extra(schema))
     query = table.search().where("kind = 'video'").select([*_ABOUT, *extra])
     videos = query.to_arrow().sort_by("video")
     columns = {}

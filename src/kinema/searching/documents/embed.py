@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,26 +11,22 @@ from typing import Any, ClassVar
 import pyarrow as pa
 from torch import Tensor
 
-from kinema.core.errors import DataError, UsageError
 from kinema.data.documents.reader import TextReader
 from kinema.data.documents.table import Document, Documents
-from kinema.searching.changes import Changes, root_of_table
-from kinema.searching.database import storage_errors
+from kinema.searching.changes import Changes
 from kinema.searching.documents.encode import WORDS, Passages, TextEncoding, find_text_centre
 from kinema.searching.documents.schema import (
+    COLUMNS,
     TextTableSettings,
-    attribute_columns,
     document_columns,
-    extra_columns,
     facts_of,
     read_text_settings,
     rows_of,
     text_schema,
 )
-from kinema.searching.index import IndexKind
 from kinema.searching.layout import DOCUMENTS
-from kinema.searching.schema import check_settings
-from kinema.searching.table_update import Steps, TableUpdate, UpdateResult, showing, threads_of_torch
+from kinema.searching.table_settings import check_settings
+from kinema.searching.table_update import TableUpdate, UpdateJob, UpdateResult, run_update, showing, threads_of_torch
 
 ROWS = 2048
 """The fewest rows of a commit."""
@@ -59,39 +56,23 @@ class EmbeddedDocuments(UpdateResult):
         return f"{self.documents} documents, {self.passages} passages"
 
 
-@dataclass(frozen=True)
-class TextJob:
-    """What to embed, and how.
+@dataclass(frozen=True, kw_only=True)
+class TextJob(UpdateJob):
+    """What to embed, and how; see :class:`~kinema.searching.table_update.UpdateJob` for the other fields.
 
     Args:
         model: the encoder.
         documents: the table of documents.
-        uri: where the table of embeddings is, or will be.
         part: the only file of the corpus that was read, relative to its root; None where all of it was. Documents of
             other files then stay in the table.
         words: of the longest passage; None for that of the table, or ``WORDS``.
-        replace: create the table again, even if another encoder settings it.
-        remove: whether more than a tenth of an existing table may be removed.
-        index: the index of a large table: 'auto', 'ivf-pq', 'hnsw' or 'none'.
-        threads: threads of the encoder; None for torch's default. Their number may change the last digits of a vector.
-        batch_size: passages at a time.
-        device: where to compute.
-        steps: opens a progress bar with a title.
         note: a note on the corpus for the user; empty for none.
     """
 
     model: TextReader
     documents: Documents
-    uri: str
     part: str | None = None
     words: int | None = None
-    replace: bool = False
-    remove: bool = False
-    index: IndexKind = "auto"
-    threads: int | None = None
-    batch_size: int = 32
-    device: str | None = None
-    steps: Steps | None = None
     note: str = ""
 
 
@@ -104,34 +85,23 @@ def embed_documents_table(job: TextJob) -> EmbeddedDocuments:
             a tenth of the table would be removed without ``remove``.
         StorageError: it cannot be written.
     """
-    if job.batch_size < 1 or (job.threads is not None and job.threads < 1):
-        raise UsageError(f"batch_size is {job.batch_size} and threads {job.threads}; each must be at least 1.")
+    job.check()
     began = time.monotonic()
     with threads_of_torch(job.threads):
-        with storage_errors(job.uri):
-            update = _DocumentEmbedding(job)
-            update.check()
-        centre = update.new_centre()
-        with storage_errors(job.uri):
-            update.open(centre)
-            found, gone = update.prepare()
-        failed = len(found.failed)
-        update.encode(found)
-        with storage_errors(job.uri):
-            return update.finish(found, gone, len(found.failed) - failed, began)
+        return run_update(lambda: _DocumentEmbedding(job), job.uri, began)
 
 
-class _DocumentEmbedding(TableUpdate[Passages]):
+class _DocumentEmbedding(TableUpdate[Passages, EmbeddedDocuments]):
     """One update of a table of documents, under its lock."""
 
-    layout = DOCUMENTS
+    layout, own, group = DOCUMENTS, COLUMNS, "corpus"
+    known_columns = ("digest", "facts", "path")
 
     def __init__(self, job: TextJob) -> None:
-        root = str(job.documents.root.resolve())
-        super().__init__(job.uri, root=root, replace=job.replace, remove=job.remove, rows=ROWS, steps=job.steps)
+        attributes = (key for document in job.documents.rows for key in document.attributes)
+        super().__init__(job, root=job.documents.root, attributes=attributes, rows=ROWS)
         self.job = job
         self.settings = self._settings(None if self.is_new else self.existing)
-        self.columns = attribute_columns(key for document in job.documents.rows for key in document.attributes)
 
     def new_centre(self) -> Tensor | None:
         """The centre of a new table; None for an existing one."""
@@ -149,34 +119,9 @@ class _DocumentEmbedding(TableUpdate[Passages]):
         """The id of a document."""
         return self._document(row).id
 
-    def known(self) -> Known:
-        """What the table holds."""
-        query = self.table.search().where("kind = 'document'").select(["document", "digest", "facts", "path"])
-        found: dict[str, tuple[str, str, str]] = {}
-        for batch in query.to_batches():
-            columns = batch.to_pydict()
-            parts = zip(columns["digest"], columns["facts"], columns["path"], strict=True)
-            found |= dict(zip(columns["document"], parts, strict=True))
-        return found
-
-    def moved(self, known: Known) -> bool:
-        """Whether the table's documents are now in another folder.
-
-        Raises:
-            DataError: these are other documents: fewer than half of the table's are there with the same text.
-        """
-        before = str(root_of_table(self.table))
-        if not known or before in ("", self.root):
-            return before != self.root
-        digests = {document.id: document.digest for document in self.job.documents.rows}
-        same = sum(digests.get(name) == digest for name, (digest, _, _) in known.items())
-        if 2 * same < len(known):
-            raise DataError(
-                f"The table in '{self.uri}' holds the documents of '{before}', and '{self.root}' has {same} of its "
-                f"{len(known)}.",
-                "Keep a table for each corpus, with -o; or replace this one with --replace.",
-            )
-        return True
+    def contents(self) -> dict[str, str]:
+        """The digest of each document's text."""
+        return {document.id: document.digest for document in self.job.documents.rows}
 
     def changes(self, known: Known) -> Changes:
         """New, changed and deleted documents."""
@@ -196,13 +141,8 @@ class _DocumentEmbedding(TableUpdate[Passages]):
         """The document's facts that each of its rows repeats."""
         return document_columns(self._document(row), self.columns)
 
-    def extra_columns(self) -> Sequence[str]:
-        """The columns that come from attributes."""
-        return extra_columns(self.table.schema)
-
-    def finish(self, found: Changes, gone: int, failed: int, began: float) -> EmbeddedDocuments:
-        """Compacts the table, updates its index and returns the result; see :meth:`summary`."""
-        done = self.summary(found, gone, failed, self.job.index, began)
+    def result(self, done: Mapping[str, Any]) -> EmbeddedDocuments:
+        """The result."""
         documents, passages = self.count("document"), self.count("passage")
         return EmbeddedDocuments(documents=documents, passages=passages, note=self.job.note, **done)
 
@@ -237,20 +177,12 @@ def document_changes(documents: Documents, known: Known, part: str | None = None
     for row, document in enumerate(documents.rows):
         entry, reason = known.get(document.id), _unusable(document)
         if reason:
-            found.failed[document.id] = reason
-            if document.health == "unreadable":
-                closed.append(document.id)
-                found.kept += [document.id] if entry is not None else []
-            elif entry is not None:
-                found.stale.append(document.id)
-        elif entry is None:
-            found.new.append(row)
-        elif entry[0] != document.digest:
-            found.changed.append(row)
-        elif entry[1] != facts_of(document):
-            found.updated.append(row)
+            passing = document.health == "unreadable"
+            found.fail(document.id, reason, held=entry is not None, passing=passing)
+            closed += [document.id] if passing else []
         else:
-            found.unchanged += 1
+            before = None if entry is None else entry[:2]
+            found.compare(row, before, document.digest, functools.partial(facts_of, document))
     below = tuple(f"{name}{mark}" for name in closed for mark in "/#")
     gone = known.keys() - {document.id for document in documents.rows}
     for name in sorted(name for name in gone if part in (None, known[name][2])):

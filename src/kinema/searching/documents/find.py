@@ -16,11 +16,11 @@ from kinema.data.video.files import claims_video
 from kinema.searching.database import storage_errors
 from kinema.searching.documents.encode import TextEncoding
 from kinema.searching.documents.schema import TextTableSettings, read_text_settings
-from kinema.searching.find import Found, OpenTable, away, score_of
+from kinema.searching.find import Found, OpenTable, SearchOptions, away, score_of
 from kinema.searching.layout import DOCUMENTS
 from kinema.searching.query import PICTURES
 from kinema.searching.roots import home_of
-from kinema.searching.schema import check_settings
+from kinema.searching.table_settings import check_settings
 
 _COLUMNS = ["document", "start", "end", "passage", "label", "source", "split", "cluster", "cluster_name"]
 _ASK = 'For instance: kinema search RUN "how a file is opened"'
@@ -75,19 +75,7 @@ class TextQuery:
         return self.text if self.file is None else str(self.file)
 
 
-def find_passages(
-    model: TextReader,
-    uri: str,
-    query: str | Path,
-    *,
-    k: int = 10,
-    where: str | None = None,
-    over: str | None = None,
-    others: bool = False,
-    exact: bool | None = None,
-    device: str | None = None,
-    videos: str | Path | None = None,
-) -> Found[PassageHit]:
+def find_passages(model: TextReader, uri: str, query: str | Path, options: SearchOptions) -> Found[PassageHit]:
     """Searches a table of documents.
 
     The query is encoded like the table's documents, so that a passage, or a document, finds itself with a score of 1.
@@ -96,13 +84,7 @@ def find_passages(
         model: the encoder that made it.
         uri: where it is.
         query: a text, or a ``.txt`` file.
-        k: hits.
-        where: a condition on the table's columns, in SQL.
-        over: what is compared with the query: 'passages', or whole 'documents'; None for passages.
-        others: leaves the query's own document out; the query must be a file.
-        exact: whether to compare every row; None for exact search in small tables or without an index.
-        device: where to compute.
-        videos: the folder of the documents, where it has moved; see :mod:`kinema.searching.roots`.
+        options: of the search; with ``others`` the query must be a file.
 
     Raises:
         UsageError: k, the condition or the query is invalid.
@@ -110,9 +92,9 @@ def find_passages(
         StorageError: the table cannot be read.
     """
     began = time.monotonic()
-    DOCUMENTS.kind(over)
+    DOCUMENTS.kind(options.over)
     parsed = read_text_query(query, model.encoding)
-    if others and parsed.file is None:
+    if options.others and parsed.file is None:
         raise UsageError(
             "The query's own document is to be left out, and words are of no document.",
             "Ask with a .txt file of the corpus, or without --others.",
@@ -122,21 +104,24 @@ def find_passages(
         made = read_text_settings(table, uri)
         check_settings(made, TextTableSettings.of(model, made.words), uri)
 
-    opened = OpenTable.open(uri, check, k=k, where=where, over=over, exact=exact)
+    opened = OpenTable.open(uri, check, options)
     words = read_text_settings(opened.table, uri).words
-    encoded = TextEncoding(model, words, 32, device, opened.centre).passages("The query", parsed.text)
+    encoded = TextEncoding(model, words, 32, options.device, opened.centre).passages("The query", parsed.text)
     if isinstance(encoded, str):
         raise DataError(f"{encoded}.")
     with storage_errors(uri):
-        home = home_of(opened.table, uri, videos)
-        own = home.name_of(opened.table, parsed.file) if others and parsed.file is not None else None
-    opened = opened.excluding(own)
-    with storage_errors(uri):
-        rows, notes = opened.nearest(encoded.whole.vector, k, _COLUMNS)
-    hits = tuple(_hit(row) for row in rows)
-    if others and own is None and not home.there:
-        notes = (away(home), *notes)
-    return Found(str(parsed), hits, opened.exact, opened.rows, home.root, notes, time.monotonic() - began)
+        home = home_of(opened.table, uri, options.videos)
+        own = home.name_of(opened.table, parsed.file) if options.others and parsed.file is not None else None
+    return opened.excluding(own).found(
+        parsed,
+        encoded.whole.vector,
+        _hit,
+        k=options.k,
+        columns=_COLUMNS,
+        home=home,
+        notes=(away(home),) if options.others and own is None and not home.there else (),
+        began=began,
+    )
 
 
 def read_text_query(query: str | Path, encoding: str = "utf-8") -> TextQuery:

@@ -10,20 +10,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from torch import Tensor
 
-from kinema.core.errors import StorageError
-from kinema.core.reading import shaped
 from kinema.data.documents.reader import TextReader
 from kinema.data.documents.table import Document
+from kinema.searching.columns import Columns
 from kinema.searching.documents.encode import Passage, Passages
 from kinema.searching.encode import weights_digest
-from kinema.searching.layout import DOCUMENTS, ELSEWHERE, check_columns, check_layout, not_ours, settings_of
-from kinema.searching.schema import column_of, with_metadata
+from kinema.searching.layout import DOCUMENTS
+from kinema.searching.table_settings import EncoderSettings, settings_of
 
 FORMAT = 1
 _FIELDS = {
@@ -49,10 +48,11 @@ _OWN = {
     "cluster": pa.int32(),
     "cluster_name": pa.string(),
 }
+COLUMNS = Columns(_OWN, vector_at=7)
 
 
 @dataclass(frozen=True)
-class TextTableSettings:
+class TextTableSettings(EncoderSettings):
     """The settings of a table of documents, which must be equal for embeddings to be comparable.
 
     Args:
@@ -65,13 +65,12 @@ class TextTableSettings:
         format: of the table.
     """
 
-    encoder: str
-    digest: str
     tokenizer: str
     dim: int
     words: int
     max_length: int
     format: int = FORMAT
+    digests: ClassVar[Mapping[str, str]] = {**EncoderSettings.digests, "tokenizer": "its tokenizer is"}
 
     @classmethod
     def of(cls, model: TextReader, words: int) -> TextTableSettings:
@@ -85,30 +84,6 @@ class TextTableSettings:
             max_length=model.max_length,
         )
 
-    @property
-    def model_id(self) -> str:
-        """A short digest of the encoder."""
-        return self.digest[:16]
-
-    @property
-    def settings_id(self) -> str:
-        """A short digest of all settings."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
-
-    def differences(self, other: TextTableSettings) -> list[str]:
-        """The differences, for instance 'words is 100 there and 50 here', the encoder first; empty for none."""
-        found = []
-        for item in fields(self):
-            theirs, ours = getattr(self, item.name), getattr(other, item.name)
-            if item.name == "encoder" or theirs == ours:
-                continue
-            if item.name in ("digest", "tokenizer"):
-                whose = "its encoder's weights are" if item.name == "digest" else "its tokenizer is"
-                found.append(f"{whose} {theirs[:12]} there and {ours[:12]} here")
-            else:
-                found.append(f"{item.name} is {theirs} there and {ours} here")
-        return found
-
 
 def read_text_settings(table: Any, uri: str) -> TextTableSettings:
     """Reads the settings of a table of documents.
@@ -117,27 +92,9 @@ def read_text_settings(table: Any, uri: str) -> TextTableSettings:
         DataError: the table holds videos.
         StorageError: it is not a table of kinema, or of a later version.
     """
-    check_layout(table, DOCUMENTS, uri, "An encoder of text")
-    try:
-        plain = settings_of(table, FORMAT)
-    except ValueError as error:
-        raise not_ours(uri, error) from error
-    settings = shaped(plain, TextTableSettings, f"The table in '{uri}'", error=StorageError, hint=ELSEWHERE)
-    check_columns(table, {name: str(kind) for name, kind in _OWN.items()}, settings.dim, uri)
+    settings = settings_of(table, TextTableSettings, DOCUMENTS, uri, reader="An encoder of text", known=FORMAT)
+    COLUMNS.check(table, settings.dim, uri)
     return settings
-
-
-def attribute_columns(attributes: Iterable[str]) -> dict[str, str]:
-    """The column of each attribute."""
-    found: dict[str, str] = {}
-    for attribute in sorted(set(attributes)):
-        found[attribute] = column_of(attribute, found.values(), own=_OWN)
-    return found
-
-
-def extra_columns(schema: pa.Schema) -> tuple[str, ...]:
-    """The columns of a table that come from attributes."""
-    return tuple(name for name in schema.names if name not in _OWN and name != "vector")
 
 
 def text_schema(settings: TextTableSettings, attributes: Iterable[str], centre: Tensor | None) -> pa.Schema:
@@ -148,10 +105,7 @@ def text_schema(settings: TextTableSettings, attributes: Iterable[str], centre: 
         attributes: columns of attributes.
         centre: float64 [d]; stored likewise.
     """
-    own = [pa.field(name, kind) for name, kind in _OWN.items()]
-    own.insert(7, pa.field("vector", pa.list_(pa.float32(), settings.dim)))
-    extra = [pa.field(name, pa.string()) for name in attributes]
-    return with_metadata(pa.schema([*own, *extra]), asdict(settings), centre)
+    return COLUMNS.schema(asdict(settings), settings.dim, attributes, centre)
 
 
 def facts_of(document: Document) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -13,21 +14,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinema.core.errors import DataError, UsageError
+from kinema.core.errors import DataError
 from kinema.data.tracklets.config import holds_features
 from kinema.data.tracklets.reader import TrackletReader
 from kinema.data.tracklets.store import FileCrops
 from kinema.data.tracklets.table import Tracklet, Tracklets
-from kinema.searching.changes import Changes, root_of_table
-from kinema.searching.database import storage_errors
-from kinema.searching.index import IndexKind
+from kinema.searching.changes import Changes
 from kinema.searching.layout import TRACKLETS
-from kinema.searching.schema import check_settings
-from kinema.searching.table_update import Steps, TableUpdate, UpdateResult, threads_of_torch
+from kinema.searching.table_settings import check_settings
+from kinema.searching.table_update import TableUpdate, UpdateJob, UpdateResult, run_update, threads_of_torch
 from kinema.searching.tracklets.schema import (
+    COLUMNS,
     TrackletTableSettings,
-    attribute_columns,
-    extra_columns,
     facts_of,
     middle_of,
     read_tracklet_settings,
@@ -68,33 +66,17 @@ class EmbeddedTracklets(UpdateResult):
         return f"{self.tracklets} tracklets"
 
 
-@dataclass(frozen=True)
-class TrackletJob:
-    """What to embed, and how.
+@dataclass(frozen=True, kw_only=True)
+class TrackletJob(UpdateJob):
+    """What to embed, and how; see :class:`~kinema.searching.table_update.UpdateJob` for the other fields.
 
     Args:
         model: the encoder.
         tracklets: the tracklets.
-        uri: where the table of embeddings is, or will be.
-        replace: create the table again, even if another encoder made it.
-        remove: whether more than a tenth of an existing table may be removed.
-        index: the index of a large table: 'auto', 'ivf-pq', 'hnsw' or 'none'.
-        threads: threads of the encoder; None for torch's default. Their number may change the last digits of a vector.
-        batch_size: stretches of tracklets at a time.
-        device: where to compute.
-        steps: opens a progress bar with a title.
     """
 
     model: TrackletReader
     tracklets: Tracklets
-    uri: str
-    replace: bool = False
-    remove: bool = False
-    index: IndexKind = "auto"
-    threads: int | None = None
-    batch_size: int = 32
-    device: str | None = None
-    steps: Steps | None = None
 
 
 def embed_tracklets_table(job: TrackletJob) -> EmbeddedTracklets:
@@ -106,37 +88,28 @@ def embed_tracklets_table(job: TrackletJob) -> EmbeddedTracklets:
             more than a tenth of the table would be removed without ``remove``.
         StorageError: it cannot be written.
     """
-    if job.batch_size < 1 or (job.threads is not None and job.threads < 1):
-        raise UsageError(f"batch_size is {job.batch_size} and threads {job.threads}; each must be at least 1.")
+    job.check()
     began = time.monotonic()
     with threads_of_torch(job.threads):
-        with storage_errors(job.uri):
-            update = _TrackletEmbedding(job)
-            update.check()
-            update.open(None)
-            found, gone = update.prepare()
-        failed = len(found.failed)
-        update.encode(found)
-        with storage_errors(job.uri):
-            return update.finish(found, gone, len(found.failed) - failed, began)
+        return run_update(lambda: _TrackletEmbedding(job), job.uri, began)
 
 
 Encoded = tuple[NDArray[np.float32], bytes]
 
 
-class _TrackletEmbedding(TableUpdate[Encoded]):
+class _TrackletEmbedding(TableUpdate[Encoded, EmbeddedTracklets]):
     """One update of a table of tracklets, under its lock."""
 
-    layout = TRACKLETS
+    layout, own, group = TRACKLETS, COLUMNS, "set"
+    known_columns = ("digest", "facts", "file")
 
     def __init__(self, job: TrackletJob) -> None:
-        root = str(job.tracklets.root.resolve())
-        super().__init__(job.uri, root=root, replace=job.replace, remove=job.remove, rows=ROWS, steps=job.steps)
+        attributes = (key for row in job.tracklets.rows for key in row.attributes)
+        super().__init__(job, root=job.tracklets.root, attributes=attributes, rows=ROWS)
         self.job = job
         self.settings = TrackletTableSettings.of(job.model)
         if not self.is_new:
             check_settings(read_tracklet_settings(self.existing, self.uri), self.settings, self.uri)
-        self.columns = attribute_columns(key for row in job.tracklets.rows for key in row.attributes)
 
     def new_schema(self, centre: Tensor | None) -> pa.Schema:  # noqa: ARG002 - descriptors are not centred
         """The columns of a new table."""
@@ -146,34 +119,9 @@ class _TrackletEmbedding(TableUpdate[Encoded]):
         """The name of a tracklet."""
         return self._tracklet(row).name
 
-    def known(self) -> Known:
-        """What the table holds."""
-        query = self.table.search().where("kind = 'tracklet'").select(["tracklet", "digest", "facts", "file"])
-        found: dict[str, tuple[str, str, str]] = {}
-        for batch in query.to_batches():
-            columns = batch.to_pydict()
-            parts = zip(columns["digest"], columns["facts"], columns["file"], strict=True)
-            found |= dict(zip(columns["tracklet"], parts, strict=True))
-        return found
-
-    def moved(self, known: Known) -> bool:
-        """Whether the table's tracklets are now in another folder.
-
-        Raises:
-            DataError: these are other tracklets: fewer than half of the table's are there with the same frames.
-        """
-        before = str(root_of_table(self.table))
-        if not known or before in ("", self.root):
-            return before != self.root
-        digests = {row.name: row.digest for row in self.job.tracklets.rows}
-        same = sum(digests.get(name) == digest for name, (digest, _, _) in known.items())
-        if 2 * same < len(known):
-            raise DataError(
-                f"The table in '{self.uri}' holds the tracklets of '{before}', and '{self.root}' has {same} of its "
-                f"{len(known)}.",
-                "Keep a table for each set, with -o; or replace this one with --replace.",
-            )
-        return True
+    def contents(self) -> dict[str, str]:
+        """The digest of each tracklet's frames."""
+        return {row.name: row.digest for row in self.job.tracklets.rows}
 
     def changes(self, known: Known) -> Changes:
         """New, changed and deleted tracklets."""
@@ -202,17 +150,12 @@ class _TrackletEmbedding(TableUpdate[Encoded]):
         """What is known of a tracklet."""
         return tracklet_columns(self._tracklet(row), self.columns)
 
-    def extra_columns(self) -> Sequence[str]:
-        """The columns that come from attributes."""
-        return extra_columns(self.table.schema)
-
     def empty_error(self, found: Changes) -> tuple[str, str]:
         """The message and hint for a table that would be empty."""
         return super().empty_error(found)[0], "Each needs a frame that can be read."
 
-    def finish(self, found: Changes, gone: int, failed: int, began: float) -> EmbeddedTracklets:
-        """Compacts the table, updates its index and returns the result; see :meth:`summary`."""
-        done = self.summary(found, gone, failed, self.job.index, began)
+    def result(self, done: Mapping[str, Any]) -> EmbeddedTracklets:
+        """The result."""
         return EmbeddedTracklets(tracklets=self.count("tracklet"), **done)
 
     def _tracklet(self, row: int) -> Tracklet:
@@ -250,17 +193,11 @@ def tracklet_changes(tracklets: Tracklets, known: Known) -> Changes:
     for row, each in enumerate(tracklets.rows):
         entry = known.get(each.name)
         if each.health != "ok":
-            found.failed[each.name] = each.reason or each.health
-            if entry is not None:
-                (found.kept if each.health == "unreadable" else found.stale).append(each.name)
-        elif entry is None:
-            found.new.append(row)
-        elif entry[0] != each.digest:
-            found.changed.append(row)
-        elif entry[1] != facts_of(each):
-            found.updated.append(row)
+            reason, passing = each.reason or each.health, each.health == "unreadable"
+            found.fail(each.name, reason, held=entry is not None, passing=passing)
         else:
-            found.unchanged += 1
+            before = None if entry is None else entry[:2]
+            found.compare(row, before, each.digest, functools.partial(facts_of, each))
     for name in sorted(known.keys() - {each.name for each in tracklets.rows}):
         try:
             (tracklets.root / known[name][2]).stat()

@@ -17,10 +17,11 @@ from kinema.data.sequences.files import open_features
 from kinema.data.tracklets.pictures import claims_picture
 from kinema.data.tracklets.reader import TrackletReader
 from kinema.searching.database import storage_errors
-from kinema.searching.find import Found, OpenTable, score_of
+from kinema.searching.find import Found, OpenTable, SearchOptions, score_of
 from kinema.searching.layout import TRACKLETS, quoted
 from kinema.searching.roots import Home, home_of
-from kinema.searching.schema import check_settings, vectors_in
+from kinema.searching.schema import vectors_in
+from kinema.searching.table_settings import check_settings
 from kinema.searching.tracklets.schema import TrackletTableSettings, read_tracklet_settings
 
 _COLUMNS = [
@@ -84,32 +85,14 @@ class TrackletHit:
         return {name: getattr(self, name) for name in _PLAIN}
 
 
-def find_tracklets(
-    model: TrackletReader,
-    uri: str,
-    query: str | Path,
-    *,
-    k: int = 10,
-    where: str | None = None,
-    over: str | None = None,
-    others: bool = False,
-    exact: bool | None = None,
-    device: str | None = None,
-    videos: str | Path | None = None,
-) -> Found[TrackletHit]:
+def find_tracklets(model: TrackletReader, uri: str, query: str | Path, options: SearchOptions) -> Found[TrackletHit]:
     """Searches a table of tracklets.
 
     Args:
         model: the encoder that made it.
         uri: where it is.
         query: the name of a tracklet in the table; else a folder of crops, a picture, or an array of features (.npy).
-        k: hits.
-        where: a condition on the table's columns, in SQL.
-        over: 'tracklets', which is all there is; None for the same.
-        others: leaves the query's own tracklet out.
-        exact: whether to compare every row; None for exact search in small tables or without an index.
-        device: where to compute.
-        videos: the folder of the tracklets, where it has moved; see :mod:`kinema.searching.roots`.
+        options: of the search.
 
     Raises:
         UsageError: k, the condition or the query is invalid.
@@ -117,30 +100,28 @@ def find_tracklets(
         StorageError: the table cannot be read.
     """
     began = time.monotonic()
-    TRACKLETS.kind(over)
+    TRACKLETS.kind(options.over)
     if not isinstance(query, str | Path):
         raise UsageError(f"The query is a {type(query).__name__}.", _ASK)
 
     def check(table: Any) -> None:
         check_settings(read_tracklet_settings(table, uri), TrackletTableSettings.of(model), uri)
 
-    opened = OpenTable.open(uri, check, k=k, where=where, over=over, exact=exact)
+    opened = OpenTable.open(uri, check, options)
     with storage_errors(uri):
-        home = home_of(opened.table, uri, videos)
+        home = home_of(opened.table, uri, options.videos)
         vector, own = _held(opened.table, str(query)), str(query)
     notes: tuple[str, ...] = ()
     if vector is None:
-        vector = _encoded(model, opened.table, str(query), device)
+        vector = _encoded(model, opened.table, str(query), options.device)
         with storage_errors(uri):
             found = _own(opened.table, Path(query), home)
         own = found or ""
-        if others and not found:
+        if options.others and not found:
             notes = ("The query is of no tracklet of the table, or of several, so none was left out.",)
-    opened = opened.excluding(own if others and own else None)
-    with storage_errors(uri):
-        rows, more = opened.nearest(vector, k, _COLUMNS)
-    hits = tuple(_hit(row) for row in rows)
-    return Found(str(query), hits, opened.exact, opened.rows, home.root, notes + more, time.monotonic() - began)
+    return opened.excluding(own if options.others and own else None).found(
+        query, vector, _hit, k=options.k, columns=_COLUMNS, home=home, notes=notes, began=began
+    )
 
 
 def _held(table: Any, name: str) -> NDArray[np.float32] | None:

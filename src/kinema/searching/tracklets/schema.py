@@ -8,20 +8,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kinema.core.errors import StorageError
-from kinema.core.reading import shaped
 from kinema.data.tracklets.reader import TrackletReader
 from kinema.data.tracklets.table import Tracklet
+from kinema.searching.columns import Columns
 from kinema.searching.encode import weights_digest
-from kinema.searching.layout import ELSEWHERE, TRACKLETS, check_columns, check_layout, not_ours, settings_of
-from kinema.searching.schema import column_of, with_metadata
+from kinema.searching.layout import TRACKLETS
+from kinema.searching.table_settings import EncoderSettings, settings_of
 
 FORMAT = 1
 _FACTS = {
@@ -57,10 +56,11 @@ _OWN = {
     "cluster_name": pa.string(),
     "thumbnail": pa.binary(),
 }
+COLUMNS = Columns(_OWN, vector_at=3)
 
 
 @dataclass(frozen=True)
-class TrackletTableSettings:
+class TrackletTableSettings(EncoderSettings):
     """The settings of a table of tracklets, which must be equal for embeddings to be comparable.
 
     Args:
@@ -73,13 +73,12 @@ class TrackletTableSettings:
         format: of the table.
     """
 
-    encoder: str
-    digest: str
     features: str
     dim: int
     height: int
     width: int
     format: int = FORMAT
+    digests: ClassVar[Mapping[str, str]] = {**EncoderSettings.digests, "features": "its network of features is"}
 
     @classmethod
     def of(cls, model: TrackletReader) -> TrackletTableSettings:
@@ -94,30 +93,6 @@ class TrackletTableSettings:
             width=config.width,
         )
 
-    @property
-    def model_id(self) -> str:
-        """A short digest of the encoder."""
-        return self.digest[:16]
-
-    @property
-    def settings_id(self) -> str:
-        """A short digest of all settings."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
-
-    def differences(self, other: TrackletTableSettings) -> list[str]:
-        """The differences, for instance 'height is 128 there and 256 here'; empty for none."""
-        found = []
-        for item in fields(self):
-            theirs, ours = getattr(self, item.name), getattr(other, item.name)
-            if item.name == "encoder" or theirs == ours:
-                continue
-            if item.name in ("digest", "features"):
-                whose = "its encoder's weights are" if item.name == "digest" else "its network of features is"
-                found.append(f"{whose} {theirs[:12] or 'none'} there and {ours[:12] or 'none'} here")
-            else:
-                found.append(f"{item.name} is {theirs} there and {ours} here")
-        return found
-
 
 def read_tracklet_settings(table: Any, uri: str) -> TrackletTableSettings:
     """Reads the settings of a table of tracklets.
@@ -126,27 +101,9 @@ def read_tracklet_settings(table: Any, uri: str) -> TrackletTableSettings:
         DataError: the table holds videos or documents.
         StorageError: it is not a table of kinema, or of a later version.
     """
-    check_layout(table, TRACKLETS, uri, "An encoder of tracklets")
-    try:
-        plain = settings_of(table, FORMAT)
-    except ValueError as error:
-        raise not_ours(uri, error) from error
-    settings = shaped(plain, TrackletTableSettings, f"The table in '{uri}'", error=StorageError, hint=ELSEWHERE)
-    check_columns(table, {name: str(kind) for name, kind in _OWN.items()}, settings.dim, uri)
+    settings = settings_of(table, TrackletTableSettings, TRACKLETS, uri, reader="An encoder of tracklets", known=FORMAT)
+    COLUMNS.check(table, settings.dim, uri)
     return settings
-
-
-def attribute_columns(attributes: Iterable[str]) -> dict[str, str]:
-    """The column of each attribute."""
-    found: dict[str, str] = {}
-    for attribute in sorted(set(attributes)):
-        found[attribute] = column_of(attribute, found.values(), own=_OWN)
-    return found
-
-
-def extra_columns(schema: pa.Schema) -> tuple[str, ...]:
-    """The columns of a table that come from attributes."""
-    return tuple(name for name in schema.names if name not in _OWN and name != "vector")
 
 
 def tracklet_schema(settings: TrackletTableSettings, attributes: Iterable[str]) -> pa.Schema:
@@ -156,10 +113,7 @@ def tracklet_schema(settings: TrackletTableSettings, attributes: Iterable[str]) 
         settings: of the table; stored in the schema's metadata.
         attributes: columns of attributes.
     """
-    own = [pa.field(name, kind) for name, kind in _OWN.items()]
-    own.insert(3, pa.field("vector", pa.list_(pa.float32(), settings.dim)))
-    extra = [pa.field(name, pa.string()) for name in attributes]
-    return with_metadata(pa.schema([*own, *extra]), asdict(settings), None)
+    return COLUMNS.schema(asdict(settings), settings.dim, attributes)
 
 
 def facts_of(row: Tracklet) -> str:
