@@ -10,7 +10,7 @@ Sets, people held out by chance (the seed is the draw, and the training's):
     people-body      all wear the same, and only proportions and gait tell who it is
     people-gait      all have the same proportions too
     people-shifted   as people-body, every crop displaced and scaled by chance, as a bad detector would
-    body-frozen      people-body, by frames' features: of the small network that 'mean' trained on the same people, frozen
+    body-frozen      people-body, by frames' features: of the network that 'mean' trained on the same people, frozen
     gait-frozen      the same of people-gait
     hapt             30 people's walking, accelerometers in place of crops: true sequences, no picture
 
