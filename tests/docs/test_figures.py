@@ -47,9 +47,10 @@ def test_sound_and_clusters(claims):
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [("segmentation", "claims-segmentation"), ("from_footage", "claims-footage")]
+    ("module", "name"),
+    [("segmentation", "claims-segmentation"), ("from_footage", "claims-footage"), ("reid", "claims-reid")],
 )
-def test_steps_of_activities(claims, monkeypatch, module, name):
+def test_tables_that_name_a_set_and_a_row(claims, monkeypatch, module, name):
     monkeypatch.syspath_prepend(str(BENCHMARKS / "data"))
     lines = list(claims(module).lines(figures(name)["cells"]))
     assert len(lines) > 6
