@@ -414,8 +414,8 @@ REID: Protocol[Request] = Protocol(
     "under the curves of precision over recall. The two presets are the two evaluators of MARS, which differ by ten "
     "points: under 'official' other queries stay in the gallery, under 'torchreid' none does, and the areas differ. "
     "Their figures are never comparable. Queries without a match are counted apart. Beside each stand the mean of the "
-    "frames’ features, where the model is given features, and the colours of clothes. The whisker is the 95 % interval "
-    "of R1 (bootstrap over the queries).",
+    "frames’ features, where the model is given features, and the colours of the crops, background and all. The "
+    "whisker is the 95 % interval of R1 (bootstrap over the queries).",
     presets={
         "official": "the MARS evaluator: queries stay in the gallery, AP by trapezia",
         "torchreid": "torchreid's: queries are removed from the gallery, AP by rectangles",
@@ -440,6 +440,6 @@ REID: Protocol[Request] = Protocol(
     needs=("identities and cameras",),
     modality="tracklet",
     unit="tracklets",
-    floors={"mean_rank-1": "the mean of the frames’ features", "hsv_rank-1": "colours of clothes"},
+    floors={"mean_rank-1": "the mean of the frames’ features", "hsv_rank-1": "colours of crops"},
 )
 """The protocol."""
