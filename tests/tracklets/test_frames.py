@@ -8,9 +8,10 @@ from PIL import Image
 
 from kinema.core.errors import ConfigError, DataError, MissingExtraError
 from kinema.core.tracklets import TrackletNeeds
+from kinema.data.pictures import MEAN, STD, read_picture, resized, size_of_picture
+from kinema.data.tracklets.boxes import cut, within
 from kinema.data.tracklets.config import FROZEN, TrackletsConfig
 from kinema.data.tracklets.frozen import FrozenNetwork
-from kinema.data.tracklets.pictures import MEAN, STD, cut, read_picture, resized, size_of_picture, within
 from kinema.data.tracklets.transforms import augmented, coloured, erased, normalised, shifted
 
 NEEDS = [TrackletNeeds(frames=3)]

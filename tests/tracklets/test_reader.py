@@ -11,9 +11,9 @@ from torch import nn
 
 from kinema.core.errors import DataError, UsageError
 from kinema.core.tracklets import TrackletNeeds
+from kinema.data.pictures import read_picture
 from kinema.data.tracklets.config import TrackletsConfig
 from kinema.data.tracklets.encoding import descriptors
-from kinema.data.tracklets.pictures import read_picture
 
 SMALL = {"height": 32, "width": 16, "held_out": 0.0}
 

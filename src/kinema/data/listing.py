@@ -69,4 +69,4 @@ def _column(arrow: Any, hint: Any) -> Any:
         return arrow.map_(arrow.string(), arrow.string())
     if origin is Literal or hint in (str, str | None):
         return arrow.string()
-    return {int: arrow.int64(), float: arrow.float64()}[hint]
+    return {int: arrow.int64(), float: arrow.float64(), float | None: arrow.float64()}[hint]

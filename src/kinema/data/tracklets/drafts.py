@@ -17,8 +17,9 @@ import numpy as np
 
 from kinema.core.errors import DataError
 from kinema.core.splits import read_split
+from kinema.data.pictures import claims_picture, size_of_picture
 from kinema.data.sequences.files import blocks, file_digest, open_features
-from kinema.data.tracklets.pictures import claims_picture, size_of_picture, within
+from kinema.data.tracklets.boxes import within
 from kinema.data.tracklets.table import Box, Kind, Role, Tracklet
 from kinema.data.video.decoding import decode_chunks
 from kinema.data.video.files import claims_video

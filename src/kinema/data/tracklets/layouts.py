@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 
 from kinema.core.errors import DataError, UsageError
 from kinema.data.documents.walking import files_below
+from kinema.data.pictures import claims_picture
 from kinema.data.tracklets.drafts import Draft, Progress, Shot, finished, numbers_of
 from kinema.data.tracklets.market import is_market, market_drafts
-from kinema.data.tracklets.pictures import claims_picture
 from kinema.data.tracklets.table import Tracklet
 
 log = logging.getLogger(__name__)

@@ -17,9 +17,9 @@ from pathlib import Path, PurePosixPath
 
 from kinema.core.errors import DataError
 from kinema.core.splits import part_of
+from kinema.data.pictures import claims_picture
 from kinema.data.tracklets.drafts import Draft, Shot
 from kinema.data.tracklets.listing import why_no_box
-from kinema.data.tracklets.pictures import claims_picture
 from kinema.data.tracklets.table import Box
 from kinema.data.video.files import claims_video
 from kinema.data.written import read_written

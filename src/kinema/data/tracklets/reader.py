@@ -13,11 +13,11 @@ from torch import Tensor
 
 from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, UsageError
+from kinema.data.pictures import claims_picture, read_picture, resized
 from kinema.data.tracklets.config import TrackletsConfig, holds_features
 from kinema.data.tracklets.drafts import natural
 from kinema.data.tracklets.encoding import descriptors
 from kinema.data.tracklets.frozen import FrozenNetwork, FrozenSource
-from kinema.data.tracklets.pictures import claims_picture, read_picture, resized
 from kinema.data.tracklets.store import ArrayFeatures, FileCrops, FrameSource
 from kinema.data.tracklets.table import Tracklets
 

@@ -15,12 +15,12 @@ from kinema.core.labelling import LabelReading
 from kinema.core.seeds import seed_at
 from kinema.core.splits import part_of, tidy
 from kinema.data.documents.walking import files_below
+from kinema.data.pictures import claims_picture
 from kinema.data.tracklets.drafts import Draft, Progress, Shot, finished, numbers_of
 from kinema.data.tracklets.layouts import layout_rows, named_layout
 from kinema.data.tracklets.listing import LISTING, read_listing
 from kinema.data.tracklets.market import is_market
 from kinema.data.tracklets.mot import mot_drafts, recordings_in
-from kinema.data.tracklets.pictures import claims_picture
 from kinema.data.tracklets.table import Role, Tracklet, Tracklets
 
 log = logging.getLogger(__name__)

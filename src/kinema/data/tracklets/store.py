@@ -29,8 +29,9 @@ from numpy.typing import NDArray
 from kinema.core.errors import DataError
 from kinema.core.files import write_atomic, write_json
 from kinema.core.reading import load_json
+from kinema.data.pictures import read_picture, resized
 from kinema.data.sequences.files import open_features
-from kinema.data.tracklets.pictures import cut, read_picture, resized
+from kinema.data.tracklets.boxes import cut
 from kinema.data.tracklets.table import Box, Tracklet, Tracklets
 from kinema.data.video.decoding import decode_chunks
 from kinema.data.video.files import claims_video

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from kinema.data.tracklets.pictures import MEAN, STD
+from kinema.data.pictures import MEAN, STD
 
 if TYPE_CHECKING:
     from kinema.data.tracklets.config import TrackletsConfig

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import DataError, UsageError
+from kinema.data.pictures import claims_picture
 from kinema.data.sequences.files import open_features
-from kinema.data.tracklets.pictures import claims_picture
 from kinema.data.tracklets.reader import TrackletReader
 from kinema.searching.database import storage_errors
 from kinema.searching.find import Found, OpenTable, SearchOptions, score_of

@@ -1,4 +1,4 @@
-"""Pictures of people: files to RGB arrays, crops of one size, and what networks of images expect."""
+"""Pictures: files to RGB arrays of one size, and what networks of images expect."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from kinema.core.errors import DataError
-from kinema.data.tracklets.table import Box
 from kinema.data.video.limits import too_large
 
 MEAN = (0.485, 0.456, 0.406)
-"""The mean of ImageNet's pixels, red, green and blue from 0 to 1, which is taken out of crops."""
+"""The mean of ImageNet's pixels, red, green and blue from 0 to 1, which is taken out of pictures."""
 
 STD = (0.229, 0.224, 0.225)
-"""Their deviation, by which crops are divided."""
+"""Their deviation, by which pictures are divided."""
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
 """How the names of pictures end, in capitals too."""
@@ -95,51 +94,20 @@ def picture_reason(path: Path, error: BaseException) -> str:
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
-def cut(picture: NDArray[np.uint8], box: Box | None) -> NDArray[np.uint8]:
-    """The part of a picture that a box marks, of one pixel at least; all of it without a box.
+def resized(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """A picture at another size, bilinear, where it becomes smaller each pixel a mean of all that it covers.
 
     Args:
-        picture: uint8 [H, W, 3].
-        box: left, top, width and height in pixels, some of it within the picture.
-    """
-    if box is None:
-        return picture
-    height, width = picture.shape[:2]
-    left, top = min(max(0, round(box[0])), width - 1), min(max(0, round(box[1])), height - 1)
-    right = min(max(left + 1, round(box[0] + box[2])), width)
-    bottom = min(max(top + 1, round(box[1] + box[3])), height)
-    return picture[top:bottom, left:right]
-
-
-def within(box: Box, height: int, width: int) -> Box | None:
-    """A box cut to its picture; None where nothing of it, not half a pixel, lies within.
-
-    Args:
-        box: left, top, width and height in pixels.
-        height: of the picture.
-        width: likewise.
-    """
-    left, top = max(0.0, box[0]), max(0.0, box[1])
-    right, bottom = min(float(width), box[0] + box[2]), min(float(height), box[1] + box[3])
-    if right - left < 0.5 or bottom - top < 0.5:
-        return None
-    return left, top, right - left, bottom - top
-
-
-def resized(crop: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """A crop at another size, bilinear, where it becomes smaller each pixel a mean of all that it covers.
-
-    Args:
-        crop: uint8 [h, w, 3].
+        picture: uint8 [h, w, 3].
         height: H.
         width: W.
 
     Returns:
         uint8 [3, H, W].
     """
-    if crop.shape[:2] != (height, width):
-        crop = np.asarray(Image.fromarray(crop).resize((width, height), Image.Resampling.BILINEAR))
-    return np.ascontiguousarray(crop.transpose(2, 0, 1))
+    if picture.shape[:2] != (height, width):
+        picture = np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR))
+    return np.ascontiguousarray(picture.transpose(2, 0, 1))
 
 
 def _check_size(picture: Image.Image) -> None:
