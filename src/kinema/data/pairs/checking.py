@@ -28,11 +28,13 @@ Found = tuple[str, str]
 """The digest of what a cell names, and why it cannot be read; one of them is empty."""
 
 _THREADS = 4
+_MISSING = "it is not there"
 
 
 def checked(rows: Sequence[Pair], root: Path, progress: Progress | None = None) -> tuple[Pair, ...]:
     """Pairs with their health, the reason and their digest; texts and labels are tidied.
 
+    What stands before the colon of a reason is one of a few kinds, by which those that are left out are counted.
     Pictures are decoded, stored vectors looked at; of videos it is only seen that they are there, as their frames are
     decoded while they are loaded. A row that is not 'ok' already keeps its reason.
 
@@ -140,7 +142,7 @@ def _look(root: Path, cell: str) -> Found:
     path = root / (stored[0] if stored is not None else cell)
     try:
         if not path.exists():
-            return "", "it is not there"
+            return "", _MISSING
         if not path.is_file():
             return "", "it is no file"
         if stored is not None:
@@ -182,14 +184,16 @@ def _judged(row: Pair, known: Mapping[str, Found]) -> Pair:
 
 
 def _why_unreadable(row: Pair, picture: str, text: str) -> str:
-    if picture:
-        return f"its picture '{row.image}' cannot be read: {picture}"
-    if text:
-        return f"its text '{row.text}' cannot be read: {text}"
+    for cell, why in ((row.image, picture), (row.text, text)):
+        what = "vector" if stored_row(cell) else "picture"
+        if why == _MISSING:
+            return f"a missing {what}: '{cell}' is not there"
+        if why:
+            return f"a broken {what}: '{cell}', {why}"
     if row.image and row.at is None and claims_video(row.image):
-        return f"'{row.image}' is a video, and 'at' does not say which of its frames is the picture"
+        return f"a video in place of a picture: '{row.image}', and 'at' does not say which frame"
     if row.at is not None and not 0 <= row.at < float("inf"):
-        return f"its frame is at {row.at} seconds, which is no time in a video"
+        return f"no time in a video: at {row.at} seconds of '{row.image}'"
     return ""
 
 
