@@ -7,7 +7,7 @@ Sets (benchmarks/data/hashing_sets.py says what they hold); the seed is the trai
     fashion            products, CLIP's vectors and titles
     fashion-photos     the same from their pixels, by the small network from nothing
     exercises          photographs of exercises from their pixels, and how they are done
-    wikipedia          2,866 articles: 128 counts of visual words, 10 shares of topics, 10 classes (Rasiwasia et al. 2010)
+    wikipedia          2,866 articles of 10 classes: 128 counts of visual words, 10 shares of topics (Rasiwasia 2010)
     mirflickr          MIRFLICKR-25K by its tags alone, DCMH's split: 24 labels, 2,000 queries, 10,000 learnt from
     words              Mocap-words, 1,500 pairs of a drawn picture and a made sentence
 

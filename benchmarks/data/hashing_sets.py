@@ -2,11 +2,12 @@
 
     python benchmarks/data/hashing_sets.py SET OUT --data DATA
 
-    fashion            2,000 product photographs as CLIP's vectors (ViT-B/32), and their titles; labels: the kind of product and its
-                       colour, those that 40 products or more have; 500 queries, 1,500 learnt from, drawn by seed 0
+    fashion            2,000 product photographs as CLIP's vectors (ViT-B/32), and their titles; labels: the kind of
+                       product and its colour, those that 40 products or more have; 500 queries, 1,500 learnt from,
+                       drawn by seed 0
     fashion-photos     the same, the photographs themselves (60 x 80 pixels)
-    exercises          two photographs of each of 873 exercises (192 pixels), and how it is done; labels: the muscles that it is
-                       mainly for and its equipment, without names; a quarter of the exercises are queries
+    exercises          two photographs of each of 873 exercises (192 pixels), and how it is done; labels: the muscles
+                       that it is mainly for and its equipment; a quarter of the exercises are queries
     exercises-named    the same; texts begin with the exercise's name
 
 DATA is the folder that holds ``dcvh`` and ``exercise_imgtext`` (or the environment variable KINEMA_DATA names it).
@@ -82,18 +83,18 @@ def write_exercises(data: Path, out: Path, *, named: bool) -> int:
     for number, each in enumerate(exercises):
         labels = [*each["primaryMuscles"], *([each["equipment"]] if each["equipment"] else [])]
         text = " ".join([*([each["name"] + "."] if named else []), *each["instructions"]])
-        for picture in each["images"]:
-            if (out / "images" / picture).exists() and text:
-                rows.append(
-                    {
-                        "name": Path(picture).with_suffix("").as_posix(),
-                        "image": f"images/{picture}",
-                        "text": text,
-                        "labels": labels,
-                        "split": "test" if number in chosen else "train",
-                        "source": each["id"],
-                    }
-                )
+        rows.extend(
+            {
+                "name": Path(picture).with_suffix("").as_posix(),
+                "image": f"images/{picture}",
+                "text": text,
+                "labels": labels,
+                "split": "test" if number in chosen else "train",
+                "source": each["id"],
+            }
+            for picture in each["images"]
+            if (out / "images" / picture).exists() and text
+        )
     return _write(out, rows)
 
 
