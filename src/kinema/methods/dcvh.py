@@ -1,9 +1,9 @@
 """DCVH: a picture and its words in a few bits, so that either finds the other by counting the bits that differ.
 
-Liu, Qi, "Discriminative Cross-View Binary Representation Learning", WACV 2018, arXiv 1804.01233, on the layer of its
-parent, Liu, Rahimpour, Taalimi, Qi, "End-to-end Binary Representation Learning via Direct Binary Embedding" (DBE), arXiv
-1703.04960. Each view has a network, and a layer that gives values between 0 and 1; a linear classifier reads several
-labels off them; views are aligned by the Hamming distance of their values.
+Liu, Qi, "Discriminative Cross-View Hashing", WACV 2018, arXiv 1804.01233, on the layer of its parent, Liu, Rahimpour,
+Taalimi, Qi, "End-to-end Binary Representation Learning via Direct Binary Embedding" (DBE), arXiv 1703.04960. Each view
+has a network, a layer that gives values between 0 and 1, and a linear classifier of several labels on them; views are
+aligned by the Hamming distance of their values.
 
     y_v = tanh(ReLU(BN(W φ_v(x_v))))          the codes are 1[y > .5]
     L   = Σ_v [ω CE_v + ν BCE_v] + λ mean(y_image + y_text - 2 y_image y_text)
@@ -16,19 +16,18 @@ be left out altogether. How balanced bits are, and how much they tell, is among 
 
 One view by itself is hashing of that view alone (DBE), which the paper compares with; there is nothing to align then.
 
-Whether both views have one classifier or each its own, what could be read of the paper does not say; one is usual here,
-for bits then mean the same in both views from the first step (benchmarks/README.md has both).
-
-Departures: the weight ω of the softmax is this project's, to measure what it is worth; BCE is the mean over labels; the
-classifier is kept with its tower, so that a run can name a picture's labels afterwards. The papers leave their text
-network and most of their training open: see the recipe.
+Departures: the views share their classifier (method.classifier=own gives each its own): with two of their own, one
+label may be written in two ways that each view holds to, which the alignment hardly mends. The weight ω of the softmax
+is this project's, to measure what it is worth; BCE is the mean over labels; the classifier is kept with its tower, so
+that a run can name a picture's labels afterwards. The papers leave their text network and most of their training open:
+see the recipe.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +42,7 @@ from kinema.networks.pairs import PairEncoderConfig, TextCNN, build_pair_encoder
 from kinema.networks.text import TextEncoder
 from kinema.objectives import positive_weights, present_cross_entropy, soft_hamming, weighted_bce
 
+Classifier = Literal["shared", "own"]
 Takes = Literal["pictures", "features", "vectors", "tokens"]
 
 
@@ -57,8 +57,7 @@ class DCVHConfig:
         rho_cap: most that a positive weighs in the binary cross-entropy.
         alignment: λ, weight of the distance between the codes of a picture and of its text; 0 leaves it out. Of one
             view there is none, and it stays as it is.
-        classifier: 'shared', one linear classifier reads the labels off the values of both views, so that a bit means
-            the same in both; or 'own', one a view, which only the alignment ties to one another.
+        classifier: 'shared' by both views, so that a bit means the same in either, or each its 'own'.
         views: 'image', 'text' or both: the views that are learnt.
     """
 
@@ -67,7 +66,7 @@ class DCVHConfig:
     softmax: float = 1.0
     rho_cap: float = 10.0
     alignment: float = 1.0
-    classifier: Literal["shared", "own"] = "shared"
+    classifier: Classifier = "shared"
     views: tuple[PairView, ...] = VIEWS
 
     def __post_init__(self) -> None:
@@ -76,14 +75,14 @@ class DCVHConfig:
             value = getattr(self, name)
             if not 0 <= value < float("inf"):
                 raise ConfigError(f"method.{name} is {value}; it must be a number, and not negative.")
-        if self.classifier not in ("shared", "own"):
-            raise ConfigError(f"method.classifier is '{self.classifier}'.", "Choose 'shared' or 'own'.")
         if not self.nu + self.softmax:
             raise ConfigError(
                 "method.nu and method.softmax are both 0: nothing is left but the alignment, which codes that are all "
                 "equal would satisfy.",
                 "Leave one of them above 0.",
             )
+        if self.classifier not in get_args(Classifier):
+            raise ConfigError(f"method.classifier is '{self.classifier}'.", "Choose 'shared' or 'own'.")
         if not self.rho_cap > 0:
             raise ConfigError(f"method.rho_cap is {self.rho_cap}; it must be above 0.", "The papers' is 10.")
         assert self.needs is not None, "needs check what they are made of"
@@ -97,7 +96,8 @@ class DCVHConfig:
     @property
     def view(self) -> PairView:
         """The view that is used where none is named: pictures, where they are learnt."""
-        return IMAGE if IMAGE in self.views else TEXT
+        found: PairView = IMAGE if IMAGE in self.views else TEXT
+        return found
 
     @property
     def trains(self) -> tuple[PairView, ...]:
@@ -132,7 +132,6 @@ class HashTower(nn.Module):
         encoder: settings of the networks.
         bits: K.
         classes: C.
-        classifier: reads labels off the values, where it is another tower's too; a new one by default.
 
     Attributes:
         view: 'image' or 'text'.
@@ -140,20 +139,13 @@ class HashTower(nn.Module):
         dim: K.
     """
 
-    def __init__(
-        self,
-        view: PairView,
-        encoder: PairEncoderConfig,
-        bits: int,
-        classes: int,
-        classifier: nn.Linear | None = None,
-    ) -> None:
+    def __init__(self, view: PairView, encoder: PairEncoderConfig, bits: int, classes: int) -> None:
         super().__init__()
         self.view, self.bits, self.dim = view, bits, bits
         self.encoder = build_pair_encoder(encoder, view)
         self._pictures = view == IMAGE and encoder.image.name != "features"
         self.binary = BinaryEmbedding(self.encoder.dim, bits)
-        self.classifier = nn.Linear(bits, classes) if classifier is None else classifier
+        self.classifier = nn.Linear(bits, classes)
 
     @property
     def takes(self) -> tuple[Takes, int]:
@@ -186,7 +178,8 @@ class HashTower(nn.Module):
 
         A value above .5 gives one above 0 and no other does, without rounding.
         """
-        return 2 * self(x) - 1
+        y: Tensor = self(x)
+        return 2 * y - 1
 
     def codes(self, x: Tensor | Tokens) -> Tensor:
         """The codes, bool [N, K]: 1[y > .5]."""
@@ -225,11 +218,12 @@ class DCVH(Method[PairBatch]):
     def __init__(self, config: DCVHConfig, encoder: PairEncoderConfig, classes: int) -> None:
         super().__init__(config)
         self.classes = classes
-        classifier: nn.Linear | None = None
         for view in config.views:
-            tower = HashTower(view, encoder, config.bits, classes, classifier)
-            classifier = tower.classifier if config.classifier == "shared" else None
-            self.add_module(f"tower_{view}", tower)
+            self.add_module(f"tower_{view}", HashTower(view, encoder, config.bits, classes))
+        if config.classifier == "shared":
+            first, *others = self.towers().values()
+            for other in others:
+                other.classifier = first.classifier
 
     def towers(self) -> Mapping[str, HashTower]:
         """The towers by view."""
@@ -259,7 +253,7 @@ class DCVH(Method[PairBatch]):
             told |= {f"{name}_{view}": x for name, x in bit_figures(y.detach()).items()}
         return Losses(total, terms=told, embeddings=values[self.view].detach())
 
-    def embed(self, x: Tensor | Tokens) -> Tensor:  # type: ignore[override]
+    def embed(self, x: Tensor | Tokens) -> Tensor:
         """Values of the run's view from -1 to below 1, float [N, K]; a bit is 1 where one is above 0."""
         return self.towers()[self.view].embed(x)
 
