@@ -1,7 +1,7 @@
 """Pairs loaded, shown in batches, and changed in training."""
 
 import logging
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ import torch
 from made_pairs import picture, save, write_pairs, write_table, write_vectors
 from torch import nn
 
+from kinema.cli.terminal import helps
 from kinema.core.errors import ConfigError, DataError
 from kinema.core.pairs import PairNeeds
 from kinema.data.pairs.config import PairsConfig, run_labels
@@ -216,6 +217,12 @@ def test_what_towers_make_of_all_pairs(folder):
     images = ready(torch.from_numpy(data.pictures.read(np.arange(12))))
     assert torch.allclose(found["image"], images.flatten(1).sum(dim=1, keepdim=True), atol=1e-3)
     assert found["text"].shape == (12, 1)
+
+
+def test_every_setting_has_a_help_and_a_place_in_what_a_run_must_agree_with():
+    names = {field.name for field in fields(PairsConfig)}
+    assert names <= set(helps(PairsConfig))
+    assert set(PairsConfig.identity) | set(PairsConfig.changeable) == names
 
 
 @pytest.mark.parametrize(
