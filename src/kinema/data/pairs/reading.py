@@ -16,6 +16,7 @@ from kinema.data.documents.walking import files_below
 from kinema.data.labels import LABELS, read_labels
 from kinema.data.pairs.checking import checked
 from kinema.data.pairs.choosing import described
+from kinema.data.pairs.footage import match_subtitles, read_footage
 from kinema.data.pairs.listing import JSONL, LISTING, labels_in, read_listing, read_records
 from kinema.data.pairs.table import Pair, Pairs
 from kinema.data.pictures import claims_picture
@@ -28,7 +29,6 @@ Progress = Callable[[int, int], None]
 Origin = Literal["data", "drawn", "none"]
 
 TABLES = (".csv", ".tsv", ".txt")
-SUBTITLES = (".srt", ".vtt")
 FORMS = (
     "Pairs are a pairs.csv or .jsonl (image, text, labels), a folder of pictures with texts of the same name "
     "(cat.jpg, cat.txt), videos with subtitles of the same name (.srt, .vtt), or a known data set as NAME:PATH."
@@ -103,7 +103,7 @@ def _folder(place: Path) -> tuple[Path, Sequence[Pair], LabelReading | None]:
         raise DataError(f"'{place}' cannot be listed: {closed['.']}.", "Its rights do not let you look into it.")
     stems = _stems(below)
     pictures = any(len(kinds) == 2 for kinds in _by_stem(below, claims_picture, (".txt",)).values())
-    footage = any(len(kinds) == 2 for kinds in _by_stem(below, claims_video, SUBTITLES).values())
+    footage = bool(match_subtitles(below).subtitles)
     forms = [
         *(table.name for table in tables),
         *["pictures with texts"] * pictures,
@@ -116,8 +116,6 @@ def _folder(place: Path) -> tuple[Path, Sequence[Pair], LabelReading | None]:
     if pictures:
         return (root, *_pictures_with_texts(root, below))
     if footage:
-        from kinema.data.pairs.footage import read_footage
-
         return root, read_footage(root), None
     there = ", ".join(
         f"{count} {what}"
