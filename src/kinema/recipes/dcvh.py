@@ -80,7 +80,8 @@ def fit(plan: Plan, table: Any) -> Plan:
         encoder = _seen(encoder, data.image_width(table))
     if TEXT in config.views:
         encoder, data = _agreed(encoder, data)
-        if data.text in READS[encoder.text.name]:  # else refused when the recipe is made
+        own = encoder.text.name != "transformer"  # whose sizes are those of the weights
+        if own and data.text in READS[encoder.text.name]:  # else refused when the recipe is made
             encoder = _read(encoder, *data.text_width(table))
     return replace(plan, data=data, encoder=encoder)
 
@@ -150,8 +151,6 @@ def _read(encoder: PairEncoderConfig, features: int, vocabulary: int) -> PairEnc
     """The network of texts with the width of what it reads."""
     text = encoder.text
     key, there = ("features", features) if text.name == "mlp" else ("vocabulary", vocabulary)
-    if text.name == "transformer" or not there:
-        return encoder
     own = getattr(text, key)
     if own not in (0, there):
         what = "values a text" if key == "features" else "words"
