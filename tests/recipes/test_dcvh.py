@@ -97,7 +97,7 @@ def test_what_does_not_fit_the_data_is_refused(tmp_path):
     stored = table(tmp_path, text="texts.npy[{0}]")
     with pytest.raises(ConfigError, match=r"data.text is 'vectors', and the network 'cnn'"):
         fit(plan(encoder=PairEncoderConfig(text=PairTextConfig("cnn"))), stored).recipe()
-    unnamed = plan(encoder=PairEncoderConfig(text=PairTextConfig("transformer"))).with_data(text="tokens", tokenizer="x")
+    unnamed = plan(encoder=PairEncoderConfig(text=PairTextConfig("transformer"))).with_data(text="tokens")
     with pytest.raises(ConfigError, match="not known which"):
         fit(unnamed, rows).recipe()
 
