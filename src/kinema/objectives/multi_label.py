@@ -81,7 +81,8 @@ def positive_weights(labels: Tensor, cap: float) -> Tensor:
         raise ConfigError(f"method.rho_cap is {cap}; it must be above 0.", "The papers' is 10.")
     counts = torch.stack([labels.sum(dim=0), (~labels).sum(dim=0)])  # [2, C]
     positives, negatives = all_gather_rows(counts[None]).sum(dim=0).float()
-    return (negatives / positives).nan_to_num(nan=cap, posinf=cap).clamp_max(cap)
+    weights: Tensor = (negatives / positives).nan_to_num(nan=cap, posinf=cap).clamp_max(cap)
+    return weights
 
 
 def _precise(x: Tensor) -> Tensor:
