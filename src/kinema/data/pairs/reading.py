@@ -194,7 +194,7 @@ def _warn_of_broken(rows: Sequence[Pair]) -> None:
     """Names the pairs that cannot be read; whoever uses the others leaves them out."""
     broken = {row.name: row.reason for row in rows if row.health != "ok"}
     if broken:
-        log.warning("%d of %d pairs cannot be read. %s", len(broken), len(rows), described(broken))
+        log.warning("%d of %d pairs cannot be read: %s.", len(broken), len(rows), described(broken))
 
 
 def _with_splits(rows: tuple[Pair, ...], held_out: float, split: int) -> tuple[tuple[Pair, ...], Origin]:
@@ -212,11 +212,12 @@ def _with_splits(rows: tuple[Pair, ...], held_out: float, split: int) -> tuple[t
     order = sorted(sources, key=lambda source: seed_at(split, "sources", source))
     chosen = set(order[:learnt])
     found = tuple(replace(row, split="train" if row.source in chosen else "test") for row in rows)
-    log.warning(
-        "The data have no splits: %d pairs are learnt from, and %d are held out for `kinema evaluate hashing`. "
-        "--held_out 0 learns from all, --split %d holds out others.",
+    log.info(
+        "%d of %d sources are held out for measurement (draw %d): %d pairs to learn from, %d to measure on.",
+        len(sources) - learnt,
+        len(sources),
+        split,
         sum(row.split == "train" for row in found),
         sum(row.split == "test" for row in found),
-        split + 1,
     )
     return found, "drawn"
