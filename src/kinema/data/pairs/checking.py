@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from kinema.core.errors import DataError
 from kinema.core.pairs import IMAGE, PairView
 from kinema.core.splits import tidy
-from kinema.data.pairs.table import Pair, Pairs, stored_row
+from kinema.data.matlab import read_matrix
+from kinema.data.pairs.table import Pair, Pairs, array_file, stored_row
 from kinema.data.pictures import size_of_picture
 from kinema.data.sequences.files import file_digest, open_features
 from kinema.data.video.files import claims_video
@@ -109,24 +110,25 @@ def vector_width(table: Pairs, view: PairView) -> int:
 
 
 def open_array(path: Path) -> NDArray[np.floating]:
-    """The vectors of a file, float [N, F], which stay on the disk until they are used.
+    """The vectors of a file, float [N, F]; of a .npy they stay on the disk until they are used.
 
     Args:
-        path: a .npy file.
+        path: a .npy file; or 'FILE.mat:NAME', a matrix of a MATLAB file.
 
     Raises:
         DataError: it is not there, or holds no table of numbers.
     """
+    file, name = array_file(str(path))
     try:
-        state = path.stat()
+        state = Path(file).stat()
     except (OSError, ValueError) as error:
         raise DataError(f"'{path}' cannot be read: {_why(error)}.") from error
-    return _opened(path, state.st_size, state.st_mtime_ns)
+    return _opened(Path(file), name, state.st_size, state.st_mtime_ns)
 
 
 @lru_cache(maxsize=64)
-def _opened(path: Path, size: int, mtime_ns: int) -> NDArray[np.floating]:  # noqa: ARG001 - another state, another key
-    return open_features(path)
+def _opened(path: Path, name: str, size: int, mtime_ns: int) -> NDArray[np.floating]:  # noqa: ARG001 - as the file is now
+    return read_matrix(path, name) if name else open_features(path)
 
 
 def _cell(row: Pair, view: PairView) -> str:
@@ -154,14 +156,14 @@ def _looked_at(root: Path, rows: Sequence[Pair], progress: Progress | None) -> M
 
 def _look(root: Path, cell: str) -> _Found:
     stored = stored_row(cell)
-    path = root / (stored[0] if stored is not None else cell)
+    path = root / (array_file(stored[0])[0] if stored is not None else cell)
     try:
         if not path.exists():
             return _Found(reason=_MISSING)
         if not path.is_file():
             return _Found(reason="it is no file")
         if stored is not None:
-            return _look_at_vector(path, stored[1])
+            return _look_at_vector(root / stored[0], stored[1])
         state = path.stat()
         return _look_at_file(path, state.st_size, state.st_mtime_ns)
     except DataError as error:
