@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from made_pairs import picture, save, write_pairs, write_table, write_vectors
 
-from kinema.core.errors import DataError
+from kinema.core.errors import DataError, UsageError
 from kinema.core.pairs import PairNeeds
 from kinema.data.pairs.config import PairsConfig
 from kinema.data.pairs.reading import read_pairs
@@ -257,6 +257,11 @@ def test_folders_of_several_forms_and_of_none(tmp_path, caplog):
     (tmp_path / "bare").mkdir()
     with pytest.raises(DataError, match="it is empty"):
         read_pairs(tmp_path / "bare")
+    for data, said in (("nowhere:folder", "no layout 'nowhere'"), ("coco:", "names no folder")):
+        with pytest.raises(UsageError, match=said):
+            read_pairs(data)
+    with pytest.raises(DataError, match="not there"):
+        read_pairs(f"coco:{tmp_path}/gone")
 
 
 def test_sources_are_held_out_whole(tmp_path, caplog):

@@ -327,6 +327,8 @@ class PairsConfig:
         Raises:
             DataError: says which.
         """
+        if not len(table):
+            return
         width = vector_width(table, TEXT)
         if self.text == "vectors" and not width:
             raise DataError(

@@ -20,6 +20,7 @@ from kinema.data.pairs.footage import match_subtitles, read_footage
 from kinema.data.pairs.listing import JSONL, LISTING, labels_in, read_listing, read_records
 from kinema.data.pairs.table import Pair, Pairs
 from kinema.data.pictures import claims_picture
+from kinema.data.subtitles import ENDINGS
 from kinema.data.video.files import claims_video
 from kinema.data.written import read_written
 
@@ -29,9 +30,12 @@ Progress = Callable[[int, int], None]
 Origin = Literal["data", "drawn", "none"]
 
 TABLES = (".csv", ".tsv", ".txt")
+SUBTITLES = ENDINGS
+"""How the names of subtitles end."""
 FORMS = (
     "Pairs are a pairs.csv or .jsonl (image, text, labels), a folder of pictures with texts of the same name "
-    "(cat.jpg, cat.txt), videos with subtitles of the same name (.srt, .vtt), or a known data set as NAME:PATH."
+    f"(cat.jpg, cat.txt), videos with subtitles of the same name ({', '.join(SUBTITLES)}), or a known data set as "
+    "NAME:PATH."
 )
 
 
