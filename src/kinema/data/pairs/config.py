@@ -152,9 +152,9 @@ class PairsConfig:
         found = chosen(table, needs, self)
         labelled = any(one.labels for one in needs)
         if labelled:
-            check_labels(found, len(table))
+            check_labels(found)
         elif not found.table.rows:
-            raise DataError(f"None of the {len(table)} pairs can be learnt from. {described(found.left_out)}")
+            raise DataError(f"None of the {len(found.left_out)} pairs can be learnt from: {described(found.left_out)}.")
         if found.rare:
             named = ", ".join(f"'{label}'" for label in list(found.rare)[:5])
             more = f" and {len(found.rare) - 5} more" if len(found.rare) > 5 else ""
@@ -166,6 +166,13 @@ class PairsConfig:
                 named,
                 more,
             )
+        if table.split_from == "drawn" and {row.split for row in found.table.rows} == {"train"}:
+            log.warning(
+                "The data have no splits: %d pairs are learnt from, and the others are held out for `kinema evaluate "
+                "hashing`. --held_out 0 learns from all, --split %d from others.",
+                len(found.table),
+                self.split + 1,
+            )
         if labelled:
             log.info("%d pairs to learn from, of %d labels.", len(found.table), len(found.table.classes()))
         return found.table, found.left_out
@@ -176,7 +183,7 @@ class PairsConfig:
 
     def left_out(self, reasons: Mapping[str, str], rows: int) -> str:
         """What a person reads of the pairs that :meth:`usable` left out."""
-        return f"{len(reasons)} of {rows} pairs are left out. {described(reasons)}"
+        return f"{len(reasons)} of {rows} pairs are left out: {described(reasons)}."
 
     def with_weights(self, weights: str) -> PairsConfig:
         """The settings with the tokenizer that lies beside the weights of a text's network, where none is named."""
@@ -320,15 +327,18 @@ class PairsConfig:
         Raises:
             DataError: says which.
         """
+        if not len(table):
+            return
         width = vector_width(table, TEXT)
         if self.text == "vectors" and not width:
             raise DataError(
-                "The texts are words, and data.text is 'vectors'.", "Set data.text to bag, words or tokens."
+                "The texts are words, and text is 'vectors'.",
+                "Choose how words are given: --text bag, words or tokens.",
             )
         if self.text != "vectors" and width:
             raise DataError(
-                f"The texts are stored vectors of {width} numbers, and data.text is '{self.text}', which takes words.",
-                "Set data.text to vectors.",
+                f"The texts are stored vectors of {width} numbers, and text is '{self.text}', which takes words.",
+                "Take them as they are: --text vectors.",
             )
 
     def reader(self, tower: Any, view: str, **about: Any) -> PairReader:
@@ -354,15 +364,15 @@ class PairsConfig:
 
         if not self.tokenizer:
             raise ConfigError(
-                "data.text is 'tokens', and there is no tokenizer.",
-                "Set data.tokenizer to a folder with a tokenizer.json, or start from a text run: --weights text=RUN.",
+                "text is 'tokens', and there is no tokenizer.",
+                "Set tokenizer to a folder with a tokenizer.json, or start from a text run: --weights text=RUN.",
             )
         return Tokenizer.read(Path(self.tokenizer).expanduser())
 
     def _warn_of_unknown(self, count: int) -> None:
         if count:
             log.warning(
-                "%d texts are of no word that is kept; data.vocabulary keeps %d. They are learnt from all the same.",
+                "%d texts are of no word that is kept; vocabulary keeps %d. They are learnt from all the same.",
                 count,
                 self.vocabulary,
             )
