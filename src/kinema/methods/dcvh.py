@@ -1,9 +1,9 @@
 """DCVH: a picture and its words in a few bits, so that either finds the other by counting the bits that differ.
 
-Liu, Qi, "Discriminative Cross-View Hashing", WACV 2018, arXiv 1804.01233, on the layer of its parent, Liu, Rahimpour,
-Taalimi, Qi, "End-to-end Binary Representation Learning via Direct Binary Embedding" (DBE), arXiv 1703.04960. Each view
-has a network, a layer that gives values between 0 and 1, and a linear classifier of several labels on them; views are
-aligned by the Hamming distance of their values.
+Liu, Qi, "Discriminative Cross-View Binary Representation Learning", WACV 2018, arXiv 1804.01233, on the layer of its
+parent, Liu, Rahimpour, Taalimi, Qi, "End-to-end Binary Representation Learning via Direct Binary Embedding" (DBE), arXiv
+1703.04960. Each view has a network, and a layer that gives values between 0 and 1; a linear classifier reads several
+labels off them; views are aligned by the Hamming distance of their values.
 
     y_v = tanh(ReLU(BN(W φ_v(x_v))))          the codes are 1[y > .5]
     L   = Σ_v [ω CE_v + ν BCE_v] + λ mean(y_image + y_text - 2 y_image y_text)
@@ -15,6 +15,9 @@ All-equal codes would satisfy the alignment, which is 0 then: the classification
 be left out altogether. How balanced bits are, and how much they tell, is among the figures of a run.
 
 One view by itself is hashing of that view alone (DBE), which the paper compares with; there is nothing to align then.
+
+Whether both views have one classifier or each its own, what could be read of the paper does not say; one is usual here,
+for bits then mean the same in both views from the first step (benchmarks/README.md has both).
 
 Departures: the weight ω of the softmax is this project's, to measure what it is worth; BCE is the mean over labels; the
 classifier is kept with its tower, so that a run can name a picture's labels afterwards. The papers leave their text
@@ -54,6 +57,8 @@ class DCVHConfig:
         rho_cap: most that a positive weighs in the binary cross-entropy.
         alignment: λ, weight of the distance between the codes of a picture and of its text; 0 leaves it out. Of one
             view there is none, and it stays as it is.
+        classifier: 'shared', one linear classifier reads the labels off the values of both views, so that a bit means
+            the same in both; or 'own', one a view, which only the alignment ties to one another.
         views: 'image', 'text' or both: the views that are learnt.
     """
 
@@ -62,6 +67,7 @@ class DCVHConfig:
     softmax: float = 1.0
     rho_cap: float = 10.0
     alignment: float = 1.0
+    classifier: Literal["shared", "own"] = "shared"
     views: tuple[PairView, ...] = VIEWS
 
     def __post_init__(self) -> None:
@@ -70,6 +76,8 @@ class DCVHConfig:
             value = getattr(self, name)
             if not 0 <= value < float("inf"):
                 raise ConfigError(f"method.{name} is {value}; it must be a number, and not negative.")
+        if self.classifier not in ("shared", "own"):
+            raise ConfigError(f"method.classifier is '{self.classifier}'.", "Choose 'shared' or 'own'.")
         if not self.nu + self.softmax:
             raise ConfigError(
                 "method.nu and method.softmax are both 0: nothing is left but the alignment, which codes that are all "
@@ -124,6 +132,7 @@ class HashTower(nn.Module):
         encoder: settings of the networks.
         bits: K.
         classes: C.
+        classifier: reads labels off the values, where it is another tower's too; a new one by default.
 
     Attributes:
         view: 'image' or 'text'.
@@ -131,13 +140,20 @@ class HashTower(nn.Module):
         dim: K.
     """
 
-    def __init__(self, view: PairView, encoder: PairEncoderConfig, bits: int, classes: int) -> None:
+    def __init__(
+        self,
+        view: PairView,
+        encoder: PairEncoderConfig,
+        bits: int,
+        classes: int,
+        classifier: nn.Linear | None = None,
+    ) -> None:
         super().__init__()
         self.view, self.bits, self.dim = view, bits, bits
         self.encoder = build_pair_encoder(encoder, view)
         self._pictures = view == IMAGE and encoder.image.name != "features"
         self.binary = BinaryEmbedding(self.encoder.dim, bits)
-        self.classifier = nn.Linear(bits, classes)
+        self.classifier = nn.Linear(bits, classes) if classifier is None else classifier
 
     @property
     def takes(self) -> tuple[Takes, int]:
@@ -209,8 +225,11 @@ class DCVH(Method[PairBatch]):
     def __init__(self, config: DCVHConfig, encoder: PairEncoderConfig, classes: int) -> None:
         super().__init__(config)
         self.classes = classes
+        classifier: nn.Linear | None = None
         for view in config.views:
-            self.add_module(f"tower_{view}", HashTower(view, encoder, config.bits, classes))
+            tower = HashTower(view, encoder, config.bits, classes, classifier)
+            classifier = tower.classifier if config.classifier == "shared" else None
+            self.add_module(f"tower_{view}", tower)
 
     def towers(self) -> Mapping[str, HashTower]:
         """The towers by view."""

@@ -1,8 +1,8 @@
 """The Hamming distance of codes that are not yet binary.
 
-Source: Liu, Qi 2018, "Discriminative Cross-View Hashing" (DCVH), arXiv 1804.01233: views are aligned by minimising the
-Hamming distance of their codes, which is counted by XOR; the identity a⊕b = a + b - 2ab carries it over to values
-between 0 and 1.
+Source: Liu, Qi 2018, "Discriminative Cross-View Binary Representation Learning" (DCVH), arXiv 1804.01233: views are
+aligned by minimising the Hamming distance of their codes, which is counted by XOR; the identity a⊕b = a + b - 2ab
+carries it over to values between 0 and 1.
 
 Axes: B pairs, K bits.
 """
