@@ -184,9 +184,10 @@ def hashing_figures(
         relevant[part] = count
         groups = _counted(distances, hits) if codes else _sorted(distances, hits)
         chance[part] = _average_precision(_one_group(width, count), count, None, harmonic)
+        order = None if preset == "tie-averaged" else _in_order(distances, hits)
         for name, k in zip(names, (None, *kept["k"]), strict=True):
-            found = _by_preset(preset, groups, distances, hits, count, k, harmonic)
-            each.setdefault(name, []).append(found)
+            ap = _average_precision(groups, count, k, harmonic) if order is None else _copied(preset, order, k)
+            each.setdefault(name, []).append(ap)
         for n in kept["n"]:
             each.setdefault(f"precision@{n}", []).append(_precision(groups, len(count), n))
         if codes:
@@ -335,28 +336,23 @@ def _within(distances: NDArray[np.int32], hits: NDArray[np.bool_], radius: int) 
     return np.where(found > 0, (near & hits).sum(axis=1) / np.maximum(found, 1), np.nan)
 
 
-def _by_preset(
-    preset: HashingPreset,
-    groups: _Groups,
-    distances: NDArray[Any],
-    hits: NDArray[np.bool_],
-    relevant: NDArray[np.int64],
-    k: int | None,
-    harmonic: Floats,
-) -> Floats:
-    if preset == "tie-averaged":
-        return _average_precision(groups, relevant, k, harmonic)
-    order = np.argsort(distances, axis=1, kind="stable")
-    good = np.take_along_axis(hits, order, axis=1)
-    rank = np.cumsum(good, axis=1)
+def _in_order(distances: NDArray[np.int32], hits: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which places are hits where equal distances keep the order of the gallery, [q, G]."""
+    g = hits.shape[1]
+    keys = np.sort(distances.astype(np.int64) * g + np.arange(g), axis=1)
+    return np.take_along_axis(hits, keys % g, axis=1)
+
+
+def _copied(preset: HashingPreset, hits: NDArray[np.bool_], k: int | None) -> Floats:
+    """What the two copied functions give of rankings, [q]."""
+    rank = np.cumsum(hits, axis=1)
     if preset == "calc-map-k":
-        counted = good & (rank <= (k or hits.shape[1]))
+        counted = hits & (rank <= (k or hits.shape[1]))
     else:
-        counted = good.copy()
+        counted = hits.copy()
         counted[:, -1 if k is None else k :] = False
-    precision = rank / np.arange(1, hits.shape[1] + 1)
-    found = counted.sum(axis=1)
-    return np.asarray(np.where(counted, precision, 0).sum(axis=1) / np.maximum(found, 1))
+    precision = np.where(counted, rank / np.arange(1, hits.shape[1] + 1), 0).sum(axis=1)
+    return np.asarray(precision / np.maximum(counted.sum(axis=1), 1))
 
 
 def _checked(

@@ -34,6 +34,8 @@ WAYS = (("image", "text"), ("text", "image"), ("image", "image"), ("text", "text
 PLACES = (10, 50, 100, 500, 1000, 5000)
 """Where mAP and precision are taken for the curves in the details."""
 
+_LACKING = {"image": "no picture", "text": "an empty text"}
+
 AT_K, AT_N, RADIUS = 50, 100, 2
 """The places that have a figure of their own, and the Hamming radius."""
 
@@ -166,7 +168,7 @@ def _usable(request: Request) -> Pairs:
     model = request.model
     table: Pairs = model.config.labelled(model.config.open(request.source), model.labels)
     left = {
-        row.name: row.reason or "what cannot be read" if row.health != "ok" else f"no {missing[0]}"
+        row.name: row.reason or "what cannot be read" if row.health != "ok" else _LACKING[missing[0]]
         for row in table.rows
         if (missing := [view for view in model.views if not row.has(view)]) or row.health != "ok"
     }
