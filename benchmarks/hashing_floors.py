@@ -22,7 +22,7 @@ import argparse
 import csv
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,12 @@ Sets = tuple[NDArray[Any], NDArray[Any]]
 """What asks and what is ranked."""
 
 
+def two(arrays: Sequence[NDArray[Any]]) -> Sets:
+    """Two arrays as what asks and what is ranked."""
+    asks, finds = arrays
+    return asks, finds
+
+
 def mean_ap(sides: Sets, labels: Sets, **options: Any) -> float:
     """The mAP of vectors or codes."""
     return hashing_figures(*sides, *labels, ks=(), ns=(), **options).metrics["map"]
@@ -52,12 +58,13 @@ def coded(fitted: NDArray[Any], sides: Sets, labels: Sets) -> dict[str, dict[str
     """Of random codes, LSH and, with as many bits as it can have, ITQ: mAP over the seeds."""
     bits = min(BITS, fitted.shape[1] // 8 * 8)
     rules: dict[str, Callable[[int], Sets]] = {
-        f"random {BITS}": lambda seed: tuple(
-            random_codes(len(x), BITS, seed=2 * seed + n) for n, x in enumerate(sides)
+        f"random {BITS}": lambda seed: two(
+            [random_codes(len(x), BITS, seed=2 * seed + n) for n, x in enumerate(sides)]
         ),
-        f"LSH {BITS}": lambda seed: tuple(lsh_codes(fitted, sides, BITS, seed=seed)),
-        **({f"ITQ {bits}": lambda seed: tuple(itq_codes(fitted, sides, bits, seed=seed))} if bits else {}),
+        f"LSH {BITS}": lambda seed: two(lsh_codes(fitted, sides, BITS, seed=seed)),
     }
+    if bits:
+        rules[f"ITQ {bits}"] = lambda seed: two(itq_codes(fitted, sides, bits, seed=seed))
     found = {}
     for name, rule in rules.items():
         values = [mean_ap(rule(seed), labels) for seed in range(SEEDS)]
@@ -95,7 +102,7 @@ def fashion(folder: Path) -> dict[str, Any]:
     found = {}
     for name, shares in (("scores", False), ("shares", True)):
         scores = {
-            view: tuple(ridge(x[others], labels[others], [x[asks], x[others]], shares=shares))
+            view: two(ridge(x[others], labels[others], [x[asks], x[others]], shares=shares))
             for view, x in views.items()
         }
         found[name] = two_views(scores, sides, np.concatenate([each[1] for each in scores.values()]))
@@ -125,12 +132,12 @@ def mirflickr(folder: Path) -> dict[str, Any]:
     tags = loadmat(folder / "mirflickr25k-yall.mat")["YAll"].astype(np.float64)
     labels = loadmat(folder / "mirflickr25k-lall.mat")["LAll"] > 0
     asks, fitted, others = slice(2000), slice(2000, 12000), slice(2000, None)
-    sides = tuple(ridge(tags[fitted], labels[fitted], [tags[asks], tags[others]], alpha=100.0))
+    sides = two(ridge(tags[fitted], labels[fitted], [tags[asks], tags[others]], alpha=100.0))
     truth = (labels[asks], labels[others])
     began = time.monotonic()
     figures = hashing_figures(*sides, *truth, ks=(), ns=())
     real_seconds = time.monotonic() - began
-    codes = tuple(lsh_codes(sides[1], sides, BITS))
+    codes = two(lsh_codes(sides[1], sides, BITS))
     began = time.monotonic()
     presets = {}
     for preset in HASHING_PRESETS:
