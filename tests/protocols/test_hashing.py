@@ -115,13 +115,16 @@ def test_presets_differ_where_a_query_matches_nothing(trained, tmp_path, preset,
     everyone = preset != "tie-averaged"
     assert found.queries == (10 if everyone else 9)
     low, high = found.details["interval"]
-    assert low <= found.metrics["map_image_to_text"] <= high
+    assert low <= found.metrics["map"] <= high
+    across = [found.metrics[f"map_{way}"] for way in WAYS[:2]]
+    assert found.metrics["map"] == pytest.approx(sum(across) / 2)
     assert (found.metrics["map_image_to_text"] <= 0.9) == everyone
 
 
 def test_one_view_finds_itself(folder, trained):
     found = measured(model(trained, views=("text",)), folder)
-    assert found.metrics["map_text_to_text"] == pytest.approx(1.0)
+    assert found.metrics["map"] == found.metrics["map_text_to_text"] == pytest.approx(1.0)
+    assert HASHING.main in found.metrics
     assert not {f"map_{way}" for way in WAYS[:3]} & set(found.metrics)
 
 

@@ -261,8 +261,11 @@ def _metrics(
     found: Mapping[tuple[str, str], _Way], tags: Mapping[str, tuple[TaggingFigures, TaggingFigures]]
 ) -> dict[str, float]:
     """The figures of all ways: the codes' mAP, chance, the vectors' mAP, places, radius; and tags of each view."""
+    import numpy as np
+
     ways = {f"{asks}_to_{finds}": each for (asks, finds), each in found.items()}
-    metrics = {f"map_{way}": each.codes.metrics["map"] for way, each in ways.items()}
+    metrics = {"map": float(np.mean([each.codes.metrics["map"] for each in _main(found)]))}
+    metrics |= {f"map_{way}": each.codes.metrics["map"] for way, each in ways.items()}
     metrics["chance"] = next(iter(ways.values())).codes.chance
     metrics |= {f"real_map_{way}": each.real.metrics["map"] for way, each in ways.items()}
     for head, name in (
@@ -274,6 +277,11 @@ def _metrics(
             f"{head}_{way}": each.codes.metrics[name] for way, each in ways.items() if name in each.codes.metrics
         }
     return metrics | {f"tag_f1_{view}": own.metrics["f1"] for view, (own, _) in tags.items()}
+
+
+def _main(found: Mapping[tuple[str, str], _Way]) -> list[_Way]:
+    """The ways that the main figure is the mean of: across the views, or of one view its own."""
+    return [each for (asks, finds), each in found.items() if asks != finds] or list(found.values())
 
 
 def _warn(figures: HashingFigures, sides: _Sides) -> None:
@@ -305,7 +313,8 @@ def _details(
 
     first = next(iter(found.values())).codes
     against, matched = _named(request.gallery), first.relevant > 0
-    ap = first.ap[matched] if request.preset == "tie-averaged" else np.nan_to_num(first.ap)
+    each = np.mean([way.codes.ap for way in _main(found)], axis=0)
+    ap = each[matched] if request.preset == "tie-averaged" else np.nan_to_num(each)
     return {
         "selection": sides.selection,
         **({"against": against} if against else {}),
@@ -366,7 +375,7 @@ def _tagged(own: TaggingFigures, frequent: TaggingFigures, labels: Sequence[str]
     }
 
 
-_ARROWS = {f"{asks}_to_{finds}": f"{asks} → {finds}" for asks, finds in WAYS}
+_ARROWS = {f"{asks}_to_{finds}": f"{asks[0]}→{finds[0]}" for asks, finds in WAYS}
 
 HASHING: Protocol[Request] = Protocol(
     name="hashing",
@@ -376,33 +385,33 @@ HASHING: Protocol[Request] = Protocol(
     "query is relevant, and mAP is the mean area under the curves of precision over recall. Codes of few bits tie most "
     "of a gallery: figures are the expected value over all orders of equal distances, whatever a machine's sort does. "
     "The two other presets give what two functions give that most papers’ figures come from, for comparison with "
-    "these alone. Beside it stands the same by the real-valued vectors, which is what the bits cost, and chance, the "
-    "mAP of a random order. Queries that share no label with the gallery are counted apart. The whisker is the 95 % "
-    "interval of the first way’s mAP (bootstrap over the queries).",
+    "these alone. i→t is a picture’s code that seeks texts; mAP itself is the mean of i→t and t→i, or of one view its "
+    "own. Beside it stand the same by the real-valued vectors, which is what the bits cost, and chance, the mAP of a "
+    "random order. P≤2 is the precision within two bits, 0 where nothing lies there; tags the overall F1 of three "
+    "labels a query. Queries that share no label with the gallery are counted apart. The whisker is the 95 % interval "
+    "of mAP (bootstrap over the queries).",
     presets={
         "tie-averaged": "the expected value over all orders of equal distances",
         "calc-map-k": "DCMH-style calc_map_k: at k, hits anywhere; no hit counts as 0",
         "calc-top-map": "DeepHash-style CalcTopMap: at k, over the hits found; all is all but the last place",
     },
     metrics={
-        **{f"map_{way}": Metric(f"mAP, {arrow}") for way, arrow in _ARROWS.items()},
-        "chance": Metric("mAP, random order"),
-        **{f"real_map_{way}": Metric(f"mAP of vectors, {arrow}") for way, arrow in _ARROWS.items()},
-        **{f"map_at_{AT_K}_{way}": Metric(f"mAP@{AT_K}, {arrow}") for way, arrow in _ARROWS.items()},
-        **{f"precision_at_{AT_N}_{way}": Metric(f"P@{AT_N}, {arrow}") for way, arrow in _ARROWS.items()},
-        **{
-            f"precision_radius_{RADIUS}_{way}": Metric(f"P within {RADIUS} bits, {arrow}")
-            for way, arrow in _ARROWS.items()
-        },
-        "tag_f1_image": Metric("F1 of tags, image"),
-        "tag_f1_text": Metric("F1 of tags, text"),
+        "map": Metric("mAP"),
+        **{f"map_{way}": Metric(f"mAP {arrow}") for way, arrow in _ARROWS.items()},
+        "chance": Metric("chance"),
+        **{f"real_map_{way}": Metric(f"vectors {arrow}") for way, arrow in _ARROWS.items()},
+        **{f"map_at_{AT_K}_{way}": Metric(f"mAP@{AT_K} {arrow}") for way, arrow in _ARROWS.items()},
+        **{f"precision_at_{AT_N}_{way}": Metric(f"P@{AT_N} {arrow}") for way, arrow in _ARROWS.items()},
+        **{f"precision_radius_{RADIUS}_{way}": Metric(f"P≤{RADIUS} {arrow}") for way, arrow in _ARROWS.items()},
+        "tag_f1_image": Metric("tags i"),
+        "tag_f1_text": Metric("tags t"),
     },
-    main="map_image_to_text",
+    main="map",
     measure=measure,
     judged=True,
     headline=True,
     heading="Do codes find what shares a label?",
-    finding="ranks texts by a picture’s code with an mAP of {}",
+    finding="ranks what shares a label with an mAP of {}",
     needs=("labels",),
     modality="pair",
     unit="pairs",
