@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import hashing as slow
@@ -10,6 +11,7 @@ from kinema.core.codes import hamming, pack
 from kinema.core.errors import ConfigError, DataError, ShapeError
 from kinema.evaluation.hashing import average_precision_ties, hashing_figures, precision_at_ties
 from kinema.evaluation.hashing_floors import itq_codes, lsh_codes, random_codes, ridge
+from kinema.evaluation.interval import bootstrap_interval, mean_interval
 from kinema.evaluation.tagging import tagging_figures
 
 
@@ -182,6 +184,12 @@ def test_equal_scores_share_the_places_left():
         tagging_figures(np.array([[np.nan, 1.0]]), np.array([[True, False]]))
     with pytest.raises(ConfigError, match="top"):
         tagging_figures(np.ones((1, 2)), np.ones((1, 2), bool), top=0)
+
+
+def test_the_interval_of_a_mean_is_that_of_hits_where_they_are_hits():
+    hits = np.arange(200) < 150
+    assert mean_interval(hits.astype(float), 0) == pytest.approx(bootstrap_interval(torch.tensor(hits), 0), abs=0.01)
+    assert mean_interval(np.full(3, 0.5), 0) == (0.5, 0.5)
 
 
 def test_floors_order_by_the_angle():

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, Protocol, get_args, get_origin, get_type_hints
 
+from kinema.core.errors import DataError
 from kinema.core.files import write_atomic, write_json
 from kinema.data.moving import way_to
 
@@ -58,6 +59,30 @@ def write_list(path: Path, table: Listed, kind: type, noun: str, **more: str) ->
     metadata = {key: str(value) for key, value in head.items()} | {"digest": table.digest}
     written = pyarrow.Table.from_pylist(rows, schema=schema.with_metadata(metadata))
     write_atomic(path, lambda file: parquet.write_table(written, file))
+
+
+def trained_digests(path: Path, noun: str) -> frozenset[str]:
+    """The digests of the rows in a list that :func:`write_list` wrote, as a run keeps of what it learnt from.
+
+    Args:
+        path: of a Parquet file; of a file that is not there none are known.
+        noun: what the rows are, for the message: 'tracklets'.
+
+    Raises:
+        DataError: it is damaged, or no such list.
+    """
+    from pyarrow import ArrowException, parquet
+
+    if not path.is_file():
+        return frozenset()
+    try:
+        found = parquet.read_table(path, columns=["digest"]).column("digest").to_pylist()
+    except (ArrowException, OSError, KeyError) as error:
+        raise DataError(
+            f"'{path}' is no list of {noun} that can be read: {error}.",
+            "What was trained on cannot be told without it; train again.",
+        ) from error
+    return frozenset(str(each) for each in found if each)
 
 
 def _column(arrow: Any, hint: Any) -> Any:

@@ -44,8 +44,8 @@ Floats = NDArray[np.float64]
 CHUNK = 1 << 22
 """Distances that are looked at at a time, so that memory does not grow with Q."""
 
-DECIMALS = 6
-"""Distances of vectors are rounded to so many, so that ties do not hang on the last digit of a machine's sums."""
+STEPS = 1_000_000
+"""Distances of vectors are rounded to so many steps, so that ties do not hang on the last digit of a machine's sums."""
 
 
 @dataclass(frozen=True)
@@ -180,13 +180,14 @@ def hashing_figures(
     each: dict[str, list[Floats]] = {}
     relevant, chance = np.zeros(q, np.int64), np.full(q, np.nan)
     for part, distances, hits in _chunks(queries, gallery, query_labels, gallery_labels, rows):
-        count, width = hits.sum(axis=1), (np.isfinite(distances) if not codes else distances < _NEVER).sum(axis=1)
+        count, width = hits.sum(axis=1), (distances < _NEVER).sum(axis=1)
         relevant[part] = count
-        groups = _counted(distances, hits, _NEVER) if codes else _sorted(distances, hits)
+        groups = _counted(distances, hits) if codes else _sorted(distances, hits)
         chance[part] = _average_precision(_one_group(width, count), count, None, harmonic)
+        order = None if preset == "tie-averaged" else _in_order(distances, hits)
         for name, k in zip(names, (None, *kept["k"]), strict=True):
-            found = _by_preset(preset, groups, distances, hits, count, k, harmonic)
-            each.setdefault(name, []).append(found)
+            ap = _average_precision(groups, count, k, harmonic) if order is None else _copied(preset, order, k)
+            each.setdefault(name, []).append(ap)
         for n in kept["n"]:
             each.setdefault(f"precision@{n}", []).append(_precision(groups, len(count), n))
         if codes:
@@ -220,8 +221,8 @@ def hashing_figures(
     )
 
 
-_NEVER = np.int32(1 << 20)
-"""The Hamming distance of an item that a query is not asked about, above all that codes can have."""
+_NEVER = np.int32(1 << 29)
+"""The distance of an item that a query is not asked about, above all that there are."""
 
 
 def _chunks(
@@ -230,8 +231,8 @@ def _chunks(
     query_labels: NDArray[np.bool_],
     gallery_labels: NDArray[np.bool_],
     own: NDArray[np.int64],
-) -> Iterator[tuple[slice, NDArray[Any], NDArray[np.bool_]]]:
-    """Some queries at a time: their distances and what is relevant, [q, G]; a query's own row is infinitely far."""
+) -> Iterator[tuple[slice, NDArray[np.int32], NDArray[np.bool_]]]:
+    """Some queries at a time: their distances and what is relevant, [q, G]; a query's own row is at ``_NEVER``."""
     codes = queries.dtype == np.uint8
     if not codes:
         queries, gallery = _unit(queries), _unit(gallery)
@@ -240,11 +241,16 @@ def _chunks(
     for start in range(0, len(queries), step):
         part = slice(start, start + step)
         hits = query_labels[part].astype(np.float32) @ theirs > 0
-        distances = hamming(queries[part], gallery) if codes else np.round(1 - queries[part] @ gallery.T, DECIMALS)
+        distances = hamming(queries[part], gallery) if codes else _far(queries[part], gallery)
         mine = np.flatnonzero(own[part] >= 0)
-        distances[mine, own[part][mine]] = _NEVER if codes else np.inf
+        distances[mine, own[part][mine]] = _NEVER
         hits[mine, own[part][mine]] = False
         yield part, distances, hits
+
+
+def _far(queries: Floats, gallery: Floats) -> NDArray[np.int32]:
+    """1 - cosine in whole millionths, [Q, G]."""
+    return np.round((1 - queries @ gallery.T) * STEPS).astype(np.int32)
 
 
 def _unit(vectors: NDArray[Any]) -> Floats:
@@ -254,15 +260,16 @@ def _unit(vectors: NDArray[Any]) -> Floats:
 
 
 def _groups_of(distances: NDArray[Any], hits: NDArray[np.bool_]) -> _Groups:
-    return _sorted(distances.astype(np.float64), hits)
+    """The groups of distances of any kind, by their ranks."""
+    ranks = np.unique(distances, return_inverse=True)[1].reshape(distances.shape)
+    return _sorted(ranks.astype(np.int64), hits)
 
 
-def _sorted(distances: Floats, hits: NDArray[np.bool_]) -> _Groups:
-    """The groups by sorting; items at infinity are no candidates."""
+def _sorted(distances: NDArray[np.integer], hits: NDArray[np.bool_]) -> _Groups:
+    """The groups by sorting, each distance with whether it is a hit in its last bit; ``_NEVER`` is no candidate."""
     q, g = distances.shape
-    order = np.argsort(distances, axis=1)
-    near = np.take_along_axis(distances, order, axis=1)
-    good = np.take_along_axis(hits, order, axis=1)
+    keys = np.sort(distances * 2 + ~hits, axis=1)
+    near, good = keys >> 1, keys & 1 == 0
     starts = np.ones((q, g), np.bool_)
     starts[:, 1:] = near[:, 1:] != near[:, :-1]
     first = np.flatnonzero(starts)  # over all queries, so that a group ends where the next one begins
@@ -270,13 +277,13 @@ def _sorted(distances: Floats, hits: NDArray[np.bool_]) -> _Groups:
     sums = np.concatenate(([0], np.cumsum(good)))
     ends = np.append(first[1:], q * g)
     groups = _Groups(query, ends - first, sums[ends] - sums[first], before, sums[first] - sums[query * g])
-    return groups.where(np.isfinite(near.reshape(-1)[first]))
+    return groups.where(near.reshape(-1)[first] < _NEVER)
 
 
-def _counted(distances: NDArray[np.int32], hits: NDArray[np.bool_], never: np.int32) -> _Groups:
+def _counted(distances: NDArray[np.int32], hits: NDArray[np.bool_]) -> _Groups:
     """The groups by counting: there are few distances, and no order is needed."""
     q = len(distances)
-    asked = distances < never
+    asked = distances < _NEVER
     levels = int(distances.max(initial=0, where=asked)) + 1
     place = np.where(asked, distances, levels) + (levels + 1) * np.arange(q, dtype=np.int32)[:, None]
     shape = (q, levels + 1)
@@ -329,28 +336,23 @@ def _within(distances: NDArray[np.int32], hits: NDArray[np.bool_], radius: int) 
     return np.where(found > 0, (near & hits).sum(axis=1) / np.maximum(found, 1), np.nan)
 
 
-def _by_preset(
-    preset: HashingPreset,
-    groups: _Groups,
-    distances: NDArray[Any],
-    hits: NDArray[np.bool_],
-    relevant: NDArray[np.int64],
-    k: int | None,
-    harmonic: Floats,
-) -> Floats:
-    if preset == "tie-averaged":
-        return _average_precision(groups, relevant, k, harmonic)
-    order = np.argsort(distances, axis=1, kind="stable")
-    good = np.take_along_axis(hits, order, axis=1)
-    rank = np.cumsum(good, axis=1)
+def _in_order(distances: NDArray[np.int32], hits: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which places are hits where equal distances keep the order of the gallery, [q, G]."""
+    g = hits.shape[1]
+    keys = np.sort(distances.astype(np.int64) * g + np.arange(g), axis=1)
+    return np.take_along_axis(hits, keys % g, axis=1)
+
+
+def _copied(preset: HashingPreset, hits: NDArray[np.bool_], k: int | None) -> Floats:
+    """What the two copied functions give of rankings, [q]."""
+    rank = np.cumsum(hits, axis=1)
     if preset == "calc-map-k":
-        counted = good & (rank <= (k or hits.shape[1]))
+        counted = hits & (rank <= (k or hits.shape[1]))
     else:
-        counted = good.copy()
+        counted = hits.copy()
         counted[:, -1 if k is None else k :] = False
-    precision = rank / np.arange(1, hits.shape[1] + 1)
-    found = counted.sum(axis=1)
-    return np.asarray(np.where(counted, precision, 0).sum(axis=1) / np.maximum(found, 1))
+    precision = np.where(counted, rank / np.arange(1, hits.shape[1] + 1), 0).sum(axis=1)
+    return np.asarray(precision / np.maximum(counted.sum(axis=1), 1))
 
 
 def _checked(

@@ -102,14 +102,20 @@ def itq_codes(fitted: Floats, others: Sequence[Floats], bits: int, *, seed: int 
     return [pack((each - centre) @ components @ rotation) for each in others]
 
 
-def ridge(fitted: Any, labels: NDArray[np.bool_], others: Sequence[Any], *, alpha: float = 1.0) -> list[Floats]:
+def ridge(
+    fitted: Any, labels: NDArray[np.bool_], others: Sequence[Any], *, alpha: float = 1.0, shares: bool = False
+) -> list[Floats]:
     """Scores of labels by ridge regression, float64 [N, C] a set.
+
+    A score says how much likelier a label is than in the fitted rows: its share of them is taken out. Rows are compared
+    by the cosine of these.
 
     Args:
         fitted: float [N, F], or a sparse matrix.
         labels: bool [N, C], 1 for those that a row has.
         others: sets of features that get scores, [N, F] each.
         alpha: weight of the penalty.
+        shares: leaves the labels' shares in, so that common labels bring all rows near one another.
 
     Raises:
         ConfigError: ``alpha`` is not above 0.
@@ -122,7 +128,8 @@ def ridge(fitted: Any, labels: NDArray[np.bool_], others: Sequence[Any], *, alph
     if labels.ndim != 2 or fitted.ndim != 2 or fitted.shape[0] != labels.shape[0]:
         raise ShapeError(f"Features are {fitted.shape} and labels {labels.shape}; expected [N, F] and [N, C].")
     model = Ridge(alpha=alpha).fit(fitted, labels.astype(np.float64))
-    return [np.asarray(model.predict(each)).reshape(each.shape[0], labels.shape[1]) for each in others]
+    shift = 0.0 if shares else labels.mean(axis=0)
+    return [np.asarray(model.predict(each)).reshape(each.shape[0], labels.shape[1]) - shift for each in others]
 
 
 def _drawn(seed: int, what: str) -> np.random.Generator:

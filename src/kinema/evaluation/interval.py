@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -19,5 +20,21 @@ def bootstrap_interval(hit: Tensor, seed: int, resamples: int = 10_000) -> tuple
     """
     q = len(hit)
     means = np.random.default_rng(seed).binomial(q, float(hit.double().mean()), resamples) / q
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def mean_interval(values: NDArray[np.floating], seed: int, resamples: int = 10_000) -> tuple[float, float]:
+    """95 % percentile interval of the mean of a figure that each query has, over resamples of the queries.
+
+    Args:
+        values: float [Q], for instance each query's average precision.
+        seed: of the draws.
+        resamples: how many.
+    """
+    rng, q = np.random.default_rng(seed), len(values)
+    step = max(1, (1 << 22) // q)
+    sizes = [min(step, resamples - start) for start in range(0, resamples, step)]
+    means = np.concatenate([values[rng.integers(0, q, (size, q))].mean(axis=1) for size in sizes])
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)

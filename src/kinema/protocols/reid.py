@@ -209,11 +209,11 @@ def _tested(request: Request, known: Tracklets) -> Tracklets:
 
 def _trained_on(run: Path | None, known: Tracklets) -> frozenset[str]:
     """The people of a table of whom the run was trained on a tracklet of the same content."""
-    from kinema.data.tracklets.table import trained_digests
+    from kinema.data.listing import trained_digests
 
     if run is None:
         return frozenset()
-    digests = trained_digests(Path(run) / "manifest.parquet")
+    digests = trained_digests(Path(run) / "manifest.parquet", "tracklets")
     return frozenset(row.identity for row in known.rows if row.digest in digests and row.label is not None)
 
 

@@ -12,6 +12,7 @@ from kinema.protocols.cross_modal import CROSS_MODAL
 from kinema.protocols.diagnostics import DIAGNOSTICS
 from kinema.protocols.few_label import FEW_LABEL
 from kinema.protocols.finetune import FINETUNE
+from kinema.protocols.hashing import HASHING
 from kinema.protocols.knn import KNN
 from kinema.protocols.linear import LINEAR
 from kinema.protocols.mining import MINING
@@ -34,6 +35,7 @@ ROWS: tuple[Protocol[Any], ...] = (
     TRANSFER,
     SEGMENTATION,
     REID,
+    HASHING,
 )
 """A row a protocol, in the order in which they are listed and reported."""
 

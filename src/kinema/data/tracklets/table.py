@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from kinema.core.errors import DataError
 from kinema.core.labelling import LabelReading
 from kinema.core.tables import distinct, matching, numbered
 from kinema.data.listing import write_list
@@ -162,26 +161,3 @@ class Tracklets:
             StorageError: it could not be written.
         """
         write_list(path, self, Tracklet, "tracklets")
-
-
-def trained_digests(path: Path) -> frozenset[str]:
-    """The digests of the tracklets in a list that :meth:`Tracklets.write` wrote, as a run keeps of what it learnt from.
-
-    Args:
-        path: of a Parquet file; of a file that is not there none are known.
-
-    Raises:
-        DataError: it is damaged, or no list of tracklets.
-    """
-    from pyarrow import ArrowException, parquet
-
-    if not path.is_file():
-        return frozenset()
-    try:
-        found = parquet.read_table(path, columns=["digest"]).column("digest").to_pylist()
-    except (ArrowException, OSError, KeyError) as error:
-        raise DataError(
-            f"'{path}' is no list of tracklets that can be read: {error}.",
-            "Who was trained on cannot be told without it; train again.",
-        ) from error
-    return frozenset(str(each) for each in found if each)
