@@ -177,8 +177,9 @@ def _compared(
     differing = np.empty(size, words.dtype)
     counted = np.empty(size, np.uint8)
     total = counted if columns == 1 else np.empty(size, np.uint16)
-    for begin in range(part.start, part.stop, CHUNK):
-        rows = words[begin : min(begin + CHUNK, part.stop)]
+    begin, wanted = part.start, max(1, size // 32)  # a small one first, which soon tells how near the nearest are
+    while begin < part.stop:
+        rows = words[begin : min(begin + wanted, part.stop)]
         here = total[: len(rows)]
         for column in range(columns):
             np.bitwise_xor(rows[:, column], query[column], out=differing[: len(rows)])
@@ -186,6 +187,7 @@ def _compared(
             if columns > 1:
                 np.add(here if column else 0, counted[: len(rows)], out=here)
         yield begin, here
+        begin, wanted = begin + len(rows), size
 
 
 def _ordered(distances: NDArray[np.int32], rows: NDArray[np.int64]) -> Nearest:
