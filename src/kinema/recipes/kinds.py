@@ -7,6 +7,7 @@ from typing import get_args
 from kinema.core.errors import UsageError
 from kinema.data.clips.config import ClipsConfig
 from kinema.data.documents.config import DocumentsConfig
+from kinema.data.pairs.config import PairsConfig
 from kinema.data.sequences.config import SequencesConfig
 from kinema.data.tracklets.config import TrackletsConfig
 from kinema.networks import EncoderConfig
@@ -16,7 +17,7 @@ from kinema.networks.sequence import MLPConfig
 from kinema.networks.text.config import TextConfig, TextName
 
 DATA: dict[str, type] = {"clips": ClipsConfig, "documents": DocumentsConfig, "sequences": SequencesConfig}
-DATA |= {"tracklets": TrackletsConfig}
+DATA |= {"pairs": PairsConfig, "tracklets": TrackletsConfig}
 """Settings of data by the name of their kind."""
 
 NETWORKS: dict[str, type] = {**dict.fromkeys(get_args(TextName), TextConfig), "mlp": MLPConfig}

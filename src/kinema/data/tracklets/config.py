@@ -15,21 +15,19 @@ from kinema.core.cost import CacheEstimate
 from kinema.core.errors import ConfigError, DataError
 from kinema.core.files import write_atomic
 from kinema.core.tracklets import TrackletNeeds
+from kinema.data.stored import Put, stored, stored_bytes
 from kinema.data.tracklets.frozen import FrozenNetwork, FrozenSource
 from kinema.data.tracklets.reading import read_tracklets
 from kinema.data.tracklets.store import (
     ArrayFeatures,
     FileCrops,
     FrameSource,
-    Put,
     StoredFrames,
     crops_of,
     key_of,
     list_rows,
     put_known,
     starts_of,
-    stored,
-    stored_bytes,
 )
 from kinema.data.tracklets.table import Tracklet, Tracklets
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from kinema.core.errors import ConfigError, DataError, MissingExtraError
 from kinema.data.pictures import MEAN, STD
 from kinema.data.sequences.files import file_digest
-from kinema.data.tracklets.store import FrameSource, Progress, Put, crops_of, starts_of
+from kinema.data.stored import Put
+from kinema.data.tracklets.store import FrameSource, Progress, crops_of, starts_of
 from kinema.data.tracklets.table import Tracklets
 
 log = logging.getLogger(__name__)

@@ -3,8 +3,7 @@
     CACHE/tracklets/<key>.crops       uint8 [N, 3, H, W], one frame after the other, then a CRC-32 of each
     CACHE/tracklets/<network>-<key>.features    float32 [N, F] likewise, of frozen features; .json lists the tracklets
 
-The key is a digest of all that the content depends on. A file is written under another name and renamed when it is
-complete; what is damaged is found by its sums and made again.
+The key is a digest of all that the content depends on. See :mod:`kinema.data.stored`.
 """
 
 from __future__ import annotations
@@ -13,24 +12,23 @@ import hashlib
 import itertools
 import json
 import logging
-import math
 import os
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import DataError
-from kinema.core.files import write_atomic, write_json
+from kinema.core.files import write_json
 from kinema.core.reading import load_json
 from kinema.data.pictures import read_picture, resized
 from kinema.data.sequences.files import open_features
+from kinema.data.stored import Put, opened_store
 from kinema.data.tracklets.boxes import cut
 from kinema.data.tracklets.table import Box, Tracklet, Tracklets
 from kinema.data.video.decoding import decode_chunks
@@ -40,7 +38,6 @@ from kinema.data.video.pieces import decode_pieces
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
-Put = Callable[[int, NDArray[Any]], None]
 Wanted = Sequence[tuple[int, Box | None]]
 """Places in a store, and the boxes of one picture that are cut for them."""
 
@@ -205,11 +202,6 @@ def key_of(table: Tracklets, *how: Any) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
 
 
-def stored_bytes(count: int, shape: Sequence[int], kind: Any) -> int:
-    """Bytes of a store of ``count`` frames."""
-    return int(count * (math.prod(shape) * np.dtype(kind).itemsize + 4))
-
-
 def crops_of(
     table: Tracklets, height: int, width: int, progress: Progress | None = None
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -280,32 +272,6 @@ def _gone(path: Path, frame: int) -> DataError:
     )
 
 
-def stored(path: Path, count: int, shape: tuple[int, ...], kind: Any, make: Callable[[Put], object]) -> NDArray[Any]:
-    """Frames from a flat file, which is made where it is not there, or is damaged.
-
-    Args:
-        path: the file.
-        count: N.
-        shape: of a frame.
-        kind: the type of its numbers.
-        make: is called with a function that takes the place and the content of a frame, and must give it each one.
-
-    Returns:
-        [N, *shape], mapped.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
-    found = _opened(path, count, shape, kind)
-    if found is None:
-        if path.exists():
-            log.warning("The cache '%s' was damaged and is made again.", path)
-        write_atomic(path, lambda file: _write(file, count, shape, kind, make), size=stored_bytes(count, shape, kind))
-        found = _opened(path, count, shape, kind)
-        assert found is not None, "what was just written is sound"
-    return found
-
-
 def put_known(path: Path, table: Tracklets, shape: tuple[int, ...], kind: Any, put: Put) -> list[int]:
     """Gives a store the tracklets that others of its kind hold already: parts of one set are not made again.
 
@@ -331,7 +297,7 @@ def put_known(path: Path, table: Tracklets, shape: tuple[int, ...], kind: Any, p
         if not any(digest in wanted for digest, _ in held):
             continue
         count = sum(frames for _, frames in held)
-        array = _opened(listed.with_name(listed.name.removesuffix(_LIST)), count, shape, kind)
+        array = opened_store(listed.with_name(listed.name.removesuffix(_LIST)), count, shape, kind)
         if array is None:
             continue
         first = 0
@@ -355,36 +321,3 @@ def list_rows(path: Path, table: Tracklets) -> None:
     listed = path.with_name(path.name + _LIST)
     if not listed.exists():
         write_json(listed, {"rows": [[row.digest, len(row)] for row in table.rows]})
-
-
-def _write(file: IO[bytes], count: int, shape: tuple[int, ...], kind: Any, make: Callable[[Put], object]) -> None:
-    size = math.prod(shape) * int(np.dtype(kind).itemsize)
-    sums, given = np.zeros(count, "<u4"), np.zeros(count, np.bool_)
-
-    def put(place: int, frame: NDArray[Any]) -> None:
-        content = np.ascontiguousarray(frame, kind).tobytes()
-        file.seek(place * size)
-        file.write(content)
-        sums[place], given[place] = zlib.crc32(content), True
-
-    make(put)
-    assert given.all(), "every frame was given"
-    file.seek(count * size)
-    file.write(sums.tobytes())
-
-
-def _opened(path: Path, count: int, shape: tuple[int, ...], kind: Any) -> NDArray[Any] | None:
-    """The frames of a file, None where it is not there or not as it was written."""
-    try:
-        if path.stat().st_size != stored_bytes(count, shape, kind):
-            return None
-        whole = np.memmap(path, np.uint8, mode="r")
-    except (OSError, ValueError):
-        return None
-    size = math.prod(shape) * int(np.dtype(kind).itemsize)
-    frames = whole[: count * size].reshape(count, size)
-    sums = whole[count * size :].view("<u4")
-    if any(zlib.crc32(frames[at].data) != sums[at] for at in range(count)):
-        return None
-    found: NDArray[Any] = frames.view(kind).reshape(count, *shape)
-    return found
