@@ -18,7 +18,7 @@ from kinema.core.pairs import IMAGE, TEXT, PairView
 from kinema.data.pairs.table import Pair, Pairs
 from kinema.searching.changes import Changes
 from kinema.searching.layout import PAIRS
-from kinema.searching.pairs.pictures import thumbnail_of
+from kinema.searching.pairs.pictures import thumbnails
 from kinema.searching.pairs.schema import (
     COLUMNS,
     Kept,
@@ -206,12 +206,13 @@ class _PairEmbedding(TableUpdate[Encoded, EmbeddedPairs]):
                     made[at][view] = vector
                 elif IMAGE in made[at]:
                     self.wordless.append(pairs[at].name)
-        keeps = self.settings.vectors > 0
-        root = self.job.pairs.root
-        return [
-            Encoded(vectors, thumbnail_of(root, pair) if keeps and IMAGE in vectors else b"") if vectors else UNKNOWN
-            for pair, vectors in zip(pairs, made, strict=True)
+        kept = self.settings.vectors > 0
+        shown = [
+            (pair.image, pair.at) if kept and IMAGE in given else ("", None)
+            for pair, given in zip(pairs, made, strict=True)
         ]
+        small = thumbnails(self.job.pairs.root, shown)
+        return [Encoded(given, each) if given else UNKNOWN for given, each in zip(made, small, strict=True)]
 
     def _vectors(self, pairs: Sequence[Pair], view: PairView) -> NDArray[np.float32]:
         """Embeddings of a view, float32 [N, d]; zero of texts of which the run knows no word."""

@@ -1,7 +1,7 @@
 """The columns of a table of pairs, and the settings in its metadata.
 
-A row is the picture of a pair (``kind`` 'image') or its text ('text'). ``id`` is the pair's name, '#' and the kind. What
-is known of the pair stands in both rows; every attribute of a pair becomes a column of its name.
+A row is the picture of a pair (``kind`` 'image') or its text ('text'). ``id`` is the pair's name, '#' and the kind.
+What is known of the pair stands in both rows; every attribute of a pair becomes a column of its name.
 """
 
 from __future__ import annotations
