@@ -9,6 +9,7 @@ from kinema.core.errors import RunError, UsageError
 from kinema.core.method import TrainingContext
 from kinema.data.clips.reader import Model
 from kinema.data.documents.reader import TextReader
+from kinema.data.pairs.config import PairsConfig
 from kinema.exporting import Exported, check_request, export_model, is_export, load_export
 from kinema.recipes.json import recipe_from_plain
 from kinema.recipes.table import encoder_name as encoder_name
@@ -38,15 +39,19 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
     recipe = recipe_from_plain(folder.read("recipe.json"), f"'{folder.path / 'recipe.json'}'")
     view = view or recipe.view
     phase = _phase_for(folder, recipe, view, finished=not untrained)
-    context = TrainingContext(int(folder.read("environment.json").get("videos", 2)), 2)
+    about = folder.read("environment.json")
+    context = TrainingContext(int(about.get("videos", 2)), max(2, int(about.get("classes", 2))))
     first = next(p for p in recipe.phases if view in p.method.trains)
     method = build_method(recipe, first if untrained else phase, context)
+    towers = _together(recipe, phase, view)
     if not untrained:
-        file = folder.phase(recipe.number(phase), phase.name) / f"tower-{view}.safetensors"
-        method.start({view: read_tower(file)})
+        place = folder.phase(recipe.number(phase), phase.name)
+        method.start({each: read_tower(place / f"tower-{each}.safetensors") for each in towers})
+    more = {"towers": {each: method.towers()[each] for each in towers}} if len(towers) > 1 else {}
     return recipe.data.reader(
         method.towers()[view],
         view,
+        **more,
         name="random" if untrained else encoder_name(phase.method),
         run=folder.path,
         seed=recipe.seed,
@@ -79,6 +84,17 @@ def export(
         )
     model = load(run, view=view) if isinstance(run, str | Path) else run
     return export_model(model, Path(out), format=format, licence=licence)
+
+
+def _together(recipe: Recipe, phase: Phase, view: str) -> tuple[str, ...]:
+    """The views whose encoders a reader has: of pairs all that the phase trains, of other data the one that is asked.
+
+    Args:
+        recipe: says what the data are.
+        phase: whose weights are taken.
+        view: that was asked for.
+    """
+    return tuple(phase.method.trains) if isinstance(recipe.data, PairsConfig) else (view,)
 
 
 def _phase_for(folder: RunFolder, recipe: Recipe, view: str, *, finished: bool) -> Phase:

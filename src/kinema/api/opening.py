@@ -11,13 +11,14 @@ from kinema.core.errors import StorageError, UsageError
 from kinema.core.lock import own_temporary_folder
 from kinema.data import Manifest, open_data
 from kinema.data.documents.table import Documents
+from kinema.data.pairs.table import Pairs
 from kinema.data.sequences.table import Sequences
 from kinema.data.tracklets.table import Tracklets
 
 log = logging.getLogger(__name__)
 
 Data = str | Path | Manifest
-AnyData = Data | Documents | Sequences | Tracklets
+AnyData = Data | Documents | Sequences | Tracklets | Pairs
 Progress = Callable[[int, int], None]
 
 
@@ -70,14 +71,15 @@ def open_named(data: AnyData) -> Manifest:
     """The manifest of what a user names as data.
 
     Raises:
-        UsageError: it is a table of documents, of sequences or of tracklets.
+        UsageError: it is a table of documents, of sequences, of tracklets or of pairs.
     """
-    if isinstance(data, Documents | Sequences | Tracklets):
-        what = {Documents: "Documents", Sequences: "Sequences of features"}.get(type(data), "Tracklets")
+    if isinstance(data, Documents | Sequences | Tracklets | Pairs):
+        names = {Documents: "Documents", Sequences: "Sequences of features", Pairs: "Pairs of pictures and texts"}
+        what = names.get(type(data), "Tracklets")
         raise UsageError(f"{what} were given, and videos are needed.", "Name a folder of videos.")
     return data if isinstance(data, Manifest) else open_data(data)
 
 
 def named(data: AnyData) -> str:
     """The data as the user named it."""
-    return str(data.root) if isinstance(data, Manifest | Documents | Sequences | Tracklets) else str(data)
+    return str(data.root) if isinstance(data, Manifest | Documents | Sequences | Tracklets | Pairs) else str(data)

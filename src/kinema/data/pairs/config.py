@@ -280,7 +280,7 @@ class PairsConfig:
             RunError: what the run keeps is damaged.
         """
         if len(table):
-            self._check_form(table)
+            self.check_form(table)
         if self.text == "vectors":
             return None
         if self.text == "tokens":
@@ -292,6 +292,26 @@ class PairsConfig:
             if not known.words:
                 raise DataError(f"The texts of all {len(table)} pairs hold no word.", "Give words, or tags.")
         return BagCoder(known) if self.text == "bag" else WordCoder(known, self.max_length)
+
+    def check_form(self, table: Pairs) -> None:
+        """Refuses texts that are stored vectors where words are taken, and the other way round.
+
+        Args:
+            table: the pairs.
+
+        Raises:
+            DataError: says which.
+        """
+        width = vector_width(table, TEXT)
+        if self.text == "vectors" and not width:
+            raise DataError(
+                "The texts are words, and data.text is 'vectors'.", "Set data.text to bag, words or tokens."
+            )
+        if self.text != "vectors" and width:
+            raise DataError(
+                f"The texts are stored vectors of {width} numbers, and data.text is '{self.text}', which takes words.",
+                "Set data.text to vectors.",
+            )
 
     def reader(self, tower: Any, view: str, **about: Any) -> PairReader:
         """The trained towers as a reader of pictures and texts.
@@ -310,18 +330,6 @@ class PairsConfig:
         from kinema.data.pairs.example import PairExample
 
         return PairExample(self.text)
-
-    def _check_form(self, table: Pairs) -> None:
-        width = vector_width(table, TEXT)
-        if self.text == "vectors" and not width:
-            raise DataError(
-                "The texts are words, and data.text is 'vectors'.", "Set data.text to bag, words or tokens."
-            )
-        if self.text != "vectors" and width:
-            raise DataError(
-                f"The texts are stored vectors of {width} numbers, and data.text is '{self.text}', which takes words.",
-                "Set data.text to vectors.",
-            )
 
     def _tokenizer(self, run: Path | None) -> Any:
         from kinema.data.documents.tokenizer import Tokenizer

@@ -140,7 +140,7 @@ class Bags:
     @property
     def unknown(self) -> NDArray[np.bool_]:
         """Which texts hold no word that is known, bool [N]."""
-        return np.diff(self.bounds) == 0
+        return np.equal(np.diff(self.bounds), 0)
 
     def batch(self, rows: NDArray[np.int64]) -> Tensor:
         """Some texts, float32 [B, V]."""

@@ -1,0 +1,230 @@
+"""A table, a folder, a known data set, or videos with subtitles as pairs: what is there, and what is held out."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from kinema.core.errors import DataError, UsageError
+from kinema.core.labelling import LabelReading
+from kinema.core.seeds import seed_at
+from kinema.data.documents.walking import files_below
+from kinema.data.labels import LABELS, read_labels
+from kinema.data.pairs.checking import checked
+from kinema.data.pairs.choosing import described
+from kinema.data.pairs.listing import JSONL, LISTING, labels_in, read_listing, read_records
+from kinema.data.pairs.table import Pair, Pairs
+from kinema.data.pictures import claims_picture
+from kinema.data.video.files import claims_video
+from kinema.data.written import read_written
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+Origin = Literal["data", "drawn", "none"]
+
+TABLES = (".csv", ".tsv", ".txt")
+SUBTITLES = (".srt", ".vtt")
+FORMS = (
+    "Pairs are a pairs.csv or .jsonl (image, text, labels), a folder of pictures with texts of the same name "
+    "(cat.jpg, cat.txt), videos with subtitles of the same name (.srt, .vtt), or a known data set as NAME:PATH."
+)
+
+
+def read_pairs(data: str | Path, *, held_out: float = 0.25, split: int = 0, progress: Progress | None = None) -> Pairs:
+    """Reads the pairs of a table, of a folder, or of a known data set.
+
+    Args:
+        data: a ``pairs.csv``, a ``.jsonl``, or a folder with one; a folder of pictures with texts of the same name; a
+            folder of videos with subtitles; or a known data set as NAME:PATH.
+        held_out: the share of sources that are held out for measurement, from 0 to below 1, where the data do not say
+            which.
+        split: which draw of them.
+        progress: is called with (files done, files).
+
+    Raises:
+        DataError: nothing is there, or nothing there is a pair that can be read; the message says what is there.
+        UsageError: there is no data set of that name.
+    """
+    named, place = _layout(data)
+    if not place.exists():
+        raise DataError(f"'{place}' is not there.", FORMS)
+    reading: LabelReading | None = None
+    if named:
+        from kinema.data.pairs.layouts import read_layout
+
+        root, rows = place.resolve(), read_layout(named, place)
+    elif place.is_file():
+        root, rows, reading = _table(place)
+    else:
+        root, rows, reading = _folder(place)
+    found = checked(rows, root, progress)
+    _warn_of_broken(found)
+    found, origin = _with_splits(found, held_out, split)
+    return Pairs(root, found, origin, reading)
+
+
+def _layout(data: str | Path) -> tuple[str, Path]:
+    """The layout and the folder that NAME:PATH, or a path by itself ('' as its layout), names."""
+    name, colon, place = str(data).partition(":")
+    if Path(data).exists() or not colon or len(name) < 2 or "/" in name:
+        return "", Path(data)
+    from kinema.data.pairs.layouts import LAYOUTS
+
+    if name.lower() not in LAYOUTS:
+        raise UsageError(
+            f"There is no layout '{name}' of pairs.",
+            f"The known data sets are: {', '.join(LAYOUTS)}. Of any other, give the folder or the table itself.",
+        )
+    if not place:
+        raise UsageError(f"'{data}' names no folder.", f"Write {name}:PATH.")
+    return name.lower(), Path(place).expanduser()
+
+
+def _table(file: Path) -> tuple[Path, Sequence[Pair], LabelReading | None]:
+    root = file.parent.resolve()
+    if file.suffix.lower() == JSONL:
+        return root, read_records(file), None
+    if file.suffix.lower() in TABLES:
+        return (root, *read_listing(file))
+    raise DataError(f"'{file}' is a file, and no table of pairs.", FORMS)
+
+
+def _folder(place: Path) -> tuple[Path, Sequence[Pair], LabelReading | None]:
+    """The pairs of a folder, in the first of the forms that are there."""
+    root = place.resolve()
+    tables = [place / name for name in (LISTING, "pairs.tsv", f"pairs{JSONL}") if (place / name).is_file()]
+    below, closed = files_below(root)
+    if "." in closed:
+        raise DataError(f"'{place}' cannot be listed: {closed['.']}.", "Its rights do not let you look into it.")
+    stems = _stems(below)
+    pictures = any(len(kinds) == 2 for kinds in _by_stem(below, claims_picture, (".txt",)).values())
+    footage = any(len(kinds) == 2 for kinds in _by_stem(below, claims_video, SUBTITLES).values())
+    forms = [
+        *(table.name for table in tables),
+        *["pictures with texts"] * pictures,
+        *["videos with subtitles"] * footage,
+    ]
+    if len(forms) > 1:
+        log.warning("'%s' holds %s; the pairs are read from %s.", place, " and ".join(forms), forms[0])
+    if tables:
+        return _table(tables[0])
+    if pictures:
+        return (root, *_pictures_with_texts(root, below))
+    if footage:
+        from kinema.data.pairs.footage import read_footage
+
+        return root, read_footage(root), None
+    there = ", ".join(
+        f"{count} {what}"
+        for count, what in (
+            (sum(map(claims_picture, below)), "pictures"),
+            (sum(map(claims_video, below)), "videos"),
+            (sum(path.lower().endswith(".txt") for path in below), "texts"),
+        )
+        if count
+    )
+    shown = (
+        f"it holds {there}, and none has another of the same name" if there else f"it holds {len(stems)} other files"
+    )
+    raise DataError(f"There are no pairs in '{place}': {shown if below else 'it is empty'}.", FORMS)
+
+
+def _stems(paths: Sequence[str]) -> list[str]:
+    return [str(PurePosixPath(path).with_suffix("")) for path in paths]
+
+
+def _by_stem(
+    paths: Sequence[str], claims: Callable[[str], bool], endings: Sequence[str]
+) -> dict[str, dict[str, list[str]]]:
+    """Files by their path without the ending: those that are claimed ('one'), and those of the endings ('other')."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for path, stem in zip(paths, _stems(paths), strict=True):
+        kind = "one" if claims(path) else "other" if path.lower().endswith(tuple(endings)) else ""
+        if kind:
+            found.setdefault(stem, {}).setdefault(kind, []).append(path)
+    return found
+
+
+def _pictures_with_texts(root: Path, below: Sequence[str]) -> tuple[list[Pair], LabelReading]:
+    """A pair a picture, with the text of the same name; labels from ``labels.csv`` or class folders."""
+    stems = _by_stem(below, claims_picture, (".txt",))
+    pictures = [path for kinds in stems.values() for path in kinds.get("one", ())]
+    said, reading = read_labels(root, pictures, noun="picture", claims=claims_picture)
+    rows = []
+    for stem, kinds in sorted(stems.items()):
+        files, texts = kinds.get("one", []), kinds.get("other", [])
+        if len(files) > 1 or len(texts) > 1:
+            named = ", ".join(f"'{path}'" for path in files + texts)
+            raise DataError(
+                f"More than one picture or text in '{root}' is called '{stem}': {named}.",
+                "Give each a name of its own.",
+            )
+        text, why = _text(root / texts[0]) if texts else ("", "")
+        if not files:
+            rows.append(Pair(texts[0], text=text, health="unreadable" if why else "ok", reason=why))
+            continue
+        about = said[files[0]]
+        more = dict(about.attributes)
+        labels = labels_in(about.label or "") or labels_in(more.pop("labels", ""))
+        health: Literal["ok", "unreadable"] = "unreadable" if why else "ok"
+        rows.append(
+            Pair(
+                files[0],
+                files[0],
+                text=text,
+                labels=labels,
+                source=about.source or "",
+                split=about.split,
+                attributes=more,
+                health=health,
+                reason=why,
+            )
+        )
+    if any(each.attributes.get("labels") for each in said.values()):
+        reading = replace(reading, origin="table", table=LABELS, why="")
+    return rows, reading
+
+
+def _text(path: Path) -> tuple[str, str]:
+    """The text of a file, and why it cannot be read."""
+    try:
+        return read_written(path).text, ""
+    except DataError as error:
+        return "", f"a broken text: '{path.name}', {error.message.partition(': ')[2].rstrip('.')}"
+
+
+def _warn_of_broken(rows: Sequence[Pair]) -> None:
+    """Names the pairs that cannot be read; whoever uses the others leaves them out."""
+    broken = {row.name: row.reason for row in rows if row.health != "ok"}
+    if broken:
+        log.warning("%d of %d pairs cannot be read. %s", len(broken), len(rows), described(broken))
+
+
+def _with_splits(rows: tuple[Pair, ...], held_out: float, split: int) -> tuple[tuple[Pair, ...], Origin]:
+    """The rows with their split: the data's own; else by source, some of which are held out."""
+    if any(row.split for row in rows):
+        return rows, "data"
+    sources = sorted({row.source for row in rows})
+    learnt = math.ceil(round((1 - held_out) * len(sources), 6))
+    if learnt == len(sources) or learnt < 2:
+        if held_out:
+            log.warning(
+                "Of %d sources of pairs none is held out for measurement: two are needed to learn from.", len(sources)
+            )
+        return rows, "none"
+    order = sorted(sources, key=lambda source: seed_at(split, "sources", source))
+    chosen = set(order[:learnt])
+    found = tuple(replace(row, split="train" if row.source in chosen else "test") for row in rows)
+    log.warning(
+        "The data have no splits: %d pairs are learnt from, and %d are held out for `kinema evaluate hashing`. "
+        "--held_out 0 learns from all, --split %d holds out others.",
+        sum(row.split == "train" for row in found),
+        sum(row.split == "test" for row in found),
+        split + 1,
+    )
+    return found, "drawn"
