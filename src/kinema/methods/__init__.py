@@ -3,6 +3,7 @@
 from kinema.methods.be import BE, BEConfig, BERegulariser, BERegulariserConfig, BETriplet
 from kinema.methods.cmd import CMD, CMDConfig
 from kinema.methods.cpr import CPR, CPRBank, CPRBankConfig, CPRConfig
+from kinema.methods.dcvh import DCVH, DCVHConfig
 from kinema.methods.declutr import DeCLUTR, DeCLUTRConfig
 from kinema.methods.dsm import DSM, DSMConfig, DSMTriplets
 from kinema.methods.elo import ELo, ELoConfig
@@ -19,6 +20,7 @@ __all__ = [
     "BE",
     "CMD",
     "CPR",
+    "DCVH",
     "DSM",
     "TOT",
     "TRL",
@@ -32,6 +34,7 @@ __all__ = [
     "CPRBank",
     "CPRBankConfig",
     "CPRConfig",
+    "DCVHConfig",
     "DSMConfig",
     "DSMTriplets",
     "DeCLUTR",

@@ -1,11 +1,13 @@
 """Objectives: losses and their targets as pure functions of tensors."""
 
 from kinema.objectives.cluster_ce import balanced_weights, cluster_cross_entropy
+from kinema.objectives.hamming import soft_hamming
 from kinema.objectives.in_batch import in_batch_nce
 from kinema.objectives.info_nce import info_nce
 from kinema.objectives.instance import check_contrast, instance_masks
 from kinema.objectives.masked_lm import masked_lm
 from kinema.objectives.max_margin import max_margin
+from kinema.objectives.multi_label import positive_weights, present_cross_entropy, weighted_bce
 from kinema.objectives.multi_positive_nce import multi_positive_nce
 from kinema.objectives.nt_xent import nt_xent
 from kinema.objectives.optimal_transport import (
@@ -34,9 +36,13 @@ __all__ = [
     "order_prior",
     "own_negatives",
     "own_triplets",
+    "positive_weights",
+    "present_cross_entropy",
     "segment_cost",
     "segment_transport",
     "sinkhorn",
+    "soft_hamming",
     "temporal_transport",
     "triplet",
+    "weighted_bce",
 ]

@@ -1,0 +1,25 @@
+"""Networks of pairs: one of pictures and one of texts."""
+
+from kinema.networks.pairs.config import (
+    READS,
+    PairEncoderConfig,
+    PairNetwork,
+    PairTextConfig,
+    build_pair_encoder,
+)
+from kinema.networks.pairs.text_cnn import TextCNN
+from kinema.networks.pairs.vectors import VectorMLP
+from kinema.networks.pairs.weights import TextStart, load_text_start, start_of
+
+__all__ = [
+    "READS",
+    "PairEncoderConfig",
+    "PairNetwork",
+    "PairTextConfig",
+    "TextCNN",
+    "TextStart",
+    "VectorMLP",
+    "build_pair_encoder",
+    "load_text_start",
+    "start_of",
+]
