@@ -40,6 +40,7 @@ from kinema.searching.find import Found, SearchOptions, find
 from kinema.searching.index import IndexKind
 from kinema.searching.lock import writing
 from kinema.searching.near_duplicates import NearDuplicate, near_duplicates, videos_of
+from kinema.searching.pairs.archive import archive
 from kinema.searching.pairs.embed import EmbeddedPairs, PairJob, embed_pairs_table
 from kinema.searching.pairs.find import find_pairs
 from kinema.searching.pairs.schema import Kept
@@ -153,7 +154,9 @@ def embed(
     common |= {"device": device, "steps": functools.partial(Steps, console=console)}
     videos_only: dict[str, Any] = {"stride": stride, "engine": engine, "space": space}
     if model.modality == "pair":
-        return _embed_pairs(model, data, uri, _kept(codes, vectors), common, videos_only | {"length": length, "view": view})
+        return _embed_pairs(
+            model, data, uri, _kept(codes, vectors), common, videos_only | {"length": length, "view": view}
+        )
     if codes:
         raise UsageError(
             f"'{model.run or model.name}' makes no codes, only vectors.",
@@ -247,8 +250,7 @@ def _embed_pairs(
     """
     _refuse(only, "pairs")
     with writing(uri, database.folder_of(uri), whole=True):
-        # No pair is held out of a search, and none needs a label.
-        pairs = dataclasses.replace(model.config, held_out=0.0).open(data)
+        pairs = archive(model.config, data)
         return embed_pairs_table(PairJob(model=model, pairs=pairs, uri=uri, kept=kept, **common))
 
 

@@ -18,6 +18,7 @@ from kinema.core.pairs import IMAGE, TEXT, PairView
 from kinema.data.pairs.table import Pair, Pairs
 from kinema.searching.changes import Changes
 from kinema.searching.layout import PAIRS
+from kinema.searching.pairs.archive import unknown_texts
 from kinema.searching.pairs.pictures import thumbnails
 from kinema.searching.pairs.schema import (
     COLUMNS,
@@ -201,11 +202,12 @@ class _PairEmbedding(TableUpdate[Encoded, EmbeddedPairs]):
             places = [at for at, pair in enumerate(pairs) if pair.has(view)]
             if not places:
                 continue
+            if view == TEXT:
+                unknown = unknown_texts(self.job.model, [pairs[at].text for at in places])
+                self.wordless += [pairs[at].name for at, out in zip(places, unknown, strict=True) if out and made[at]]
+                places = [at for at, out in zip(places, unknown, strict=True) if not out]
             for at, vector in zip(places, self._vectors([pairs[at] for at in places], view), strict=True):
-                if vector.any():
-                    made[at][view] = vector
-                elif IMAGE in made[at]:
-                    self.wordless.append(pairs[at].name)
+                made[at][view] = vector
         kept = self.settings.vectors > 0
         shown = [
             (pair.image, pair.at) if kept and IMAGE in given else ("", None)
@@ -215,11 +217,11 @@ class _PairEmbedding(TableUpdate[Encoded, EmbeddedPairs]):
         return [Encoded(given, each) if given else UNKNOWN for given, each in zip(made, small, strict=True)]
 
     def _vectors(self, pairs: Sequence[Pair], view: PairView) -> NDArray[np.float32]:
-        """Embeddings of a view, float32 [N, d]; zero of texts of which the run knows no word."""
+        """Embeddings of a view, float32 [N, d]."""
         job = self.job
         some = replace(job.pairs, rows=tuple(pairs))
         found: NDArray[np.float32] = job.model.features(some, view, device=job.device, batch_size=job.batch_size)
-        bad = ~np.isfinite(found).all(axis=1) | ((view == IMAGE) & ~found.any(axis=1))
+        bad = ~np.isfinite(found).all(axis=1) | ~found.any(axis=1)
         if bad.any():
             raise DataError(
                 f"'{pairs[int(bad.argmax())].name}': the encoder gives an embedding that is zero or not finite.",
