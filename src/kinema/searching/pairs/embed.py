@@ -165,11 +165,13 @@ class _PairEmbedding(TableUpdate[Encoded, EmbeddedPairs]):
 
     def rows_of(self, row: int, encoded: Encoded) -> list[dict[str, Any]]:
         """The rows of a pair."""
-        return rows_of(self._pair(row), encoded.vectors, encoded.thumbnail, self.settings, self.columns)
+        return rows_of(
+            self._pair(row), self.job.pairs.root, encoded.vectors, encoded.thumbnail, self.settings, self.columns
+        )
 
     def facts_of(self, row: int) -> dict[str, Any]:
         """What is known of a pair."""
-        return pair_columns(self._pair(row), self.columns)
+        return pair_columns(self._pair(row), self.job.pairs.root, self.columns)
 
     def empty_error(self, found: Changes) -> tuple[str, str]:
         """The message and hint for a table that would be empty."""
@@ -250,7 +252,7 @@ def pair_changes(pairs: Pairs, views: Sequence[PairView], known: Known) -> Chang
             found.fail(each.name, reason, held=entry is not None, passing=False)
         else:
             before = None if entry is None else entry[:2]
-            found.compare(row, before, each.digest, functools.partial(facts_of, each))
+            found.compare(row, before, each.digest, functools.partial(facts_of, each, pairs.root))
     for name in sorted(known.keys() - {each.name for each in pairs.rows}):
         try:
             (pairs.root / known[name][2]).stat()

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kinema.core.codes import pack
+from kinema.core.codes import Codes, pack
 from kinema.core.errors import DataError, UsageError
 from kinema.core.pairs import IMAGE, PairView
 from kinema.searching.database import storage_errors
@@ -125,8 +125,11 @@ def find_pairs(model: Any, uri: str, query: str | Path, options: SearchOptions) 
         home = home_of(opened.table, uri, options.videos)
         where, note = _without(opened.where, asked, home, opened.table) if options.others else (opened.where, "")
         opened = replace(opened, where=where, exact=_is_exact(made, opened, options.exact))
-        rows = distinct(_searched(opened, made, vector, options), options.k, over)
-    hits = tuple(hit_of(row) for row in rows)
+        every = made.kept == "codes and vectors" and bool(options.exact)
+        asked_with = (vector, pack(vector[None])[0])
+        rows = nearest_rows(opened.table, made, asked_with, opened.where, exact=opened.exact, every=every)
+        found = distinct(rows, options.k, over)
+    hits = tuple(hit_of(row) for row in found)
     notes = tuple(filter(None, [note]))
     return Found(str(asked), hits, opened.exact, opened.rows, home.root, notes, time.monotonic() - began)
 
@@ -166,37 +169,49 @@ Rows = Callable[[int], tuple[Sequence[Mapping[str, Any]], bool]]
 """Gives so many nearest rows with their 'score' and 'distance', and whether there are no more."""
 
 
-def _searched(opened: OpenTable, made: PairTableSettings, vector: NDArray[np.float32], options: SearchOptions) -> Rows:
-    """How a table's rows are searched."""
-    if made.kept == "vectors" or (made.kept == "codes and vectors" and options.exact):
-        return lambda limit: _by_vectors(opened, vector, limit)
-    codes = TableCodes.read(opened.table, opened.where)
-    return by_codes(codes, vector, looks_again=made.vectors > 0)
-
-
-def _by_vectors(opened: OpenTable, vector: NDArray[np.float32], limit: int) -> tuple[list[dict[str, Any]], bool]:
-    found = nearest(opened.table, vector, limit, exact=opened.exact, where=opened.where, columns=COLUMNS)
-    rows = [row | {"score": _cosine(1.0 - row["_distance"]), "distance": None} for row in found.to_pylist()]
-    return rows, found.num_rows < limit
-
-
-def by_codes(codes: TableCodes, vector: NDArray[np.float32], *, looks_again: bool) -> Rows:
-    """How codes are searched.
+def nearest_rows(
+    table: Any,
+    made: PairTableSettings,
+    asked: tuple[NDArray[np.float32] | None, Codes],
+    where: str,
+    *,
+    exact: bool = True,
+    every: bool = False,
+    codes: TableCodes | None = None,
+) -> Rows:
+    """How the rows of a table are searched.
 
     Args:
-        codes: of the rows.
-        vector: of the query, float32 [d], of unit length.
-        looks_again: whether vectors compare again what codes propose.
+        table: of LanceDB.
+        made: its settings.
+        asked: the query's vector, float32 [d], of unit length, None for a table of codes; and its code, uint8 [bytes].
+        where: a condition on the rows, in SQL.
+        exact: whether every vector is compared, without an index.
+        every: whether vectors are compared alone though there are codes too.
+        codes: of the rows that the condition is true of, where they were read before.
     """
-    code = pack(vector[None])[0]
+    vector, code = asked
+    if made.kept == "vectors" or every:
+        assert vector is not None, "a table of vectors is asked with one"
+        return lambda limit: _by_vectors(table, vector, where, limit, exact=exact)
+    read = codes or TableCodes.read(table, where)
+    again = vector if made.vectors else None
 
     def search(limit: int) -> tuple[list[dict[str, Any]], bool]:
-        distances, places = codes.nearest(code, max(limit, SECOND_LOOK) if looks_again else limit)
-        found = codes.rows(places, [*COLUMNS, *(["vector"] if looks_again else [])]) if len(places) else None
-        rows = [] if found is None else _scored(found, distances, codes.index.bits, vector if looks_again else None)
-        return rows, len(places) == len(codes.index)
+        distances, places = read.nearest(code, limit if again is None else max(limit, SECOND_LOOK))
+        found = read.rows(places, [*COLUMNS, *([] if again is None else ["vector"])]) if len(places) else None
+        rows = [] if found is None else _scored(found, distances, read.index.bits, again)
+        return rows, len(places) == len(read.index)
 
     return search
+
+
+def _by_vectors(
+    table: Any, vector: NDArray[np.float32], where: str, limit: int, *, exact: bool
+) -> tuple[list[dict[str, Any]], bool]:
+    found = nearest(table, vector, limit, exact=exact, where=where, columns=COLUMNS)
+    rows = [row | {"score": _cosine(1.0 - row["_distance"]), "distance": None} for row in found.to_pylist()]
+    return rows, found.num_rows < limit
 
 
 def _scored(

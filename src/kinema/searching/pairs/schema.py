@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from kinema.core.codes import pack
 from kinema.core.pairs import PairView
 from kinema.data.pairs.table import Pair, stored_row
+from kinema.data.video.files import status
 from kinema.searching.columns import Columns
 from kinema.searching.encode import weights_digest
 from kinema.searching.layout import PAIRS
@@ -39,6 +41,8 @@ _FACTS = {
     "start": pa.float64(),
     "end": pa.float64(),
     "file": pa.string(),
+    "size": pa.int64(),
+    "mtime_ns": pa.int64(),
 }
 _OWN = {
     "id": pa.string(),
@@ -129,21 +133,36 @@ def pair_schema(settings: PairTableSettings, attributes: Iterable[str]) -> pa.Sc
     return COLUMNS.schema(asdict(settings), settings.vectors, attributes, bits=settings.codes)
 
 
-def facts_of(row: Pair) -> str:
-    """A digest of what is known of a pair beside its content."""
-    facts: list[Any] = [row.image, row.text, row.start, row.end, list(row.labels), row.source, row.split]
+def facts_of(row: Pair, root: Path) -> str:
+    """A digest of what is known of a pair beside its content, and of the size and time of its file.
+
+    Args:
+        row: the pair.
+        root: the folder that its file is below.
+    """
+    facts: list[Any] = [
+        _status(root, row),
+        row.image,
+        row.text,
+        row.start,
+        row.end,
+        list(row.labels),
+        row.source,
+        row.split,
+    ]
     facts.append(sorted(row.attributes.items()))
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
-def pair_columns(row: Pair, columns: Mapping[str, str]) -> dict[str, Any]:
+def pair_columns(row: Pair, root: Path, columns: Mapping[str, str]) -> dict[str, Any]:
     """What is known of a pair, as values of columns; of a frame, ``video`` names the file, and ``image`` is null.
 
     Args:
         row: the pair.
+        root: the folder that its file is below.
         columns: the column of each attribute.
     """
-    framed, stored = row.at is not None, stored_row(row.image)
+    framed, (size, mtime_ns) = row.at is not None, _status(root, row)
     values = {
         "image": None if framed else row.image or None,
         "text": row.text or None,
@@ -154,15 +173,32 @@ def pair_columns(row: Pair, columns: Mapping[str, str]) -> dict[str, Any]:
         "at": row.at,
         "start": row.start,
         "end": row.end,
-        "file": row.image if stored is None else stored[0],
+        "file": _file(row),
+        "size": size,
+        "mtime_ns": mtime_ns,
         "digest": row.digest,
-        "facts": facts_of(row),
+        "facts": facts_of(row, root),
     }
     return values | {columns[name]: value for name, value in row.attributes.items()}
 
 
+def _file(row: Pair) -> str:
+    """The file of its picture, its frame or its stored vector; empty where there is none."""
+    stored = stored_row(row.image)
+    return row.image if stored is None else stored[0]
+
+
+def _status(root: Path, row: Pair) -> tuple[int | None, int | None]:
+    """Size and time of that file; None where there is none, or it cannot be looked at."""
+    try:
+        return status(root / _file(row)) if row.image else (None, None)
+    except OSError:
+        return None, None
+
+
 def rows_of(
     row: Pair,
+    root: Path,
     vectors: Mapping[PairView, NDArray[np.float32]],
     thumbnail: bytes,
     settings: PairTableSettings,
@@ -172,13 +208,14 @@ def rows_of(
 
     Args:
         row: the pair.
+        root: the folder that its file is below.
         vectors: of each view that it has, float32 [d], of unit length.
         thumbnail: its picture as JPEG; empty where none is kept.
         settings: of the table.
         columns: the column of each attribute.
     """
     about = {"pair": row.name, "model": settings.model_id, "settings": settings.settings_id}
-    about |= pair_columns(row, columns)
+    about |= pair_columns(row, root, columns)
     found = []
     for view, vector in vectors.items():
         own: dict[str, Any] = {"id": f"{row.name}#{view}", "kind": view}
