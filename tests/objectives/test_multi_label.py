@@ -44,9 +44,7 @@ def test_one_label_a_row_is_the_usual_cross_entropy():
     logits, _ = made()
     target = torch.arange(ROWS) % LABELS
     labels = torch.nn.functional.one_hot(target, LABELS).bool()
-    torch.testing.assert_close(
-        present_cross_entropy(logits, labels), torch.nn.functional.cross_entropy(logits, target)
-    )
+    torch.testing.assert_close(present_cross_entropy(logits, labels), torch.nn.functional.cross_entropy(logits, target))
 
 
 def test_positives_weigh_what_they_lack():

@@ -32,7 +32,9 @@ SECOND_LOOK, PER_HIT = 256, 4
 
 COLUMNS = [
     *("pair", "kind", "image", "text", "label", "video", "at", "start", "end", "source", "split", "file", "thumbnail"),
+    *("id", "size", "mtime_ns"),
 ]
+_RENAMED = ("pair", "label", "thumbnail", "source", "file", "id", "size", "mtime_ns")
 _PLAIN = ("name", "kind", "image", "video", "at", "start", "end", "text", "labels", "score", "distance")
 
 
@@ -254,7 +256,7 @@ def _cosine(score: float) -> float:
 
 def hit_of(row: Mapping[str, Any]) -> PairHit:
     """The hit of a row with its score."""
-    about = {name: row[name] for name in COLUMNS if name not in ("pair", "label", "thumbnail", "source", "file")}
+    about = {name: row[name] for name in COLUMNS if name not in _RENAMED}
     return PairHit(
         name=row["pair"],
         labels=tuple((row["label"] or "").split(";")) if row["label"] else (),
