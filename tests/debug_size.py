@@ -6,18 +6,22 @@ import torch
 
 from kinema.core.clips import ClipNeeds, ClipSpec
 from kinema.core.method import Method, TrainingContext
+from kinema.core.pairs import VIEWS, PairNeeds
 from kinema.core.seeds import generator_at
 from kinema.core.sequences import SequenceNeeds
 from kinema.core.spans import SpanNeeds
 from kinema.core.tracklets import TrackletNeeds
 from kinema.data.clips.config import ClipsConfig
 from kinema.data.documents.config import DocumentsConfig
+from kinema.data.pairs.config import PairsConfig
+from kinema.data.pairs.example import WORDS
 from kinema.data.sequences.config import SequencesConfig
 from kinema.data.sequences.example import WIDTH
 from kinema.data.tracklets.config import TrackletsConfig
 from kinema.methods import ASOTSettings, JoinedConfig, TOTSettings
 from kinema.networks import EncoderConfig, HeadConfig, PredictorConfig
 from kinema.networks.images import ImageConfig
+from kinema.networks.pairs import PairEncoderConfig, PairTextConfig
 from kinema.networks.sequence import MLPConfig
 from kinema.networks.text import TextConfig
 from kinema.recipes.plan import Plan
@@ -25,7 +29,7 @@ from kinema.recipes.table import METHODS
 
 CLIP = ClipSpec(frames=4, stride=1, size=16, short_side=16)
 DATA = {"clips": ClipsConfig(clip=CLIP), "documents": DocumentsConfig(vocabulary=64)}
-DATA |= {"sequences": SequencesConfig(), "tracklets": TrackletsConfig()}
+DATA |= {"sequences": SequencesConfig(), "tracklets": TrackletsConfig(), "pairs": PairsConfig()}
 """Settings of data by what a batch counts; their own small examples give the batches."""
 
 ENCODERS = {
@@ -33,10 +37,14 @@ ENCODERS = {
     "documents": TextConfig(layers=2, width=16, heads=2, vocabulary=64, positions=16),
     "sequences": MLPConfig(features=WIDTH, hidden=8, dim=5),
     "tracklets": ImageConfig(width=4, norm="group"),
+    "pairs": PairEncoderConfig(
+        image=ImageConfig(width=4, norm="group"), text=PairTextConfig(hidden=8, features=WORDS, dropout=0.1)
+    ),
 }
 """The network of each, at the debug size."""
 
 UNITS = {ClipNeeds: "clips", SpanNeeds: "documents", SequenceNeeds: "sequences", TrackletNeeds: "tracklets"}
+UNITS |= {PairNeeds: "pairs"}
 BATCH, VIDEOS, CLASSES = (getattr(DATA["clips"].example(), name) for name in ("size", "rows", "classes"))
 CONTEXT = TrainingContext(rows=VIDEOS, classes=CLASSES)
 SMALL = {"negatives_from": "both", "queue": VIDEOS, "head": HeadConfig(out=16), "stages": 3, "k": 2, "negatives": 6}
@@ -50,6 +58,7 @@ SMALL |= {
 SMALL_SEQUENCE = {"clusters": 4, "temperature": 0.2}
 SMALL_SEQUENCE |= {"tot": TOTSettings(frames=16, bins=4, freeze_steps=0), "asot": ASOTSettings(frames=16)}
 SMALL_TRACKLET = {"frames": 3, "instances": 2, "transformer_rate": 0.5}
+SMALL_PAIR = {"bits": 16}
 SMALL_TEXT = {"min_length": 2, "max_length": 8, "temperature": 0.2}
 
 
@@ -60,6 +69,11 @@ FORMS |= {f"declutr-{only}": ("declutr", {"objective": only}) for only in ("cont
 FORMS |= {"tot-asot": ("tot", {"form": "asot"})}
 FORMS |= {f"trl-{head}": ("trl", {"head": head, "transformer": False}) for head in ("lstm", "mean", "frame")}
 FORMS |= {"trl-triplet": ("trl", {"triplet_weight": 0.5, "identity_weight": 0.5, "residual": "frame", "dim": 6})}
+FORMS |= {f"dcvh-{view}": ("dcvh", {"views": (view,)}) for view in VIEWS}
+FORMS |= {
+    "dcvh-bce": ("dcvh", {"softmax": 0.0, "classifier": "own"}),
+    "dcvh-softmax": ("dcvh", {"nu": 0.0, "alignment": 10.0}),
+}
 """Methods in a form that is not their first."""
 
 EVERY = [*METHODS, *FORMS, "joined"]
@@ -68,15 +82,16 @@ EVERY = [*METHODS, *FORMS, "joined"]
 TEXTS = [name for name in EVERY[:-1] if METHODS[FORMS.get(name, (name,))[0]].modalities == ("text",)]
 SEQUENCES = [name for name in EVERY[:-1] if METHODS[FORMS.get(name, (name,))[0]].modalities == ("sequence",)]
 TRACKLETS = [name for name in EVERY[:-1] if METHODS[FORMS.get(name, (name,))[0]].modalities == ("tracklet",)]
-CLIPS = [name for name in EVERY if name not in TEXTS + SEQUENCES + TRACKLETS]
-"""Those that learn from documents, from sequences, from tracklets, and from clips."""
+PAIRS = [name for name in EVERY[:-1] if METHODS[FORMS.get(name, (name,))[0]].modalities == VIEWS]
+CLIPS = [name for name in EVERY if name not in TEXTS + SEQUENCES + TRACKLETS + PAIRS]
+"""Those that learn from documents, from sequences, from tracklets, from pairs, and from clips."""
 
 
 def make_config(name, **changes):
     """The method's settings, as far as it has them, at the debug size."""
     if name == "joined":
         return JoinedConfig(make_config("moco", **changes), (make_config("be-regulariser", **changes),), (0.5,))
-    groups = ((TEXTS, SMALL_TEXT), (SEQUENCES, SMALL_SEQUENCE), (TRACKLETS, SMALL_TRACKLET))
+    groups = ((TEXTS, SMALL_TEXT), (SEQUENCES, SMALL_SEQUENCE), (TRACKLETS, SMALL_TRACKLET), (PAIRS, SMALL_PAIR))
     small = next((own for names, own in groups if name in names), SMALL)
     if name in FORMS:
         name, form = FORMS[name]
@@ -98,10 +113,17 @@ def build(config, *, norm="group", text_dropout=0.1, context=CONTEXT) -> Method:
     if context is CONTEXT:
         example = DATA[unit].example()
         context = TrainingContext(rows=example.rows, classes=example.classes)
-    changed = {"clips": {"norm": norm}, "tracklets": {"norm": norm}, "documents": {"dropout": text_dropout}}.get(
-        unit, {}
-    )
-    return config.build(replace(ENCODERS[unit], **changed), context).train()
+    return config.build(sized(unit, norm, text_dropout), context).train()
+
+
+def sized(unit, norm, text_dropout):
+    """The network of a unit with another norm and dropout, where it has them."""
+    encoder = ENCODERS[unit]
+    if unit == "pairs":
+        image, text = replace(encoder.image, norm=norm), replace(encoder.text, dropout=text_dropout)
+        return replace(encoder, image=image, text=text)
+    changed = {"clips": {"norm": norm}, "tracklets": {"norm": norm}, "documents": {"dropout": text_dropout}}
+    return replace(encoder, **changed.get(unit, {}))
 
 
 def make_plan(name, *, epochs=2, batch_size=BATCH, seed=0, **changes) -> Plan:

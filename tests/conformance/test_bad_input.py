@@ -8,6 +8,7 @@ import torch
 from debug_size import (
     BATCH,
     CLIPS,
+    PAIRS,
     SEQUENCES,
     TEXTS,
     TRACKLETS,
@@ -142,6 +143,21 @@ def test_crops_of_other_channels_and_missing_identities_are_refused(name):
         method.loss(replace(batch, labels=None), generator(0))
 
 
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_missing_view_of_a_pair_other_widths_and_missing_labels_are_refused(name):
+    method = make_method(name)
+    batch = make_batch(method, 0)
+    for view in method.needs.views:
+        field = {"image": "images", "text": "texts"}[view]
+        with pytest.raises(ShapeError, match=f"asks for the view '{view}'"):
+            method.loss(replace(batch, **{field: None}), generator(0))
+        x = getattr(batch, field)
+        with pytest.raises(ShapeError, match=rf"view '{view}' was given \(8, {2 * x.shape[1]}"):
+            method.loss(replace(batch, **{field: torch.cat([x, x], dim=1)}), generator(0))
+    with pytest.raises(ShapeError, match="asks for 'labels'"):
+        method.loss(replace(batch, labels=None), generator(0))
+
+
 @every_method
 def test_towers_of_another_shape_are_refused(name):
     method = make_method(name)
@@ -217,7 +233,7 @@ def test_json_that_is_no_recipe_is_refused(name):
         recipe_from_plain(plain)
     del method["velocity"]
     key, wrong, kind = ("view", 3, "str") if name in CLIPS else ("max_length", "many", "int")
-    key = "clusters" if name in SEQUENCES else "frames" if name in TRACKLETS else key
+    key = "clusters" if name in SEQUENCES else "frames" if name in TRACKLETS else "bits" if name in PAIRS else key
     right, method[key] = method[key], wrong
     with pytest.raises(ConfigError, match=rf"expected {kind}, got .* @ phases\[0\]\.method\.{key}"):
         recipe_from_plain(plain)

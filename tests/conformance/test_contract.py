@@ -12,6 +12,7 @@ from debug_size import (
     CLIPS,
     ENCODERS,
     EVERY,
+    PAIRS,
     SEQUENCES,
     TEXTS,
     TRACKLETS,
@@ -33,9 +34,16 @@ from kinema.recipes.json import recipe_from_plain, recipe_to_plain
 every_method = pytest.mark.parametrize("name", EVERY)
 NORMS = [(name, norm) for name in CLIPS for norm in ("group", "batch")]
 NORMS_OF_CROPS = [(name, norm) for name in TRACKLETS for norm in ("group", "batch")]
+NORMS_OF_PAIRS = [(name, norm) for name in PAIRS for norm in ("group", "batch")]
 every_norm = pytest.mark.parametrize(
     ("name", "norm"),
-    [*NORMS, *NORMS_OF_CROPS, *((name, "layer") for name in TEXTS), *((name, "none") for name in SEQUENCES)],
+    [
+        *NORMS,
+        *NORMS_OF_CROPS,
+        *NORMS_OF_PAIRS,
+        *((name, "layer") for name in TEXTS),
+        *((name, "none") for name in SEQUENCES),
+    ],
 )
 
 BESIDE_TOWERS = {
@@ -99,7 +107,7 @@ def test_the_loss_is_pure(name, norm):
         for key in module.state_dict()
         if key in ("running_mean", "running_var", "num_batches_tracked")
     }
-    assert bool(statistics) == (norm == "batch")
+    assert bool(statistics) == (norm == "batch" or name in PAIRS)  # the layer of codes normalises over the batch
     before, batch = snapshot(method), make_batch(method, step)
     content = deepcopy(batch)
     global_state = torch.random.get_rng_state()
@@ -213,6 +221,24 @@ def test_a_descriptor_depends_neither_on_its_batch_mates_nor_on_padding(name, no
     assert not torch.allclose(z[row], z[row - 1], atol=1e-3)
 
 
+@pytest.mark.parametrize(("name", "norm"), NORMS_OF_PAIRS)
+def test_a_code_does_not_depend_on_its_batch_mates(name, norm):
+    method = make_method(name, norm=norm)
+    train_step(method, torch.optim.SGD(method.parameters(), lr=0.1), 0)
+    method.eval()
+    batch = make_batch(method, 0)
+    for view, tower in method.towers().items():
+        x = batch.view(view)
+        others = torch.randn(x.shape, generator=generator(99)) * 5
+        others[3] = x[3]
+        with torch.no_grad():
+            z, beside, alone = tower.embed(x), tower.embed(others), tower.embed(x[3:4])
+        assert z.shape == (BATCH, tower.dim)
+        torch.testing.assert_close(beside[3], z[3], atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(alone[0], z[3], atol=1e-6, rtol=1e-5)
+        assert not torch.allclose(z[0], z[3], atol=1e-3)
+
+
 @every_method
 def test_the_recipe_survives_json(name):
     plan = make_plan(name, epochs=3, seed=5, view="residual", guide="rgb")
@@ -232,9 +258,9 @@ def test_a_method_reads_labels_only_where_it_says_so(name):
     step = fill(method)
     assert isinstance(method, Method)
     batch = make_batch(method, step)
-    key = "labels" if name in TRACKLETS else "label"
+    key = "labels" if name in TRACKLETS + PAIRS else "label"
     label = getattr(batch, key, None)
     assert (label is not None) == method.needs.labels
     if label is not None:
-        told = replace(batch, **{key: (label + 1) % CLASSES})
+        told = replace(batch, **{key: ~label if name in PAIRS else (label + 1) % CLASSES})
         assert not torch.equal(method.loss(batch, generator(step)).total, method.loss(told, generator(step)).total)

@@ -16,6 +16,7 @@ _SETS = {
     "mocap": "fifteen recorded motions, a video each, with classes and a test set; it ships",
     "mocap-steps": "the same motions one after another, with a label for every frame; it ships",
     "mocap-people": "many people in several cameras, as tracklets of crops, told apart by clothes or gait; it ships",
+    "mocap-words": "pictures of the same motions with sentences and labels, to ask pictures in words; it ships",
     "pydoc": "the installed Python's own documentation as documents; it is on every machine",
 }
 
@@ -27,7 +28,8 @@ def run(given: list[str]) -> int:
         print(f"usage: kinema dataset NAME DIR ...\n\ndata sets:\n{listed}")
         print("\n'kinema dataset NAME --help' lists every setting of a data set.")
         return 0
-    makers = {"mocap": _mocap, "mocap-steps": _mocap_steps, "mocap-people": _mocap_people, "pydoc": _pydoc}
+    makers = {"mocap": _mocap, "mocap-steps": _mocap_steps, "mocap-people": _mocap_people, "mocap-words": _mocap_words}
+    makers["pydoc"] = _pydoc
     if not given or given[0] not in makers:
         named = f"'{given[0]}'" if given else "no data set"
         raise UsageError(
@@ -73,6 +75,20 @@ def _mocap_people(given: list[str]) -> int:
     args = parse(parser, given)
     counted = ("people", "tracklets", "crops")
     return _draw(args, MocapPeopleConfig, write_mocap_people, counted, motions=tuple(args.motions))
+
+
+def _mocap_words(given: list[str]) -> int:
+    """``kinema dataset mocap-words DIR``."""
+    from kinema.data.mocap.words import MocapWordsConfig, write_mocap_words
+    from kinema.data.mocap.words.config import LABELS
+
+    parser = make_parser("dataset mocap-words", "Pictures of people, each with a sentence about it and labels.")
+    _add_place(parser)
+    parser.add_class_arguments(MocapWordsConfig, skip={"labels"})
+    usual = list(MocapWordsConfig().labels)
+    parser.add_argument("--labels", type=str, nargs="+", default=usual, help=f"of {', '.join(LABELS)}")
+    args = parse(parser, given)
+    return _draw(args, MocapWordsConfig, write_mocap_words, ("pairs", "train", "test"), labels=tuple(args.labels))
 
 
 def _add_place(parser: Any) -> None:

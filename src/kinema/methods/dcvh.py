@@ -16,16 +16,18 @@ be left out altogether. How balanced bits are, and how much they tell, is among 
 
 One view by itself is hashing of that view alone (DBE), which the paper compares with; there is nothing to align then.
 
-Departures: the weight ω of the softmax is this project's, to measure what it is worth; BCE is the mean over labels; the
-classifier is kept with its tower, so that a run can name a picture's labels afterwards. The papers leave their text
-network and most of their training open: see the recipe.
+Departures: the views share their classifier (method.classifier=own gives each its own): with two of their own, one
+label may be written in two ways that each view holds to, which the alignment hardly mends. The weight ω of the softmax
+is this project's, to measure what it is worth; BCE is the mean over labels; the classifier is kept with its tower, so
+that a run can name a picture's labels afterwards. The papers leave their text network and most of their training open:
+see the recipe.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +42,7 @@ from kinema.networks.pairs import PairEncoderConfig, TextCNN, build_pair_encoder
 from kinema.networks.text import TextEncoder
 from kinema.objectives import positive_weights, present_cross_entropy, soft_hamming, weighted_bce
 
+Classifier = Literal["shared", "own"]
 Takes = Literal["pictures", "features", "vectors", "tokens"]
 
 
@@ -54,6 +57,7 @@ class DCVHConfig:
         rho_cap: most that a positive weighs in the binary cross-entropy.
         alignment: λ, weight of the distance between the codes of a picture and of its text; 0 leaves it out. Of one
             view there is none, and it stays as it is.
+        classifier: 'shared' by both views, so that a bit means the same in either, or each its 'own'.
         views: 'image', 'text' or both: the views that are learnt.
     """
 
@@ -62,6 +66,7 @@ class DCVHConfig:
     softmax: float = 1.0
     rho_cap: float = 10.0
     alignment: float = 1.0
+    classifier: Classifier = "shared"
     views: tuple[PairView, ...] = VIEWS
 
     def __post_init__(self) -> None:
@@ -76,6 +81,8 @@ class DCVHConfig:
                 "equal would satisfy.",
                 "Leave one of them above 0.",
             )
+        if self.classifier not in get_args(Classifier):
+            raise ConfigError(f"method.classifier is '{self.classifier}'.", "Choose 'shared' or 'own'.")
         if not self.rho_cap > 0:
             raise ConfigError(f"method.rho_cap is {self.rho_cap}; it must be above 0.", "The papers' is 10.")
         assert self.needs is not None, "needs check what they are made of"
@@ -89,7 +96,8 @@ class DCVHConfig:
     @property
     def view(self) -> PairView:
         """The view that is used where none is named: pictures, where they are learnt."""
-        return IMAGE if IMAGE in self.views else TEXT
+        found: PairView = IMAGE if IMAGE in self.views else TEXT
+        return found
 
     @property
     def trains(self) -> tuple[PairView, ...]:
@@ -170,7 +178,8 @@ class HashTower(nn.Module):
 
         A value above .5 gives one above 0 and no other does, without rounding.
         """
-        return 2 * self(x) - 1
+        y: Tensor = self(x)
+        return 2 * y - 1
 
     def codes(self, x: Tensor | Tokens) -> Tensor:
         """The codes, bool [N, K]: 1[y > .5]."""
@@ -211,6 +220,10 @@ class DCVH(Method[PairBatch]):
         self.classes = classes
         for view in config.views:
             self.add_module(f"tower_{view}", HashTower(view, encoder, config.bits, classes))
+        if config.classifier == "shared":
+            first, *others = self.towers().values()
+            for other in others:
+                other.classifier = first.classifier
 
     def towers(self) -> Mapping[str, HashTower]:
         """The towers by view."""
@@ -240,7 +253,7 @@ class DCVH(Method[PairBatch]):
             told |= {f"{name}_{view}": x for name, x in bit_figures(y.detach()).items()}
         return Losses(total, terms=told, embeddings=values[self.view].detach())
 
-    def embed(self, x: Tensor | Tokens) -> Tensor:  # type: ignore[override]
+    def embed(self, x: Tensor | Tokens) -> Tensor:
         """Values of the run's view from -1 to below 1, float [N, K]; a bit is 1 where one is above 0."""
         return self.towers()[self.view].embed(x)
 

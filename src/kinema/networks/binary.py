@@ -23,8 +23,8 @@ THRESHOLD = 0.5
 class BinaryEmbedding(nn.Module):
     """Features to values from 0 to below 1, one a bit, [N, D] to [N, K].
 
-    While it is trained BatchNorm takes its statistics from the rows of all ranks, so that several learn what one process
-    would have learnt; in evaluation mode a row's values never depend on its neighbours.
+    While it is trained BatchNorm takes its statistics from the rows of all ranks, so that several learn what one
+    process would have learnt; in evaluation mode a row's values never depend on its neighbours.
 
     Args:
         dim: D.

@@ -15,7 +15,7 @@ from kinema.core.errors import ShapeError
 
 
 def soft_hamming(a: Tensor, b: Tensor) -> Tensor:
-    """a + b - 2ab, the mean over pairs and bits: of codes the share of bits in which they differ.
+    """The mean of a + b - 2ab over pairs and bits: of codes, the share of bits in which they differ.
 
     It is least, at 0, where both values are 0 or both are 1, so that it pushes towards binary values too: of a = b it
     is 2a(1 - a). Codes that are all equal score 0 as well: something else must tell rows apart.

@@ -1,7 +1,7 @@
 """Classification where a row may have several labels: a softmax over those present, and a weighted binary loss.
 
-Source: Liu, Qi 2018, "Discriminative Cross-View Hashing" (DCVH), arXiv 1804.01233, whose classification of both views is
-a softmax cross-entropy and, with a weight ν, a binary cross-entropy whose positives are weighted; as in its parent,
+Source: Liu, Qi 2018, "Discriminative Cross-View Hashing" (DCVH), arXiv 1804.01233, whose classification of both views
+is a softmax cross-entropy and, with a weight ν, a binary cross-entropy whose positives are weighted; as in its parent,
 "Direct Binary Embedding", arXiv 1703.04960. Details that the papers leave open are reconstructed.
 
 Axes: B rows, C labels; P_i the labels that row i has, z its logits, t_ic 1 where row i has label c and 0 elsewhere.
@@ -81,7 +81,8 @@ def positive_weights(labels: Tensor, cap: float) -> Tensor:
         raise ConfigError(f"method.rho_cap is {cap}; it must be above 0.", "The papers' is 10.")
     counts = torch.stack([labels.sum(dim=0), (~labels).sum(dim=0)])  # [2, C]
     positives, negatives = all_gather_rows(counts[None]).sum(dim=0).float()
-    return (negatives / positives).nan_to_num(nan=cap, posinf=cap).clamp_max(cap)
+    weights: Tensor = (negatives / positives).nan_to_num(nan=cap, posinf=cap).clamp_max(cap)
+    return weights
 
 
 def _precise(x: Tensor) -> Tensor:

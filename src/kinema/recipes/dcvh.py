@@ -9,6 +9,7 @@ from typing import Any
 
 from kinema.core.errors import ConfigError
 from kinema.core.pairs import IMAGE, TEXT, weights_of
+from kinema.data.pairs.choosing import chosen
 from kinema.data.pairs.config import PairsConfig
 from kinema.methods.dcvh import DCVHConfig
 from kinema.networks.images import ImageConfig
@@ -43,7 +44,7 @@ def paper() -> Plan:
     ImageNet: ``--weights image=FILE``. Needs a GPU and the extra kinema[images]; not run here.
     """
     return Plan(
-        DCVHConfig(),
+        DCVHConfig(classifier="own"),
         epochs=60,
         optimiser=OptimiserConfig("adam", lr=1e-4, weight_decay=5e-4, schedule="steps", drops=(40,), warmup_epochs=1),
         data=PairsConfig(height=224, width=224, text="words"),
@@ -63,7 +64,7 @@ def fit(plan: Plan, table: Any) -> Plan:
     Raises:
         ConfigError: a network takes something else than the data have; weights are of a view that is not learnt; or
             texts are to be cut by another tokenizer than that of the network that they start from.
-        DataError: there are not enough pairs.
+        DataError: some rows are stored vectors and some are not.
     """
     config, data, encoder = plan.method, plan.data, plan.encoder
     assert isinstance(config, DCVHConfig)
@@ -71,12 +72,17 @@ def fit(plan: Plan, table: Any) -> Plan:
     _check_views(config, plan.weights)
     _check_tokenizer(data, plan.weights)
     encoder, data = encoder.with_sizes_of(plan.weights), data.with_weights(plan.weights)
-    table, _ = data.usable(table, [config.needs])
+    table = chosen(table, [config.needs], data).table
+    if not len(table):
+        return replace(plan, data=data, encoder=encoder)  # refused where rows are chosen, with the reasons
+    data = data.fitted(table) if TEXT in config.views else data
     if IMAGE in config.views:
         encoder = _seen(encoder, data.image_width(table))
     if TEXT in config.views:
         encoder, data = _agreed(encoder, data)
-        encoder = _read(encoder, *data.text_width(table))
+        own = encoder.text.name != "transformer"  # whose sizes are those of the weights
+        if own and data.text in READS[encoder.text.name]:  # else refused when the recipe is made
+            encoder = _read(encoder, *data.text_width(table))
     return replace(plan, data=data, encoder=encoder)
 
 
@@ -117,7 +123,7 @@ def _agreed(encoder: PairEncoderConfig, data: PairsConfig) -> tuple[PairEncoderC
     if encoder.text.name == "cnn" and data.text == PairsConfig.text:
         log.info("The network of texts is 'cnn': data.text is 'words'.")
         return encoder, replace(data, text="words")
-    return encoder, data  # refused when the recipe is made
+    return encoder, data
 
 
 def _seen(encoder: PairEncoderConfig, width: int) -> PairEncoderConfig:
@@ -145,8 +151,6 @@ def _read(encoder: PairEncoderConfig, features: int, vocabulary: int) -> PairEnc
     """The network of texts with the width of what it reads."""
     text = encoder.text
     key, there = ("features", features) if text.name == "mlp" else ("vocabulary", vocabulary)
-    if text.name == "transformer" or not there:
-        return encoder
     own = getattr(text, key)
     if own not in (0, there):
         what = "values a text" if key == "features" else "words"
@@ -154,7 +158,8 @@ def _read(encoder: PairEncoderConfig, features: int, vocabulary: int) -> PairEnc
             f"The network of texts takes {own} {what}, and the data have {there}.",
             f"Leave encoder.text.{key} out: the data tell it.",
         )
-    return replace(encoder, text=replace(text, **{key: there}))
+    text = replace(text, features=there) if key == "features" else replace(text, vocabulary=there)
+    return replace(encoder, text=text)
 
 
 DCVH = MethodEntry(

@@ -19,6 +19,7 @@ _UNITS: Mapping[tuple[str, ...], tuple[str, str]] = {
     ("text",): ("text", "documents"),
     ("sequence",): ("sequence", "sequences"),
     ("tracklet",): ("tracklet", "tracklets"),
+    ("image", "text"): ("pair", "pairs"),
 }
 """Modality and unit of methods that do not learn from clips, by the views that they learn from."""
 

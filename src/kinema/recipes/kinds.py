@@ -13,6 +13,7 @@ from kinema.data.tracklets.config import TrackletsConfig
 from kinema.networks import EncoderConfig
 from kinema.networks.build import EncoderName
 from kinema.networks.images.config import ImageConfig, ImageName
+from kinema.networks.pairs.config import PairEncoderConfig, PairName
 from kinema.networks.sequence import MLPConfig
 from kinema.networks.text.config import TextConfig, TextName
 
@@ -21,7 +22,7 @@ DATA |= {"pairs": PairsConfig, "tracklets": TrackletsConfig}
 """Settings of data by the name of their kind."""
 
 NETWORKS: dict[str, type] = {**dict.fromkeys(get_args(TextName), TextConfig), "mlp": MLPConfig}
-NETWORKS |= dict.fromkeys(get_args(ImageName), ImageConfig)
+NETWORKS |= dict.fromkeys(get_args(ImageName), ImageConfig) | dict.fromkeys(get_args(PairName), PairEncoderConfig)
 """Settings of networks by the name of the network; every other name is one of a video network."""
 
 

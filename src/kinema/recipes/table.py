@@ -12,6 +12,7 @@ from kinema.methods import JoinedConfig
 from kinema.recipes.cmd import CMD
 from kinema.recipes.contrast import MOCO, SIMCLR, SUPERVISED
 from kinema.recipes.cpr import CPR, CPR_BANK
+from kinema.recipes.dcvh import DCVH
 from kinema.recipes.elo import ELO
 from kinema.recipes.entry import MethodEntry
 from kinema.recipes.plan import Plan
@@ -37,6 +38,7 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
         "simcse": SIMCSE,
         "tot": TOT,
         "trl": TRL,
+        "dcvh": DCVH,
         "supervised": SUPERVISED,
     }
 )

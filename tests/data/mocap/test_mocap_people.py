@@ -13,13 +13,13 @@ from PIL import Image
 from kinema.core.errors import ConfigError, DataError
 from kinema.data.mocap import MocapConfig, rotations, write_mocap
 from kinema.data.mocap.encode import frames_digest
+from kinema.data.mocap.jpeg import read_note
 from kinema.data.mocap.motions import JOINTS
 from kinema.data.mocap.people import MOTIONS, MocapPeopleConfig, write_mocap_people
 from kinema.data.mocap.people.film import AROUND, Crew, find_boxes
 from kinema.data.mocap.people.looks import Bearing, draw_looks, dress_person
 from kinema.data.mocap.people.plan import plan_sightings, plan_stations
 from kinema.data.mocap.people.walking import Gait, draw_gait, perform_sighting
-from kinema.data.mocap.people.worker import read_note
 
 TINY = {"people": 2, "cameras": 2, "tracklets": 2, "frames": 3, "height": 48, "width": 32}
 BODY = MocapPeopleConfig(identity="body", people=6)

@@ -19,6 +19,7 @@ from kinema.data.pairs.table import Pairs
 from kinema.data.pairs.texts import TOKENIZER, WORDS, BagCoder, Coder, Texts, TokenCoder, Vocabulary, WordCoder
 
 if TYPE_CHECKING:
+    from kinema.data.documents.tokenizer import Tokenizer
     from kinema.data.pairs.example import PairExample
     from kinema.data.pairs.module import PairModule
     from kinema.data.pairs.reader import PairReader
@@ -271,27 +272,44 @@ class PairsConfig:
         """What makes texts into what a network takes; None of stored vectors.
 
         Args:
-            table: the pairs to learn from; of no matter where a run has what is needed.
-            run: a run's folder.
+            table: the pairs to learn from.
+            run: a run's folder, which may keep what is needed already.
 
         Raises:
             DataError: texts are stored vectors and others were asked for, or the other way round; or hold no word.
             ConfigError: there is no tokenizer.
             RunError: what the run keeps is damaged.
         """
-        if len(table):
-            self.check_form(table)
+        self.check_form(table)
+        kept = TOKENIZER if self.text == "tokens" else WORDS
+        if self.text == "vectors" or (run is not None and (run / kept).is_file()):
+            return None if run is None else self.kept_coder(run)
+        if self.text == "tokens":
+            return TokenCoder(self._tokenizer(), self.max_length)
+        known = Vocabulary.learn((row.text for row in table.rows), self.vocabulary)
+        if not known.words:
+            raise DataError(f"The texts of all {len(table)} pairs hold no word.", "Give words, or tags.")
+        return BagCoder(known) if self.text == "bag" else WordCoder(known, self.max_length)
+
+    def kept_coder(self, run: Path) -> Coder | None:
+        """What makes texts into what a run's network takes, as the run keeps it; None of stored vectors.
+
+        Args:
+            run: its folder.
+
+        Raises:
+            RunError: what is needed is not there, or damaged.
+        """
+        from kinema.data.documents.tokenizer import Tokenizer
+
         if self.text == "vectors":
             return None
-        if self.text == "tokens":
-            return TokenCoder(self._tokenizer(run), self.max_length)
-        if run is not None and (run / WORDS).is_file():
+        if self.text != "tokens":
             known = Vocabulary.read(run)
-        else:
-            known = Vocabulary.learn((row.text for row in table.rows), self.vocabulary)
-            if not known.words:
-                raise DataError(f"The texts of all {len(table)} pairs hold no word.", "Give words, or tags.")
-        return BagCoder(known) if self.text == "bag" else WordCoder(known, self.max_length)
+            return BagCoder(known) if self.text == "bag" else WordCoder(known, self.max_length)
+        if not (run / TOKENIZER).is_file():
+            raise RunError(f"The run '{run}' has no {TOKENIZER}.", _DAMAGED)
+        return TokenCoder(Tokenizer.read(run / TOKENIZER), self.max_length)
 
     def check_form(self, table: Pairs) -> None:
         """Refuses texts that are stored vectors where words are taken, and the other way round.
@@ -331,16 +349,15 @@ class PairsConfig:
 
         return PairExample(self.text)
 
-    def _tokenizer(self, run: Path | None) -> Any:
+    def _tokenizer(self) -> Tokenizer:
         from kinema.data.documents.tokenizer import Tokenizer
 
-        kept = run is not None and (run / TOKENIZER).is_file()
-        if not kept and not self.tokenizer:
+        if not self.tokenizer:
             raise ConfigError(
                 "data.text is 'tokens', and there is no tokenizer.",
                 "Set data.tokenizer to a folder with a tokenizer.json, or start from a text run: --weights text=RUN.",
             )
-        return Tokenizer.read(run / TOKENIZER if run is not None and kept else Path(self.tokenizer).expanduser())
+        return Tokenizer.read(Path(self.tokenizer).expanduser())
 
     def _warn_of_unknown(self, count: int) -> None:
         if count:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -208,7 +208,7 @@ class PairReader:
                 f"The run has no network of the view '{name}'; it has: {', '.join(self.views)}.",
                 "Train one of both: --method.views image text.",
             )
-        return IMAGE if name == IMAGE else TEXT
+        return cast(PairView, name)
 
     def _vectors(
         self,
@@ -245,20 +245,22 @@ class PairReader:
         given = getattr(source, "shape", None) or getattr(getattr(source, "vectors", None), "shape", None)
         if given is None:
             return
-        wide = given[0] if len(given) == 1 else 0
-        if (kind == "features") != bool(wide) or (wide and wide != width):
-            takes = f"vectors of {width} numbers" if kind == "features" else "pictures" if view == IMAGE else "words"
+        wide, vectors = given[0] if len(given) == 1 else 0, kind in ("features", "vectors")
+        if vectors != bool(wide) or (wide and wide != width):
+            takes = f"vectors of {width} numbers" if vectors else "pictures" if view == IMAGE else "words"
             raise DataError(
                 f"The run takes {takes} as '{view}', and was given {f'vectors of {wide}' if wide else 'pictures'}.",
-                "Make the vectors by the network that the run was trained on." if wide else _PICTURES,
+                "Make the vectors by the network that the run was trained on." if wide and vectors else _PICTURES,
             )
 
     @cached_property
     def _coder(self) -> Coder | None:
         """What makes texts into what the tower takes; None of stored vectors."""
-        if self.config.text != "vectors" and self.run is None:
+        if self.config.text == "vectors":
+            return None
+        if self.run is None:
             raise RunError("The model is of no run, so that its words are not known.", "Load it from its run's folder.")
-        return self.config.coder(Pairs(Path(), ()), self.run)
+        return self.config.kept_coder(self.run)
 
     def _source(self, table: Pairs, view: PairView, cache: Path | None) -> Source:
         """The pictures or the texts of a table, as the tower takes them."""

@@ -16,6 +16,7 @@ from kinema.data.documents.walking import files_below
 from kinema.data.labels import LABELS, read_labels
 from kinema.data.pairs.checking import checked
 from kinema.data.pairs.choosing import described
+from kinema.data.pairs.footage import match_subtitles, read_footage
 from kinema.data.pairs.listing import JSONL, LISTING, labels_in, read_listing, read_records
 from kinema.data.pairs.table import Pair, Pairs
 from kinema.data.pictures import claims_picture
@@ -28,7 +29,6 @@ Progress = Callable[[int, int], None]
 Origin = Literal["data", "drawn", "none"]
 
 TABLES = (".csv", ".tsv", ".txt")
-SUBTITLES = (".srt", ".vtt")
 FORMS = (
     "Pairs are a pairs.csv or .jsonl (image, text, labels), a folder of pictures with texts of the same name "
     "(cat.jpg, cat.txt), videos with subtitles of the same name (.srt, .vtt), or a known data set as NAME:PATH."
@@ -101,9 +101,8 @@ def _folder(place: Path) -> tuple[Path, Sequence[Pair], LabelReading | None]:
     below, closed = files_below(root)
     if "." in closed:
         raise DataError(f"'{place}' cannot be listed: {closed['.']}.", "Its rights do not let you look into it.")
-    stems = _stems(below)
-    pictures = any(len(kinds) == 2 for kinds in _by_stem(below, claims_picture, (".txt",)).values())
-    footage = any(len(kinds) == 2 for kinds in _by_stem(below, claims_video, SUBTITLES).values())
+    pictures = any(len(kinds) == 2 for kinds in _by_stem(below).values())
+    footage = bool(match_subtitles(below).subtitles)
     forms = [
         *(table.name for table in tables),
         *["pictures with texts"] * pictures,
@@ -116,8 +115,6 @@ def _folder(place: Path) -> tuple[Path, Sequence[Pair], LabelReading | None]:
     if pictures:
         return (root, *_pictures_with_texts(root, below))
     if footage:
-        from kinema.data.pairs.footage import read_footage
-
         return root, read_footage(root), None
     there = ", ".join(
         f"{count} {what}"
@@ -129,22 +126,17 @@ def _folder(place: Path) -> tuple[Path, Sequence[Pair], LabelReading | None]:
         if count
     )
     shown = (
-        f"it holds {there}, and none has another of the same name" if there else f"it holds {len(stems)} other files"
+        f"it holds {there}, and none has another of the same name" if there else f"it holds {len(below)} other files"
     )
     raise DataError(f"There are no pairs in '{place}': {shown if below else 'it is empty'}.", FORMS)
 
 
-def _stems(paths: Sequence[str]) -> list[str]:
-    return [str(PurePosixPath(path).with_suffix("")) for path in paths]
-
-
-def _by_stem(
-    paths: Sequence[str], claims: Callable[[str], bool], endings: Sequence[str]
-) -> dict[str, dict[str, list[str]]]:
-    """Files by their path without the ending: those that are claimed ('one'), and those of the endings ('other')."""
+def _by_stem(paths: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    """Pictures and texts by their path without the ending: 'picture' and 'text', each a list of paths."""
     found: dict[str, dict[str, list[str]]] = {}
-    for path, stem in zip(paths, _stems(paths), strict=True):
-        kind = "one" if claims(path) else "other" if path.lower().endswith(tuple(endings)) else ""
+    for path in paths:
+        stem = str(PurePosixPath(path).with_suffix(""))
+        kind = "picture" if claims_picture(path) else "text" if path.lower().endswith(".txt") else ""
         if kind:
             found.setdefault(stem, {}).setdefault(kind, []).append(path)
     return found
@@ -152,12 +144,12 @@ def _by_stem(
 
 def _pictures_with_texts(root: Path, below: Sequence[str]) -> tuple[list[Pair], LabelReading]:
     """A pair a picture, with the text of the same name; labels from ``labels.csv`` or class folders."""
-    stems = _by_stem(below, claims_picture, (".txt",))
-    pictures = [path for kinds in stems.values() for path in kinds.get("one", ())]
+    stems = _by_stem(below)
+    pictures = [path for kinds in stems.values() for path in kinds.get("picture", ())]
     said, reading = read_labels(root, pictures, noun="picture", claims=claims_picture)
     rows = []
     for stem, kinds in sorted(stems.items()):
-        files, texts = kinds.get("one", []), kinds.get("other", [])
+        files, texts = kinds.get("picture", []), kinds.get("text", [])
         if len(files) > 1 or len(texts) > 1:
             named = ", ".join(f"'{path}'" for path in files + texts)
             raise DataError(

@@ -3,9 +3,9 @@
 Source: Kim 2014, "Convolutional Neural Networks for Sentence Classification", arXiv 1408.5882: filters over 3, 4 and 5
 words, the largest answer of each over time.
 
-Departures: word vectors start at random (the paper's CNN-rand). As in the author's code a text is widened by a word less
-than the filter at both ends, so that a text of one word has an answer; windows without a word of the text are left out,
-so that an embedding depends neither on padding nor on what it is padded beside.
+Departures: word vectors start at random (the paper's CNN-rand). As in the author's code a text is widened by a word
+less than the filter at both ends, so that a text of one word has an answer; windows without a word of the text are left
+out, so that an embedding depends neither on padding nor on what it is padded beside.
 
 Axes: N texts, L words of the longest, E dimensions of a word, c filters of each width k.
 """
