@@ -136,10 +136,16 @@ def test_a_picture_of_several_texts_is_held_once(tmp_path):
 def test_frames_of_videos(tmp_path, make_tiny_video):
     for name, motion in (("one", (2, 0)), ("two", (0, 2))):
         make_tiny_video(tmp_path / f"{name}.mp4", motion, 3)
-    rows = ["one.mp4,words,x,0.5", "two.mp4,words,y,0.0", "one.mp4,words,y,0.13", "one.mp4,words,x,99"]
+    rows = ["one.mp4,words,x,0.5", "two.mp4,words,y,0.0", "one.mp4,words,y,0.13", "one.mp4,words,x,0.96"]
+    save(tmp_path / "a.png", picture())
+    rows += ["one.mp4,words,x,99", "a.png,words,x,0.5", "two.mp4,words,x,"]
     write_table(tmp_path, rows, "image,text,labels,at")
     data = loaded(tmp_path, replace(CONFIG, height=32, width=32), cache=tmp_path / "cache")
     assert data.table.rows[0].name == "one.mp4@0.500"
+    why = {row.name: row.reason for row in CONFIG.open(tmp_path).rows if row.health != "ok"}
+    assert list(why) == ["one.mp4@99.000", "a.png@0.500", "two.mp4"]
+    for said, reason in zip(("at 99.000 of 0.960 s", "no video", "'at' does not say"), why.values(), strict=True):
+        assert said in reason
     from kinema.data.video.pieces import decode_pieces
 
     whole = decode_pieces(tmp_path / "one.mp4", pixels=range(24), short_side=None).pixels

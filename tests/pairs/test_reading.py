@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from made_pairs import picture, save, write_pairs, write_table, write_vectors
 
-from kinema.core.errors import DataError
+from kinema.core.errors import DataError, UsageError
 from kinema.core.pairs import PairNeeds
 from kinema.data.pairs.config import PairsConfig
 from kinema.data.pairs.reading import read_pairs
@@ -113,7 +113,7 @@ def test_what_cannot_be_read_is_counted_and_named(tmp_path, caplog):
     write_table(tmp_path, rows[1:], rows[0])
     table = read_pairs(tmp_path, held_out=0)
     warned = caplog.text
-    assert "5 of 22 pairs cannot be read" in warned
+    assert "5 of 22 pairs cannot be read: " in warned
     assert "1 with a missing picture: 'gone.png'" in warned
     assert "3 with a broken picture: 'broken.png'" in warned
     caplog.clear()
@@ -126,11 +126,11 @@ def test_what_cannot_be_read_is_counted_and_named(tmp_path, caplog):
         in caplog.text
     )
     said = config.left_out(left, len(table))
-    assert said.startswith("10 of 22 pairs are left out.")
+    assert said.startswith("10 of 22 pairs are left out: ")
     for part in (
         "1 with a missing picture: 'gone.png'",
         "3 with a broken picture",
-        "1 with a video in place of a picture",
+        "1 with a broken video: 'film.mp4'",
         "1 with no picture: 'row 18'",
         "1 with an empty text: 'images/red-square-0.png (2)'",
         "1 with a text without a word",
@@ -257,14 +257,23 @@ def test_folders_of_several_forms_and_of_none(tmp_path, caplog):
     (tmp_path / "bare").mkdir()
     with pytest.raises(DataError, match="it is empty"):
         read_pairs(tmp_path / "bare")
+    for data, said in (("nowhere:folder", "no layout 'nowhere'"), ("coco:", "names no folder")):
+        with pytest.raises(UsageError, match=said):
+            read_pairs(data)
+    with pytest.raises(DataError, match="not there"):
+        read_pairs(f"coco:{tmp_path}/gone")
 
 
 def test_sources_are_held_out_whole(tmp_path, caplog):
     names = [save(tmp_path / f"{number}.png", picture()).name for number in range(8)]
     write_table(tmp_path, [f"{name},caption {number},x" for name in names for number in range(3)])
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO, "kinema"):
         table = read_pairs(tmp_path)
-    assert "18 pairs are learnt from, and 6 are held out" in caplog.text
+    assert (
+        "2 of 8 sources are held out for measurement (draw 0): 18 pairs to learn from, 6 to measure on" in caplog.text
+    )
+    PairsConfig().usable(table.select({"split": "train"}), [PairNeeds(labels=False)])
+    assert "18 pairs are learnt from, and the others are held out" in caplog.text
     sides = {name: {row.split for row in table.rows if row.image == name} for name in names}
     assert all(len(side) == 1 for side in sides.values())
     assert table.split_from == "drawn"

@@ -197,4 +197,4 @@ def _begin(
 def _mining_meter(table: Table) -> MiningMeter | None:
     """The meter of what training mines, where there are labels; they are read for this measurement only."""
     labels, sources = torch.tensor(table.label_ids()), torch.tensor(table.source_ids())
-    return MiningMeter(labels, sources, tuple(table.classes())) if table.classes() else None
+    return MiningMeter(labels, sources, tuple(table.classes())) if (labels >= 0).any() else None

@@ -88,7 +88,8 @@ def check_labels(found: Chosen, rows: int) -> None:
     table = found.table
     if len(table) < 2:
         raise DataError(
-            f"{len(table)} of {rows} pairs can be learnt from, and at least 2 are needed. {described(found.left_out)}",
+            f"{len(table)} of {rows} pairs can be learnt from, and at least 2 are needed"
+            f"{': ' * bool(found.left_out)}{described(found.left_out)}.",
             "Labels stand in the column 'labels', ';' between them; --data.labels words makes labels of the words.",
         )
     if len({row.labels for row in table.rows}) == 1:
@@ -101,7 +102,7 @@ def check_labels(found: Chosen, rows: int) -> None:
 
 
 def described(left_out: Mapping[str, str]) -> str:
-    """Sentence on what is left out: each kind of reason with how many and the first five of them."""
+    """What is left out: each kind of reason with how many and the first five of them."""
     if not left_out:
         return ""
     kinds: dict[str, list[str]] = {}
@@ -113,7 +114,7 @@ def described(left_out: Mapping[str, str]) -> str:
         f"{len(names)} with {kind}: {', '.join(names[:5])}" + (f" and {len(names) - 5} more" * (len(names) > 5))
         for kind, names in kinds.items()
     ]
-    return f"Left out are {'; '.join(parts)}."
+    return "; ".join(parts)
 
 
 def _why_not(row: Pair, views: set[PairView], bare: bool) -> str:

@@ -154,7 +154,7 @@ class PairsConfig:
         if labelled:
             check_labels(found, len(table))
         elif not found.table.rows:
-            raise DataError(f"None of the {len(table)} pairs can be learnt from. {described(found.left_out)}")
+            raise DataError(f"None of the {len(table)} pairs can be learnt from: {described(found.left_out)}.")
         if found.rare:
             named = ", ".join(f"'{label}'" for label in list(found.rare)[:5])
             more = f" and {len(found.rare) - 5} more" if len(found.rare) > 5 else ""
@@ -166,6 +166,13 @@ class PairsConfig:
                 named,
                 more,
             )
+        if table.split_from == "drawn" and {row.split for row in found.table.rows} == {"train"}:
+            log.warning(
+                "The data have no splits: %d pairs are learnt from, and the others are held out for `kinema evaluate "
+                "hashing`. --held_out 0 learns from all, --split %d from others.",
+                len(found.table),
+                self.split + 1,
+            )
         if labelled:
             log.info("%d pairs to learn from, of %d labels.", len(found.table), len(found.table.classes()))
         return found.table, found.left_out
@@ -176,7 +183,7 @@ class PairsConfig:
 
     def left_out(self, reasons: Mapping[str, str], rows: int) -> str:
         """What a person reads of the pairs that :meth:`usable` left out."""
-        return f"{len(reasons)} of {rows} pairs are left out. {described(reasons)}"
+        return f"{len(reasons)} of {rows} pairs are left out: {described(reasons)}."
 
     def with_weights(self, weights: str) -> PairsConfig:
         """The settings with the tokenizer that lies beside the weights of a text's network, where none is named."""
@@ -320,6 +327,8 @@ class PairsConfig:
         Raises:
             DataError: says which.
         """
+        if not len(table):
+            return
         width = vector_width(table, TEXT)
         if self.text == "vectors" and not width:
             raise DataError(

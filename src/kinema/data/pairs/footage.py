@@ -50,7 +50,7 @@ class Matched:
     alone: tuple[str, ...] = ()
 
 
-def read_footage(folder: str | Path, *, progress: Progress | None = None) -> tuple[Pair, ...]:
+def read_footage(folder: str | Path, *, progress: Progress | None = None) -> Sequence[Pair]:
     """A pair a cue, of every video below a folder that has subtitles.
 
     The picture is the frame at the middle of the cue: :attr:`Pair.image` is the video, :attr:`Pair.at` its second.

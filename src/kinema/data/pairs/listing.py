@@ -16,7 +16,7 @@ from kinema.core.errors import DataError
 from kinema.core.labelling import LabelReading
 from kinema.core.reading import parse_json, reason_of
 from kinema.core.splits import read_split, tidy
-from kinema.data.pairs.table import Pair, stored_row
+from kinema.data.pairs.table import Pair, array_file, stored_row
 from kinema.data.written import read_table, read_written
 
 LISTING, JSONL = "pairs.csv", ".jsonl"
@@ -177,7 +177,7 @@ def _place(root: Path, cell: str) -> str:
         for form in ("NFC", "NFD"):
             name = unicodedata.normalize(form, spelt)
             stored = stored_row(name)
-            if name and _is_there(root / (stored[0] if stored is not None else name)):
+            if name and _is_there(root / (array_file(stored[0])[0] if stored is not None else name)):
                 return name
     return cell
 

@@ -20,6 +20,7 @@ from kinema.data.pairs.footage import match_subtitles, read_footage
 from kinema.data.pairs.listing import JSONL, LISTING, labels_in, read_listing, read_records
 from kinema.data.pairs.table import Pair, Pairs
 from kinema.data.pictures import claims_picture
+from kinema.data.subtitles import ENDINGS
 from kinema.data.video.files import claims_video
 from kinema.data.written import read_written
 
@@ -29,9 +30,12 @@ Progress = Callable[[int, int], None]
 Origin = Literal["data", "drawn", "none"]
 
 TABLES = (".csv", ".tsv", ".txt")
+SUBTITLES = ENDINGS
+"""How the names of subtitles end."""
 FORMS = (
     "Pairs are a pairs.csv or .jsonl (image, text, labels), a folder of pictures with texts of the same name "
-    "(cat.jpg, cat.txt), videos with subtitles of the same name (.srt, .vtt), or a known data set as NAME:PATH."
+    f"(cat.jpg, cat.txt), videos with subtitles of the same name ({', '.join(SUBTITLES)}), or a known data set as "
+    "NAME:PATH."
 )
 
 
@@ -194,7 +198,7 @@ def _warn_of_broken(rows: Sequence[Pair]) -> None:
     """Names the pairs that cannot be read; whoever uses the others leaves them out."""
     broken = {row.name: row.reason for row in rows if row.health != "ok"}
     if broken:
-        log.warning("%d of %d pairs cannot be read. %s", len(broken), len(rows), described(broken))
+        log.warning("%d of %d pairs cannot be read: %s.", len(broken), len(rows), described(broken))
 
 
 def _with_splits(rows: tuple[Pair, ...], held_out: float, split: int) -> tuple[tuple[Pair, ...], Origin]:
@@ -212,11 +216,12 @@ def _with_splits(rows: tuple[Pair, ...], held_out: float, split: int) -> tuple[t
     order = sorted(sources, key=lambda source: seed_at(split, "sources", source))
     chosen = set(order[:learnt])
     found = tuple(replace(row, split="train" if row.source in chosen else "test") for row in rows)
-    log.warning(
-        "The data have no splits: %d pairs are learnt from, and %d are held out for `kinema evaluate hashing`. "
-        "--held_out 0 learns from all, --split %d holds out others.",
+    log.info(
+        "%d of %d sources are held out for measurement (draw %d): %d pairs to learn from, %d to measure on.",
+        len(sources) - learnt,
+        len(sources),
+        split,
         sum(row.split == "train" for row in found),
         sum(row.split == "test" for row in found),
-        split + 1,
     )
     return found, "drawn"

@@ -22,7 +22,8 @@ from kinema.data.listing import write_list
 
 Health = Literal["ok", "unreadable"]
 _COLUMNS = ("name", "image", "text", "label", "source", "split", "health")
-_STORED = re.compile(r"(?P<file>.+\.npy)\[(?P<row>\d+)\]", re.IGNORECASE)
+_STORED = re.compile(r"(?P<file>.+(?:\.npy|\.mat:\w+))\[(?P<row>\d+)\]", re.IGNORECASE)
+_MATRIX = re.compile(r"(?P<file>.+\.mat):(?P<name>\w+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class Pair:
     Args:
         name: unique in its table, for instance '10015' or 'talk.mp4@12.500'.
         image: below the table's root, with forward slashes, or absolute: a picture; a video, of which ``at`` names the
-            frame; or a stored vector, 'FILE.npy[ROW]'. Empty where there is none.
+            frame; or a stored vector, 'FILE.npy[ROW]' or 'FILE.mat:NAME[ROW]'. Empty where there is none.
         at: seconds from a video's first frame to the one that is the picture; None of pictures.
-        text: words, or tags with space or commas between; or a stored vector, 'FILE.npy[ROW]'. Empty for none.
+        text: words, or tags with space or commas between; or a stored vector, likewise. Empty for none.
         start: seconds at which the text begins in a video; None where it is of none.
         end: seconds at which it ends.
         labels: each once, sorted; empty where none is known.
@@ -175,10 +176,23 @@ class Pairs:
 
 
 def stored_row(cell: str) -> tuple[str, int] | None:
-    """The file and the row that a stored vector is named by; None of other texts.
+    """The array and the row that a stored vector is named by; None of other texts.
 
     Args:
-        cell: for instance 'clip.npy[17]'.
+        cell: for instance 'clip.npy[17]', or 'features.mat:I_tr[17]', a matrix of a MATLAB file.
+
+    Returns:
+        For instance ('clip.npy', 17) or ('features.mat:I_tr', 17); :func:`array_file` is where that lies.
     """
     found = _STORED.fullmatch(cell.strip())
     return (found["file"], int(found["row"])) if found else None
+
+
+def array_file(array: str) -> tuple[str, str]:
+    """The file that an array lies in, and its name there; an empty name where the file is the array.
+
+    Args:
+        array: for instance 'clip.npy' or 'features.mat:I_tr', as :func:`stored_row` gives them, with folders before.
+    """
+    found = _MATRIX.fullmatch(array)
+    return (found["file"], found["name"]) if found else (array, "")
