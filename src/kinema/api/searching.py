@@ -40,6 +40,10 @@ from kinema.searching.find import Found, SearchOptions, find
 from kinema.searching.index import IndexKind
 from kinema.searching.lock import writing
 from kinema.searching.near_duplicates import NearDuplicate, near_duplicates, videos_of
+from kinema.searching.pairs.archive import archive
+from kinema.searching.pairs.embed import EmbeddedPairs, PairJob, embed_pairs_table
+from kinema.searching.pairs.find import find_pairs
+from kinema.searching.pairs.schema import Kept
 from kinema.searching.roots import home_of
 from kinema.searching.tracklets.embed import EmbeddedTracklets, TrackletJob, embed_tracklets_table
 from kinema.searching.tracklets.find import find_tracklets
@@ -85,9 +89,11 @@ def embed(
     batch_size: int = 32,
     device: str | None = None,
     space: Space | None = None,
+    codes: bool = False,
+    vectors: bool = False,
     console: Console | None = None,
-) -> Embedded | EmbeddedDocuments | EmbeddedTracklets:
-    """Writes embeddings of videos, documents or tracklets into a table, for :func:`search`; or brings one up to date.
+) -> Embedded | EmbeddedDocuments | EmbeddedTracklets | EmbeddedPairs:
+    """Writes embeddings of videos, documents, tracklets or pairs into a table for :func:`search`, or updates it.
 
     Only what is new or has changed is encoded, and what is gone is deleted; what lies in a folder that cannot be listed
     is not gone. After an interruption, call it again.
@@ -95,7 +101,7 @@ def embed(
     Args:
         run: a run's folder, an exported folder, or a model.
         data: a folder, a known data set as NAME:PATH, a manifest, or a manifest's file; for a run of text, a folder or
-            file of documents, or a table of them; for one of tracklets, what it could be trained on.
+            file of documents, or a table of them; for one of tracklets or of pairs, what it could be trained on.
         out: where the table is: a folder, or object storage by its URI (s3://, gs://, az://); RUN/index by default.
         view: which view's encoder of a run; by default the one it is for.
         length: of a window: '2s', 2 (seconds) or '16f' (frames); by default that of the table or, in a new one, a clip.
@@ -114,6 +120,9 @@ def embed(
         space: what a row holds: 'embedding', the output of the encoder, or 'projection', that of its head, by
             which the views of one run can be compared; by default that of the table or, in a new one, an embedding.
             Of documents there are embeddings only.
+        codes: of a run of pairs that makes codes: keep these, a bit a dimension, and no vectors.
+        vectors: keep vectors; with ``codes`` both, and vectors put in order what codes propose. Without either, what
+            the table keeps, or vectors in a new one.
         console: where progress is shown.
 
     Raises:
@@ -132,7 +141,7 @@ def embed(
     model = load(run, view=view) if isinstance(run, str | Path) else run
     if model.modality == "sequence":
         raise UsageError(
-            f"'{model.run or model.name}' reads sequences, and tables are of clips, documents and tracklets.",
+            f"'{model.run or model.name}' reads sequences, and tables are of clips, documents, tracklets and pairs.",
             "Choose an encoder of one of these; its own features are kinema.load(RUN).encode(array).",
         )
     common: dict[str, Any] = {
@@ -144,6 +153,15 @@ def embed(
     }
     common |= {"device": device, "steps": functools.partial(Steps, console=console)}
     videos_only: dict[str, Any] = {"stride": stride, "engine": engine, "space": space}
+    if model.modality == "pair":
+        return _embed_pairs(
+            model, data, uri, _kept(codes, vectors), common, videos_only | {"length": length, "view": view}
+        )
+    if codes:
+        raise UsageError(
+            f"'{model.run or model.name}' makes no codes, only vectors.",
+            "Codes are made by runs of pairs, for instance of dcvh: kinema methods. Or leave --codes out.",
+        )
     if isinstance(model, TextReader):
         return _embed_documents(model, data, uri, length, common, videos_only)
     if isinstance(model, TrackletReader):
@@ -217,6 +235,32 @@ def _embed_tracklets(
         return embed_tracklets_table(TrackletJob(model=model, tracklets=tracklets, uri=uri, **common))
 
 
+def _embed_pairs(
+    model: Any, data: Any, uri: str, kept: Kept | None, common: dict[str, Any], only: dict[str, Any]
+) -> EmbeddedPairs:
+    """See :func:`embed`.
+
+    Args:
+        model: the encoder, a ``kinema.data.pairs.reader.PairReader``.
+        data: what a user names.
+        uri: of the table.
+        kept: what a row is found by.
+        common: fields of the job that a job of videos has too.
+        only: fields that only jobs of others have; they must have their defaults.
+    """
+    _refuse(only, "pairs")
+    with writing(uri, database.folder_of(uri), whole=True):
+        pairs = archive(model.config, data)
+        return embed_pairs_table(PairJob(model=model, pairs=pairs, uri=uri, kept=kept, **common))
+
+
+def _kept(codes: bool, vectors: bool) -> Kept | None:
+    """What a row is to be found by; None where nothing was asked for."""
+    if codes:
+        return "codes and vectors" if vectors else "codes"
+    return "vectors" if vectors else None
+
+
 def _refuse(only: Mapping[str, Any], rows: str) -> None:
     """Refuses settings of other tables that were given."""
     for name, value in only.items():
@@ -230,7 +274,7 @@ def search(
     *,
     k: int = 10,
     where: str | None = None,
-    over: Literal["windows", "videos", "passages", "documents", "tracklets"] | None = None,
+    over: Literal["windows", "videos", "passages", "documents", "tracklets", "images", "texts"] | None = None,
     others: bool = False,
     exact: bool | None = None,
     table: str | Path | None = None,
@@ -245,15 +289,17 @@ def search(
             the run's other views too.
         query: a video; VIDEO@START-END, in seconds; an image, for an encoder of the view 'rgb'; or an audio file,
             for one of 'sound'. For a run of text: a text, or a ``.txt`` file. For one of
-            tracklets: a tracklet's name in the table, a folder of crops, or a picture.
+            tracklets: a tracklet's name in the table, a folder of crops, or a picture. For one of pairs: words, a
+            ``.txt`` file, or a picture.
         k: hits; windows of one video that overlap or are near-duplicates count as one.
         where: a condition in SQL on the table's columns: ``"label = 'walk' AND duration > 2"``.
         over: what is compared: 'windows', the default, or whole 'videos'; of documents 'passages' or 'documents';
-            of tracklets 'tracklets'.
+            of tracklets 'tracklets'; of pairs 'images' or 'texts'.
         others: leave the query's own video, document or tracklet out.
         exact: whether to compare every row; by default below 100,000, or where the table has no index.
         table: where it is; RUN/index by default.
-        view: which view's encoder of a run; by default the one it is for.
+        view: which view's encoder of a run; by default the one it is for. Of a run of pairs, what the query is: 'image'
+            or 'text'; by default it tells that itself.
         device: where to compute.
         videos: the folder of the table's videos or documents, where it has moved since they were embedded; a folder
             that moved with its table is found without.
@@ -266,16 +312,21 @@ def search(
     Returns:
         The result; its ``hits`` are :class:`kinema.searching.find.Hit`, or
         :class:`kinema.searching.documents.find.PassageHit` of documents, or
-        :class:`kinema.searching.tracklets.find.TrackletHit` of tracklets.
+        :class:`kinema.searching.tracklets.find.TrackletHit` of tracklets, or
+        :class:`kinema.searching.pairs.find.PairHit` of pairs.
     """
     uri = _table_uri(run, table)
     database.require_table(uri)
     model = load(run, view=view) if isinstance(run, str | Path) else run
-    options = SearchOptions(k=k, where=where, over=over, others=others, exact=exact, device=device, videos=videos)
+    options = SearchOptions(
+        k=k, where=where, over=over, others=others, exact=exact, device=device, videos=videos, view=view
+    )
     if isinstance(model, TextReader):
         return find_passages(model, uri, query, options)
     if isinstance(model, TrackletReader):
         return find_tracklets(model, uri, query, options)
+    if model.modality == "pair":
+        return find_pairs(model, uri, query, options)
     return find(model, uri, query, options)
 
 

@@ -17,26 +17,30 @@ def run(given: list[str]) -> int:
     parser = make_parser("embed")
     parser.add_argument("run", type=str, help="the run's folder, or an exported one")
     parser.add_argument(
-        "data", type=str, help="a folder of videos, a manifest, or NAME:PATH; or documents; or tracklets"
+        "data", type=str, help="a folder of videos, a manifest, or NAME:PATH; or documents, tracklets or pairs"
     )
     parser.add_argument("-o", "--out", type=str | None, default=None, help=_TABLE)
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
     parser.add_argument("--space", type=str | None, default=None, help="embedding (usual), or projection: across views")
     parser.add_argument("--length", type=str | None, default=None, help="of a window: 2s or 16f; of a passage: words")
     parser.add_argument("--stride", type=str | None, default=None, help="from window to window; half by default")
+    parser.add_argument("--codes", action="store_true", help="keep codes, a bit a dimension, of a run of pairs (dcvh)")
+    parser.add_argument(
+        "--vectors", action="store_true", help="with --codes: keep vectors too, for an exact second look"
+    )
     parser.add_argument("--replace", action="store_true", help="make a table anew that another encoder made")
     parser.add_argument("--remove", action="store_true", help="remove what is gone, even more than a tenth of a table")
     parser.add_argument("--index", type=str, default="auto", help="of large tables: auto, ivf-pq, hnsw or none")
     parser.add_argument("--engine", type=str, default="local", help="local, or ray: workers of a Ray cluster")
     parser.add_argument("--workers", type=int, default=2, help="what scans and decodes; on ray, encodes too")
     parser.add_argument("--threads", type=int | None, default=None, help="of an encoder; all processors by default")
-    parser.add_argument("--batch_size", type=int, default=32, help="clips or passages at a time")
+    parser.add_argument("--batch_size", type=int, default=32, help="clips, passages or pairs at a time")
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
     args = parse(parser, given)
     from kinema.api import searching as api_search
 
     names = ["out", "view", "space", "length", "stride", "replace", "remove", "index", "engine", "workers", "threads"]
-    names += ["batch_size", "device"]
+    names += ["batch_size", "device", "codes", "vectors"]
     settings = {name: getattr(args, name) for name in names}
     done = api_search.embed(args.run, args.data, **settings, console=stderr_console())
     if args.json:

@@ -21,14 +21,19 @@ def run(given: list[str]) -> int:
     parser = make_parser("search")
     parser.add_argument("run", type=str, help="the run's folder, or an exported one")
     parser.add_argument(
-        "query", type=str, help="a video, VIDEO@START-END, a picture (rgb), a sound (sound), a text or a tracklet"
+        "query", type=str, help="a video, VIDEO@START-END, a picture, a sound (sound), words or a tracklet"
     )
     parser.add_argument("-k", "--k", type=int, default=10, help="hits")
     parser.add_argument("--where", type=str | None, default=None, help="SQL on the columns: \"label = 'walk'\"")
     parser.add_argument(
-        "--over", type=str | None, default=None, help="windows (usual) or videos; passages or documents; tracklets"
+        "--over",
+        type=str | None,
+        default=None,
+        help="windows (usual) or videos; passages or documents; images or texts",
     )
-    parser.add_argument("--others", action="store_true", help="leave the query's own video, document or tracklet out")
+    parser.add_argument(
+        "--others", action="store_true", help="leave the query's own video, document, tracklet or pair out"
+    )
     parser.add_argument("--exact", action="store_true", help="compare every row of a large table too")
     parser.add_argument("-o", "--out", type=str | None, default=None, help="write a page of the hits here (.html)")
     parser.add_argument("--table", type=str | None, default=None, help=_TABLE)
@@ -61,10 +66,16 @@ def run(given: list[str]) -> int:
 
 
 def _print_hits(hits: Sequence[Any]) -> None:
-    """A line a hit: stretches of videos by seconds, passages of documents by characters, tracklets by their camera."""
+    """A line a hit: stretches by seconds, passages by characters, tracklets by camera, pairs by their picture."""
     if hits and hasattr(hits[0], "tracklet"):
         seen = [(f"{hit.score:.3f}", hit.camera or "", hit.when, hit.tracklet, hit.identity or "") for hit in hits]
         _print_table("score", "camera", "when", "tracklet", "person", rows=seen)
+        return
+    if hits and hasattr(hits[0], "distance"):
+        known = [
+            (f"{hit.score:.3f}", *_pair(hit), _shortened(hit.text or "", 60), ";".join(hit.labels)) for hit in hits
+        ]
+        _print_table("score", "bits", "found", "text", "labels", rows=known)
         return
     if hits and hasattr(hits[0], "passage"):
         passages = [
@@ -74,6 +85,12 @@ def _print_hits(hits: Sequence[Any]) -> None:
         return
     stretches = [(f"{hit.score:.3f}", f"{hit.start:.2f}", f"{hit.end:.2f}", hit.video, hit.label or "") for hit in hits]
     _print_table("score", "from, s", "to, s", "video", "label", rows=stretches)
+
+
+def _pair(hit: Any) -> tuple[str, str]:
+    """The bits that differ, where codes were compared; and the picture, or the frame, of a hit."""
+    where = f"{hit.video}, {hit.when}" if hit.video else hit.image or hit.name
+    return "" if hit.distance is None else str(hit.distance), where
 
 
 def _shortened(passage: str, most: int = 200) -> str:

@@ -63,7 +63,7 @@ def run(given: list[str]) -> int:
             print_json({"url": url, **told, "root": str(root)})
         else:
             print(f"{sentence}: {url}   (Ctrl-C ends it)")
-            print(f"Videos are played from '{root}'{'' if root.is_dir() else ', which is not there'}.")
+            print(f"Files are shown from '{root}'{'' if root.is_dir() else ', which is not there'}.")
             if token is not None:
                 print("The page asks for the token.")
         sys.stdout.flush()
@@ -85,6 +85,9 @@ def _about(made: Any) -> tuple[dict[str, int], str, Path]:
         told = {"videos": len(found.videos), "windows": 0, "steps": len(found.steps)}
         return told, f"{told['videos']} videos in {told['steps']} steps, and no table to search", found.root
     now = made.state.archive.snapshot()
+    if hasattr(now, "images"):
+        told = {"images": now.images, "texts": now.texts}
+        return told, f"{told['images']} pictures, {told['texts']} texts, asked in words", now.root
     told = {"videos": now.videos.num_rows, "windows": now.windows}
     return told, f"{told['videos']} videos, {told['windows']} windows", now.root
 

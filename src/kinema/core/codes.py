@@ -55,14 +55,14 @@ def hamming(a: Codes, b: Codes) -> NDArray[np.int32]:
             f"Codes are {a.dtype} {tuple(a.shape)} and {b.dtype} {tuple(b.shape)}; expected uint8 [N, bytes] of one "
             "width."
         )
-    left, right = _words(a), _words(b)
+    left, right = as_words(a), as_words(b)
     found = np.zeros((len(a), len(b)), np.int32)
     for column in range(left.shape[1]):
         found += np.bitwise_count(left[:, None, column] ^ right[None, :, column])
     return found
 
 
-def _words(codes: Codes) -> NDArray[np.unsignedinteger]:
+def as_words(codes: Codes) -> NDArray[np.unsignedinteger]:
     """The bytes as the widest words that they fill, [N, words]."""
     width = next(size for size in (8, 4, 2, 1) if codes.shape[1] % size == 0)
     return np.ascontiguousarray(codes).view(np.dtype(f"u{width}"))

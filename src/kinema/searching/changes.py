@@ -151,9 +151,10 @@ def _unusable(manifest: Manifest, row: int) -> tuple[str, bool]:
 
 
 def known_items(table: Any, columns: Sequence[str]) -> dict[str, tuple[Any, ...]]:
-    """The values of some columns of each video, document or tracklet of a table, by its path or id."""
-    whole = layout_of(table).whole
-    query = table.search().where(f"kind = '{whole}'").select([whole, *columns])
+    """The values of some columns of each whole of a table, by its path or id."""
+    layout = layout_of(table)
+    whole = layout.whole
+    query = table.search().where(layout.each).select([whole, *columns])
     found: dict[str, tuple[Any, ...]] = {}
     for batch in query.to_batches():
         values = batch.to_pydict()

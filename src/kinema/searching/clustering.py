@@ -19,7 +19,7 @@ from kinema.core.errors import DataError, UsageError
 from kinema.core.ops import k_means
 from kinema.searching import cluster_names, database
 from kinema.searching.index import compact, update_index
-from kinema.searching.layout import DOCUMENTS, TRACKLETS, Layout, layout_of
+from kinema.searching.layout import DOCUMENTS, PAIRS, TRACKLETS, Layout, layout_of
 from kinema.searching.lock import writing
 from kinema.searching.schema import vectors_in
 
@@ -27,6 +27,10 @@ NOISE = -1
 MAX_HDBSCAN_ROWS, MINI_BATCH_ROWS = 30_000, 50_000
 """Rows above which HDBSCAN, which compares all pairs, is refused, and k-means uses mini-batches."""
 
+_INSTEAD = {
+    TRACKLETS: "Who is the same person is asked with: kinema search RUN TRACKLET",
+    PAIRS: 'What a picture shows is asked with words: kinema search RUN "a red bicycle"',
+}
 _COLUMNS = ["id", "start", "end", "cluster", "cluster_name"]
 Over = Literal["videos", "windows", "documents", "passages"]
 Algorithm = Literal["kmeans", "hdbscan"]
@@ -169,10 +173,11 @@ def cluster_table(
         table = database.require_table(uri)
         with database.storage_errors(uri):
             layout = layout_of(table)
-            if layout == TRACKLETS:
+            if layout in (TRACKLETS, PAIRS):
                 raise DataError(
-                    f"kinema cluster needs a table of videos or documents, and the one in '{uri}' holds tracklets.",
-                    "Who is the same person is asked with: kinema search RUN TRACKLET",
+                    f"kinema cluster needs a table of videos or documents, and the one in '{uri}' holds "
+                    f"{layout.whole}s.",
+                    _INSTEAD[layout],
                 )
             kind = layout.kind(over or layout.names[1])
             rows = _read(table, kind)

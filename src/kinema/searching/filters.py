@@ -9,7 +9,8 @@ from typing import Any
 
 from kinema.core.errors import KinemaError, UsageError
 from kinema.searching import database, grammar
-from kinema.searching.layout import DOCUMENTS, TRACKLETS, VIDEOS, layout_of
+from kinema.searching.columns import has_codes
+from kinema.searching.layout import DOCUMENTS, PAIRS, TRACKLETS, VIDEOS, layout_of
 
 MAX_LENGTH, MAX_DEPTH = 10_000, grammar.MAX_DEPTH
 """Characters of a condition, and nested brackets, at most."""
@@ -17,7 +18,8 @@ MAX_LENGTH, MAX_DEPTH = 10_000, grammar.MAX_DEPTH
 _EXAMPLE = "For instance: --where \"label = 'walk' AND duration > 2\"."
 _TEXT_EXAMPLE = "For instance: --where \"label = 'news' AND words > 20\"."
 _TRACKLET_EXAMPLE = "For instance: --where \"camera = '2' AND frames > 8\"."
-_EXAMPLES = {VIDEOS: _EXAMPLE, DOCUMENTS: _TEXT_EXAMPLE, TRACKLETS: _TRACKLET_EXAMPLE}
+_PAIR_EXAMPLE = "For instance: --where \"source = 'talk.mp4' AND text LIKE '%bar%'\"."
+_EXAMPLES = {VIDEOS: _EXAMPLE, DOCUMENTS: _TEXT_EXAMPLE, TRACKLETS: _TRACKLET_EXAMPLE, PAIRS: _PAIR_EXAMPLE}
 
 
 def condition(table: Any, where: str | None, kind: str) -> str:
@@ -26,7 +28,7 @@ def condition(table: Any, where: str | None, kind: str) -> str:
     Args:
         table: of LanceDB, for its columns.
         where: the user's condition, or None.
-        kind: 'window' or 'video', 'passage' or 'document', 'tracklet'.
+        kind: 'window' or 'video', 'passage' or 'document', 'tracklet', 'image' or 'text'.
 
     Raises:
         UsageError: it is not a valid condition for this table; names the columns.
@@ -42,7 +44,8 @@ def condition(table: Any, where: str | None, kind: str) -> str:
     except KinemaError:
         raise
     except Exception as error:
-        columns = [name for name in table.schema.names if name not in ("vector", "thumbnail")]
+        hidden = ("vector", "thumbnail", *(["code"] if has_codes(table.schema) else []))
+        columns = [name for name in table.schema.names if name not in hidden]
         raise UsageError(
             f'--where "{where[:200]}" cannot be asked of this table: {database.error_text(error)}.',
             f"{_EXAMPLES[layout_of(table)]} The columns are: {', '.join(columns)}.",

@@ -113,11 +113,12 @@ class SearchOptions:
         k: hits.
         where: a condition on the table's columns, in SQL.
         over: what is compared with the query: the parts, as 'windows' or 'passages', or the wholes, as 'videos',
-            'documents' or 'tracklets'; None for parts, where there are any.
+            'documents' or 'tracklets'; of pairs 'images' or 'texts'. None for the usual kind.
         others: leaves the query's own video, document or tracklet out.
         exact: whether to compare every row; None for exact search below ``EXACT_ROWS`` rows, or without an index.
         device: where to compute.
         videos: the folder of the table's files, where it has moved; see :mod:`kinema.searching.roots`.
+        view: of a run of pairs, what the query is taken as: 'image' or 'text'; None to tell it by the query.
     """
 
     k: int = 10
@@ -127,6 +128,7 @@ class SearchOptions:
     exact: bool | None = None
     device: str | None = None
     videos: str | Path | None = None
+    view: str | None = None
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ class OpenTable:
         rows, all_seen = distinct_rows(
             self.table, vector, k, self.where, exact=self.exact, columns=columns, layout=self.layout
         )
-        parts, wholes = self.layout.names
+        parts, wholes = self.layout.names[0], self.layout.names[-1]
         hits = "stretches" if self.layout == VIDEOS else "of them apart from one another"
         note = f"The nearest {MAX_HITS} {parts} are {len(rows)} {hits}; --over {wholes} finds more {wholes}."
         return rows, () if all_seen else (note,)

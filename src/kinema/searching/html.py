@@ -1,4 +1,4 @@
-"""Hits as a self-contained HTML page, with thumbnails of videos, crops of tracklets or passages of documents."""
+"""Hits as a self-contained HTML page, with pictures of videos, tracklets and pairs, or passages of documents."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 from kinema.core.files import write_text
 from kinema.searching.documents.find import PassageHit
 from kinema.searching.find import Found
+from kinema.searching.pairs.find import PairHit, shown
 from kinema.searching.tracklets.find import TrackletHit
 
 
 def render_html(found: Found[Any]) -> str:
-    """The HTML page of a search of videos, documents or tracklets, by ``hits.html.jinja``; all text is escaped."""
+    """The HTML page of a search, by ``hits.html.jinja``; all text is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -27,9 +28,15 @@ def render_html(found: Found[Any]) -> str:
     environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
     passages = bool(found.hits) and isinstance(found.hits[0], PassageHit)
     tracklets = bool(found.hits) and isinstance(found.hits[0], TrackletHit)
-    name = found.query if passages or tracklets else found.query.replace("\\", "/").rpartition("/")[2]
+    pairs = bool(found.hits) and isinstance(found.hits[0], PairHit)
+    name = found.query if passages or tracklets or pairs else found.query.replace("\\", "/").rpartition("/")[2]
     return environment.get_template("hits.html.jinja").render(
-        found=found, name=name, passages=passages, tracklets=tracklets
+        found=found,
+        name=name,
+        passages=passages,
+        tracklets=tracklets,
+        pairs=pairs,
+        pictures=[shown(hit, found.root) for hit in found.hits] if pairs else [],
     )
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from kinema.core.errors import DataError, UsageError
+from kinema.searching.columns import has_codes
 from kinema.searching.layout import layout_of
 
 EXACT_ROWS = 100_000
@@ -91,6 +92,10 @@ def update_index(table: Any, kind: IndexKind, *, exact_rows: int = EXACT_ROWS) -
     """
     if kind not in ("auto", "ivf-pq", "hnsw", "none"):
         raise UsageError(f"There is no index '{kind}'.", "Choose one of: auto, ivf-pq, hnsw, none.")
+    if has_codes(table.schema) and kind in ("auto", "none"):
+        return None
+    if "vector" not in table.schema.names:
+        raise UsageError(f"A table of codes has no index '{kind}': all codes are compared.", "Leave --index out.")
     existing, rows = has_index(table), table.count_rows()
     wanted = kind if kind != "auto" else (existing or "ivf-pq") if rows >= exact_rows else "none"
     if wanted == "none":
@@ -159,7 +164,8 @@ def nearest(table: Any, vector: Any, limit: int, *, exact: bool, where: str, col
 
 def _recall(table: Any) -> tuple[float, int]:
     """Recall@10 of the index, over a sample of windows or passages, and the number of queries."""
-    where = f"kind = '{layout_of(table).part}'"
+    layout = layout_of(table)
+    where = f"kind = '{layout.part}'" if layout.whole in layout.kinds else layout.each
     rows = table.count_rows(where)
     draw = random.Random(0)
     found, expected = 0, 0

@@ -1,7 +1,8 @@
 """The kinds of rows of a table: wholes and their parts.
 
-They are videos and windows, or documents and passages; tracklets have no parts. The column ``kind`` is the kind
-of a row; the column ``video``, ``document`` or ``tracklet`` names the whole.
+They are videos and windows, or documents and passages; tracklets have no parts. Of a pair there is a row for its
+picture and one for its text, and none for both. The column ``kind`` is the kind of a row; the column ``video``,
+``document``, ``tracklet`` or ``pair`` names the whole.
 """
 
 from __future__ import annotations
@@ -20,33 +21,46 @@ class Layout:
     """The names of the rows of a table.
 
     Args:
-        whole: 'video', 'document' or 'tracklet', the kind of a whole's row and the column with its name.
-        part: 'window' or 'passage', the kind of the rows of its parts; that of the whole where it has none.
+        whole: 'video', 'document', 'tracklet' or 'pair', the column with a whole's name; and the kind of its row, where
+            it has one.
+        part: 'window' or 'passage', the kind of the rows of its parts; that of the whole where it has none; 'image' of
+            pairs.
+        kinds: of rows, the usual one first; part and whole where nothing is given.
     """
 
     whole: str
     part: str
+    kinds: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.kinds:
+            object.__setattr__(self, "kinds", (self.part, self.whole))
 
     @property
-    def names(self) -> tuple[str, str]:
-        """The plurals of part and whole."""
-        return f"{self.part}s", f"{self.whole}s"
+    def names(self) -> tuple[str, ...]:
+        """The plurals of the kinds."""
+        return tuple(f"{kind}s" for kind in self.kinds)
+
+    @property
+    def each(self) -> str:
+        """A condition in SQL for a row of each whole; of a pair, which has no row of its own, for all that it has."""
+        return f"kind = '{self.whole}'" if self.whole in self.kinds else "true"
 
     def kind(self, over: str | None) -> str:
         """The kind of the rows that are compared.
 
         Args:
-            over: one of :attr:`names`; None for parts.
+            over: one of :attr:`names`; None for the usual kind.
 
         Raises:
-            UsageError: it is neither.
+            UsageError: it is none of them.
         """
         if over is not None and over not in self.names:
             raise UsageError(
                 f"There is nothing called '{over}' to compare with.",
                 f"Choose {' or '.join(dict.fromkeys(self.names))}.",
             )
-        return self.part if over is None else over[:-1]
+        return self.kinds[0] if over is None else over[:-1]
 
     def within(self, wholes: Iterable[str]) -> str:
         """A condition in SQL for the rows of these wholes, at least one."""
@@ -55,11 +69,12 @@ class Layout:
 
 VIDEOS, DOCUMENTS = Layout("video", "window"), Layout("document", "passage")
 TRACKLETS = Layout("tracklet", "tracklet")
+PAIRS = Layout("pair", "image", ("image", "text"))
 
 
 def layout_of(table: Any) -> Layout:
     """The layout of a table of LanceDB."""
-    there = [layout for layout in (DOCUMENTS, TRACKLETS, VIDEOS) if layout.whole in table.schema.names]
+    there = [layout for layout in (DOCUMENTS, TRACKLETS, PAIRS, VIDEOS) if layout.whole in table.schema.names]
     # An attribute may be called so too; the folder of the files is kept with the column of the wholes.
     rooted = [layout for layout in there if b"root" in (table.schema.field(layout.whole).metadata or {})]
     return next(iter(rooted or there), VIDEOS)

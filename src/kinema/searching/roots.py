@@ -15,7 +15,7 @@ from kinema.data.moving import way_to
 from kinema.data.video.files import exists, status
 from kinema.searching import database
 from kinema.searching.changes import printable, root_of_table
-from kinema.searching.layout import TRACKLETS, VIDEOS, Layout, layout_of
+from kinema.searching.layout import PAIRS, TRACKLETS, VIDEOS, Layout, layout_of, quoted
 
 HERE = b"root_from_here"
 _LOOKED_AT = 20
@@ -110,8 +110,8 @@ def home_of(table: Any, uri: str, videos: str | Path | None = None) -> Home:
 def _some(table: Any) -> list[str]:
     """Some of the files."""
     layout = layout_of(table)
-    column = "file" if layout == TRACKLETS else layout.whole
-    rows = table.search().where(f"kind = '{layout.whole}'").select([column]).limit(_LOOKED_AT).to_arrow()
+    column = "file" if layout in (TRACKLETS, PAIRS) else layout.whole
+    rows = table.search().where(layout.each).select([column]).limit(_LOOKED_AT).to_arrow()
     return [str(each) for each in rows[column].to_pylist()]
 
 
@@ -129,8 +129,10 @@ def _by_its_end(table: Any, layout: Layout, real: Path) -> str | None:
     if not ends or not exists(real):
         return None
     sized = "size" in table.schema.names
-    columns = [layout.whole, *(["size"] if sized else [])]
-    rows = table.search().where(f"kind = '{layout.whole}' AND {layout.within(ends)}").select(columns).to_arrow()
+    column = "file" if layout == PAIRS else layout.whole
+    columns = [column, *(["size"] if sized else [])]
+    ended = f"{column} IN ({', '.join(quoted(end) for end in ends)})"
+    rows = table.search().where(f"{layout.each} AND {ended}").select(columns).to_arrow()
     size = status(real)[0]
-    found = [str(row[layout.whole]) for row in rows.to_pylist() if not sized or row["size"] == size]
+    found = [str(row[column]) for row in rows.to_pylist() if not sized or row["size"] == size]
     return max(found, key=len, default=None)

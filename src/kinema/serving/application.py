@@ -16,11 +16,13 @@ from kinema.core.version import RELEASE
 from kinema.data.clips.reader import Model
 from kinema.searching import database
 from kinema.searching.embed import default_place
-from kinema.searching.layout import VIDEOS, check_layout
+from kinema.searching.layout import PAIRS, VIDEOS, check_layout, layout_of
 from kinema.segmenting.segmentation import PLACE
 from kinema.serving import failures
 from kinema.serving.archive import Archive
 from kinema.serving.guard import Guard
+from kinema.serving.pair_routes import routes_of_pairs
+from kinema.serving.pairs import PairArchive, check_words
 from kinema.serving.projection_map import Charts
 from kinema.serving.queries import QueryService
 from kinema.serving.routes import routes
@@ -50,8 +52,12 @@ def build(
     if table is None and _steps_alone(home, file):
         return _of_steps(StepService(file, None, videos=videos, read_only=settings.read_only), settings)
     uri = _uri(home, table)
-    check_layout(database.require_table(uri), VIDEOS, uri, "kinema serve")
-    model = run if isinstance(run, Model) else load(run, view=view)
+    opened = database.require_table(uri)
+    if layout_of(opened) == PAIRS:
+        model = load(run, view=view) if isinstance(run, str | Path) else run
+        return _of_pairs(model, uri, videos, settings, device)
+    check_layout(opened, VIDEOS, uri, "kinema serve")
+    model = load(run, view=view) if isinstance(run, str | Path) else run
     if model.unit != "clips":
         raise DataError(
             f"kinema serve is for videos, and {model.name} reads {model.unit}.",
@@ -71,6 +77,27 @@ def build(
     made = _application("An archive of videos that is searched with videos.", lifespan)
     made.state.archive, made.state.queries, made.state.uploads, made.state.steps = archive, queries, uploads, steps
     made.include_router(routes(queries, Charts(archive), uploads, steps, settings))
+    return _with_page(made, settings)
+
+
+def _of_pairs(model: Any, uri: str, videos: str | Path | None, settings: Settings, device: str | None) -> FastAPI:
+    """The page and the API of a table of pairs, which is asked in words."""
+    if model.modality != "pair":
+        raise DataError(
+            f"The table in '{uri}' holds pairs, and {model.name} reads {model.unit}.",
+            "Name the run that made it, or another table with --table.",
+        )
+    check_words(model)
+    archive = PairArchive(model, uri, videos, settings, device)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        archive.close()
+
+    made = _application("An archive of pictures that is asked in words.", lifespan)
+    made.state.archive, made.state.steps = archive, None
+    made.include_router(routes_of_pairs(archive, settings))
     return _with_page(made, settings)
 
 

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kinema.data.pairs.table import stored_row
 from kinema.searching.find import MAX_HITS, Hit
+from kinema.searching.pairs.find import PairHit
 from kinema.serving.archive import video_id
 from kinema.serving.queries import NAME, EncodedQuery
 
@@ -83,6 +85,9 @@ class ArchiveShape(Shape):
     clusters: list[ClusterShape]
     searchable: bool = Field(default=True, description="whether there is a table; without one there are steps alone")
     steps: bool = Field(default=False, description="whether the videos, or some, were divided into steps")
+    words: bool = Field(default=False, description="whether the table is of pairs, and is asked in words")
+    images: int = Field(default=0, description="pictures of a table of pairs")
+    texts: int = Field(default=0, description="texts of a table of pairs")
 
 
 class VideoShape(Shape):
@@ -195,6 +200,59 @@ class FoundShape(Shape):
     rows: int
     exact: bool
     notes: list[str]
+    seconds: float
+
+
+class WordsRequest(Shape):
+    """Words, or an earlier hit, and what counts."""
+
+    words: str | None = Field(default=None, max_length=5000)
+    like: str | None = Field(default=None, pattern=VIDEO, description="a hit's name")
+    k: int = Field(default=24, ge=1, le=MAX_HITS)
+    over: Literal["images", "texts"] = "images"
+    where: str | None = Field(default=None, max_length=10_000, description="a condition on the columns, in SQL")
+
+
+class PairHitShape(Shape):
+    """One find: a picture, or a text."""
+
+    id: str
+    name: str
+    kind: Literal["image", "text"]
+    score: float
+    distance: int | None = Field(description="bits that differ, where codes were compared")
+    text: str | None
+    labels: list[str]
+    picture: bool = Field(description="whether there is a picture to be seen")
+    video: bool = Field(description="whether it is a frame of a video, which can be played")
+    start: float | None
+    end: float | None
+
+    @classmethod
+    def of(cls, name: str, hit: PairHit) -> PairHitShape:
+        """The shape of a hit, by its name in requests."""
+        stored = hit.image is not None and stored_row(hit.image) is not None
+        return cls(
+            id=name,
+            name=hit.video or hit.image or hit.name,
+            kind=hit.kind,
+            score=hit.score,
+            distance=hit.distance,
+            text=hit.text,
+            labels=list(hit.labels),
+            picture=hit.kind == "image" and not stored,
+            video=hit.video is not None,
+            start=hit.at if hit.start is None else hit.start,
+            end=hit.end,
+        )
+
+
+class PairsFoundShape(Shape):
+    """The finds, the nearest first."""
+
+    hits: list[PairHitShape]
+    rows: int
+    kept: Literal["vectors", "codes", "codes and vectors"] = Field(description="what was compared")
     seconds: float
 
 

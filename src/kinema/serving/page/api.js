@@ -36,6 +36,7 @@ export const archive = () => ask("api/archive");
 export const session = (token) => post("api/session", { token });
 export const query = (asked) => post("api/queries", asked);
 export const search = (asked, signal) => post("api/search", asked, signal);
+export const words = (asked, signal) => post("api/words", asked, signal);
 export const map = () => ask("api/map");
 export const lasso = (version, polygon) => post("api/map/lasso", { version, polygon });
 export const video = (id) => ask(`api/videos/${id}`);
@@ -58,5 +59,7 @@ export function upload(file, stretch) {
   });
 }
 
+export const pictureThumbnail = (id) => `api/pictures/${id}/thumbnail`;
+export const pictureFile = (id) => `api/pictures/${id}/file`;
 export const file = (id) => `api/videos/${id}/file`;
 export const thumbnail = (id, frame) => `api/videos/${id}/thumbnail${frame === undefined || frame === null ? "" : `?frame=${frame}`}`;

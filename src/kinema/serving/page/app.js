@@ -5,6 +5,7 @@ import { card, clear, steer } from "./cards.js";
 import { by, clock, count, make, many, typing } from "./dom.js";
 import { Filters } from "./filters.js";
 import { Chart } from "./map.js";
+import { PairsPage } from "./pairs.js";
 import { Player } from "./player.js";
 import { Steps, StepsView } from "./steps.js";
 
@@ -18,8 +19,15 @@ const stepsView = new StepsView(steps, (about) => openVideo(about), (problem) =>
 const player = new Player({
   steps,
   asks: () => state.query?.query ?? null,
-  step: (by_) => openHit(state.opened + by_),
+  step: (by_) => { if (state.archive?.words) pairs.show(state.opened + by_); else openHit(state.opened + by_); },
   search: (about, stretch) => askVideo(about, stretch),
+});
+const pairs = new PairsPage({
+  say, wrong, filters,
+  play: (hit, n, all) => {
+    state.opened = n;
+    player.open(hit, { hits: true, first: n === 0, last: n === all - 1 });
+  },
 });
 const chart = new Chart({
   open: (about) => openVideo(about),
@@ -147,6 +155,7 @@ function told() {
 }
 
 async function search() {
+  if (state.archive?.words) { await pairs.search(); return; }
   if (!state.query) { filters.wrong(null); return; }
   state.searching?.abort();
   state.searching = new AbortController();
@@ -221,6 +230,7 @@ async function open() {
   by("tab-steps").hidden = !archive.steps;
   if (archive.steps) await steps.load();
   if (!archive.searchable) { openSteps(); return; }
+  if (archive.words) { pairs.open(archive); return; }
   by("summary").textContent = `${many(archive.videos, "video")} · ${many(archive.windows, "window")} · encoder ${archive.encoder}, ${archive.view}`;
   const wanted = archive.sounds ? "A video with sound, or a file of sound" : archive.pictures ? "A video, or a still picture" : "A video";
   by("drop-note").textContent = `${wanted}, up to ${count(archive.upload_bytes / 2 ** 20)} MiB. It is deleted when it has been looked at.`;
@@ -297,7 +307,7 @@ function setUp() {
 
 function setUpDropping() {
   let deep = 0;
-  const files = (event) => state.archive?.searchable !== false && [...(event.dataTransfer?.types ?? [])].includes("Files");
+  const files = (event) => state.archive?.searchable !== false && !state.archive?.words && [...(event.dataTransfer?.types ?? [])].includes("Files");
   addEventListener("dragenter", (event) => { if (files(event)) { deep += 1; by("dropping").hidden = false; } });
   addEventListener("dragleave", (event) => { if (files(event) && (deep -= 1) <= 0) { deep = 0; by("dropping").hidden = true; } });
   addEventListener("dragover", (event) => { if (files(event)) event.preventDefault(); });
@@ -306,7 +316,7 @@ function setUpDropping() {
     event.preventDefault();
     deep = 0;
     by("dropping").hidden = true;
-    if (event.dataTransfer.files[0] && state.archive?.searchable) askFile(event.dataTransfer.files[0], null);
+    if (event.dataTransfer.files[0] && state.archive?.searchable && !state.archive.words) askFile(event.dataTransfer.files[0], null);
   });
 }
 
@@ -327,8 +337,8 @@ function shortcut(event) {
   if (typing(event)) return;
   const act = {
     h: () => go("hits"), m: () => go("map"), v: () => go("videos"), t: () => go("steps"),
-    o: () => { if (state.archive?.searchable) by("pick").click(); },
-    "/": () => { if (go("videos")) by("contains").focus(); else if (go("steps")) by("segmented-contains").focus(); },
+    o: () => { if (state.archive?.searchable && !state.archive.words) by("pick").click(); },
+    "/": () => { if (state.archive?.words) by("words-text").focus(); else if (go("videos")) by("contains").focus(); else if (go("steps")) by("segmented-contains").focus(); },
     "?": () => by("keys").showModal(),
     l: () => { if (state.view === "map") chart.arm(!chart.armed); },
   }[event.key.toLowerCase()];
