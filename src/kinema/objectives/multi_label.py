@@ -2,7 +2,7 @@
 
 Source: Liu, Qi 2018, "Discriminative Cross-View Binary Representation Learning" (DCVH), arXiv 1804.01233, whose
 classification of both views is a softmax cross-entropy and, with a weight ν, a binary cross-entropy whose positives are
-weighted; as in its parent, "Direct Binary Embedding", arXiv 1703.04960. Details that the papers leave open are reconstructed.
+weighted; as in its parent, "Direct Binary Embedding", arXiv 1703.04960. What the papers leave open is reconstructed.
 
 Axes: B rows, C labels; P_i the labels that row i has, z its logits, t_ic 1 where row i has label c and 0 elsewhere.
 """
