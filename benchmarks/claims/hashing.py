@@ -197,7 +197,7 @@ def recall_ties(distances: NDArray[np.float64], right: NDArray[np.bool_], k: int
     best = np.where(right, distances, np.inf).min(axis=1, keepdims=True)
     before, tied = (distances < best).sum(axis=1), (distances == best)
     room = np.clip(k - before, 0, tied.sum(axis=1))
-    return 1 - hypergeom.pmf(0, tied.sum(axis=1), (tied & right).sum(axis=1), room)
+    return np.asarray(1 - hypergeom.pmf(0, tied.sum(axis=1), (tied & right).sum(axis=1), room))
 
 
 def inputs(arguments: argparse.Namespace, where: str) -> tuple[Pairs, Vectors]:

@@ -79,7 +79,7 @@ def write_exercises(data: Path, out: Path, *, named: bool) -> int:
     with tarfile.open(folder / "images_192px.tar") as pack:
         pack.extractall(out / "images", filter="data")
     chosen = set(np.random.RandomState(0).permutation(len(exercises))[: len(exercises) // 4].tolist())
-    rows = []
+    rows: list[dict[str, object]] = []
     for number, each in enumerate(exercises):
         labels = [*each["primaryMuscles"], *([each["equipment"]] if each["equipment"] else [])]
         text = " ".join([*([each["name"] + "."] if named else []), *each["instructions"]])

@@ -2,8 +2,8 @@
 
 Liu, Qi, "Discriminative Cross-View Binary Representation Learning", WACV 2018, arXiv 1804.01233, on the layer of its
 parent, Liu, Rahimpour, Taalimi, Qi, "End-to-end Binary Representation Learning via Direct Binary Embedding" (DBE),
-arXiv 1703.04960. Each view has a network and a layer that gives values between 0 and 1, off which a linear classifier reads
-several labels; views are aligned by the Hamming distance of their values.
+arXiv 1703.04960. Each view has a network and a layer that gives values between 0 and 1, off which a linear classifier
+reads several labels; views are aligned by the Hamming distance of their values.
 
     y_v = tanh(ReLU(BN(W φ_v(x_v))))          the codes are 1[y > .5]
     L   = Σ_v [ω CE_v + ν BCE_v] + λ mean(y_image + y_text - 2 y_image y_text)
