@@ -144,9 +144,9 @@ def plan(arguments: argparse.Namespace, where: str, seed: int, row: str, bits: i
 def measured(arguments: argparse.Namespace, where: str, seed: int, row: str) -> dict[str, Any]:
     """The figures of a cell."""
     data = data_of(arguments, where)
-    name, _, bits = row.rpartition("@")
-    if row in WITHOUT_BITS or name in FLOORS:
-        return {"metrics": floor(arguments, where, seed, name or row, int(bits or 0))}
+    name, _, bits = row.partition("@")
+    if name in FLOORS:
+        return {"metrics": floor(arguments, where, seed, name, int(bits or 0))}
     run = arguments.out / "runs" / f"{where}-seed{seed}-{row}"
     shutil.rmtree(run, ignore_errors=True)
     made = plan(arguments, where, seed, name, int(bits))
