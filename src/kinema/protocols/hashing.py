@@ -266,7 +266,7 @@ def _metrics(
     ways = {f"{asks}_to_{finds}": each for (asks, finds), each in found.items()}
     metrics = {"map": float(np.mean([each.codes.metrics["map"] for each in _main(found)]))}
     metrics |= {f"map_{way}": each.codes.metrics["map"] for way, each in ways.items()}
-    metrics["chance"] = next(iter(ways.values())).codes.chance
+    metrics["chance_map"] = next(iter(ways.values())).codes.chance
     metrics |= {f"real_map_{way}": each.real.metrics["map"] for way, each in ways.items()}
     for head, name in (
         (f"map_at_{AT_K}", f"map@{AT_K}"),
@@ -398,7 +398,7 @@ HASHING: Protocol[Request] = Protocol(
     metrics={
         "map": Metric("mAP"),
         **{f"map_{way}": Metric(f"mAP {arrow}") for way, arrow in _ARROWS.items()},
-        "chance": Metric("chance"),
+        "chance_map": Metric("chance"),
         **{f"real_map_{way}": Metric(f"vectors {arrow}") for way, arrow in _ARROWS.items()},
         **{f"map_at_{AT_K}_{way}": Metric(f"mAP@{AT_K} {arrow}") for way, arrow in _ARROWS.items()},
         **{f"precision_at_{AT_N}_{way}": Metric(f"P@{AT_N} {arrow}") for way, arrow in _ARROWS.items()},
@@ -415,6 +415,6 @@ HASHING: Protocol[Request] = Protocol(
     needs=("labels",),
     modality="pair",
     unit="pairs",
-    floors={"chance": "a random order"},
+    floors={"chance_map": "a random order"},
 )
 """The protocol."""
