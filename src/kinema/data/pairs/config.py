@@ -33,6 +33,9 @@ TextForm = Literal["bag", "words", "tokens", "vectors"]
 LABELS = "labels.json"
 """The labels that a run learns, in the order of its classifiers' columns."""
 
+TOKENIZERS = (TOKENIZER, "tokenizer_config.json", "vocab.txt", "vocab.json", "spiece.model")
+"""Any of which a folder holds that a tokenizer can be read from."""
+
 _DAMAGED = "The run folder is damaged; train again."
 
 
@@ -188,7 +191,7 @@ class PairsConfig:
     def with_weights(self, weights: str) -> PairsConfig:
         """The settings with the tokenizer that lies beside the weights of a text's network, where none is named."""
         text = weights_of(weights).get(TEXT, "")
-        if self.tokenizer or not text or not (Path(text) / TOKENIZER).is_file():
+        if self.tokenizer or not text or not any((Path(text) / name).is_file() for name in TOKENIZERS):
             return self
         return replace(self, text="tokens", tokenizer=text)
 
