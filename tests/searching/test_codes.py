@@ -8,14 +8,16 @@ from kinema.searching import codes as searching
 from kinema.searching.codes import CodeIndex
 
 
-@pytest.fixture(params=["numpy", "numpy of two threads", "faiss"])
+@pytest.fixture(params=["numpy", "numpy of two threads", "faiss", "multi-index"])
 def index(request, monkeypatch):
     """Makes an index; chunks are small, so that there are many."""
     monkeypatch.setattr(searching, "CHUNK", 61)
     engine, *threads = request.param.split()
     if engine == "faiss":
         pytest.importorskip("faiss", reason="the extra kinema[faiss] is not installed")
-    return lambda codes: CodeIndex(codes, engine=engine, threads=2 if threads else 1)
+    make = lambda codes: CodeIndex(codes, engine=engine, threads=2 if threads else 1)  # noqa: E731
+    make.engine = engine
+    return make
 
 
 def slow(codes, query):
@@ -28,6 +30,8 @@ def slow(codes, query):
 
 @pytest.mark.parametrize("bits", [8, 16, 24, 32, 64, 96, 128, 256, 512])
 def test_the_nearest_and_their_order_are_those_of_a_slow_count_of_bits(index, bits):
+    if index.engine == "multi-index" and bits % 16:
+        pytest.skip("a multi-index is of words of 16 bits")
     draw = np.random.default_rng(bits)
     codes = draw.integers(0, 256, (500, bits // 8), dtype=np.uint8)
     codes[200:400] = codes[:200]  # ties at every distance
@@ -54,12 +58,36 @@ def test_an_empty_index_and_codes_that_are_no_copy_answer_too(index):
     assert (distances.tolist(), rows.tolist()) == ([[0], [0]], [[1], [2]])
 
 
+@pytest.mark.parametrize("bits", [16, 32, 64, 128])
+def test_a_multi_index_misses_nothing_and_looks_at_few(bits, monkeypatch):
+    draw = np.random.default_rng(bits)
+    centres = draw.integers(0, 256, (200, bits // 8), dtype=np.uint8)
+    noise = np.packbits(draw.random((40_000, bits)) < 0.05, axis=1)
+    codes = centres[draw.integers(0, 200, 40_000)] ^ noise
+    looked, own = [], searching.MultiIndex._distances
+    monkeypatch.setattr(
+        searching.MultiIndex,
+        "_distances",
+        lambda self, query, rows: (looked.append(len(rows)), own(self, query, rows))[1],
+    )
+    exact, made = CodeIndex(codes, engine="numpy"), CodeIndex(codes, engine="multi-index")
+    near = codes[::2000] ^ np.uint8(1)
+    for queries in (near, draw.integers(0, 256, (10, bits // 8), dtype=np.uint8)):
+        for k in (1, 10, 300):
+            for one, other in zip(made.search(queries, k), exact.search(queries, k), strict=True):
+                np.testing.assert_array_equal(one, other)
+    looked.clear()
+    made.search(near, 10)
+    assert sum(looked) < len(near) * len(codes) / 8
+
+
 def test_what_cannot_be_searched_is_refused(index, monkeypatch):
     made = index(np.zeros((4, 2), np.uint8))
     for call, error, words in (
         (lambda: CodeIndex(np.zeros((4, 2), np.float32)), ShapeError, r"Codes are float32 \(4, 2\)"),
         (lambda: CodeIndex(np.zeros(4, np.uint8)), ShapeError, r"Codes are uint8 \(4,\)"),
         (lambda: CodeIndex(np.zeros((4, 2), np.uint8), engine="annoy"), UsageError, "no engine 'annoy'"),
+        (lambda: CodeIndex(np.zeros((4, 3), np.uint8), engine="multi-index"), UsageError, "multiple of 16"),
         (lambda: CodeIndex(np.zeros((4, 2), np.uint8), threads=0), UsageError, "threads is 0"),
         (lambda: made.search(np.zeros((1, 4), np.uint8), 1), ShapeError, "have 2 bytes each"),
         (lambda: made.search(np.zeros((1, 2), np.uint8), 0), UsageError, "k is 0"),

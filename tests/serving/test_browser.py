@@ -416,3 +416,37 @@ def test_the_operations_are_listed(browser, url, shots):
     assert page.locator("#operations .operation").count() == 17
     page.screenshot(path=shots / "docs.png")
     page.close()
+
+
+def test_words_find_pictures_and_footage_plays_from_its_moment(visit, footage, tmp_path, browser):
+    from searching_pairs import reader_of, write_colours
+
+    data = write_colours(tmp_path / "colours", head="image,text,labels,source,at")
+    shutil.copy(footage / "films/film.mp4", data / "film.mp4")
+    lines = (data / "pairs.csv").read_text("utf-8").replace("shelf 0", "").replace("shelf 1", "")
+    (data / "pairs.csv").write_text(f"{lines}film.mp4,a dark one,film,film.mp4,4.4\n", "utf-8")
+    reader = reader_of(tmp_path / "run")
+    kinema.embed(reader, data, out=tmp_path / "index", device="cpu")
+    app = serving.app(reader, table=tmp_path / "index", device="cpu")
+    with listening(app) as where:
+        page = visit(where=where, begins="#words-text")
+        assert page.inner_text("#summary").startswith("13 pictures · 13 texts")
+        page.fill("#words-text", "something red")
+        page.press("#words-text", "Enter")
+        page.wait_for_selector(FOUND)
+        first = page.locator("#hits .card").first
+        assert "red" in first.locator(".told").inner_text()
+        assert page.evaluate("document.querySelector('#hits img').decode().then(() => true)")
+        first.locator(".open").click()
+        page.wait_for_selector("#picture[open]")
+        assert page.evaluate("document.getElementById('picture-whole').decode().then(() => true)")
+        page.keyboard.press("Escape")
+        page.locator("#hits .open[aria-label*='film.mp4']").click()
+        page.wait_for_selector("#player[open]")
+        page.wait_for_function("document.getElementById('video').currentTime >= 4.4")
+        page.keyboard.press("Escape")
+        page.locator("#hits .like").first.click()
+        page.wait_for_selector(FOUND)
+        page.check("[name=over][value=texts]", force=True)
+        page.wait_for_selector("#hits .words-face")
+        assert overflow(page) <= 0

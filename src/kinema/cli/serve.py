@@ -26,7 +26,7 @@ def run(given: list[str]) -> int:
         help="the file of steps; RUN/segments/segments.json by default",
     )
     parser.add_argument(
-        "--videos", type=str | None, default=None, help="the folder of the videos; the table's own by default"
+        "--videos", type=str | None, default=None, help="the folder of videos or pictures; the table's own by default"
     )
     parser.add_argument("--host", type=str, default="127.0.0.1", help="the address; another than this needs a token")
     parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one")

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from kinema.core.codes import Codes, as_words
 from kinema.core.errors import MissingExtraError, ShapeError, UsageError
+from kinema.searching.multi_index import MultiIndex
 
-CodeEngine = Literal["auto", "numpy", "faiss"]
-CHUNK = 1 << 17
+CodeEngine = Literal["auto", "numpy", "faiss", "multi-index"]
+CHUNK = 1 << 16
 """Codes that are compared at a time: what they need fits into a processor's cache, and memory stays flat."""
 
 Nearest = tuple[NDArray[np.int32], NDArray[np.int64]]
@@ -27,12 +28,15 @@ Nearest = tuple[NDArray[np.int32], NDArray[np.int64]]
 
 
 class CodeIndex:
-    """Packed codes that can be searched; the codes are compared one with all, and none is missed.
+    """Packed codes that can be searched, so that none is missed.
 
     Args:
         codes: uint8 [N, bits / 8], of :func:`kinema.core.codes.pack`. The engine 'numpy' keeps no copy of them.
-        engine: 'numpy'; 'faiss', its flat binary index, which keeps a copy; 'auto': 'faiss' where it is installed.
-        threads: that compare.
+        engine: 'numpy' and 'faiss', its flat binary index, which keeps a copy, compare a query with all codes;
+            'multi-index' keeps lists of the codes by their words of 16 bits, 4 bytes each, and
+            looks at few of them (:mod:`kinema.searching.multi_index`); 'auto': 'faiss' where it is installed, or else
+            'numpy'.
+        threads: that compare with all codes.
 
     Raises:
         ShapeError: the codes are of another shape or type.
@@ -51,7 +55,10 @@ class CodeIndex:
         self.threads = threads
         self.engine = ("faiss" if find_spec("faiss") is not None else "numpy") if engine == "auto" else engine
         self._rows = len(codes)
-        self._words = as_words(codes) if self.engine == "numpy" else as_words(codes[:0])
+        if self.engine == "multi-index" and self.bytes % 2:
+            raise UsageError(f"The codes have {self.bits} bits; a multi-index is of codes of a multiple of 16.")
+        self._words = as_words(codes if self.engine != "faiss" else codes[:0])
+        self._lists = MultiIndex(codes) if self.engine == "multi-index" else None
         self._index = _faiss_index(codes) if self.engine == "faiss" else None
 
     def __len__(self) -> int:
@@ -84,7 +91,7 @@ class CodeIndex:
             return np.zeros((len(queries), k), np.int32), np.zeros((len(queries), k), np.int64)
         if self._index is not None:
             return self._by_faiss(self._index, queries, k)
-        found = [self._over_parts(query, k) for query in as_words(queries)]
+        found = [self._one(query, k) for query in np.ascontiguousarray(queries)]
         return np.stack([distances for distances, _ in found]), np.stack([rows for _, rows in found])
 
     def radius(self, query: Codes, radius: int) -> Nearest:
@@ -119,6 +126,10 @@ class CodeIndex:
         """The stretches of rows that the threads take."""
         bounds = np.linspace(0, self._rows, self.threads + 1).astype(int).tolist()
         return [slice(begin, end) for begin, end in itertools.pairwise(bounds)]
+
+    def _one(self, query: Codes, k: int) -> Nearest:
+        found = None if self._lists is None else self._lists.search(query, k)
+        return self._over_parts(as_words(query[None])[0], k) if found is None else found
 
     def _over_parts(self, query: NDArray[np.unsignedinteger], k: int) -> Nearest:
         if self.threads == 1:
