@@ -259,7 +259,8 @@ def test_needs_and_tokenizers_that_are_not_there(folder, tmp_path):
         loaded(folder, replace(CONFIG, text="tokens"))
     with pytest.raises(DataError, match="int was given"):
         PairsConfig().open(3)
-    (tmp_path / "tokenizer.json").write_text("{}")
+    assert PairsConfig().with_weights(f"text={tmp_path}") == PairsConfig()
+    (tmp_path / "vocab.txt").write_text("[PAD]")
     assert PairsConfig().with_weights(f"text={tmp_path}") == PairsConfig(text="tokens", tokenizer=str(tmp_path))
     assert PairsConfig().with_weights(f"image={tmp_path}") == PairsConfig()
 

@@ -138,6 +138,8 @@ def test_what_cannot_be_read_is_counted_and_named(tmp_path, caplog):
         "1 with labels that are too rare only: 'images/red-stripe-1.png (2)' (odd)",
     ):
         assert part in said, part
+    again, same = config.usable(table.usable(), BOTH)
+    assert (again, same) == (kept, left), "whether those that cannot be read are there still or were taken out"
     only_images, left = config.usable(table, [PairNeeds(("image",))])
     assert len(only_images) == 14
 
@@ -181,7 +183,7 @@ def test_stored_vectors(tmp_path):
     loaded = config.load(table, BOTH)
     assert (loaded.image_features, loaded.text_features, loaded.text_vocabulary) == (4, 3, 0)
     assert np.array_equal(loaded.pictures.read(np.array([4, 1])), array[[4, 1]])
-    with pytest.raises(DataError, match=r"stored vectors of 3 numbers, and data.text is 'bag'") as error:
+    with pytest.raises(DataError, match=r"stored vectors of 3 numbers, and text is 'bag'") as error:
         PairsConfig().load(table, BOTH)
     assert "vectors" in error.value.hint
 

@@ -42,10 +42,10 @@ def chosen(table: Pairs, needs: Sequence[PairNeeds], config: PairsConfig) -> Cho
     views = {view for one in needs for view in one.views}
     labelled = any(one.labels for one in needs)
     bare = config.text in ("bag", "words")
-    left_out = {row.name: why for row in table.rows if (why := _why_not(row, views, bare))}
+    left_out = {**table.lost, **{row.name: why for row in table.rows if (why := _why_not(row, views, bare))}}
     rows = [row for row in table.rows if row.name not in left_out]
     if not labelled:
-        return Chosen(replace(table, rows=tuple(rows)), left_out, {})
+        return Chosen(replace(table, rows=tuple(rows), lost={}), left_out, {})
     if config.labels == "words":
         rows = [with_words(row) for row in rows]
     counts = Counter(label for row in rows for label in row.labels)
@@ -61,7 +61,7 @@ def chosen(table: Pairs, needs: Sequence[PairNeeds], config: PairsConfig) -> Cho
             left_out[row.name] = f"labels that are too rare only: {', '.join(row.labels[:5])}"
         else:
             left_out[row.name] = "no word that is a label" if config.labels == "words" else "no label"
-    return Chosen(replace(table, rows=tuple(rows_kept)), left_out, rare)
+    return Chosen(replace(table, rows=tuple(rows_kept), lost={}), left_out, rare)
 
 
 def with_words(row: Pair, among: Iterable[str] | None = None) -> Pair:
@@ -75,12 +75,11 @@ def with_words(row: Pair, among: Iterable[str] | None = None) -> Pair:
     return replace(row, labels=tuple(sorted(found if among is None else found & set(among))))
 
 
-def check_labels(found: Chosen, rows: int) -> None:
+def check_labels(found: Chosen) -> None:
     """Refuses pairs of which nothing can be learnt by labels.
 
     Args:
         found: those that are left.
-        rows: how many pairs there were.
 
     Raises:
         DataError: fewer than two are left, or all have the same labels.
@@ -88,16 +87,16 @@ def check_labels(found: Chosen, rows: int) -> None:
     table = found.table
     if len(table) < 2:
         raise DataError(
-            f"{len(table)} of {rows} pairs can be learnt from, and at least 2 are needed"
+            f"{len(table)} of {len(table) + len(found.left_out)} pairs can be learnt from, and at least 2 are needed"
             f"{': ' * bool(found.left_out)}{described(found.left_out)}.",
-            "Labels stand in the column 'labels', ';' between them; --data.labels words makes labels of the words.",
+            "Labels stand in the column 'labels', ';' between them; --labels words makes labels of the words.",
         )
     if len({row.labels for row in table.rows}) == 1:
         labels = table.classes()
         which = f"of one class only, '{labels[0]}'" if len(labels) == 1 else f"the same, {', '.join(labels[:5])}"
         raise DataError(
             f"The labels of all {len(table)} pairs to learn from are {which}: nothing can be told apart.",
-            "Add pairs with other labels; labels of fewer than data.min_count pairs are left out.",
+            "Add pairs with other labels; labels of fewer than min_count pairs are left out.",
         )
 
 

@@ -33,6 +33,9 @@ TextForm = Literal["bag", "words", "tokens", "vectors"]
 LABELS = "labels.json"
 """The labels that a run learns, in the order of its classifiers' columns."""
 
+TOKENIZERS = (TOKENIZER, "tokenizer_config.json", "vocab.txt", "vocab.json", "spiece.model")
+"""Any of which a folder holds that a tokenizer can be read from."""
+
 _DAMAGED = "The run folder is damaged; train again."
 
 
@@ -152,9 +155,9 @@ class PairsConfig:
         found = chosen(table, needs, self)
         labelled = any(one.labels for one in needs)
         if labelled:
-            check_labels(found, len(table))
+            check_labels(found)
         elif not found.table.rows:
-            raise DataError(f"None of the {len(table)} pairs can be learnt from: {described(found.left_out)}.")
+            raise DataError(f"None of the {len(found.left_out)} pairs can be learnt from: {described(found.left_out)}.")
         if found.rare:
             named = ", ".join(f"'{label}'" for label in list(found.rare)[:5])
             more = f" and {len(found.rare) - 5} more" if len(found.rare) > 5 else ""
@@ -188,7 +191,7 @@ class PairsConfig:
     def with_weights(self, weights: str) -> PairsConfig:
         """The settings with the tokenizer that lies beside the weights of a text's network, where none is named."""
         text = weights_of(weights).get(TEXT, "")
-        if self.tokenizer or not text or not (Path(text) / TOKENIZER).is_file():
+        if self.tokenizer or not text or not any((Path(text) / name).is_file() for name in TOKENIZERS):
             return self
         return replace(self, text="tokens", tokenizer=text)
 
@@ -332,12 +335,13 @@ class PairsConfig:
         width = vector_width(table, TEXT)
         if self.text == "vectors" and not width:
             raise DataError(
-                "The texts are words, and data.text is 'vectors'.", "Set data.text to bag, words or tokens."
+                "The texts are words, and text is 'vectors'.",
+                "Choose how words are given: --text bag, words or tokens.",
             )
         if self.text != "vectors" and width:
             raise DataError(
-                f"The texts are stored vectors of {width} numbers, and data.text is '{self.text}', which takes words.",
-                "Set data.text to vectors.",
+                f"The texts are stored vectors of {width} numbers, and text is '{self.text}', which takes words.",
+                "Take them as they are: --text vectors.",
             )
 
     def reader(self, tower: Any, view: str, **about: Any) -> PairReader:
@@ -363,15 +367,15 @@ class PairsConfig:
 
         if not self.tokenizer:
             raise ConfigError(
-                "data.text is 'tokens', and there is no tokenizer.",
-                "Set data.tokenizer to a folder with a tokenizer.json, or start from a text run: --weights text=RUN.",
+                "text is 'tokens', and there is no tokenizer.",
+                "Set tokenizer to a folder with a tokenizer.json, or start from a text run: --weights text=RUN.",
             )
         return Tokenizer.read(Path(self.tokenizer).expanduser())
 
     def _warn_of_unknown(self, count: int) -> None:
         if count:
             log.warning(
-                "%d texts are of no word that is kept; data.vocabulary keeps %d. They are learnt from all the same.",
+                "%d texts are of no word that is kept; vocabulary keeps %d. They are learnt from all the same.",
                 count,
                 self.vocabulary,
             )

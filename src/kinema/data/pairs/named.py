@@ -150,7 +150,8 @@ def _matrix(files: Files, path: str) -> NDArray[np.bool_]:
     """The one matrix of a file, of what is there and what is not: bool [rows, columns]."""
     there = matrices_in(files.root / path)
     if len(there) != 1:
-        raise DataError(f"'{path}' holds {len(there)} matrices ({', '.join(there)}), and one was expected.")
+        shown = f" ({', '.join(there)})" if there else ""
+        raise DataError(f"'{files.root / path}' holds {len(there)} matrices{shown}, and one was expected.")
     found = read_matrix(files.root / path, next(iter(there)))
     if not np.isin(found, (0, 1)).all():
         raise DataError(f"The matrix of '{path}' holds other numbers than 0 and 1.", files.expected)

@@ -100,12 +100,14 @@ class Pairs:
         rows: the pairs, in the order of the data.
         split_from: what told the splits: the 'data', or 'drawn' where sources were held out by chance; 'none'.
         reading: how a table was read; None where there was none.
+        lost: why pairs were taken out of it that cannot be read, by name; see :meth:`usable`.
     """
 
     root: Path
     rows: tuple[Pair, ...]
     split_from: Literal["data", "drawn", "none"] = "none"
     reading: LabelReading | None = field(default=None, compare=False)
+    lost: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -133,8 +135,9 @@ class Pairs:
         return replace(self, rows=matching(self.rows, where, known, "pair"))
 
     def usable(self) -> Pairs:
-        """The pairs whose health is 'ok'."""
-        return replace(self, rows=tuple(row for row in self.rows if row.health == "ok"))
+        """The pairs whose health is 'ok'; those that are lost are named in ``lost``."""
+        lost = {row.name: row.reason or row.health for row in self.rows if row.health != "ok"}
+        return replace(self, rows=tuple(row for row in self.rows if row.health == "ok"), lost={**self.lost, **lost})
 
     def counts(self) -> Counter[str]:
         """How many pairs have each label."""
