@@ -5,7 +5,8 @@
 
 Codes are drawn about 1,000 others, each bit turned with a chance of a tenth, so that neighbours mean something; queries
 are drawn in the same way and are not among them. Every way answers the same queries one at a time, in turns of twenty,
-so that what else the machine does is shared by all; ratios are of medians to FAISS' flat binary index. Each way also
+so that what else the machine does is shared by all; ratios are of medians to FAISS' flat binary index, of the
+processor's time, which a busy machine changes least. Each way also
 has a process of its own for its memory: the most that it has beside the codes, while it is built and asked. Recall@10
 counts a find that is as near as the tenth. Needs the extra kinema[faiss]. One thread of each.
 """
@@ -136,6 +137,7 @@ def searching(rows: int, count: int, ways: list[str]) -> dict[str, dict[str, flo
         console.print(f"{way}: built in {found[way]['build_seconds']:.1f} s", highlight=False)
     exact = CodeIndex(codes, engine="numpy").search(queries, NEAREST)[0]
     seconds: dict[str, list[float]] = {way: [] for way in ways}
+    worked: dict[str, list[float]] = {way: [] for way in ways}
     right: dict[str, int] = dict.fromkeys(ways, 0)
     for answer in answers.values():
         answer(queries[:1])
@@ -143,16 +145,18 @@ def searching(rows: int, count: int, ways: list[str]) -> dict[str, dict[str, flo
         for way, answer in answers.items():
             for row in range(block, min(block + BLOCK, count)):
                 query = queries[row : row + 1]
-                began = time.perf_counter()
+                began, used = time.perf_counter(), time.thread_time()
                 near = answer(query)
+                worked[way].append(time.thread_time() - used)
                 seconds[way].append(time.perf_counter() - began)
                 right[way] += int(((near >= 0) & (near <= exact[row, -1])).sum())
     for way in ways:
         p50, p99 = np.percentile(seconds[way], [50, 99]) * 1000
         found[way] |= {"p50_ms": float(p50), "p99_ms": float(p99)}
+        found[way]["p50_cpu_ms"] = float(np.median(worked[way])) * 1000
         found[way] |= {"recall@10": right[way] / (NEAREST * count), "memory_mib": memory_of(way, rows)}
     for way in ways if "faiss flat" in found else ():
-        found[way]["ratio_to_faiss_flat"] = found[way]["p50_ms"] / found["faiss flat"]["p50_ms"]
+        found[way]["ratio_to_faiss_flat"] = found[way]["p50_cpu_ms"] / found["faiss flat"]["p50_cpu_ms"]
     return found
 
 
@@ -172,7 +176,17 @@ def main() -> None:
         tell_memory(asked.memory, asked.codes)
         return
     results = record.read("codes").get("searching", {})
-    table = Table("codes", "way", "p50, ms", "p99, ms", "to faiss flat", "recall@10", "MiB beside", "built in, s")
+    table = Table(
+        "codes",
+        "way",
+        "p50, ms",
+        "p99, ms",
+        "p50 of the processor, ms",
+        "to faiss flat",
+        "recall@10",
+        "MiB beside",
+        "built in, s",
+    )
     for rows in asked.rows:
         quoted = " ".join(f"'{way}'" for way in asked.ways)
         command = f"python benchmarks/codes.py --rows {rows} --queries {asked.queries} --ways {quoted}"
@@ -183,7 +197,15 @@ def main() -> None:
             settings = {"bits": BITS, "centres": CENTRES, "turned": TURNED, "seeds": [1, 2]}
             record.write("codes", command, packages=("faiss-cpu",), **settings, searching=results)
         for way, figures in told.items():
-            names = ("p50_ms", "p99_ms", "ratio_to_faiss_flat", "recall@10", "memory_mib", "build_seconds")
+            names = (
+                "p50_ms",
+                "p99_ms",
+                "p50_cpu_ms",
+                "ratio_to_faiss_flat",
+                "recall@10",
+                "memory_mib",
+                "build_seconds",
+            )
             shown = [f"{figures.get(name, float('nan')):.3g}" for name in names]
             table.add_row(f"{rows:,}", way, *shown)
     Console().print(table)
