@@ -152,8 +152,8 @@ def measured(arguments: argparse.Namespace, where: str, seed: int, row: str) -> 
     made = plan(arguments, where, seed, name, int(bits))
     done = api.pretrain(made, data, run, logger="none", cache=arguments.out / "cache")
     result = api.evaluate("hashing", run, data, cache=arguments.out / "cache")[0]
-    told = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
-    bit_figures = {key: value for key, value in told.items() if "bit_" in key or "quantisation" in key}
+    steps = [json.loads(line) for line in next(run.glob("phases/*/metrics.jsonl")).read_text().splitlines()]
+    bit_figures = {key: x for each in steps for key, x in each.items() if key.split("_")[0] in ("bit", "quantisation")}
     metrics = {**dict(result.metrics), **recalls(arguments, run, data)}
     shutil.rmtree(run)
     return {"metrics": metrics, "bits": bit_figures, "seconds": done.seconds}
@@ -238,7 +238,7 @@ def floor(arguments: argparse.Namespace, where: str, seed: int, name: str, bits:
             found[f"chance_{asked}_to_{ranked}"] = figures.chance
     for view in scores:
         tags = tagging_figures(scores[view][test], labels[test]).metrics
-        found |= {f"{key}_{view}": value for key, value in tags.items()} if name == "ridge" else {}
+        found |= {f"tag_{key}_{view}": value for key, value in tags.items()} if name == "ridge" else {}
     return found
 
 

@@ -30,7 +30,7 @@ def small() -> Plan:
     return Plan(
         DCVHConfig(),
         epochs=30,
-        optimiser=OptimiserConfig("adam", lr=1e-3, weight_decay=1e-4, schedule="cosine", warmup_epochs=1),
+        optimiser=OptimiserConfig("adam", lr=3e-3, weight_decay=1e-3, schedule="cosine", warmup_epochs=1),
         data=PairsConfig(),
         encoder=PairEncoderConfig(),
         batch_size=64,
