@@ -160,9 +160,9 @@ def measured(arguments: argparse.Namespace, where: str, seed: int, row: str) -> 
 
 
 def recalls(arguments: argparse.Namespace, run: Path, data: str) -> dict[str, float]:
-    """R@k of a text that looks for the pictures of its own source among those of the test, and the other way round.
+    """R@k of a text that looks for the pictures that it stands beside, among those of the test, and the other way round.
 
-    By codes ties are expected values over all orders; by vectors there are none.
+    A text that several pictures have is one; by codes ties are expected values over all orders; by vectors there are none.
     """
     model = api.load(run)
     if len(model.views) < 2:
@@ -170,7 +170,7 @@ def recalls(arguments: argparse.Namespace, run: Path, data: str) -> dict[str, fl
     table = model.config.open(data).usable()
     test = replace(table, rows=tuple(row for row in table.rows if row.split == "test" and row.text.strip()))
     vectors = {view: model.features(test, view, cache=arguments.out / "cache") for view in model.views}
-    texts, pictures = np.array([row.text for row in test.rows]), np.array(test.source_ids())
+    texts = np.array([row.text for row in test.rows])
     _, once = np.unique(texts, return_index=True)
     found: dict[str, float] = {}
     for kind in ("code", "real"):
@@ -179,7 +179,7 @@ def recalls(arguments: argparse.Namespace, run: Path, data: str) -> dict[str, fl
             distances = hamming(codes["text"][once], codes["image"]).astype(np.float64)
         else:
             distances = np.round(1 - vectors["text"][once].astype(np.float64) @ vectors["image"].T, 6)
-        own = pictures[once][:, None] == pictures[None]
+        own = texts[once][:, None] == texts[None]
         for direction, far, right in (("text_to_image", distances, own), ("image_to_text", distances.T, own.T)):
             for k in RECALLS:
                 found[f"{kind}_recall_{k}_{direction}"] = float(recall_ties(far, right, k).mean())
@@ -201,12 +201,12 @@ def recall_ties(distances: NDArray[np.float64], right: NDArray[np.bool_], k: int
 
 
 def inputs(arguments: argparse.Namespace, where: str) -> tuple[Pairs, Vectors]:
-    """The pairs with a label, and what floors see of each view, [rows, F]: a view that is not there is left out."""
+    """The pairs, and what floors see of each view, [rows, F]: a view that is not there is left out."""
     config = preset("small", "dcvh").data
     assert isinstance(config, PairsConfig)
     views = (TEXT,) if where in OF_TEXT else VIEWS
     table = config.open(data_of(arguments, where)).usable()
-    table = replace(table, rows=tuple(row for row in table.rows if row.labels and all(row.has(view) for view in views)))
+    table = replace(table, rows=tuple(row for row in table.rows if all(row.has(view) for view in views)))
     every = np.arange(len(table))
     found: Vectors = {}
     if IMAGE in views:
@@ -229,6 +229,7 @@ def floor(arguments: argparse.Namespace, where: str, seed: int, name: str, bits:
     train = np.array([row.split == "train" for row in table.rows])
     test = np.array([row.split == "test" for row in table.rows])
     labels = table.label_matrix()
+    train &= labels.any(axis=1)
     scores = {view: ridge(x[train], labels[train], [x])[0] for view, x in seen.items()}
     found: dict[str, float] = {}
     for asked, a in made(name, scores, train, bits, seed).items():
