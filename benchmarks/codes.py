@@ -6,9 +6,9 @@
 Codes are drawn about 1,000 others, each bit turned with a chance of a tenth, so that neighbours mean something; queries
 are drawn in the same way and are not among them. Every way answers the same queries one at a time, in turns of twenty,
 so that what else the machine does is shared by all; ratios are of medians to FAISS' flat binary index, of the
-processor's time, which a busy machine changes least. Each way also
-has a process of its own for its memory: the most that it has beside the codes, while it is built and asked. Recall@10
-counts a find that is as near as the tenth. Needs the extra kinema[faiss]. One thread of each.
+processor's time, which a busy machine changes least. Each way also has a process of its own for its memory: the most
+that it has beside the codes, while it is built and asked. Recall@10 counts a find that is as near as the tenth. Needs
+the extra kinema[faiss]. One thread of each.
 """
 
 from __future__ import annotations
