@@ -160,9 +160,9 @@ def measured(arguments: argparse.Namespace, where: str, seed: int, row: str) -> 
 
 
 def recalls(arguments: argparse.Namespace, run: Path, data: str) -> dict[str, float]:
-    """R@k of a text that looks for the pictures that it stands beside, among those of the test, and the other way round.
+    """R@k of a test's text that looks for the pictures that it stands beside, and the other way round.
 
-    A text that several pictures have is one; by codes ties are expected values over all orders; by vectors there are none.
+    A text that several pictures have is one; ties are expected values over all orders.
     """
     model = api.load(run)
     if len(model.views) < 2:
