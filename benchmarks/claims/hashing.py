@@ -26,6 +26,7 @@ Rows at 16, 32 and 64 bits (``dcvh`` from 8 to 256):
     dcvh-l0, -l.1, -l10   other λ
     dcvh-softmax       without the binary cross-entropy
     dcvh-bce           without the softmax
+    own, own-l0, own-l10   a classifier for each view, in place of one for both; λ = 1, 0, 10
     image-only, text-only   one view alone: single-view hashing
 
 'ridge-sign', signs of the scores themselves, has as many bits as there are labels. ``--minutes`` stops between two
@@ -89,6 +90,9 @@ TRAINED: Mapping[str, Mapping[str, Any]] = {
     "dcvh-l10": {"alignment": 10.0},
     "dcvh-softmax": {"nu": 0.0},
     "dcvh-bce": {"softmax": 0.0},
+    "own": {"classifier": "own"},
+    "own-l0": {"classifier": "own", "alignment": 0.0},
+    "own-l10": {"classifier": "own", "alignment": 10.0},
     "image-only": {"views": ("image",)},
     "text-only": {"views": ("text",)},
 }
