@@ -267,7 +267,10 @@ def wanted(arguments: argparse.Namespace) -> Iterator[tuple[str, int, str]]:
     """Set, seed and row of every cell, a seed at a time."""
     for seed in arguments.seeds:
         for where in arguments.sets:
-            yield from ((where, seed, row) for row in rows_of(where, seed) if row.split("@")[0] in arguments.rows)
+            for row in rows_of(where, seed):
+                name, _, bits = row.partition("@")
+                if name in arguments.rows and (not bits or int(bits) in arguments.bits):
+                    yield where, seed, row
 
 
 def rows_of(where: str, seed: int) -> Iterator[str]:
@@ -312,6 +315,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS)
     parser.add_argument("--rows", nargs="+", default=ORDER, choices=ORDER)
+    parser.add_argument("--bits", type=int, nargs="+", default=sorted((*BITS, *CURVE)))
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--epochs", type=int, default=None)
     arguments = parser.parse_args()
