@@ -3,14 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from debug_size import ENCODERS
 
 from kinema.core.errors import ConfigError, UsageError
 from kinema.core.method import TrainingContext
 from kinema.data.clips.config import ClipsConfig
 from kinema.methods import CPRBankConfig, CPRConfig, MoCoConfig, SimCLRConfig
 from kinema.networks import EncoderConfig, HeadConfig
-from kinema.networks.images import ImageConfig
-from kinema.networks.text import TextConfig
 from kinema.recipes.plan import Plan, Schedule
 from kinema.recipes.table import METHODS, method_name, preset
 from kinema.training.settings import OptimiserConfig, Phase, Recipe
@@ -134,11 +133,6 @@ def test_the_learning_rate():
 
 
 PRESETS = ("small", "paper", "paper-kinetics")
-ENCODERS = {
-    "clips": EncoderConfig("slim", width=4),
-    "documents": TextConfig(layers=1, width=16, heads=2, vocabulary=64, positions=16),
-    "tracklets": ImageConfig(width=4),
-}
 ON_KINETICS = {"be", "be-regulariser", "dsm", "cmd", "xdc"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kinema.cli.terminal import make_parser, pairs, parse, print_json, stderr_console
+from kinema.cli.terminal import describe_parts, make_parser, pairs, parse, print_json, stderr_console
 
 
 def run(given: list[str]) -> int:
@@ -15,19 +15,20 @@ def run(given: list[str]) -> int:
     parser = make_parser("evaluate")
     parser.add_argument("protocol", type=str, help=", ".join(PROTOCOLS))
     parser.add_argument("run", type=str, help="the run's folder")
-    parser.add_argument(
-        "data", type=str, help="labelled videos (a folder, a manifest, or NAME:PATH), sentences, or features"
-    )
+    data = "labelled videos (a folder, a manifest, or NAME:PATH), sentences, features, tracklets or pairs"
+    parser.add_argument("data", type=str, help=data)
     parser.add_argument("--preset", type=str | None, default=None, help="the protocol's named settings, listed above")
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
-    parser.add_argument("--views", type=str, nargs="+", default=None, help="the two views to compare: rgb motion")
+    parser.add_argument(
+        "--views", type=str, nargs="+", default=None, help="the two views to compare, as in: rgb motion"
+    )
     parser.add_argument("--untrained", action="store_true", help="the run's encoder as it was before training")
     parser.add_argument("--query", type=str, nargs="+", default=None, help="KEY=VALUE of the queries or test videos")
     parser.add_argument("--gallery", type=str, nargs="+", default=None, help="KEY=VALUE of gallery or training videos")
     parser.add_argument("--shares", type=float, nargs="+", default=None, help="of the labels: 0.01 0.1")
     parser.add_argument("--draws", type=int | None, default=None, help="of few labels; 5 by default")
     parser.add_argument("--background", type=str, nargs="+", default=None, help="labels of frames that are left out")
-    parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are stored")
+    parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos and pictures are stored")
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
     parser.add_argument("--out", type=str | None, default=None, help="where classifiers are trained; RUN/classifiers")
     default_fit: Any = None
@@ -37,6 +38,7 @@ def run(given: list[str]) -> int:
 
         default_fit = FitConfig()
         parser.add_argument("--fit", type=FitConfig, default=default_fit)
+        describe_parts(parser, "fit", FitConfig)
     if {"-h", "--help"} & set(given):
         print(f"'kinema evaluate {fits[0]} --help' and so on also list how classifiers are trained.\n")
         print(f"protocols, each with its presets:\n{listing()}\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from kinema.cli.terminal import helps, make_parser, pairs, parse, print_json, stderr_console
+from kinema.cli.terminal import describe_parts, helps, make_parser, pairs, parse, print_json, stderr_console
 from kinema.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -161,3 +161,4 @@ def add_settings(parser: ArgumentParser, plan: Any, own: Sequence[str], of_data:
         hints, said = get_type_hints(type(holder)) | parts, helps(type(holder))
         for field in names:
             parser.add_argument(f"--{field}", type=hints[field], default=getattr(holder, field), help=said.get(field))
+            describe_parts(parser, field, hints[field])

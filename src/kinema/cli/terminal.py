@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import re
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast, get_args, get_type_hints
 
 from kinema.cli.verbs import VERBS
 from kinema.core.errors import UsageError
@@ -61,6 +62,29 @@ def helps(kind: type) -> dict[str, str]:
     listed = re.split(r"\n\n(?=\S)", listed)[0]  # another section follows
     found = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", listed, re.MULTILINE)
     return {name: _as_help(text) for name, text in found}
+
+
+def describe_parts(parser: ArgumentParser, name: str, kind: Any) -> None:
+    """Gives options of nested settings, and the groups that they stand in, the words of their classes' docstrings.
+
+    Args:
+        parser: has the options, named ``name.setting``.
+        name: of the option whose value is a class of settings.
+        kind: that class, or whatever else the option takes: then nothing is done.
+    """
+    groups = parser.groups or {}
+    if not dataclasses.is_dataclass(kind) or name not in groups:
+        return
+    hints, said = get_type_hints(kind), helps(cast(type, kind))
+    options = {action.dest: action for action in parser._actions}
+    for field in dataclasses.fields(kind):
+        inner = f"{name}.{field.name}"
+        if inner in groups:
+            groups[inner].title = said.get(field.name, groups[inner].title)
+            for each in (hints[field.name], *get_args(hints[field.name])):
+                describe_parts(parser, inner, each)
+        elif inner in options:
+            options[inner].help = options[inner].help or said.get(field.name)
 
 
 def _as_help(text: str) -> str:

@@ -2,15 +2,15 @@
 
 VERBS = {
     "demo": "the whole job on the data set that ships: build, pretrain, evaluate, report",
-    "dataset": "write a data set that ships as H.264 files: kinema dataset mocap DIR, or mocap-steps",
+    "dataset": "write a data set that ships: kinema dataset mocap DIR, mocap-steps, mocap-people, mocap-words",
     "scan": "look at every video of a folder: what is there, what is broken",
     "duplicates": "find footage that is there twice, above all in train and in test: kinema duplicates DATA",
     "motion": "write a video's motion vectors as arrays, or draw them: kinema motion VIDEO -o FILE",
-    "pretrain": "train an encoder without a label: kinema pretrain METHOD DATA --out RUN",
+    "pretrain": "train an encoder, without a label by most methods: kinema pretrain METHOD DATA --out RUN",
     "evolve": "find the weights of elo's losses without a label: kinema evolve DATA --out DIR",
     "evaluate": "measure an encoder: kinema evaluate PROTOCOL RUN DATA",
     "report": "one page: did it help?",
-    "embed": "write embeddings of videos, documents or tracklets into a table to be searched: kinema embed RUN DATA",
+    "embed": "write embeddings of videos, texts, tracklets or pairs into a table to be searched: kinema embed RUN DATA",
     "search": "find what is like a video, a picture, a text or a person: kinema search RUN clip.mp4@12.5-15",
     "cluster": "sort a table of embeddings into clusters, and name them: kinema cluster RUN --name 3=cartwheel",
     "dedupe": "find footage that a table holds twice: the encoder proposes, 'duplicates' compares",

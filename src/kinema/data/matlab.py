@@ -68,8 +68,8 @@ def read_matrix(path: Path, name: str) -> NDArray[Any]:
     except (*_BROKEN, MatReadError) as error:
         raise _broken(path, error) from error
     if not isinstance(found, np.ndarray) or found.ndim != 2 or found.dtype.kind not in "biuf" or not found.size:
-        told = f"{found.dtype} {list(found.shape)}" if isinstance(found, np.ndarray) else type(found).__name__
-        raise DataError(f"'{name}' in '{path}' is {told}; numbers [rows, columns] were expected.", _HINT)
+        kind = f"{found.dtype} {list(found.shape)}" if isinstance(found, np.ndarray) else type(found).__name__
+        raise DataError(f"'{name}' in '{path}' is {kind}; numbers [rows, columns] were expected.", _HINT)
     return found
 
 

@@ -111,7 +111,7 @@ class Subtitles:
             tuple(found.unordered),
         )
 
-    def told(self) -> str:
+    def remarks(self) -> str:
         """What a user should know of how it was read, in a line; empty where there is nothing."""
         said = []
         if self.guessed:
@@ -139,7 +139,7 @@ def read_subtitles(path: str | Path) -> tuple[Cue, ...]:
         DataError: it cannot be read, is no text, or holds no cue that can be used; the message says why.
     """
     found = Subtitles.read(path)
-    said = found.told()
+    said = found.remarks()
     if said:
         log.warning("Subtitles '%s': %s.", path, said)
     return found.cues

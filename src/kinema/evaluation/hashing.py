@@ -382,12 +382,12 @@ def _check_arrays(
     queries: NDArray[Any], gallery: NDArray[Any], query_labels: NDArray[Any], gallery_labels: NDArray[Any]
 ) -> None:
     wanted = "expected packed codes, uint8 [N, bits / 8], or vectors, float [N, D], of one width"
-    told = f"Queries are {queries.dtype} {queries.shape} and the gallery {gallery.dtype} {gallery.shape}; {wanted}."
+    message = f"Queries are {queries.dtype} {queries.shape} and the gallery {gallery.dtype} {gallery.shape}; {wanted}."
     if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1] or not queries.shape[1]:
-        raise ShapeError(told)
+        raise ShapeError(message)
     kinds = {"codes" if x.dtype == np.uint8 else x.dtype.kind for x in (queries, gallery)}
     if kinds not in ({"codes"}, {"f"}):
-        raise ShapeError(told)
+        raise ShapeError(message)
     if not len(queries) or not len(gallery):
         raise DataError(
             f"There are {len(queries)} queries and {len(gallery)} items in the gallery.",

@@ -248,10 +248,10 @@ class DCVH(Method[PairBatch]):
         if len(values) > 1:
             terms["alignment"] = soft_hamming(values[IMAGE], values[TEXT])
             total = total + self.config.alignment * terms["alignment"]
-        told = {name: x.detach() for name, x in terms.items()}
+        reported = {name: x.detach() for name, x in terms.items()}
         for view, y in values.items():
-            told |= {f"{name}_{view}": x for name, x in bit_figures(y.detach()).items()}
-        return Losses(total, terms=told, embeddings=values[self.view].detach())
+            reported |= {f"{name}_{view}": x for name, x in bit_figures(y.detach()).items()}
+        return Losses(total, terms=reported, embeddings=values[self.view].detach())
 
     def embed(self, x: Tensor | Tokens) -> Tensor:
         """Values of the run's view from -1 to below 1, float [N, K]; a bit is 1 where one is above 0."""

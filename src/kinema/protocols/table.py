@@ -98,7 +98,7 @@ def listing() -> str:
         lines.append(f"  {protocol.name:12} {protocol.question}")
         for number, (preset, meaning) in enumerate(protocol.presets.items()):
             default = " [default]" if number == 0 and len(protocol.presets) > 1 and not protocol.each else ""
-            lines.append(f"      {preset:11} {meaning}{default}")
+            lines.append(f"      {preset:12} {meaning}{default}")
         if protocol.each:
             lines.append("      all presets are measured where none is named")
     return "\n".join(lines)

@@ -63,7 +63,7 @@ class Plan:
         beside: methods whose losses are added, in the phases that train the run's view.
         beside_weights: of those losses; empty for 1 each.
         weights: what encoders start from: torchvision's weights (.pth), or kinema's own; or a folder of transformers,
-            whose config.json has the network's sizes.
+            whose config.json has the network's sizes; of pairs image=FILE, text=RUN, or both with a comma between.
     """
 
     method: MethodConfig

@@ -198,10 +198,10 @@ def _warn(root: Path, matched: Matched, read: Mapping[str, Subtitles], broken: M
         said.append(f"{len(broken)} subtitles that cannot be used: {_few(shown, end='')}")
     if said:
         log.warning("'%s' holds %s. None of these is used.", root, "; ".join(said))
-    told = [(matched.subtitles[video], words) for video, each in read.items() if (words := each.told())]
-    if told:
-        named = "; ".join(f"'{path}': {words}" for path, words in told[:5])
-        log.warning("Of %d subtitles not all is as it should be. %s%s.", len(told), named, _more(told))
+    remarks = [(matched.subtitles[video], words) for video, each in read.items() if (words := each.remarks())]
+    if remarks:
+        named = "; ".join(f"'{path}': {words}" for path, words in remarks[:5])
+        log.warning("Of %d subtitles not all is as it should be. %s%s.", len(remarks), named, _more(remarks))
 
 
 def _nothing(root: Path, matched: Matched, broken: Mapping[str, str]) -> DataError:

@@ -75,11 +75,11 @@ def write_mocap_words(
     paths = [each.path for each in sights]
     rows = _SET.make(out, config, card, paths, most=len(sights), workers=workers, progress=progress)
     write_text(out / "pairs.csv", pairs_table(sights, config.labels))
-    told = [
+    lines = [
         {"path": f"{row['path']} {each.said.text}", "digest": row["digest"]}
         for each, row in zip(sights, rows, strict=True)
     ]
-    digest = complete(out, card, told)
+    digest = complete(out, card, lines)
     return WordsSummary(len(sights), len(sights) - test, test, time.perf_counter() - started, digest, out)
 
 
