@@ -65,15 +65,23 @@ def test_accents_in_another_form_are_the_same_file_text_and_label(tmp_path):
     assert (one.text, one.labels) == (two.text, two.labels) == ("caf\u00e9", ("caf\u00e9",))
 
 
+def test_texts_may_be_long(tmp_path):
+    save(tmp_path / "a.png", picture())
+    write_table(tmp_path, ["a.png," + "word " * 100_000 + ",red"])
+    assert len(read_pairs(tmp_path, held_out=0).rows[0].text) == 499_999
+
+
 def test_records_of_json(tmp_path):
     save(tmp_path / "a.png", picture())
     lines = [
         {"image": "a.png", "text": "A red one", "labels": ["red", "x;y"]},
         {"text": 7, "labels": "a;b", "at": None},
     ]
-    (tmp_path / "pairs.jsonl").write_text("\n\n".join(map(json.dumps, lines)), "utf-8")
-    one, two = read_pairs(tmp_path, held_out=0).rows
+    lines.append({"text": "two\u2028lines", "labels": "a"})
+    (tmp_path / "pairs.jsonl").write_text("\r\n\n".join(json.dumps(x, ensure_ascii=False) for x in lines), "utf-8")
+    one, two, three = read_pairs(tmp_path, held_out=0).rows
     assert (one.labels, two.labels, two.text) == (("red", "x;y"), ("a", "b"), "7")
+    assert three.text == "two\u2028lines", "what ends a line of JSON is a line feed alone"
     for line, said in (("[1]", "line 1: it is a list"), ("{", "line 1: it is no JSON"), ('{"text": {}}', "a dict")):
         (tmp_path / "pairs.jsonl").write_text(line)
         with pytest.raises(DataError, match=said):
@@ -142,6 +150,22 @@ def test_what_cannot_be_read_is_counted_and_named(tmp_path, caplog):
     assert (again, same) == (kept, left), "whether those that cannot be read are there still or were taken out"
     only_images, left = config.usable(table, [PairNeeds(("image",))])
     assert len(only_images) == 14
+
+
+@pytest.mark.parametrize(
+    ("rows", "hint"),
+    [
+        ([",one,red", ",two,blue", "{0},,red"], """--method.views '["text"]'"""),
+        (["{0},,red", "{1},,red", "{2},a,"], """--method.views '["image"]'"""),
+        (["gone/{0},a,red", "gone/{1},b,red", "{2},c,"], "relative to the folder of the table"),
+    ],
+)
+def test_the_hint_is_of_what_most_pairs_lack(tmp_path, rows, hint):
+    files = [save(tmp_path / f"{number}.png", picture()).name for number in range(3)]
+    write_table(tmp_path, [row.format(*files) for row in rows])
+    with pytest.raises(DataError, match="0 of 3 pairs can be learnt from") as error:
+        PairsConfig(held_out=0).usable(read_pairs(tmp_path, held_out=0), BOTH)
+    assert hint in error.value.hint
 
 
 @pytest.mark.parametrize(

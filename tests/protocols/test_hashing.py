@@ -142,6 +142,31 @@ def test_what_was_trained_on_does_not_ask(folder, trained, tmp_path, caplog):
     assert (found.queries, found.gallery) == (20, 20)
 
 
+def test_labels_that_the_run_did_not_learn_are_named(trained, tmp_path, caplog):
+    sides = ["test"] * 6 + [""] * 6
+    found = measured(model(trained), write(tmp_path / "some", sides, labels=["elk", "ant"] * 6))
+    assert "1 of 2 labels of the data are none that the run learnt: 'elk'" in caplog.text
+    assert "tag_f1_text" in found.metrics
+    assert "not measured" not in caplog.text
+    found = measured(model(trained), write(tmp_path / "none", sides, labels=["elk"] * 12))
+    assert "No query has one that it learnt, so that its tags are not measured" in caplog.text
+    assert "Every query shares a label with all of the gallery" in caplog.text
+    assert not [name for name in found.metrics if name.startswith("tag")]
+
+
+def test_what_stands_in_the_gallery_a_second_time_is_counted(trained, tmp_path, caplog):
+    data = write(tmp_path, ["test"] * 6 + [""] * 6, labels=["ant", "bee"] * 6)
+    measured(model(trained), data)
+    assert "second time" not in caplog.text
+    lines = (data / "pairs.csv").read_text("utf-8").splitlines()
+    first, second = lines[1].split(","), lines[2].split(",")
+    lines.append(",".join([*first[:3], "", "again"]))  # the whole pair
+    lines.append(",".join([second[0], *first[1:3], "", "another text"]))  # the picture
+    (data / "pairs.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    measured(model(trained), data)
+    assert "2 of 6 pairs that ask stand in the gallery a second time" in caplog.text
+
+
 def test_pairs_without_splits_all_ask_one_another_but_not_themselves(tmp_path):
     labels = [f"only{n}" if n < 3 else "ant" for n in range(12)]
     found = measured(model(held_out=0.0), write(tmp_path, [""] * 12, labels=labels))

@@ -9,7 +9,9 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -112,6 +114,17 @@ class WrittenTable:
     nameless: bool = field(default=False)
 
 
+@contextmanager
+def long_fields() -> Iterator[None]:
+    """Lets the csv module read fields of any length; its limit is one for the whole process."""
+    before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+@long_fields()
 def read_table(path: Path, needed: Sequence[str], known: Sequence[str] = (), *, hint: str = "") -> WrittenTable:
     """A table with a head, separated by commas, semicolons or tabs, whichever the head is.
 

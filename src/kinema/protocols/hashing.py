@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,6 +62,7 @@ def measure(request: Request) -> list[Result]:
     tags = {view: each for view in model.views if (each := _tags(request, sides, view)) is not None}
     first = found[ways[0]].codes
     _warn(first, sides)
+    _warn_of_labels(model.labels, rows, bool(tags))
     return [
         Result(
             protocol=HASHING.name,
@@ -110,6 +112,15 @@ class _Sides:
         names = [row.name for row in self.rows.rows]
         return _hash([self.rows.digest, *sorted(names[: self.gallery]), "", *sorted(names[q] for q in self.queries)])
 
+    @property
+    def twins(self) -> int:
+        """How many queries have another row of the gallery with their content, or with their picture."""
+        counts = Counter(each for row in self.rows.rows[: self.gallery] for each in _contents(row))
+        return sum(
+            any(counts[each] > (own >= 0) for each in _contents(self.rows.rows[query]))
+            for query, own in zip(self.queries, self.own, strict=True)
+        )
+
     def asked(self) -> Pairs:
         """The queries."""
         return replace(self.rows, rows=tuple(self.rows.rows[query] for query in self.queries))
@@ -125,6 +136,11 @@ class _Way:
 
 def _hash(parts: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
+
+
+def _contents(row: Pair) -> set[tuple[str, float | None]]:
+    """What a pair is known by under any name: its content, and its picture."""
+    return {(row.digest, None), *([(row.image, row.at)] if row.image else [])}
 
 
 def _named(where: Mapping[str, str] | None) -> str:
@@ -249,8 +265,7 @@ def _tags(request: Request, sides: _Sides, view: str) -> tuple[TaggingFigures, T
         return None
     labels = asked.label_matrix(model.labels)
     if not labels.any():
-        log.warning("No query has a label that the run learnt, so that its tags are not measured.")
-        return None
+        return None  # :func:`_warn_of_labels` says so, once for all views
     with Steps(f"tagging ({view})", request.console) as progress:
         scores = model.tags(asked, view, device=request.device, progress=progress, cache=request.cache)
     frequent = sides.rows.label_matrix(model.labels)[: sides.gallery].mean(axis=0)
@@ -292,12 +307,33 @@ def _warn(figures: HashingFigures, sides: _Sides) -> None:
             figures.queries,
             "they are in no figure" if figures.preset == "tie-averaged" else "this preset's mAP counts them as 0",
         )
+    if figures.chance == 1:
+        log.warning("Every query shares a label with all of the gallery, so that mAP is 1 whatever the codes are.")
+    twins = sides.twins
+    if twins:
+        log.warning(
+            "%d of %d pairs that ask stand in the gallery a second time, as a whole or with the same picture: that "
+            "these are found tells little. A column 'source' keeps what belongs together on one side.",
+            twins,
+            len(sides.queries),
+        )
     if sides.gallery_seen and not sides.all_seen:
         log.info(
             "The run was trained on %d of %d pairs of the gallery, as is customary; on none that asks.",
             sides.gallery_seen,
             sides.gallery,
         )
+
+
+def _warn_of_labels(learnt: Sequence[str], rows: Pairs, tagged: bool) -> None:
+    """Names labels of the data that the run did not learn; their pairs are ranked by them all the same."""
+    other = [label for label in rows.classes() if label not in set(learnt)]
+    if not learnt or not other:
+        return
+    of = f"{len(other)} of {len(rows.classes())} labels of the data are none that the run learnt"
+    named = ", ".join(f"'{label}'" for label in other[:5]) + (f" and {len(other) - 5} more" if other[5:] else "")
+    tags = "" if tagged else " No query has one that it learnt, so that its tags are not measured."
+    log.warning("%s: %s. What shares them is relevant all the same.%s", of, named, tags)
 
 
 def _details(

@@ -10,7 +10,6 @@ import codecs
 import csv
 import json
 import re
-import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from kinema.core.errors import ConfigError, DataError
+from kinema.data.written import long_fields
 
 TEXTS = frozenset({".txt"})
 """Endings of files that are one document each."""
@@ -98,7 +98,7 @@ def columns(path: Path, encoding: str = "utf-8") -> tuple[str, ...]:
         with _parquet(path) as table:
             return tuple(table.schema_arrow.names)
     if kind in (".csv", ".tsv"):
-        with _lines(path, encoding, "") as lines, _long_fields():
+        with _lines(path, encoding, "") as lines, long_fields():
             return tuple(next(_reader(lines, kind), ()))
     found: dict[str, None] = {}
     with _lines(path, encoding, "\n") as lines:
@@ -184,7 +184,7 @@ def _csv_records(path: Path, encoding: str, wanted: Collection[int] | None) -> I
             line, problem = reader.line_num + 1, ""
             values: list[str] | None = []
             try:
-                with _long_fields():
+                with long_fields():
                     values = next(iter(reader), None)
             except csv.Error as error:
                 problem = f"line {line} is not CSV: {error}"
@@ -276,16 +276,6 @@ def _lines(path: Path, encoding: str, newline: str) -> Iterator[IO[str]]:
 
 def _reader(lines: Iterable[str], kind: str) -> Any:
     return csv.reader(lines, delimiter="\t" if kind == ".tsv" else ",", strict=True)
-
-
-@contextmanager
-def _long_fields() -> Iterator[None]:
-    """Lets the csv module read fields of any length; its limit is one for the whole process."""
-    before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
 
 
 @contextmanager

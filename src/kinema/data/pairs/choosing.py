@@ -15,6 +15,16 @@ from kinema.data.pairs.texts import words_of
 if TYPE_CHECKING:
     from kinema.data.pairs.config import PairsConfig
 
+_UNLABELLED = "Labels stand in the column 'labels', ';' between them; --labels words makes labels of the words."
+_PLACES = "Paths are absolute, or relative to the folder of the table."
+_HINTS = {
+    "no picture": "Pictures stand in the column 'image'; --method.views '[\"text\"]' learns from texts alone.",
+    "an empty text": "Texts stand in the column 'text'; --method.views '[\"image\"]' learns from pictures alone.",
+    **dict.fromkeys(("a missing picture", "a missing vector", "a missing video"), _PLACES),
+    **dict.fromkeys(("a broken picture", "a broken vector", "a broken video"), "Write them anew."),
+}
+"""What to do about the reasons of :class:`Chosen`; the others are of labels."""
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -89,7 +99,7 @@ def check_labels(found: Chosen) -> None:
         raise DataError(
             f"{len(table)} of {len(table) + len(found.left_out)} pairs can be learnt from, and at least 2 are needed"
             f"{': ' * bool(found.left_out)}{described(found.left_out)}.",
-            "Labels stand in the column 'labels', ';' between them; --labels words makes labels of the words.",
+            _what_to_do(found.left_out),
         )
     if len({row.labels for row in table.rows}) == 1:
         labels = table.classes()
@@ -98,6 +108,12 @@ def check_labels(found: Chosen) -> None:
             f"The labels of all {len(table)} pairs to learn from are {which}: nothing can be told apart.",
             "Add pairs with other labels; labels of fewer than min_count pairs are left out.",
         )
+
+
+def _what_to_do(left_out: Mapping[str, str]) -> str:
+    """A hint for the reason that most of what is left out has."""
+    kinds = Counter(reason.partition(": ")[0] for reason in left_out.values())
+    return _HINTS.get(max(kinds, key=lambda kind: kinds[kind], default=""), _UNLABELLED)
 
 
 def described(left_out: Mapping[str, str]) -> str:

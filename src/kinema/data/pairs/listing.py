@@ -70,7 +70,7 @@ def read_records(file: Path) -> list[Pair]:
     """
     held: list[tuple[str, Mapping[str, str], tuple[str, ...]]] = []
     columns: dict[str, None] = {}
-    for number, line in enumerate(read_written(file).text.splitlines(), 1):
+    for number, line in enumerate(read_written(file).text.split("\n"), 1):
         if not line.strip():
             continue
         try:

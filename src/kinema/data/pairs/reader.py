@@ -206,7 +206,7 @@ class PairReader:
         if name not in self.views:
             raise UsageError(
                 f"The run has no network of the view '{name}'; it has: {', '.join(self.views)}.",
-                "Train one of both: --method.views image text.",
+                "Leave --method.views out to train both.",
             )
         return cast(PairView, name)
 
