@@ -115,7 +115,7 @@ def test_texts_of_no_known_word(place, reader, caplog):
         ({}, "text", "type dict was given; texts"),
         ([b"x"], "image", "type bytes"),
         ([1], "text", "type int"),
-        (np.zeros((4, 4)), "text", None),
+        (np.zeros((4, 4)), "text", "takes words as texts, and was given vectors"),
         (np.zeros((4, 4, 3)), "image", r"float64 \[4, 4, 3\]"),
         (np.zeros((2, 4, 4, 3)), "image", r"float64 \[4, 4, 3\]"),
         ("words", "sound", "no network of the view 'sound'; it has: image, text"),

@@ -1,14 +1,18 @@
 """Runs on pairs: what they keep, what is loaded of them, and how they go on."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
 from made_pairs import picture, write_pairs
+from signalled import signalled
 
 import kinema
 from kinema.core.codes import pack
 from kinema.core.errors import DataError, KinemaError, RunError
+from kinema.data.pairs.module import PairModule
+from kinema.training.phase import InterruptedRunError
 
 SMALL = {"batch_size": 8, "logger": "none", "device": "cpu", "held_out": 0.25, "height": 12, "width": 12}
 
@@ -61,6 +65,24 @@ def test_a_run_goes_on_as_if_it_had_never_stopped(trained, monkeypatch):
     assert json.loads((run / "words.json").read_text()) == kept
     one, two = (kinema.load(trained / name).encode(picture("blue")) for name in ("run", "stopped"))
     np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+def test_a_run_whose_epochs_are_one_batch_stops_when_it_is_told_to(trained, monkeypatch):
+    few = {**SMALL, "batch_size": 64, "cache": trained / "cache"}
+    kinema.pretrain("dcvh", trained / "set", trained / "whole", epochs=3, **few)
+    look = PairModule.batch
+
+    def told(*args, **more):
+        signalled(signal.SIGINT)
+        return look(*args, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PairModule, "batch", told)
+        with pytest.raises(InterruptedRunError, match="Stopped after epoch 1 of 3"):
+            kinema.pretrain("dcvh", trained / "set", trained / "told", epochs=3, **few)
+    kinema.pretrain("dcvh", trained / "set", trained / "told", resume=True, logger="none", device="cpu")
+    one, two = (kinema.load(trained / name).encode(picture("blue")) for name in ("whole", "told"))
+    assert np.array_equal(one, two)
 
 
 def test_one_view_alone_and_a_run_that_lost_its_words(trained):

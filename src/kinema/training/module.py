@@ -188,6 +188,11 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         p.epoch, p.batch, p.loss_sum, p.loss_count = p.epoch + 1, 0, 0.0, 0
         self.save()
         self.runtime.display.epoch(row)
+        if p.epoch < self.phase.epochs and self.runtime.stop():  # where an epoch is one batch, nothing else asks
+            raise InterruptedRunError(
+                f"Stopped after epoch {p.epoch} of {self.phase.epochs}; everything is saved.",
+                "Run the same command with --resume to go on exactly here.",
+            )
 
     def _refresh(self, epoch: int) -> None:
         """Gives the method the features of all rows; drops the optimiser state of parameters that it drew again."""

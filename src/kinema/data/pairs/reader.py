@@ -290,6 +290,8 @@ class PairReader:
         if any(arrays):
             if not all(arrays):
                 raise UsageError("Some are vectors and some are not.", _PICTURES if view == IMAGE else _TEXTS)
+            if view == TEXT and self.config.text != "vectors":
+                raise UsageError("The run takes words as texts, and was given vectors.", _TEXTS)
             return _vectors(items) if view == IMAGE else _VectorTexts(_vectors(items))
         if view == IMAGE:
             return _Pictures(tuple(items), (3, self.config.height, self.config.width))
