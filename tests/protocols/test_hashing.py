@@ -1,6 +1,7 @@
 """The protocol of hashing: who asks, what is ranked, what the run was trained on, and what is refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import kinema
 from kinema.core.errors import DataError, UsageError
 from kinema.data.pairs.config import PairsConfig
 from kinema.data.pairs.reader import PairReader
+from kinema.data.pairs.table import Pairs
 from kinema.evaluation.hashing import HASHING_PRESETS
 from kinema.protocols.hashing import HASHING
 from kinema.protocols.request import Request
@@ -58,7 +60,8 @@ def write(root, splits, *, labels=None, seed=0):
 
 
 def measured(reader, data, preset="tie-averaged", **options):
-    return HASHING.measure(Request((reader,), str(data), str(data), (preset,), None, None, device="cpu", **options))[0]
+    source = data if isinstance(data, Pairs) else str(data)
+    return HASHING.measure(Request((reader,), source, "set", (preset,), None, None, device="cpu", **options))[0]
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +143,16 @@ def test_what_was_trained_on_does_not_ask(folder, trained, tmp_path, caplog):
     assert "THE RUN WAS TRAINED ON ALL 20 pairs that ask" in caplog.text
     assert (found.details["trained_on"]["all"], found.details["selection"]) == (True, "split=train")
     assert (found.queries, found.gallery) == (20, 20)
+
+
+def test_a_twin_of_what_was_trained_on_asks(folder, trained, caplog):
+    """Published sets hold equal pairs on both sides, as of equal tags: who asks is as published, and it is said."""
+    table = PairsConfig().open(folder)
+    rows = list(table.rows)
+    rows[0] = replace(rows[10], name="twin", split="test")
+    found = measured(model(trained), replace(table, rows=tuple(rows)))
+    assert (found.queries, found.details["trained_on"]["queries_left_out"]) == (10, 0)
+    assert "1 of 10 pairs that ask stand in the gallery a second time" in caplog.text
 
 
 def test_labels_that_the_run_did_not_learn_are_named(trained, tmp_path, caplog):
