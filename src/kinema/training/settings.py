@@ -32,7 +32,7 @@ class OptimiserConfig:
             triangle, Howard and Ruder 2018, arXiv 1801.06146).
         drops: epochs at which 'steps' drops.
         warmup_epochs: epochs over which the rate rises linearly from zero.
-        clip_norm: the gradient's norm is clipped to this; 0 for no clipping.
+        clip_norm: a gradient of a larger norm is scaled down to this norm; 0 leaves gradients as they are.
         layer_decay: each stage of the network learns at this times the rate of the stage after it; the classifier or
             the heads, which come last, at ``lr``.
         nesterov: whether SGD's momentum is Nesterov's.
