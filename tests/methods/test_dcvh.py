@@ -87,17 +87,17 @@ def test_the_loss_is_classification_of_both_views_and_their_distance(classifier)
 @pytest.mark.parametrize(
     ("settings", "left"),
     [
-        ({"nu": 0.0}, {"softmax_image", "softmax_text", "alignment"}),
-        ({"softmax": 0.0}, {"bce_image", "bce_text", "alignment"}),
-        ({"views": ("image",)}, {"softmax_image", "bce_image"}),
-        ({"views": ("text",)}, {"softmax_text", "bce_text"}),
+        ({"nu": 0.0}, ("softmax_image", "softmax_text", "alignment")),
+        ({"softmax": 0.0}, ("bce_image", "bce_text", "alignment")),
+        ({"views": ("image",)}, ("softmax_image", "bce_image")),
+        ({"views": ("text",)}, ("softmax_text", "bce_text")),
     ],
     ids=str,
 )
 def test_parts_can_be_left_out(settings, left):
     method = build(**settings)
     losses = method.loss(pairs(), generator(0))
-    assert {name for name in losses.terms if not name.startswith(("bit_", "quantisation"))} == left
+    assert {name for name in losses.terms if not name.startswith(("bit_", "quantisation"))} == set(left)
     views = settings.get("views", ("image", "text"))
     assert (tuple(method.towers()), method.trains, method.view) == (views, views, views[0])
     assert method.parts().keys() == {f"tower-{view}" for view in views}
