@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kinema.core.errors import DataError
-from kinema.core.pairs import IMAGE, TEXT, PairNeeds, PairView
+from kinema.core.pairs import TEXT, VIEWS, PairNeeds, PairView
 from kinema.data.pairs.table import Pair, Pairs, stored_row
 from kinema.data.pairs.texts import words_of
 
@@ -52,10 +52,10 @@ def chosen(table: Pairs, needs: Sequence[PairNeeds], config: PairsConfig) -> Cho
     views = {view for one in needs for view in one.views}
     labelled = any(one.labels for one in needs)
     bare = config.text in ("bag", "words")
-    left_out = {**table.lost, **{row.name: why for row in table.rows if (why := _why_not(row, views, bare))}}
+    left_out = {row.name: why for row in (*table.lost, *table.rows) if (why := _why_not(row, views, bare))}
     rows = [row for row in table.rows if row.name not in left_out]
     if not labelled:
-        return Chosen(replace(table, rows=tuple(rows), lost={}), left_out, {})
+        return Chosen(replace(table, rows=tuple(rows), lost=()), left_out, {})
     if config.labels == "words":
         rows = [with_words(row) for row in rows]
     counts = Counter(label for row in rows for label in row.labels)
@@ -71,7 +71,7 @@ def chosen(table: Pairs, needs: Sequence[PairNeeds], config: PairsConfig) -> Cho
             left_out[row.name] = f"labels that are too rare only: {', '.join(row.labels[:5])}"
         else:
             left_out[row.name] = "no word that is a label" if config.labels == "words" else "no label"
-    return Chosen(replace(table, rows=tuple(rows_kept), lost={}), left_out, rare)
+    return Chosen(replace(table, rows=tuple(rows_kept), lost=()), left_out, rare)
 
 
 def with_words(row: Pair, among: Iterable[str] | None = None) -> Pair:
@@ -134,12 +134,9 @@ def described(left_out: Mapping[str, str]) -> str:
 
 def _why_not(row: Pair, views: set[PairView], bare: bool) -> str:
     """Why a pair cannot be learnt from, its labels aside; empty where it can."""
-    if row.health != "ok":
-        return row.reason or "what cannot be read"
-    if IMAGE in views and not row.has(IMAGE):
-        return "no picture"
-    if TEXT in views and not row.has(TEXT):
-        return "an empty text"
+    why = row.why_not(view for view in VIEWS if view in views)
+    if why:
+        return why
     if TEXT in views and bare and stored_row(row.text) is None and not words_of(row.text):
         return f"a text without a word: {row.text[:40]}"
     return ""

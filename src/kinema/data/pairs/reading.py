@@ -15,7 +15,6 @@ from kinema.core.seeds import seed_at
 from kinema.data.documents.walking import files_below
 from kinema.data.labels import LABELS, read_labels
 from kinema.data.pairs.checking import checked
-from kinema.data.pairs.choosing import described
 from kinema.data.pairs.footage import match_subtitles, read_footage
 from kinema.data.pairs.listing import JSONL, LISTING, labels_in, read_listing, read_records
 from kinema.data.pairs.table import Pair, Pairs
@@ -67,7 +66,6 @@ def read_pairs(data: str | Path, *, held_out: float = 0.25, split: int = 0, prog
     else:
         root, rows, reading = _folder(place)
     found = checked(rows, root, progress)
-    _warn_of_broken(found)
     found, origin = _with_splits(found, held_out, split)
     return Pairs(root, found, origin, reading)
 
@@ -161,8 +159,9 @@ def _pictures_with_texts(root: Path, below: Sequence[str]) -> tuple[list[Pair], 
                 "Give each a name of its own.",
             )
         text, why = _text(root / texts[0]) if texts else ("", "")
+        broken = {"text": why} if why else {}
         if not files:
-            rows.append(Pair(texts[0], text=text, health="unreadable" if why else "ok", reason=why))
+            rows.append(Pair(texts[0], text=text, health="unreadable" if why else "ok", reason=why, broken=broken))
             continue
         about = said[files[0]]
         more = dict(about.attributes)
@@ -179,6 +178,7 @@ def _pictures_with_texts(root: Path, below: Sequence[str]) -> tuple[list[Pair], 
                 attributes=more,
                 health=health,
                 reason=why,
+                broken=broken,
             )
         )
     if any(each.attributes.get("labels") for each in said.values()):
@@ -192,13 +192,6 @@ def _text(path: Path) -> tuple[str, str]:
         return read_written(path).text, ""
     except DataError as error:
         return "", f"a broken text: '{path.name}', {error.message.partition(': ')[2].rstrip('.')}"
-
-
-def _warn_of_broken(rows: Sequence[Pair]) -> None:
-    """Names the pairs that cannot be read; whoever uses the others leaves them out."""
-    broken = {row.name: row.reason for row in rows if row.health != "ok"}
-    if broken:
-        log.warning("%d of %d pairs cannot be read: %s.", len(broken), len(rows), described(broken))
 
 
 def _with_splits(rows: tuple[Pair, ...], held_out: float, split: int) -> tuple[tuple[Pair, ...], Origin]:
