@@ -112,24 +112,37 @@ def check_labels(found: Chosen) -> None:
 
 def _what_to_do(left_out: Mapping[str, str]) -> str:
     """A hint for the reason that most of what is left out has."""
-    kinds = Counter(reason.partition(": ")[0] for reason in left_out.values())
-    return _HINTS.get(max(kinds, key=lambda kind: kinds[kind], default=""), _UNLABELLED)
+    kinds = kinds_of(left_out)
+    return _HINTS.get(max(kinds, key=lambda kind: len(kinds[kind]), default=""), _UNLABELLED)
 
 
 def described(left_out: Mapping[str, str]) -> str:
     """What is left out: each kind of reason with how many and the first five of them."""
     if not left_out:
         return ""
-    kinds: dict[str, list[str]] = {}
-    for name, reason in left_out.items():
-        kind, _, more = reason.partition(": ")
-        shown = f"'{name}' ({more})" if more and more not in (f"'{name}'", f"'{name}' is not there") else f"'{name}'"
-        kinds.setdefault(kind, []).append(shown)
     parts = [
-        f"{len(names)} with {kind}: {', '.join(names[:5])}" + (f" and {len(names) - 5} more" * (len(names) > 5))
-        for kind, names in kinds.items()
+        f"{len(names)} with {kind}: {', '.join(_shown(name, left_out[name]) for name in names[:5])}"
+        + (f" and {len(names) - 5} more" * (len(names) > 5))
+        for kind, names in kinds_of(left_out).items()
     ]
     return "; ".join(parts)
+
+
+def kinds_of(left_out: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
+    """The names of what is left out, by the kind of reason: what stands before its colon.
+
+    Args:
+        left_out: reasons by name.
+    """
+    kinds: dict[str, list[str]] = {}
+    for name, reason in left_out.items():
+        kinds.setdefault(reason.partition(": ")[0], []).append(name)
+    return kinds
+
+
+def _shown(name: str, reason: str) -> str:
+    more = reason.partition(": ")[2]
+    return f"'{name}' ({more})" if more and more not in (f"'{name}'", f"'{name}' is not there") else f"'{name}'"
 
 
 def _why_not(row: Pair, views: set[PairView], bare: bool) -> str:
