@@ -46,7 +46,7 @@ def test_a_folder_of_pairs_is_counted_and_what_is_left_out_is_named(call, tmp_pa
         "17 pairs in",
         "red (6)",
         "train (8)",
-        "12 by picture, text and label",
+        "12 by image, text and label",
         "Left out: 5 pairs",
         "gone.png",
     ):
@@ -65,6 +65,14 @@ def test_a_known_set_of_pairs_by_its_name(call, tmp_path):
     assert status == 0, err
     told = json.loads(out)
     assert (told["pairs"], told["pictures"], told["labels"]) == (2, 2, {"sea": 2})
+
+
+def test_pairs_of_texts_alone_lack_no_picture(call, tmp_path):
+    write_table(tmp_path, ["words,x", "more,x", "again,y", "and again,y"], "text,labels")
+    status, out, err = call("scan", tmp_path)
+    assert status == 0, err
+    assert "4 by text and label" in out
+    assert "Left out" not in out
 
 
 @pytest.mark.parametrize(

@@ -17,17 +17,18 @@ from kinema.data.pairs.choosing import Chosen, chosen, kinds_of
 from kinema.data.pairs.config import PairsConfig
 from kinema.data.pairs.table import Pairs
 
-_FIRST = 20
+_FIRST, _SHOWN = 20, 5
 
 
 @dataclass(frozen=True)
 class PairsSummary:
-    """What there is of pairs, and what a run on pictures, texts and labels would leave out of all of them.
+    """What there is of pairs, and what a run on all their views and labels would leave out of them.
 
     Args:
         table: the pairs.
         chosen: those that are left, and why not the others.
         counts: of pairs: how many there are, have a picture, a text, labels; are 'unreadable' in a view; and are left.
+        views: those that any pair has.
         widths: numbers of the stored vectors of each view; 0 of pictures and of words.
         labels: how many pairs have each label, the most frequent first.
         splits: how many pairs each split has.
@@ -36,6 +37,7 @@ class PairsSummary:
     table: Pairs
     chosen: Chosen
     counts: Mapping[str, int]
+    views: tuple[PairView, ...]
     widths: Mapping[PairView, int]
     labels: Mapping[str, int]
     splits: Mapping[str, int]
@@ -47,8 +49,9 @@ class PairsSummary:
         Raises:
             DataError: in one view some rows have stored vectors and some have none, or vectors have several widths.
         """
+        views = tuple(view for view in VIEWS if any(view in row.broken or row.has(view) for row in table.rows))
         widths = {view: vector_width(table, view) for view in VIEWS}
-        found = chosen(table, [PairNeeds()], PairsConfig(text="vectors" if widths[TEXT] else "bag"))
+        found = chosen(table, [PairNeeds(views)], PairsConfig(text="vectors" if widths[TEXT] else "bag"))
         counts = {
             "pairs": len(table),
             "pictures": sum(not row.why_not([IMAGE]) for row in table.rows),
@@ -58,7 +61,7 @@ class PairsSummary:
             "usable": len(found.table),
         }
         splits = Counter(row.split or "none" for row in table.rows)
-        return cls(table, found, counts, widths, dict(table.counts().most_common()), dict(splits.most_common()))
+        return cls(table, found, counts, views, widths, dict(table.counts().most_common()), dict(splits.most_common()))
 
     def plain(self, seconds: float) -> dict[str, Any]:
         """As one JSON object.
@@ -90,7 +93,7 @@ class PairsSummary:
         }
 
     def shown(self) -> Group:
-        """A summary, and below it the pairs that are left out, for each kind of reason the first twenty."""
+        """A summary, and below it the pairs that are left out, for each kind of reason the first five."""
         counts, title = self.counts, Text(f"{len(self.table)} pairs in {self.table.root}")
         summary = Table(title=title, title_justify="left", show_header=False)
         for view, noun in ((IMAGE, "pictures"), (TEXT, "texts")):
@@ -104,13 +107,14 @@ class PairsSummary:
         drawn = "none; training holds out a share of the sources (--held_out)"
         summary.add_row("splits", Text(drawn if set(self.splits) == {"none"} else _named(self.splits)))
         left_out = self.chosen.left_out
-        summary.add_row("to learn from", f"{counts['usable']:,} by picture, text and label")
+        by = " and ".join([*self.views, "label"]) if len(self.views) == 1 else "image, text and label"
+        summary.add_row("to learn from", f"{counts['usable']:,} by {by}")
         if not left_out:
             return Group(summary)
         listed = Table("reason", "pairs", "the first", title=f"Left out: {len(left_out):,} pairs", title_justify="left")
         for kind, names in kinds_of(left_out).items():
-            first = [f"{name}{left_out[name].removeprefix(kind)}" for name in names[:_FIRST]]
-            more = [f"and {len(names) - _FIRST} more"] if len(names) > _FIRST else []
+            first = [f"{name}{left_out[name].removeprefix(kind)}" for name in names[:_SHOWN]]
+            more = [f"and {len(names) - _SHOWN:,} more"] if len(names) > _SHOWN else []
             listed.add_row(Text(kind), f"{len(names):,}", Text("\n".join([*first, *more])))
         return Group(summary, listed)
 
