@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from kinema.core.errors import DataError
+from kinema.data.pairs.choosing import described
 from kinema.data.pairs.footage import match_subtitles, read_footage
 from kinema.data.pairs.reading import read_pairs
 
@@ -67,8 +68,11 @@ def test_footage_is_read_as_any_pairs_are(footage, caplog):
         table = read_pairs(footage, held_out=0.4)
     assert [row.health for row in table.rows] == ["ok", "ok", "ok", "unreadable", "ok", "unreadable"]
     assert all(row.digest for row in table.rows)
-    assert "1 with a cue after the video's end" in caplog.text
-    assert "1 with a broken video" in caplog.text
+    assert "cannot be read" not in caplog.text, "they are named where they are left out"
+    said = described({row.name: row.reason for row in table.usable(["image"]).lost})
+    assert "1 with a cue after the video's end" in said
+    assert "1 with a broken video" in said
+    assert len(table.usable(["text"])) == 6, "their texts are there"
 
 
 def test_labels_sources_and_splits_are_those_of_the_table_of_videos(footage, tmp_path):

@@ -6,11 +6,14 @@ import logging
 import numpy as np
 import pytest
 from made_pairs import picture, save, write_pairs, write_table, write_vectors
+from PIL import Image
 
 from kinema.core.errors import DataError, UsageError
 from kinema.core.pairs import PairNeeds
+from kinema.data.pairs.choosing import chosen, described
 from kinema.data.pairs.config import PairsConfig
 from kinema.data.pairs.reading import read_pairs
+from kinema.data.pictures import read_picture
 
 BOTH = [PairNeeds()]
 
@@ -98,7 +101,7 @@ def test_records_of_json(tmp_path):
         ("image,text,name", [",b,x", ",c,x"], "line 2, column 'name': 'x' stands in line 3 too"),
         ("image,text,at", ["a.mp4,b,soon"], "line 2, column 'at': 'soon' is no number of seconds"),
         ("image,text,labels", ["a,b,c,d"], "line 2: it has more columns"),
-        ("image,text,labels", ["no.png,words,red"], "None of the 1 pairs .* a missing picture: 'no.png' is not there"),
+        ("image,text,labels", ["no.png,,red"], "None of the 1 pairs .* a missing picture: 'no.png' is not there"),
     ],
 )
 def test_tables_that_are_none(tmp_path, head, rows, said):
@@ -120,11 +123,7 @@ def test_what_cannot_be_read_is_counted_and_named(tmp_path, caplog):
     rows += ["images/red-stripe-0.png,words,", "images/red-stripe-1.png,words,odd"]
     write_table(tmp_path, rows[1:], rows[0])
     table = read_pairs(tmp_path, held_out=0)
-    warned = caplog.text
-    assert "5 of 22 pairs cannot be read: " in warned
-    assert "1 with a missing picture: 'gone.png'" in warned
-    assert "3 with a broken picture: 'broken.png'" in warned
-    caplog.clear()
+    assert not caplog.messages, "they are named where they are left out"
     config = PairsConfig()
     kept, left = config.usable(table, BOTH)
     assert len(kept) == 12
@@ -239,6 +238,46 @@ def test_stored_vectors_that_cannot_be_used(tmp_path):
             PairsConfig().image_width(read_pairs(tmp_path, held_out=0))
 
 
+@pytest.mark.parametrize("view", ["image", "text"])
+def test_a_view_alone_is_learnt_from_where_the_other_is_broken(tmp_path, view):
+    """Whatever is wrong with the side that is not needed; and both reasons are kept."""
+    write_vectors(tmp_path, rows=2)
+    save(tmp_path / "a.png", picture())
+    (tmp_path / "bad.png").write_text("no picture")
+    cells = {"image": ("a.png", "bad.png", "gone.png", ""), "text": ("clip.npy[0]", "clip.npy[9]", "gone.npy[0]", "")}
+    other = "text" if view == "image" else "image"
+    sides = [(cells[view][0], each) for each in cells[other]] + [(cells[view][1], cells[other][1])]
+    pairs = [(mine, its) if view == "image" else (its, mine) for mine, its in sides]
+    write_table(tmp_path, [f"{image},{text},{'xy'[row % 2]};z" for row, (image, text) in enumerate(pairs)])
+    table = read_pairs(tmp_path, held_out=0)
+    assert [row.health for row in table.rows] == ["ok", "unreadable", "unreadable", "ok", "unreadable"]
+    assert set(table.rows[4].broken) == {"image", "text"}
+    needs, config = [PairNeeds((view,))], PairsConfig(text="vectors")
+    kept, left = config.usable(table, needs)
+    assert (len(kept), list(left.values())) == (4, [table.rows[4].broken[view]])
+    again = config.usable(table.usable(), needs)
+    assert again == (kept, left), "as where rows were chosen by --where"
+    assert [row.name for row in chosen(table, BOTH, PairsConfig(text="vectors", min_count=1)).table.rows] == ["a.png"]
+    data = config.load(kept, needs)
+    raw = next(iter(data.module(needs[0], batch_size=4, seed=0).loader(0)))
+    assert len(raw.images if view == "image" else raw.texts) == 4
+
+
+def test_of_pictures_with_several_frames_the_first_is_taken_and_that_is_said(tmp_path, caplog):
+    first, *more = [Image.fromarray(picture(colour)) for colour in ("red", "green", "blue")]
+    names = ["b.webp", "c.png", "d.tiff"]
+    for name in names:
+        first.save(tmp_path / name, save_all=True, append_images=more, **({"lossless": True} if "w" in name else {}))
+    first.save(tmp_path / "e.png")
+    write_table(tmp_path, [f"{name},words,red" for name in [*names, "b.webp", "e.png"]])
+    table = read_pairs(tmp_path, held_out=0)
+    assert [row.health for row in table.rows] == ["ok"] * 5
+    named = ", ".join(f"'{name}' (3)" for name in names)
+    assert caplog.messages == [f"3 pictures have several frames or pages, of which the first is taken: {named}."]
+    for name in names:
+        assert np.abs(read_picture(tmp_path / name).astype(int) - picture("red")).max() < 8
+
+
 def test_pictures_with_texts_of_the_same_name(tmp_path, caplog):
     for number, colour in enumerate(("red", "blue")):
         for copy in range(2):
@@ -256,7 +295,8 @@ def test_pictures_with_texts_of_the_same_name(tmp_path, caplog):
         ("red/1.png", ("red",), "ok"),
         ("red/silent.png", ("red",), "ok"),
     ]
-    assert "1 with a broken text: 'blue/1.png'" in caplog.text
+    assert "1 with a broken text: 'blue/1.png'" in described({row.name: row.reason for row in table.rows if row.broken})
+    assert len(table.usable(["image"])) == 5
     (tmp_path / "labels.csv").write_text("path,label,split\nred/0.png,red; warm,test\n")
     first = next(row for row in read_pairs(tmp_path).rows if row.name == "red/0.png")
     assert (first.labels, first.split) == (("red", "warm"), "test")

@@ -221,3 +221,16 @@ def test_a_protocol_of_another_kind_is_refused(folder):
     with pytest.raises(UsageError, match="one of pair") as caught:
         kinema.evaluate("reid", model(), folder)
     assert "hashing" in caught.value.hint
+
+
+def test_a_run_of_one_view_is_measured_on_what_is_broken_in_the_other(folder, tmp_path, caplog):
+    write(tmp_path / "set", ["test"] * 10 + ["train"] * 20 + [""] * 10)
+    table = tmp_path / "set" / "pairs.csv"
+    table.write_text(table.read_text("utf-8").replace("i.npy[", "gone.npy["), "utf-8")
+    alone = model(views=("text",))
+    found, whole = measured(alone, tmp_path / "set"), measured(alone, folder)
+    assert (found.queries, found.gallery, found.metrics) == (whole.queries, whole.gallery, whole.metrics)
+    assert "left out" not in caplog.text
+    with pytest.raises(DataError, match="None of the 40 pairs"):
+        measured(model(), tmp_path / "set")
+    assert "40 of 40 pairs are left out: 40 with a missing vector" in caplog.text

@@ -243,6 +243,14 @@ def test_much_that_is_gone_is_not_taken_out_unasked_and_broken_pictures_stay(emb
     assert table().count_rows("pair = 'pictures/red0.png'") == 2
 
 
+def test_of_a_run_of_texts_alone_broken_pictures_are_no_failures(colours):
+    (colours / "pictures/red0.png").write_bytes(b"no picture")
+    pairs = read_pairs(colours, held_out=0.0)
+    assert list(pair_changes(pairs, ("image", "text"), {}).failed) == ["pictures/red0.png"]
+    found = pair_changes(pairs, ("text",), {})
+    assert (len(found.new), found.failed) == (12, {})
+
+
 def test_pairs_that_cannot_be_looked_at_are_not_gone(colours, monkeypatch):
     from pathlib import Path
 

@@ -10,8 +10,10 @@ from kinema.data import Manifest
 from kinema.data.documents import Documents, read_documents
 from kinema.data.documents.kinds import kind_of
 from kinema.data.layouts import scan_data
+from kinema.data.pairs.reading import pairs_in, read_pairs
+from kinema.data.pairs.table import Pairs
 
-Reads = Literal["videos", "documents"]
+Reads = Literal["videos", "documents", "pairs"]
 
 
 def scan(
@@ -65,8 +67,27 @@ def scan_documents(
     return table
 
 
+def scan_pairs(place: str | Path, *, out: str | Path | None = None, progress: Progress | None = None) -> Pairs:
+    """Looks at every picture, text and stored vector of pairs; splits are those that the data say.
+
+    Args:
+        place: a table, a folder, or a known data set as NAME:PATH (see :func:`kinema.data.pairs.reading.read_pairs`).
+        out: where to write the table (.parquet or .json), with the health of each. It is for looking at: verbs take
+            the data themselves.
+        progress: is called with (files done, files).
+
+    Raises:
+        DataError: there is nothing there that is a pair.
+        UsageError: there is no data set of that name.
+    """
+    table = read_pairs(place, held_out=0, progress=progress)
+    if out is not None:
+        table.write(Path(out))
+    return table
+
+
 def what_feeds(place: str | Path, asked: Reads | None) -> tuple[Reads, str]:
-    """Whether a place is scanned for videos or for documents, and the sentence that says what is passed over.
+    """Whether a place is scanned for videos, documents or pairs, and the sentence that says what is passed over.
 
     Args:
         place: what a user names.
@@ -74,9 +95,19 @@ def what_feeds(place: str | Path, asked: Reads | None) -> tuple[Reads, str]:
     """
     if asked is not None:
         return asked, ""
+    says, form = pairs_in(place)
     if not Path(place).exists():
-        return "videos", ""
+        return ("pairs" if says else "videos"), ""
     kinds = kind_of(place)
+    if says:
+        others = [name for name, count in (("videos", kinds.videos), ("documents", kinds.documents)) if count]
+        ways = " or ".join(f"--reads {name}" for name in others)
+        note = f"'{place}' holds {form}, and {' and '.join(others)} too; the pairs are scanned, and {ways} scans those."
+        return "pairs", note if others else ""
+    reads: Reads = "documents" if kinds.texts and not kinds.mixed else "videos"
+    notes = []
     if kinds.mixed:
-        return "videos", f"'{place}' holds {kinds}; the videos are scanned, and --reads documents scans the others."
-    return ("documents" if kinds.texts else "videos"), ""
+        notes.append(f"'{place}' holds {kinds}; the videos are scanned, and --reads documents scans the others.")
+    if form:
+        notes.append(f"'{place}' holds {form}; the {reads} are scanned, and --reads pairs scans what belongs together.")
+    return reads, " ".join(notes)

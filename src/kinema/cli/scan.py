@@ -16,23 +16,27 @@ if TYPE_CHECKING:
 def run(given: list[str]) -> int:
     """The verb ``kinema scan``."""
     parser = make_parser("scan")
-    parser.add_argument("videos", type=str, help="a folder of videos or of documents, a file of documents, NAME:PATH")
+    parser.add_argument("videos", type=str, help="videos, documents or pairs: a folder, a table, NAME:PATH")
     parser.add_argument("-o", "--out", type=str | None, default=None, help="write the table here (.parquet, .json)")
     parser.add_argument(
         "--quarantine", type=str | None, default=None, help="write the videos that are not whole here (.csv)"
     )
     parser.add_argument("--workers", type=int, default=2, help="processes")
-    parser.add_argument("--reads", type=str | None, default=None, help="videos or documents, where there are both")
+    parser.add_argument(
+        "--reads", type=str | None, default=None, help="videos, documents or pairs, where there are more"
+    )
     parser.add_argument("--encoding", type=str, default="utf-8", help="of documents without a byte-order mark")
     args = parse(parser, given)
-    if args.reads not in (None, "videos", "documents"):
-        raise UsageError(f"--reads is '{args.reads}'.", "Choose videos or documents.")
+    if args.reads not in (None, "videos", "documents", "pairs"):
+        raise UsageError(f"--reads is '{args.reads}'.", "Choose videos, documents or pairs.")
     from kinema.api.scans import what_feeds
 
     reads, note = what_feeds(args.videos, args.reads)
     if note:
         print(note, file=sys.stderr)
-    return _documents(args) if reads == "documents" else _videos(args)
+    if reads != "videos" and args.quarantine is not None:
+        raise UsageError(f"--quarantine is of videos, and these are {reads}.", "Leave it out.")
+    return {"documents": _documents, "pairs": _pairs, "videos": _videos}[reads](args)
 
 
 def _videos(args: Namespace) -> int:
@@ -56,12 +60,23 @@ def _documents(args: Namespace) -> int:
     from kinema.core.progress import Steps
     from kinema.data.documents.summary import documents_json, documents_table
 
-    if args.quarantine is not None:
-        raise UsageError("--quarantine is of videos, and these are documents.", "Leave it out.")
     began = time.monotonic()
     with Steps("reading", stderr_console()) as progress:
         table = scan_documents(args.videos, out=args.out, encoding=args.encoding, progress=progress)
     _show(documents_json(table, time.monotonic() - began) if args.json else documents_table(table), args.json)
+    return 0 if len(table.usable()) else 1
+
+
+def _pairs(args: Namespace) -> int:
+    from kinema.api.scans import scan_pairs
+    from kinema.core.progress import Steps
+    from kinema.data.pairs.summary import PairsSummary
+
+    began = time.monotonic()
+    with Steps("reading", stderr_console()) as progress:
+        table = scan_pairs(args.videos, out=args.out, progress=progress)
+    found = PairsSummary.of(table)
+    _show(found.plain(time.monotonic() - began) if args.json else found.shown(), args.json)
     return 0 if len(table.usable()) else 1
 
 

@@ -81,6 +81,19 @@ def size_of_picture(path: Path) -> tuple[int, int]:
         raise DataError(f"'{path}' cannot be read: {picture_reason(path, error)}.") from error
 
 
+def frames_of(path: Path) -> int:
+    """How many frames or pages a picture has; more than 1 of animated GIF, WebP and PNG, and of TIFF with pages.
+
+    :func:`read_picture` gives the first. What a camera keeps beside its picture in one JPEG (MPO) is not counted.
+
+    Args:
+        path: the file; 1 where it cannot be read.
+    """
+    with contextlib.suppress(*BROKEN), Image.open(path) as picture:
+        return 1 if picture.format == "MPO" else int(getattr(picture, "n_frames", 1))
+    return 1
+
+
 def picture_reason(path: Path, error: BaseException) -> str:
     """What is wrong with a picture, without its name."""
     if path.is_file() and not path.stat().st_size:

@@ -35,8 +35,6 @@ WAYS = (("image", "text"), ("text", "image"), ("image", "image"), ("text", "text
 PLACES = (10, 50, 100, 500, 1000, 5000)
 """Where mAP and precision are taken for the curves in the details."""
 
-_LACKING = {"image": "no picture", "text": "an empty text"}
-
 AT_K, AT_N, RADIUS = 50, 100, 2
 """The places that have a figure of their own, and the Hamming radius."""
 
@@ -186,11 +184,7 @@ def _usable(request: Request) -> Pairs:
     """The pairs that have all views of the run and can be read; those without a label stay, and match nothing."""
     model = request.model
     table: Pairs = model.config.labelled(model.config.open(request.source), model.labels)
-    left = {
-        row.name: row.reason or "what cannot be read" if row.health != "ok" else _LACKING[missing[0]]
-        for row in table.rows
-        if (missing := [view for view in model.views if not row.has(view)]) or row.health != "ok"
-    }
+    left = {row.name: why for row in table.rows if (why := row.why_not(model.views))}
     if left:
         log.warning("%s", model.config.left_out(left, len(table)))
     kept = replace(table, rows=tuple(row for row in table.rows if row.name not in left))

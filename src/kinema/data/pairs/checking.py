@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,14 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import DataError
-from kinema.core.pairs import IMAGE, PairView
+from kinema.core.pairs import IMAGE, TEXT, VIEWS, PairView
 from kinema.core.splits import tidy
 from kinema.data.matlab import read_matrix
-from kinema.data.pairs.table import Pair, Pairs, array_file, stored_row
-from kinema.data.pictures import size_of_picture
+from kinema.data.pairs.table import Health, Pair, Pairs, array_file, stored_row
+from kinema.data.pictures import frames_of, size_of_picture
 from kinema.data.sequences.files import file_digest, open_features
 from kinema.data.video.files import claims_video
 from kinema.data.video.hearing import frame_times
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
@@ -36,11 +39,13 @@ class _Found:
         digest: SHA-256 of its content; empty where it cannot be read.
         reason: why it cannot be read; empty where it can.
         end: of a video, the second at which its last frame is over.
+        frames: of a picture, of which the first is taken.
     """
 
     digest: str = ""
     reason: str = ""
     end: float = 0.0
+    frames: int = 1
 
 
 _THREADS = 4
@@ -52,7 +57,8 @@ def checked(rows: Sequence[Pair], root: Path, progress: Progress | None = None) 
 
     What stands before the colon of a reason is one of a few kinds, by which those that are left out are counted.
     Pictures are decoded, stored vectors looked at, and videos asked when their frames are shown; these are decoded
-    while they are loaded. A row that is not 'ok' already keeps its reason.
+    while they are loaded. What a row says is broken already keeps its reason. Of a row with a broken picture the text
+    can still be learnt from, and the other way round.
 
     Args:
         rows: as a reader of tables, folders or known sets made them.
@@ -72,11 +78,13 @@ def checked(rows: Sequence[Pair], root: Path, progress: Progress | None = None) 
     tidied = [_tidied(row) for row in rows]
     known = _looked_at(root, tidied, progress)
     found = tuple(_judged(row, known) for row in tidied)
-    if all(row.health != "ok" for row in found):
+    if all(row.why_not([view]) for row in found for view in VIEWS) and any(row.reason for row in found):
+        first = next(row for row in found if row.reason)
         raise DataError(
-            f"None of the {len(found)} pairs in '{root}' can be read; '{found[0].name}': {found[0].reason}.",
+            f"None of the {len(found)} pairs in '{root}' can be read; '{first.name}': {first.reason}.",
             "Paths are absolute, or relative to the folder of the table.",
         )
+    _warn_of_frames(known)
     return found
 
 
@@ -90,7 +98,7 @@ def vector_width(table: Pairs, view: PairView) -> int:
     Raises:
         DataError: some rows have vectors and some have none, or vectors have several widths.
     """
-    rows = [row for row in table.rows if row.health == "ok" and row.has(view)]
+    rows = [row for row in table.rows if not row.why_not([view])]
     stored = [(row, found) for row in rows if (found := stored_row(_cell(row, view))) is not None]
     if not stored:
         return 0
@@ -142,8 +150,8 @@ def _tidied(row: Pair) -> Pair:
 
 def _looked_at(root: Path, rows: Sequence[Pair], progress: Progress | None) -> Mapping[str, _Found]:
     """What each picture, video and stored vector that a row names is, by the cell that names it."""
-    cells = sorted({row.image for row in rows if row.image and row.health == "ok"})
-    cells += sorted({row.text for row in rows if stored_row(row.text) and row.health == "ok"} - set(cells))
+    cells = sorted({row.image for row in rows if not row.why_not([IMAGE])})
+    cells += sorted({row.text for row in rows if stored_row(row.text) and not row.why_not([TEXT])} - set(cells))
     found: dict[str, _Found] = {}
     with ThreadPoolExecutor(_THREADS) as pool:
         looked = pool.map(lambda cell: _look(root, cell), cells)
@@ -186,31 +194,47 @@ def _look_at_vector(path: Path, number: int) -> _Found:
 def _look_at_file(path: Path, size: int, mtime_ns: int) -> _Found:  # noqa: ARG001 - another state is another key
     if not claims_video(path.name):
         size_of_picture(path)
-        return _Found(file_digest(path))
+        return _Found(file_digest(path), frames=frames_of(path))
     times = frame_times(path) if size else ()
     if not times:
         return _Found(reason="it does not say when its frames are shown" if size else "the file is empty")
     return _Found(file_digest(path), end=times[-1] + (times[-1] - times[-2] if len(times) > 1 else 0.0))
 
 
+def _warn_of_frames(known: Mapping[str, _Found]) -> None:
+    """Says of which pictures the first frame alone is taken."""
+    several = [f"'{cell}' ({each.frames})" for cell, each in known.items() if each.frames > 1]
+    if several:
+        log.warning(
+            "%d pictures have several frames or pages, of which the first is taken: %s%s.",
+            len(several),
+            ", ".join(several[:5]),
+            f" and {len(several) - 5} more" * (len(several) > 5),
+        )
+
+
 def _judged(row: Pair, known: Mapping[str, _Found]) -> Pair:
     picture, text = known.get(row.image, _Found()), known.get(row.text, _Found(row.text))
-    why = row.reason
-    if row.health == "ok":
-        why = _why_unreadable(row, picture, text)
+    broken = dict(row.broken)
+    if row.health == "ok" or broken:
+        broken |= {view: why for view, why in _unreadable(row, picture, text).items() if view not in broken}
     content: list[Any] = [picture.digest, row.at, text.digest]
     digest = hashlib.sha256(json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()
-    return replace(row, health="unreadable" if why or row.health != "ok" else "ok", reason=why, digest=digest)
+    health: Health = "unreadable" if broken or row.health != "ok" else "ok"
+    return replace(row, health=health, reason=next(iter(broken.values()), row.reason), digest=digest, broken=broken)
 
 
-def _why_unreadable(row: Pair, picture: _Found, text: _Found) -> str:
-    video = claims_video(row.image) and stored_row(row.image) is None
-    for cell, why in ((row.image, picture.reason), (row.text, text.reason)):
-        what = "vector" if stored_row(cell) else "video" if video else "picture"
-        if why == _MISSING:
-            return f"a missing {what}: '{cell}' is not there"
-        if why:
-            return f"a broken {what}: '{cell}', {why}"
+def _unreadable(row: Pair, picture: _Found, text: _Found) -> dict[str, str]:
+    """Why a view of a pair cannot be read, by the view."""
+    found = {IMAGE: _why_no_picture(row, picture), TEXT: _named(row.text, "vector", text.reason)}
+    return {view: why for view, why in found.items() if why}
+
+
+def _why_no_picture(row: Pair, picture: _Found) -> str:
+    stored = stored_row(row.image) is not None
+    video = claims_video(row.image) and not stored
+    if picture.reason:
+        return _named(row.image, "vector" if stored else "video" if video else "picture", picture.reason)
     if video and row.at is None:
         return f"a video in place of a picture: '{row.image}', and 'at' does not say which frame"
     if row.at is not None and not video:
@@ -218,6 +242,12 @@ def _why_unreadable(row: Pair, picture: _Found, text: _Found) -> str:
     if row.at is not None and not 0 <= row.at <= picture.end:
         return f"a frame that the video has not: at {row.at:.3f} of {picture.end:.3f} s of '{row.image}'"
     return ""
+
+
+def _named(cell: str, what: str, why: str) -> str:
+    if why == _MISSING:
+        return f"a missing {what}: '{cell}' is not there"
+    return f"a broken {what}: '{cell}', {why}" if why else ""
 
 
 def _why(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kinema.core.errors import DataError
-from kinema.core.pairs import IMAGE, TEXT, PairNeeds, PairView
+from kinema.core.pairs import TEXT, VIEWS, PairNeeds, PairView
 from kinema.data.pairs.table import Pair, Pairs, stored_row
 from kinema.data.pairs.texts import words_of
 
@@ -52,10 +52,10 @@ def chosen(table: Pairs, needs: Sequence[PairNeeds], config: PairsConfig) -> Cho
     views = {view for one in needs for view in one.views}
     labelled = any(one.labels for one in needs)
     bare = config.text in ("bag", "words")
-    left_out = {**table.lost, **{row.name: why for row in table.rows if (why := _why_not(row, views, bare))}}
+    left_out = {row.name: why for row in (*table.lost, *table.rows) if (why := _why_not(row, views, bare))}
     rows = [row for row in table.rows if row.name not in left_out]
     if not labelled:
-        return Chosen(replace(table, rows=tuple(rows), lost={}), left_out, {})
+        return Chosen(replace(table, rows=tuple(rows), lost=()), left_out, {})
     if config.labels == "words":
         rows = [with_words(row) for row in rows]
     counts = Counter(label for row in rows for label in row.labels)
@@ -71,7 +71,7 @@ def chosen(table: Pairs, needs: Sequence[PairNeeds], config: PairsConfig) -> Cho
             left_out[row.name] = f"labels that are too rare only: {', '.join(row.labels[:5])}"
         else:
             left_out[row.name] = "no word that is a label" if config.labels == "words" else "no label"
-    return Chosen(replace(table, rows=tuple(rows_kept), lost={}), left_out, rare)
+    return Chosen(replace(table, rows=tuple(rows_kept), lost=()), left_out, rare)
 
 
 def with_words(row: Pair, among: Iterable[str] | None = None) -> Pair:
@@ -112,34 +112,44 @@ def check_labels(found: Chosen) -> None:
 
 def _what_to_do(left_out: Mapping[str, str]) -> str:
     """A hint for the reason that most of what is left out has."""
-    kinds = Counter(reason.partition(": ")[0] for reason in left_out.values())
-    return _HINTS.get(max(kinds, key=lambda kind: kinds[kind], default=""), _UNLABELLED)
+    kinds = kinds_of(left_out)
+    return _HINTS.get(max(kinds, key=lambda kind: len(kinds[kind]), default=""), _UNLABELLED)
 
 
 def described(left_out: Mapping[str, str]) -> str:
     """What is left out: each kind of reason with how many and the first five of them."""
     if not left_out:
         return ""
-    kinds: dict[str, list[str]] = {}
-    for name, reason in left_out.items():
-        kind, _, more = reason.partition(": ")
-        shown = f"'{name}' ({more})" if more and more not in (f"'{name}'", f"'{name}' is not there") else f"'{name}'"
-        kinds.setdefault(kind, []).append(shown)
     parts = [
-        f"{len(names)} with {kind}: {', '.join(names[:5])}" + (f" and {len(names) - 5} more" * (len(names) > 5))
-        for kind, names in kinds.items()
+        f"{len(names)} with {kind}: {', '.join(_shown(name, left_out[name]) for name in names[:5])}"
+        + (f" and {len(names) - 5} more" * (len(names) > 5))
+        for kind, names in kinds_of(left_out).items()
     ]
     return "; ".join(parts)
 
 
+def kinds_of(left_out: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
+    """The names of what is left out, by the kind of reason: what stands before its colon.
+
+    Args:
+        left_out: reasons by name.
+    """
+    kinds: dict[str, list[str]] = {}
+    for name, reason in left_out.items():
+        kinds.setdefault(reason.partition(": ")[0], []).append(name)
+    return kinds
+
+
+def _shown(name: str, reason: str) -> str:
+    more = reason.partition(": ")[2]
+    return f"'{name}' ({more})" if more and more not in (f"'{name}'", f"'{name}' is not there") else f"'{name}'"
+
+
 def _why_not(row: Pair, views: set[PairView], bare: bool) -> str:
     """Why a pair cannot be learnt from, its labels aside; empty where it can."""
-    if row.health != "ok":
-        return row.reason or "what cannot be read"
-    if IMAGE in views and not row.has(IMAGE):
-        return "no picture"
-    if TEXT in views and not row.has(TEXT):
-        return "an empty text"
+    why = row.why_not(view for view in VIEWS if view in views)
+    if why:
+        return why
     if TEXT in views and bare and stored_row(row.text) is None and not words_of(row.text):
         return f"a text without a word: {row.text[:40]}"
     return ""

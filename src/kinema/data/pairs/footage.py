@@ -170,6 +170,7 @@ def _pairs(video: Video, subtitles: Subtitles, said: Labelled) -> list[Pair]:
                 more,
                 "unreadable" if why else "ok",
                 why,
+                broken={"image": why} if why else {},
             )
         )
     return rows

@@ -264,14 +264,13 @@ class PairReader:
 
     def _source(self, table: Pairs, view: PairView, cache: Path | None) -> Source:
         """The pictures or the texts of a table, as the tower takes them."""
-        bad = [row for row in table.rows if row.health != "ok" or not row.has(view)]
+        bad = {row.name: why for row in table.rows if (why := row.why_not([view]))}
         if bad:
-            lacking = "no picture" if view == IMAGE else "no text"
-            named = ", ".join(f"'{row.name}' ({row.reason or lacking})" for row in bad[:5])
+            named = ", ".join(f"'{name}' ({why})" for name, why in list(bad.items())[:5])
             more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
             raise DataError(
                 f"{len(bad)} of {len(table)} pairs cannot be read: {named}{more}.",
-                "Leave them out: table.usable(), and those without a picture or a text.",
+                f"Leave them out: table.usable(['{view}']).",
             )
         if view == IMAGE:
             return pictures_of(table, self.config, cache)

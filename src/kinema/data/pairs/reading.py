@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -11,11 +12,12 @@ from typing import Literal
 
 from kinema.core.errors import DataError, UsageError
 from kinema.core.labelling import LabelReading
+from kinema.core.reading import parse_json
 from kinema.core.seeds import seed_at
+from kinema.core.splits import tidy
 from kinema.data.documents.walking import files_below
 from kinema.data.labels import LABELS, read_labels
 from kinema.data.pairs.checking import checked
-from kinema.data.pairs.choosing import described
 from kinema.data.pairs.footage import match_subtitles, read_footage
 from kinema.data.pairs.listing import JSONL, LISTING, labels_in, read_listing, read_records
 from kinema.data.pairs.table import Pair, Pairs
@@ -32,6 +34,8 @@ Origin = Literal["data", "drawn", "none"]
 TABLES = (".csv", ".tsv", ".txt")
 SUBTITLES = ENDINGS
 """How the names of subtitles end."""
+_TABLES = (LISTING, "pairs.tsv", f"pairs{JSONL}")
+_CAPTIONED, _FOOTAGE = "pictures with texts", "videos with subtitles"
 FORMS = (
     "Pairs are a pairs.csv or .jsonl (image, text, labels), a folder of pictures with texts of the same name "
     f"(cat.jpg, cat.txt), videos with subtitles of the same name ({', '.join(SUBTITLES)}), or a known data set as "
@@ -67,7 +71,6 @@ def read_pairs(data: str | Path, *, held_out: float = 0.25, split: int = 0, prog
     else:
         root, rows, reading = _folder(place)
     found = checked(rows, root, progress)
-    _warn_of_broken(found)
     found, origin = _with_splits(found, held_out, split)
     return Pairs(root, found, origin, reading)
 
@@ -101,24 +104,18 @@ def _table(file: Path) -> tuple[Path, Sequence[Pair], LabelReading | None]:
 def _folder(place: Path) -> tuple[Path, Sequence[Pair], LabelReading | None]:
     """The pairs of a folder, in the first of the forms that are there."""
     root = place.resolve()
-    tables = [place / name for name in (LISTING, "pairs.tsv", f"pairs{JSONL}") if (place / name).is_file()]
     below, closed = files_below(root)
     if "." in closed:
         raise DataError(f"'{place}' cannot be listed: {closed['.']}.", "Its rights do not let you look into it.")
-    pictures = any(len(kinds) == 2 for kinds in _by_stem(below).values())
-    footage = bool(match_subtitles(below).subtitles)
-    forms = [
-        *(table.name for table in tables),
-        *["pictures with texts"] * pictures,
-        *["videos with subtitles"] * footage,
-    ]
+    forms = _forms(place, below)
     if len(forms) > 1:
         log.warning("'%s' holds %s; the pairs are read from %s.", place, " and ".join(forms), forms[0])
-    if tables:
-        return _table(tables[0])
-    if pictures:
+    first = forms[0] if forms else ""
+    if first in _TABLES:
+        return _table(place / first)
+    if first == _CAPTIONED:
         return (root, *_pictures_with_texts(root, below))
-    if footage:
+    if first == _FOOTAGE:
         return root, read_footage(root), None
     there = ", ".join(
         f"{count} {what}"
@@ -133,6 +130,49 @@ def _folder(place: Path) -> tuple[Path, Sequence[Pair], LabelReading | None]:
         f"it holds {there}, and none has another of the same name" if there else f"it holds {len(below)} other files"
     )
     raise DataError(f"There are no pairs in '{place}': {shown if below else 'it is empty'}.", FORMS)
+
+
+def _forms(place: Path, below: Sequence[str]) -> list[str]:
+    """In which forms a folder holds pairs: the names of tables, then what of its files belongs together."""
+    tables = [name for name in _TABLES if (place / name).is_file()]
+    captioned = any(len(kinds) == 2 for kinds in _by_stem(below).values())
+    return [*tables, *[_CAPTIONED] * captioned, *[_FOOTAGE] * bool(match_subtitles(below).subtitles)]
+
+
+def pairs_in(data: str | Path) -> tuple[bool, str]:
+    """Whether data say that they are pairs, and in which form they are or could be read as such; '' for in none.
+
+    A known data set of pairs, a table of that name, and a table with a column ``image`` say so. Pictures with texts and
+    videos with subtitles are pairs for those who ask for them.
+
+    Args:
+        data: what a user names; it need not be there.
+    """
+    place = Path(data)
+    if not place.exists():
+        from kinema.data.pairs.layouts import LAYOUTS
+
+        name = str(data).partition(":")[0].lower()
+        return (True, name) if ":" in str(data) and name in LAYOUTS else (False, "")
+    if place.is_file():
+        says = place.name.lower() in _TABLES or "image" in _columns(place)
+        return says, place.name if says else ""
+    forms = _forms(place, files_below(place)[0])
+    return bool(forms) and forms[0] in _TABLES, forms[0] if forms else ""
+
+
+def _columns(file: Path) -> set[str]:
+    """The columns that the first line of a table names; none of what is no table."""
+    if file.suffix.lower() not in (".csv", ".tsv", JSONL):
+        return set()
+    try:
+        first = next(filter(None, map(str.strip, read_written(file).text.split("\n"))), "")
+        if file.suffix.lower() == JSONL:
+            record = parse_json(first)
+            return set(map(tidy, record)) if isinstance(record, dict) else set()
+    except (DataError, ValueError):
+        return set()
+    return {tidy(cell.strip().strip('"')).lower() for cell in re.split("[,;\t]", first)}
 
 
 def _by_stem(paths: Sequence[str]) -> dict[str, dict[str, list[str]]]:
@@ -161,8 +201,9 @@ def _pictures_with_texts(root: Path, below: Sequence[str]) -> tuple[list[Pair], 
                 "Give each a name of its own.",
             )
         text, why = _text(root / texts[0]) if texts else ("", "")
+        broken = {"text": why} if why else {}
         if not files:
-            rows.append(Pair(texts[0], text=text, health="unreadable" if why else "ok", reason=why))
+            rows.append(Pair(texts[0], text=text, health="unreadable" if why else "ok", reason=why, broken=broken))
             continue
         about = said[files[0]]
         more = dict(about.attributes)
@@ -179,6 +220,7 @@ def _pictures_with_texts(root: Path, below: Sequence[str]) -> tuple[list[Pair], 
                 attributes=more,
                 health=health,
                 reason=why,
+                broken=broken,
             )
         )
     if any(each.attributes.get("labels") for each in said.values()):
@@ -192,13 +234,6 @@ def _text(path: Path) -> tuple[str, str]:
         return read_written(path).text, ""
     except DataError as error:
         return "", f"a broken text: '{path.name}', {error.message.partition(': ')[2].rstrip('.')}"
-
-
-def _warn_of_broken(rows: Sequence[Pair]) -> None:
-    """Names the pairs that cannot be read; whoever uses the others leaves them out."""
-    broken = {row.name: row.reason for row in rows if row.health != "ok"}
-    if broken:
-        log.warning("%d of %d pairs cannot be read: %s.", len(broken), len(rows), described(broken))
 
 
 def _with_splits(rows: tuple[Pair, ...], held_out: float, split: int) -> tuple[tuple[Pair, ...], Origin]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.labelling import LabelReading
-from kinema.core.pairs import IMAGE, PairView
+from kinema.core.pairs import IMAGE, VIEWS, PairView
 from kinema.core.tables import distinct, matching, numbered
 from kinema.data.listing import write_list
 
 Health = Literal["ok", "unreadable"]
 _COLUMNS = ("name", "image", "text", "label", "source", "split", "health")
+_UNREADABLE = "what cannot be read"
+LACKING: Mapping[PairView, str] = {"image": "no picture", "text": "an empty text"}
+"""What is said of a pair that lacks a view."""
+
 _STORED = re.compile(r"(?P<file>.+(?:\.npy|\.mat:\w+))\[(?P<row>\d+)\]", re.IGNORECASE)
 _MATRIX = re.compile(r"(?P<file>.+\.mat):(?P<name>\w+)", re.IGNORECASE)
 
@@ -42,9 +46,12 @@ class Pair:
         source: where it comes from, for instance its video; its name where nothing is known.
         split: for instance 'train' or 'test', or None.
         attributes: whatever else is known of it, by name.
-        health: 'ok', or 'unreadable' where the picture or the stored vector is missing or broken.
-        reason: why it is not ok; empty where there is nothing to say.
+        health: 'ok', or 'unreadable' where the picture or a stored vector is missing or broken; see :meth:`why_not` for
+            what can be read of it all the same.
+        reason: why it is not ok, of the first view that is not; empty where there is nothing to say.
         digest: SHA-256 of the picture's content, the place of the frame, and the text, in hexadecimal.
+        broken: why a view cannot be read, by the view ('image', 'text'). Empty where health is 'ok'; where it is
+            not, an empty one means that neither can.
     """
 
     name: str
@@ -60,6 +67,7 @@ class Pair:
     health: Health = "ok"
     reason: str = ""
     digest: str = ""
+    broken: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.source:
@@ -83,6 +91,18 @@ class Pair:
         """
         return bool(self.image if view == IMAGE else self.text.strip())
 
+    def why_not(self, views: Iterable[PairView]) -> str:
+        """Why a view of it is missing or broken; empty where it has all of them, and they can be read.
+
+        Args:
+            views: that are needed: 'image', 'text' or both.
+        """
+        for view in views:
+            why = self.broken.get(view, "") if self.broken or self.health == "ok" else self.reason or _UNREADABLE
+            if why or not self.has(view):
+                return why or LACKING[view]
+        return ""
+
     def value(self, key: str) -> str | None:
         """Its name, image, text, label, source, split, health or attribute; None where it has none."""
         if key in _COLUMNS:
@@ -100,14 +120,14 @@ class Pairs:
         rows: the pairs, in the order of the data.
         split_from: what told the splits: the 'data', or 'drawn' where sources were held out by chance; 'none'.
         reading: how a table was read; None where there was none.
-        lost: why pairs were taken out of it that cannot be read, by name; see :meth:`usable`.
+        lost: the pairs that were taken out of it since they cannot be read; see :meth:`usable`.
     """
 
     root: Path
     rows: tuple[Pair, ...]
     split_from: Literal["data", "drawn", "none"] = "none"
     reading: LabelReading | None = field(default=None, compare=False)
-    lost: Mapping[str, str] = field(default_factory=dict, compare=False)
+    lost: tuple[Pair, ...] = field(default=(), compare=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -134,10 +154,17 @@ class Pairs:
         known = [*_COLUMNS, *sorted({key for row in self.rows for key in row.attributes} - set(_COLUMNS))]
         return replace(self, rows=matching(self.rows, where, known, "pair"))
 
-    def usable(self) -> Pairs:
-        """The pairs whose health is 'ok'; those that are lost are named in ``lost``."""
-        lost = {row.name: row.reason or row.health for row in self.rows if row.health != "ok"}
-        return replace(self, rows=tuple(row for row in self.rows if row.health == "ok"), lost={**self.lost, **lost})
+    def usable(self, views: Sequence[PairView] = ()) -> Pairs:
+        """The pairs that have a picture or a text that can be read; the others are in ``lost``.
+
+        Args:
+            views: of which each must be there and readable; by default any is enough.
+        """
+        needed: list[list[PairView]] = [list(views)] if views else [[view] for view in VIEWS]
+        kept = [not all(row.why_not(each) for each in needed) for row in self.rows]
+        lost = tuple(row for row, keep in zip(self.rows, kept, strict=True) if not keep)
+        rows = tuple(row for row, keep in zip(self.rows, kept, strict=True) if keep)
+        return replace(self, rows=rows, lost=(*self.lost, *lost))
 
     def counts(self) -> Counter[str]:
         """How many pairs have each label."""

@@ -245,9 +245,10 @@ def pair_changes(pairs: Pairs, views: Sequence[PairView], known: Known) -> Chang
     found = Changes()
     for row, each in enumerate(pairs.rows):
         entry = known.get(each.name)
-        if each.health != "ok":
-            found.fail(each.name, each.reason or each.health, held=entry is not None, passing=True)
-        elif not any(each.has(view) for view in views):
+        there = [view for view in views if view in each.broken or each.has(view)]
+        if there and (why := each.why_not(there)):
+            found.fail(each.name, why, held=entry is not None, passing=True)
+        elif not there:
             reason = f"it has no {' and no '.join(views)}"
             found.fail(each.name, reason, held=entry is not None, passing=False)
         else:
