@@ -11,6 +11,9 @@ Sets (benchmarks/data/hashing_sets.py says what they hold); the seed is the trai
     mirflickr          MIRFLICKR-25K by its tags alone, DCMH's split: 24 labels, 2,000 queries, 10,000 learnt from
     words              Mocap-words, 1,500 pairs of a drawn picture and a made sentence
 
+Every cell has two galleries: what does not ask, as the sets' protocols have it, so that what was learnt from is sought
+('map'); and the queries among themselves, none of which was learnt from ('unseen_map').
+
 DATA is the folder that holds ``dcvh`` and ``exercise_imgtext``; sets are written to OUT/sets. Rows without bits:
 
     ridge              real-valued: scores of the labels by ridge regression, from CLIP's vectors and TF-IDF, cosine; of
@@ -156,9 +159,14 @@ def measured(arguments: argparse.Namespace, where: str, seed: int, row: str) -> 
     made = plan(arguments, where, seed, name, int(bits))
     done = api.pretrain(made, data, run, logger="none", cache=arguments.out / "cache")
     result = api.evaluate("hashing", run, data, cache=arguments.out / "cache")[0]
+    test = {"split": "test"}
+    among = api.evaluate("hashing", run, data, query=test, gallery=test, cache=arguments.out / "cache")[0]
     steps = [json.loads(line) for line in next(run.glob("phases/*/metrics.jsonl")).read_text().splitlines()]
     bit_figures = {key: x for each in steps for key, x in each.items() if key.split("_")[0] in ("bit", "quantisation")}
     metrics = {**dict(result.metrics), **recalls(arguments, run, data)}
+    metrics |= {
+        f"unseen_{name}": x for name, x in among.metrics.items() if name.startswith("map_") and "_at_" not in name
+    }
     shutil.rmtree(run)
     return {"metrics": metrics, "bits": bit_figures, "seconds": done.seconds}
 
@@ -241,6 +249,10 @@ def floor(arguments: argparse.Namespace, where: str, seed: int, name: str, bits:
             figures = hashing_figures(a[test], b[~test], labels[test], labels[~test])
             found |= {f"{key}_{asked}_to_{ranked}": value for key, value in figures.metrics.items()}
             found[f"chance_{asked}_to_{ranked}"] = figures.chance
+            among = hashing_figures(
+                a[test], b[test], labels[test], labels[test], own=np.arange(test.sum()), ks=(), ns=()
+            )
+            found[f"unseen_map_{asked}_to_{ranked}"] = among.metrics["map"]
     for view in scores:
         tags = tagging_figures(scores[view][test], labels[test]).metrics
         found |= {f"tag_{key}_{view}": value for key, value in tags.items()} if name == "ridge" else {}
@@ -290,8 +302,11 @@ def rows_of(where: str, seed: int) -> Iterator[str]:
 def lines(cells: Mapping[str, Any]) -> Iterator[str]:
     """The table as Markdown."""
     directions = ("image_to_text", "text_to_image", "image_to_image", "text_to_text")
-    yield "| set | row | bits | i→t | t→i | i→i | t→t | vectors i→t | t→i | F1 of tags, pictures | texts | seeds |"
-    yield "|---|---|---:|" + "---:|" * 9
+    yield (
+        "| set | row | bits | i→t | t→i | i→i | t→t | unseen i→t | t→i | i→i | t→t | vectors i→t | t→i "
+        "| F1 of tags, pictures | texts | seeds |"
+    )
+    yield "|---|---|---:|" + "---:|" * 13
     for where in SETS:
         of_set = {key.split(" ", 2)[2]: None for key in cells if key.startswith(f"{where} ")}
         for row in sorted(of_set, key=lambda each: (ORDER.index(each.split("@")[0]), int((each + "@0").split("@")[1]))):
@@ -300,9 +315,10 @@ def lines(cells: Mapping[str, Any]) -> Iterator[str]:
                 for key, cell in cells.items()
                 if key.startswith(f"{where} ") and key.endswith(f" {row}")
             ]
-            names = [f"map_{each}" for each in directions] + [f"real_map_{each}" for each in directions[:2]]
+            names = [f"map_{each}" for each in directions] + [f"unseen_map_{each}" for each in directions]
+            names += [f"real_map_{each}" for each in directions[:2]]
             names += [f"tag_f1_{view}" for view in VIEWS]
-            shown = [spread([each[name] for each in found]) if name in found[0] else "" for name in names]
+            shown = [spread([each[name] for each in found if name in each]) for name in names]
             name, _, bits = row.partition("@")
             yield f"| {where} | {name} | {bits} | " + " | ".join(shown) + f" | {len(found)} |"
 
