@@ -48,7 +48,12 @@ def test_sound_and_clusters(claims):
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [("segmentation", "claims-segmentation"), ("from_footage", "claims-footage"), ("reid", "claims-reid")],
+    [
+        ("segmentation", "claims-segmentation"),
+        ("from_footage", "claims-footage"),
+        ("reid", "claims-reid"),
+        ("hashing", "claims-hashing"),
+    ],
 )
 def test_tables_that_name_a_set_and_a_row(claims, monkeypatch, module, name):
     monkeypatch.syspath_prepend(str(BENCHMARKS / "data"))
