@@ -161,6 +161,12 @@ def shown(milliseconds, comma):
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{comma}{rest:03d}"
 
 
+@pytest.mark.parametrize("text", [" \n?", "\t\n \n?"])
+def test_lines_of_spaces_before_a_text_end_no_cue(text, tmp_path):
+    path = written(tmp_path, f"WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n{text}\n\n00:00:03.000 --> 00:00:04.000\nb\n")
+    assert [cue.text for cue in read_subtitles(path)] == ["?", "b"]
+
+
 @given(times=TIMES, data=st.data(), vtt=st.booleans(), numbers=st.booleans(), end=st.sampled_from(["\n", "\r\n"]))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_was_written_is_read(times, data, vtt, numbers, end, tmp_path):

@@ -123,7 +123,8 @@ def test_what_cannot_be_read_is_counted_and_named(tmp_path, caplog):
     rows += ["images/red-stripe-0.png,words,", "images/red-stripe-1.png,words,odd"]
     write_table(tmp_path, rows[1:], rows[0])
     table = read_pairs(tmp_path, held_out=0)
-    assert not caplog.messages, "they are named where they are left out"
+    ours = [each.message for each in caplog.records if each.name.startswith("kinema")]
+    assert not ours, "they are named where they are left out"
     config = PairsConfig()
     kept, left = config.usable(table, BOTH)
     assert len(kept) == 12

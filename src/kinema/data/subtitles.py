@@ -246,6 +246,8 @@ def _webvtt(lines: Sequence[str]) -> Iterator[tuple[int, str, list[str]]]:
                 number += 1
         elif _ARROW in line:
             stop = number
+            while stop < len(lines) and lines[stop] and not lines[stop].strip():  # a line of spaces ends no cue there
+                stop += 1
             while stop < len(lines) and lines[stop].strip() and _ARROW not in lines[stop]:
                 stop += 1
             yield number, line, list(lines[number:stop])
