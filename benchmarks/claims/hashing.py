@@ -18,7 +18,6 @@ DATA is the folder that holds ``dcvh`` and ``exercise_imgtext``; sets are writte
 
     ridge              real-valued: scores of the labels by ridge regression, from CLIP's vectors and TF-IDF, cosine; of
                        photographs, from their pixels at 16 x 16
-    chance             what a random order has
 
 Rows at 16, 32 and 64 bits (``dcvh`` from 8 to 256):
 
@@ -84,8 +83,8 @@ CURVE = (8, 128, 256)
 WORDS = 1500
 """Pairs of the drawn set."""
 
-FLOORS = ("chance", "ridge", "ridge-sign", "random", "ridge-lsh", "ridge-itq")
-WITHOUT_BITS = ("chance", "ridge", "ridge-sign")
+FLOORS = ("ridge", "ridge-sign", "random", "ridge-lsh", "ridge-itq")
+WITHOUT_BITS = ("ridge", "ridge-sign")
 TRAINED: Mapping[str, Mapping[str, Any]] = {
     "dcvh": {},
     "dcvh-l0": {"alignment": 0.0},
@@ -101,13 +100,10 @@ TRAINED: Mapping[str, Mapping[str, Any]] = {
 }
 PARTS = tuple(name for name in TRAINED if name != "dcvh")
 ORDER = (*FLOORS, *TRAINED)
-EPOCHS: Mapping[str, int] = {}
-"""Of a set; those of the preset where none are named."""
-
 DATA: Mapping[str, Mapping[str, Any]] = {"wikipedia": {"text": "vectors"}}
 """Settings of a set's data."""
 
-LABELS = {"fashion": 21, "fashion-photos": 21, "exercises": 29, "wikipedia": 10, "mirflickr": 24, "words": 30}
+LABELS = {"fashion": 21, "fashion-photos": 21, "exercises": 29, "wikipedia": 10, "mirflickr": 24, "words": 23}
 """How many labels there are, and so bits of ITQ at most."""
 
 CURVED = ("fashion", "words")
@@ -144,8 +140,9 @@ def plan(arguments: argparse.Namespace, where: str, seed: int, row: str, bits: i
     made = preset("small", "dcvh")
     changes = {**({"views": ("text",)} if where in OF_TEXT else {}), **TRAINED[row]}
     config: Any = replace(made.method, bits=bits, **changes)  # type: ignore[type-var]
-    epochs = arguments.epochs or EPOCHS.get(where, made.epochs)
-    return replace(made, method=config, seed=seed, epochs=epochs).with_data(**DATA.get(where, {}))
+    return replace(made, method=config, seed=seed, epochs=arguments.epochs or made.epochs).with_data(
+        **DATA.get(where, {})
+    )
 
 
 def measured(arguments: argparse.Namespace, where: str, seed: int, row: str) -> dict[str, Any]:
@@ -263,7 +260,7 @@ def made(name: str, scores: Vectors, train: NDArray[np.bool_], bits: int, seed: 
     """What a floor compares items by, of each view: vectors, or codes."""
     fitted = np.concatenate([x[train] for x in scores.values()])
     each = list(scores.values())
-    if name in ("ridge", "chance"):
+    if name == "ridge":
         return scores
     if name == "ridge-sign":
         whole = -fitted.shape[1] % 8
@@ -288,7 +285,7 @@ def wanted(arguments: argparse.Namespace) -> Iterator[tuple[str, int, str]]:
 def rows_of(where: str, seed: int) -> Iterator[str]:
     """The rows of a set: what needs no draw once, DCVH at all bits, its parts at 32."""
     if seed == 0:
-        yield from (each for each in WITHOUT_BITS if each != "chance")
+        yield from WITHOUT_BITS
     for bits in BITS:
         yield f"random@{bits}"
         yield f"ridge-lsh@{bits}"

@@ -40,7 +40,8 @@ def small() -> Plan:
 def paper() -> Plan:
     """A reconstruction of the paper's setting: ResNet-50 of ``timm`` on 224x224 pixels, a convolutional text network.
 
-    The papers leave most of the training open; the optimiser is what the field takes. It starts from weights of
+    The papers leave most of the training open; the optimiser is what the field takes, and each view has a classifier of
+    its own, which could not be verified. It starts from weights of
     ImageNet: ``--weights image=FILE``. Needs a GPU and the extra kinema[images]; not run here.
     """
     return Plan(
