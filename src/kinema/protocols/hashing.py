@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
 from collections import Counter
@@ -17,6 +15,7 @@ from kinema.core.protocol import Metric, Protocol
 from kinema.core.results import Result
 from kinema.core.splits import check_splits, part_of
 from kinema.core.version import source_version
+from kinema.protocols.selection import digest_of, selection_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,7 +107,9 @@ class _Sides:
     def digest(self) -> str:
         """SHA-256, in hexadecimal, of all pairs and of which of them are queries and gallery."""
         names = [row.name for row in self.rows.rows]
-        return _hash([self.rows.digest, *sorted(names[: self.gallery]), "", *sorted(names[q] for q in self.queries)])
+        return digest_of(
+            [self.rows.digest, *sorted(names[: self.gallery]), "", *sorted(names[q] for q in self.queries)]
+        )
 
     @property
     def twins(self) -> int:
@@ -132,17 +133,9 @@ class _Way:
     real: HashingFigures
 
 
-def _hash(parts: Sequence[str]) -> str:
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
-
-
 def _contents(row: Pair) -> set[tuple[str, float | None]]:
     """What a pair is known by under any name: its content, and its picture."""
     return {(row.digest, None), *([(row.image, row.at)] if row.image else [])}
-
-
-def _named(where: Mapping[str, str] | None) -> str:
-    return ",".join(f"{key}={value}" for key, value in (where or {}).items())
 
 
 def _sides(request: Request) -> _Sides:
@@ -173,7 +166,7 @@ def _sides(request: Request) -> _Sides:
         len(gallery),
         tuple(number[row.name] for row in asked),
         tuple(place.get(row.name, -1) for row in asked),
-        _named(request.query),
+        selection_name(request.query),
         len(seen),
         all_seen,
         sum(row.digest in trained for row in gallery),
@@ -345,7 +338,7 @@ def _details(
     from kinema.evaluation.interval import mean_interval
 
     first = next(iter(found.values())).codes
-    against, matched = _named(request.gallery), first.relevant > 0
+    against, matched = selection_name(request.gallery), first.relevant > 0
     each = np.mean([way.codes.ap for way in _main(found)], axis=0)
     ap = each[matched] if request.preset == "tie-averaged" else np.nan_to_num(each)
     return {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
 from collections import Counter
@@ -17,6 +15,7 @@ from kinema.core.protocol import Metric, Protocol
 from kinema.core.results import Result
 from kinema.core.splits import check_splits, part_of
 from kinema.core.version import source_version
+from kinema.protocols.selection import digest_of, selection_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,15 +110,13 @@ class _Sides:
     def digest(self) -> str:
         """SHA-256, in hexadecimal, of all tracklets and of which of them are queries and gallery."""
         names = [row.name for row in self.rows.rows]
-        return _hash([self.rows.digest, *sorted(names[: self.gallery]), "", *sorted(names[q] for q in self.queries)])
+        return digest_of(
+            [self.rows.digest, *sorted(names[: self.gallery]), "", *sorted(names[q] for q in self.queries)]
+        )
 
     def asked(self) -> list[Tracklet]:
         """The queries."""
         return [self.rows.rows[query] for query in self.queries]
-
-
-def _hash(parts: Sequence[str]) -> str:
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
 
 
 def _sides(request: Request) -> _Sides:
@@ -156,7 +153,7 @@ def _sides(request: Request) -> _Sides:
     asked = [row for row in asked if row.identity not in seen]
     gallery = [row for row in ranked.rows if _label(row) not in seen]
     _check_cameras(asked, gallery)
-    selection = _named(request.query)
+    selection = selection_name(request.query)
     if request.preset == "torchreid" and _nobody_left(asked, gallery):
         asked, selection = _of_one_camera(request, asked), selection or ONE_CAMERA
     place = {row.name: number for number, row in enumerate(gallery)}
@@ -276,10 +273,6 @@ def _of_one_camera(request: Request, asked: Sequence[Tracklet]) -> list[Tracklet
     return chosen
 
 
-def _named(where: Mapping[str, str] | None) -> str:
-    return ",".join(f"{key}={value}" for key, value in (where or {}).items())
-
-
 def _figures(features: NDArray[np.floating], sides: _Sides, preset: str) -> ReidFigures:
     import numpy as np
 
@@ -358,7 +351,7 @@ def _details(
             figures.queries,
             ", no query" if request.preset == "torchreid" else "",
         )
-    against = _named(request.gallery)
+    against = selection_name(request.gallery)
     return {
         "selection": sides.selection,
         **({"against": against} if against else {}),
@@ -383,7 +376,7 @@ def _details(
             name: {**each.metrics, "splits": {"mean": dict(each.mean), "deviation": dict(each.deviation)}}
             for name, each in floors.items()
         },
-        "asked": _hash([sides.digest, request.preset])[:16],
+        "asked": digest_of([sides.digest, request.preset])[:16],
         "right": ["".join("01"[each] for each in right)],
         "first": [int(figures.first[n]) for n in order],
     }
