@@ -6,7 +6,7 @@ import logging
 import numpy as np
 import pytest
 import torch
-from made_questions import PLACES, made_features, made_lines, made_row, things_of, write_lines, write_questions
+from made_questions import made_features, made_lines, made_row, place_of, things_of, write_lines, write_questions
 from made_questions import write_rows as write
 
 from kinema.core.errors import ConfigError, DataError, UsageError
@@ -132,7 +132,9 @@ def test_candidates_are_questions_of_other_clips_and_never_one_of_the_clip_itsel
 
 def test_candidates_are_of_the_same_show_where_it_has_enough(tmp_path):
     rows = [
-        made_row(video, place, question=f"Which {video} of {place} is {'north' if video % 2 else 'south'}?", split="train")
+        made_row(
+            video, place, question=f"Which {video} of {place} is {'north' if video % 2 else 'south'}?", split="train"
+        )
         | {"show": "north" if video % 2 else "south"}
         for video in range(6)
         for place in range(4)
@@ -161,8 +163,9 @@ def test_what_is_left_out_by_name_is_not_shown(folder):
     for place, index in enumerate(batch.index.tolist()):
         row = stretch.table.rows[index]
         number = int(row.id.partition("-")[2])
-        thing = things_of(int(row.video[1:]))[number]
-        assert text_of(stretch, batch, place * 4, Part.LINE) == f"in the {PLACES[number]} they {thing}"
+        video = int(row.video[1:])
+        shown = f"in the {place_of(video, number)} they {things_of(video)[number]}"
+        assert text_of(stretch, batch, place * 4, Part.LINE) == shown
         assert batch.lines[place].tolist() == [[row.start, row.end]]
         times = batch.frames.times[place]
         assert ((times > row.start) & (times < row.end)).all()
@@ -173,20 +176,20 @@ def test_what_is_left_out_by_name_is_not_shown(folder):
 
 def test_where_an_input_is_full_the_nearest_lines_are_kept_in_the_order_of_time(folder, caplog):
     with caplog.at_level(logging.INFO):
-        near = loaded(folder, max_length=28)
+        near = loaded(folder, max_length=30)
     assert "24 of 24 questions lose lines" in caplog.text
     batch = batch_of(near, ANSWER)
     for place, index in enumerate(batch.index.tolist()):
         row = near.table.rows[index]
         shown = text_of(near, batch, place * 4, Part.LINE)
         number = int(row.id.partition("-")[2])
-        assert f"in the {PLACES[number]} they" in shown
+        assert f"in the {place_of(int(row.video[1:]), number)} they" in shown
         starts = batch.lines[place, :, 0]
         starts = starts[~starts.isnan()].tolist()
         assert starts == sorted(starts)
         assert len(starts) < 4
-    assert batch.options.tokens.ids.shape[1] <= 28
-    first = batch_of(loaded(folder, max_length=28, choose="first"), ANSWER)
+    assert batch.options.tokens.ids.shape[1] <= 30
+    first = batch_of(loaded(folder, max_length=30, choose="first"), ANSWER)
     assert (first.lines[:, 0, 0] == 0).all()
 
 
@@ -213,7 +216,9 @@ def test_a_share_of_the_answers_is_used_and_all_of_the_questions(folder):
 
 
 def test_questions_without_an_answer_serve_the_matching_alone(tmp_path):
-    rows = [made_row(video, place, answer=None if place else 0, split="train") for video in range(3) for place in range(4)]
+    rows = [
+        made_row(video, place, answer=None if place else 0, split="train") for video in range(3) for place in range(4)
+    ]
     write(tmp_path, rows)
     for video in range(3):
         write_lines(tmp_path, f"v{video}", made_lines(video))

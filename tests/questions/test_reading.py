@@ -31,7 +31,7 @@ def test_a_folder_gives_questions_lines_and_frames(tmp_path, form):
     assert row == Question(
         id="v0-1",
         video="v0",
-        question="What do they do in the garden?",
+        question="What do they do in the red garden?",
         options=("jump", "turn", "bow", "kick"),
         answer=1,
         start=2.0,
@@ -42,7 +42,7 @@ def test_a_folder_gives_questions_lines_and_frames(tmp_path, form):
         where="'questions.jsonl', line 2",
     )
     assert (row.path, row.label, row.source, row.group) == ("v0-1", None, "v0", "v0")
-    assert table.lines("v0")[1] == TimedLine(2.0, 4.0, "in the garden they turn")
+    assert table.lines("v0")[1] == TimedLine(2.0, 4.0, "in the red garden they turn")
     assert table.frames("v0") == tmp_path / "features" / "v0.npy"
     assert table.duration("v0") == 8.0
     assert {row.split for row in table.select({"video": "v3"}).rows} == {"test"}
@@ -188,7 +188,9 @@ def test_the_rate_of_frames_is_the_folders_else_the_settings(tmp_path, caplog):
     assert QuestionsConfig(rate=5.0).open(folder).rate == 2.0
     assert "5; features.json counts" in caplog.text
     (folder / "features" / "features.json").unlink()
-    assert QuestionsConfig(rate=2.5).open(folder).rate == 2.5
+    assert QuestionsConfig(rate=1.6).open(folder).rate == 1.6
+    with pytest.raises(DataError, match="16 frames at 10 a second"):
+        QuestionsConfig(rate=10.0).open(folder)
 
 
 def test_folds_and_draws_keep_groups_together_and_every_group_is_measured_once(tmp_path):
