@@ -11,7 +11,7 @@ from kinema.core.spans import Tokens
 CLS, SEP, MASK, FIRST = 1, 2, 3, 5
 MOTIONS, COLOURS, NOUNS, FILLERS = 12, 8, 10, 80
 _NAMES = ["what", "happens", "while", "is", "said", "which", "of", "these", "to", "be", "seen", "does", "she", "say"]
-_NAMES += ["the", "a", "red"]
+_NAMES += ["the", "after"]
 WORD = {name: FIRST + n for n, name in enumerate(_NAMES)}
 BASE = FIRST + len(_NAMES)
 VOCABULARY = BASE + MOTIONS + COLOURS + NOUNS + FILLERS
@@ -49,6 +49,10 @@ def _question(kind, draw):
     if kind == "while":
         question = [*_words("what happens while"), *lines[at][:4], *_words("is said")]
         options = [motion(seen[n]) for n in [at, *pick(SEGMENTS, OPTIONS - 1, {at})]]
+    elif kind == "after":
+        at = at % (SEGMENTS - 1) + 1
+        question = [*_words("what happens after"), *motion(seen[at - 1])]
+        options = [motion(seen[n]) for n in [at, *pick(SEGMENTS, OPTIONS - 1, {at, at - 1})]]
     elif kind == "which":
         question = _words("which of these is to be seen")
         options = [motion(seen[at]), *map(motion, pick(MOTIONS, OPTIONS - 1, set(seen)))]
@@ -149,9 +153,11 @@ def learnt_answers(method, batch, *, epochs, lr, size=32, seed=0):
                 group["lr"] = config.rate(epoch + step / steps, epochs) * group["share"]
             rows = rows_of(batch, order[step * size : (step + 1) * size])
             optimiser.zero_grad()
-            method.loss(rows, generator_at(seed, "loss", epoch, step)).total.backward()
+            losses = method.loss(rows, generator_at(seed, "loss", epoch, step))
+            losses.total.backward()
             torch.nn.utils.clip_grad_norm_(method.parameters(), 1.0)
             optimiser.step()
+            method.commit(losses)
         yield epoch
     method.eval()
 

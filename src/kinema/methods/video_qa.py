@@ -158,7 +158,12 @@ class VideoQA(Method[QuestionBatch]):
         reported = {name: x.detach() for name, x in terms.items()}
         hits = (scores.logits.detach().argmax(dim=1) == answer).float()
         reported["accuracy"] = _mean(hits, known)
-        return Losses(total, terms=reported, embeddings=scores.z[true].detach().float())
+        pending = self.tower.encoder.frame_statistics(batch.frames)
+        return Losses(total, terms=reported, pending=pending, embeddings=scores.z[true].detach().float())
+
+    def commit(self, losses: Losses) -> None:
+        """The mean and deviation of the features of frames."""
+        self.tower.encoder.learn_frames(losses.pending)
 
     def start(self, states: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Loads the tower of an earlier phase: of the pretraining, all but the last layer.

@@ -61,7 +61,7 @@ class QuestionEncoderConfig:
 
     @property
     def width(self) -> int:
-        """d."""
+        """Dimensions of all that is above the text network."""
         return self.hidden or self.text.width
 
     def check(self, data: Any, needs: Sequence[Any]) -> None:  # noqa: ARG002 - every phase reads inputs of one length

@@ -13,35 +13,42 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from kinema.core.errors import ShapeError
 from kinema.core.method import load_strictly
 from kinema.core.questions import ClipFrames, OptionTokens, Part, QuestionScores, QuestionTask
 from kinema.networks.questions.attention import LocalAttention, seen_by, windows
 from kinema.networks.questions.config import QuestionEncoderConfig
+from kinema.networks.questions.frames import FrameNet, in_order
 from kinema.networks.text.build import build_text_tower
 
 Alignment = Literal["local", "global"]
+PRODUCTS = 4
+"""Products of vectors that a logit is read off."""
+FAINT = 0.1
+"""What learnt products are worth at first beside these cosines."""
 SHARPNESS = (12.0, 4.0)
 """What the cosines of a line with the question and with the option are worth at first, in where to look."""
-PATHS = ("text", "sight", "clip", "word", "line", "nearest")
-"""What an option is compared with: text and sight of the place looked at, the whole clip, and words by their cosine."""
+PATHS = ("text", "sight", "clip", "round", "word", "line", "nearest")
+"""What is compared: an option with text and sight of the place looked at, and with what it saw of the whole clip; the
+question with the latter; and words by their cosine."""
 
 
 @dataclass(frozen=True)
-class Looked:
-    """Where an option looked.
+class Said:
+    """The lines of each input.
 
     Args:
-        place: float [N, M], logits; -inf where there is nothing to look at.
-        share: float [N, M], their softmax; zeros where there is nothing at all.
-        near: float [N, S], the cosine of an option's words with each line's, 0 where there is no line.
+        words: float [N, S, w], the mean of the embeddings of a line's words.
+        keys: float [N, S, d], what it says.
+        saw: float [N, S, d], what its words saw.
+        there: bool [N, S], where there is a line of which the input has words.
     """
 
-    place: Tensor
-    share: Tensor
-    near: Tensor
+    words: Tensor
+    keys: Tensor
+    saw: Tensor
+    there: Tensor
 
 
 class QuestionEncoder(nn.Module):
@@ -71,14 +78,11 @@ class QuestionEncoder(nn.Module):
         self.line = nn.Linear(words + d, d)
         self.gate = nn.Linear(words, len(PATHS))
         nn.init.normal_(self.gate.weight, std=0.02), nn.init.zeros_(self.gate.bias)
-        self.frames: nn.Module | None = None
+        self.frames: FrameNet | None = None
         if config.features:
-            self.frames = nn.Sequential(
-                nn.LayerNorm(config.features, elementwise_affine=False), nn.Linear(config.features, d), nn.LayerNorm(d)
-            )
+            self.frames = FrameNet(config.features, d, context=config.rnn == "gru")
             self.attention = LocalAttention(d, config.heads)
-            self.sight, self.clip, self.find = (nn.Linear(d, d) for _ in range(3))
-            nn.init.normal_(self.find.weight, std=0.02)
+            self.sight, self.clip, self.round = (nn.Linear(d, d) for _ in range(3))
         self.norm = nn.LayerNorm(d)
         self.dropout = nn.Dropout(config.dropout)
         self.rnn: nn.GRU | None = None
@@ -86,7 +90,7 @@ class QuestionEncoder(nn.Module):
             self.rnn = nn.GRU(2 * d, d, batch_first=True, bidirectional=True)
             self.order = nn.Linear(2 * d, 2 * d)
             nn.init.normal_(self.order.weight, std=0.02)
-        self.dim = 4 * d + 3 * d + 3
+        self.dim = (4 + PRODUCTS) * d + 3
 
     def _words(self) -> nn.Embedding:
         found: nn.Embedding = self.text.network.get_input_embeddings()  # type: ignore[operator]
@@ -98,7 +102,7 @@ class QuestionEncoder(nn.Module):
         inner = {id(p) for stage in stages for p in stage}
         return (*stages, tuple(p for p in self.parameters() if id(p) not in inner))
 
-    def forward(self, inputs: OptionTokens, lines: Tensor, frames: ClipFrames | None) -> tuple[Tensor, Looked]:
+    def forward(self, inputs: OptionTokens, lines: Tensor, frames: ClipFrames | None) -> tuple[Tensor, Tensor]:
         """Vectors of the options, and where they looked.
 
         Args:
@@ -107,73 +111,86 @@ class QuestionEncoder(nn.Module):
             frames: of B clips; None where the set has none.
 
         Returns:
-            Float [N, dim], and the places.
+            Float [N, dim]; and float [N, M], logits of the places, -inf where there is nothing to look at.
 
         Raises:
             ShapeError: frames are of another width, or there are none where the network takes some.
         """
-        rows, count = len(lines), len(inputs) // len(lines)
-        seen, times = self._seen(frames, rows)
-        ids, mask, part = inputs.tokens.ids, inputs.tokens.mask, inputs.part
-        words = self._words()(ids)
-        weight = self.weigh(F.layer_norm(words, words.shape[-1:])).squeeze(2).clamp(-8, 8).exp()
+        seen, times = self._seen(frames, len(lines))
         states = self.dropout(self.project(self.text.hidden(inputs.tokens)))
-        saw = self._attend(states, inputs, lines, seen, times)
-        both = self.norm(states + saw)
+        words = _wide(self._words()(inputs.tokens.ids))
+        weight = self.weigh(F.layer_norm(words, words.shape[-1:])).squeeze(2).clamp(-8, 8).exp()
+        saw = _wide(self._attend(states, inputs, lines, seen, times))
+        both = _wide(self.norm(states + saw))
 
-        asked, option, is_line = part == Part.QUESTION, part == Part.OPTION, part == Part.LINE
+        said = self._lines(inputs, words, weight, both, saw, lines.shape[1])
+        asked, option = inputs.part == Part.QUESTION, inputs.part == Part.OPTION
         asked = asked | (option & ~asked.any(dim=1, keepdim=True))  # of the pretext, whose options are questions
-        ask_words, option_words = (_mean(words, weight * keep) for keep in (asked, option))
-        ask_state, option_state = (_mean(both, (mask & keep).to(both.dtype)) for keep in (asked, option))
-        slots = lines.shape[1]
-        where = torch.where(is_line, inputs.line, -1)
-        line_words, there = _by_line(words, weight, where, slots)
-        line_state, _ = _by_line(both, torch.ones_like(weight), where, slots)
-        line_saw, _ = _by_line(saw, torch.ones_like(weight), where, slots)
-        line_state, line_saw = self._in_order(line_state, line_saw, there)
+        ask_words, option_words = _mean(words, weight * asked), _mean(words, weight * option)
+        query = self.ask(torch.cat([_unit(ask_words), _mean(both, asked)], dim=1))
+        mine = self.answer(torch.cat([_unit(option_words), _mean(both, option)], dim=1))
 
-        near = torch.einsum("nw,nsw->ns", F.normalize(option_words, dim=1), F.normalize(line_words, dim=2))
-        about = torch.einsum("nw,nsw->ns", F.normalize(ask_words, dim=1), F.normalize(line_words, dim=2))
-        scale = line_state.shape[2] ** -0.5
-        query = self.ask(torch.cat([_unit(ask_words), ask_state], dim=1))
-        keys = self.line(torch.cat([_unit(line_words), line_state], dim=2))
+        near, about = _cosine(option_words, said.words), _cosine(ask_words, said.words)
         place = self.sharpness[0] * about + self.sharpness[1] * near
-        place = (place + 0.1 * scale * torch.einsum("nd,nsd->ns", query, keys)).masked_fill(~there, float("-inf"))
-        each = seen.repeat_interleave(count, dim=0)
-        place = torch.cat([place, self._frame_places(query, each, times, there, count)], dim=1)
-        share = _softmax(place)
-
-        told = torch.einsum("ns,nsd->nd", share[:, :slots], keys)
-        sight = torch.einsum("ns,nsd->nd", share[:, :slots], line_saw)
-        if each.shape[1]:
-            sight = sight + torch.einsum("nf,nfd->nd", share[:, slots:], self._value(each))
-        whole = _mean(saw, (mask & option).to(saw.dtype))
-        mine = self.answer(torch.cat([_unit(option_words), option_state], dim=1))
-        cosines = torch.stack(
+        place = place + FAINT * _scaled(query, said.keys)
+        values = self.attention.value(seen) if seen.shape[1] else seen
+        place = torch.cat(
             [
-                (F.normalize(ask_words, dim=1) * F.normalize(option_words, dim=1)).sum(dim=1),
-                (share[:, :slots] * near).sum(dim=1),
-                near.masked_fill(~there, -1.0).amax(dim=1) if slots else near.new_zeros(len(near)),
+                place.masked_fill(~said.there, float("-inf")),
+                self._frame_places(query, mine, values, times).masked_fill(
+                    said.there.any(dim=1, keepdim=True), float("-inf")
+                ),
             ],
             dim=1,
         )
-        z = self._vector(both[:, 0], told, sight, whole, mine, cosines, self.gate(_unit(ask_words)))
-        return z, Looked(place, share, near)
+        share = _softmax(place)
+        on_lines, on_frames = share.split([lines.shape[1], seen.shape[1]], dim=1)
+        told = torch.einsum("ns,nsd->nd", on_lines, said.keys)
+        sight = torch.einsum("ns,nsd->nd", on_lines, said.saw) + _over_frames(on_frames, values)
+        same = F.cosine_similarity(ask_words, option_words, dim=1)
+        best = near.masked_fill(~said.there, -1.0).amax(dim=1) if lines.shape[1] else torch.zeros_like(same)
+        cosines = torch.stack([same, (on_lines * near).sum(dim=1), best], dim=1)
+        z = self._vector(both[:, 0], (told, sight, _mean(saw, option)), mine, query, cosines, _unit(ask_words))
+        return z, place
+
+    def frame_statistics(self, frames: ClipFrames | None) -> dict[str, Tensor]:
+        """The statistics of a batch's frames, for :meth:`learn_frames`; empty where the network takes none."""
+        if self.frames is None or frames is None:
+            return {}
+        return self.frames.standard.statistics(frames.features, frames.mask)
+
+    def learn_frames(self, statistics: Mapping[str, Tensor]) -> None:
+        """Adds them to those that features are standardised by."""
+        if self.frames is not None and statistics:
+            self.frames.standard.learn(statistics)
 
     def _vector(
-        self, first: Tensor, told: Tensor, sight: Tensor, whole: Tensor, mine: Tensor, cosines: Tensor, gates: Tensor
+        self,
+        first: Tensor,
+        seen: tuple[Tensor, Tensor, Tensor],
+        mine: Tensor,
+        query: Tensor,
+        cosines: Tensor,
+        asked: Tensor,
     ) -> Tensor:
-        gates = 2 * torch.sigmoid(gates)
-        products = [told * mine * gates[:, :1]]
+        told, sight, whole = seen
+        gates = 2 * torch.sigmoid(self.gate(asked))
+        products = [told * mine]
         if self.frames is not None:
-            products += [self.sight(sight) * mine * gates[:, 1:2], self.clip(whole) * mine * gates[:, 2:3]]
-        else:
-            products += [torch.zeros_like(mine)] * 2
-        return torch.cat([first, told, sight, mine, *products, cosines * gates[:, 3:]], dim=1)
+            products += [self.sight(sight) * mine, self.clip(whole) * mine, self.round(whole) * query]
+        products = [each * gates[:, n : n + 1] for n, each in enumerate(products)]
+        products += [torch.zeros_like(mine)] * (PRODUCTS - len(products))
+        return torch.cat([first, told, sight, mine, *products, cosines * gates[:, PRODUCTS:]], dim=1)
 
-    def _value(self, frames: Tensor) -> Tensor:
-        value: Tensor = self.attention.value(frames)
-        return value
+    def _lines(
+        self, inputs: OptionTokens, words: Tensor, weight: Tensor, both: Tensor, saw: Tensor, slots: int
+    ) -> Said:
+        where = torch.where(inputs.part == Part.LINE, inputs.line, -1)
+        line_words, there = _by_line(words, weight, where, slots)
+        alike = torch.ones_like(weight)
+        state, seen = _by_line(both, alike, where, slots)[0], _by_line(saw, alike, where, slots)[0]
+        state, seen = self._in_order(state, seen, there)
+        return Said(line_words, self.line(torch.cat([_unit(line_words), state], dim=2)), seen, there)
 
     def _seen(self, frames: ClipFrames | None, rows: int) -> tuple[Tensor, Tensor]:
         weight = self.weigh.weight
@@ -185,7 +202,7 @@ class QuestionEncoder(nn.Module):
                 f"The batch has {there}; the network takes frames of {self.config.features} features.",
                 "Set encoder.features to what the data have; 0 for none.",
             )
-        return self.dropout(self.frames(frames.features)), frames.times
+        return self.dropout(self.frames(frames.features, frames.mask)), frames.times
 
     def _attend(self, states: Tensor, inputs: OptionTokens, lines: Tensor, seen: Tensor, times: Tensor) -> Tensor:
         if not seen.shape[1]:
@@ -201,20 +218,19 @@ class QuestionEncoder(nn.Module):
     def _in_order(self, state: Tensor, saw: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
         if self.rnn is None or not there.shape[1]:
             return state, saw
-        x = torch.cat([state, saw], dim=2)
-        last = (there * torch.arange(1, there.shape[1] + 1, device=there.device)).amax(dim=1).clamp(min=1)
-        packed = pack_padded_sequence(x, last.cpu(), batch_first=True, enforce_sorted=False)
-        out, _ = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=x.shape[1])
+        out = in_order(self.rnn, torch.cat([state, saw], dim=2), there)
         more = self.order(self.dropout(out))
         state_more, saw_more = more.chunk(2, dim=2)
         return state + state_more, saw + saw_more
 
-    def _frame_places(self, query: Tensor, frames: Tensor, times: Tensor, there: Tensor, count: int) -> Tensor:
-        if not frames.shape[1]:
+    def _frame_places(self, query: Tensor, mine: Tensor, values: Tensor, times: Tensor) -> Tensor:
+        """How well each frame fits question and option, float [N, F]; -inf where there is none."""
+        if not values.shape[1]:
             return query.new_zeros(len(query), 0)
-        found = torch.einsum("nd,nfd->nf", query, self.find(frames)) * frames.shape[2] ** -0.5
-        usable = ~times.isnan().repeat_interleave(count, dim=0) & ~there.any(dim=1, keepdim=True)
-        return found.masked_fill(~usable, float("-inf"))
+        count = len(query) // len(values)
+        fits = [(self.round, query), (self.sight, mine)]
+        found = sum(_scaled(x.unflatten(0, (-1, count)), layer(values)) for layer, x in fits)
+        return found.masked_fill(times.isnan().unsqueeze(1), float("-inf")).flatten(0, 1)
 
 
 class QuestionTower(nn.Module):
@@ -248,8 +264,8 @@ class QuestionTower(nn.Module):
         with torch.no_grad():
             self.head.bias.zero_()
             self.head.weight.normal_(std=0.02)
-            self.head.weight[0, 4 * d : 7 * d] = d**-0.5
-            self.head.weight[0, 7 * d :] = 1.0
+            self.head.weight[0, 4 * d : -3] = d**-0.5
+            self.head.weight[0, -3:] = 1.0
         self.register_buffer("task", torch.tensor(get_args(QuestionTask).index(task)))
 
     def forward(self, options: OptionTokens, lines: Tensor, frames: ClipFrames | None) -> QuestionScores:
@@ -259,13 +275,13 @@ class QuestionTower(nn.Module):
             ShapeError: frames or tokens are not what the network takes.
         """
         rows = len(lines)
-        z, looked = self.encoder(options, lines, frames)
+        z, place = self.encoder(options, lines, frames)
         logits = self.head(z).reshape(rows, -1)
         times = lines.new_zeros(rows, 0) if frames is None or not self.encoder.config.features else frames.times
         return QuestionScores(
             logits,
             z.reshape(rows, -1, self.dim),
-            looked.place.reshape(rows, logits.shape[1], -1),
+            place.reshape(rows, logits.shape[1], -1),
             torch.cat([lines, _stretches(times)], dim=1),
         )
 
@@ -305,15 +321,39 @@ def _unit(x: Tensor) -> Tensor:
     return F.normalize(x, dim=-1) * x.shape[-1] ** 0.5
 
 
+def _wide(x: Tensor) -> Tensor:
+    """In float32 at least: means over many tokens are not taken in half precision."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
 def _mean(x: Tensor, weight: Tensor) -> Tensor:
     """The weighted mean over tokens, float [N, L, d] to [N, d]; zeros where nothing weighs."""
+    weight = weight.to(x.dtype)
     return torch.einsum("nl,nld->nd", weight, x) / weight.sum(dim=1, keepdim=True).clamp(min=1e-6)
+
+
+def _cosine(x: Tensor, lines: Tensor) -> Tensor:
+    """The cosine with each line, float [N, w] and [N, S, w] to [N, S]."""
+    return torch.einsum("nw,nsw->ns", F.normalize(x, dim=1), F.normalize(lines, dim=2))
+
+
+def _scaled(x: Tensor, others: Tensor) -> Tensor:
+    """Products over the root of the width: float [N, d] with [N, S, d], or [B, K, d] with [B, F, d]."""
+    if x.dim() == 2:
+        return _scaled(x.unsqueeze(1), others).squeeze(1)
+    return x @ others.transpose(1, 2) * x.shape[-1] ** -0.5
+
+
+def _over_frames(share: Tensor, values: Tensor) -> Tensor:
+    """The weighted sum of the frames, float [N, F] and [B, F, d] to [N, d]."""
+    return (share.unflatten(0, (len(values), -1)) @ _wide(values)).flatten(0, 1)
 
 
 def _by_line(x: Tensor, weight: Tensor, line: Tensor, slots: int) -> tuple[Tensor, Tensor]:
     """The weighted mean of each line's tokens, float [N, L, d] to [N, S, d], and where a line has any, bool [N, S]."""
     rows = len(x)
-    flat = (torch.where(line < 0, slots, line) + torch.arange(rows, device=x.device).unsqueeze(1) * (slots + 1)).view(-1)
+    row = torch.arange(rows, device=x.device).unsqueeze(1)
+    flat = (torch.where(line < 0, slots, line) + row * (slots + 1)).flatten()
     total = x.new_zeros(rows * (slots + 1), x.shape[2]).index_add(0, flat, (x * weight.unsqueeze(2)).flatten(0, 1))
     summed = x.new_zeros(rows * (slots + 1)).index_add(0, flat, weight.flatten().to(x.dtype))
     total, summed = total.view(rows, slots + 1, -1)[:, :slots], summed.view(rows, slots + 1)[:, :slots]
