@@ -1,176 +1,115 @@
-"""Made-up questions about made-up clips, of three kinds: what is needed to answer each is known."""
+"""Made-up questions on disk: clips of four stretches, with subtitles and features that both tell what is done."""
 
-from dataclasses import replace
+import json
+from pathlib import Path
 
-import torch
+import numpy as np
 
-from kinema.core.questions import ClipFrames, OptionTokens, Part, QuestionBatch
-from kinema.core.records import mapped
-from kinema.core.spans import Tokens
-
-CLS, SEP, MASK, FIRST = 1, 2, 3, 5
-MOTIONS, COLOURS, NOUNS, FILLERS = 12, 8, 10, 80
-_NAMES = ["what", "happens", "while", "is", "said", "which", "of", "these", "to", "be", "seen", "does", "she", "say"]
-_NAMES += ["the", "after"]
-WORD = {name: FIRST + n for n, name in enumerate(_NAMES)}
-BASE = FIRST + len(_NAMES)
-VOCABULARY = BASE + MOTIONS + COLOURS + NOUNS + FILLERS
-SEGMENTS, EACH, FEATURES, OPTIONS = 6, 4, 16, 4
-KINDS = ("while", "which", "said")
-"""'while': what is seen while a line is said: line and time; 'which': what is seen at all; 'said': the text alone."""
+THINGS = ("jump", "turn", "bow", "kick", "wave", "sit")
+PLACES = ("kitchen", "garden", "street", "hall")
+SECONDS = 2.0
+"""Of each of the four stretches."""
 
 
-def _words(text):
-    return [WORD[word] for word in text.split()]
+def things_of(video):
+    """What is done in the four stretches of a video, by its number."""
+    return [THINGS[(video * 5 + place * (1 + video % 2) + video // 6) % len(THINGS)] for place in range(len(PLACES))]
 
 
-def motion(n):
-    return [BASE + n]
+def made_row(video=0, place=0, options=4, **changes):
+    """A question about one stretch of a video, as a line of questions.jsonl holds it; None takes a key away."""
+    true = things_of(video)[place]
+    answer = (video + place) % options
+    others = [thing for thing in THINGS if thing != true][: options - 1]
+    row = {
+        "id": f"v{video}-{place}",
+        "video": f"v{video}",
+        "question": f"What do they do in the {PLACES[place]}?",
+        "options": [*others[:answer], true, *others[answer:]],
+        "answer": answer,
+        "start": place * SECONDS,
+        "end": (place + 1) * SECONDS,
+        "type": "said" if place % 2 else "seen",
+        "difficulty": str(1 + place // 2),
+    } | changes
+    return {key: value for key, value in row.items() if value is not None}
 
 
-def colour(n):
-    return [BASE + MOTIONS + n]
+def write_rows(folder, rows):
+    """A questions.jsonl of such rows."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    path = Path(folder) / "questions.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
 
 
-def noun(n):
-    return [BASE + MOTIONS + COLOURS + n]
-
-
-def _question(kind, draw):
-    """Motions [6], lines, question, options, answer, and the line that tells."""
-
-    def pick(high, number, without=()):
-        return [n for n in torch.randperm(high, generator=draw).tolist() if n not in without][:number]
-
-    seen = pick(MOTIONS, SEGMENTS)
-    base = BASE + MOTIONS + COLOURS + NOUNS
-    lines = [[base + n for n in torch.randint(FILLERS, (5,), generator=draw).tolist()] for _ in range(SEGMENTS)]
-    at = int(torch.randint(SEGMENTS, (), generator=draw))
-    if kind == "while":
-        question = [*_words("what happens while"), *lines[at][:4], *_words("is said")]
-        options = [motion(seen[n]) for n in [at, *pick(SEGMENTS, OPTIONS - 1, {at})]]
-    elif kind == "after":
-        at = at % (SEGMENTS - 1) + 1
-        question = [*_words("what happens after"), *motion(seen[at - 1])]
-        options = [motion(seen[n]) for n in [at, *pick(SEGMENTS, OPTIONS - 1, {at, at - 1})]]
-    elif kind == "which":
-        question = _words("which of these is to be seen")
-        options = [motion(seen[at]), *map(motion, pick(MOTIONS, OPTIONS - 1, set(seen)))]
-    else:
-        things, colours = pick(NOUNS, 3), pick(COLOURS, OPTIONS)
-        spots = [at, *pick(SEGMENTS, 2, {at})]
-        for spot, thing, hue in zip(spots, things, colours, strict=False):
-            lines[spot] = [*_words("the"), *noun(thing), *_words("is"), *colour(hue)]
-        question = [*_words("what does she say of the"), *noun(things[0])]
-        options = [colour(hue) for hue in colours]
-    answer = int(torch.randint(OPTIONS, (), generator=draw))
-    options[0], options[answer] = options[answer], options[0]
-    return seen, lines, question, options, answer, at
-
-
-def made_questions(number, seed=0, kinds=KINDS, *, noise=0.3):
-    """A batch of so many questions, the kinds in turn; and the kind of each, as its place in ``kinds``."""
-    draw = torch.Generator().manual_seed(seed)
-    inputs, features, answers, spans = [], [], [], []
-    looks = torch.eye(MOTIONS, FEATURES)
-    for n in range(number):
-        seen, lines, question, options, answer, at = _question(kinds[n % len(kinds)], draw)
-        for option in options:
-            ids, part, line = [CLS], [0], [-1]
-            for words, kind in ((question, Part.QUESTION), (option, Part.OPTION)):
-                ids += [*words, SEP]
-                part += [int(kind)] * len(words) + [0]
-                line += [-1] * (len(words) + 1)
-            for place, words in enumerate(lines):
-                ids += words
-                part += [int(Part.LINE)] * len(words)
-                line += [place] * len(words)
-            inputs.append((ids, part, line))
-        features.append(looks[torch.tensor(seen).repeat_interleave(EACH)])
-        answers.append(answer)
-        spans.append((at * EACH, at * EACH + EACH))
-    longest = max(len(ids) for ids, _, _ in inputs)
-    columns = [
-        torch.tensor([each[n] + [filler] * (longest - len(each[0])) for each in inputs])
-        for n, filler in ((0, 0), (1, 0), (2, -1))
+def made_lines(video=0):
+    """(start, end, text) of the subtitles of a video."""
+    return [
+        (place * SECONDS, (place + 1) * SECONDS, f"in the {PLACES[place]} they {thing}")
+        for place, thing in enumerate(things_of(video))
     ]
-    clips = torch.stack(features)
-    clips = clips + noise * torch.randn(clips.shape, generator=draw)
-    times = (torch.arange(SEGMENTS * EACH) + 0.5).expand(number, -1)
-    begins = torch.arange(SEGMENTS) * float(EACH)
-    answer = torch.tensor(answers)
-    options = OptionTokens(Tokens(columns[0], columns[0] != 0), columns[1], columns[2])
-    true = torch.arange(number) * OPTIONS + answer
-    batch = QuestionBatch(
-        torch.arange(number),
-        options,
-        torch.stack([begins + 0.4, begins + 3.6], dim=1).expand(number, -1, -1).contiguous(),
-        ClipFrames(clips, times.contiguous()),
-        answer,
-        torch.tensor(spans, dtype=torch.float32),
-        hidden(mapped(options, lambda x: x[true]), draw),
-    )
-    return batch, torch.arange(number) % len(kinds)
 
 
-def hidden(inputs, draw, share=0.15):
-    """The inputs with a share of the words replaced by [MASK], at least where the draw says so."""
-    ids = inputs.tokens.ids
-    gone = (torch.rand(ids.shape, generator=draw) < share) & (inputs.part != Part.OTHER)
-    return replace(inputs, tokens=replace(inputs.tokens, ids=ids.masked_fill(gone, MASK)))
+def write_lines(folder, name, lines, form="srt"):
+    """Subtitles as .srt, .vtt or .json."""
+    path = Path(folder) / "subtitles" / f"{name}.{form}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if form == "json":
+        text = json.dumps([{"start": start, "end": end, "text": text} for start, end, text in lines])
+    else:
+        mark = "," if form == "srt" else "."
+        cues = [f"{_clock(start, mark)} --> {_clock(end, mark)}\n{text}\n" for start, end, text in lines]
+        text = ("WEBVTT\n\n" if form == "vtt" else "") + "\n".join(cues)
+    path.write_text(text, "utf-8")
+    return path
 
 
-def rows_of(batch, index):
-    """Some questions of a batch."""
-    count = batch.count
-    each = (index.unsqueeze(1) * count + torch.arange(count)).flatten()
-    several = mapped(batch.options, lambda x: x[each])
-    rest = {
-        name: mapped(getattr(batch, name), lambda x: x[index])
-        for name in ("index", "lines", "frames", "answer", "span", "masked")
-    }
-    return replace(batch, options=several, **rest)
+def write_objects(folder, name, records):
+    """Labels of objects as a .json."""
+    path = Path(folder) / "objects" / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(records), "utf-8")
+    return path
 
 
-def shifted(batch, seconds):
-    """The same with all lines at other times."""
-    return replace(batch, lines=batch.lines + seconds)
+def made_features(video=0, width=6, rate=2.0):
+    """Features of a video's frames, float32 [F, width]: a direction for each thing, with noise."""
+    looks = np.random.default_rng(0).standard_normal((len(THINGS), width))
+    each = round(SECONDS * rate)
+    shown = [looks[THINGS.index(thing)] for thing in things_of(video) for _ in range(each)]
+    noise = np.random.default_rng(video + 1).standard_normal((len(shown), width))
+    return (np.stack(shown) + 0.1 * noise).astype(np.float32)
 
 
-def learnt_answers(method, batch, *, epochs, lr, size=32, seed=0):
-    """Trains a method on the questions of a batch."""
-    from kinema.core.seeds import generator_at
-    from kinema.training.phase import make_optimiser
-    from kinema.training.settings import OptimiserConfig
-
-    config = OptimiserConfig("adamw", lr=lr, weight_decay=0.01, schedule="cosine", warmup_epochs=1)
-    optimiser = make_optimiser(method.train(), config)
-    steps = len(batch) // size
-    for epoch in range(epochs):
-        order = torch.randperm(len(batch), generator=generator_at(seed, "order", epoch))
-        for step in range(steps):
-            for group in optimiser.param_groups:
-                group["lr"] = config.rate(epoch + step / steps, epochs) * group["share"]
-            rows = rows_of(batch, order[step * size : (step + 1) * size])
-            optimiser.zero_grad()
-            losses = method.loss(rows, generator_at(seed, "loss", epoch, step))
-            losses.total.backward()
-            torch.nn.utils.clip_grad_norm_(method.parameters(), 1.0)
-            optimiser.step()
-            method.commit(losses)
-        yield epoch
-    method.eval()
+def write_features(folder, name, array, rate=2.0):
+    """Features as a .npy, and features.json beside it; without one where ``rate`` is None."""
+    path = Path(folder) / "features" / f"{name}.npy"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, array)
+    if rate is not None:
+        (path.parent / "features.json").write_text(json.dumps({"frames_a_second": rate, "run": "", "view": "rgb"}))
+    return path
 
 
-@torch.no_grad()
-def accuracy(method, batch, kinds, size=100):
-    """The share of right answers, by kind."""
-    method.eval()
-    tower = method.towers()["question"]
-    right = []
-    for index in torch.arange(len(batch)).split(size):
-        rows = rows_of(batch, index)
-        right.append(tower(rows.options, rows.lines, rows.frames).logits.argmax(dim=1) == rows.answer)
-    right = torch.cat(right).float()
-    method.train()
-    return {n: float(right[kinds == n].mean()) for n in kinds.unique().tolist()}
+def write_questions(folder, videos=8, options=4, splits=("train", "train", "train", "test"), *, form="srt", width=6):
+    """A folder of questions, four a video, with subtitles and features of each; splits are given to videos in turn.
+
+    ``form`` is that of the subtitles, None for none; ``width`` the features of a frame, 0 for none; ``splits`` may be
+    empty.
+    """
+    rows = []
+    for video in range(videos):
+        split = splits[video % len(splits)] if splits else None
+        rows += [made_row(video, place, options, split=split) for place in range(len(PLACES))]
+        if form:
+            write_lines(folder, f"v{video}", made_lines(video), form)
+        if width:
+            write_features(folder, f"v{video}", made_features(video, width))
+    write_rows(folder, rows)
+    return Path(folder)
+
+
+def _clock(seconds, mark):
+    whole, milli = divmod(round(seconds * 1000), 1000)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}{mark}{milli:03d}"
