@@ -108,7 +108,7 @@ def test_what_is_missing_of_a_question_changes_no_other_and_leaves_numbers():
     silent = without_lines(batch, [0, 1, 2, 3])
     for bare in (replace(part, frames=None), replace(silent, lines=silent.lines[:, :0])):
         assert torch.isfinite(scores_of(net, bare).logits).all()
-    with pytest.raises(ShapeError, match="16 features.* no frames"):
+    with pytest.raises(ShapeError, match=r"16 features.* no frames"):
         scores_of(tower(replace(NET, features=0)), batch)
 
 
@@ -145,6 +145,10 @@ def test_features_are_standardised_by_all_frames_that_were_seen():
     torch.testing.assert_close(net(all_frames).std(dim=0, correction=0), torch.ones(3), atol=1e-3, rtol=1e-3)
 
 
+def _pairs(first, second):
+    return zip(first.parameters(), second.parameters(), strict=True)
+
+
 def write_run(folder, config, state, view):
     Path(folder, "phases", "01-first").mkdir(parents=True)
     plain = make_strict_converter().unstructure(config)
@@ -160,7 +164,7 @@ def test_text_starts_from_a_text_run_and_all_from_a_run_of_questions(tmp_path):
         assert QuestionEncoderConfig(features=FEATURES).replaced_by(weights).text == NET.text
         net = tower(seed=2)
         assert NET.load_weights("question", net, Path(weights))
-        assert all(torch.equal(a, b) for a, b in zip(net.encoder.text.parameters(), text.encoder.parameters()))
+        assert all(torch.equal(a, b) for a, b in _pairs(net.encoder.text, text.encoder))
     theirs = tower(replace(NET, rnn="none"), seed=3, task="question")
     run = write_run(tmp_path / "questions", theirs.encoder_config, theirs.state_dict(), "question")
     config = QuestionEncoderConfig().replaced_by(run)
