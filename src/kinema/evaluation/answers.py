@@ -216,7 +216,7 @@ def _parts(right: Floats, names: Sequence[str], groups: Sequence[str], seed: int
     for name in np.unique(each).tolist():
         rows = np.flatnonzero(each == name)
         if name:
-            found[name] = _share(right[rows], [groups[row] for row in rows], seed)
+            found[name] = _share(right[rows], [groups[row] for row in rows.tolist()], seed)
     return found
 
 
