@@ -233,7 +233,7 @@ def _floors(sides: _Sides, seed: int) -> dict[str, AnswerFigures]:
 
 def _during(line: Any, row: Question) -> bool:
     """Whether a line is said in the stretch that a question needs."""
-    return (line.start < row.end and line.end > row.start) or line.start == row.start
+    return bool((line.start < row.end and line.end > row.start) or line.start == row.start)
 
 
 def _metrics(figures: AnswerFigures, floors: Mapping[str, AnswerFigures]) -> dict[str, float]:
@@ -328,7 +328,7 @@ ANSWERS: Protocol[Request] = Protocol(
     title="Answers",
     question="which option of a question about a video is true?",
     explains="Accuracy is the share of questions whose true option has the highest probability; options that tie "
-    "share. Beside it stands what needs no video: the option that is nearest to the question by TF-IDF, the longest option, "
+    "share. Beside it stands what needs no video: the option that is nearest to the question by TF-IDF, the longest, "
     "the one nearest to all that is said in the clip, and to what is said in the stretch that is needed to answer; and "
     "the options’ words alone, learnt from the questions of the training: where that is above chance, the options give "
     "answers away. A network that is not above these has not looked at the video. tIoU is the overlap of the stretch "
