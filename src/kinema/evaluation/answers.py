@@ -161,6 +161,7 @@ def answer_figures(
     spans: Floats | None = None,
     known: Floats | None = None,
     seed: int = 0,
+    resamples: int = 10_000,
 ) -> AnswerFigures:
     """The figures of answers.
 
@@ -173,6 +174,7 @@ def answer_figures(
         spans: float [N, 2], the stretches that were looked at, NaN where there is none; None where no model looks.
         known: float [N, 2], the stretches that are needed, NaN where they are not known; None where none is.
         seed: of the bootstrap.
+        resamples: of the groups, for each interval.
 
     Raises:
         DataError: there are no questions.
@@ -185,12 +187,12 @@ def answer_figures(
     for name, each in of_each.items():
         if len(each) != len(right):
             raise ShapeError(f"There are {len(each)} {name} of {len(right)} questions.")
-    shares = chosen(scores)
+    shares, bootstrap = chosen(scores), (seed, resamples)
     miou, asa, spanned = _places(right, spans, known)
     return AnswerFigures(
-        _share(right, groups, seed),
-        _parts(right, of_each["types"], groups, seed),
-        _parts(right, of_each["difficulties"], groups, seed),
+        _share(right, groups, bootstrap),
+        _parts(right, of_each["types"], groups, bootstrap),
+        _parts(right, of_each["difficulties"], groups, bootstrap),
         len(set(groups)),
         int((shares.max(axis=1) < 1).sum()),
         tuple(shares.mean(axis=0).tolist()),
@@ -211,17 +213,20 @@ def _places(right: Floats, spans: Floats | None, known: Floats | None) -> tuple[
     return float(iou.mean()), float((right[has] * (iou >= OVERLAP)).mean()), int(has.sum())
 
 
-def _parts(right: Floats, names: Sequence[str], groups: Sequence[str], seed: int) -> dict[str, ShareRight]:
+def _parts(
+    right: Floats, names: Sequence[str], groups: Sequence[str], bootstrap: tuple[int, int]
+) -> dict[str, ShareRight]:
     each, found = np.asarray(names, dtype=str), {}
     for name in np.unique(each).tolist():
         rows = np.flatnonzero(each == name)
         if name:
-            found[name] = _share(right[rows], [groups[row] for row in rows.tolist()], seed)
+            found[name] = _share(right[rows], [groups[row] for row in rows.tolist()], bootstrap)
     return found
 
 
-def _share(right: Floats, groups: Sequence[str], seed: int) -> ShareRight:
-    return ShareRight(float(right.mean()), group_interval(right, groups, seed=seed), len(right))
+def _share(right: Floats, groups: Sequence[str], bootstrap: tuple[int, int]) -> ShareRight:
+    interval = group_interval(right, groups, seed=bootstrap[0], resamples=bootstrap[1])
+    return ShareRight(float(right.mean()), interval, len(right))
 
 
 def as_plain(share: ShareRight) -> dict[str, Any]:

@@ -32,6 +32,10 @@ MOST_TYPES = 30
 """Types of questions that have a figure each; of more, which are no types, the details alone tell."""
 
 
+FEW = 1000
+"""Resamples for the intervals of floors, of which there are many."""
+
+
 def measure(request: Request) -> list[Result]:
     """One result: accuracy, by type and difficulty, the stretch that was looked at, and the floors.
 
@@ -183,7 +187,11 @@ def _known(asked: Questions) -> NDArray[np.float64]:
 
 
 def _figures(
-    asked: Questions, scores: NDArray[np.floating], seed: int, spans: NDArray[np.floating] | None = None
+    asked: Questions,
+    scores: NDArray[np.floating],
+    seed: int,
+    spans: NDArray[np.floating] | None = None,
+    resamples: int = 10_000,
 ) -> AnswerFigures:
     import numpy as np
 
@@ -199,6 +207,7 @@ def _figures(
         spans=spans,
         known=_known(asked),
         seed=seed,
+        resamples=resamples,
     )
 
 
@@ -219,15 +228,15 @@ def _floors(sides: _Sides, seed: int) -> dict[str, AnswerFigures]:
     if lines:
         whole = {video: " ".join(line.text for line in each) for video, each in said.items()}
         scores["accuracy_tfidf"] = tfidf_scores(tfidf, options, [whole[row.video] for row in asked.rows])
-    found = {name: _figures(asked, each, seed) for name, each in scores.items()}
+    found = {name: _figures(asked, each, seed, resamples=FEW) for name, each in scores.items()}
     timed = asked.of([number for number, row in enumerate(asked.rows) if row.timed])
     if lines and len(timed):
         then = [" ".join(line.text for line in said[row.video] if _during(line, row)) for row in timed.rows]
         stretch = tfidf_scores(tfidf, [row.options for row in timed.rows], then)
-        found["accuracy_tfidf_stretch"] = _figures(timed, stretch, seed)
+        found["accuracy_tfidf_stretch"] = _figures(timed, stretch, seed, resamples=FEW)
     if sides.learnt:
         learnt = options_only([row.options for row in sides.learnt], [row.answer for row in sides.learnt], options)
-        found["accuracy_options_only"] = _figures(asked, learnt, seed)
+        found["accuracy_options_only"] = _figures(asked, learnt, seed, resamples=FEW)
     return found
 
 
