@@ -9,7 +9,7 @@ with each scene of its episode. Frequencies are of all options, questions and li
 
     stated      scikit-learn's English stop words, logarithms of counts, the first of equal options: the settings that
                 give the figures of the specification
-    kinema      what the protocol ``answers`` has beside every result: numbers are no stop words, and equal options share
+    kinema      what the protocol ``answers`` has beside every result: numbers are no stop words, equal options share
     all words   the same without stop words
 
 'options only' is learnt on four fifths of the episodes or videos and asked of the rest, in three draws of five folds.
@@ -170,8 +170,7 @@ def types_table(found: Mapping[str, Any]) -> str:
     """All that is said, by type, in Markdown."""
     lines = [f"| {' | '.join(['type', *TYPES])} |", "|---|" + "---|" * len(TYPES)]
     lines.append(f"| earlier | {' | '.join(number(value) for value in TYPES.values())} |")
-    for variant in VARIANTS:
-        lines.append(f"| {variant} | {' | '.join(number(found[variant]['types'][kind]) for kind in TYPES)} |")
+    lines += [f"| {each} | {' | '.join(number(found[each]['types'][kind]) for kind in TYPES)} |" for each in VARIANTS]
     return "\n".join(lines)
 
 

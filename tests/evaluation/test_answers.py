@@ -24,7 +24,8 @@ def test_a_bootstrap_draws_whole_groups():
     right = np.repeat([1.0, 0.0], 200)
     alone = group_interval(right, [str(n) for n in range(400)])
     of_ten = group_interval(right, [str(n // 40) for n in range(400)])
-    assert 0.44 < alone[0] < 0.46 and 0.54 < alone[1] < 0.56
+    assert 0.44 < alone[0] < 0.46
+    assert 0.54 < alone[1] < 0.56
     assert of_ten[1] - of_ten[0] > 4 * (alone[1] - alone[0]), "ten episodes are ten draws and not four hundred"
     assert of_ten == group_interval(right, [str(n // 40) for n in range(400)])
     # a mean over the questions that were drawn, and not over groups of unequal sizes
@@ -56,7 +57,8 @@ def test_figures_by_type_and_the_right_stretch():
         spans=spans,
         known=known,
     )
-    assert found.right.accuracy == pytest.approx(4 / 6) and (found.groups, found.tied, found.spans) == (3, 0, 5)
+    assert found.right.accuracy == pytest.approx(4 / 6)
+    assert (found.groups, found.tied, found.spans) == (3, 0, 5)
     assert {name: (round(x.accuracy, 3), x.questions) for name, x in found.types.items()} == {
         "how": (0.5, 2),
         "why": (0.667, 3),
@@ -80,7 +82,8 @@ def test_words_that_are_shared():
     scores = tfidf_scores(tfidf, options, clips)
     assert scores.argmax(axis=1)[:2].tolist() == [1, 1], "numbers are no stop words: they answer 'how many'"
     assert scores[2].tolist() == [0, 0], "stop words alone are nothing"
-    assert 0 < scores[0, 1] <= 1 and scores[0, 0] == 0
+    assert 0 < scores[0, 1] <= 1
+    assert scores[0, 0] == 0
     assert tfidf_scores(Tfidf(["of the"]), [["of", "the"]], ["of the"]).tolist() == [[0, 0]]
     assert longest([["a b", "a-b", "a  b c"]]).tolist() == [[2, 1, 3]]
     with pytest.raises(ShapeError, match="2 or 3 options"):

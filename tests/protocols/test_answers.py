@@ -77,7 +77,8 @@ def test_the_test_is_asked_and_floors_stand_beside_it(folder, trained, caplog):
     model = Model(trained)
     found = measured(model, folder)
     assert model.asked == [(None, [f"q{n}" for n in range(24, 36)])]
-    assert found.metrics["accuracy"] == 1 and (found.queries, found.gallery) == (12, 0)
+    assert found.metrics["accuracy"] == 1
+    assert (found.queries, found.gallery) == (12, 0)
     assert found.metrics["accuracy_question_only"] == pytest.approx(1 / 3), "no option shares a word with it"
     assert found.metrics["accuracy_tfidf_stretch"] == 1 > found.metrics["accuracy_tfidf"]
     assert found.metrics["accuracy_options_only"] == 1, "'her' gives the answer away"
@@ -92,7 +93,8 @@ def test_the_test_is_asked_and_floors_stand_beside_it(folder, trained, caplog):
     assert "is not above what needs no video: the options’ words alone 1.000" in caplog.text
     json.dumps(details, allow_nan=False)
     titles = [ANSWERS.metric(name).title for name in found.metrics]
-    assert "of what" in titles and "difficulty 2" in titles
+    assert "of what" in titles
+    assert "difficulty 2" in titles
     places = [ANSWERS.place(name) for name in found.metrics]
     assert places == sorted(places), "columns are in the order of the figures"
 
@@ -119,7 +121,8 @@ def test_of_which_part_answers_are_known(tmp_path, caplog):
     splits = ["train"] * 6 + ["val"] * 6 + ["test"] * 6
     held = write(tmp_path / "held", splits, answers=[None if split == "test" else 0 for split in splits])
     model = Model()
-    assert measured(model, held).queries == 6 and model.asked[0][1] == [f"q{n}" for n in range(6, 12)]
+    assert measured(model, held).queries == 6
+    assert model.asked[0][1] == [f"q{n}" for n in range(6, 12)]
     few = write(tmp_path / "few", splits, answers=[0] * 12 + [1, 1, None, None, 1, 1])
     assert measured(model, few).queries == 4
     assert "2 of 6 questions are not asked: their answers are not known." in caplog.text

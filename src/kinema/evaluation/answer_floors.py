@@ -10,7 +10,7 @@ Each gives scores [N, K]; :func:`kinema.evaluation.answers.hits` reads them, whe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,11 +60,11 @@ class Tfidf:
         return self._vectors.transform(texts)
 
 
-def tfidf_scores(tfidf: Tfidf, options: Options, against: Sequence[str]) -> Scores:
+def tfidf_scores(tfidf: Callable[[Sequence[str]], Any], options: Options, against: Sequence[str]) -> Scores:
     """The cosine of each option and the text of its question, float64 [N, K].
 
     Args:
-        tfidf: makes vectors.
+        tfidf: makes vectors, as :class:`Tfidf` does.
         options: K of each question.
         against: a text a question, for instance all that is said in its clip; equal ones are read once.
 
