@@ -71,7 +71,13 @@ EPOCHS_OF = {1.0: 1.0, 0.1: 4.0, 0.01: 8.0}
 SHARES = (1.0, 0.1, 0.01)
 SWEEP = tuple((weight, temperature) for weight in (0.1, 0.5, 1.0) for temperature in (0.05, 0.1, 0.5, 1.0))
 BASE: Mapping[str, Any] = {"pretrain_epochs": 0, "contrast": 0.5, "temperature": 0.1}
-BASE_DATA: Mapping[str, Any] = {"folds": FOLDS, "max_length": LENGTH, "choose": "nearest", "frames": False}
+BASE_DATA: Mapping[str, Any] = {
+    "folds": FOLDS,
+    "max_length": LENGTH,
+    "choose": "nearest",
+    "frames": False,
+    "frame_limit": 192,
+}
 QUESTIONS = ", questions"
 
 
@@ -81,6 +87,7 @@ def share_name(share: float) -> str:
 
 
 METHODS: Mapping[str, Mapping[str, Any]] = {
+    "local": {"alignment": "local", "window": 0.0},
     "global": {"alignment": "global"},
     "no contrast": {"contrast": 0.0},
     **{
