@@ -10,7 +10,7 @@ all descriptions and to no question), so that a line and the frames it is spoken
     nextqa      4,993 questions of NExT-QA's validation part about 570 videos; lines are captions, one a second
 
 DATA is the folder that holds ``video-qa`` and ``videoqa``; sets are written to OUT/sets. All rows are the preset
-``small`` (2 layers of width 64, from nothing) on 128 tokens of the lines nearest to question and options, without
+``small`` (2 layers of width 64, from nothing) on the lines nearest to question and options, 96 tokens or 128, without
 frames, without the pretraining and with λ .5 and τ .1, but for what their name says:
 
     none, whole, stretch     what of the clip is read: nothing, all of it, the scene that answers (pororoqa)
@@ -64,7 +64,10 @@ from kinema.recipes.table import preset
 console = Console(stderr=True)
 NAME = "video-qa"
 SETS = ("pororoqa", "nextqa")
-FOLDS, LENGTH, COMPONENTS = 5, 128, 64
+FOLDS, COMPONENTS = 5, 64
+LENGTHS = {"pororoqa": 96, "nextqa": 128}
+"""Tokens of an input: about six descriptions, or one or two captions."""
+
 EPOCHS_OF = {1.0: 1.0, 0.1: 4.0, 0.01: 8.0}
 """Times the epochs, by the share of labels: fewer questions make shorter epochs."""
 
@@ -199,7 +202,7 @@ def plan(arguments: argparse.Namespace, where: str, seed: int, row: str) -> Plan
     method: dict[str, Any] = {**BASE, **METHODS.get(row, {})}
     if row.endswith(QUESTIONS):
         method["pretrain_epochs"] = arguments.pretrain_epochs
-    data: dict[str, Any] = {**BASE_DATA, **DATA.get(row, {}), "fold": seed}
+    data: dict[str, Any] = {**BASE_DATA, **DATA.get(row, {}), "max_length": LENGTHS[where], "fold": seed}
     weights = ""
     if row in TEXT:
         run = text_run(arguments, where, seed)
@@ -274,7 +277,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], choices=range(FOLDS))
     parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS)
     parser.add_argument("--rows", nargs="+", default=ROWS, choices=ROWS)
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--pretrain-epochs", type=int, default=3)
     parser.add_argument("--text-epochs", type=int, default=40)
     parser.add_argument("--minutes", type=float, default=float("inf"))
