@@ -76,7 +76,6 @@ SWEEP = tuple((weight, temperature) for weight in (0.1, 0.5, 1.0) for temperatur
 BASE: Mapping[str, Any] = {"pretrain_epochs": 0, "contrast": 0.5, "temperature": 0.1}
 BASE_DATA: Mapping[str, Any] = {
     "folds": FOLDS,
-    "max_length": LENGTH,
     "choose": "nearest",
     "frames": False,
     "frame_limit": 192,
