@@ -2,7 +2,7 @@
 
 VERBS = {
     "demo": "the whole job on the data set that ships: build, pretrain, evaluate, report",
-    "dataset": "write a data set that ships: kinema dataset mocap DIR, mocap-steps, mocap-people, mocap-words",
+    "dataset": "write a data set that ships: kinema dataset mocap DIR, or -steps, -people, -words, -qa",
     "scan": "look at every video of a folder: what is there, what is broken",
     "duplicates": "find footage that is there twice, above all in train and in test: kinema duplicates DATA",
     "motion": "write a video's motion vectors as arrays, or draw them: kinema motion VIDEO -o FILE",
