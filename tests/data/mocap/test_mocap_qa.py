@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import re
 import shutil
 from collections import Counter, defaultdict
@@ -17,6 +18,7 @@ from kinema.data.mocap.qa import TYPES, MocapQAConfig, write_mocap_qa
 from kinema.data.mocap.qa.asking import questions_of
 from kinema.data.mocap.qa.plan import plan_films
 from kinema.data.mocap.qa.wordings import DOES, FACTS, THINGS, TIMES
+from kinema.data.questions.config import QuestionsConfig
 from kinema.data.subtitles import read_subtitles
 
 TINY = {"videos": 4, "people": 2, "test": 0.5, "val": 0.0, "size": 32, "fps": 10}
@@ -74,6 +76,19 @@ def test_what_is_on_the_disk_is_what_was_planned(whole):
     assert card["settings"] == MocapQAConfig(**TINY).record()
     assert card["counts"]["questions"] == {"train": whole.train, "val": 0, "test": whole.test}
     assert (whole.videos, whole.questions, whole.train, whole.digest) == (4, len(asked), 20, card["digest"])
+
+
+def test_the_reader_of_questions_reads_all_of_it_without_a_warning(whole, caplog):
+    with caplog.at_level(logging.WARNING):
+        table = QuestionsConfig().open(whole.out)
+    assert not caplog.records
+    assert len(table) == whole.questions
+    for film in plan_films(MocapQAConfig(**TINY)):
+        assert [(line.start, line.end, line.text) for line in table.lines(film.name)] == [
+            (line.start, line.end, line.text) for line in film.lines
+        ]
+    person = {row.video: row.group for row in table.rows}
+    assert set(person.values()) == {"p001", "p002"}
 
 
 def test_same_seed_same_files_and_a_partial_set_is_completed_to_the_same(whole, tmp_path):
