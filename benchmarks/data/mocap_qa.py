@@ -188,7 +188,7 @@ def answered(question: Question, shares: Scores, names: Sequence[str]) -> list[f
         return [-abs(TIMES.index(option) - min(times_seen, 3)) for option in question["options"]]
     columns = [names.index(MOTIONS[option]) for option in question["options"]]
     if kind == "which":
-        return near[:, columns].max(axis=0).tolist()
+        return [float(each) for each in near[:, columns].max(axis=0)]
     if kind == "after":
         at = times[near[:, names.index(named_in(question["question"]))].argmax()]
         then = (times > at + 1.0) & (times < at + 3.0)
@@ -196,7 +196,7 @@ def answered(question: Question, shares: Scores, names: Sequence[str]) -> list[f
         then = (times > question["start"]) & (times < question["end"])
     if not then.any():
         return [0.0] * len(columns)
-    return logs[then][:, columns].mean(axis=0).tolist()
+    return [float(each) for each in logs[then][:, columns].mean(axis=0)]
 
 
 def named_in(question: str) -> str:
