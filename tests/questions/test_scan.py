@@ -34,7 +34,7 @@ def test_a_folder_of_questions_is_counted_and_what_is_left_out_is_named(call, tm
     assert "an option that stands twice: 'a'" in " ".join(out.split())
     (folder / "subtitles" / "v1.srt").write_text("")
     status, _, err = call("scan", folder)
-    assert status == 2
+    assert status == 1
     assert "The clip 'v1' has no subtitles that can be used" in " ".join(err.split())
 
 
