@@ -110,6 +110,10 @@ class QuestionsConfig:
             raise ConfigError(f"max_length is {self.max_length}; it must be at least {_LEAST_LENGTH}.")
         if self.vocabulary < 1:
             raise ConfigError(f"vocabulary is {self.vocabulary}; it must be at least 1.")
+        self._check_parts()
+
+    def _check_parts(self) -> None:
+        """Refuses folds and shares that are none."""
         if self.folds < 0 or self.folds == 1:
             raise ConfigError(f"folds is {self.folds}; it must be at least 2, or 0 for none.")
         if not 0 <= self.fold < max(1, self.folds):
