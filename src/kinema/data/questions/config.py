@@ -105,7 +105,9 @@ class QuestionsConfig:
         if not 0 <= self.rate < math.inf:
             raise ConfigError(f"rate is {self.rate}; it is frames a second, or 0 where they say it themselves.")
         if self.frame_limit < 1:
-            raise ConfigError(f"frame_limit is {self.frame_limit}; it must be at least 1.", "To show none, set frames to false.")
+            raise ConfigError(
+                f"frame_limit is {self.frame_limit}; it must be at least 1.", "To show none, set frames to false."
+            )
         if self.max_length < _LEAST_LENGTH:
             raise ConfigError(f"max_length is {self.max_length}; it must be at least {_LEAST_LENGTH}.")
         if self.vocabulary < 1:
