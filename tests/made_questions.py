@@ -22,11 +22,11 @@ def place_of(video, place):
     return f"{COLOURS[video % len(COLOURS)]} {PLACES[place]}"
 
 
-def made_row(video=0, place=0, options=4, **changes):
+def made_row(video=0, place=0, count=4, **changes):
     """A question about one stretch of a video, as a line of questions.jsonl holds it; None takes a key away."""
     true = things_of(video)[place]
-    answer = (video + place) % options
-    others = [thing for thing in THINGS if thing != true][: options - 1]
+    answer = (video + place) % count
+    others = [thing for thing in THINGS if thing != true][: count - 1]
     row = {
         "id": f"v{video}-{place}",
         "video": f"v{video}",

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,8 @@ from kinema.core.errors import ConfigError, DataError, UsageError
 from kinema.data.questions.config import QuestionsConfig
 from kinema.data.questions.reading import questions_in, read_questions
 from kinema.data.questions.table import Question, TimedLine
+
+VIDEO = Path(__file__).parents[1] / "golden" / "videos" / "right" / "right0.mp4"
 
 
 @pytest.mark.parametrize("form", ["srt", "vtt", "json"])
@@ -259,3 +263,16 @@ def test_what_is_no_set_of_questions_is_said(tmp_path):
 def test_settings_out_of_range_are_refused(settings):
     with pytest.raises(ConfigError, match=next(reversed(settings))):
         QuestionsConfig(**settings)
+
+
+def test_a_clip_is_as_long_as_its_video_where_that_is_there(tmp_path):
+    folder = write_questions(tmp_path, videos=2, width=0)
+    assert read_questions(folder).duration("v0") is None
+    (folder / "videos").mkdir()
+    shutil.copyfile(VIDEO, folder / "videos" / "v0.mp4")
+    with pytest.raises(DataError, match=r"The clip 'v0' has 0\.96 s, and a line of it begins at 2\.00 s"):
+        read_questions(folder)
+    write_lines(folder, "v0", [(0, 0.9, "hello")])
+    rows = [made_row(0, start=0, end=0.9), *(made_row(1, place) for place in range(4))]
+    write_rows(folder, rows)
+    assert read_questions(folder).duration("v0") == pytest.approx(0.96)

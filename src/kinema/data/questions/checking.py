@@ -86,7 +86,7 @@ def _lengths(folder: Path, videos: list[str], progress: Progress | None) -> dict
 
 
 def _check_times(
-    video: str, lines: tuple[TimedLine, ...], rows: list[Question], duration: float | None, slack: float, by: str
+    video: str, lines: tuple[TimedLine, ...], rows: list[Question], duration: float | None, slack: float, by: str = ""
 ) -> None:
     """Refuses times beyond a video's end."""
     if duration is None:
@@ -109,7 +109,7 @@ def _check_times(
 
 
 def _check_cover(
-    video: str, subtitles: tuple[TimedLine, ...], rows: list[Question], duration: float | None, by: str
+    video: str, subtitles: tuple[TimedLine, ...], rows: list[Question], duration: float | None, by: str = ""
 ) -> None:
     """Refuses subtitles that are of another clip, or of a small part of this one."""
     known = duration if duration is not None else max((row.end for row in rows if row.timed), default=math.nan)
