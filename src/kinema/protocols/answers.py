@@ -156,7 +156,7 @@ def _tested(table: Questions) -> tuple[Question, ...]:
     if "train" in of_part:
         raise DataError(
             "All questions with a split are of 'train', and none is left to ask.",
-            "Call some 'test', train with --data.folds 5, or name them: --query split=train.",
+            "Call some 'test', train with --folds 5, or name them: --query split=train.",
         )
     return table.rows
 
