@@ -50,7 +50,6 @@ from kinema.data.mocap.qa.wordings import DOES, TIMES
 RATE, SHIFT = 4.0, 2.0
 ENCODERS: Mapping[str, dict[str, Any]] = {
     "moco, pictures": {"method": "moco", "temporal": 0.0},
-    "simclr, motion": {"method": "simclr", "method_settings": {"view": "motion"}},
 }
 Question: TypeAlias = dict[str, Any]
 Scores: TypeAlias = NDArray[np.float64]
