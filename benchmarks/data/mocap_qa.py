@@ -2,7 +2,7 @@
 
     python benchmarks/data/mocap_qa.py OUT
 
-Draws sets into OUT, one a seed, where they are not there yet. Floors, on questions of the test people, by type:
+Floors, of sets that are planned and not drawn, one a seed; on questions of the test people, by type:
 
     options             logistic regression on the words of an option, learnt on the training's questions
     question + option   and on each word of the question with the option
@@ -10,10 +10,11 @@ Draws sets into OUT, one a seed, where they are not there yet. Floors, on questi
     option in lines     TF-IDF cosine of option and all subtitles of the video
     right line          of option and the subtitles within the stretch that is asked about
 
-and of each encoder, trained on the training people's videos for --epochs epochs (of the first seed alone, for it takes
-long): features by `kinema.features`, a logistic regression from a frame's feature to its motion, learnt on
-the training videos, and what its probabilities answer when they are read as each question wants. 'shifted' is `while`
-with subtitles two seconds late, 'whole' with the mean of the whole video. Writes benchmarks/results/data-mocap-qa.json.
+Then the set of seed 0 is drawn into OUT, where it is not there yet. Of each encoder, trained on the training people's
+videos for --epochs epochs, and untrained: features by `kinema.features`, a logistic regression from a frame's feature
+to its motion, learnt on the training videos, and what its probabilities answer when they are read as each question
+wants. 'shifted' is `while` with subtitles two seconds late, 'whole' with the mean of the whole video.
+Writes benchmarks/results/data-mocap-qa.json.
 """
 
 from __future__ import annotations
@@ -42,13 +43,13 @@ import record
 
 import kinema
 from kinema.data.mocap.qa import TYPES, MocapQAConfig, write_mocap_qa
+from kinema.data.mocap.qa.asking import questions_of
+from kinema.data.mocap.qa.plan import Line, plan_films
 from kinema.data.mocap.qa.wordings import DOES, TIMES
-from kinema.data.subtitles import Cue, read_subtitles
 
 RATE, SHIFT = 4.0, 2.0
 ENCODERS: Mapping[str, dict[str, Any]] = {
     "moco, pictures": {"method": "moco", "temporal": 0.0},
-    "simclr, motion": {"method": "simclr", "method_settings": {"view": "motion"}},
 }
 Question: TypeAlias = dict[str, Any]
 Scores: TypeAlias = NDArray[np.float64]
@@ -112,16 +113,15 @@ def cosines(questions: Sequence[Question], texts: Sequence[str]) -> Scores:
     )
 
 
-def floors(folder: Path, questions: Sequence[Question]) -> dict[str, dict[str, float]]:
+def floors(config: MocapQAConfig) -> dict[str, dict[str, float]]:
     """What words alone find in the test's questions."""
+    films = plan_films(config)
+    questions = [question for film in films for question in questions_of(film, config.seed)]
+    lines = {film.name: film.lines for film in films}
     test = [row for row, question in enumerate(questions) if question["split"] == "test"]
     asked = [questions[row] for row in test]
-    cues = {name: read_subtitles(folder / "subtitles" / f"{name}.srt") for name in {each["video"] for each in asked}}
-    whole = [" ".join(cue.text for cue in cues[each["video"]]) for each in asked]
-    then = [
-        " ".join(cue.text for cue in cues[each["video"]] if overlaps(cue, each)) if "start" in each else ""
-        for each in asked
-    ]
+    whole = [" ".join(line.text for line in lines[each["video"]]) for each in asked]
+    then = [" ".join(line.text for line in lines[each["video"]] if overlaps(line, each)) for each in asked]
     return {
         "options": right(learnt(questions, lambda _, option: [*option.split(), option])[test], asked),
         "question + option": right(learnt(questions, crossed)[test], asked),
@@ -131,9 +131,9 @@ def floors(folder: Path, questions: Sequence[Question]) -> dict[str, dict[str, f
     }
 
 
-def overlaps(cue: Cue, question: Question) -> bool:
-    """Whether a cue lies in the stretch of a question."""
-    return bool(cue.start < question["end"] - 1e-3 and cue.end > question["start"] + 1e-3)
+def overlaps(line: Line, question: Question) -> bool:
+    """Whether a line lies in the stretch of a question; none does where there is no stretch."""
+    return "start" in question and bool(line.start < question["end"] - 1e-3 and line.end > question["start"] + 1e-3)
 
 
 def probed(folder: Path, features: Path, questions: Sequence[Question]) -> dict[str, float]:
@@ -204,20 +204,15 @@ def named_in(question: str) -> str:
     return MOTIONS[max((does for does in MOTIONS if re.search(rf"\b{does}\b", question)), key=len)]
 
 
-def encoders(folder: Path, out: Path, questions: Sequence[Question], epochs: int, seed: int) -> dict[str, Any]:
+def encoders(folder: Path, out: Path, questions: Sequence[Question], epochs: int) -> dict[str, Any]:
     """What each encoder finds, trained and before training."""
     found: dict[str, Any] = {}
     for name, settings in ENCODERS.items():
-        run = out / f"run-{name.replace(', ', '-')}-seed{seed}"
+        run = out / f"run-{name.replace(', ', '-')}"
         plain = {key: value for key, value in settings.items() if key != "method"}
         if not (run / "recipe.json").exists():
-            trained: dict[str, Any] = {
-                "where": {"split": "train"},
-                "epochs": epochs,
-                "seed": seed,
-                "clips_per_video": 8,
-            }
-            kinema.pretrain(settings["method"], folder, run, logger="none", **trained, **plain)
+            plain |= {"epochs": epochs, "clips_per_video": 8}
+            kinema.pretrain(settings["method"], folder, run, logger="none", where={"split": "train"}, **plain)
         for untrained in (False, True):
             place = out / f"features-{run.name}{'-untrained' if untrained else ''}"
             kinema.features(run, folder, out=place, rate=RATE, untrained=untrained)
@@ -229,21 +224,17 @@ def main() -> None:
     """Measures, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=6)
     asked = parser.parse_args()
-    drawn, each, sizes, seen = [], [], [], {}
-    for seed in range(asked.seeds):
-        folder = asked.out / f"seed{seed}"
-        drawn.append(write_mocap_qa(folder, MocapQAConfig(seed=seed)).seconds)
-        text = (folder / "questions.jsonl").read_text(encoding="utf-8")
-        questions = [json.loads(line) for line in text.splitlines()]
-        each.append(floors(folder, questions))
-        card = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-        weight = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        sizes.append({**card["counts"], "mb": round(weight / 1e6, 1)})
-        if seed == 0:
-            seen = encoders(folder, asked.out, questions, asked.epochs, seed)
+    each = [floors(MocapQAConfig(seed=seed)) for seed in range(asked.seeds)]
+    folder = asked.out / "seed0"
+    drawn = write_mocap_qa(folder, MocapQAConfig()).seconds
+    questions = [json.loads(line) for line in (folder / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
+    card = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    weight = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    sizes = {**card["counts"], "mb": round(weight / 1e6, 1)}
+    seen = encoders(folder, asked.out, questions, asked.epochs)
     figures = {
         f"{name}, {kind}": {
             "mean": float(np.mean([found[name][kind] for found in each])),
