@@ -229,7 +229,7 @@ def main() -> None:
     asked = parser.parse_args()
     each = [floors(MocapQAConfig(seed=seed)) for seed in range(asked.seeds)]
     folder = asked.out / "seed0"
-    drawn = write_mocap_qa(folder, MocapQAConfig()).seconds
+    write_mocap_qa(folder, MocapQAConfig())
     questions = [json.loads(line) for line in (folder / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
     card = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
     weight = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -249,7 +249,7 @@ def main() -> None:
     for name, found in seen.items():
         console.print(f"{name}: " + ", ".join(f"{what} {100 * figure:.1f}" for what, figure in found.items()))
     command = f"python benchmarks/data/mocap_qa.py OUT --seeds {asked.seeds} --epochs {asked.epochs}"
-    record.write("data-mocap-qa", command, seconds_to_draw=drawn, sizes=sizes, figures=figures, encoders=seen)
+    record.write("data-mocap-qa", command, sizes=sizes, figures=figures, encoders=seen)
 
 
 if __name__ == "__main__":
