@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import math
-import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from kinema.api.asking_frames import Frames, encoder_of, learnt_about, made_frames, rate_learnt, stored_frames
 from kinema.api.models import load
 from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, KinemaError, UsageError
-from kinema.core.progress import Steps
 from kinema.core.splits import tidy
 from kinema.data.clips.reader import Model
 from kinema.data.questions.beside import Beside, Input, beside
-from kinema.data.questions.frames import ABOUT, FEATURES, features_about, frame_times
+from kinema.data.questions.checking import check_lines
+from kinema.data.questions.frames import frame_times
 from kinema.data.questions.lines import objects_of, ordered, subtitles_of
 from kinema.data.questions.table import TimedLine
-from kinema.data.video.manifest import Manifest, Video
+from kinema.data.video.files import exists
+from kinema.data.video.manifest import Video
 from kinema.data.video.scanning import read_videos
-from kinema.segmenting.features import FeatureSettings, features_of, make_features
+from kinema.recipes.json import read_recipe
 
 log = logging.getLogger(__name__)
 
@@ -110,10 +111,9 @@ def ask(
     """Answers a multiple-choice question about a video by a run of video-qa.
 
     Beside the video are looked for, by its name without the ending: subtitles ``STEM.srt``, ``.vtt`` or ``.json``,
-    ``objects/STEM.json`` and ``features/STEM.npy``; in its own folder, and in the folder above as they lie in a set of
-    questions (``videos/STEM.mp4``, ``subtitles/STEM.srt``, ``features/STEM.npy``). Where a run learnt with frames and no
-    features are stored, they are made by the run that made those of its training data. What the run learnt with and
-    cannot be had is named in a warning and in ``missing``.
+    ``objects/STEM.json`` and ``features/STEM.npy``; see :mod:`kinema.data.questions.beside`. Where a run learnt with
+    frames and no features are stored, they are made by the run that made those of its training data. What the run
+    learnt with and cannot be had is named in a warning and in ``missing``.
 
     Args:
         run: the run's folder, or its model as :func:`kinema.load` gives it.
@@ -181,10 +181,9 @@ def answers_questions(run: str | Path | Any) -> bool:
     if not isinstance(run, str | Path):
         return getattr(run, "modality", None) == "question"
     try:
-        recipe = recipe_of(Path(run))
+        return bool(read_recipe(Path(run) / "recipe.json").data.unit == "questions")
     except KinemaError:
         return False
-    return recipe.data.unit == "questions"
 
 
 class Asker:
@@ -252,60 +251,169 @@ class Asker:
         began = time.monotonic()
         asked, given = check_question(question, options)
         file = Path(video)
-        facts = _looked_at(file)
         found = beside(file)
         if subtitles is not None:
-            found = dataclasses.replace(found, subtitles=_named(subtitles))
-        view = _View(self.model, name or str(video), file, facts, found)
-        lines = view.lines()
-        frames = self._frames(view, longest)
-        answers = self.model.ask(
-            asked, given, lines=lines, frames=None if frames is None else frames[0], times=None if frames is None else frames[1]
-        )
-        for note in view.notes:
+            found = dataclasses.replace(found, subtitles=Path(subtitles))
+        clip = _Clip(name or str(video), file, _looked_at(file), found, learnt_with(self.model))
+        lines = clip.lines()
+        frames = self._frames(clip, longest)
+        seen = {} if frames is None else {"frames": frames.features, "times": frames.times}
+        answers = self.model.ask(asked, given, lines=lines, device=self._device, **seen)
+        for note in clip.notes:
             log.warning("%s", note)
-        shares, span = answers.shares[0], answers.spans[0]
-        start, end = (None, None) if np.isnan(span).any() else _within(span, facts.duration)
-        said = () if start is None else tuple(line for line in lines if line.start < end and line.end > start)
+        start, end = _stretch(answers.spans[0], clip.facts.duration)
+        said = () if start is None or end is None else tuple(x for x in lines if x.start < end and x.end > start)
         return Asked(
-            view.name,
+            clip.name,
             asked,
             given,
-            tuple(float(share) for share in shares),
+            tuple(float(share) for share in answers.shares[0]),
             start,
             end,
             said,
-            tuple(view.missing),
-            tuple(view.notes),
-            None if found.subtitles is None or "subtitles" not in view.learnt else str(found.subtitles),
-            None if frames is None else frames[2],
+            tuple(clip.missing),
+            tuple(clip.notes),
+            None if found.subtitles is None or "subtitles" not in clip.learnt else str(found.subtitles),
+            None if frames is None else frames.origin,
             time.monotonic() - began,
         )
 
+    @cached_property
+    def _learnt_on(self) -> Mapping[str, Any]:
+        return learnt_about(self.model.run)
+
     def _frames(self, clip: _Clip, longest: float | None) -> Frames | None:
-        """The features of a video's frames: stored ones, or made; None where the run sees none, or they cannot be had."""
+        """The features of a video's frames; None where the run sees none, or they cannot be had."""
         if "frames" not in clip.learnt:
             return None
-        width = frame_width(self.model)
         if clip.beside.frames is not None:
-            return stored_frames(clip.beside.frames, width, clip.facts.duration, self._about)
-        if longest is not None and clip.facts.duration > longest:
-            raise TooLongError(
-                f"'{clip.name}' has {clip.facts.duration:.0f} s, and features are made of {longest:.0f} s at most.",
-                "Make them before: kinema features RUN DATA",
-            )
-        encoder = self._encoder(width)
+            return stored_frames(clip.beside.frames, frame_width(self.model), clip.facts.duration, self._learnt_on)
+        encoder = self._encoder
         if isinstance(encoder, str):
             clip.lacks("frames", encoder)
             return None
-        rate = self._rate
+        if longest is not None and clip.facts.duration > longest:
+            raise TooLongError(
+                f"'{clip.name}' has {clip.facts.duration:.0f} s, and features are made of {longest:.0f} s at most.",
+                "Make them beforehand: kinema features RUN DATA",
+            )
+        rate = rate_learnt(self._learnt_on, self.model.config.rate)
+        features = self._made(encoder, clip, rate)
+        return Frames(features, frame_times(len(features), rate), str(encoder.run or encoder.name))
+
+    @cached_property
+    def _encoder(self) -> Model | str:
+        """What makes features, or why there is nothing that does."""
+        return encoder_of(self._features_run, self._learnt_on, frame_width(self.model), self.model.run)
+
+    def _made(self, encoder: Model, clip: _Clip, rate: float) -> NDArray[np.float32]:
         key = (str(clip.file.resolve()), clip.facts.size, clip.facts.mtime_ns)
         with self._lock:
-            features = self._kept.get(key)
+            features = self._kept.pop(key, None)
         if features is None:
             features = made_frames(encoder, clip.file, clip.facts, rate, self._device, self._console)
-            with self._lock:
-                self._kept[key] = features
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
-        return Frames(features, frame_times(len(features), rate), str(encoder.run or encoder.name))
+        with self._lock:
+            self._kept[key] = features
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return features
+
+
+def learnt_with(model: Any) -> tuple[Input, ...]:
+    """What a run saw beside questions and options when it learnt: of 'frames', 'subtitles', 'objects'.
+
+    Args:
+        model: the run's reader.
+    """
+    config = model.config
+    if config.context == "none":
+        return ()
+    seen: dict[Input, bool] = {
+        "frames": config.frames and frame_width(model) > 0,
+        "subtitles": config.subtitles,
+        "objects": config.objects,
+    }
+    return tuple(name for name, there in seen.items() if there)
+
+
+def frame_width(model: Any) -> int:
+    """D, features of a frame that a run takes; 0 where it learnt without frames.
+
+    Args:
+        model: the run's reader.
+    """
+    return int(model.tower.encoder_config.features)
+
+
+@dataclass
+class _Clip:
+    """A video that is asked about: what is known of it, and what is missing."""
+
+    name: str
+    file: Path
+    facts: Video
+    beside: Beside
+    learnt: tuple[Input, ...]
+    missing: list[Input] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def lacks(self, what: Input, why: str) -> None:
+        """Notes what the run learnt with and cannot be had."""
+        self.missing.append(what)
+        self.notes.append(f"The run learnt with {what}, and '{self.name}' is answered without: {why}.")
+
+    def lines(self) -> tuple[TimedLine, ...]:
+        """What is said, and the labels of objects, in the order of their times, as far as the run learnt with them.
+
+        Raises:
+            DataError: a file is empty or damaged, or what it says lies outside of the video.
+        """
+        said: tuple[TimedLine, ...] = ()
+        seen: tuple[TimedLine, ...] = ()
+        if "subtitles" in self.learnt:
+            if self.beside.subtitles is None:
+                self.lacks("subtitles", "no .srt, .vtt or .json of its name lies beside it; --subtitles names a file")
+            else:
+                said, remarks = subtitles_of(self.beside.subtitles, self.name)
+                if remarks:
+                    self.notes.append(f"Subtitles '{self.beside.subtitles.name}': {remarks}.")
+        if "objects" in self.learnt:
+            if self.beside.objects is None:
+                self.lacks("objects", "there is no objects/NAME.json of its name")
+            else:
+                seen = objects_of(self.beside.objects)
+        lines = ordered([*said, *seen])
+        check_lines(self.name, lines, said, self.facts.duration)
+        return lines
+
+
+def _looked_at(file: Path) -> Video:
+    """What a scan says of a video.
+
+    Raises:
+        DataError: it is not there, or cannot be read.
+    """
+    if not exists(file):
+        raise DataError(f"There is no video '{file}'.", "Name a file of video.")
+    facts = read_videos(file.absolute().parent, [file.name], workers=1)[0]
+    if facts.health == "unreadable" or not facts.frames:
+        raise DataError(
+            f"'{file}' cannot be read as video: {facts.reason or 'it has no frames'}.", "Name another file."
+        )
+    return facts
+
+
+def _stretch(span: NDArray[np.float32], duration: float) -> tuple[float | None, float | None]:
+    """A stretch within the video; two times None where the run looked at none."""
+    if np.isnan(span).any():
+        return None, None
+    start, end = (min(max(0.0, float(x)), duration) for x in span)
+    return start, end
+
+
+def _plain(text: str) -> str:
+    return " ".join(tidy(text).split())
+
+
+def _unit(model: Any) -> str:
+    return str(getattr(model, "unit", "something else"))

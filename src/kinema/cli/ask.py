@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kinema.cli.terminal import make_parser, parse, print_json
+from kinema.cli.terminal import make_parser, parse, print_json, stderr_console
 
 if TYPE_CHECKING:
     from kinema.api.asking import Asked
@@ -38,6 +38,7 @@ def run(given: list[str]) -> int:
         subtitles=args.subtitles,
         features_run=args.features_run,
         device=args.device,
+        console=stderr_console(),
     )
     if args.json:
         print_json(asked.plain())

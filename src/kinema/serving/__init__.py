@@ -6,7 +6,8 @@ to steps.
 ``archive`` is the table with its model, opened once; ``guard`` controls access; ``footage`` gives bytes of indexed
 videos and of nothing else; ``queries`` encodes queries; ``uploads`` and ``checking`` receive and check clips;
 ``projection_map`` is the map; ``steps`` and ``step_routes`` are the steps of videos; ``asking`` and ``ask_routes`` are
-questions about videos; ``routes`` and ``shapes`` are the API; ``page/`` is the page, which loads nothing from other sites.
+questions about videos; ``routes`` and ``shapes`` are the API; ``page/`` is the page, which loads nothing from other
+sites.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def app(
     device: str | None = None,
     features_run: str | Path | None = None,
 ) -> FastAPI:
-    """The page and the API of a table, or of a run that answers questions about videos, to be served by itself or mounted in an application.
+    """The page and the API of a table, or of a run that is asked about videos; by itself or mounted in an application.
 
     Args:
         run: a run's folder, an exported folder, or the model that made the table; or a run of video-qa or its model.
@@ -42,7 +43,7 @@ def app(
             shown.
         segments: the file that ``kinema segment`` wrote; RUN/segments/segments.json by default, if it is there.
         videos: the folder of the videos; by default the one that the table records, or that has moved with it. Of a run
-            of video-qa the folder of the videos that it is asked about; by default that of its training data.
+            of video-qa the folder of the videos that it is asked about, which must be named.
         view: which view's encoder of a run; by default the one it is for.
         settings: access and limits (:class:`kinema.serving.settings.Settings`); by default for this machine
             alone.
@@ -51,8 +52,8 @@ def app(
 
     Raises:
         MissingExtraError: fastapi or lancedb is not installed.
-        UsageError: settings that would let strangers in, or there is no file ``segments``, or no folder of videos is
-            known to ask about.
+        UsageError: settings that would let strangers in, or there is no file ``segments``, or a run of
+            video-qa has no ``videos``.
         DataError: there is neither a table nor segments, the table is another encoder's, or a folder is recorded that
             holds more than videos.
     """

@@ -112,13 +112,12 @@ def _of_pairs(model: Any, uri: str, videos: str | Path | None, settings: Setting
 
 def _of_questions(asker: Asker, videos: str | Path | None, settings: Settings) -> FastAPI:
     """The page and the API of a folder of videos, about which questions are asked."""
-    folder = asker.videos if videos is None else Path(videos)
-    if folder is None:
+    if videos is None:
         raise UsageError(
             "kinema serve asks a run of video-qa about a folder of videos, and none is named.",
             "Name it: kinema serve RUN --videos DIR",
         )
-    service = AskService(asker, folder, settings)
+    service = AskService(asker, Path(videos), settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -126,7 +125,7 @@ def _of_questions(asker: Asker, videos: str | Path | None, settings: Settings) -
         service.close()
 
     made = _application("Videos that questions are asked about.", lifespan)
-    made.state.archive, made.state.steps, made.state.questions = None, None, service
+    made.state.questions = service
     made.include_router(routes_of_questions(service, settings))
     return _with_page(made, settings)
 
@@ -155,7 +154,7 @@ def _of_steps(steps: StepService, settings: Settings) -> FastAPI:
 
 
 def _application(description: str, lifespan: Any) -> FastAPI:
-    return FastAPI(
+    made = FastAPI(
         title="kinema serve",
         description=description,
         version=RELEASE,
@@ -163,6 +162,8 @@ def _application(description: str, lifespan: Any) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
+    made.state.archive = made.state.steps = made.state.questions = None
+    return made
 
 
 def _with_page(made: FastAPI, settings: Settings) -> FastAPI:

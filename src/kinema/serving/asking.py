@@ -17,8 +17,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from kinema.api.asking import Asked, Asker, Input, TooLongError, beside
+from kinema.api.asking import Asked, Asker, TooLongError
 from kinema.core.errors import DataError
+from kinema.data.questions.beside import Input, beside
 from kinema.data.video.files import is_pictures
 from kinema.data.video.finding import videos_below
 from kinema.data.video.manifest import Video

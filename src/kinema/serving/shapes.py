@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kinema.api.asking import MOST_OPTIONS, Asked
 from kinema.data.pairs.table import stored_row
+from kinema.data.questions.beside import Input
 from kinema.searching.find import MAX_HITS, Hit
 from kinema.searching.pairs.find import PairHit
 from kinema.serving.archive import video_id
@@ -264,7 +265,7 @@ class AskableShape(Shape):
     id: str
     name: str
     type: str = Field(description="the file's type by its name's ending")
-    beside: list[Literal["frames", "subtitles", "objects"]] = Field(
+    beside: list[Input] = Field(
         description="what lies beside it: stored features of its frames, subtitles, labels of objects"
     )
 
@@ -302,7 +303,7 @@ class AskedShape(Shape):
     start: float | None
     end: float | None
     said: list[SaidShape] = Field(description="the lines of that stretch")
-    missing: list[Literal["frames", "subtitles", "objects"]] = Field(
+    missing: list[Input] = Field(
         description="what the run learnt with and this video lacks: the answer was given without"
     )
     notes: list[str]

@@ -80,7 +80,9 @@ def _first(video: Path, folder: str, endings: Sequence[str], *, loose: bool = Fa
     """
     for stem in _stems(video, folder, loose):
         found = [stem.with_name(stem.name + ending) for ending in endings]
-        there = [path for path in (*found, *(path.with_suffix(path.suffix.upper()) for path in found)) if path.is_file()]
+        there = [
+            path for path in (*found, *(path.with_suffix(path.suffix.upper()) for path in found)) if path.is_file()
+        ]
         distinct = list({path.resolve(): path for path in there}.values())
         if len(distinct) > 1:
             named = ", ".join(f"'{path.name}'" for path in distinct)
