@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 
 TWICE = "an option that stands twice"
 FORM = (
-    "A line of questions.jsonl is an object with id, video, question, options (a list of texts) and answer (from 0); it "
-    "may have start and end in seconds, split, type, difficulty and group."
+    "A line of questions.jsonl is an object with id, video, question, options (a list of texts) and answer (from 0); "
+    "it may have start and end in seconds, split, type, difficulty and group."
 )
 _FEW = 5
 

@@ -1,4 +1,4 @@
-"""DramaQA (Choi et al. 2021), as published: ``AnotherMissOhQA_train_set.json``, ``…_val_set.json``, ``…_test_set.json``.
+"""DramaQA (Choi et al. 2021), as published: ``AnotherMissOhQA_train_set.json``, and the same of val and test.
 
 Subtitles are ``AnotherMissOh_script.json``: for each shot when it begins and ends, and who says what when, in seconds
 of the episode; here times are seconds from the beginning of the question's own clip, a shot or a scene. The stretch of

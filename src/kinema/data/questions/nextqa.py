@@ -1,7 +1,7 @@
 """NExT-QA (Xiao, Shang, Yao, Chua 2021), multiple choice: ``train.csv``, ``val.csv`` and ``test.csv``.
 
-Captions of every second are read as subtitles where they are there: a ``.zip`` or folders of ``VIDEO_cap.json``, each an
-object {second: caption}, of which the caption of second t is a line from t to t + 1. A zip is read as it is.
+Captions of every second are read as subtitles where they are there: a ``.zip`` or folders of ``VIDEO_cap.json``, each
+an object {second: caption}, of which the caption of second t is a line from t to t + 1. A zip is read as it is.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
 
 FORMS = (
-    f"Questions are a {LISTING}, a folder with one, or a known data set as NAME:PATH: an object a line, with id, video, "
-    "question, options and answer; beside it subtitles/VIDEO.srt, .vtt or .json, and features/VIDEO.npy."
+    f"Questions are a {LISTING}, a folder with one, or a known data set as NAME:PATH: an object a line, with id, "
+    "video, question, options and answer; beside it subtitles/VIDEO.srt, .vtt or .json, and features/VIDEO.npy."
 )
 
 
