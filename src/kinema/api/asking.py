@@ -254,7 +254,7 @@ class Asker:
         found = beside(file)
         if subtitles is not None:
             found = dataclasses.replace(found, subtitles=Path(subtitles))
-        clip = _Clip(name or str(video), file, _looked_at(file), found, learnt_with(self.model))
+        clip = _Clip(name or str(video), file, _looked_at(file), found, self.model.shown)
         lines = clip.lines()
         frames = self._frames(clip, longest)
         seen = {} if frames is None else {"frames": frames.features, "times": frames.times}
@@ -287,7 +287,7 @@ class Asker:
         if "frames" not in clip.learnt:
             return None
         if clip.beside.frames is not None:
-            return stored_frames(clip.beside.frames, frame_width(self.model), clip.facts.duration, self._learnt_on)
+            return stored_frames(clip.beside.frames, self.model.features, clip.facts.duration, self._learnt_on)
         encoder = self._encoder
         if isinstance(encoder, str):
             clip.lacks("frames", encoder)
@@ -304,7 +304,7 @@ class Asker:
     @cached_property
     def _encoder(self) -> Model | str:
         """What makes features, or why there is nothing that does."""
-        return encoder_of(self._features_run, self._learnt_on, frame_width(self.model), self.model.run)
+        return encoder_of(self._features_run, self._learnt_on, self.model.features, self.model.run)
 
     def _made(self, encoder: Model, clip: _Clip, rate: float) -> NDArray[np.float32]:
         key = (str(clip.file.resolve()), clip.facts.size, clip.facts.mtime_ns)
@@ -317,32 +317,6 @@ class Asker:
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         return features
-
-
-def learnt_with(model: Any) -> tuple[Input, ...]:
-    """What a run saw beside questions and options when it learnt: of 'frames', 'subtitles', 'objects'.
-
-    Args:
-        model: the run's reader.
-    """
-    config = model.config
-    if config.context == "none":
-        return ()
-    seen: dict[Input, bool] = {
-        "frames": config.frames and frame_width(model) > 0,
-        "subtitles": config.subtitles,
-        "objects": config.objects,
-    }
-    return tuple(name for name, there in seen.items() if there)
-
-
-def frame_width(model: Any) -> int:
-    """D, features of a frame that a run takes; 0 where it learnt without frames.
-
-    Args:
-        model: the run's reader.
-    """
-    return int(model.tower.encoder_config.features)
 
 
 @dataclass

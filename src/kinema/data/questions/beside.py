@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from kinema.core.errors import DataError
 from kinema.data.questions.frames import FEATURES
@@ -24,6 +24,8 @@ from kinema.data.subtitles import ENDINGS
 
 Input = Literal["frames", "subtitles", "objects"]
 """What may be known of a video beside a question."""
+
+INPUTS: tuple[Input, ...] = get_args(Input)
 
 VIDEOS = "videos"
 
