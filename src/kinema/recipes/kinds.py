@@ -15,6 +15,7 @@ from kinema.networks import EncoderConfig
 from kinema.networks.build import EncoderName
 from kinema.networks.images.config import ImageConfig, ImageName
 from kinema.networks.pairs.config import PairEncoderConfig, PairName
+from kinema.networks.questions.config import QuestionEncoderConfig, QuestionNetName
 from kinema.networks.sequence import MLPConfig
 from kinema.networks.text.config import TextConfig, TextName
 
@@ -24,6 +25,7 @@ DATA |= {"pairs": PairsConfig, "questions": QuestionsConfig, "tracklets": Trackl
 
 NETWORKS: dict[str, type] = {**dict.fromkeys(get_args(TextName), TextConfig), "mlp": MLPConfig}
 NETWORKS |= dict.fromkeys(get_args(ImageName), ImageConfig) | dict.fromkeys(get_args(PairName), PairEncoderConfig)
+NETWORKS |= dict.fromkeys(get_args(QuestionNetName), QuestionEncoderConfig)
 """Settings of networks by the name of the network; every other name is one of a video network."""
 
 
