@@ -251,9 +251,7 @@ class Asker:
         began = time.monotonic()
         asked, given = check_question(question, options)
         file = Path(video)
-        found = beside(file)
-        if subtitles is not None:
-            found = dataclasses.replace(found, subtitles=Path(subtitles))
+        found = beside(file, None if subtitles is None else Path(subtitles))
         clip = _Clip(name or str(video), file, _looked_at(file), found, self.model.shown)
         lines = clip.lines()
         frames = self._frames(clip, longest)
@@ -298,12 +296,12 @@ class Asker:
                 "Make them beforehand: kinema features RUN DATA",
             )
         rate = rate_learnt(self._learnt_on, self.model.config.rate)
-        features = self._made(encoder, clip, rate)
-        return Frames(features, frame_times(len(features), rate), str(encoder.run or encoder.name))
+        features = self._made(encoder[0], clip, rate)
+        return Frames(features, frame_times(len(features), rate), encoder[1])
 
     @cached_property
-    def _encoder(self) -> Model | str:
-        """What makes features, or why there is nothing that does."""
+    def _encoder(self) -> tuple[Model, str] | str:
+        """What makes features, and where it lies; or why there is nothing that does."""
         return encoder_of(self._features_run, self._learnt_on, self.model.features, self.model.run)
 
     def _made(self, encoder: Model, clip: _Clip, rate: float) -> NDArray[np.float32]:

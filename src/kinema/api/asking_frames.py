@@ -21,6 +21,7 @@ from kinema.data.clips.reader import Model
 from kinema.data.questions.frames import ABOUT, features_about, frame_times, rate_of
 from kinema.data.sequences.files import open_features
 from kinema.data.video.manifest import Manifest, Video
+from kinema.exporting import is_export
 from kinema.segmenting.features import FeatureSettings, features_of, make_features
 
 log = logging.getLogger(__name__)
@@ -83,8 +84,8 @@ def stored_frames(path: Path, width: int, duration: float, learnt: Mapping[str, 
 
 def encoder_of(
     given: str | Path | Model | None, learnt: Mapping[str, Any], width: int, home: Path | None
-) -> Model | str:
-    """The encoder that makes features as the run learnt with; or why there is none, as a sentence.
+) -> tuple[Model, str] | str:
+    """The encoder that makes features as the run learnt with, and where it lies; or why there is none, as a sentence.
 
     Args:
         given: the run, or its model, that a user names.
@@ -99,27 +100,29 @@ def encoder_of(
     """
     if given is not None:
         model = load(given) if isinstance(given, str | Path) else given
+        place: str | Path = given if isinstance(given, str | Path) else given.run or given.name
         if getattr(model, "modality", "clip") not in ("clip", "clips", "image"):
             raise UsageError(f"The run '{given}' makes no features of videos.", "Name a run on clips.")
     else:
         named = learnt.get("run")
         if not isinstance(named, str) or not named:
             return "nothing says which run made the features that it learnt on; --features-run names one"
-        place = next((path for path in _places(named, home) if (path / "recipe.json").is_file()), None)
-        if place is None:
+        found = next((path for path in _places(named, home) if is_export(path) or (path / "recipe.json").is_file()), None)
+        if found is None:
             return (
                 f"the run '{named}', which made the features that it learnt on, is not there; --features-run names it"
             )
         try:
-            model = load(place, view=learnt.get("view"))
+            model = load(found, view=learnt.get("view"))
         except KinemaError as error:
             return f"the run '{named}' cannot be used: {error.message.rstrip('.')}"
+        place = found
     if model.dim != width:
         raise UsageError(
-            f"The run '{model.run or model.name}' gives features of {model.dim} numbers, and {width} were learnt with.",
+            f"The run '{place}' gives features of {model.dim} numbers, and {width} were learnt with.",
             "Name the run that made the features of the training data: --features-run RUN",
         )
-    return model
+    return model, str(place)
 
 
 def check_weights(settings: FeatureSettings, learnt: Mapping[str, Any], run: str) -> None:

@@ -55,17 +55,18 @@ class Beside:
         return tuple(name for name, path in found if path is not None)
 
 
-def beside(video: Path) -> Beside:
+def beside(video: Path, subtitles: Path | None = None) -> Beside:
     """What lies beside a video; nothing is read.
 
     Args:
         video: the file.
+        subtitles: those that a user names, in place of what lies there.
 
     Raises:
         DataError: there are several files of subtitles in one folder.
     """
     return Beside(
-        _first(video, SUBTITLES, (*ENDINGS, ".json"), loose=True),
+        subtitles or _first(video, SUBTITLES, (*ENDINGS, ".json"), loose=True),
         _first(video, OBJECTS, (".json",)),
         _first(video, FEATURES, (".npy",)),
     )
