@@ -49,7 +49,8 @@ class LineChooser:
             number = self._numbers.get(word)
             if number is not None:
                 weight[number] = count * self._idf.get(word, self._rarest)
-        return np.bincount(line, value * weight[words], minlength=len(lines))
+        found: NDArray[np.float64] = np.bincount(line, value * weight[words], minlength=len(lines)).astype(np.float64)
+        return found
 
     def _looked_at(
         self, lines: Sequence[TimedLine]

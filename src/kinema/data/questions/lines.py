@@ -217,8 +217,7 @@ def _stretch(where: str, record: Mapping[str, Any], hint: str) -> tuple[float, f
 
 def _seconds(where: str, record: Mapping[str, Any], key: str, hint: str) -> float:
     value = record.get(key)
-    bad = isinstance(value, bool) or not isinstance(value, int | float)
-    if bad or not 0 <= value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise DataError(f"{where}: '{key}' is {value!r}; seconds were expected.", hint)
     return float(value)
 
