@@ -16,9 +16,9 @@ masked; a dot between vectors is the product of their entries.
 Pretraining: the same network and inputs, but that the options are questions, the clip's own among those of other clips;
 no answer is read. The main stage goes on from all of it but w.
 
-What is known of the paper is the abstract and what public pages say of its figures: inputs (subtitles, labels of objects,
-ResNet-101), the pretraining by the relevant question, masked true option as the anchor of a contrast with the options,
-attention of a subtitle to its frames, RNNs over the subtitles, localisation as a further task. All else is
+What is known of the paper is the abstract and what public pages say of its figures: inputs (subtitles, labels of
+objects, ResNet-101), the pretraining by the relevant question, the masked true option as the anchor of a contrast with
+the options, attention of a subtitle to its frames, RNNs over the subtitles, localisation as a further task. All else is
 reconstruction: every size and weight, that δ is added to a line, that an empty window takes the nearest frame, the
 window's softmax, the form of z and of the localisation.
 

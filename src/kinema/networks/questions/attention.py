@@ -72,7 +72,8 @@ class LocalAttention(nn.Module):
                 f"encoder.heads is {heads}, and the width is {dim}.", "Choose a number of heads that divides it."
             )
         self.heads = heads
-        self.query, self.key, self.value = (nn.Linear(dim, dim) for _ in range(3))
+        self.query, self.value = nn.Linear(dim, dim), nn.Linear(dim, dim)
+        self.key = nn.Linear(dim, dim, bias=False)  # a softmax over frames would not see it
         nn.init.normal_(self.query.weight, std=0.02)
         nn.init.zeros_(self.query.bias)
 

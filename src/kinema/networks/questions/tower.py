@@ -114,7 +114,7 @@ class QuestionEncoder(nn.Module):
             Float [N, dim]; and float [N, M], logits of the places, -inf where there is nothing to look at.
 
         Raises:
-            ShapeError: frames are of another width, or there are none where the network takes some.
+            ShapeError: frames are of another width than the network takes. That there are none is no error.
         """
         seen, times = self._seen(frames, len(lines))
         states = self.dropout(self.project(self.text.hidden(inputs.tokens)))
@@ -193,14 +193,14 @@ class QuestionEncoder(nn.Module):
         return Said(line_words, self.line(torch.cat([_unit(line_words), state], dim=2)), seen, there)
 
     def _seen(self, frames: ClipFrames | None, rows: int) -> tuple[Tensor, Tensor]:
-        weight = self.weigh.weight
-        if self.frames is None:
+        if frames is None or not frames.times.shape[1]:
+            weight = self.weigh.weight
             return weight.new_zeros(rows, 0, self.config.width), weight.new_zeros(rows, 0)
-        if frames is None or frames.features.shape[2] != self.config.features:
-            there = "no frames" if frames is None else f"frames of {frames.features.shape[2]} features"
+        if self.frames is None or frames.features.shape[2] != self.config.features:
+            takes = f"frames of {self.config.features} features" if self.config.features else "no frames"
             raise ShapeError(
-                f"The batch has {there}; the network takes frames of {self.config.features} features.",
-                "Set encoder.features to what the data have; 0 for none.",
+                f"The batch has frames of {frames.features.shape[2]} features; the network takes {takes}.",
+                "Set encoder.features to what the data have, or leave frames out of the data.",
             )
         return self.dropout(self.frames(frames.features, frames.mask)), frames.times
 
@@ -246,6 +246,7 @@ class QuestionTower(nn.Module):
 
     Attributes:
         dim: dimensions of what a logit is read off.
+        features: D, features of a frame that it takes; 0 for no frames.
     """
 
     def __init__(
@@ -258,11 +259,10 @@ class QuestionTower(nn.Module):
         super().__init__()
         self.encoder_config = config
         self.encoder = QuestionEncoder(config, alignment, slack)
-        self.dim = self.encoder.dim
+        self.dim, self.features = self.encoder.dim, config.features
         d = config.width
-        self.head = nn.Linear(self.dim, 1)
+        self.head = nn.Linear(self.dim, 1, bias=False)  # all options would share it
         with torch.no_grad():
-            self.head.bias.zero_()
             self.head.weight.normal_(std=0.02)
             self.head.weight[0, 4 * d : -3] = d**-0.5
             self.head.weight[0, -3:] = 1.0
@@ -277,7 +277,7 @@ class QuestionTower(nn.Module):
         rows = len(lines)
         z, place = self.encoder(options, lines, frames)
         logits = self.head(z).reshape(rows, -1)
-        times = lines.new_zeros(rows, 0) if frames is None or not self.encoder.config.features else frames.times
+        times = lines.new_zeros(rows, 0) if frames is None else frames.times
         return QuestionScores(
             logits,
             z.reshape(rows, -1, self.dim),
@@ -302,7 +302,7 @@ class QuestionTower(nn.Module):
             CheckpointError: keys or shapes do not fit; they are named.
         """
         known = state.get("task")
-        if known is not None and int(known) != int(self.task):
+        if known is not None and known.numel() == 1 and int(known) != int(self.task):
             own = {key: x for key, x in self.state_dict().items() if key == "task" or key.startswith("head.")}
             state = {**state, **own}
         load_strictly(self, state, what)
