@@ -23,6 +23,7 @@ from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, KinemaError, UsageError
 from kinema.core.splits import tidy
 from kinema.data.clips.reader import Model
+from kinema.data.pairs.reader import PairReader
 from kinema.data.questions.beside import Beside, Input, beside
 from kinema.data.questions.checking import check_lines
 from kinema.data.questions.frames import frame_times
@@ -300,16 +301,18 @@ class Asker:
         return Frames(features, frame_times(len(features), rate), encoder[1])
 
     @cached_property
-    def _encoder(self) -> tuple[Model, str] | str:
+    def _encoder(self) -> tuple[Model | PairReader, str] | str:
         """What makes features, and where it lies; or why there is nothing that does."""
         return encoder_of(self._features_run, self._learnt_on, self.model.features, self.model.run)
 
-    def _made(self, encoder: Model, clip: _Clip, rate: float) -> NDArray[np.float32]:
+    def _made(self, encoder: Model | PairReader, clip: _Clip, rate: float) -> NDArray[np.float32]:
         key = (str(clip.file.resolve()), clip.facts.size, clip.facts.mtime_ns)
         with self._lock:
             features = self._kept.pop(key, None)
         if features is None:
-            features = made_frames(encoder, clip.file, clip.facts, rate, self._device, self._console)
+            features = made_frames(
+                encoder, clip.file, clip.facts, self._learnt_on, rate, device=self._device, console=self._console
+            )
         with self._lock:
             self._kept[key] = features
             while len(self._kept) > KEPT:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import tempfile
 from collections.abc import Mapping
@@ -14,17 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from kinema.api.features import features
 from kinema.api.models import load
 from kinema.core.errors import DataError, KinemaError, UsageError
-from kinema.core.progress import Steps
 from kinema.data.clips.reader import Model
+from kinema.data.pairs.reader import PairReader
 from kinema.data.questions.frames import ABOUT, features_about, frame_times, rate_of
 from kinema.data.sequences.files import open_features
 from kinema.data.video.manifest import Manifest, Video
 from kinema.exporting import is_export
-from kinema.segmenting.features import FeatureSettings, features_of, make_features
 
-log = logging.getLogger(__name__)
+DECIDES = ("weights", "view", "clip")
+"""What features.json says of the encoder; features are compared by it."""
 
 _SLACK = 1.5
 """Seconds by which features may be longer or shorter than their video: ends are rounded up to a frame."""
@@ -58,14 +58,12 @@ def stored_frames(path: Path, width: int, duration: float, learnt: Mapping[str, 
         DataError: it cannot be read or holds what is no finite number, is of another width, of another encoder, or
             of a video of another length.
     """
-    features = np.asarray(open_features(path), np.float32)
+    found = np.asarray(open_features(path), np.float32)
     hint = f"Take '{path.name}' away, and features are made; or make it again: kinema features RUN DATA"
-    if not len(features) or not np.isfinite(features).all():
+    if not len(found) or not np.isfinite(found).all():
         raise DataError(f"The features in '{path}' are empty, or hold what is no finite number.", hint)
-    if features.shape[1] != width:
-        raise DataError(
-            f"The features in '{path}' have {features.shape[1]} numbers a frame, the run takes {width}.", hint
-        )
+    if found.shape[1] != width:
+        raise DataError(f"The features in '{path}' have {found.shape[1]} numbers a frame, the run takes {width}.", hint)
     about = features_about(path.parent)
     differs = [key for key in ("weights", "view") if key in about and key in learnt and about[key] != learnt[key]]
     if differs:
@@ -73,18 +71,18 @@ def stored_frames(path: Path, width: int, duration: float, learnt: Mapping[str, 
             f"The features in '{path}' were made by another encoder than those that the run learnt on.", hint
         )
     rate = rate_of(about if about.get("frames_a_second") else learnt, 0.0, path.parent)
-    if abs(len(features) / rate - duration) > max(_SLACK, 1.5 / rate):
+    if abs(len(found) / rate - duration) > max(_SLACK, 1.5 / rate):
         raise DataError(
-            f"The features in '{path}' are of {len(features) / rate:.1f} s, at {rate:g} frames a second, and the video "
+            f"The features in '{path}' are of {len(found) / rate:.1f} s, at {rate:g} frames a second, and the video "
             f"has {duration:.1f} s.",
             hint,
         )
-    return Frames(features, frame_times(len(features), rate), str(path))
+    return Frames(found, frame_times(len(found), rate), str(path))
 
 
 def encoder_of(
-    given: str | Path | Model | None, learnt: Mapping[str, Any], width: int, home: Path | None
-) -> tuple[Model, str] | str:
+    given: str | Path | Model | PairReader | None, learnt: Mapping[str, Any], width: int, home: Path | None
+) -> tuple[Model | PairReader, str] | str:
     """The encoder that makes features as the run learnt with, and where it lies; or why there is none, as a sentence.
 
     Args:
@@ -101,13 +99,15 @@ def encoder_of(
     if given is not None:
         model = load(given) if isinstance(given, str | Path) else given
         place: str | Path = given if isinstance(given, str | Path) else given.run or given.name
-        if getattr(model, "modality", "clip") not in ("clip", "clips", "image"):
-            raise UsageError(f"The run '{given}' makes no features of videos.", "Name a run on clips.")
+        if not isinstance(model, Model | PairReader):
+            raise UsageError(f"The run '{place}' makes no features of videos.", "Name a run on clips.")
     else:
         named = learnt.get("run")
         if not isinstance(named, str) or not named:
             return "nothing says which run made the features that it learnt on; --features-run names one"
-        found = next((path for path in _places(named, home) if is_export(path) or (path / "recipe.json").is_file()), None)
+        found = next(
+            (path for path in _places(named, home) if is_export(path) or (path / "recipe.json").is_file()), None
+        )
         if found is None:
             return (
                 f"the run '{named}', which made the features that it learnt on, is not there; --features-run names it"
@@ -125,47 +125,59 @@ def encoder_of(
     return model, str(place)
 
 
-def check_weights(settings: FeatureSettings, learnt: Mapping[str, Any], run: str) -> None:
-    """Refuses an encoder that is not the one of the features that were learnt on.
-
-    Args:
-        settings: of the encoder.
-        learnt: what features.json said of the features that were learnt on.
-        run: names the encoder, for the message.
-
-    Raises:
-        DataError: its weights, or what it sees, are others.
-    """
-    weights = learnt.get("weights")
-    if isinstance(weights, str) and weights and weights != settings.weights:
-        raise DataError(
-            f"The weights of '{run}' are others than those that made the features of the training data.",
-            "Name the run that made them: --features-run RUN. Or make features again and train on those.",
-        )
-
-
 def made_frames(
-    model: Model, file: Path, facts: Video, rate: float, device: str | None, console: Console | None
+    model: Model | PairReader,
+    file: Path,
+    facts: Video,
+    learnt: Mapping[str, Any],
+    rate: float,
+    *,
+    device: str | None,
+    console: Console | None,
 ) -> NDArray[np.float32]:
-    """Features of a video's frames, float32 [F, D]: frame f stands for the stretch from f / rate to (f + 1) / rate.
+    """Features of a video's frames, float32 [F, D], as ``kinema features`` makes them.
 
     Args:
         model: the encoder.
         file: the video.
         facts: what a scan says of it.
+        learnt: what features.json said of the features that the run learnt on.
         rate: frames a second.
         device: where to compute.
         console: where progress is shown.
 
     Raises:
-        DataError: the video cannot be read to its end.
+        DataError: the video cannot be read to its end, or the encoder is not the one of the features learnt on.
     """
-    settings = FeatureSettings.of(model, rate)
-    with tempfile.TemporaryDirectory(prefix="kinema-ask-") as folder, Steps("encoding frames", console) as progress:
+    with tempfile.TemporaryDirectory(prefix="kinema-ask-") as folder:
         manifest = Manifest(file.absolute().parent, (facts,))
-        make_features(model, manifest, Path(folder), settings, device=device, progress=progress)
-        made: NDArray[np.float32] = np.load(features_of(Path(folder), facts.path))
-    return made
+        done = features(model, manifest, out=folder, rate=rate, device=device, console=console)
+        _check_same(
+            done.about,
+            learnt,
+            f"The run '{model.run or model.name}' is not as it was when it made the features of the training data: "
+            "{differs}.",
+            "Name the run that made them: --features-run RUN. Or make features again, and train on those.",
+        )
+        found: NDArray[np.float32] = np.load(next(Path(folder).rglob("*.npy")))
+    return found
+
+
+def _check_same(about: Mapping[str, Any], learnt: Mapping[str, Any], said: str, hint: str) -> None:
+    """Refuses features of another encoder than that of the features that were learnt on.
+
+    Args:
+        about: what is known of the features.
+        learnt: what features.json said of those that were learnt on.
+        said: the message; what differs is put in.
+        hint: what to do about it.
+
+    Raises:
+        DataError: they are.
+    """
+    differs = [key for key in DECIDES if about.get(key) and learnt.get(key) and about[key] != learnt[key]]
+    if differs:
+        raise DataError(said.format(differs=f"{' and '.join(differs)} differ"), hint)
 
 
 def rate_learnt(learnt: Mapping[str, Any], usual: float) -> float:
