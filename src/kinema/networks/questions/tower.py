@@ -285,11 +285,6 @@ class QuestionTower(nn.Module):
             torch.cat([lines, _stretches(times)], dim=1),
         )
 
-    @property
-    def features(self) -> int:
-        """D, features of a frame; 0 where it takes no frames."""
-        return self.encoder_config.features
-
     def vectors(self, inputs: OptionTokens, lines: Tensor, frames: ClipFrames | None) -> Tensor:
         """What a logit is read off, float [N, dim]: of one input a question, N is B."""
         z: Tensor = self.encoder(inputs, lines, frames)[0]
