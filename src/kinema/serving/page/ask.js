@@ -83,7 +83,7 @@ export class AskPage {
     by("ask-name").textContent = lastPart(video.name);
     by("ask-name").title = video.name;
     by("ask-beside").textContent = video.beside.length
-      ? `Beside it: ${video.beside.map((each) => BESIDE[each]).join(", ")}.` : "Nothing lies beside it.";
+      ? `Beside it: ${video.beside.map((each) => BESIDE[each]).join(", ")}.` : "No subtitles or stored features lie beside it.";
     by("ask-unplayable").hidden = true;
     this.video.parentElement.hidden = false;
     this.video.src = api.file(video.id);
