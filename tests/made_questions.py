@@ -7,6 +7,7 @@ import numpy as np
 
 THINGS = ("jump", "turn", "bow", "kick", "wave", "sit")
 PLACES = ("kitchen", "garden", "street", "hall")
+COLOURS = ("red", "blue", "green", "grey", "pink", "brown", "white", "black")
 SECONDS = 2.0
 """Of each of the four stretches."""
 
@@ -16,15 +17,20 @@ def things_of(video):
     return [THINGS[(video * 5 + place * (1 + video % 2) + video // 6) % len(THINGS)] for place in range(len(PLACES))]
 
 
-def made_row(video=0, place=0, options=4, **changes):
+def place_of(video, place):
+    """Where that is done; of the first eight videos no two have a place in common."""
+    return f"{COLOURS[video % len(COLOURS)]} {PLACES[place]}"
+
+
+def made_row(video=0, place=0, count=4, **changes):
     """A question about one stretch of a video, as a line of questions.jsonl holds it; None takes a key away."""
     true = things_of(video)[place]
-    answer = (video + place) % options
-    others = [thing for thing in THINGS if thing != true][: options - 1]
+    answer = (video + place) % count
+    others = [thing for thing in THINGS if thing != true][: count - 1]
     row = {
         "id": f"v{video}-{place}",
         "video": f"v{video}",
-        "question": f"What do they do in the {PLACES[place]}?",
+        "question": f"What do they do in the {place_of(video, place)}?",
         "options": [*others[:answer], true, *others[answer:]],
         "answer": answer,
         "start": place * SECONDS,
@@ -46,7 +52,7 @@ def write_rows(folder, rows):
 def made_lines(video=0):
     """(start, end, text) of the subtitles of a video."""
     return [
-        (place * SECONDS, (place + 1) * SECONDS, f"in the {PLACES[place]} they {thing}")
+        (place * SECONDS, (place + 1) * SECONDS, f"in the {place_of(video, place)} they {thing}")
         for place, thing in enumerate(things_of(video))
     ]
 

@@ -58,9 +58,10 @@ def checked(draft: Draft, rate: float = 0.0, progress: Progress | None = None) -
         known = lengths.get(video, draft.durations.get(video))
         duration = known if known is not None else count / rate if path is not None else None
         lines = ordered([*subtitles.get(video, ()), *objects.get(video, ())])
-        slack = _SLACK if known is not None or path is None else max(_SLACK, 1 / rate)
-        _check_times(video, lines, asked[video], duration, slack)
-        _check_cover(video, subtitles.get(video, ()), asked[video], duration)
+        guessed = known is None and path is not None
+        by = f" It was counted: {count} frames at {rate:g} a second." if guessed else ""
+        _check_times(video, lines, asked[video], duration, max(_SLACK, 1 / rate) if guessed else _SLACK, by)
+        _check_cover(video, subtitles.get(video, ()), asked[video], duration, by)
         clips[video] = Clip(lines, path, count, width, duration, digest)
     for what, there in (("subtitles", subtitles), ("objects", objects), ("features of frames", features)):
         _warn_of_missing(what, there, asked)
@@ -85,12 +86,12 @@ def _lengths(folder: Path, videos: list[str], progress: Progress | None) -> dict
 
 
 def _check_times(
-    video: str, lines: tuple[TimedLine, ...], rows: list[Question], duration: float | None, slack: float
+    video: str, lines: tuple[TimedLine, ...], rows: list[Question], duration: float | None, slack: float, by: str = ""
 ) -> None:
     """Refuses times beyond a video's end."""
     if duration is None:
         return
-    hint = f"The video has {duration:.2f} s. Times are seconds from its beginning; are these of another cut of it?"
+    hint = f"Times are seconds from the video's beginning; are these of another cut of it?{by}"
     late = next((line for line in lines if line.start > duration + slack), None)
     if late is not None:
         raise DataError(
@@ -107,13 +108,15 @@ def _check_times(
         )
 
 
-def _check_cover(video: str, subtitles: tuple[TimedLine, ...], rows: list[Question], duration: float | None) -> None:
+def _check_cover(
+    video: str, subtitles: tuple[TimedLine, ...], rows: list[Question], duration: float | None, by: str = ""
+) -> None:
     """Refuses subtitles that are of another clip, or of a small part of this one."""
     known = duration if duration is not None else max((row.end for row in rows if row.timed), default=math.nan)
     if not subtitles or math.isnan(known):
         return
     last = max(line.end for line in subtitles)
-    hint = "Are they of this clip, in seconds from its beginning? Leave the file away where there are none."
+    hint = f"Are they of this clip, in seconds from its beginning? Leave the file away where there are none.{by}"
     if min(line.start for line in subtitles) >= known:
         raise DataError(f"The subtitles of the clip '{video}' do not overlap its {known:.2f} s.", hint)
     if last < COVERED * known:

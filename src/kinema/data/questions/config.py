@@ -109,11 +109,17 @@ class QuestionsConfig:
         if not 0 <= self.rate < math.inf:
             raise ConfigError(f"rate is {self.rate}; it is frames a second, or 0 where they say it themselves.")
         if self.frame_limit < 1:
-            raise ConfigError(f"frame_limit is {self.frame_limit}; it must be at least 1.", "--no-frames shows none.")
+            raise ConfigError(
+                f"frame_limit is {self.frame_limit}; it must be at least 1.", "To show none, set frames to false."
+            )
         if self.max_length < _LEAST_LENGTH:
             raise ConfigError(f"max_length is {self.max_length}; it must be at least {_LEAST_LENGTH}.")
         if self.vocabulary < 1:
             raise ConfigError(f"vocabulary is {self.vocabulary}; it must be at least 1.")
+        self._check_parts()
+
+    def _check_parts(self) -> None:
+        """Refuses folds and shares that are none."""
         if self.folds < 0 or self.folds == 1:
             raise ConfigError(f"folds is {self.folds}; it must be at least 2, or 0 for none.")
         if not 0 <= self.fold < max(1, self.folds):
@@ -163,7 +169,7 @@ class QuestionsConfig:
             if one.task == "question" and nothing:
                 raise ConfigError(
                     "A phase matches questions with clips, and nothing of a clip is shown.",
-                    "Leave that phase out (--pretrain_epochs 0), or show something.",
+                    "Leave that phase out (--method.pretrain_epochs 0), or show something.",
                 )
 
     def usable(self, table: Questions, needs: Sequence[QuestionNeeds]) -> tuple[Questions, Mapping[str, str]]:
@@ -188,7 +194,7 @@ class QuestionsConfig:
             raise DataError(
                 f"Questions are to be matched with clips, and {len(shown)} of {len(found.videos)} clips have lines or "
                 "frames.",
-                "Give subtitles or features; or leave that phase out: --pretrain_epochs 0.",
+                "Give subtitles or features; or leave that phase out: --method.pretrain_epochs 0.",
             )
         self._say(found, shown)
         return found, left_out

@@ -158,7 +158,7 @@ class Candidates:
                 raise DataError(
                     f"Of the questions about other clips than '{video}' {len(pools['']) - len(own)} are none of its "
                     f"own, and {count - 1} are needed to match questions with clips.",
-                    "Take fewer candidates, or leave that phase out: --pretrain_epochs 0.",
+                    "Take fewer candidates, or leave that phase out: --method.pretrain_epochs 0.",
                 )
 
     def of(self, row: int, generator: np.random.Generator) -> tuple[list[str], int]:

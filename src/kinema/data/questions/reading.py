@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -141,14 +142,18 @@ def _with_splits(table: Questions, held_out: float, split: int) -> Questions:
 
 def _folded(table: Questions, folds: int, fold: int, split: int) -> Questions:
     """The table with one fold of its groups as 'test' and the others as 'train'."""
-    groups = sorted({row.group for row in table.rows}, key=lambda group: seed_at(split, "folds", group))
+    sizes = Counter(row.group for row in table.rows)
+    groups = sorted(sizes, key=lambda group: seed_at(split, "folds", group))
     if len(groups) < folds:
         raise DataError(
             f"There are {len(groups)} groups of questions, and {folds} folds were asked for.", "Ask for fewer folds."
         )
-    found = _assigned(
-        table, {group: "test" if place % folds == fold else "train" for place, group in enumerate(groups)}
-    )
+    held, parts = [0] * folds, {}
+    for group in groups:  # each to the fold that has the fewest questions so far
+        place = held.index(min(held))
+        held[place] += sizes[group]
+        parts[group] = "test" if place == fold else "train"
+    found = _assigned(table, parts)
     log.info(
         "Fold %d of %d (draw %d, by group): %d questions to learn from, %d to measure on%s.",
         fold,
