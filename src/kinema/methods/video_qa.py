@@ -171,12 +171,11 @@ class VideoQA(Method[QuestionBatch]):
         Raises:
             CheckpointError: there is another view, or keys or shapes differ; they are named.
         """
-        if set(states) <= {QUESTION_VIEW}:
-            for state in states.values():
-                self.tower.take(state, "the tower of questions")
-            self.started()
-        else:
-            super().start(states)
+        if set(states) - {QUESTION_VIEW}:
+            super().start(states)  # which names the view
+        for view, state in states.items():
+            self.tower.take(state, f"the tower for the view '{view}'")
+        self.started()
 
     def embed(self, x: Any) -> Tensor:
         """What a logit is read off, float [B, K, d], of the questions of a batch."""

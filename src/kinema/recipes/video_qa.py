@@ -9,14 +9,11 @@ from kinema.core.errors import ConfigError
 from kinema.core.questions import QUESTION_VIEW
 from kinema.data.questions.config import QuestionsConfig
 from kinema.methods.video_qa import VideoQAConfig
-from kinema.networks.questions import QuestionEncoderConfig
+from kinema.networks.questions import START, QuestionEncoderConfig
 from kinema.networks.text.config import bert
 from kinema.recipes.entry import MethodEntry
 from kinema.recipes.plan import Plan
 from kinema.training.settings import OptimiserConfig, Phase
-
-_UNKNOWN = replace(bert("tiny"), width=64)
-"""The text network of the preset, with an embedding that holds as many tokens as the data turn out to have."""
 
 
 def small() -> Plan:
@@ -29,7 +26,7 @@ def small() -> Plan:
         epochs=8,
         optimiser=OptimiserConfig("adamw", lr=1e-3, weight_decay=0.01, warmup_epochs=1, clip_norm=1.0),
         data=QuestionsConfig(),
-        encoder=QuestionEncoderConfig(text=_UNKNOWN),
+        encoder=QuestionEncoderConfig(),
         batch_size=32,
         collapse_rank=0.0,  # answers are told, and options of one question share most of what they are read off
     )
@@ -67,7 +64,7 @@ def fit(plan: Plan, table: Any) -> Plan:
     assert isinstance(config, VideoQAConfig)
     assert isinstance(data, QuestionsConfig)
     encoder, data = encoder.with_sizes_of(plan.weights), data.with_weights(plan.weights)
-    if encoder.text == _UNKNOWN and not plan.weights:
+    if encoder.text == START and not plan.weights:
         needs = [phase.needs for phase in phases(plan)]
         encoder = replace(encoder, text=replace(encoder.text, vocabulary=data.token_rows(table, needs)))
     width = data.frame_width(table)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -17,6 +17,8 @@ from kinema.networks.text.start import RECIPE, load_text_start, start_of
 
 QuestionNetName = Literal["question-net"]
 RNNName = Literal["gru", "none"]
+START = replace(bert("tiny"), width=64)
+"""The text network that starts from nothing: 2 layers of width 64."""
 TOWER = f"phases/*/tower-{QUESTION_VIEW}.safetensors"
 
 
@@ -35,7 +37,7 @@ class QuestionEncoderConfig:
     """
 
     name: QuestionNetName = "question-net"
-    text: TextConfig = field(default_factory=bert)
+    text: TextConfig = START
     features: int = 0
     hidden: int = 0
     heads: int = 2
@@ -80,7 +82,9 @@ class QuestionEncoderConfig:
     def replaced_by(self, weights: str) -> QuestionEncoderConfig:
         """The network that a run of this method holds, or the one with the text network that the weights hold."""
         run = _run(weights)
-        return self.with_sizes_of(weights) if run is None else replace(run, features=self.features)
+        if run is None:
+            return replace(self, text=START).with_sizes_of(weights)
+        return replace(run, features=self.features or run.features)
 
     def with_sizes_of(self, weights: str) -> QuestionEncoderConfig:
         """The settings with the sizes of the networks that the weights hold, where they name one.
@@ -96,14 +100,22 @@ class QuestionEncoderConfig:
             return self
         run = _run(weights)
         text = start_of(Path(weights_of(weights)[1])).config if run is None else run.text
-        if self.text not in (text, TextConfig(), bert(vocabulary=self.text.vocabulary)) and _preset(self.text, text):
+        own = replace(self.text, vocabulary=START.vocabulary) if self.text.name == "bert" else self.text
+        if self.text != text and own not in (START, bert("base")):
             raise ConfigError(
                 f"encoder.text is of other sizes than the network in '{weights}'.",
                 "Leave it out: the weights tell it.",
             )
-        if run is not None:
-            return replace(run, features=self.features or run.features, dropout=self.dropout)
-        return replace(self, text=text)
+        if run is None:
+            return replace(self, text=text)
+        for name in ("hidden", "heads", "rnn"):
+            own_value, there = getattr(self, name), getattr(run, name)
+            if own_value not in (there, getattr(QuestionEncoderConfig, name)):
+                raise ConfigError(
+                    f"encoder.{name} is {own_value}, and {there} in the run '{weights}'.",
+                    "Leave it out: the weights tell it.",
+                )
+        return replace(run, features=self.features or run.features, dropout=self.dropout)
 
     def fits(self, loaded: Any) -> None:
         """Refuses questions whose frames or tokenizer are others than the network was made for.
@@ -139,11 +151,6 @@ class QuestionEncoderConfig:
             )
         network.take(read_weights(towers[-1], "Train the run again."), f"the run '{folder}'")
         return True
-
-
-def _preset(own: TextConfig, found: TextConfig) -> bool:
-    """Whether sizes were set that are not those found."""
-    return own.architecture != found.architecture and own.name == "transformers"
 
 
 def _run(weights: str) -> QuestionEncoderConfig | None:

@@ -39,8 +39,9 @@ class FrameStandard(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Float [B, F, D] to the same."""
-        variance = torch.where(self.count > 0, self.square / self.count.clamp(min=1), 1.0)
-        return ((x - self.mean) * (variance + 1e-6).rsqrt()).clamp(-FARTHEST, FARTHEST)
+        variance = self.square / self.count.clamp(min=1)
+        standard = ((x - self.mean) * (variance + 1e-6).rsqrt()).clamp(-FARTHEST, FARTHEST)
+        return torch.where(self.count > 0, standard, x)
 
     @torch.no_grad()
     def statistics(self, x: Tensor, mask: Tensor) -> dict[str, Tensor]:
