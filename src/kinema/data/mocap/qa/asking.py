@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -48,14 +48,14 @@ class Asked:
     span: Span | None = None
 
 
-def questions_of(film: Film, seed: int) -> list[dict[str, object]]:
+def questions_of(film: Film, seed: int) -> list[dict[str, Any]]:
     """The lines of ``questions.jsonl`` about a video.
 
     Args:
         film: the video.
         seed: of the set.
     """
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for kind in TYPES:
         rng = rng_at(seed, "ask", kind, film.number)
         for number, asked in enumerate(_ASKED[kind](film, rng)):

@@ -17,7 +17,7 @@ DOES = {
     "kick": "kicks",
     "run": "runs",
     "roll": "rolls forwards",
-    "spin": "spins in the air",
+    "spin": "spins",
     "dance_a": "dances with wide arms",
     "backflip": "flips over backwards",
     "spinkick": "kicks while turning round",

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kinema.core.files import write_text
 from kinema.data.mocap.making import DrawnSet, complete, csv_table
@@ -117,5 +118,5 @@ def _clock(seconds: float) -> str:
     return f"{whole // 3_600_000:02d}:{whole // 60_000 % 60:02d}:{whole // 1000 % 60:02d},{whole % 1000:03d}"
 
 
-def _json_lines(rows: Sequence[dict[str, object]]) -> str:
+def _json_lines(rows: Sequence[dict[str, Any]]) -> str:
     return "".join(f"{json.dumps(row)}\n" for row in rows)
