@@ -49,8 +49,8 @@ def test_what_the_run_learnt_with_and_a_video_lacks_is_said(answering, asker, vi
         asked = blind.ask(video, QUESTION, ["jump", "sit"])
     assert asked.missing == ("subtitles", "frames")
     assert (asked.start, asked.end, asked.frames, asked.subtitles) == (None, None, None, None)
-    assert "--subtitles names a file" in caplog.text
-    assert "--features-run names one" in caplog.text
+    assert "lies beside it" in caplog.text
+    assert "nothing says which run made the features" in caplog.text
     assert asked.notes[0] in caplog.text
     gone = Asker(answering / "run", device="cpu")
     gone._learnt_on = {"run": "/nowhere/eyes"}

@@ -29,6 +29,7 @@ def test_a_table_of_shares_and_one_object_of_json(call, answering, monkeypatch, 
     assert status == 0, err
     assert json.loads(out)["missing"] == ["subtitles"]
     assert "answered without" in caplog.text
+    assert "--subtitles FILE" in err
 
 
 @pytest.mark.parametrize(

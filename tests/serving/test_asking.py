@@ -98,7 +98,9 @@ def test_what_is_wrong_with_a_video_is_said_without_its_folder(answering, reader
     os.symlink(tmp_path / "secret.mp4", videos / "link.mp4")
     settings = Settings(query_seconds=5.0)
     with TestClient(
-        serving.app(reader, videos=videos, settings=settings, device="cpu"), base_url=HOST, raise_server_exceptions=False
+        serving.app(reader, videos=videos, settings=settings, device="cpu"),
+        base_url=HOST,
+        raise_server_exceptions=False,
     ) as made:
         ids = {video["name"]: video["id"] for video in made.get("/api/videos").json()["videos"]}
         for name, status, said in (

@@ -347,7 +347,7 @@ class _Clip:
         seen: tuple[TimedLine, ...] = ()
         if "subtitles" in self.learnt:
             if self.beside.subtitles is None:
-                self.lacks("subtitles", "no .srt, .vtt or .json of its name lies beside it; --subtitles names a file")
+                self.lacks("subtitles", "no .srt, .vtt or .json of its name lies beside it")
             else:
                 said, remarks = subtitles_of(self.beside.subtitles, self.name)
                 if remarks:

@@ -104,14 +104,12 @@ def encoder_of(
     else:
         named = learnt.get("run")
         if not isinstance(named, str) or not named:
-            return "nothing says which run made the features that it learnt on; --features-run names one"
+            return "nothing says which run made the features that it learnt on"
         found = next(
             (path for path in _places(named, home) if is_export(path) or (path / "recipe.json").is_file()), None
         )
         if found is None:
-            return (
-                f"the run '{named}', which made the features that it learnt on, is not there; --features-run names it"
-            )
+            return f"the run '{named}', which made the features that it learnt on, is not there"
         try:
             model = load(found, view=learnt.get("view"))
         except KinemaError as error:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from kinema.cli.terminal import make_parser, parse, print_json, stderr_console
 
 if TYPE_CHECKING:
     from kinema.api.asking import Asked
+
+_NAMED_BY = {
+    "frames": "--features-run RUN names the run that makes features of frames, where it has moved",
+    "subtitles": "--subtitles FILE names subtitles that lie elsewhere",
+}
+"""How a user names what is missing."""
 
 
 def run(given: list[str]) -> int:
@@ -40,6 +47,9 @@ def run(given: list[str]) -> int:
         device=args.device,
         console=stderr_console(),
     )
+    for what in asked.missing:
+        if what in _NAMED_BY:
+            print(f"{_NAMED_BY[what]}.", file=sys.stderr)
     if args.json:
         print_json(asked.plain())
     else:

@@ -22,7 +22,7 @@ from kinema.segmenting.segmentation import PLACE
 from kinema.serving import failures
 from kinema.serving.archive import Archive
 from kinema.serving.ask_routes import routes_of_questions
-from kinema.serving.asking import AskService
+from kinema.serving.questions import AskService
 from kinema.serving.guard import Guard
 from kinema.serving.pair_routes import routes_of_pairs
 from kinema.serving.pairs import PairArchive, check_words

@@ -49,6 +49,7 @@ export class AskPage {
     by("view-hits").hidden = true;
     by("show-keys").hidden = true;
     by("view-ask").hidden = false;
+    by("ask-form").after(by("status")); // where whoever asks is looking
     by("summary").textContent = `${many(archive.videos, "video")} · answers by ${archive.encoder}`;
     return this.list(false);
   }
