@@ -72,7 +72,7 @@ def test_features_are_made_by_the_run_that_made_those_of_the_training_and_once(a
         Asker(answering / "run", features_run="nowhere", device="cpu").ask(video, QUESTION, ["jump", "sit"])
 
 
-def test_a_file_is_found_by_the_videos_name(answering, asker, video):
+def test_a_file_is_found_by_the_videos_name(asker, video):
     folder = video.parent
     assert beside(video).there == ()
     write_lines(folder, "clip", made_lines(3))
@@ -85,10 +85,9 @@ def test_a_file_is_found_by_the_videos_name(answering, asker, video):
     shutil.copy(loose, folder / "clip.vtt")
     with pytest.raises(DataError, match="has 2 files of subtitles"):
         beside(video)
-    deep = answering / "data/videos/show/bare.mp4"
+    deep, place = folder / "set/videos/show/bare.mp4", folder / "set/subtitles/show/bare.srt"
     assert beside(deep).there == ()
-    place = answering / "data/subtitles/show/bare.srt"
-    place.parent.mkdir()
+    place.parent.mkdir(parents=True)
     shutil.copy(loose, place)
     assert beside(deep).subtitles == place
     named = asker.ask(video, QUESTION, THINGS, subtitles=place)

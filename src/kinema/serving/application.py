@@ -22,12 +22,12 @@ from kinema.segmenting.segmentation import PLACE
 from kinema.serving import failures
 from kinema.serving.archive import Archive
 from kinema.serving.ask_routes import routes_of_questions
-from kinema.serving.questions import AskService
 from kinema.serving.guard import Guard
 from kinema.serving.pair_routes import routes_of_pairs
 from kinema.serving.pairs import PairArchive, check_words
 from kinema.serving.projection_map import Charts
 from kinema.serving.queries import QueryService
+from kinema.serving.questions import AskService
 from kinema.serving.routes import routes
 from kinema.serving.settings import Settings
 from kinema.serving.step_routes import routes_of_steps

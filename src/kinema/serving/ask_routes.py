@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from kinema.serving import shapes
-from kinema.serving.questions import AskService
 from kinema.serving.footage import media_type
+from kinema.serving.questions import AskService
 from kinema.serving.settings import Settings
 from kinema.serving.step_routes import PAGE, add_file, add_session
 
