@@ -84,3 +84,11 @@ def tiny_manifest(tiny_folder):
     from kinema.data.video.scanning import scan
 
     return scan(tiny_folder, workers=1)
+
+
+@pytest.fixture(scope="session")
+def answering(tmp_path_factory):
+    """A folder with a run that answers questions, its data, and the run that made its features."""
+    from answering import write_asked
+
+    return write_asked(tmp_path_factory.mktemp("answering"), write_tiny_video)

@@ -11,6 +11,7 @@ __version__ = RELEASE
 
 if TYPE_CHECKING:
     from kinema.api import evaluate, export, load, pretrain, report, scan
+    from kinema.api.asking import ask
     from kinema.api.evolution import evolve
     from kinema.api.features import features
     from kinema.api.searching import cluster, dedupe, embed, search
@@ -28,6 +29,7 @@ _HOMES = {
     "Manifest": "kinema.data.video.manifest",
     "Model": "kinema.data.clips.reader",
     "Result": "kinema.core.results",
+    "ask": "kinema.api.asking",
     "cluster": "kinema.api.searching",
     "dedupe": "kinema.api.searching",
     "dry_run": "kinema.estimating",
@@ -50,6 +52,7 @@ __all__ = [
     "Manifest",
     "Model",
     "Result",
+    "ask",
     "cluster",
     "dedupe",
     "dry_run",

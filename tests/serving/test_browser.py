@@ -450,3 +450,60 @@ def test_words_find_pictures_and_footage_plays_from_its_moment(visit, footage, t
         page.check("[name=over][value=texts]", force=True)
         page.wait_for_selector("#hits .words-face")
         assert overflow(page) <= 0
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "scheme"),
+    [("ask-light", (1280, 860), "light"), ("ask-dark", (1280, 860), "dark"), ("ask-phone", (390, 844), "light")],
+)
+def test_a_question_gets_a_bar_an_option_and_the_video_jumps(visit, answering, shots, name, size, scheme):
+    from made_questions import things_of
+
+    at = "document.querySelector('#ask-video').currentTime"
+    app = serving.app(answering / "run", videos=answering / "data/videos", device="cpu")
+    with listening(app) as where:
+        page = visit(size, scheme, where, begins="#ask-videos button", expects="status of 400")
+        assert page.inner_text("#summary") == "2 videos · answers by video-qa"
+        assert not page.locator("aside").is_visible()
+        assert page.locator("[role=tab]:visible").count() == 0
+        page.screenshot(path=shots / f"{name}-1-start.png")
+        page.fill("#ask-contains", "v3")
+        until(lambda: page.locator("#ask-videos button").all_text_contents() == ["v3.mp4"])
+        page.locator("#ask-videos button").click()
+        assert page.inner_text("#ask-beside") == "Beside it: features of frames, subtitles."
+        page.fill("#ask-question", "What do they do in the garden?")
+        page.fill("#ask-options", "jump\n")
+        page.click("#ask-send")
+        page.wait_for_selector("#status:has-text('two options or more')")
+        page.fill("#ask-options", "jump\nJump")
+        page.click("#ask-send")
+        page.wait_for_selector("#status:has-text('stands twice')")
+        page.fill("#ask-options", "<b>jump</b>\nturn\nbow\nkick\nwave\nsit")
+        page.press("#ask-options", "Control+Enter")
+        page.wait_for_selector("#ask-shares li >> nth=5")
+        assert page.locator("#ask-shares .chosen .share-option").text_content() == things_of(3)[1]
+        shares = [float(each.split()[0]) for each in page.locator("#ask-shares .share").all_text_contents()]
+        assert sum(shares) == pytest.approx(100, abs=0.5)
+        widths = page.locator("#ask-shares .share-bar span").evaluate_all(
+            "(bars) => bars.map((bar) => bar.clientWidth / bar.parentElement.clientWidth)"
+        )
+        assert max(widths) == pytest.approx(max(shares) / 100, abs=0.02)
+        assert page.inner_text("#ask-play") == "0:02.0 – 0:04.0"
+        assert things_of(3)[1] in page.inner_text("#ask-said")
+        until(lambda: 2 <= page.evaluate(at) <= 4.5)
+        mark, line = (page.locator(each).bounding_box() for each in ("#ask-mark", "#ask-line"))
+        assert (mark["x"] - line["x"]) / line["width"] == pytest.approx(0.25, abs=0.02)
+        assert mark["width"] / line["width"] == pytest.approx(0.25, abs=0.02)
+        until(lambda: page.evaluate(f"{at} >= 4 && document.querySelector('#ask-video').paused"))
+        assert page.evaluate(at) < 5, "it stops where the stretch ends"
+        page.screenshot(path=shots / f"{name}-2-answer.png", full_page=True)
+        assert overflow(page) == 0
+
+        page.fill("#ask-contains", "")
+        page.get_by_role("button", name="show/bare.mp4").click()
+        assert not page.locator("#ask-answer").is_visible()
+        assert page.inner_text("#ask-beside") == "No subtitles or stored features lie beside it."
+        page.click("#ask-send")
+        page.wait_for_selector("#ask-notes li:has-text('answered without')")
+        page.screenshot(path=shots / f"{name}-3-missing.png", full_page=True)
+        assert overflow(page) == 0

@@ -28,6 +28,12 @@ def run(given: list[str]) -> int:
     parser.add_argument(
         "--videos", type=str | None, default=None, help="the folder of videos or pictures; the table's own by default"
     )
+    parser.add_argument(
+        "--features_run",
+        type=str | None,
+        default=None,
+        help="of a run of video-qa: the run that makes features of frames",
+    )
     parser.add_argument("--host", type=str, default="127.0.0.1", help="the address; another than this needs a token")
     parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one")
     parser.add_argument("--token", type=str | None, default=None, help=f"a secret of 16 letters or more; or {TOKEN}")
@@ -55,7 +61,9 @@ def run(given: list[str]) -> int:
 
     listening = _listen(args.host, args.port)
     with listening:
-        options = {name: getattr(args, name) for name in ("table", "segments", "view", "device", "videos")}
+        options = {
+            name: getattr(args, name) for name in ("table", "segments", "view", "device", "videos", "features_run")
+        }
         made = serving.app(args.run, settings=settings, **options)
         told, sentence, root = _about(made)
         url = f"http://{_shown(args.host)}:{listening.getsockname()[1]}/"
@@ -80,6 +88,9 @@ def run(given: list[str]) -> int:
 
 def _about(made: Any) -> tuple[dict[str, int], str, Path]:
     """How much an application serves, that in words, and the folder of the videos."""
+    if made.state.questions is not None:
+        videos = made.state.questions.now()
+        return {"videos": len(videos.paths)}, f"{len(videos.paths)} videos, to be asked about", videos.root
     if made.state.archive is None:
         found = made.state.steps.now().segmentation
         told = {"videos": len(found.videos), "windows": 0, "steps": len(found.steps)}

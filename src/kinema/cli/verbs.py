@@ -15,8 +15,9 @@ VERBS = {
     "cluster": "sort a table of embeddings into clusters, and name them: kinema cluster RUN --name 3=cartwheel",
     "dedupe": "find footage that a table holds twice: the encoder proposes, 'duplicates' compares",
     "features": "what an encoder sees of videos, so many times a second, as files: kinema features RUN DATA",
+    "ask": 'answer a question about a video: kinema ask RUN VIDEO "What does she do?" --options A B C',
     "segment": "divide footage of an activity into its steps: kinema segment RUN VIDEOS --steps 7 -o segments.csv",
-    "serve": "a page on this machine that searches a table: bring a clip, see the hits, the map: kinema serve RUN",
+    "serve": "a page on this machine that searches a table, or is asked about videos: kinema serve RUN",
     "export": "write a trained encoder for others: kinema export RUN --format onnx -o FILE",
     "methods": "what there is to pretrain with, a line each",
 }

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 
 from kinema.api import load
+from kinema.api.asking import Asker, answers_questions
 from kinema.core.errors import DataError, UsageError
 from kinema.core.version import RELEASE
 from kinema.data.clips.reader import Model
@@ -20,11 +21,13 @@ from kinema.searching.layout import PAIRS, VIDEOS, check_layout, layout_of
 from kinema.segmenting.segmentation import PLACE
 from kinema.serving import failures
 from kinema.serving.archive import Archive
+from kinema.serving.ask_routes import routes_of_questions
 from kinema.serving.guard import Guard
 from kinema.serving.pair_routes import routes_of_pairs
 from kinema.serving.pairs import PairArchive, check_words
 from kinema.serving.projection_map import Charts
 from kinema.serving.queries import QueryService
+from kinema.serving.questions import AskService
 from kinema.serving.routes import routes
 from kinema.serving.settings import Settings
 from kinema.serving.step_routes import routes_of_steps
@@ -44,9 +47,15 @@ def build(
     view: str | None = None,
     settings: Settings | None = None,
     device: str | None = None,
+    features_run: str | Path | None = None,
 ) -> FastAPI:
     """See :func:`kinema.serving.app`."""
     settings = settings or Settings()
+    if answers_questions(run):
+        _refuse(table=table, segments=segments)
+        return _of_questions(Asker(run, features_run=features_run, device=device), videos, settings)
+    if features_run is not None:
+        raise UsageError("features_run is for a run of video-qa, and this is another.", "Leave it out.")
     home = Path(run) if isinstance(run, str | Path) else run.run
     file = _segments(home, segments)
     if table is None and _steps_alone(home, file):
@@ -101,6 +110,40 @@ def _of_pairs(model: Any, uri: str, videos: str | Path | None, settings: Setting
     return _with_page(made, settings)
 
 
+def _of_questions(asker: Asker, videos: str | Path | None, settings: Settings) -> FastAPI:
+    """The page and the API of a folder of videos, about which questions are asked."""
+    if videos is None:
+        raise UsageError(
+            "kinema serve asks a run of video-qa about a folder of videos, and none is named.",
+            "Name it: kinema serve RUN --videos DIR",
+        )
+    service = AskService(asker, Path(videos), settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.close()
+
+    made = _application("Videos that questions are asked about.", lifespan)
+    made.state.questions = service
+    made.include_router(routes_of_questions(service, settings))
+    return _with_page(made, settings)
+
+
+def _refuse(**given: object) -> None:
+    """Refuses what is of tables, where a run answers questions.
+
+    Raises:
+        UsageError: something is given.
+    """
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(
+                f"--{name} is '{value}', and this run answers questions about videos.",
+                f"Leave --{name} out: kinema serve RUN --videos DIR",
+            )
+
+
 def _of_steps(steps: StepService, settings: Settings) -> FastAPI:
     """The page and the API of steps alone."""
     steps.now()
@@ -111,7 +154,7 @@ def _of_steps(steps: StepService, settings: Settings) -> FastAPI:
 
 
 def _application(description: str, lifespan: Any) -> FastAPI:
-    return FastAPI(
+    made = FastAPI(
         title="kinema serve",
         description=description,
         version=RELEASE,
@@ -119,6 +162,8 @@ def _application(description: str, lifespan: Any) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
+    made.state.archive = made.state.steps = made.state.questions = None
+    return made
 
 
 def _with_page(made: FastAPI, settings: Settings) -> FastAPI:

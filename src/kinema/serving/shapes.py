@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kinema.api.asking import MOST_OPTIONS, Asked
 from kinema.data.pairs.table import stored_row
+from kinema.data.questions.beside import Input
 from kinema.searching.find import MAX_HITS, Hit
 from kinema.searching.pairs.find import PairHit
 from kinema.serving.archive import video_id
@@ -88,6 +90,7 @@ class ArchiveShape(Shape):
     words: bool = Field(default=False, description="whether the table is of pairs, and is asked in words")
     images: int = Field(default=0, description="pictures of a table of pairs")
     texts: int = Field(default=0, description="texts of a table of pairs")
+    asks: bool = Field(default=False, description="whether questions are asked about the videos; nothing is searched")
 
 
 class VideoShape(Shape):
@@ -254,6 +257,73 @@ class PairsFoundShape(Shape):
     rows: int
     kept: Literal["vectors", "codes", "codes and vectors"] = Field(description="what was compared")
     seconds: float
+
+
+class AskableShape(Shape):
+    """A video that questions can be asked about."""
+
+    id: str
+    name: str
+    type: str = Field(description="the file's type by its name's ending")
+    beside: list[Input] = Field(
+        description="what lies beside it: stored features of its frames, subtitles, labels of objects"
+    )
+
+
+class AskableVideosShape(Shape):
+    """Some of the videos, in order of their names."""
+
+    total: int
+    videos: list[AskableShape]
+
+
+class AskRequest(Shape):
+    """A question about a video, and what may be the answer."""
+
+    video: str = Field(pattern=VIDEO)
+    question: str = Field(min_length=1, max_length=2000)
+    options: list[Annotated[str, Field(max_length=1000)]] = Field(min_length=2, max_length=MOST_OPTIONS)
+
+
+class SaidShape(Shape):
+    """A line of the subtitles, or labels of objects, with its time in seconds."""
+
+    start: float
+    end: float
+    text: str
+    kind: Literal["subtitle", "object"]
+
+
+class AskedShape(Shape):
+    """The share of each option; start and end are the stretch that was looked at most, null where there was nothing."""
+
+    options: list[str]
+    shares: list[float] = Field(description="of the options, in their order; together 1")
+    chosen: int = Field(description="the place of the option with the largest share, from 0")
+    start: float | None
+    end: float | None
+    said: list[SaidShape] = Field(description="the lines of that stretch")
+    missing: list[Input] = Field(
+        description="what the run learnt with and this video lacks: the answer was given without"
+    )
+    notes: list[str]
+    seconds: float
+
+    @classmethod
+    def of(cls, asked: Asked) -> AskedShape:
+        """The shape of an answer."""
+        said = [SaidShape(start=x.start, end=x.end, text=x.text, kind=x.kind) for x in asked.said]
+        return cls(
+            options=list(asked.options),
+            shares=list(asked.shares),
+            chosen=asked.chosen,
+            start=asked.start,
+            end=asked.end,
+            said=said,
+            missing=list(asked.missing),
+            notes=list(asked.notes),
+            seconds=asked.seconds,
+        )
 
 
 class MapShape(Shape):

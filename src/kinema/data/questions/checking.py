@@ -139,3 +139,19 @@ def _warn_of_missing(what: str, there: Mapping[str, object], asked: Mapping[str,
             sum(len(asked[video]) for video in without),
             few([f"'{video}'" for video in without]),
         )
+
+
+def check_lines(video: str, lines: tuple[TimedLine, ...], subtitles: tuple[TimedLine, ...], duration: float) -> None:
+    """Refuses lines of one video that lie beyond its end, and subtitles that do not cover it.
+
+    Args:
+        video: its name, for messages.
+        lines: all that is said and seen.
+        subtitles: of them, what is said.
+        duration: seconds that the video has.
+
+    Raises:
+        DataError: they are of another clip; the message gives its name.
+    """
+    _check_times(video, lines, [], duration, _SLACK)
+    _check_cover(video, subtitles, [], duration)

@@ -16,6 +16,7 @@ from kinema.core.files import write_json
 from kinema.core.questions import QuestionNeeds
 from kinema.core.seeds import seed_at
 from kinema.data.pairs.texts import TOKENIZER, Vocabulary
+from kinema.data.questions.beside import Input
 from kinema.data.questions.choosing import Choose
 from kinema.data.questions.drafts import few
 from kinema.data.questions.encoding import Composer, Context
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
+
+SHOWN = "shown.json"
+"""The file in which a run keeps what clips were shown by: of 'frames', 'subtitles' and 'objects'."""
 
 TOKENIZERS = (TOKENIZER, "tokenizer_config.json", "vocab.txt", "vocab.json", "spiece.model")
 """Any of which a folder holds that a tokenizer can be read from."""
@@ -440,6 +444,19 @@ class LoadedQuestions:
         """D, features of a frame that a network is given; 0 where it is given none."""
         return self.config.frame_width(self.table)
 
+    @property
+    def shown(self) -> tuple[Input, ...]:
+        """What the clips are shown by: of 'frames', 'subtitles' and 'objects' those that the data have."""
+        if self.config.context == "none":
+            return ()
+        kinds = {line.kind for video in self.table.videos for line in self.table.lines(video)}
+        there: Mapping[Input, bool] = {
+            "frames": self.features > 0,
+            "subtitles": self.config.subtitles and "subtitle" in kinds,
+            "objects": self.config.objects and "object" in kinds,
+        }
+        return tuple(name for name, has in there.items() if has)
+
     def cost(self, cache: Path) -> CacheEstimate:
         """Nothing is kept in the cache.
 
@@ -475,12 +492,13 @@ class LoadedQuestions:
         return QuestionModule(self, needs, batch_size=batch_size, seed=seed)
 
     def save(self, folder: Path) -> None:
-        """Keeps the tokenizer and the words with which new texts are read, and what features.json says.
+        """Keeps the tokenizer and the words with which new texts are read, what clips were shown by, and features.json.
 
         Args:
             folder: the run's.
         """
         self.coder.save(folder)
+        write_json(folder / SHOWN, {"shown": list(self.shown)})
         if self.table.frames_from and self.features:
             write_json(folder / ABOUT, dict(self.table.frames_from))
 

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, RunError, UsageError
 from kinema.core.questions import Answers, QuestionBatch, QuestionScores
-from kinema.data.questions.config import QuestionsConfig
+from kinema.core.reading import read_object
+from kinema.data.questions.beside import INPUTS, Input
+from kinema.data.questions.config import SHOWN, QuestionsConfig
 from kinema.data.questions.drafts import Draft
 from kinema.data.questions.encoding import Composer, Context, RawQuestions
 from kinema.data.questions.frames import GivenFrames, frame_times
@@ -81,6 +83,23 @@ class QuestionReader:
     def features(self) -> int:
         """D, features of a frame that the network takes; 0 where it takes none."""
         return int(self.tower.features)
+
+    @cached_property
+    def shown(self) -> tuple[Input, ...]:
+        """What clips were shown by when it learnt: of 'frames', 'subtitles' and 'objects' those that the data had.
+
+        Raises:
+            RunError: the run's record of it is damaged.
+        """
+        config = self.config
+        if config.context == "none":
+            return ()
+        kept = None if self.run is None or not (self.run / SHOWN).is_file() else read_object(self.run / SHOWN)
+        had = INPUTS if kept is None else kept.get("shown")
+        if not isinstance(had, list | tuple) or not set(had) <= set(INPUTS):
+            raise RunError(f"'{self.run}/{SHOWN}' does not say what was shown.", "The run is damaged; train again.")
+        now = {"frames": config.frames and self.features > 0, "subtitles": config.subtitles, "objects": config.objects}
+        return tuple(name for name in INPUTS if name in had and now[name])
 
     def __repr__(self) -> str:
         return f"QuestionReader({self.name!r})"

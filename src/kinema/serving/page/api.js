@@ -37,6 +37,7 @@ export const session = (token) => post("api/session", { token });
 export const query = (asked) => post("api/queries", asked);
 export const search = (asked, signal) => post("api/search", asked, signal);
 export const words = (asked, signal) => post("api/words", asked, signal);
+export const askAbout = (asked) => post("api/ask", asked);
 export const map = () => ask("api/map");
 export const lasso = (version, polygon) => post("api/map/lasso", { version, polygon });
 export const video = (id) => ask(`api/videos/${id}`);

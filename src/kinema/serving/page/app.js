@@ -1,6 +1,7 @@
 // Puts the page together: a query, what counts, the hits, the map, the videos, and the player over them.
 
 import * as api from "./api.js";
+import { AskPage } from "./ask.js";
 import { card, clear, steer } from "./cards.js";
 import { by, clock, count, make, many, typing } from "./dom.js";
 import { Filters } from "./filters.js";
@@ -29,6 +30,7 @@ const pairs = new PairsPage({
     player.open(hit, { hits: true, first: n === 0, last: n === all - 1 });
   },
 });
+const questions = new AskPage({ say, wrong });
 const chart = new Chart({
   open: (about) => openVideo(about),
   clusters: () => state.archive?.clusters ?? [],
@@ -227,6 +229,7 @@ function videoCard(video) {
 async function open() {
   const archive = await api.archive();
   state.archive = archive;
+  if (archive.asks) { await questions.open(archive); return; }
   by("tab-steps").hidden = !archive.steps;
   if (archive.steps) await steps.load();
   if (!archive.searchable) { openSteps(); return; }
@@ -338,8 +341,8 @@ function shortcut(event) {
   const act = {
     h: () => go("hits"), m: () => go("map"), v: () => go("videos"), t: () => go("steps"),
     o: () => { if (state.archive?.searchable && !state.archive.words) by("pick").click(); },
-    "/": () => { if (state.archive?.words) by("words-text").focus(); else if (go("videos")) by("contains").focus(); else if (go("steps")) by("segmented-contains").focus(); },
-    "?": () => by("keys").showModal(),
+    "/": () => { if (state.archive?.asks) by("ask-contains").focus(); else if (state.archive?.words) by("words-text").focus(); else if (go("videos")) by("contains").focus(); else if (go("steps")) by("segmented-contains").focus(); },
+    "?": () => { if (!state.archive?.asks) by("keys").showModal(); },
     l: () => { if (state.view === "map") chart.arm(!chart.armed); },
   }[event.key.toLowerCase()];
   if (!act) return;
