@@ -43,7 +43,7 @@ import record
 
 import kinema
 from kinema.data.mocap.qa import TYPES, MocapQAConfig, write_mocap_qa
-from kinema.data.mocap.qa.asking import questions_of
+from kinema.data.mocap.qa.questions import questions_of
 from kinema.data.mocap.qa.plan import Line, plan_films
 from kinema.data.mocap.qa.wordings import DOES, TIMES
 

@@ -129,8 +129,8 @@ def options_only(options: Options, answer: Sequence[int], others: Options) -> Sc
         return np.zeros((len(others), asked))
     words = CountVectorizer(binary=True, ngram_range=(1, 2), token_pattern=WORD)
     model = make_pipeline(words, LogisticRegression(C=0.1, max_iter=1000)).fit(texts, true)
-    told = model.decision_function([each for row in others for each in row])
-    return np.asarray(told, np.float64).reshape(-1, asked)
+    margins = model.decision_function([each for row in others for each in row])
+    return np.asarray(margins, np.float64).reshape(-1, asked)
 
 
 def _count(options: Options) -> int:

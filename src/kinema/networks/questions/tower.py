@@ -146,12 +146,12 @@ class QuestionEncoder(nn.Module):
         )
         share = _softmax(place)
         on_lines, on_frames = share[:, : lines.shape[1]], share[:, lines.shape[1] :]
-        told = torch.einsum("ns,nsd->nd", on_lines, said.keys)
+        heard = torch.einsum("ns,nsd->nd", on_lines, said.keys)
         sight = torch.einsum("ns,nsd->nd", on_lines, said.saw) + _over_frames(on_frames, values)
         same = F.cosine_similarity(ask_words, option_words, dim=1)
         best = near.masked_fill(~said.there, -1.0).amax(dim=1) if lines.shape[1] else torch.zeros_like(same)
         cosines = torch.stack([same, (on_lines * near).sum(dim=1), best], dim=1)
-        z = self._vector(both[:, 0], (told, sight, _mean(saw, option)), mine, query, cosines, _unit(ask_words))
+        z = self._vector(both[:, 0], (heard, sight, _mean(saw, option)), mine, query, cosines, _unit(ask_words))
         return z, place
 
     def frame_statistics(self, frames: ClipFrames | None) -> dict[str, Tensor]:
@@ -174,14 +174,14 @@ class QuestionEncoder(nn.Module):
         cosines: Tensor,
         asked: Tensor,
     ) -> Tensor:
-        told, sight, whole = seen
+        heard, sight, whole = seen
         gates = 2 * torch.sigmoid(self.gate(asked))
-        products = [told * mine]
+        products = [heard * mine]
         if self.frames is not None:
             products += [self.sight(sight) * mine, self.clip(whole) * mine, self.round(whole) * query]
         products = [each * gates[:, n : n + 1] for n, each in enumerate(products)]
         products += [torch.zeros_like(mine)] * (PRODUCTS - len(products))
-        return torch.cat([first, told, sight, mine, *products, cosines * gates[:, PRODUCTS:]], dim=1)
+        return torch.cat([first, heard, sight, mine, *products, cosines * gates[:, PRODUCTS:]], dim=1)
 
     def _lines(
         self, inputs: OptionTokens, words: Tensor, weight: Tensor, both: Tensor, saw: Tensor, slots: int
