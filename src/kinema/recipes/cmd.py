@@ -20,7 +20,8 @@ def small() -> Plan:
     than one of SimCLR; its temperature of context matching falls from .4 to .1, which may help it to start.
     """
     predictor = PredictorConfig(width=64, heads=4, encoder=1, decoder=1)
-    return small_plan(CMDConfig(), grid=4, shrink=2, width=8, predictor=predictor, first_temperature=0.4)
+    head = HeadConfig(norm=True, affine=True)
+    return small_plan(CMDConfig(), grid=4, shrink=2, width=8, predictor=predictor, first_temperature=0.4, head=head)
 
 
 def paper() -> Plan:

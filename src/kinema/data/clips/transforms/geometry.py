@@ -18,6 +18,7 @@ Axes: N clips, T frames, H and W pixels in, O and P pixels out, C channels in, D
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -56,6 +57,12 @@ class Geometry:
     def to(self, device: torch.device | str) -> Geometry:
         """The same geometry on another device."""
         return Geometry(*(getattr(self, name).to(device) for name in ("top", "left", "height", "width", "flip")))
+
+    @staticmethod
+    def interleaved(several: Sequence[Geometry]) -> Geometry:
+        """K geometries of N clips each as one of N K clips: the K of the first clip, then those of the second."""
+        names = ("top", "left", "height", "width", "flip")
+        return Geometry(*(torch.stack([getattr(each, name) for each in several], dim=1).flatten() for name in names))
 
     def matrices(self, extent: Tensor, height: int, width: int, size: int) -> tuple[Tensor, Tensor]:
         """The row and column matrices of this geometry for frames of one padded shape.

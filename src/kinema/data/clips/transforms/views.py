@@ -13,9 +13,10 @@ The views, float [B, C, T, size, size] in ``channels_last_3d`` order:
 
 The fourth is 'sound' (``sound``), [B, 1, bands, frames]. Its draws come last of all, and no disturbance changes it.
 
-Colours act on rgb and residual, the blur on both, the geometry on all three. The companions of a clip, a keyframe and
-motion clips, have the geometry of the first variant; the keyframe has colours and a blur of its own, drawn
-after those of the clips. Departure from the usual order of crop, jitter, grey, blur: the blur is part of the resampling
+Colours act on rgb and residual, the blur on both, the geometry on all three. Of a clip's companions the target of motion
+has the geometry of the first variant; the keyframe and the other motion clips have a crop and a flip of their own
+(``Companions.own``), for in the clip's geometry a keyframe is found by its pixels alone. The keyframe has its own colours
+and blur too. All this is drawn after what the clips draw. Departure from the usual order of crop, jitter, grey, blur: the blur is part of the resampling
 (see ``blur``) and so comes before the colours are clamped.
 """
 
@@ -63,7 +64,8 @@ class ViewTransform:
         spec: frames and size of a clip.
         views: what to compute, of 'rgb', 'residual', 'motion' and 'sound'; nothing else is.
         config: strength of the augmentation, and the disturbances; evaluation does not read it.
-        companions: the size of motion clips, if there are any; as large as the views by default.
+        companions: the size of motion clips, if there are any, and whether companions have a geometry of their own; by
+            default they are as large as the views and have.
         sound: the stretch of sound of a clip, for the view 'sound'.
 
     Raises:
@@ -100,6 +102,7 @@ class ViewTransform:
         shown = companions if companions is not None and companions.motion_frames else None
         self.needs_motion = "motion" in self.reads or shown is not None
         """Whether training needs the motion of the stream, in a view or beside the clips."""
+        self._own = companions is None or companions.own
         shrink = 1 if shown is None else shown.shrink
         if spec.size % shrink:
             raise ConfigError(f"clip.size is {spec.size}, which companions.shrink {shrink} does not divide.")
@@ -265,21 +268,28 @@ class ViewTransform:
     def _companions(
         self, raw: RawClips, geometry: Geometry, generator: torch.Generator | None
     ) -> ClipCompanions | None:
-        """What comes along beside the clips; a keyframe draws colours and blur of its own."""
+        """What comes along beside the clips, in ``geometry`` or, in training, in one of its own."""
         if raw.companions is None:
             return None
+        own = generator if self._own else None
         geometry = geometry.to(raw.frames.device)
         keyframe, motion = None, None
         if raw.companions.keyframe is not None:
-            colour, sigma = None, None
+            colour, sigma, seen = None, None, geometry
+            if own is not None:
+                seen = draw_geometry(self.config, raw.extent, own).to(raw.frames.device)
             if generator is not None:
                 b = len(raw)
                 colour = draw_colour(self.config, b, generator, torch.zeros(b, dtype=torch.bool))
                 sigma = draw_sigma(self.config.blur_p, self.config.blur_sigma, b, generator)
-            still = _shown(raw.companions.keyframe[:, None], raw.extent, geometry, colour, sigma, self.spec)
+            still = _shown(raw.companions.keyframe[:, None], raw.extent, seen, colour, sigma, self.spec)
             keyframe = still[:, 0].permute(0, 3, 1, 2)
         if raw.companions.motion is not None:
-            motion = motion_clips_view(raw.companions.motion, geometry, self._motion_size)
+            field = raw.companions.motion
+            if own is not None:
+                others = [draw_geometry(self.config, raw.extent, own) for _ in range(field.valid.shape[1] - 1)]
+                geometry = Geometry.interleaved([geometry, *(each.to(raw.frames.device) for each in others)])
+            motion = motion_clips_view(field, geometry, self._motion_size)
         return ClipCompanions(keyframe, motion)
 
 
