@@ -208,7 +208,9 @@ def test_the_target_has_the_clips_geometry_and_each_other_motion_clip_its_own():
 
 
 def test_geometries_are_interleaved_clip_by_clip():
-    one, other = (Geometry(*(torch.arange(2) + 10.0 * k for _ in range(4)), torch.tensor([False, True])) for k in (1, 2))
+    one, other = (
+        Geometry(*(torch.arange(2) + 10.0 * k for _ in range(4)), torch.tensor([False, True])) for k in (1, 2)
+    )
     both = Geometry.interleaved([one, other])
     assert both.top.tolist() == both.width.tolist() == [10, 20, 11, 21]
     assert both.flip.tolist() == [False, False, True, True]

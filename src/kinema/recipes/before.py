@@ -13,11 +13,15 @@ from typing import Any
 import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
+from kinema.data.clips.transforms import TransformConfig
 from kinema.methods import CMDConfig
 from kinema.networks import HeadConfig
+from kinema.recipes.plan import Schedule
 
 ADDED: Mapping[type, Mapping[str, Any]] = {
-    HeadConfig: {"affine": False},
+    HeadConfig: {"affine": False, "hidden": 0},
+    TransformConfig: {"crop": 0.0, "plain_pairs": False, "rotation": 0.0},
+    Schedule: {"infonce_drops": (), "infonce_siblings": "ignored"},
     CMDConfig: {"geometry": "clip", "reads": "last"},
 }
 """By the class of settings: fields that came later, and what held before. A class comes after those in its fields."""

@@ -176,7 +176,8 @@ def draw_geometry(config: TransformConfig, extent: Tensor, generator: torch.Gene
     """Random resized crops and flips (Szegedy et al. 2015; drawn as is usual in SimCLR).
 
     The area is uniform, the aspect ratio log-uniform, the place uniform. Of ten draws the first that fits into the
-    frame is taken; where none fits, the largest crop whose aspect ratio is allowed.
+    frame is taken; where none fits, the largest crop whose aspect ratio is allowed. With ``config.crop`` all are squares
+    of one size, and the place alone is drawn.
 
     Args:
         config: ranges and probabilities.
@@ -201,6 +202,9 @@ def draw_geometry(config: TransformConfig, extent: Tensor, generator: torch.Gene
     found = fits.any(1)
     tall = torch.where(found, crop_height.gather(1, first)[:, 0], (width / narrow / height).clamp_max(1))
     broad = torch.where(found, crop_width.gather(1, first)[:, 0], (height * wide / width).clamp_max(1))
+    if config.crop:
+        side = config.crop * torch.minimum(height, width)
+        tall, broad = side / height, side / width
     y, x, mirror = draws[:, 2 * ATTEMPTS :].unbind(1)
     return Geometry(
         (y * (1 - tall)).float(), (x * (1 - broad)).float(), tall.float(), broad.float(), mirror < config.flip

@@ -1,7 +1,7 @@
 """From raw clips to what a method sees: every view of a variant shares one crop, one flip and one colour.
 
-A variant of a clip draws, in this order, its crop and flip, whether it is left plain, its colours and its blur, all
-from a CPU generator: the same draws on every device and for every choice of views. All frames of a clip share them,
+A variant of a clip draws, in this order, its crop and flip, whether it is left plain, its colours, its blur and its
+turn, all from a CPU generator: the same draws on every device and for every choice of views. All frames of a clip share them,
 so a still clip stays still. Disturbances (``disturb``) come after all variants, with their own draws. All
 of it is computed in float32, also where training runs in mixed precision.
 
@@ -45,6 +45,7 @@ from kinema.data.clips.transforms.config import TransformConfig
 from kinema.data.clips.transforms.disturb import Disturbed, acting_on, disturbed, needed_views, only
 from kinema.data.clips.transforms.geometry import Geometry, centre_square, draw_geometry, resample, ten_crops
 from kinema.data.clips.transforms.motion import motion_clips_view, motion_view
+from kinema.data.clips.transforms.rotation import Rotation
 from kinema.data.clips.transforms.sound import draw_sound, sound_view
 
 RGB_MEAN = 0.45
@@ -55,6 +56,10 @@ RGB_STD = 0.225
 
 RESIDUAL_UNIT = 0.1
 """The change from frame to frame that is 1.0 in the residual view, colours being in [0, 1]."""
+
+
+TWO_PLAIN = 0.7
+"""CoCLR's share of variants that are left plain where a clip's two are two windows of its video."""
 
 
 class ViewTransform:
@@ -130,21 +135,26 @@ class ViewTransform:
             raise ShapeError(f"The generator of the transforms is on '{generator.device}'; give one on the CPU.")
         b, windows = raw.frames.shape[:2]
         made, shown = [], []
+        pairs = _plain_pairs(raw, generator) if self.config.plain_pairs else None
+        turning = Rotation(self.config.rotation)
         for v in range(windows):
             geometry = draw_geometry(self.config, raw.extent, generator)
             shown.append(geometry)
             plain = torch.rand(b, generator=generator) < (self.config.plain_second if v == 1 else 0.0)
+            if pairs is not None and v < 2:
+                plain = pairs[v]
             colour = draw_colour(self.config, b, generator, plain)
             sigma = draw_sigma(self.config.blur_p, self.config.blur_sigma, b, generator) * ~plain
             acting = acting_on(self.config.disturb, None if raw.elsewhere is not None and v == windows - 1 else v)
             wanted = tuple(dict.fromkeys((*self._seen, *needed_views(acting))))
             with _float32(raw):
-                made.append(self._variant(raw, v, geometry, colour, sigma, wanted))
+                seen = self._variant(raw, v, geometry, colour, sigma, wanted)
+                made.append(dict(turning.apply(seen, generator)) if turning.degrees else seen)
         elsewhere = None if raw.elsewhere is None else (made.pop(), raw.elsewhere)
         with _float32(raw):
             beside = self._companions(raw, shown[0], generator)
-            seen = disturbed(self.config.disturb, made, elsewhere, generator)
-            return self._batch(raw, seen, labels, beside, generator)
+            done = disturbed(self.config.disturb, made, elsewhere, generator)
+            return self._batch(raw, done, labels, beside, generator)
 
     def evaluate(self, raw: RawClips, *, labels: bool = False) -> ClipBatch:
         """Views as they are measured: the largest centred square of the picture, nothing else changed.
@@ -291,6 +301,17 @@ class ViewTransform:
                 geometry = Geometry.interleaved([geometry, *(each.to(raw.frames.device) for each in others)])
             motion = motion_clips_view(field, geometry, self._motion_size)
         return ClipCompanions(keyframe, motion)
+
+
+def _plain_pairs(raw: RawClips, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Which of the first two variants CoCLR leaves plain, bool [B] each; of one variant none is."""
+    b, variants = len(raw), raw.frames.shape[1] - (raw.elsewhere is not None)
+    draws = torch.rand(b, 3, generator=generator)
+    if variants < 2:
+        return torch.zeros(b, dtype=torch.bool), torch.zeros(b, dtype=torch.bool)
+    one = (raw.frames[:, 0] == raw.frames[:, 1]).flatten(1).all(dim=1).cpu()
+    first = draws[:, 0] < 0.5
+    return torch.where(one, first, draws[:, 1] < TWO_PLAIN), torch.where(one, ~first, draws[:, 2] < TWO_PLAIN)
 
 
 def _float32(raw: RawClips) -> torch.autocast:
