@@ -5,7 +5,7 @@ from math import log
 
 import pytest
 import torch
-from debug_size import BATCH, CONTEXT, generator, make_batch, make_config, make_method
+from debug_size import BATCH, generator, make_batch, make_config, make_method
 from oracles import cmd as oracle
 from tiny_runs import assert_same_run, rows, tiny_plan
 from torch.nn.functional import normalize
@@ -138,7 +138,9 @@ def test_both_tasks_read_the_fused_map():
 
 
 def test_the_last_norm_of_every_head_has_a_scale_and_a_shift():
-    method = CMDConfig(grid=1, width=4, predictor=PredictorConfig(24, 2, 1, 1)).build(EncoderConfig("slim"), CONTEXT)
+    method = CMDConfig(grid=1, width=4, predictor=PredictorConfig(24, 2, 1, 1)).build(
+        EncoderConfig("slim"), TrainingContext(4)
+    )
     heads = (method.tower.head, method.keyframe_head, method.motion_head, method.predicted_head)
     assert all(head.layers[-1].affine for head in heads)
 

@@ -1,5 +1,7 @@
 """The optimiser: what is decayed, how fast each stage learns, and the rate over a training."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from debug_size import make_method
@@ -172,7 +174,7 @@ def test_lars_gives_back_what_a_closure_gives_and_goes_on_from_its_state():
     parameter, optimiser = lars([3.0, 4.0], [1.0, 2.0])
     assert optimiser.step(lambda: parameter.square().sum()).requires_grad
     again, other = lars(parameter.tolist(), [1.0, 2.0])
-    other.load_state_dict(optimiser.state_dict())
+    other.load_state_dict(deepcopy(optimiser.state_dict()))
     optimiser.step()
     other.step()
     assert torch.equal(parameter, again)

@@ -47,7 +47,7 @@ class HeadConfig:
             )
 
     def build(self, dim: int, hidden: int) -> ProjectionHead:
-        """The head on features of ``dim``; ``hidden`` is what its hidden layers have where the settings leave it open."""
+        """The head on features of ``dim``; its hidden layers have ``hidden`` where the settings leave it open."""
         return ProjectionHead(dim, self.hidden or hidden, self.out, self.layers, self.norm, self.affine)
 
 

@@ -32,7 +32,7 @@ class TransformConfig:
             sharpness left alone.
         plain_pairs: CoCLR's rule in place of that: where both variants are one window of the video, one of the two,
             either, is left plain; where they are two windows, each is with probability .7.
-        rotation: degrees by which every variant, and the window elsewhere, is turned at most, each by a draw of its own;
+        rotation: degrees by which every variant, and the window elsewhere, is turned at most, each by its own draw;
             where the turned picture ends, its border is repeated.
         disturb: what is done after that to variants, and which negatives are made of them, in this order.
         sound: the augmentation of sound, for methods with the view 'sound'; recipes of others do not have it.

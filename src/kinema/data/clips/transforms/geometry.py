@@ -176,8 +176,8 @@ def draw_geometry(config: TransformConfig, extent: Tensor, generator: torch.Gene
     """Random resized crops and flips (Szegedy et al. 2015; drawn as is usual in SimCLR).
 
     The area is uniform, the aspect ratio log-uniform, the place uniform. Of ten draws the first that fits into the
-    frame is taken; where none fits, the largest crop whose aspect ratio is allowed. With ``config.crop`` all are squares
-    of one size, and the place alone is drawn.
+    frame is taken; where none fits, the largest crop whose aspect ratio is allowed. With ``config.crop`` all are
+    squares of one size, and the place alone is drawn.
 
     Args:
         config: ranges and probabilities.

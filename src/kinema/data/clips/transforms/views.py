@@ -1,9 +1,9 @@
 """From raw clips to what a method sees: every view of a variant shares one crop, one flip and one colour.
 
 A variant of a clip draws, in this order, its crop and flip, whether it is left plain, its colours, its blur and its
-turn, all from a CPU generator: the same draws on every device and for every choice of views. All frames of a clip share them,
-so a still clip stays still. Disturbances (``disturb``) come after all variants, with their own draws. All
-of it is computed in float32, also where training runs in mixed precision.
+turn, all from a CPU generator: the same draws on every device and for every choice of views. All frames of a clip share
+them, so a still clip stays still. Disturbances (``disturb``) come after all variants, with their own draws. All of it is
+computed in float32, also where training runs in mixed precision.
 
 The views, float [B, C, T, size, size] in ``channels_last_3d`` order:
 
@@ -13,11 +13,11 @@ The views, float [B, C, T, size, size] in ``channels_last_3d`` order:
 
 The fourth is 'sound' (``sound``), [B, 1, bands, frames]. Its draws come last of all, and no disturbance changes it.
 
-Colours act on rgb and residual, the blur on both, the geometry on all three. Of a clip's companions the target of motion
-has the geometry of the first variant; the keyframe and the other motion clips have a crop and a flip of their own
-(``Companions.own``), for in the clip's geometry a keyframe is found by its pixels alone. The keyframe has its own colours
-and blur too. All this is drawn after what the clips draw. Departure from the usual order of crop, jitter, grey, blur: the blur is part of the resampling
-(see ``blur``) and so comes before the colours are clamped.
+Colours act on rgb and residual, the blur on both, the geometry on all three. Of a clip's companions the target of
+motion has the geometry of the first variant; the keyframe and the other motion clips have a crop and a flip of their
+own (``Companions.own``), for in the clip's geometry a keyframe is found by its pixels alone. The keyframe has its own
+colours and blur too. All this is drawn after what the clips draw. Departure from the usual order of crop, jitter, grey,
+blur: the blur is part of the resampling (see ``blur``) and so comes before the colours are clamped.
 """
 
 from __future__ import annotations
