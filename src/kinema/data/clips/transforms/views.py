@@ -2,8 +2,8 @@
 
 A variant of a clip draws, in this order, its crop and flip, whether it is left plain, its colours, its blur and its
 turn, all from a CPU generator: the same draws on every device and for every choice of views. All frames of a clip share
-them, so a still clip stays still. Disturbances (``disturb``) come after all variants, with their own draws. All of it is
-computed in float32, also where training runs in mixed precision.
+them, so a still clip stays still. Disturbances (``disturb``) come after all variants, with their own draws. All of it
+is computed in float32, also where training runs in mixed precision.
 
 The views, float [B, C, T, size, size] in ``channels_last_3d`` order:
 
