@@ -1,7 +1,7 @@
 """What a card says that a preset is, it is: every table of a preset in docs/methods is read beside the preset itself.
 
-Such a table has the head ``| `METHOD --preset NAME` | paper | release | ours |``. The first cell of a row names settings
-of the plan, the last one their values, as JSON. Where these are neither the paper's nor the release's, words say why.
+Such a table has the head ``| `METHOD --preset NAME` | paper | release | ours |``. The first cell of a row names
+settings of the plan, the last one their values, as JSON. Where these are neither, words say why.
 """
 
 from __future__ import annotations

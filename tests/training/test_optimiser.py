@@ -5,8 +5,10 @@ from copy import deepcopy
 import pytest
 import torch
 from debug_size import make_method
+from tiny_runs import assert_same_run, tiny_plan
 
-from kinema.core.errors import ConfigError
+from kinema import api
+from kinema.core.errors import ConfigError, TrainingError
 from kinema.training.lars import LARS, TRUST
 from kinema.training.phase import make_optimiser
 from kinema.training.settings import OptimiserConfig
@@ -178,3 +180,23 @@ def test_lars_gives_back_what_a_closure_gives_and_goes_on_from_its_state():
     optimiser.step()
     other.step()
     assert torch.equal(parameter, again)
+
+
+def test_a_run_with_lars_goes_on_where_it_was_stopped(tiny_folder, tiny_cache, tmp_path, monkeypatch):
+    settings = OptimiserConfig("lars", lr=3.0, weight_decay=1e-6, warmup_epochs=1)
+    plan = tiny_plan("simclr", optimiser=settings, epochs=2, checkpoint_seconds=0.0)
+    api.pretrain(plan, tiny_folder, tmp_path / "whole", cache=tiny_cache, device="cpu")
+    step, steps = LARS.step, []
+
+    def stopped(self, closure=None):
+        steps.append(1)
+        if len(steps) == 5:
+            raise TrainingError("stopped by the test")
+        return step(self, closure)
+
+    monkeypatch.setattr(LARS, "step", stopped)
+    with pytest.raises(TrainingError, match="by the test"):
+        api.pretrain(plan, tiny_folder, tmp_path / "cut", cache=tiny_cache, device="cpu")
+    monkeypatch.setattr(LARS, "step", step)
+    api.pretrain(plan, tiny_folder, tmp_path / "cut", cache=tiny_cache, device="cpu", resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")

@@ -35,8 +35,8 @@ def keep_old(converter: cattrs.Converter) -> cattrs.Converter:
 
 
 def _register(converter: cattrs.Converter, kind: type, added: Mapping[str, Any]) -> None:
-    written = make_dict_unstructure_fn(kind, converter)
-    read = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True)
+    written: Any = make_dict_unstructure_fn(kind, converter)
+    read: Any = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True)
     plain = {name: converter.unstructure(value) for name, value in added.items()}
 
     def unstructure(settings: Any) -> dict[str, Any]:

@@ -33,7 +33,8 @@ class LARS(torch.optim.Optimizer):
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], lr: float, momentum: float = 0.9) -> None:
-        super().__init__(groups, {"lr": lr, "momentum": momentum, "weight_decay": 0.0, "adapt": True})
+        each = {"lr": lr, "momentum": momentum, "weight_decay": 0.0, "adapt": True}
+        super().__init__(groups, {**each, "differentiable": False})  # which torch adds to what is loaded
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

@@ -149,7 +149,7 @@ class ViewTransform:
             wanted = tuple(dict.fromkeys((*self._seen, *needed_views(acting))))
             with _float32(raw):
                 seen = self._variant(raw, v, geometry, colour, sigma, wanted)
-                made.append(dict(turning.apply(seen, generator)) if turning.degrees else seen)
+                made.append(dict(turning.apply(seen, generator)) if turning.degrees and seen else seen)
         elsewhere = None if raw.elsewhere is None else (made.pop(), raw.elsewhere)
         with _float32(raw):
             beside = self._companions(raw, shown[0], generator)
