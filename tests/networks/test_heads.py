@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from kinema.core.errors import ConfigError
-from kinema.networks import ProjectionHead
+from kinema.networks import HeadConfig, ProjectionHead
 
 
 def x(batch=6, dim=10, seed=0):
