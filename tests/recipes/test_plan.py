@@ -148,6 +148,7 @@ NAMED = {
     "simcse": "paper",
     "trl": "reconstruction",
     "dcvh": "reconstruction",
+    "video-qa": "reconstruction",
     "supervised": "coclr",
 }
 """The presets of each method beside 'small'; one is called 'paper' where it is the paper's."""

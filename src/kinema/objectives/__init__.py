@@ -17,6 +17,7 @@ from kinema.objectives.optimal_transport import (
     sinkhorn,
     temporal_transport,
 )
+from kinema.objectives.option_contrast import option_contrast, option_cross_entropy, place_cross_entropy
 from kinema.objectives.own_negatives import own_negatives
 from kinema.objectives.triplet import batch_hard_triplet, check_margin, own_triplets, triplet
 
@@ -33,9 +34,12 @@ __all__ = [
     "max_margin",
     "multi_positive_nce",
     "nt_xent",
+    "option_contrast",
+    "option_cross_entropy",
     "order_prior",
     "own_negatives",
     "own_triplets",
+    "place_cross_entropy",
     "positive_weights",
     "present_cross_entropy",
     "segment_cost",
