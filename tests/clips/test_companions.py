@@ -1,4 +1,4 @@
-"""What comes along beside a clip is seen as the clip is: one crop, one flip, one scale of the motion."""
+"""What comes along beside a clip: how it is cropped and mirrored, in which colours, and in which unit its motion is."""
 
 from dataclasses import replace
 
@@ -7,10 +7,20 @@ import torch
 
 from kinema.core.clips import ClipSpec, Companions, MotionField, RawClips, RawCompanions
 from kinema.core.errors import ConfigError, ShapeError
-from kinema.data.clips.transforms import MOTION_UNIT, RGB_MEAN, RGB_STD, TransformConfig, ViewTransform, motion_view
+from kinema.data.clips.transforms import (
+    MOTION_UNIT,
+    RGB_MEAN,
+    RGB_STD,
+    Geometry,
+    TransformConfig,
+    ViewTransform,
+    motion_view,
+)
 
 SPEC = ClipSpec(frames=4, size=32, short_side=40)
 PLAIN = TransformConfig(jitter_p=0.0, grey_p=0.0, blur_p=0.0)
+SHARED = Companions(own=False)
+"""Company in the geometry of the clip, which shows what else is done to it."""
 
 
 def seeded(seed=0):
@@ -75,7 +85,7 @@ def test_the_clips_are_the_same_with_company_and_without():
 def test_a_keyframe_that_is_the_clips_frame_is_cropped_and_mirrored_like_it(flip):
     raw = raw_clips(v=2)
     raw = replace(raw, companions=RawCompanions(raw.frames[:, 0, 2]))
-    transform = ViewTransform(SPEC, ("rgb",), replace(PLAIN, flip=flip))
+    transform = ViewTransform(SPEC, ("rgb",), replace(PLAIN, flip=flip), SHARED)
     for batch in (transform.train(raw, seeded(1)), transform.evaluate(raw)):
         torch.testing.assert_close(batch.keyframe(), batch.view(0, "rgb")[:, :, 1], atol=1e-5, rtol=0)
         assert (batch.keyframe() - batch.view(0, "rgb")[:, :, 2]).abs().mean() > 0.1
@@ -85,7 +95,7 @@ def test_a_keyframe_has_colours_and_a_blur_of_its_own():
     raw = raw_clips()
     raw = replace(raw, companions=RawCompanions(raw.frames[:, 0, 2]))
     for changes in ({"jitter_p": 1.0}, {"blur_p": 1.0, "blur_sigma": (0.1, 3.0)}):
-        batch = ViewTransform(SPEC, ("rgb",), replace(PLAIN, **changes)).train(raw, seeded(1))
+        batch = ViewTransform(SPEC, ("rgb",), replace(PLAIN, **changes), SHARED).train(raw, seeded(1))
         assert (batch.keyframe() - batch.view(0, "rgb")[:, :, 1]).abs().mean() > 0.05
     grey = ViewTransform(SPEC, ("rgb",), replace(PLAIN, grey_p=1.0)).train(raw, seeded(1))
     torch.testing.assert_close(grey.keyframe()[:, 0], grey.keyframe()[:, 1], atol=1e-4, rtol=0)
@@ -113,7 +123,7 @@ def test_a_motion_clip_says_by_how_many_pixels_of_the_view_a_point_moves(flip):
     told = torch.ones(1, 1, 5, 10, 14, dtype=torch.bool)
     raw = with_motion(raw, values=moved, valid=told)
     half = replace(PLAIN, area_min=0.25, area_max=0.25, aspect=(1.4, 1.4), flip=flip)
-    batch = ViewTransform(SPEC, ("rgb",), half).train(raw, seeded())
+    batch = ViewTransform(SPEC, ("rgb",), half, SHARED).train(raw, seeded())
     shown = batch.motion_clips().values[0, 0, :, 2].mean((1, 2)) * MOTION_UNIT * SPEC.size
     expected = torch.tensor([2 * 32 / 28 * (1 - 2 * flip), -1 * 32 / 20])
     torch.testing.assert_close(shown, expected, atol=1e-4, rtol=1e-4)
@@ -159,6 +169,51 @@ def test_a_motion_clip_that_tells_nothing_is_not_valid():
     batch = ViewTransform(SPEC, ("rgb",)).train(with_motion(raw, valid=told), seeded())
     assert batch.motion_clips().valid.tolist() == [[True, False, True], [True] * 3, [False] * 3]
     assert batch.motion_clips().values[~batch.motion_clips().valid].abs().max() == 0
+
+
+def test_a_keyframe_is_cropped_and_mirrored_by_draws_of_its_own():
+    raw = raw_clips(b=3)
+    raw = replace(raw, companions=RawCompanions(raw.frames[:, 0, 2]))
+    batch = ViewTransform(SPEC, ("rgb",), PLAIN).train(raw, seeded(1))
+    apart = (batch.keyframe() - batch.view(0, "rgb")[:, :, 1]).abs().mean((1, 2, 3))
+    assert (apart > 0.1).all()
+    half = replace(PLAIN, area_min=1.0, aspect=(1.4, 1.4))  # the whole frame, mirrored or not
+    whole = replace(raw, extent=torch.tensor([[40, 56]]).expand(3, 2))
+    mirrored = []
+    for seed in range(8):
+        batch = ViewTransform(SPEC, ("rgb",), half).train(whole, seeded(seed))
+        shown, key = batch.view(0, "rgb")[:, :, 1], batch.keyframe()
+        same, turned = ((x - key).abs().amax((1, 2, 3)) < 1e-4 for x in (shown, shown.flip(3)))
+        assert (same ^ turned).all()
+        mirrored += turned.tolist()
+    assert 4 < sum(mirrored) < 20
+
+
+def test_the_target_has_the_clips_geometry_and_each_other_motion_clip_its_own():
+    raw = raw_clips(m=4)
+    whole = torch.ones_like(raw.companions.motion.valid)
+    first = raw.motion.values[:, 0]
+    raw = with_motion(
+        replace(raw, motion=replace(raw.motion, valid=torch.ones_like(raw.motion.valid))),
+        values=first[:, None].expand(-1, 3, -1, -1, -1, -1).contiguous(),
+        valid=whole,
+    )
+    batch = ViewTransform(SPEC, ("motion",), PLAIN).train(raw, seeded(2))
+    target, one, other = batch.motion_clips().values.unbind(1)
+    torch.testing.assert_close(target, batch.view(0, "motion"), atol=1e-5, rtol=1e-5)
+    for a, b in ((target, one), (target, other), (one, other)):
+        assert ((a - b).abs().mean((1, 2, 3, 4)) > 0.1).all()
+    shared = ViewTransform(SPEC, ("motion",), PLAIN, SHARED).train(raw, seeded(2)).motion_clips().values
+    torch.testing.assert_close(shared, target[:, None].expand_as(shared), atol=1e-5, rtol=1e-5)
+
+
+def test_geometries_are_interleaved_clip_by_clip():
+    one, other = (
+        Geometry(*(torch.arange(2) + 10.0 * k for _ in range(4)), torch.tensor([False, True])) for k in (1, 2)
+    )
+    both = Geometry.interleaved([one, other])
+    assert both.top.tolist() == both.width.tolist() == [10, 20, 11, 21]
+    assert both.flip.tolist() == [False, False, True, True]
 
 
 def test_padding_never_reaches_the_company():

@@ -182,3 +182,13 @@ def test_whole_numbers_are_resampled_as_they_are(monkeypatch, least):
     made = resample(x, rows, columns)
     assert made.dtype == torch.float32
     assert made.equal(resample(x.float(), rows, columns))
+
+
+def test_squares_of_one_size_at_any_place():
+    extent = torch.tensor([[256, 340]]).repeat(500, 1)
+    drawn = draw_geometry(TransformConfig(crop=224 / 256, flip=0.0), extent, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(drawn.height * 256, torch.full((500,), 224.0))
+    torch.testing.assert_close(drawn.width * 340, torch.full((500,), 224.0))
+    assert 0 <= drawn.top.min() < 0.01 < 0.12 < drawn.top.max() <= 0.125
+    assert 0 <= drawn.left.min() < 0.01 < 0.33 < drawn.left.max() <= 116 / 340
+    assert not drawn.flip.any()

@@ -13,6 +13,7 @@ from kinema.data.clips.transforms import (
     RESIDUAL_UNIT,
     RGB_MEAN,
     RGB_STD,
+    Elsewhere,
     Geometry,
     TransformConfig,
     ViewTransform,
@@ -299,3 +300,56 @@ def test_ten_crops_show_every_window_and_a_mirrored_one_negates_dx():
     upper = raw.frames[0, 1, 1:, :32, :32].permute(3, 0, 1, 2) / 255
     torch.testing.assert_close(crops[0].view(1, "rgb")[0], (upper - RGB_MEAN) / RGB_STD, atol=1e-4, rtol=0)
     assert torch.equal(crops[0].index, raw.index)
+
+
+TINTED = replace(STILL, jitter=(0.9, 0.0, 0.0, 0.0), jitter_p=1.0, plain_pairs=True)
+NEUTRAL = replace(TINTED, jitter_p=0.0)
+
+
+def untouched(raw, seed):
+    """Which of the two variants of each clip is left plain, bool [2, B]."""
+    batch = ViewTransform(SPEC, ("rgb",), TINTED).train(raw, seeded(seed))
+    plain = ViewTransform(SPEC, ("rgb",), NEUTRAL).train(raw, seeded(seed))
+    return torch.stack([(batch.view(v, "rgb") == plain.view(v, "rgb")).flatten(1).all(1) for v in range(2)])
+
+
+def test_of_one_window_coclr_leaves_one_variant_plain_either_and_of_two_each_with_seven_tenths():
+    one, two = raw_clips(b=3), raw_clips(b=3)
+    one = replace(one, frames=one.frames[:, :1].expand(-1, 2, -1, -1, -1, -1))
+    found = torch.cat([untouched(one, seed) for seed in range(40)], dim=1)
+    assert (found[0] ^ found[1]).all()
+    assert 0.3 < found[0].float().mean() < 0.7
+    found = torch.cat([untouched(two, seed) for seed in range(40)], dim=1).float()
+    assert 0.6 < found.mean() < 0.8
+    assert abs(float((found[0] * found[1]).mean()) - 0.49) < 0.13
+
+
+def test_a_single_variant_is_never_plain():
+    raw = raw_clips(v=1)
+    batch, plain = (ViewTransform(SPEC, ("rgb",), config).train(raw, seeded()) for config in (TINTED, NEUTRAL))
+    assert (batch.view(0, "rgb") != plain.view(0, "rgb")).flatten(1).any(1).all()
+
+
+def test_every_variant_and_the_window_elsewhere_are_turned_each_by_its_own_draw():
+    frames = raw_clips(b=3).frames[:, :1].expand(-1, 3, -1, -1, -1, -1)
+    raw = replace(raw_clips(motion=False), frames=frames, elsewhere=torch.ones(3, dtype=torch.bool))
+    turned = replace(STILL, rotation=10.0, disturb=(Elsewhere(),))
+    batch = ViewTransform(SPEC, ("rgb",), turned).train(raw, seeded())
+    plain = ViewTransform(SPEC, ("rgb",), replace(turned, rotation=0.0)).train(raw, seeded())
+    shown = [batch.view(0, "rgb"), batch.view(1, "rgb"), batch.negatives.view("rgb")[0]]
+    for x, other in zip(shown, shown[1:] + shown[:1], strict=True):
+        assert ((x - plain.view(0, "rgb")).abs().mean((1, 2, 3, 4)) > 0.01).all()
+        assert ((x - other).abs().mean((1, 2, 3, 4)) > 0.01).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"crop": 1.5}, "transform.crop is 1.5"),
+        ({"rotation": -1.0}, "transform.rotation is -1"),
+        ({"plain_pairs": True, "plain_second": 0.5}, "transform.plain_pairs is set beside transform.plain_second"),
+    ],
+)
+def test_settings_of_crop_turn_and_plainness_that_cannot_be(settings, named):
+    with pytest.raises(ConfigError, match=named):
+        TransformConfig(**settings)

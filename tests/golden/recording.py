@@ -36,7 +36,8 @@ def plans():
 
     from kinema.recipes.table import METHODS
 
-    size = {"cmd": {key: SMALL[key] for key in ("width", "motion_frames", "predictor")} | {"grid": 1}}
+    of_before = {"geometry": "clip", "reads": "last"}  # as CMD was when it was recorded: runs of then go on so
+    size = {"cmd": {key: SMALL[key] for key in ("width", "motion_frames", "predictor")} | {"grid": 1} | of_before}
     forms = {label: (name, form) for label, (name, form) in FORMS.items() if label in CLIPS and label != "elo-sound"}
     alone = [name for name, entry in METHODS.items() if entry.alone and name in CLIPS]
     cases = {name: (name, size.get(name, {})) for name in alone} | forms

@@ -16,7 +16,7 @@ from kinema.core.errors import ConfigError, DataError, ShapeError, TrainingError
 from kinema.core.method import TrainingContext
 from kinema.methods import CMDConfig
 from kinema.methods.cmd import context_matching, motion_prediction
-from kinema.networks import EncoderConfig, HeadConfig, PredictorConfig, Tower
+from kinema.networks import EncoderConfig, HeadConfig, PredictorConfig, Tower, fuse
 from kinema.recipes.table import preset
 
 TINY = {
@@ -116,6 +116,33 @@ def test_the_gradient_reaches_both_sides_of_each_task_and_a_task_can_be_left_out
     learnt = {key.split(".")[0] for key, p in method.named_parameters() if p.requires_grad}
     assert learnt - {"tower"} == {key for key in reached if "." not in key}
     assert any(p.requires_grad for p in method.tower.head.parameters()) == ("tower.head" in reached)
+
+
+def test_both_tasks_read_the_fused_map():
+    """Two channels of the level before, and the last level by its nearest cell; context matching takes the mean."""
+    method, other = make_method("cmd"), make_method("cmd", reads="last")
+    other.load_state_dict(method.state_dict())
+    batch = make_batch(method, 0)
+    before, last = method.tower.encoder.levels(batch.view(0, "rgb"))
+    assert before.shape[3] == 2 * last.shape[3]
+    wide = last.repeat_interleave(2, dim=3).repeat_interleave(2, dim=4)
+    fused = torch.cat([before[:, :, 0::2], before[:, :, 1::2]], dim=1) + wide[:, :, : (before.shape[2] + 1) // 2]
+    torch.testing.assert_close(fuse(before, last), fused)
+    for each, features in ((method, fused), (other, last)):
+        v = each.tower.head(features.mean(dim=(2, 3, 4)))
+        found = each.loss(batch, generator(0))
+        torch.testing.assert_close(found.embeddings, v.detach(), atol=1e-5, rtol=1e-5)
+    fine, coarse = torch.zeros(1, 2, 2, 4, 4), torch.arange(16.0).view(1, 4, 1, 2, 2)
+    assert fuse(fine, coarse)[0, 0, 0, 0].tolist() == [0, 0, 1, 1]
+    assert fuse(fine, coarse, "trilinear")[0, 0, 0, 0].tolist() == [0, 0.25, 0.75, 1]
+
+
+def test_the_last_norm_of_every_head_has_a_scale_and_a_shift():
+    method = CMDConfig(grid=1, width=4, predictor=PredictorConfig(24, 2, 1, 1)).build(
+        EncoderConfig("slim"), TrainingContext(4)
+    )
+    heads = (method.tower.head, method.keyframe_head, method.motion_head, method.predicted_head)
+    assert all(head.layers[-1].affine for head in heads)
 
 
 def test_the_weights_weigh():
@@ -263,6 +290,8 @@ def test_a_grid_finer_than_the_motion_map_is_refused():
         ({"motion_frames": 0}, "method.motion_frames is 0"),
         ({"reach": -1}, "method.reach is -1"),
         ({"shrink": 3}, "method.shrink is 3"),
+        ({"geometry": "mine"}, "method.geometry is 'mine'"),
+        ({"reads": "both"}, "method.reads is 'both'"),
         ({"first_temperature": 0.0}, "method.first_temperature is 0"),
         ({"cooling": 0}, "method.cooling is 0"),
     ],
@@ -342,7 +371,8 @@ def test_the_small_preset_has_slim_guides():
     plan = preset("small", "cmd")
     assert isinstance(plan.method, CMDConfig)
     assert (plan.method.first_temperature, plan.method.temperature) == (0.4, 0.1)
-    assert plan.method.head == HeadConfig(norm=True)
+    assert plan.method.head == HeadConfig(norm=True, affine=True)
+    assert (plan.method.geometry, plan.method.reads) == ("own", "fused")
     assert plan.method.grid == plan.data.clip.size // 16
     method = plan.method.build(plan.encoder, TrainingContext(4))
     count = {name: sum(p.numel() for p in child.parameters()) for name, child in method.named_children()}

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from kinema.core.errors import ConfigError
-from kinema.networks import ProjectionHead
+from kinema.networks import HeadConfig, ProjectionHead
 
 
 def x(batch=6, dim=10, seed=0):
@@ -60,3 +60,15 @@ def test_without_norm_batch_mates_do_not_matter():
 def test_refuses_no_layers():
     with pytest.raises(ConfigError, match="0 layers"):
         ProjectionHead(10, 10, layers=0)
+
+
+def test_settings_of_a_head_build_it():
+    head = HeadConfig(layers=2, out=5, norm=True, affine=True, hidden=9).build(10, 7)
+    assert [tuple(p.shape) for p in head.parameters() if p.ndim > 1] == [(9, 10), (5, 9)]
+    assert head.layers[-1].affine
+    plain = HeadConfig(layers=2, out=5, norm=True).build(10, 7)
+    assert [tuple(p.shape) for p in plain.parameters() if p.ndim > 1] == [(7, 10), (5, 7)]
+    assert not plain.layers[-1].affine
+    for wrong, named in (({"affine": True}, "head.affine is set"), ({"hidden": -1}, "head.hidden is -1")):
+        with pytest.raises(ConfigError, match=named):
+            HeadConfig(**wrong)

@@ -137,3 +137,13 @@ def test_beside_takes_names_and_settings():
 def test_the_batch_must_divide_every_queue_of_joined_methods():
     with pytest.raises(ConfigError, match="queue of 1020"):
         Plan(SimCLRConfig(), beside=(MoCoConfig(queue=1020),)).recipe()
+
+
+def test_a_method_without_the_preset_gives_its_largest():
+    """'supervised' has no preset 'paper', and the regulariser of BE none but 'small'."""
+    plan = composed(preset("paper", "moco"), "paper", beside=["supervised", "be-regulariser"])
+    assert [each.head for each in plan.beside] == [plan.method.head] * 2
+    on_cmd = composed(preset("paper", "cpr"), "paper", base="cmd")
+    assert (on_cmd.base.width, on_cmd.base.siblings) == (64, "negatives")
+    assert on_cmd.base.head == on_cmd.method.head
+    assert on_cmd.recipe().phases[0].optimiser.drops == (250, 280)

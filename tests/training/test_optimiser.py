@@ -1,10 +1,15 @@
 """The optimiser: what is decayed, how fast each stage learns, and the rate over a training."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from debug_size import make_method
+from tiny_runs import assert_same_run, tiny_plan
 
-from kinema.core.errors import ConfigError
+from kinema import api
+from kinema.core.errors import ConfigError, TrainingError
+from kinema.training.lars import LARS, TRUST
 from kinema.training.phase import make_optimiser
 from kinema.training.settings import OptimiserConfig
 
@@ -111,3 +116,87 @@ def test_a_linear_schedule_is_that_of_transformers(warmup):
         assert config.rate(step / batches, epochs) == pytest.approx(theirs.get_last_lr()[0], rel=1e-6, abs=1e-12)
         optimiser.step()
         theirs.step()
+
+
+def lars(w, g, **settings):
+    """A parameter with this gradient, and the optimiser of it."""
+    parameter = torch.nn.Parameter(torch.tensor(w, dtype=torch.float64))
+    parameter.grad = torch.tensor(g, dtype=torch.float64)
+    return parameter, LARS([{"params": [parameter], **settings}], lr=0.5, momentum=0.9)
+
+
+def test_lars_is_the_papers_formula():
+    """v <- m v + lr TRUST |w| / (|g| + decay |w|) (g + decay w), w <- w - v, said number by number over three steps."""
+    start, slopes, decay = [3.0, -4.0, 0.5], ([1.0, 2.0, -2.0], [0.5, 0.0, 0.25], [-3.0, 1.0, 1.0]), 0.1
+    parameter, optimiser = lars(start, slopes[0], weight_decay=decay)
+    w, v = list(start), [0.0, 0.0, 0.0]
+    for g in slopes:
+        parameter.grad = torch.tensor(g, dtype=torch.float64)
+        optimiser.step()
+        size, slope = sum(x * x for x in w) ** 0.5, sum(x * x for x in g) ** 0.5
+        trusted = TRUST * size / (slope + decay * size)
+        v = [0.9 * old + 0.5 * trusted * (each + decay * x) for old, each, x in zip(v, g, w, strict=True)]
+        w = [x - step for x, step in zip(w, v, strict=True)]
+        torch.testing.assert_close(parameter.detach(), torch.tensor(w, dtype=torch.float64))
+
+
+def test_a_layer_moves_by_its_size_whatever_the_scale_of_its_gradient():
+    moved = []
+    for scale in (1.0, 1e4):
+        parameter, optimiser = lars([3.0, 4.0], [scale, -scale])
+        before = parameter.detach().clone()
+        optimiser.step()
+        moved.append(float((parameter.detach() - before).norm()))
+    assert moved == pytest.approx([0.5 * TRUST * 5.0] * 2)
+
+
+@pytest.mark.parametrize(("w", "g"), [([0.0, 0.0], [1.0, 2.0]), ([1.0, 2.0], [0.0, 0.0])])
+def test_zeros_and_what_is_not_adapted_learn_at_the_rate_itself(w, g):
+    for settings in ({}, {"adapt": False}):
+        parameter, optimiser = lars(w, g, **settings)
+        optimiser.step()
+        assert parameter.tolist() == pytest.approx([x - 0.5 * each for x, each in zip(w, g, strict=True)])
+    parameter, optimiser = lars([3.0, 4.0], [1.0, 0.0], adapt=False)
+    optimiser.step()
+    assert parameter.tolist() == pytest.approx([2.5, 4.0])
+
+
+def test_lars_neither_adapts_nor_decays_biases_and_norms():
+    method = make_method("simclr", norm="batch")
+    optimiser = make_optimiser(method, OptimiserConfig("lars", lr=0.3, weight_decay=1e-6, momentum=0.8))
+    assert isinstance(optimiser, LARS)
+    for group in optimiser.param_groups:
+        assert (group["lr"], group["momentum"]) == (0.3, 0.8)
+        for parameter in group["params"]:
+            expected = (True, 1e-6) if parameter.ndim > 1 else (False, 0.0)
+            assert (group["adapt"], group["weight_decay"]) == expected
+
+
+def test_lars_gives_back_what_a_closure_gives_and_goes_on_from_its_state():
+    parameter, optimiser = lars([3.0, 4.0], [1.0, 2.0])
+    assert optimiser.step(lambda: parameter.square().sum()).requires_grad
+    again, other = lars(parameter.tolist(), [1.0, 2.0])
+    other.load_state_dict(deepcopy(optimiser.state_dict()))
+    optimiser.step()
+    other.step()
+    assert torch.equal(parameter, again)
+
+
+def test_a_run_with_lars_goes_on_where_it_was_stopped(tiny_folder, tiny_cache, tmp_path, monkeypatch):
+    settings = OptimiserConfig("lars", lr=3.0, weight_decay=1e-6, warmup_epochs=1)
+    plan = tiny_plan("simclr", optimiser=settings, epochs=2, checkpoint_seconds=0.0)
+    api.pretrain(plan, tiny_folder, tmp_path / "whole", cache=tiny_cache, device="cpu")
+    step, steps = LARS.step, []
+
+    def stopped(self, closure=None):
+        steps.append(1)
+        if len(steps) == 5:
+            raise TrainingError("stopped by the test")
+        return step(self, closure)
+
+    monkeypatch.setattr(LARS, "step", stopped)
+    with pytest.raises(TrainingError, match="by the test"):
+        api.pretrain(plan, tiny_folder, tmp_path / "cut", cache=tiny_cache, device="cpu")
+    monkeypatch.setattr(LARS, "step", step)
+    api.pretrain(plan, tiny_folder, tmp_path / "cut", cache=tiny_cache, device="cpu", resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")

@@ -96,7 +96,7 @@ def evolve(
         config: how it is searched.
         workers: candidates at a time; it changes no result.
         engine: 'processes' of this machine, or 'ray' (needs the extra kinema[ray]).
-        preset: what candidates are trained by: 'small', 'paper', or a plan of your own.
+        preset: what candidates are trained by: 'small', 'coclr', or a plan of your own.
         resume: go on with a search that was stopped, however it was, or try more candidates; its settings must be
             given again.
         finish: train the best weights in full, into RUN in the folder.

@@ -55,7 +55,7 @@ def pretrain(
             documents, and for one of sequences a folder of features.
         out: the run's folder; must not exist yet, unless ``resume``.
         preset: the plan that a named method starts from: 'small' for CPUs, which is the default, or 'paper' for the
-            paper's setting.
+            paper's setting; where it cannot be had, a preset of another name.
         resume: go on with a run that was stopped, under its own recipe. What is given beside it must agree with the
             run, but for what changes no result: ``workers``, ``failure_budget``, ``cache_gib``,
             ``checkpoint_seconds``, ``collapse_rank``, and ``cache``, ``device`` and ``logger``.

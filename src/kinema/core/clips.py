@@ -188,6 +188,8 @@ class Companions:
         keyframe: whether a keyframe of the stream comes along, from the clip or near it.
         reach: frames before the clip's first and after its last among which the keyframe may lie.
         shrink: pixels of the view, each way, for one of a motion clip; a stream's motion is coarser than its picture.
+        own: whether the keyframe and each of the N motion clips have a crop and a flip of their own in training; else
+            all have those of the clip's first variant, as the target always has.
     """
 
     motion_frames: int = 8
@@ -196,6 +198,7 @@ class Companions:
     keyframe: bool = True
     reach: int = 5
     shrink: int = 1
+    own: bool = True
 
     def __post_init__(self) -> None:
         check_numbers(self, "companions")
@@ -230,7 +233,8 @@ class Companions:
         if not some:
             return None
         still = [each.reach for each in some if each.keyframe]
-        return replace((moving or some)[0], keyframe=bool(still), reach=max(still, default=0))
+        own = all(each.own for each in some)
+        return replace((moving or some)[0], keyframe=bool(still), reach=max(still, default=0), own=own)
 
 
 @dataclass(frozen=True)
@@ -424,8 +428,8 @@ class MotionClips:
     """The motion clips beside each clip, as a method sees them: the target and N others, see :class:`Companions`.
 
     Args:
-        values: float [B, 1 + N, 2, M, s, s], in the geometry of the clip's first variant; s is the view's side divided
-            by ``Companions.shrink``.
+        values: float [B, 1 + N, 2, M, s, s], the target in the geometry of the clip's first variant, the others as
+            ``Companions.own`` says; s is the view's side divided by ``Companions.shrink``.
         valid: bool [B, 1 + N]: which of them the video has and the stream has vectors for; the others are zeros that
             mean nothing.
     """
@@ -443,7 +447,7 @@ class ClipCompanions:
     """What comes along beside each clip, as a method sees it: one of the two, or both. See :class:`Companions`.
 
     Args:
-        keyframe: float [B, 3, S, S] or None: a keyframe of the clip's video, in the geometry of its first variant.
+        keyframe: float [B, 3, S, S] or None: a keyframe of the clip's video.
         motion: the motion clips, or None.
     """
 

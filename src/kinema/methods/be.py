@@ -19,7 +19,6 @@ Departures from the authors' code:
 - n is made by the key network, without gradient, as k is; in the release it goes through the query's, with gradient.
 - Where the video has no room for a window elsewhere, there is no n; in the release one that is near is moved a little.
 - Nothing is learnt before a queue that gives negatives is full; siblings and the batch's keys are as in ``moco``.
-- The window elsewhere is not turned where the other clips are (``kinema.data.clips.transforms.Rotation``).
 """
 
 from __future__ import annotations

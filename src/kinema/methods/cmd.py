@@ -11,6 +11,8 @@ Legend: B clips, N hard negatives (motion clips of other moments), P positions o
 v clip features, c their keyframes', m̂ predicted and m true motion features.
 
 Departures from the authors' code:
+- The tower that is used afterwards has the head of context matching, which in training reads the fused map; later
+  phases and diagnostics put it on the last level.
 - The motion clips' magnitude is scaled with the crop, and a flip negates dx. It does neither.
 - Where the stream has no vectors (a keyframe) a motion clip takes the mean of its other frames; zeros would reveal a
   moment by its place between keyframes. A motion clip that a video has no room for is left out of the loss.
@@ -33,7 +35,7 @@ from kinema.core.clips import ClipBatch, ClipNeeds, Companions, MotionClips
 from kinema.core.errors import ConfigError, ShapeError
 from kinema.core.method import Losses, Method, TrainingContext
 from kinema.core.ops import all_gather_rows, rank_slice
-from kinema.networks import EncoderConfig, HeadConfig, Predictor, PredictorConfig, ProjectionHead, ResNet10, Tower, fuse
+from kinema.networks import EncoderConfig, HeadConfig, Predictor, PredictorConfig, ResNet10, Tower, fuse
 from kinema.networks.video.layers import norm_factory
 from kinema.objectives import multi_positive_nce
 
@@ -69,6 +71,12 @@ class CMDConfig:
         width: channels of the first stage of the networks for keyframes and for motion.
         predictor: the transformer from what the clip shows to what comes next.
         head: the head of the tower and of the three other features that are compared.
+        geometry: 'own' gives the keyframe and the hard negatives a crop and a flip of their own, as the authors' code
+            does; with the clip's ('clip', as it was here before) a keyframe is found by its pixels, and nothing need be
+            learnt.
+        reads: 'fused' has both tasks read the fused map, the last level brought to its size by the nearest cell (the
+            authors' code); with 'last', as it was here before, context matching reads the last level alone, and the map
+            is fused linearly.
     """
 
     view: str = "rgb"
@@ -86,7 +94,9 @@ class CMDConfig:
     shrink: Literal[1, 2, 4] = 1
     width: int = 64
     predictor: PredictorConfig = field(default_factory=PredictorConfig)
-    head: HeadConfig = field(default_factory=lambda: HeadConfig(layers=2, norm=True))
+    head: HeadConfig = field(default_factory=lambda: HeadConfig(layers=2, norm=True, affine=True))
+    geometry: Literal["own", "clip"] = "own"
+    reads: Literal["fused", "last"] = "fused"
 
     def __post_init__(self) -> None:
         if self.temperature <= 0:
@@ -99,6 +109,9 @@ class CMDConfig:
                 f"method.context_weight is {weights[0]} and method.motion_weight {weights[1]}; neither may be "
                 "negative, and one of them must be above 0."
             )
+        for name, choices in (("geometry", ("own", "clip")), ("reads", ("fused", "last"))):
+            if getattr(self, name) not in choices:
+                raise ConfigError(f"method.{name} is '{getattr(self, name)}'.", f"Choose {' or '.join(choices)}.")
         if self.shrink not in MOTION_NETS:
             raise ConfigError(f"method.shrink is {self.shrink}; it is one of 1, 2 and 4.")
         least_of = {"cooling": 1, "motion_frames": 1, "ahead": 1, "negatives": 0, "reach": 0, "grid": 1}
@@ -110,9 +123,8 @@ class CMDConfig:
     def needs(self) -> ClipNeeds:
         """One variant of each clip, and a keyframe and motion clips, as far as a loss needs them."""
         frames, still = self.motion_frames if self.motion_weight else 0, self.context_weight > 0
-        companions = Companions(
-            frames, self.ahead, self.negatives, keyframe=still, reach=self.reach, shrink=self.shrink
-        )
+        own = self.geometry == "own"
+        companions = Companions(frames, self.ahead, self.negatives, still, self.reach, self.shrink, own)
         return ClipNeeds((self.view,), variants=1, companions=companions)
 
     @property
@@ -141,20 +153,17 @@ class CMD(Method[ClipBatch]):
         self.tower = Tower(config.view, encoder, config.head)
         dim, norm = int(self.tower.encoder.dim), norm_factory(encoder.norm)
 
-        def head(width: int) -> ProjectionHead:
-            return ProjectionHead(width, dim, config.head.out, config.head.layers, config.head.norm)
-
         if still:
             self.keyframe_net = ResNet10(3, config.width, norm, time=1)
-            self.keyframe_head = head(self.keyframe_net.dim)
+            self.keyframe_head = config.head.build(self.keyframe_net.dim, dim)
         else:
             self.tower.head.requires_grad_(False)
         if config.motion_weight:
             steps, stem = MOTION_NETS[config.shrink]
             self.motion_net = ResNet10(2, config.width, norm, steps=steps, stem=stem)
-            self.motion_head = head(self.motion_net.dim)
+            self.motion_head = config.head.build(self.motion_net.dim, dim)
             self.predictor = Predictor(dim, config.grid**2, config.predictor)
-            self.predicted_head = head(config.predictor.width)
+            self.predicted_head = config.head.build(config.predictor.width, dim)
 
     def towers(self) -> Mapping[str, Tower]:
         """The one tower, under its view."""
@@ -164,7 +173,8 @@ class CMD(Method[ClipBatch]):
         """The weighted sum of context matching and motion prediction."""
         cfg = self.config
         before, last = self.tower.encoder.levels(batch.view(0, self.view))
-        embeddings = last.mean(dim=(2, 3, 4))
+        fused = fuse(before, last, "nearest" if cfg.reads == "fused" else "trilinear")
+        embeddings = (fused if cfg.reads == "fused" else last).mean(dim=(2, 3, 4))
         total, terms = embeddings.new_zeros(()), {}
         if cfg.context_weight:
             v = embeddings = self.tower.head(embeddings)
@@ -173,7 +183,7 @@ class CMD(Method[ClipBatch]):
             total = total + cfg.context_weight * terms["context"]
         if cfg.motion_weight:
             clips = batch.motion_clips()
-            predicted = self.predictor(fuse(before, last), generator)
+            predicted = self.predictor(fused, generator)
             m_hat = self.predicted_head(predicted.flatten(0, 1)).view(*predicted.shape[:2], -1)
             terms["motion"] = motion_prediction(m_hat, self.true_motion(clips), clips.valid, cfg.temperature)
             total = total + cfg.motion_weight * terms["motion"]

@@ -20,11 +20,14 @@ class ProjectionHead(nn.Module):
         hidden: features of the hidden layers; the papers take ``dim``.
         out: dimensions given out.
         layers: linear layers, from 1; SimCLR v1, MoCo v2, CoCLR and CPR have 2.
-        norm: BatchNorm after every layer, the last without scale and shift, and no bias anywhere (SimCLR, as its code
-            has it). Without it a clip's projection does not depend on its batch-mates.
+        norm: BatchNorm after every layer, and no bias anywhere (SimCLR). Without it a clip's projection does not depend
+            on its batch-mates.
+        affine: whether the last BatchNorm has a scale and a shift too, as those before it have (CMD).
     """
 
-    def __init__(self, dim: int, hidden: int, out: int = 128, layers: int = 2, norm: bool = False) -> None:
+    def __init__(
+        self, dim: int, hidden: int, out: int = 128, layers: int = 2, norm: bool = False, affine: bool = False
+    ) -> None:
         super().__init__()
         if min(dim, hidden, out, layers) < 1:
             raise ConfigError(
@@ -36,7 +39,7 @@ class ProjectionHead(nn.Module):
             after = out if layer == layers - 1 else hidden
             parts.append(nn.Linear(before, after, bias=not norm))
             last = layer == layers - 1
-            parts += [nn.BatchNorm1d(after, affine=not last)] if norm else []
+            parts += [nn.BatchNorm1d(after, affine=affine or not last)] if norm else []
             parts += [] if last else [nn.ReLU(inplace=True)]
             before = after
         self.layers = nn.Sequential(*parts)

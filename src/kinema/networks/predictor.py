@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -53,16 +54,18 @@ class PredictorConfig:
             raise ConfigError(f"predictor.dropout is {self.dropout}; it must lie in [0, 1).")
 
 
-def fuse(before: Tensor, last: Tensor) -> Tensor:
+def fuse(before: Tensor, last: Tensor, mode: Literal["nearest", "trilinear"] = "nearest") -> Tensor:
     """Two levels of an encoder as one map at the finer one's rows and columns.
 
-    Even and odd frames of the level before are laid side by side in channels, and the last level is added, interpolated
-    to that size. This needs a level before with half as many channels, as residual networks have; of other networks the
+    Even and odd frames of the level before are laid side by side in channels, and the last level is added, brought to
+    that size. This needs a level before with half as many channels, as residual networks have; of other networks the
     last level is given back alone, as the paper does with C3D.
 
     Args:
         before: float [B, c, t', h', w']; where t' is odd, its last frame counts twice.
         last: float [B, C, t, h, w].
+        mode: how the last level is brought to that size: by the nearest cell, as the authors' code does, or linearly
+            between cells.
 
     Returns:
         Float [B, C, ⌈t'/2⌉, h', w'], or ``last``.
@@ -72,7 +75,8 @@ def fuse(before: Tensor, last: Tensor) -> Tensor:
     if before.shape[2] % 2:
         before = torch.cat([before, before[:, :, -1:]], dim=2)
     pairs = torch.cat([before[:, :, 0::2], before[:, :, 1::2]], dim=1)
-    return pairs + F.interpolate(last, size=pairs.shape[2:], mode="trilinear", align_corners=False)
+    align = False if mode == "trilinear" else None
+    return pairs + F.interpolate(last, size=pairs.shape[2:], mode=mode, align_corners=align)
 
 
 def place_codes(shape: tuple[int, int, int], width: int, device: torch.device) -> Tensor:

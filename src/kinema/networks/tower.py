@@ -24,16 +24,31 @@ class HeadConfig:
         out: d, dimensions of the projection.
         norm: BatchNorm after every layer. It centres the projections, so that what all of a batch have in common
             does not identify a clip.
+        affine: whether the last BatchNorm has a scale and a shift, as CMD's has; SimCLR's has none here.
+        hidden: features of the hidden layers; 0 for as many as the encoder gives out.
     """
 
     layers: int = 2
     out: int = 128
     norm: bool = False
+    affine: bool = False
+    hidden: int = 0
 
     def __post_init__(self) -> None:
         for name in ("layers", "out"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"head.{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.hidden < 0:
+            raise ConfigError(f"head.hidden is {self.hidden}; it must be at least 1, or 0 for the encoder's width.")
+        if self.affine and not self.norm:
+            raise ConfigError(
+                "head.affine is set and head.norm is not; the scale and the shift are those of the last BatchNorm.",
+                "Set head.norm too, or leave head.affine out.",
+            )
+
+    def build(self, dim: int, hidden: int) -> ProjectionHead:
+        """The head on features of ``dim``; its hidden layers have ``hidden`` where the settings leave it open."""
+        return ProjectionHead(dim, self.hidden or hidden, self.out, self.layers, self.norm, self.affine)
 
 
 class Tower(nn.Module):
@@ -53,7 +68,7 @@ class Tower(nn.Module):
         else:
             self.encoder = build_encoder(encoder, channels=VIEWS[view], rgb=view == "rgb")
         dim = self.encoder.dim
-        self.head = ProjectionHead(dim, dim, out=head.out, layers=head.layers, norm=head.norm)
+        self.head = head.build(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """Float [B, C, T, H, W], or [B, 1, bands, times], to [B, d], rows of length one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kinema.core.clips import ClipSpec
+from kinema.data.clips.transforms import TransformConfig
 from kinema.methods import CMDConfig
 from kinema.networks import EncoderConfig, HeadConfig, PredictorConfig
 from kinema.recipes.entry import MethodEntry
@@ -20,7 +21,8 @@ def small() -> Plan:
     than one of SimCLR; its temperature of context matching falls from .4 to .1, which may help it to start.
     """
     predictor = PredictorConfig(width=64, heads=4, encoder=1, decoder=1)
-    return small_plan(CMDConfig(), grid=4, shrink=2, width=8, predictor=predictor, first_temperature=0.4)
+    head = HeadConfig(norm=True, affine=True)
+    return small_plan(CMDConfig(), grid=4, shrink=2, width=8, predictor=predictor, first_temperature=0.4, head=head)
 
 
 def paper() -> Plan:
@@ -28,14 +30,20 @@ def paper() -> Plan:
 
     The videos are to be encoded with a keyframe every 12 frames. Needs a GPU; not run here.
     """
-    config = CMDConfig(head=HeadConfig(layers=2, out=512, norm=True), predictor=PredictorConfig(dropout=0.1))
+    config = CMDConfig(
+        head=HeadConfig(layers=2, out=512, norm=True, affine=True, hidden=2048),
+        predictor=PredictorConfig(dropout=0.1),
+        siblings="negatives",
+    )
     return Plan(
         config,
         epochs=120,
         optimiser=OptimiserConfig(
             "sgd", lr=5e-4 * 32, weight_decay=1e-3, warmup_epochs=5, clip_norm=15.0, nesterov=True
         ),
-        data=paper_clips(ClipSpec(frames=16, stride=4, size=112, short_side=128)),
+        data=paper_clips(
+            ClipSpec(frames=16, stride=4, size=112, short_side=128), transform=TransformConfig(jitter_p=0.5)
+        ),
         encoder=EncoderConfig("c3d"),
         batch_size=32,
         precision="16-mixed",

@@ -28,7 +28,8 @@ def composed(
 
     Args:
         plan: what it is put on.
-        preset: the name of the preset that methods named here take their settings from.
+        preset: the name of the preset that methods named here take their settings from; a method without it, from its
+            last one.
         transforms: names of disturbances (``recipes.disturbances.TRANSFORMS``), beside those the plan has.
         base: what CPR's first phase is for the view of the run; settings as they are, or a name. A named one takes
             queue, temperature, momentum and head from CPR, and the plan its share of clips in two windows.
@@ -66,17 +67,23 @@ def _with_base(plan: Plan, preset: str, base: str | MethodConfig, keep_temporal:
     known = [name for name, entry in METHODS.items() if entry.alone and entry.base]
     if base not in known:
         raise UsageError(f"'{base}' cannot be the base of cpr.", f"Choose one of: {', '.join(known)}.")
-    named = preset_plan(preset, base)
+    named = preset_plan(_or_last(preset, base), base)
     given = infonce_of(plan.method, plan.method.view, plan.schedule)
     fitted = like(named.method, given, ("view", "queue", "temperature", "momentum", "negatives_from", "head"))
     plan = replace(plan, base=fitted)
     return plan if keep_temporal else plan.with_data(temporal=named.data.temporal)  # type: ignore[attr-defined]
 
 
+def _or_last(preset: str, name: str) -> str:
+    """The preset, or where the method has none of that name its last one: the largest."""
+    presets = METHODS[name].presets
+    return preset if preset in presets else list(presets)[-1]
+
+
 def _beside(plan: Plan, preset: str, name: str) -> MethodConfig:
     known = [name for name, entry in METHODS.items() if entry.beside]
     if name not in known:
         raise UsageError(f"'{name}' cannot stand beside another method.", f"Choose from: {', '.join(known)}.")
-    config: Any = preset_plan(preset, name).method
+    config: Any = preset_plan(_or_last(preset, name), name).method
     fitted: MethodConfig = like(config, plan.method, ("view", "head"))
     return fitted

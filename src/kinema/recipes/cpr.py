@@ -9,16 +9,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from kinema.core.clips import ClipSpec
 from kinema.core.errors import ConfigError
 from kinema.core.method import MethodConfig
 from kinema.core.vocabulary import Contrast, EncoderEntry
+from kinema.data.clips.transforms import TransformConfig
 from kinema.data.video.manifest import Manifest
 from kinema.data.video.motion import exports_motion
 from kinema.methods import CPRBankConfig, CPRConfig, MoCoConfig
+from kinema.networks import EncoderConfig
 from kinema.recipes.entry import VIDEO, MethodEntry
 from kinema.recipes.plan import Plan, Schedule
-from kinema.recipes.sizes import QUEUE, coclr_plan, small_plan
-from kinema.training.settings import Phase
+from kinema.recipes.sizes import INFONCE_DROPS, QUEUE, coclr_plan, paper_clips, small_plan
+from kinema.training.settings import OptimiserConfig, Phase
 
 
 def small() -> Plan:
@@ -27,9 +30,19 @@ def small() -> Plan:
 
 
 def paper() -> Plan:
-    """The setting of the paper on UCF101: K = 2048, n = 7, r = .5, k = 5, two cycles."""
-    config = replace(CPRConfig(), stages=7, keep=0.5, k=5, queue=2048, momentum=0.999)
-    return coclr_plan(config, drops=(75, 87))
+    """The setting of the paper on UCF101: K = 2048, n = 7, r = .5, k = 5; 300 epochs a view, then 4 turns of 100.
+
+    Needs a GPU; not run here.
+    """
+    config = replace(CPRConfig(), stages=7, keep=0.5, k=5, queue=2048, momentum=0.999, own_key="numerator")
+    schedule = Schedule(
+        infonce=0.75,
+        infonce_negatives_from="queue",
+        turns=4,
+        infonce_drops=INFONCE_DROPS,
+        infonce_siblings="negatives",
+    )
+    return replace(coclr_plan(config, epochs=400, drops=(80,)), schedule=schedule)
 
 
 def small_bank() -> Plan:
@@ -38,8 +51,24 @@ def small_bank() -> Plan:
 
 
 def paper_bank() -> Plan:
-    """The cascade on memory banks in the setting of CoCLR."""
-    return coclr_plan(CPRBankConfig())
+    """The cascade on memory banks in the setting of IIC on UCF101: R3D-18, 16 frames of 112 pixels, 240 epochs of SGD.
+
+    Needs a GPU; not run here.
+    """
+    return Plan(
+        CPRBankConfig(sizes=(1000, 100, 3)),
+        epochs=240,
+        optimiser=OptimiserConfig(
+            "sgd", lr=0.01, weight_decay=1e-4, schedule="steps", drops=(90, 160), warmup_epochs=0
+        ),
+        data=paper_clips(
+            ClipSpec(frames=16, stride=1, size=112, short_side=128),
+            transform=TransformConfig(crop=0.875, flip=0.0, jitter_p=0.0, grey_p=0.0, blur_p=0.0),
+        ),
+        encoder=EncoderConfig("r3d18"),
+        batch_size=16,
+        precision="16-mixed",
+    )
 
 
 def phases(plan: Plan) -> tuple[Phase, ...]:
@@ -56,11 +85,12 @@ def phases(plan: Plan) -> tuple[Phase, ...]:
             f"{first} epochs of InfoNCE and {plan.epochs - first} of mining.",
             "CPR needs at least one epoch of each: set epochs to 2 or more.",
         )
-    found = []
+    found, drops = [], plan.schedule.infonce_drops
+    optimiser = replace(plan.optimiser, drops=drops) if drops else plan.optimiser
     for view, base in ((cpr.view, _base(plan)), (cpr.guide, None)):
         name = f"infonce-{view}" if base is None else f"{_name(base)}-{view}"
         method = plan.whole(base or infonce_of(cpr, view, plan.schedule))
-        found.append(Phase(name, method, first, plan.optimiser))
+        found.append(Phase(name, method, first, optimiser))
     latest = {view: phase.name for view, phase in zip((cpr.view, cpr.guide), found, strict=True)}
     for turn in range(plan.schedule.turns):
         view, guide = (cpr.view, cpr.guide) if turn % 2 == 0 else (cpr.guide, cpr.view)
@@ -121,7 +151,9 @@ def _name(config: MethodConfig) -> str:
 def infonce_of(cpr: Any, view: str, schedule: Schedule) -> MoCoConfig:
     """The InfoNCE that prepares a view for CPR: the same queue, temperature, momentum and head."""
     shared = {"queue": cpr.queue, "temperature": cpr.temperature, "momentum": cpr.momentum, "head": cpr.head}
-    return MoCoConfig(view, negatives_from=schedule.infonce_negatives_from, **shared)
+    return MoCoConfig(
+        view, negatives_from=schedule.infonce_negatives_from, siblings=schedule.infonce_siblings, **shared
+    )
 
 
 def guided_by_what_is_there(plan: Plan, manifest: Manifest) -> tuple[Plan, str]:

@@ -37,7 +37,7 @@ def small() -> Plan:
     )
 
 
-def paper() -> Plan:
+def reconstruction() -> Plan:
     """A reconstruction of the paper's setting: ResNet-50 of ``timm`` on 224x224 pixels, a convolutional text network.
 
     The papers leave most of the training open; the optimiser is what the field takes, and each view has a classifier of
@@ -169,7 +169,7 @@ DCVH = MethodEntry(
     (IMAGE, TEXT),
     "a picture and its words in a few bits: either finds the other by the bits that differ; learns from labels",
     "DCVH",
-    {"small": small, "paper": paper},
+    {"small": small, "reconstruction": reconstruction},
     base=False,
     beside=False,
     fit=fit,

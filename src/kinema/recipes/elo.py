@@ -13,8 +13,8 @@ def small() -> Plan:
     return small_plan(ELoConfig(), others=("motion",))
 
 
-def paper() -> Plan:
-    """ELo in the setting of CoCLR with an R(2+1)D, its authors' kind of network."""
+def coclr() -> Plan:
+    """ELo in the setting of CoCLR's authors, with an R(2+1)D, the kind of network that ELo's have."""
     return coclr_plan(ELoConfig(), encoder="r2plus1d26")
 
 
@@ -24,6 +24,6 @@ ELO = MethodEntry(
     (*VIDEO, "sound"),
     "many tasks in several modalities, distilled into one network; 'kinema evolve' finds their weights",
     "ELo (evolving losses)",
-    {"small": small, "paper": paper},
+    {"small": small, "coclr": coclr},
     short="ELo",
 )

@@ -17,6 +17,7 @@ from kinema.core.method import MethodConfig
 from kinema.core.reading import read_object
 from kinema.data.clips.config import ClipsConfig
 from kinema.networks import omit_unused_settings
+from kinema.recipes.before import keep_old
 from kinema.recipes.disturbances import disturbance_kind, disturbance_name
 from kinema.recipes.kinds import data_kind, data_name, network_kind
 from kinema.recipes.table import method_name, settings_kind
@@ -29,6 +30,7 @@ def _converter() -> cattrs.Converter:
     _tag(converter, Disturbance, "a disturbance", disturbance_name, disturbance_kind)
     _tag(converter, DataConfig, "data", data_name, data_kind)
     _of_networks(converter)
+    keep_old(converter)
     whole = make_dict_unstructure_fn(Recipe, converter)
     converter.register_unstructure_hook(Recipe, lambda recipe: _trimmed(recipe, whole(recipe)))
     return converter

@@ -26,12 +26,17 @@ class Schedule:
         turns: how often a view is trained by mining: 1 trains the view alone, 2 is one cycle, 4 the paper's two.
         progressive: growing numbers of positives, for instance 1, 3, 5: each turn is cut into as many phases, and each
             inherits the weights and restarts the learning rate. Empty for k throughout.
+        infonce_drops: epochs at which the rate drops in the phases of InfoNCE, whose schedule is 'steps'; empty for
+            those of the plan's optimiser.
+        infonce_siblings: whether InfoNCE counts other clips of a recording as negatives (the paper) or leaves them out.
     """
 
     infonce: float = 0.5
     infonce_negatives_from: Literal["queue", "batch", "both"] = "both"
     turns: int = 1
     progressive: tuple[int, ...] = ()
+    infonce_drops: tuple[int, ...] = ()
+    infonce_siblings: Literal["ignored", "negatives"] = "ignored"
 
     def __post_init__(self) -> None:
         if not 0 < self.infonce < 1:

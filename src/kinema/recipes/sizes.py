@@ -18,8 +18,11 @@ QUEUE: dict[str, Any] = {"queue": 512, "momentum": 0.5}
 BRIEF_QUEUE: dict[str, Any] = {**QUEUE, "negatives_from": "batch"}
 """The same where the positive is of the batch."""
 
-PAPER_QUEUE: dict[str, Any] = {"queue": 2048, "momentum": 0.999, "negatives_from": "queue"}
-"""The queue of CoCLR on UCF101."""
+COCLR_QUEUE: dict[str, Any] = {"queue": 2048, "momentum": 0.999, "negatives_from": "queue", "siblings": "negatives"}
+"""The queue of CoCLR on UCF101; other clips of a recording are negatives."""
+
+INFONCE_DROPS = (250, 280)
+"""At which of its 300 epochs CoCLR's InfoNCE drops its rate."""
 
 
 def small_plan(config: Any, *, temporal: float = ClipsConfig.temporal, **settings: Any) -> Plan:
@@ -58,20 +61,21 @@ def paper_clips(clip: ClipSpec, **settings: Any) -> ClipsConfig:
     return ClipsConfig(clip=clip, workers=8, cache_gib=64.0, **settings)
 
 
-def coclr_plan(config: Any, *, encoder: str = "s3d", drops: tuple[int, ...] = (150, 175)) -> Plan:
-    """The setting of CoCLR and CPR on UCF101 (CPR, sect. 4.1): S3D, 32 frames of 128 pixels, 400 epochs, two cycles.
+def coclr_plan(config: Any, *, encoder: str = "s3d", epochs: int = 300, drops: tuple[int, ...] = INFONCE_DROPS) -> Plan:
+    """The setting of CoCLR's authors on UCF101: S3D, 32 frames of 128 pixels, Adam with 1e-3, 32 clips a batch.
 
-    Batch 32 (16 a GPU on two), Adam with lr 1e-3 and weight decay 1e-5. The authors drop the rate at epochs 300 and 350
-    of 400; here every phase drops it at 3/4 and 7/8 of its length. Needs a GPU; not run here.
+    300 epochs of one phase, whose rate drops at 250 and 280: their InfoNCE. Half of the clips come in one window, half
+    in two, and what is left plain goes by their rule (:class:`kinema.data.clips.transforms.TransformConfig`). Needs a
+    GPU; not run here.
     """
     return Plan(
         config,
-        epochs=200,
-        schedule=Schedule(infonce_negatives_from="queue", turns=4),
+        epochs=epochs,
         optimiser=OptimiserConfig("adam", lr=1e-3, weight_decay=1e-5, schedule="steps", drops=drops, warmup_epochs=0),
         data=paper_clips(
             ClipSpec(frames=32, stride=1, size=128, short_side=150),
-            transform=TransformConfig(area_min=0.2, plain_second=0.5),
+            transform=TransformConfig(area_min=0.2, plain_pairs=True),
+            temporal=0.5,
         ),
         encoder=EncoderConfig(encoder),  # type: ignore[arg-type]
         batch_size=32,

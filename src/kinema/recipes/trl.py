@@ -33,7 +33,7 @@ def small() -> Plan:
     )
 
 
-def paper() -> Plan:
+def reconstruction() -> Plan:
     """A reconstruction of the paper's setting: ResNet-50 of ``timm``, crops of 256x128, 8 frames, 32 tracklets a batch.
 
     The paper has a GoogLeNet and leaves most of its training open; the optimiser is what the field takes. It starts
@@ -95,7 +95,7 @@ TRL = MethodEntry(
     ("tracklet",),
     "the same person again: what all frames of a tracklet share, and what each has beside it",
     "TRL",
-    {"small": small, "paper": paper},
+    {"small": small, "reconstruction": reconstruction},
     base=False,
     beside=False,
     fit=fit,

@@ -32,7 +32,7 @@ def small() -> Plan:
     )
 
 
-def paper() -> Plan:
+def reconstruction() -> Plan:
     """A reconstruction of the paper's setting: BERT-base, frames of ResNet-101 (2,048 features), 10 and 20 epochs.
 
     Batch, rates and epochs could not be had and are what BERT is usually trained with. It starts from weights of a
@@ -98,7 +98,7 @@ VIDEO_QA = MethodEntry(
     (QUESTION_VIEW,),
     "which of several options answers a question about what is seen and said, and where that is",
     "Video QA",
-    {"small": small, "paper": paper},
+    {"small": small, "reconstruction": reconstruction},
     base=False,
     beside=False,
     phases=phases,

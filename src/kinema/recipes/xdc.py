@@ -17,7 +17,7 @@ def small() -> Plan:
     return small_plan(XDCConfig(), clusters=32)
 
 
-def paper() -> Plan:
+def reconstruction() -> Plan:
     """The setting of XDC on Kinetics: R(2+1)D-18 on 8 frames of 112 pixels, ResNet-18 on 40 bands by 100 frames.
 
     64 clusters, found four times, SGD with a rate that drops in steps. The batch, the epochs and the rate are for one
@@ -44,7 +44,7 @@ XDC = MethodEntry(
     (*VIDEO, "sound"),
     "the clusters that one view finds supervise the other (rgb and sound); forms xdc, sdc, mdc and cdc",
     "XDC (cross-modal clustering)",
-    {"small": small, "paper": paper, "paper-kinetics": paper},
+    {"small": small, "reconstruction": reconstruction},
     short="XDC",
     base=False,
     beside=False,

@@ -14,6 +14,7 @@ from kinema.core.contracts import DataModule
 from kinema.core.errors import KinemaError
 from kinema.core.method import Method
 from kinema.training.checkpoints import Progress
+from kinema.training.lars import LARS
 from kinema.training.settings import OptimiserConfig
 
 
@@ -85,7 +86,10 @@ class PhaseRuntime:
 
 
 def make_optimiser(method: Method[Any], config: OptimiserConfig) -> torch.optim.Optimizer:
-    """The optimiser over all that is learnt: biases and norms are not decayed, stages have their share of the rate."""
+    """The optimiser over all that is learnt: biases and norms are not decayed, stages have their share of the rate.
+
+    LARS leaves the rate of biases and norms as it is, too.
+    """
     groups = []
     for group, share in method.groups(config.layer_decay):
         learnt = [p for p in group if p.requires_grad]
@@ -94,6 +98,9 @@ def make_optimiser(method: Method[Any], config: OptimiserConfig) -> torch.optim.
             (0.0, [p for p in learnt if p.ndim <= 1]),
         ):
             groups.append({"params": parameters, "weight_decay": decay, "share": share})
+    if config.name == "lars":
+        adapted = [{**group, "adapt": number % 2 == 0} for number, group in enumerate(groups)]
+        return LARS(adapted, lr=config.lr, momentum=config.momentum)
     if config.name == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov)
     kind = torch.optim.Adam if config.name == "adam" else torch.optim.AdamW

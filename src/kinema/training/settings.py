@@ -23,10 +23,10 @@ class OptimiserConfig:
     """The optimiser and the learning rate over a phase.
 
     Args:
-        name: the optimiser.
+        name: the optimiser; 'lars' is that of SimCLR, see :mod:`kinema.training.lars`.
         lr: the highest learning rate.
         weight_decay: on every parameter with more than one axis; biases and norms have none.
-        momentum: of SGD.
+        momentum: of SGD and of LARS.
         schedule: 'cosine' or 'linear' to zero, 'steps' (times 0.1 at each of ``drops``), 'constant', or 'slanted': up
             linearly over the first tenth and down linearly over the rest, from and to a 32nd of ``lr`` (slanted
             triangle, Howard and Ruder 2018, arXiv 1801.06146).
@@ -38,7 +38,7 @@ class OptimiserConfig:
         nesterov: whether SGD's momentum is Nesterov's.
     """
 
-    name: Literal["adam", "adamw", "sgd"] = "adamw"
+    name: Literal["adam", "adamw", "sgd", "lars"] = "adamw"
     lr: float = 1e-3
     weight_decay: float = 1e-4
     momentum: float = 0.9

@@ -18,6 +18,7 @@ Axes: N clips, T frames, H and W pixels in, O and P pixels out, C channels in, D
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -56,6 +57,12 @@ class Geometry:
     def to(self, device: torch.device | str) -> Geometry:
         """The same geometry on another device."""
         return Geometry(*(getattr(self, name).to(device) for name in ("top", "left", "height", "width", "flip")))
+
+    @staticmethod
+    def interleaved(several: Sequence[Geometry]) -> Geometry:
+        """K geometries of N clips each as one of N K clips: the K of the first clip, then those of the second."""
+        names = ("top", "left", "height", "width", "flip")
+        return Geometry(*(torch.stack([getattr(each, name) for each in several], dim=1).flatten() for name in names))
 
     def matrices(self, extent: Tensor, height: int, width: int, size: int) -> tuple[Tensor, Tensor]:
         """The row and column matrices of this geometry for frames of one padded shape.
@@ -169,7 +176,8 @@ def draw_geometry(config: TransformConfig, extent: Tensor, generator: torch.Gene
     """Random resized crops and flips (Szegedy et al. 2015; drawn as is usual in SimCLR).
 
     The area is uniform, the aspect ratio log-uniform, the place uniform. Of ten draws the first that fits into the
-    frame is taken; where none fits, the largest crop whose aspect ratio is allowed.
+    frame is taken; where none fits, the largest crop whose aspect ratio is allowed. With ``config.crop`` all are
+    squares of one size, and the place alone is drawn.
 
     Args:
         config: ranges and probabilities.
@@ -194,6 +202,9 @@ def draw_geometry(config: TransformConfig, extent: Tensor, generator: torch.Gene
     found = fits.any(1)
     tall = torch.where(found, crop_height.gather(1, first)[:, 0], (width / narrow / height).clamp_max(1))
     broad = torch.where(found, crop_width.gather(1, first)[:, 0], (height * wide / width).clamp_max(1))
+    if config.crop:
+        side = config.crop * torch.minimum(height, width)
+        tall, broad = side / height, side / width
     y, x, mirror = draws[:, 2 * ATTEMPTS :].unbind(1)
     return Geometry(
         (y * (1 - tall)).float(), (x * (1 - broad)).float(), tall.float(), broad.float(), mirror < config.flip

@@ -56,7 +56,7 @@ def motion_clips_view(motion: MotionField, geometry: Geometry, size: int) -> Mot
 
     Args:
         motion: [B, 1 + N, M, h, w, 2].
-        geometry: crop and flip of the B clips, on the device of ``motion``.
+        geometry: crop and flip of the B clips, or of their B (1 + N) motion clips, on the device of ``motion``.
         size: s, pixels of the result.
 
     Returns:
@@ -64,6 +64,11 @@ def motion_clips_view(motion: MotionField, geometry: Geometry, size: int) -> Mot
     """
     values, valid = motion.values, motion.valid
     b, n, m, h, w = valid.shape
+    if n > 1 and len(geometry.flip) == b * n:
+        extent = motion.extent.repeat_interleave(n, dim=0)
+        apart = MotionField(values.flatten(0, 1)[:, None], valid.flatten(0, 1)[:, None], extent)
+        each = motion_clips_view(apart, geometry, size)
+        return MotionClips(each.values.view(b, n, *each.values.shape[2:]), each.valid.view(b, n))
     # Components apart, unlike in motion_view: there is no change of channels to do with the columns, and so many small
     # maps are done in half the time where the innermost axis is long.
     cells = torch.stack([*(torch.where(valid, values[..., c].float(), 0.0) for c in (0, 1)), valid.float()], dim=3)

@@ -1,9 +1,9 @@
 """From raw clips to what a method sees: every view of a variant shares one crop, one flip and one colour.
 
-A variant of a clip draws, in this order, its crop and flip, whether it is left plain, its colours and its blur, all
-from a CPU generator: the same draws on every device and for every choice of views. All frames of a clip share them,
-so a still clip stays still. Disturbances (``disturb``) come after all variants, with their own draws. All
-of it is computed in float32, also where training runs in mixed precision.
+A variant of a clip draws, in this order, its crop and flip, whether it is left plain, its colours, its blur and its
+turn, all from a CPU generator: the same draws on every device and for every choice of views. All frames of a clip share
+them, so a still clip stays still. Disturbances (``disturb``) come after all variants, with their own draws. All of it
+is computed in float32, also where training runs in mixed precision.
 
 The views, float [B, C, T, size, size] in ``channels_last_3d`` order:
 
@@ -13,10 +13,11 @@ The views, float [B, C, T, size, size] in ``channels_last_3d`` order:
 
 The fourth is 'sound' (``sound``), [B, 1, bands, frames]. Its draws come last of all, and no disturbance changes it.
 
-Colours act on rgb and residual, the blur on both, the geometry on all three. The companions of a clip, a keyframe and
-motion clips, have the geometry of the first variant; the keyframe has colours and a blur of its own, drawn
-after those of the clips. Departure from the usual order of crop, jitter, grey, blur: the blur is part of the resampling
-(see ``blur``) and so comes before the colours are clamped.
+Colours act on rgb and residual, the blur on both, the geometry on all three. Of a clip's companions the target of
+motion has the geometry of the first variant; the keyframe and the other motion clips have a crop and a flip of their
+own (``Companions.own``), for in the clip's geometry a keyframe is found by its pixels alone. The keyframe has its own
+colours and blur too. All this is drawn after what the clips draw. Departure from the usual order of crop, jitter, grey,
+blur: the blur is part of the resampling (see ``blur``) and so comes before the colours are clamped.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from kinema.data.clips.transforms.config import TransformConfig
 from kinema.data.clips.transforms.disturb import Disturbed, acting_on, disturbed, needed_views, only
 from kinema.data.clips.transforms.geometry import Geometry, centre_square, draw_geometry, resample, ten_crops
 from kinema.data.clips.transforms.motion import motion_clips_view, motion_view
+from kinema.data.clips.transforms.rotation import Rotation
 from kinema.data.clips.transforms.sound import draw_sound, sound_view
 
 RGB_MEAN = 0.45
@@ -56,6 +58,10 @@ RESIDUAL_UNIT = 0.1
 """The change from frame to frame that is 1.0 in the residual view, colours being in [0, 1]."""
 
 
+TWO_PLAIN = 0.7
+"""CoCLR's share of variants that are left plain where a clip's two are two windows of its video."""
+
+
 class ViewTransform:
     """Turns raw clips into the views that a method names, for training or for evaluation.
 
@@ -63,7 +69,8 @@ class ViewTransform:
         spec: frames and size of a clip.
         views: what to compute, of 'rgb', 'residual', 'motion' and 'sound'; nothing else is.
         config: strength of the augmentation, and the disturbances; evaluation does not read it.
-        companions: the size of motion clips, if there are any; as large as the views by default.
+        companions: the size of motion clips, if there are any, and whether companions have a geometry of their own; by
+            default they are as large as the views and have.
         sound: the stretch of sound of a clip, for the view 'sound'.
 
     Raises:
@@ -100,6 +107,7 @@ class ViewTransform:
         shown = companions if companions is not None and companions.motion_frames else None
         self.needs_motion = "motion" in self.reads or shown is not None
         """Whether training needs the motion of the stream, in a view or beside the clips."""
+        self._own = companions is None or companions.own
         shrink = 1 if shown is None else shown.shrink
         if spec.size % shrink:
             raise ConfigError(f"clip.size is {spec.size}, which companions.shrink {shrink} does not divide.")
@@ -127,21 +135,26 @@ class ViewTransform:
             raise ShapeError(f"The generator of the transforms is on '{generator.device}'; give one on the CPU.")
         b, windows = raw.frames.shape[:2]
         made, shown = [], []
+        pairs = _plain_pairs(raw, generator) if self.config.plain_pairs else None
+        turning = Rotation(self.config.rotation)
         for v in range(windows):
             geometry = draw_geometry(self.config, raw.extent, generator)
             shown.append(geometry)
             plain = torch.rand(b, generator=generator) < (self.config.plain_second if v == 1 else 0.0)
+            if pairs is not None and v < 2:
+                plain = pairs[v]
             colour = draw_colour(self.config, b, generator, plain)
             sigma = draw_sigma(self.config.blur_p, self.config.blur_sigma, b, generator) * ~plain
             acting = acting_on(self.config.disturb, None if raw.elsewhere is not None and v == windows - 1 else v)
             wanted = tuple(dict.fromkeys((*self._seen, *needed_views(acting))))
             with _float32(raw):
-                made.append(self._variant(raw, v, geometry, colour, sigma, wanted))
+                seen = self._variant(raw, v, geometry, colour, sigma, wanted)
+                made.append(dict(turning.apply(seen, generator)) if turning.degrees and seen else seen)
         elsewhere = None if raw.elsewhere is None else (made.pop(), raw.elsewhere)
         with _float32(raw):
             beside = self._companions(raw, shown[0], generator)
-            seen = disturbed(self.config.disturb, made, elsewhere, generator)
-            return self._batch(raw, seen, labels, beside, generator)
+            done = disturbed(self.config.disturb, made, elsewhere, generator)
+            return self._batch(raw, done, labels, beside, generator)
 
     def evaluate(self, raw: RawClips, *, labels: bool = False) -> ClipBatch:
         """Views as they are measured: the largest centred square of the picture, nothing else changed.
@@ -265,22 +278,40 @@ class ViewTransform:
     def _companions(
         self, raw: RawClips, geometry: Geometry, generator: torch.Generator | None
     ) -> ClipCompanions | None:
-        """What comes along beside the clips; a keyframe draws colours and blur of its own."""
+        """What comes along beside the clips, in ``geometry`` or, in training, in one of its own."""
         if raw.companions is None:
             return None
+        own = generator if self._own else None
         geometry = geometry.to(raw.frames.device)
         keyframe, motion = None, None
         if raw.companions.keyframe is not None:
-            colour, sigma = None, None
+            colour, sigma, seen = None, None, geometry
+            if own is not None:
+                seen = draw_geometry(self.config, raw.extent, own).to(raw.frames.device)
             if generator is not None:
                 b = len(raw)
                 colour = draw_colour(self.config, b, generator, torch.zeros(b, dtype=torch.bool))
                 sigma = draw_sigma(self.config.blur_p, self.config.blur_sigma, b, generator)
-            still = _shown(raw.companions.keyframe[:, None], raw.extent, geometry, colour, sigma, self.spec)
+            still = _shown(raw.companions.keyframe[:, None], raw.extent, seen, colour, sigma, self.spec)
             keyframe = still[:, 0].permute(0, 3, 1, 2)
         if raw.companions.motion is not None:
-            motion = motion_clips_view(raw.companions.motion, geometry, self._motion_size)
+            field = raw.companions.motion
+            if own is not None:
+                others = [draw_geometry(self.config, raw.extent, own) for _ in range(field.valid.shape[1] - 1)]
+                geometry = Geometry.interleaved([geometry, *(each.to(raw.frames.device) for each in others)])
+            motion = motion_clips_view(field, geometry, self._motion_size)
         return ClipCompanions(keyframe, motion)
+
+
+def _plain_pairs(raw: RawClips, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Which of the first two variants CoCLR leaves plain, bool [B] each; of one variant none is."""
+    b, variants = len(raw), raw.frames.shape[1] - (raw.elsewhere is not None)
+    draws = torch.rand(b, 3, generator=generator)
+    if variants < 2:
+        return torch.zeros(b, dtype=torch.bool), torch.zeros(b, dtype=torch.bool)
+    one = (raw.frames[:, 0] == raw.frames[:, 1]).flatten(1).all(dim=1).cpu()
+    first = draws[:, 0] < 0.5
+    return torch.where(one, first, draws[:, 1] < TWO_PLAIN), torch.where(one, ~first, draws[:, 2] < TWO_PLAIN)
 
 
 def _float32(raw: RawClips) -> torch.autocast:
