@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import cattrs
-from cattrs.gen import make_dict_unstructure_fn
+from cattrs.gen import make_dict_unstructure_fn, override
 
 from kinema.core.clips import SOUND, Disturbance
 from kinema.core.config import from_plain, make_strict_converter
@@ -25,6 +25,7 @@ from kinema.training.settings import Phase, Recipe
 
 def _converter() -> cattrs.Converter:
     converter = omit_unused_settings(make_strict_converter())
+    _omit_later_settings(converter)
     _tag(converter, MethodConfig, "a method", method_name, settings_kind)
     _tag(converter, Disturbance, "a disturbance", disturbance_name, disturbance_kind)
     _tag(converter, DataConfig, "data", data_name, data_kind)
@@ -32,6 +33,20 @@ def _converter() -> cattrs.Converter:
     whole = make_dict_unstructure_fn(Recipe, converter)
     converter.register_unstructure_hook(Recipe, lambda recipe: _trimmed(recipe, whole(recipe)))
     return converter
+
+
+def _omit_later_settings(converter: cattrs.Converter) -> None:
+    """Leaves out settings that their class names in ``later`` where they have their default.
+
+    A setting that came after runs were made has what those runs did as its default. So their recipes and checkpoints
+    still say what new ones say, and go on.
+    """
+
+    def made(kind: Any) -> Callable[[Any], dict[str, Any]]:
+        given = {name: override(omit_if_default=True) for name in kind.later}
+        return make_dict_unstructure_fn(kind, converter, **given)
+
+    converter.register_unstructure_hook_factory(lambda kind: bool(getattr(kind, "later", ())), made)
 
 
 def _trimmed(recipe: Recipe, plain: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from kinema.core.clips import ClipSpec
 from kinema.data.clips.config import ClipsConfig
-from kinema.data.clips.transforms import Rotation, TransformConfig
+from kinema.data.clips.transforms import LocalWarp, Rotation, TransformConfig
 from kinema.methods import BEConfig, BERegulariserConfig, DSMConfig
 from kinema.networks import EncoderConfig
 from kinema.recipes.entry import VIDEO, MethodEntry
@@ -32,7 +32,7 @@ def small_regulariser() -> Plan:
 
 def small_dsm() -> Plan:
     """DSM for two CPU cores; query and key are one window of the video."""
-    return small_plan(DSMConfig(), temporal=0.0, **BRIEF_QUEUE)
+    return small_plan(DSMConfig(warp=LocalWarp(around="shifted")), temporal=0.0, **BRIEF_QUEUE)
 
 
 def paper_be() -> Plan:
