@@ -43,7 +43,7 @@ def _omit_later_settings(converter: cattrs.Converter) -> None:
     """
 
     def made(kind: Any) -> Callable[[Any], dict[str, Any]]:
-        given = {name: override(omit_if_default=True) for name in kind.later}
+        given: Any = {name: override(omit_if_default=True) for name in kind.later}
         return make_dict_unstructure_fn(kind, converter, **given)
 
     converter.register_unstructure_hook_factory(lambda kind: bool(getattr(kind, "later", ())), made)

@@ -25,8 +25,8 @@ class Elsewhere:
     """Another window of the video as a negative of the clip; masked where the video has no room for one.
 
     Args:
-        apart: video frames from the start of each of the clip's windows to its start, at least; 0, and more than a third
-            of the clip's span, for that third.
+        apart: video frames from the start of each of the clip's windows to its start, at least; 0, and more than a
+            third of the clip's span, for that third.
     """
 
     apart: int = 0
