@@ -100,7 +100,7 @@ def test_a_folder_is_gone_on_with_only_as_it_was_begun(tmp_path):
 
 
 def test_a_search_of_before_goes_on_as_it_was_judged(tmp_path):
-    """It says neither the scaling of its fitness nor that there was one clustering, and may be gone on with so alone."""
+    """It says neither the scaling of its fitness nor that there was one clustering; it goes on with these alone."""
     asked = quick.config().plain()
     before = {name: value for name, value in asked.items() if name not in ("scaling", "clusterings")}
     SearchFolder.begun(tmp_path / "s", {"search": before}, resume=False)
