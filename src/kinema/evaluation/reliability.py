@@ -81,7 +81,7 @@ def reliability(halves: Sequence[Halves]) -> Reliability:
     table = np.array(halves, dtype=float)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a half that says the same of all encoders correlates with nothing
-        told = [spearmanr(table[:, split, 0], table[:, split, 1]).statistic for split in range(table.shape[1])]
-    half = float(np.mean(np.nan_to_num(told)))
+        correlations = [spearmanr(table[:, split, 0], table[:, split, 1]).statistic for split in range(table.shape[1])]
+    half = float(np.mean(np.nan_to_num(correlations)))
     whole = max(0.0, 2 * half / (1 + half)) if half > -1 else 0.0
     return Reliability(half, whole, math.sqrt(whole))
