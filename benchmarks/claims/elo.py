@@ -237,11 +237,11 @@ def correlations(found: Mapping[str, Any]) -> str:
     known |= {"the fitness again, with other clusterings": [-cell["again"] for cell in cells if "again" in cell]}
     known = {name: values for name, values in known.items() if len(values) == len(cells)}
     told = reliabilities(cells)
-    lines = [f"| {len(tried)} candidates | ρ with R@1 | p | ρ with linear | p | reliability | so ρ at most |"]
-    lines.append("|---|---|---|---|---|---|---|")
-    for name, values in known.items():
-        lines.append(f"{correlated(name, values, cells)} {told.get(name, '– | –')} |")
-    if told:
+    lines = [f"| {len(tried)} candidates | ρ with R@1 | p | ρ with linear | p |", "|---|---|---|---|---|"]
+    lines += [correlated(name, values, cells) for name, values in known.items()]
+    if told:  # not of figures of the first edition
+        more = ["reliability | so ρ at most |", "---|---|", *(f" {told.get(name, '– | –')} |" for name in known)]
+        lines = [f"{line}{end if end[0] in ' -' else ' ' + end}" for line, end in zip(lines, more, strict=True)]
         again = spearmanr([cell["zipf"]["1.0"] for cell in cells], [cell["again"] for cell in cells]).statistic
         lines.append(f"\nThe fitness with itself, by other clusterings of the same features: ρ = {again:.2f}.")
     return "\n".join(lines)
