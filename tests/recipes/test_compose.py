@@ -69,6 +69,7 @@ def test_a_setting_that_came_later_is_not_written_where_a_run_of_before_did_the_
 def test_the_preset_small_weighs_a_clips_own_negative_as_the_papers_do(name):
     assert preset("small", name).method.own_among == 3569
     assert getattr(preset("small", name).method, "apart", 4) == 4
+    assert preset("small", "dsm").method.warp == SHIFTED
     based = composed(preset("small", "cpr"), "small", base="be").recipe()
     assert {phase.method.own_among for phase in based.phases} == {3569}
 

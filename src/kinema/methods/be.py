@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch.nn.functional import mse_loss
@@ -81,8 +81,6 @@ class BEConfig:
     still_from: Source = "clip"
     apart: int = 0
     own_among: int = 0
-
-    later: ClassVar[tuple[str, ...]] = ("apart", "own_among")
 
     def __post_init__(self) -> None:
         check_contrast(self.queue, self.temperature, self.momentum)

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -82,8 +82,6 @@ class CPRConfig:
     negatives_from: Literal["queue", "batch", "both"] = "queue"
     head: HeadConfig = field(default_factory=HeadConfig)
     own_among: int = 0
-
-    later: ClassVar[tuple[str, ...]] = ("own_among",)
 
     def __post_init__(self) -> None:
         check_among(self.own_among)
@@ -227,8 +225,6 @@ class CPRBankConfig:
     bank_momentum: float = 0.5
     head: HeadConfig = field(default_factory=HeadConfig)
     own_among: int = 0
-
-    later: ClassVar[tuple[str, ...]] = ("own_among",)
 
     def __post_init__(self) -> None:
         check_among(self.own_among)

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 
@@ -81,8 +81,6 @@ class DSMConfig:
     negative: Negative = "broken"
     apart: int = 0
     own_among: int = 0
-
-    later: ClassVar[tuple[str, ...]] = ("negative", "apart", "own_among")
 
     def __post_init__(self) -> None:
         check_contrast(self.queue, self.temperature, self.momentum)

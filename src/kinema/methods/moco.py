@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import torch
 
@@ -63,8 +63,6 @@ class MoCoConfig:
     negatives_from: NegativesFrom = "both"
     head: HeadConfig = field(default_factory=HeadConfig)
     own_among: int = 0
-
-    later: ClassVar[tuple[str, ...]] = ("own_among",)
 
     def __post_init__(self) -> None:
         check_contrast(self.queue, self.temperature, self.momentum)

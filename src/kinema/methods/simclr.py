@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import torch
 
@@ -46,8 +45,6 @@ class SimCLRConfig:
     head: HeadConfig = field(default_factory=lambda: HeadConfig(layers=2, norm=True))
     own_among: int = 0
     one_batch: bool = False
-
-    later: ClassVar[tuple[str, ...]] = ("own_among", "one_batch")
 
     def __post_init__(self) -> None:
         check_among(self.own_among)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import cattrs
-from cattrs.gen import make_dict_unstructure_fn, override
+from cattrs.gen import make_dict_unstructure_fn
 
 from kinema.core.clips import SOUND, Disturbance
 from kinema.core.config import from_plain, make_strict_converter
@@ -17,6 +17,7 @@ from kinema.core.method import MethodConfig
 from kinema.core.reading import read_object
 from kinema.data.clips.config import ClipsConfig
 from kinema.networks import omit_unused_settings
+from kinema.recipes.before import keep_old
 from kinema.recipes.disturbances import disturbance_kind, disturbance_name
 from kinema.recipes.kinds import data_kind, data_name, network_kind
 from kinema.recipes.table import method_name, settings_kind
@@ -25,28 +26,14 @@ from kinema.training.settings import Phase, Recipe
 
 def _converter() -> cattrs.Converter:
     converter = omit_unused_settings(make_strict_converter())
-    _omit_later_settings(converter)
     _tag(converter, MethodConfig, "a method", method_name, settings_kind)
     _tag(converter, Disturbance, "a disturbance", disturbance_name, disturbance_kind)
     _tag(converter, DataConfig, "data", data_name, data_kind)
     _of_networks(converter)
+    keep_old(converter)
     whole = make_dict_unstructure_fn(Recipe, converter)
     converter.register_unstructure_hook(Recipe, lambda recipe: _trimmed(recipe, whole(recipe)))
     return converter
-
-
-def _omit_later_settings(converter: cattrs.Converter) -> None:
-    """Leaves out settings that their class names in ``later`` where they have their default.
-
-    A setting that came after runs were made has what those runs did as its default. So their recipes and checkpoints
-    still say what new ones say, and go on.
-    """
-
-    def made(kind: Any) -> Callable[[Any], dict[str, Any]]:
-        given: Any = {name: override(omit_if_default=True) for name in kind.later}
-        return make_dict_unstructure_fn(kind, converter, **given)
-
-    converter.register_unstructure_hook_factory(lambda kind: bool(getattr(kind, "later", ())), made)
 
 
 def _trimmed(recipe: Recipe, plain: dict[str, Any]) -> dict[str, Any]:

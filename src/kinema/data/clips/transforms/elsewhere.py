@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -30,8 +29,6 @@ class Elsewhere:
     """
 
     apart: int = 0
-
-    later: ClassVar[tuple[str, ...]] = ("apart",)
 
     def __post_init__(self) -> None:
         if self.apart < 0:

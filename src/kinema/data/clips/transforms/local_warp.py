@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -54,8 +54,6 @@ class LocalWarp(Warp):
     strength: float = 1.0
     variant: int = 1
     around: Literal["centre", "shifted"] = "centre"
-
-    later: ClassVar[tuple[str, ...]] = ("around",)
 
     def __post_init__(self) -> None:
         if self.kind not in ("local", "thin-plate"):
