@@ -7,6 +7,7 @@ import torch
 from kinema.core.clips import ClipNeeds, ClipSpec
 from kinema.core.method import Method, TrainingContext
 from kinema.core.pairs import VIEWS, PairNeeds
+from kinema.core.questions import QuestionNeeds
 from kinema.core.seeds import generator_at
 from kinema.core.sequences import SequenceNeeds
 from kinema.core.spans import SpanNeeds
@@ -15,6 +16,8 @@ from kinema.data.clips.config import ClipsConfig
 from kinema.data.documents.config import DocumentsConfig
 from kinema.data.pairs.config import PairsConfig
 from kinema.data.pairs.example import WORDS
+from kinema.data.questions.config import QuestionsConfig
+from kinema.data.questions.example import QuestionExample
 from kinema.data.sequences.config import SequencesConfig
 from kinema.data.sequences.example import WIDTH
 from kinema.data.tracklets.config import TrackletsConfig
@@ -22,6 +25,7 @@ from kinema.methods import ASOTSettings, JoinedConfig, TOTSettings
 from kinema.networks import EncoderConfig, HeadConfig, PredictorConfig
 from kinema.networks.images import ImageConfig
 from kinema.networks.pairs import PairEncoderConfig, PairTextConfig
+from kinema.networks.questions import QuestionEncoderConfig
 from kinema.networks.sequence import MLPConfig
 from kinema.networks.text import TextConfig
 from kinema.recipes.plan import Plan
@@ -30,6 +34,7 @@ from kinema.recipes.table import METHODS
 CLIP = ClipSpec(frames=4, stride=1, size=16, short_side=16)
 DATA = {"clips": ClipsConfig(clip=CLIP), "documents": DocumentsConfig(vocabulary=64)}
 DATA |= {"sequences": SequencesConfig(), "tracklets": TrackletsConfig(), "pairs": PairsConfig()}
+DATA |= {"questions": QuestionsConfig(max_length=16)}
 """Settings of data by what a batch counts; their own small examples give the batches."""
 
 ENCODERS = {
@@ -40,11 +45,15 @@ ENCODERS = {
     "pairs": PairEncoderConfig(
         image=ImageConfig(width=4, norm="group"), text=PairTextConfig(hidden=8, features=WORDS, dropout=0.1)
     ),
+    "questions": QuestionEncoderConfig(
+        text=TextConfig(layers=1, width=16, heads=2, vocabulary=QuestionExample.vocabulary, positions=16),
+        features=QuestionExample.features,
+    ),
 }
 """The network of each, at the debug size."""
 
 UNITS = {ClipNeeds: "clips", SpanNeeds: "documents", SequenceNeeds: "sequences", TrackletNeeds: "tracklets"}
-UNITS |= {PairNeeds: "pairs"}
+UNITS |= {PairNeeds: "pairs", QuestionNeeds: "questions"}
 BATCH, VIDEOS, CLASSES = (getattr(DATA["clips"].example(), name) for name in ("size", "rows", "classes"))
 CONTEXT = TrainingContext(rows=VIDEOS, classes=CLASSES)
 SMALL = {"negatives_from": "both", "queue": VIDEOS, "head": HeadConfig(out=16), "stages": 3, "k": 2, "negatives": 6}
@@ -59,6 +68,7 @@ SMALL_SEQUENCE = {"clusters": 4, "temperature": 0.2}
 SMALL_SEQUENCE |= {"tot": TOTSettings(frames=16, bins=4, freeze_steps=0), "asot": ASOTSettings(frames=16)}
 SMALL_TRACKLET = {"frames": 3, "instances": 2, "transformer_rate": 0.5}
 SMALL_PAIR = {"bits": 16}
+SMALL_QUESTION = {"pretrain_epochs": 1, "temperature": 0.2}
 SMALL_TEXT = {"min_length": 2, "max_length": 8, "temperature": 0.2}
 
 
@@ -77,6 +87,11 @@ FORMS |= {
     "dcvh-bce": ("dcvh", {"softmax": 0.0, "classifier": "own"}),
     "dcvh-softmax": ("dcvh", {"nu": 0.0, "alignment": 10.0}),
 }
+FORMS |= {
+    "video-qa-global": ("video-qa", {"alignment": "global"}),
+    "video-qa-pretext": ("video-qa", {"task": "question"}),
+}
+FORMS |= {"video-qa-plain": ("video-qa", {"contrast": 0.0, "localization": 0.0, "window": 0.0})}
 """Methods in a form that is not their first."""
 
 EVERY = [*METHODS, *FORMS, "joined"]
@@ -86,8 +101,9 @@ TEXTS = [name for name in EVERY[:-1] if METHODS[FORMS.get(name, (name,))[0]].mod
 SEQUENCES = [name for name in EVERY[:-1] if METHODS[FORMS.get(name, (name,))[0]].modalities == ("sequence",)]
 TRACKLETS = [name for name in EVERY[:-1] if METHODS[FORMS.get(name, (name,))[0]].modalities == ("tracklet",)]
 PAIRS = [name for name in EVERY[:-1] if METHODS[FORMS.get(name, (name,))[0]].modalities == VIEWS]
-CLIPS = [name for name in EVERY if name not in TEXTS + SEQUENCES + TRACKLETS + PAIRS]
-"""Those that learn from documents, from sequences, from tracklets, from pairs, and from clips."""
+QUESTIONS = [name for name in EVERY[:-1] if METHODS[FORMS.get(name, (name,))[0]].modalities == ("question",)]
+CLIPS = [name for name in EVERY if name not in TEXTS + SEQUENCES + TRACKLETS + PAIRS + QUESTIONS]
+"""Those that learn from documents, from sequences, from tracklets, from pairs, from clips, and from questions."""
 
 
 def make_config(name, **changes):
@@ -95,6 +111,7 @@ def make_config(name, **changes):
     if name == "joined":
         return JoinedConfig(make_config("moco", **changes), (make_config("be-regulariser", **changes),), (0.5,))
     groups = ((TEXTS, SMALL_TEXT), (SEQUENCES, SMALL_SEQUENCE), (TRACKLETS, SMALL_TRACKLET), (PAIRS, SMALL_PAIR))
+    groups += ((QUESTIONS, SMALL_QUESTION),)
     small = next((own for names, own in groups if name in names), SMALL)
     if name in FORMS:
         name, form = FORMS[name]
@@ -125,6 +142,8 @@ def sized(unit, norm, text_dropout):
     if unit == "pairs":
         image, text = replace(encoder.image, norm=norm), replace(encoder.text, dropout=text_dropout)
         return replace(encoder, image=image, text=text)
+    if unit == "questions":
+        return replace(encoder, dropout=text_dropout, text=replace(encoder.text, dropout=text_dropout))
     changed = {"clips": {"norm": norm}, "tracklets": {"norm": norm}, "documents": {"dropout": text_dropout}}
     return replace(encoder, **changed.get(unit, {}))
 

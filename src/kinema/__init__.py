@@ -12,6 +12,7 @@ __version__ = RELEASE
 if TYPE_CHECKING:
     from kinema.api import evaluate, export, load, pretrain, report, scan
     from kinema.api.evolution import evolve
+    from kinema.api.features import features
     from kinema.api.searching import cluster, dedupe, embed, search
     from kinema.api.segmenting import segment
     from kinema.core.clips import ClipSpec
@@ -34,6 +35,7 @@ _HOMES = {
     "evaluate": "kinema.api",
     "evolve": "kinema.api.evolution",
     "export": "kinema.api",
+    "features": "kinema.api.features",
     "load": "kinema.api",
     "pretrain": "kinema.api",
     "report": "kinema.api",
@@ -55,6 +57,7 @@ __all__ = [
     "evaluate",
     "evolve",
     "export",
+    "features",
     "load",
     "pretrain",
     "report",

@@ -9,6 +9,7 @@ from debug_size import (
     BATCH,
     CLIPS,
     PAIRS,
+    QUESTIONS,
     SEQUENCES,
     TEXTS,
     TRACKLETS,
@@ -234,6 +235,7 @@ def test_json_that_is_no_recipe_is_refused(name):
     del method["velocity"]
     key, wrong, kind = ("view", 3, "str") if name in CLIPS else ("max_length", "many", "int")
     key = "clusters" if name in SEQUENCES else "frames" if name in TRACKLETS else "bits" if name in PAIRS else key
+    key = "candidates" if name in QUESTIONS else key
     right, method[key] = method[key], wrong
     with pytest.raises(ConfigError, match=rf"expected {kind}, got .* @ phases\[0\]\.method\.{key}"):
         recipe_from_plain(plain)

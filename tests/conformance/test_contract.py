@@ -13,6 +13,7 @@ from debug_size import (
     ENCODERS,
     EVERY,
     PAIRS,
+    QUESTIONS,
     SEQUENCES,
     TEXTS,
     TRACKLETS,
@@ -28,6 +29,8 @@ from debug_size import (
 from torch import nn
 
 from kinema.core.method import Method
+from kinema.core.questions import QuestionBatch
+from kinema.core.records import mapped
 from kinema.core.spans import Tokens, joined
 from kinema.recipes.json import recipe_from_plain, recipe_to_plain
 
@@ -42,7 +45,7 @@ every_norm = pytest.mark.parametrize(
         *NORMS_OF_CROPS,
         *NORMS_OF_PAIRS,
         *((name, "layer") for name in TEXTS),
-        *((name, "none") for name in SEQUENCES),
+        *((name, "none") for name in SEQUENCES + QUESTIONS),
     ],
 )
 
@@ -239,6 +242,27 @@ def test_a_code_does_not_depend_on_its_batch_mates(name, norm):
         assert not torch.allclose(z[0], z[3], atol=1e-3)
 
 
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_an_answer_does_not_depend_on_its_batch_mates(name):
+    method = make_method(name)
+    train_step(method, torch.optim.SGD(method.parameters(), lr=0.1), 0)
+    method.eval()
+    batch, other = make_batch(method, 0), make_batch(method, 1)
+    inputs = torch.arange(3 * batch.count, 4 * batch.count)
+    rows = {"index": slice(3, 4), "lines": slice(3, 4), "frames": slice(3, 4), "options": inputs}
+    alone = {key: mapped(getattr(batch, key), lambda x, at=at: x[at]) for key, at in rows.items()}
+    beside = deepcopy(other)
+    for key, at in rows.items():
+        for x, mine in zip(tensors(getattr(beside, key)), tensors(alone[key]), strict=True):
+            x[at] = mine
+    with torch.no_grad():
+        z, mixed, by_itself = method.embed(batch), method.embed(beside), method.embed(QuestionBatch(**alone))
+    assert z.shape == (BATCH, batch.count, method.towers()["question"].dim)
+    torch.testing.assert_close(mixed[3], z[3], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(by_itself[0], z[3], atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(z[0], z[3], atol=1e-3)
+
+
 @every_method
 def test_the_recipe_survives_json(name):
     plan = make_plan(name, epochs=3, seed=5, view="residual", guide="rgb")
@@ -258,9 +282,9 @@ def test_a_method_reads_labels_only_where_it_says_so(name):
     step = fill(method)
     assert isinstance(method, Method)
     batch = make_batch(method, step)
-    key = "labels" if name in TRACKLETS + PAIRS else "label"
+    key = "labels" if name in TRACKLETS + PAIRS else "answer" if name in QUESTIONS else "label"
     label = getattr(batch, key, None)
     assert (label is not None) == method.needs.labels
     if label is not None:
-        told = replace(batch, **{key: ~label if name in PAIRS else (label + 1) % CLASSES})
+        told = replace(batch, **{key: ~label if name in PAIRS else (label + 1) % (3 if name in QUESTIONS else CLASSES)})
         assert not torch.equal(method.loss(batch, generator(step)).total, method.loss(told, generator(step)).total)

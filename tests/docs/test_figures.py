@@ -62,6 +62,11 @@ def test_tables_that_name_a_set_and_a_row(claims, monkeypatch, module, name):
     assert missing("\n".join(lines), "README.md") == []
 
 
+def test_floors_of_answers(claims):
+    floors, sets = claims("answer_floors"), figures("answer-floors")["sets"]
+    assert missing(f"{floors.table(sets)}\n{floors.types_table(sets['nextqa'])}", "README.md") == []
+
+
 def test_an_unknown_bias_is_one_of_those_of_which_no_row_is_missing(claims):
     table = claims("table")
 

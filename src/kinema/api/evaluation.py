@@ -57,7 +57,7 @@ def evaluate(
         model: a run's folder, or a model.
         data: labelled videos: a folder, a known data set as NAME:PATH, a manifest, or a manifest's file. For a protocol
             of text, its sentences: a file or a folder; of sequences, a folder of features with labels of frames; of
-            tracklets or pairs, as in training.
+            tracklets, pairs or questions, as in training.
         preset: the protocol's named settings; figures of two are not comparable.
         view: which view's encoder of a run; by default the one it is for.
         views: the two views of the run, for a protocol that compares two.

@@ -12,13 +12,14 @@ from kinema.core.lock import own_temporary_folder
 from kinema.data import Manifest, open_data
 from kinema.data.documents.table import Documents
 from kinema.data.pairs.table import Pairs
+from kinema.data.questions.table import Questions
 from kinema.data.sequences.table import Sequences
 from kinema.data.tracklets.table import Tracklets
 
 log = logging.getLogger(__name__)
 
 Data = str | Path | Manifest
-AnyData = Data | Documents | Sequences | Tracklets | Pairs
+AnyData = Data | Documents | Sequences | Tracklets | Pairs | Questions
 Progress = Callable[[int, int], None]
 
 
@@ -71,10 +72,11 @@ def open_named(data: AnyData) -> Manifest:
     """The manifest of what a user names as data.
 
     Raises:
-        UsageError: it is a table of documents, of sequences, of tracklets or of pairs.
+        UsageError: it is a table of documents, of sequences, of tracklets, of pairs or of questions.
     """
-    if isinstance(data, Documents | Sequences | Tracklets | Pairs):
+    if isinstance(data, Documents | Sequences | Tracklets | Pairs | Questions):
         names = {Documents: "Documents", Sequences: "Sequences of features", Pairs: "Pairs of pictures and texts"}
+        names |= {Questions: "Questions about videos"}
         what = names.get(type(data), "Tracklets")
         raise UsageError(f"{what} were given, and videos are needed.", "Name a folder of videos.")
     return data if isinstance(data, Manifest) else open_data(data)
@@ -82,4 +84,5 @@ def open_named(data: AnyData) -> Manifest:
 
 def named(data: AnyData) -> str:
     """The data as the user named it."""
-    return str(data.root) if isinstance(data, Manifest | Documents | Sequences | Tracklets | Pairs) else str(data)
+    tables = Manifest | Documents | Sequences | Tracklets | Pairs | Questions
+    return str(data.root) if isinstance(data, tables) else str(data)

@@ -12,8 +12,10 @@ from kinema.data.documents.kinds import kind_of
 from kinema.data.layouts import scan_data
 from kinema.data.pairs.reading import pairs_in, read_pairs
 from kinema.data.pairs.table import Pairs
+from kinema.data.questions.reading import questions_in, read_questions
+from kinema.data.questions.table import Questions
 
-Reads = Literal["videos", "documents", "pairs"]
+Reads = Literal["videos", "documents", "pairs", "questions"]
 
 
 def scan(
@@ -86,8 +88,27 @@ def scan_pairs(place: str | Path, *, out: str | Path | None = None, progress: Pr
     return table
 
 
+def scan_questions(place: str | Path, *, out: str | Path | None = None, progress: Progress | None = None) -> Questions:
+    """Looks at every question, and at the subtitles, objects, features and videos that belong to it.
+
+    Args:
+        place: a ``questions.jsonl``, a folder with one, or a known data set as NAME:PATH (see
+            :func:`kinema.data.questions.reading.read_questions`); splits are those that the data say.
+        out: where to write the table (.parquet or .json). It is for looking at: verbs take the data themselves.
+        progress: is called with (videos done, videos).
+
+    Raises:
+        DataError: there is nothing there that is a question, or something does not fit together.
+        UsageError: there is no data set of that name.
+    """
+    table = read_questions(place, held_out=0, progress=progress)
+    if out is not None:
+        table.write(Path(out))
+    return table
+
+
 def what_feeds(place: str | Path, asked: Reads | None) -> tuple[Reads, str]:
-    """Whether a place is scanned for videos, documents or pairs, and the sentence that says what is passed over.
+    """What a place is scanned for, videos, documents, pairs or questions, and the sentence that says what else it has.
 
     Args:
         place: what a user names.
@@ -95,6 +116,11 @@ def what_feeds(place: str | Path, asked: Reads | None) -> tuple[Reads, str]:
     """
     if asked is not None:
         return asked, ""
+    asking = questions_in(place)
+    if asking:
+        videos = kind_of(place).videos if Path(place).exists() else 0
+        note = f"'{place}' holds {asking}, and videos too; the questions are scanned, and --reads videos scans those."
+        return "questions", note if videos else ""
     says, form = pairs_in(place)
     if not Path(place).exists():
         return ("pairs" if says else "videos"), ""

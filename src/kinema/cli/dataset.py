@@ -17,6 +17,7 @@ _SETS = {
     "mocap-steps": "the same motions one after another, with a label for every frame; it ships",
     "mocap-people": "many people in several cameras, as tracklets of crops, told apart by clothes or gait; it ships",
     "mocap-words": "pictures of the same motions with sentences and labels, to ask pictures in words; it ships",
+    "mocap-qa": "videos of several motions with subtitles, and questions whose answers are known; it ships",
     "pydoc": "the installed Python's own documentation as documents; it is on every machine",
 }
 
@@ -29,7 +30,7 @@ def run(given: list[str]) -> int:
         print("\n'kinema dataset NAME --help' lists every setting of a data set.")
         return 0
     makers = {"mocap": _mocap, "mocap-steps": _mocap_steps, "mocap-people": _mocap_people, "mocap-words": _mocap_words}
-    makers["pydoc"] = _pydoc
+    makers |= {"mocap-qa": _mocap_qa, "pydoc": _pydoc}
     if not given or given[0] not in makers:
         named = f"'{given[0]}'" if given else "no data set"
         raise UsageError(
@@ -89,6 +90,17 @@ def _mocap_words(given: list[str]) -> int:
     parser.add_argument("--labels", type=str, nargs="+", default=usual, help=f"of {', '.join(LABELS)}")
     args = parse(parser, given)
     return _draw(args, MocapWordsConfig, write_mocap_words, ("pairs", "train", "test"), labels=tuple(args.labels))
+
+
+def _mocap_qa(given: list[str]) -> int:
+    """``kinema dataset mocap-qa DIR``."""
+    from kinema.data.mocap.qa import MocapQAConfig, write_mocap_qa
+
+    parser = make_parser("dataset mocap-qa", "Videos of several motions in a row, subtitles, and questions about them.")
+    _add_place(parser)
+    parser.add_class_arguments(MocapQAConfig)
+    counted = ("videos", "questions", "train", "val", "test")
+    return _draw(parse(parser, given), MocapQAConfig, write_mocap_qa, counted)
 
 
 def _add_place(parser: Any) -> None:

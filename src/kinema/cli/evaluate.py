@@ -15,7 +15,7 @@ def run(given: list[str]) -> int:
     parser = make_parser("evaluate")
     parser.add_argument("protocol", type=str, help=", ".join(PROTOCOLS))
     parser.add_argument("run", type=str, help="the run's folder")
-    data = "labelled videos (a folder, a manifest, or NAME:PATH), sentences, features, tracklets or pairs"
+    data = "labelled videos (a folder, a manifest, or NAME:PATH), sentences, features, tracklets, pairs or questions"
     parser.add_argument("data", type=str, help=data)
     parser.add_argument("--preset", type=str | None, default=None, help="the protocol's named settings, listed above")
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")

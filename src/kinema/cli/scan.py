@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 def run(given: list[str]) -> int:
     """The verb ``kinema scan``."""
     parser = make_parser("scan")
-    parser.add_argument("videos", type=str, help="videos, documents or pairs: a folder, a table, NAME:PATH")
+    parser.add_argument("videos", type=str, help="videos, documents, pairs or questions: a folder, a table, NAME:PATH")
     parser.add_argument("-o", "--out", type=str | None, default=None, help="write the table here (.parquet, .json)")
     parser.add_argument(
         "--quarantine", type=str | None, default=None, help="write the videos that are not whole here (.csv)"
     )
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument(
-        "--reads", type=str | None, default=None, help="videos, documents or pairs, where there are more"
+        "--reads", type=str | None, default=None, help="videos, documents, pairs or questions, where there are more"
     )
     parser.add_argument("--encoding", type=str, default="utf-8", help="of documents without a byte-order mark")
     args = parse(parser, given)
-    if args.reads not in (None, "videos", "documents", "pairs"):
-        raise UsageError(f"--reads is '{args.reads}'.", "Choose videos, documents or pairs.")
+    if args.reads not in (None, "videos", "documents", "pairs", "questions"):
+        raise UsageError(f"--reads is '{args.reads}'.", "Choose videos, documents, pairs or questions.")
     from kinema.api.scans import what_feeds
 
     reads, note = what_feeds(args.videos, args.reads)
@@ -36,7 +36,8 @@ def run(given: list[str]) -> int:
         print(note, file=sys.stderr)
     if reads != "videos" and args.quarantine is not None:
         raise UsageError(f"--quarantine is of videos, and these are {reads}.", "Leave it out.")
-    return {"documents": _documents, "pairs": _pairs, "videos": _videos}[reads](args)
+    found = {"documents": _documents, "pairs": _pairs, "questions": _questions, "videos": _videos}
+    return found[reads](args)
 
 
 def _videos(args: Namespace) -> int:
@@ -78,6 +79,19 @@ def _pairs(args: Namespace) -> int:
     found = PairsSummary.of(table)
     _show(found.plain(time.monotonic() - began) if args.json else found.shown(), args.json)
     return 0 if len(table.usable()) else 1
+
+
+def _questions(args: Namespace) -> int:
+    from kinema.api.scans import scan_questions
+    from kinema.core.progress import Steps
+    from kinema.data.questions.summary import QuestionsSummary
+
+    began = time.monotonic()
+    with Steps("reading", stderr_console()) as progress:
+        table = scan_questions(args.videos, out=args.out, progress=progress)
+    found = QuestionsSummary.of(table)
+    _show(found.plain(time.monotonic() - began) if args.json else found.shown(), args.json)
+    return 0
 
 
 def _show(found: Any, as_json: bool) -> None:

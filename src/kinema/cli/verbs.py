@@ -2,7 +2,7 @@
 
 VERBS = {
     "demo": "the whole job on the data set that ships: build, pretrain, evaluate, report",
-    "dataset": "write a data set that ships: kinema dataset mocap DIR, mocap-steps, mocap-people, mocap-words",
+    "dataset": "write a data set that ships: kinema dataset mocap DIR, or -steps, -people, -words, -qa",
     "scan": "look at every video of a folder: what is there, what is broken",
     "duplicates": "find footage that is there twice, above all in train and in test: kinema duplicates DATA",
     "motion": "write a video's motion vectors as arrays, or draw them: kinema motion VIDEO -o FILE",
@@ -14,6 +14,7 @@ VERBS = {
     "search": "find what is like a video, a picture, a text or a person: kinema search RUN clip.mp4@12.5-15",
     "cluster": "sort a table of embeddings into clusters, and name them: kinema cluster RUN --name 3=cartwheel",
     "dedupe": "find footage that a table holds twice: the encoder proposes, 'duplicates' compares",
+    "features": "what an encoder sees of videos, so many times a second, as files: kinema features RUN DATA",
     "segment": "divide footage of an activity into its steps: kinema segment RUN VIDEOS --steps 7 -o segments.csv",
     "serve": "a page on this machine that searches a table: bring a clip, see the hits, the map: kinema serve RUN",
     "export": "write a trained encoder for others: kinema export RUN --format onnx -o FILE",

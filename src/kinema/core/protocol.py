@@ -67,7 +67,8 @@ class Protocol(Generic[Request]):
         explains: what it measures and what its figures mean, for a reader of the report.
         presets: its named settings and what they mean, the default first.
         metrics: its figures by name, in the order of a table's columns, the main one first. A name that ends in '@'
-            is the prefix of all that end in a number: 'r@' for 'r@1', 'r@5', ….
+            is the prefix of all that end in a number: 'r@' for 'r@1', 'r@5', …; one that ends in '*' that of all that
+            are not listed themselves: 'accuracy_*' for 'accuracy_why'; the longest such prefix counts.
         main: the figure that encoders are compared by.
         measure: from a request to results, the one on the main selection of queries first.
         higher_is_better: whether a higher main figure is the better one.
@@ -130,19 +131,28 @@ class Protocol(Generic[Request]):
 
     def metric(self, name: str) -> Metric | None:
         """How one of its figures is written; None where it is none of its figures."""
-        if name in self.metrics:
-            return self.metrics[name]
-        stem = name.rstrip("0123456789")
-        if not stem.endswith("@") or stem not in self.metrics:
-            return None
-        family, number = self.metrics[stem], name.removeprefix(stem)
-        return Metric(family.title + number, family.share, family.inline and family.inline + number)
+        key = self._key(name)
+        if key == name or key is None:
+            return self.metrics.get(name)
+        family, rest = self.metrics[key], name.removeprefix(key.rstrip("*"))
+        return Metric(family.title + rest, family.share, family.inline and family.inline + rest)
 
     def place(self, name: str) -> int:
         """The place of one of its figures among a table's columns; those it does not list come last."""
-        order, stem = list(self.metrics), name.rstrip("0123456789")
-        key = name if name in self.metrics else stem if stem.endswith("@") else name
-        return order.index(key) if key in self.metrics else len(order)
+        key = self._key(name)
+        return list(self.metrics).index(key) if key is not None else len(self.metrics)
+
+    def _key(self, name: str) -> str | None:
+        """The name or prefix that a figure is listed by; None where it is none of its figures."""
+        if name in self.metrics:
+            return name
+        stem = name.rstrip("0123456789")
+        if stem.endswith("@") and stem in self.metrics:
+            return stem
+        starts = [
+            key for key in self.metrics if key.endswith("*") and len(name) >= len(key) and name.startswith(key[:-1])
+        ]
+        return max(starts, key=len, default=None)
 
     def family(self, preset: str) -> str:
         """The curve over the number of labels that a preset belongs to."""

@@ -216,8 +216,10 @@ class QuestionScores:
     Args:
         logits: float [B, K], one an option.
         z: float [B, K, d], what each logit is read off; the contrastive term compares these.
-        place: float [B, K, M], logits of where to look: M is S where there are lines, else F; -inf where there is none.
-        moments: float32 [B, M, 2], the stretch of each place in seconds; NaN where there is none.
+        place: float [B, K, M], logits of where to look: M is S + F, first the lines and then the frames, and a question
+            looks at its lines, or at its frames where it has no line; -inf elsewhere.
+        moments: float32 [B, M, 2], the stretch of each place in seconds; NaN where there is none. A frame's reaches
+            half of the way to its neighbours.
     """
 
     logits: Tensor
@@ -238,3 +240,23 @@ class Answers:
 
     shares: NDArray[np.float32]
     spans: NDArray[np.float32]
+
+
+def weights_of(weights: str) -> tuple[Literal["text", "run"], str]:
+    """What the weights of a plan name: 'text' and a text network, or 'run' and a run that may be either.
+
+    Args:
+        weights: 'text=RUN' or 'text=FOLDER', of a text method or of ``transformers``; or RUN, of questions or of text.
+
+    Raises:
+        ConfigError: another view is named, or nothing.
+    """
+    kind, sign, place = weights.partition("=")
+    if not sign or "/" in kind:
+        return "run", weights
+    if kind != "text" or not place:
+        raise ConfigError(
+            f"The weights are '{weights}'.",
+            "Write text=RUN, or text=FOLDER of transformers, or the folder of a run of questions.",
+        )
+    return "text", place

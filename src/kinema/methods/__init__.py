@@ -14,6 +14,7 @@ from kinema.methods.simcse import SimCSE, SimCSEConfig
 from kinema.methods.supervised import Supervised, SupervisedConfig
 from kinema.methods.tot import TOT, ASOTSettings, TOTConfig, TOTSettings
 from kinema.methods.trl import TRL, TRLConfig
+from kinema.methods.video_qa import VideoQA, VideoQAConfig
 from kinema.methods.xdc import XDC, XDCConfig
 
 __all__ = [
@@ -54,5 +55,7 @@ __all__ = [
     "TOTConfig",
     "TOTSettings",
     "TRLConfig",
+    "VideoQA",
+    "VideoQAConfig",
     "XDCConfig",
 ]

@@ -17,6 +17,7 @@ from kinema.objectives.optimal_transport import (
     sinkhorn,
     temporal_transport,
 )
+from kinema.objectives.option_contrast import option_contrast, option_cross_entropy, place_cross_entropy
 from kinema.objectives.own_negatives import check_among, own_negatives, weighed_among
 from kinema.objectives.triplet import batch_hard_triplet, check_margin, intra_and_inter, own_triplets, triplet
 
@@ -35,9 +36,12 @@ __all__ = [
     "max_margin",
     "multi_positive_nce",
     "nt_xent",
+    "option_contrast",
+    "option_cross_entropy",
     "order_prior",
     "own_negatives",
     "own_triplets",
+    "place_cross_entropy",
     "positive_weights",
     "present_cross_entropy",
     "segment_cost",

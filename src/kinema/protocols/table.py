@@ -8,6 +8,7 @@ from typing import Any
 
 from kinema.core.errors import UsageError
 from kinema.core.protocol import Protocol
+from kinema.protocols.answers import ANSWERS
 from kinema.protocols.cross_modal import CROSS_MODAL
 from kinema.protocols.diagnostics import DIAGNOSTICS
 from kinema.protocols.few_label import FEW_LABEL
@@ -36,6 +37,7 @@ ROWS: tuple[Protocol[Any], ...] = (
     SEGMENTATION,
     REID,
     HASHING,
+    ANSWERS,
 )
 """A row a protocol, in the order in which they are listed and reported."""
 

@@ -20,6 +20,7 @@ _UNITS: Mapping[tuple[str, ...], tuple[str, str]] = {
     ("sequence",): ("sequence", "sequences"),
     ("tracklet",): ("tracklet", "tracklets"),
     ("image", "text"): ("pair", "pairs"),
+    ("question",): ("question", "questions"),
 }
 """Modality and unit of methods that do not learn from clips, by the views that they learn from."""
 

@@ -8,21 +8,24 @@ from kinema.core.errors import UsageError
 from kinema.data.clips.config import ClipsConfig
 from kinema.data.documents.config import DocumentsConfig
 from kinema.data.pairs.config import PairsConfig
+from kinema.data.questions.config import QuestionsConfig
 from kinema.data.sequences.config import SequencesConfig
 from kinema.data.tracklets.config import TrackletsConfig
 from kinema.networks import EncoderConfig
 from kinema.networks.build import EncoderName
 from kinema.networks.images.config import ImageConfig, ImageName
 from kinema.networks.pairs.config import PairEncoderConfig, PairName
+from kinema.networks.questions.config import QuestionEncoderConfig, QuestionNetName
 from kinema.networks.sequence import MLPConfig
 from kinema.networks.text.config import TextConfig, TextName
 
 DATA: dict[str, type] = {"clips": ClipsConfig, "documents": DocumentsConfig, "sequences": SequencesConfig}
-DATA |= {"pairs": PairsConfig, "tracklets": TrackletsConfig}
+DATA |= {"pairs": PairsConfig, "questions": QuestionsConfig, "tracklets": TrackletsConfig}
 """Settings of data by the name of their kind."""
 
 NETWORKS: dict[str, type] = {**dict.fromkeys(get_args(TextName), TextConfig), "mlp": MLPConfig}
 NETWORKS |= dict.fromkeys(get_args(ImageName), ImageConfig) | dict.fromkeys(get_args(PairName), PairEncoderConfig)
+NETWORKS |= dict.fromkeys(get_args(QuestionNetName), QuestionEncoderConfig)
 """Settings of networks by the name of the network; every other name is one of a video network."""
 
 

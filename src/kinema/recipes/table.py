@@ -20,6 +20,7 @@ from kinema.recipes.scenes import BE, BE_REGULARISER, DSM
 from kinema.recipes.sentences import DECLUTR, SIMCSE
 from kinema.recipes.tot import TOT
 from kinema.recipes.trl import TRL
+from kinema.recipes.video_qa import VIDEO_QA
 from kinema.recipes.xdc import XDC
 
 METHODS: Mapping[str, MethodEntry] = MappingProxyType(
@@ -39,6 +40,7 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
         "tot": TOT,
         "trl": TRL,
         "dcvh": DCVH,
+        "video-qa": VIDEO_QA,
         "supervised": SUPERVISED,
     }
 )

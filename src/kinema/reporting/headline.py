@@ -171,13 +171,13 @@ def _judge(
 
 
 def _above_floors(candidate: Estimate, floors: Mapping[str, float], words: _Words) -> tuple[str, str, str]:
-    """The verdict where all that was measured beside it needs no learning."""
+    """The verdict where all that was measured beside it are floors."""
     name, (best, value) = words.title(candidate), max(floors.items(), key=lambda each: each[1])
     if candidate.value > value:
-        lead = f"It is {words.difference(candidate.value - value)} above {best}, the best of what needs no learning"
+        lead = f"It is {words.difference(candidate.value - value)} above {best}, the best of the floors beside it"
         why = f"{lead}; whether it is above an untrained network was not measured."
         return "no baseline", f"{name} is above {best}", why
-    why = f"It is not above {best}, and that needs no learning: by this figure, the training gained nothing."
+    why = f"It is not above {best}, which is a floor: by this figure, the training gained nothing."
     return "hurt", f"{name} is not above {best}", why
 
 

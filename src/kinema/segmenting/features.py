@@ -38,6 +38,12 @@ LEAST, MOST = 0.05, 60.0
 Progress = Callable[[int, int], None]
 
 
+def check_rate(rate: float) -> None:
+    """Raises a UsageError where so many moments a second cannot be asked for."""
+    if not LEAST <= rate <= MOST:
+        raise UsageError(f"rate is {rate:g}; it must be from {LEAST:g} to {MOST:g} moments a second.", "4 is usual.")
+
+
 @dataclass(frozen=True)
 class FeatureSettings:
     """What decides the features of a video.
@@ -66,10 +72,7 @@ class FeatureSettings:
                 f"The encoder of '{model.run or model.name}' hears, and steps are found by what is seen.",
                 "Choose a view that sees: --view rgb.",
             )
-        if not LEAST <= rate <= MOST:
-            raise UsageError(
-                f"rate is {rate:g}; it must be from {LEAST:g} to {MOST:g} moments a second.", "4 is usual."
-            )
+        check_rate(rate)
         return cls(weights_digest(model.tower.encoder), model.view, asdict(model.clip), rate)
 
     @property
@@ -98,9 +101,14 @@ class Moments:
         """When a moment's stretch begins, seconds; the end of the video where there is no such moment."""
         return min(moment / self.rate, self.duration)
 
+    @property
+    def middles(self) -> list[float]:
+        """The middle of each moment's stretch, seconds; no later than the video's end."""
+        return [min((i + 0.5) / self.rate, self.duration) for i in range(len(self))]
+
     def clips(self, line: Timeline, span: int) -> NDArray[np.int64]:
         """The first frame of each moment's clip, int64 [T]: it lies around the middle, within the video."""
-        middles = [line.first_at(min((i + 0.5) / self.rate, self.duration)) for i in range(len(self))]
+        middles = [line.first_at(middle) for middle in self.middles]
         last = max(0, line.frames - span)
         return np.clip(np.array(middles, np.int64) - span // 2, 0, last)
 
@@ -197,7 +205,10 @@ class _Job:
         for first in range(0, len(clips), each):
             part = parts / f"{first:09d}.npy"
             if not part.is_file():
-                encoded = self._encoded(clips[first : first + each])
+                some = clips[first : first + each]
+                encoded = encode_moments(
+                    self.model, self.file, self.video, some, batch_size=self.batch_size, device=self.device
+                )
                 write_atomic(part, lambda file, encoded=encoded: np.save(file, encoded))  # type: ignore[misc]
             names.append(part)
             yield min(first + each, len(clips))
@@ -206,20 +217,54 @@ class _Job:
         write_json(note, facts)
         shutil.rmtree(parts, ignore_errors=True)  # with what a killed process left there
 
-    def _encoded(self, clips: NDArray[np.int64]) -> NDArray[np.float32]:
-        starts, moments = np.unique(clips, return_inverse=True)
-        found: dict[int, NDArray[np.float32]] = {}
-        for chunk in clip_chunks(self.model, self.file, self.video, starts.tolist(), chunk=self.batch_size):
-            if chunk.raw is not None:
-                given = self.model.encode_clips(chunk.raw, device=self.device).numpy()
-                found |= dict(zip(chunk.starts, given, strict=True))
-        encoded = np.stack([found[int(start)] for start in starts])[moments]
-        if not np.isfinite(encoded).all():
-            raise VideoError(
-                f"'{self.video.path}': the encoder gives features that are not finite.",
-                "The encoder may have diverged: see the run's curves, `kinema report RUN`.",
-            )
-        return encoded
+
+def encode_moments(
+    model: Model,
+    file: Path,
+    video: Video,
+    clips: NDArray[np.int64],
+    *,
+    batch_size: int = 32,
+    device: str | None = None,
+) -> NDArray[np.float32]:
+    """The features of moments of one video, float32 [T, dim].
+
+    Args:
+        model: the encoder.
+        file: the video.
+        video: its facts.
+        clips: int64 [T], the first frame of each moment's clip; several moments may have the same.
+        batch_size: clips at a time.
+        device: where to compute.
+
+    Raises:
+        VideoError: the file cannot be read to its end, or the encoder gives no finite values.
+    """
+    starts, moments = np.unique(clips, return_inverse=True)
+    found: dict[int, NDArray[np.float32]] = {}
+    for chunk in clip_chunks(model, file, video, starts.tolist(), chunk=batch_size):
+        if chunk.raw is not None:
+            given = model.encode_clips(chunk.raw, device=device).numpy()
+            found |= dict(zip(chunk.starts, given, strict=True))
+    return finite(np.stack([found[int(start)] for start in starts])[moments], video.path)
+
+
+def finite(encoded: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+    """The features, if all of them are finite.
+
+    Args:
+        encoded: of one video.
+        name: its name.
+
+    Raises:
+        VideoError: one is not.
+    """
+    if not np.isfinite(encoded).all():
+        raise VideoError(
+            f"'{name}': the encoder gives features that are not finite.",
+            "The encoder may have diverged: see the run's curves, `kinema report RUN`.",
+        )
+    return encoded
 
 
 def _facts(note: Path) -> Any:

@@ -9,7 +9,6 @@ from kinema.networks.pairs.config import (
 )
 from kinema.networks.pairs.text_cnn import TextCNN
 from kinema.networks.pairs.vectors import VectorMLP
-from kinema.networks.pairs.weights import TextStart, load_text_start, start_of
 
 __all__ = [
     "READS",
@@ -17,9 +16,6 @@ __all__ = [
     "PairNetwork",
     "PairTextConfig",
     "TextCNN",
-    "TextStart",
     "VectorMLP",
     "build_pair_encoder",
-    "load_text_start",
-    "start_of",
 ]

@@ -16,9 +16,9 @@ from kinema.networks.images.config import ImageConfig, build_image_encoder
 from kinema.networks.images.encoder import ImageEncoder
 from kinema.networks.pairs.text_cnn import TextCNN
 from kinema.networks.pairs.vectors import VectorMLP
-from kinema.networks.pairs.weights import load_text_start, start_of
 from kinema.networks.text.build import build_text_tower
 from kinema.networks.text.config import TextConfig, check_positions, check_vocabulary
+from kinema.networks.text.start import load_text_start, start_of
 from kinema.networks.text.tower import TextEncoder
 
 log = logging.getLogger(__name__)

@@ -11,6 +11,7 @@ from kinema.networks.text.config import (
     resolved,
     with_architecture_of,
 )
+from kinema.networks.text.start import TextStart, load_text_start, start_of
 from kinema.networks.text.tower import LanguageHead, TanhHead, TextEncoder, TextHead, TextTower, masked_mean
 from kinema.networks.text.weights import load_text_weights, published_length
 
@@ -20,16 +21,19 @@ __all__ = [
     "TextConfig",
     "TextEncoder",
     "TextHead",
+    "TextStart",
     "TextTower",
     "bert",
     "build_text_tower",
     "check_positions",
     "check_vocabulary",
     "from_folder",
+    "load_text_start",
     "load_text_weights",
     "masked_mean",
     "published_length",
     "quiet",
     "resolved",
+    "start_of",
     "with_architecture_of",
 ]

@@ -7,7 +7,9 @@ motions go on, and the pose goes over from the one into the other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
+from typing import Protocol
 
 import numpy as np
 
@@ -15,8 +17,8 @@ from kinema.data.mocap import rotations
 from kinema.data.mocap.motions import Motion, parse, read_rows, unroll
 from kinema.data.mocap.performance import disturb, exaggerate
 from kinema.data.mocap.rotations import Array
-from kinema.data.mocap.steps.config import BACKGROUND, MocapStepsConfig
-from kinema.data.mocap.steps.plan import Segment, Session
+from kinema.data.mocap.steps.config import BACKGROUND
+from kinema.data.mocap.steps.plan import Segment
 
 _TURN = 15.0
 """Degrees by which a step may be turned to either side."""
@@ -25,7 +27,64 @@ _STANDING = "backflip"
 """The recording that begins with somebody who stands upright, arms down."""
 
 
-def perform_session(session: Session, config: MocapStepsConfig) -> Motion:
+class Performance(Protocol):
+    """What is performed when in one video."""
+
+    @property
+    def path(self) -> str:
+        """The video's, relative to the data set's folder, posix."""
+        ...
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """One after another, without a gap."""
+        ...
+
+    @property
+    def frames(self) -> int:
+        """Of the video."""
+        ...
+
+    def generator(self, seed: int, what: str, number: int = 0) -> np.random.Generator:
+        """The random numbers of something of it: its camera, a segment's motion."""
+        ...
+
+
+class Differences(Protocol):
+    """Settings that say how far performances differ; those of Mocap-steps."""
+
+    @property
+    def seed(self) -> int:
+        """Every choice follows from it."""
+        ...
+
+    @property
+    def fps(self) -> int:
+        """Frames per second."""
+        ...
+
+    @property
+    def transition(self) -> float:
+        """Seconds in which one step goes over into the next."""
+        ...
+
+    @property
+    def speed_range(self) -> float:
+        """The tempo is up to so much faster or slower."""
+        ...
+
+    @property
+    def amplitude_range(self) -> float:
+        """Gestures are up to so much larger or smaller."""
+        ...
+
+    @property
+    def joint_noise(self) -> float:
+        """Degrees, the strength of the disturbance of every joint."""
+        ...
+
+
+def perform_session(session: Performance, config: Differences) -> Motion:
     """The motion of a whole video, ``session.frames`` frames at ``config.fps``.
 
     Args:
@@ -43,7 +102,7 @@ def perform_session(session: Session, config: MocapStepsConfig) -> Motion:
     return whole.part(margin, margin + session.frames)
 
 
-def perform_step(segment: Segment, config: MocapStepsConfig, margin: int, rng: np.random.Generator) -> Motion:
+def perform_step(segment: Segment, config: Differences, margin: int, rng: np.random.Generator) -> Motion:
     """One step, with ``margin`` frames before and after it.
 
     Args:

@@ -9,7 +9,8 @@ from pathlib import Path
 from kinema.core.files import write_text
 from kinema.data.mocap.making import DrawnSet, complete, csv_table
 from kinema.data.mocap.steps.config import ACTIVITIES, MocapStepsConfig
-from kinema.data.mocap.steps.plan import Session, label_names, plan_sessions, plan_steps
+from kinema.data.mocap.steps.performance import Performance
+from kinema.data.mocap.steps.plan import label_names, plan_sessions, plan_steps
 from kinema.data.mocap.writer import MocapSummary
 
 COLUMNS = ("path", "label", "source", "activity", "actor", "scene", "camera")
@@ -60,7 +61,7 @@ def write_mocap_steps(
     return MocapSummary(len(sessions), time.perf_counter() - started, digest, out)
 
 
-def segments_table(sessions: Sequence[Session], fps: int) -> str:
+def segments_table(sessions: Sequence[Performance], fps: int) -> str:
     """``segments.csv``: a line a segment, its start and end in seconds, background included."""
     rows = [
         {
