@@ -74,6 +74,9 @@ SMALL_TEXT = {"min_length": 2, "max_length": 8, "temperature": 0.2}
 
 FORMS = {"xdc-mdc": ("xdc", {"form": "mdc"}), "xdc-cdc": ("xdc", {"form": "cdc"})}
 FORMS |= {"be-triplet": ("be", {"form": "triplet"}), "dsm-triplets": ("dsm", {"form": "triplets"})}
+FORMS |= {"be-triplets": ("be", {"form": "triplets", "apart": 1})}
+FORMS |= {"dsm-released": ("dsm", {"negative": "elsewhere", "apart": 1, "own_among": 100})}
+FORMS |= {"simclr-one-batch": ("simclr", {"one_batch": True, "own_among": 100})}
 FORMS |= {"elo-sound": ("elo", {"others": ("sound",)})}
 FORMS |= {f"declutr-{only}": ("declutr", {"objective": only}) for only in ("contrast", "masked-lm")}
 FORMS |= {"tot-asot": ("tot", {"form": "asot"})}

@@ -6,7 +6,9 @@
 First, candidates of a random search, trained briefly: the rank correlation of their fitness with retrieval R@1 and with
 a linear probe's accuracy on the part 'unbiased' of the test, beside that of what else is known without labels (the
 loss, the effective rank, the fitness under other temperatures, and the fitness on draws whose class sizes follow Zipf's
-law, beside even draws of as many videos), and what clusters know that are compared with the classes. Then weights
+law, beside even draws of as many videos), and what clusters know that are compared with the classes. Beside the fitness
+stands how reliable it is: what it says of the same candidates by other clusterings, and by halves of the videos; it
+cannot correlate with anything above the root of that. Then weights
 trained in full at one budget of epochs: those that CMA-ES found, the best of the random search (as many candidates),
 equal ones, and each part alone that teaches the network of rgb, of which the best is chosen by the labels, to its
 advantage. Random initialisation stands beside them.
@@ -19,6 +21,7 @@ whose candidates all stand there is not made again, whatever OUT holds.
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
 import sys
 import time
@@ -47,8 +50,8 @@ from kinema.api.demonstration import demo_data
 from kinema.api.evolution import Evolved, evolve
 from kinema.data import Manifest
 from kinema.data.mocap import MocapConfig
-from kinema.evaluation import zipf_fitness
-from kinema.evaluation.zipf import standardised
+from kinema.evaluation import of_halves, reliability, zipf_fitness
+from kinema.evaluation.zipf import scaled
 from kinema.evolving.history import Candidate
 from kinema.evolving.run import EvolveConfig, best_of, kept_weights
 from kinema.evolving.search import Search
@@ -63,6 +66,10 @@ NAME = "claims-elo"
 PART = "unbiased"
 SEARCHES: tuple[Search, ...] = ("random", "cma")
 TEMPERATURES = (1.0, 0.3, 0.1, 0.03)
+CLUSTERED_AGAIN = 100
+"""The seed of clusterings that no fitness of a candidate was made with."""
+HALVED = {"fitness": "fitness, τ = 1", "hard": "fitness, hard clusters"}
+"""Figures whose reliability is measured, and their rows."""
 DRAWS = 8
 SHAPES = {"zipf": "classes after Zipf's law", "even": "as many, even classes"}
 """How many videos a class has in a draw from the training set."""
@@ -114,15 +121,26 @@ def candidate_cell(run: Path, data: Manifest, arguments: argparse.Namespace) -> 
     told = measure(model, data, cache, arguments.device)
     store = api.model_store(train, model, cache=cache, console=console)
     features = model.features(store, device=None if arguments.device == "auto" else arguments.device).encoded
-    told["zipf"] = {str(t): zipf_fitness(features, arguments.k, temperature=t).fitness for t in TEMPERATURES}
+    found = [zipf_fitness(features, arguments.k, temperature=t) for t in TEMPERATURES]
+    told["zipf"] = {str(t): each.fitness for t, each in zip(TEMPERATURES, found, strict=True)}
+    told["sharpness"] = found[0].sharpness
+    told["again"] = zipf_fitness(features, arguments.k, seed=CLUSTERED_AGAIN).fitness
+    told["halves"] = {
+        name: of_halves(functools.partial(half, name=name, k=arguments.k), np.asarray(features)) for name in HALVED
+    }
     labels = label_numbers(train, class_names(train))
     told["drawn"] = {shape: drawn_fitness(np.asarray(features), labels, shape) for shape in SHAPES}
     return told | {"nmi": cluster_nmi(np.asarray(features), labels)}
 
 
+def half(x: NDArray[np.floating], seed: int, name: str, k: int) -> float:
+    """A figure of the fitness from half of the videos, with as many clusters."""
+    return float(getattr(zipf_fitness(x, k, seed=seed), name))
+
+
 def cluster_nmi(features: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
     """How far clusters, as the fitness makes them and as many as classes, are the classes: 0 to 1."""
-    points = standardised(torch.from_numpy(features).double()).numpy()
+    points = scaled(torch.from_numpy(features).double(), "standardised").numpy()
     clusters = KMeans(len(np.unique(labels)), n_init=4, random_state=0).fit_predict(points)
     return float(normalized_mutual_info_score(labels, clusters))
 
@@ -141,7 +159,9 @@ def drawn_fitness(features: NDArray[np.float32], labels: NDArray[np.int64], shap
             for label, size in zip(rng.permutation(classes), sizes, strict=True)
         ]
         for temperature in TEMPERATURES:
-            found = zipf_fitness(features[np.concatenate(some)], len(classes), seed=draw, temperature=temperature)
+            found = zipf_fitness(
+                features[np.concatenate(some)], len(classes), seed=draw, temperature=temperature, clusterings=1
+            )
             told.setdefault(str(temperature), []).append(found.fitness)
         told.setdefault("hard", []).append(found.hard)
     return {name: statistics.mean(values) for name, values in told.items()}
@@ -181,7 +201,7 @@ def work(data: Manifest, found: dict[str, Any], arguments: argparse.Namespace) -
             yield
     for each in found["searches"]["random"]:
         key = f"candidate {each['number']}"
-        if each["fitness"] is not None and "nmi" not in found["candidates"].get(key, {}):
+        if each["fitness"] is not None and "halves" not in found["candidates"].get(key, {}):
             run = arguments.out / "search-random" / "runs" / f"{each['number']:04d}"
             found["candidates"][key] = candidate_cell(run, data, arguments)
             yield
@@ -214,10 +234,25 @@ def correlations(found: Mapping[str, Any]) -> str:
     known |= {"effective rank": [each["rank"] for each in tried]}
     known |= {"labels known: NMI of clusters and classes": [cell["nmi"] for cell in cells]}
     known |= {"labels known: R@1": [cell["r@1"][PART] for cell in cells]}
+    known |= {"the fitness again, with other clusterings": [-cell["again"] for cell in cells if "again" in cell]}
+    known = {name: values for name, values in known.items() if len(values) == len(cells)}
+    told = reliabilities(cells)
     lines = [f"| {len(tried)} candidates | ρ with R@1 | p | ρ with linear | p |", "|---|---|---|---|---|"]
-    for name, values in known.items():
-        lines.append(correlated(name, values, cells))
+    lines += [correlated(name, values, cells) for name, values in known.items()]
+    if told:  # not of figures of the first edition
+        more = ["reliability | so ρ at most |", "---|---|", *(f" {told.get(name, '– | –')} |" for name in known)]
+        lines = [f"{line}{end if end[0] in ' -' else ' ' + end}" for line, end in zip(lines, more, strict=True)]
+        again = spearmanr([cell["zipf"]["1.0"] for cell in cells], [cell["again"] for cell in cells]).statistic
+        lines.append(f"\nThe fitness with itself, by other clusterings of the same features: ρ = {again:.2f}.")
     return "\n".join(lines)
+
+
+def reliabilities(cells: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Of each row whose halves were measured: its reliability, and the rank correlation that it allows at most."""
+    if not all("halves" in cell for cell in cells):
+        return {}
+    told = {row: reliability([cell["halves"][name] for cell in cells]) for name, row in HALVED.items()}
+    return {row: f"{each.whole:.2f} | {each.ceiling:.2f}" for row, each in told.items()}
 
 
 def correlated(name: str, values: Sequence[float], cells: Sequence[Mapping[str, Any]]) -> str:

@@ -8,7 +8,15 @@ import torch
 from oracles import disturbances as oracle
 
 from kinema.core.errors import ConfigError, ShapeError
-from kinema.data.clips.transforms import MOTION_LIMIT, MOTION_UNIT, BrokenMotion, LocalWarp, Rotation, StaticFrame
+from kinema.data.clips.transforms import (
+    MOTION_LIMIT,
+    MOTION_UNIT,
+    BrokenMotion,
+    Elsewhere,
+    LocalWarp,
+    Rotation,
+    StaticFrame,
+)
 from kinema.data.clips.transforms.broken_motion import FURTHEST, _carried, _knots, _orders
 from kinema.data.clips.transforms.local_warp import CENTRE, JITTER, SHIFT
 from kinema.data.clips.transforms.views import RESIDUAL_UNIT, RGB_STD
@@ -147,21 +155,38 @@ def test_one_warp_for_all_frames_moves_their_differences_with_it(kind):
     assert torch.equal(still["rgb"], still["rgb"][:, :, :1].expand_as(still["rgb"]))
 
 
-def test_the_local_warp_against_loops():
+@pytest.mark.parametrize("around", ["centre", "shifted"])
+def test_the_local_warp_against_loops(around):
     given = clips(b=8, frames=2)
-    made = LocalWarp().apply(given, seeded(1))["rgb"]
+    made = LocalWarp(around=around).apply(given, seeded(1))["rgb"]
     drawn = drawn_warps(8, 1)
     assert {len(warps) for warps in drawn} == {1, 2, 3}
     for clip, warps in enumerate(drawn):
         expected = oracle.looked_up(
-            given["rgb"][clip].numpy(), lambda x, y, t, warps=warps: oracle.local_warps(x, y, warps)
+            given["rgb"][clip].numpy(),
+            lambda x, y, t, warps=warps: oracle.local_warps(x, y, warps, shifted=around == "shifted"),
         )
         np.testing.assert_allclose(made[clip].numpy(), expected, atol=2e-4)
 
 
-@pytest.mark.parametrize("kind", ["local", "thin-plate"])
-def test_the_warp_is_smooth_of_the_papers_size_and_folds_nothing_over(kind):
-    looks = LocalWarp(kind).draw(64, 56, seeded())
+def test_a_warp_around_the_shifted_centre_is_strongest_there():
+    """In the released code the fall-off is centred at c + s, where the shift leads."""
+    size = 448
+    middle = (torch.arange(size) + 0.5) / size
+    rest = torch.stack(torch.meshgrid(middle, middle, indexing="ij")[::-1], dim=-1)
+    drawn = drawn_warps(40, 2)
+    for around, factor in (("centre", 0), ("shifted", 1)):
+        moved = (LocalWarp(around=around).draw(40, size, seeded(2)) - rest).norm(dim=-1)
+        for clip, warps in enumerate(drawn):
+            if len(warps) == 1:
+                cx, cy, sx, sy = warps[0]
+                row, column = divmod(int(moved[clip].argmax()), size)
+                assert (middle[column], middle[row]) == pytest.approx((cx + factor * sx, cy + factor * sy), abs=0.01)
+
+
+@pytest.mark.parametrize(("kind", "around"), [("local", "centre"), ("local", "shifted"), ("thin-plate", "centre")])
+def test_the_warp_is_smooth_of_the_papers_size_and_folds_nothing_over(kind, around):
+    looks = LocalWarp(kind, around=around).draw(64, 56, seeded())
     middle = (torch.arange(56) + 0.5) / 56
     rest = torch.stack(torch.meshgrid(middle, middle, indexing="ij")[::-1], dim=-1)
     furthest = (looks - rest).abs().amax((1, 2, 3))
@@ -391,6 +416,8 @@ def test_two_frames_have_no_other_order():
         (lambda: StaticFrame(variant=-1), "variant is -1"),
         (lambda: LocalWarp("spline"), "kind is 'spline'"),
         (lambda: LocalWarp(strength=1.5), "strength is 1.5"),
+        (lambda: LocalWarp(around="end"), "around is 'end'"),
+        (lambda: Elsewhere(-1), "apart is -1"),
         (lambda: LocalWarp(variant=-1), "variant is -1"),
         (lambda: BrokenMotion(()), r"kinds is \[\]"),
         (lambda: BrokenMotion(("warp", "warp")), "each once"),

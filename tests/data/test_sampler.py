@@ -114,6 +114,20 @@ def test_a_window_elsewhere_is_far_from_every_window_and_changes_no_other_draw()
     assert list(asked.batches(7)) == list(sampler(frames=ROOMY, temporal=0.5, elsewhere=True).batches(7))
 
 
+def test_windows_elsewhere_may_begin_nearer_so_that_every_clip_has_one():
+    """Videos of 48 frames and clips that span 33, as in the preset small: a third of the span leaves half without."""
+    spec, frames = ClipSpec(frames=8, stride=4, size=8, short_side=8), dict.fromkeys(range(40), 48)
+    without = {}
+    for apart in (0, 4):
+        near = ClipSampler(frames, spec, batch_size=8, seed=3, elsewhere=True, apart=apart)
+        requests = [r for epoch in range(20) for batch in near.batches(epoch) for r in batch]
+        without[apart] = sum(r.elsewhere == NO_ROOM for r in requests) / len(requests)
+        gaps = [abs(r.elsewhere - r.starts[0]) for r in requests if r.elsewhere != NO_ROOM]
+        assert min(gaps) == (apart or 11)
+    assert without[4] == 0
+    assert without[0] > 0.3
+
+
 def test_short_videos_are_counted_and_a_set_of_them_is_refused(caplog):
     with caplog.at_level("WARNING"):
         sampler(frames=ROOMY, elsewhere=True)

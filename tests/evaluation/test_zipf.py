@@ -7,7 +7,7 @@ from oracles import zipf as oracle
 from sklearn.cluster import KMeans
 
 from kinema.core.errors import DataError, ShapeError
-from kinema.evaluation.zipf import divergence, standardised, worst_divergence, zipf, zipf_fitness
+from kinema.evaluation.zipf import divergence, scaled, worst_divergence, zipf, zipf_fitness
 
 
 def blobs(sizes, dim=16, seed=0, noise=0.05):
@@ -19,12 +19,19 @@ def blobs(sizes, dim=16, seed=0, noise=0.05):
 
 @pytest.mark.parametrize("temperature", [1.0, 0.1])
 @pytest.mark.parametrize("s", [1.0, 0.7])
-def test_against_loops(s, temperature):
-    x = blobs([20, 9, 6, 5])
-    points = standardised(x.double()).numpy()
-    centres = KMeans(4, n_init=4, random_state=3).fit(points).cluster_centers_
-    told = zipf_fitness(x, 4, s, seed=3, temperature=temperature)
-    assert told.fitness == pytest.approx(oracle.fitness(points.tolist(), centres.tolist(), s, temperature), rel=1e-9)
+@pytest.mark.parametrize("scaling", ["standardised", "unit", "none", "both"])
+def test_against_loops(s, temperature, scaling):
+    x = blobs([20, 9, 6, 5], noise=0.5)
+    points = scaled(x.double(), scaling).numpy()
+    expected = []
+    for seed in (3, 4, 5):
+        centres = KMeans(4, n_init=4, random_state=seed).fit(points).cluster_centers_
+        expected.append(oracle.fitness(points.tolist(), centres.tolist(), s, temperature))
+    told = zipf_fitness(x, 4, s, seed=3, temperature=temperature, scaling=scaling, clusterings=3)
+    assert told.fitness == pytest.approx(sum(expected) / 3, rel=1e-9)
+    assert told.deviation == pytest.approx(float(np.std(expected)), abs=1e-12)
+    one = zipf_fitness(x, 4, s, seed=3, temperature=temperature, scaling=scaling, clusterings=1)
+    assert (one.fitness, one.deviation) == (pytest.approx(expected[0], rel=1e-9), 0)
     assert told.sizes.sum() == pytest.approx(1)
     assert (np.diff(told.sizes) <= 0).all()
 
@@ -36,6 +43,34 @@ def test_the_worked_values():
     assert divergence(zipf(50)[::-1]) == 0
     assert divergence(np.eye(50)[7]) == pytest.approx(np.log((1 / np.arange(1, 51)).sum()))
     assert zipf(3).tolist() == pytest.approx([6 / 11, 3 / 11, 2 / 11])
+
+
+def noisy(sizes, dim=64):
+    return blobs(sizes, dim=dim, noise=0.7)
+
+
+def test_one_scaling_sees_the_sizes_and_both_of_them_see_nothing():
+    """Standardised and of unit length, every p(c | x) is nearly uniform: so it was, before there was a choice."""
+    law, even = (400 * zipf(50)).round().astype(int).clip(2), np.full(50, 8)
+    seen = {
+        how: [zipf_fitness(noisy(sizes), 50, scaling=how, clusterings=3) for sizes in (law, even)]
+        for how in ("standardised", "both")
+    }
+    assert seen["both"][0].sharpness < 0.08
+    assert seen["both"][0].sizes.max() < 0.05 < zipf(50)[0] / 4
+    assert seen["both"][1].fitness - seen["both"][0].fitness < 0.1
+    assert seen["standardised"][0].sharpness > 0.5
+    assert seen["standardised"][1].fitness - seen["standardised"][0].fitness > 0.3
+    assert zipf_fitness(noisy(law), 50).fitness == zipf_fitness(noisy(law), 50, scaling="standardised").fitness
+
+
+def test_over_ten_clusterings_the_seed_counts_less():
+    x = noisy([20] * 10)
+    one, ten = (
+        np.std([zipf_fitness(x, 12, seed=100 * each, clusterings=number).fitness for each in range(6)])
+        for number in (1, 10)
+    )
+    assert ten < 0.7 * one
 
 
 def test_sizes_by_zipf_s_law_are_better_than_even_ones():
@@ -75,6 +110,9 @@ def test_what_cannot_be_is_refused():
         zipf_fitness(torch.zeros(40), 4)
     with pytest.raises(ShapeError, match="finite"):
         zipf_fitness(torch.full((40, 8), float("nan")), 4)
+    for settings in ({"clusterings": 0}, {"scaling": "twice"}):
+        with pytest.raises(ShapeError, match=r"clusterings is 0|scaling 'twice'"):
+            zipf_fitness(torch.randn(40, 8), **{"k": 4, **settings})
     for settings in ({"k": 1}, {"s": 0.0}, {"temperature": 0.0}):
         with pytest.raises(ShapeError, match=r"k is 1,|s 0\.0|temperature 0\.0"):
             zipf_fitness(torch.randn(40, 8), **{"k": 4, **settings})

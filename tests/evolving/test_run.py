@@ -84,7 +84,7 @@ def test_a_folder_is_gone_on_with_only_as_it_was_begun(tmp_path):
     assert "--resume" in caught.value.hint
     with pytest.raises(CheckpointError, match="another data: abc, now other"):
         SearchFolder.begun(tmp_path / "s", {**ASKED, "data": "other"}, resume=True)
-    with pytest.raises(CheckpointError, match="another search"):
+    with pytest.raises(CheckpointError, match="another search: seed"):
         SearchFolder.begun(tmp_path / "s", {**ASKED, "search": {"seed": 1}}, resume=True)
     (tmp_path / "x").mkdir()
     (tmp_path / "x/file").write_text("mine")
@@ -99,6 +99,17 @@ def test_a_folder_is_gone_on_with_only_as_it_was_begun(tmp_path):
         damaged.read(0)
 
 
+def test_a_search_of_before_goes_on_as_it_was_judged(tmp_path):
+    """It says neither the scaling of its fitness nor that there was one clustering; it goes on with these alone."""
+    asked = quick.config().plain()
+    before = {name: value for name, value in asked.items() if name not in ("scaling", "clusterings")}
+    SearchFolder.begun(tmp_path / "s", {"search": before}, resume=False)
+    with pytest.raises(CheckpointError, match="another search: scaling, clusterings"):
+        SearchFolder.begun(tmp_path / "s", {"search": asked}, resume=True)
+    as_then = quick.config(scaling="both", clusterings=1).plain()
+    SearchFolder.begun(tmp_path / "s", {"search": as_then}, resume=True)
+
+
 def test_small_weights_are_left_out():
     assert kept_weights({"a": 0.049, "b": 0.05, "c": 1.0}) == {"a": 0.0, "b": 0.05, "c": 1.0}
 
@@ -108,6 +119,8 @@ def test_settings_that_cannot_be_are_refused(monkeypatch):
         ({"k": 1}, "k is 1"),
         ({"epochs": 0}, "epochs is 0"),
         ({"temperature": 0.0}, "temperature 0"),
+        ({"scaling": "twice"}, "scaling is 'twice'"),
+        ({"clusterings": 0}, "clusterings is 0"),
     ):
         with pytest.raises(ConfigError, match=said):
             quick.config(**changes)

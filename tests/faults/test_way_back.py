@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from itertools import chain
 
 import pytest
@@ -25,6 +25,8 @@ from kinema.core import files, leftovers
 from kinema.core.errors import KinemaError, RunError, StorageError, UsageError, WorkerError
 from kinema.core.lock import LOCK, alone
 from kinema.data.clips import loading
+from kinema.data.clips.transforms import BrokenMotion, Elsewhere, LocalWarp, StaticFrame, TransformConfig
+from kinema.methods import BEConfig
 from kinema.recipes.going_on import PLAN, continued, plan_to_plain
 from kinema.recipes.json import recipe_to_plain
 from kinema.recipes.resolve import planned
@@ -118,7 +120,7 @@ def test_the_same_command_goes_on_and_so_does_a_part_of_it(seed, tiny_manifest, 
     """Many commands of all methods: what they resolve to is what they agree with."""
     draw, tried = random.Random(seed), 0
     for number in range(8):
-        name = draw.choice([name for name, entry in METHODS.items() if entry.alone])
+        name = draw.choice([name for name, entry in METHODS.items() if entry.alone and entry.fit is None])
         plan = preset(chosen := draw.choice(list(METHODS[name].presets)), name)
         options = dict(leaves(plan)) | dict(leaves(plan.data)) | FURTHER
         options = {key: value for key, value in options.items() if not key.startswith("data.")}
@@ -139,6 +141,25 @@ def test_the_same_command_goes_on_and_so_does_a_part_of_it(seed, tiny_manifest, 
             settings, named = asked(name, [*chain(*again), "--resume"])
             assert recipe_to_plain(continued(run, name, settings, named)) == recipe_to_plain(recipe), again
     assert tried >= 3
+
+
+def test_a_run_goes_on_with_what_the_names_in_its_command_stood_for_then(tmp_path):
+    """A transform or a base that is named now may have other settings than when the run was begun."""
+    words = ["--transforms", "be", "dsm", "--base", "be"]
+    settings, chosen = asked("cpr", words)
+    disturb = (StaticFrame(), Elsewhere(), LocalWarp(), BrokenMotion())
+    plan = preset("small", "cpr").with_data(transform=TransformConfig(disturb=disturb), temporal=0.0)
+    method = replace(plan.method, own_among=0)
+    plan = replace(plan, method=method, base=BEConfig(head=method.head, temperature=method.temperature))
+    run = RunFolder(tmp_path)
+    run.write("recipe.json", recipe_to_plain(plan.recipe()))
+    run.write(PLAN, plan_to_plain(plan, chosen))
+    settings, chosen = asked("cpr", [*words, "--resume"])
+    assert continued(run, "cpr", settings, chosen) == plan.recipe()
+    for other in (["--base", "dsm"], ["--transforms", "rotation"]):
+        settings, chosen = asked("cpr", [*other, "--resume"])
+        with pytest.raises(UsageError, match=r"base|transform\.disturb"):
+            continued(run, "cpr", settings, chosen)
 
 
 def test_settings_that_differ_are_named_and_refused(tiny_manifest, tmp_path):

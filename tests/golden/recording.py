@@ -25,6 +25,10 @@ PORTABLE = {
 }
 
 
+UNRECORDED = ("elo-sound", "be-triplets", "dsm-released", "simclr-one-batch")
+"""Forms without a hash: the videos have no sound, and the others came after the recording."""
+
+
 class Stopped(BaseException):
     """The training ends here, as if the process had been killed."""
 
@@ -38,7 +42,7 @@ def plans():
 
     of_before = {"geometry": "clip", "reads": "last"}  # as CMD was when it was recorded: runs of then go on so
     size = {"cmd": {key: SMALL[key] for key in ("width", "motion_frames", "predictor")} | {"grid": 1} | of_before}
-    forms = {label: (name, form) for label, (name, form) in FORMS.items() if label in CLIPS and label != "elo-sound"}
+    forms = {label: FORMS[label] for label in FORMS if label in CLIPS and label not in UNRECORDED}
     alone = [name for name, entry in METHODS.items() if entry.alone and name in CLIPS]
     cases = {name: (name, size.get(name, {})) for name in alone} | forms
     made = {label: tiny_plan(name, method=form, clips_per_video=4, epochs=2) for label, (name, form) in cases.items()}

@@ -104,6 +104,24 @@ def test_simclr_is_nt_xent_of_its_projections():
     assert float(method.loss(batch, generator(0)).total.detach()) == pytest.approx(oracle.nt_xent(*z, 0.2), rel=1e-5)
 
 
+def test_simclr_s_variants_go_through_batchnorm_together_where_asked():
+    """One batch of 2B, as in the authors' code: the statistics are of both variants."""
+    apart, together = (make_method("simclr", norm="batch", one_batch=each) for each in (False, True))
+    batch = make_batch(apart, 0)
+    with torch.no_grad():
+        both = make_method("simclr", norm="batch").tower(torch.cat([batch.view(v, "rgb") for v in (0, 1)]))
+    z = [half.double().tolist() for half in both.chunk(2)]
+    assert float(together.loss(batch, generator(0)).total.detach()) == pytest.approx(oracle.nt_xent(*z, 0.2), rel=1e-5)
+    apart.loss(batch, generator(0))
+    counted = [
+        int(method.state_dict()[next(key for key in method.state_dict() if key.endswith("num_batches_tracked"))])
+        for method in (apart, together)
+    ]
+    assert counted == [2, 1]
+    alike = [make_method("simclr", one_batch=each).loss(batch, generator(0)).total for each in (False, True)]
+    torch.testing.assert_close(*alike)
+
+
 def test_supervised_is_cross_entropy_over_the_labelled():
     method = make_method("supervised", smoothing=0.1)
     batch = make_batch(method, 0)

@@ -62,10 +62,33 @@ def test_the_triplet_against_loops():
         method.loss(replace(batch, negatives=Negatives()), generator(0))
 
 
+def test_both_triplets_against_loops():
+    """Its own window elsewhere, and the next clip's, unless that is of the same recording."""
+    method = make_method("be", form="triplets", margin=0.2)
+    assert isinstance(method, BETriplet)
+    batch = make_batch(method, 0)
+    q, k = (torch.tensor(doubled(method.tower, batch.view(variant, "rgb"))) for variant in (0, 1))
+    n, valid = torch.tensor(doubled(method.tower, batch.negatives.view("rgb")[0])), batch.negatives.valid[:, 0]
+
+    def hinge(clip, negative):
+        return max(0.0, float((q[clip] - k[clip]).norm() - (q[clip] - n[negative]).norm()) + 0.2)
+
+    following = [(clip, (clip + 1) % BATCH) for clip in range(BATCH)]
+    intra = [hinge(clip, clip) for clip in range(BATCH) if valid[clip]]
+    inter = [hinge(a, b) for a, b in following if valid[b] and batch.source[a] != batch.source[b]]
+    losses = method.loss(batch, generator(0))
+    assert float(losses.terms["intra"]) == pytest.approx(sum(intra) / len(intra), rel=1e-4)
+    assert float(losses.terms["inter"]) == pytest.approx(sum(inter) / len(inter), rel=1e-4)
+    torch.testing.assert_close(losses.total.detach(), losses.terms["intra"] + losses.terms["inter"])
+    with pytest.raises(ShapeError, match="no negatives"):
+        method.loss(replace(batch, negatives=Negatives()), generator(0))
+
+
 def test_what_it_asks_of_its_batch():
+    assert make_config("be", apart=4).disturbances[1] == Elsewhere(4)
     config = make_config("be", strength=0.2)
     assert config.disturbances == (StaticFrame(0.2), Elsewhere())
-    for form in ("contrast", "triplet"):
+    for form in ("contrast", "triplet", "triplets"):
         assert make_method("be", form=form, strength=0.2).needs.disturbances == config.disturbances
     assert config.warm_up_clips == config.queue
     assert make_config("be", form="triplet").warm_up_clips == 0

@@ -30,8 +30,8 @@ def ready(**changes):
 def projections(method, batch):
     with torch.no_grad():
         q, key = method.f_q(batch.view(0, "rgb")), method.f_k(batch.view(1, "rgb"))
-        p, q_guide = method.g_b(batch.view(1, "motion")), method.g_b(batch.view(0, "motion"))
-    return q, key, p, q_guide
+        p = method.g_b(batch.view(1, "motion"))
+    return q, key, p
 
 
 def by_oracle(method, batch, settings, dropped):
@@ -109,7 +109,7 @@ def test_the_own_key_is_dropped_as_often_as_asked():
 def test_one_stage_is_coclr():
     """Plain top-k in the guide's view, whatever the trained view says; the cascade finds others."""
     method, batch, step = ready(stages=1, k=5)
-    _, _, p, _ = projections(method, batch)
+    _, _, p = projections(method, batch)
     scores = p @ method.queue.features("motion").T
     scores[batch.source[:, None] == method.queue.source] = -2
     top = method.queue.index[scores.topk(5, dim=1).indices]
@@ -127,7 +127,7 @@ def test_siblings_are_positive_but_never_mined():
     sibling = batch.source[:, None] == method.queue.source
     assert (sibling.sum(dim=1) == 2).all()
     # The siblings are made the guide's favourites: were they not barred, they would be mined.
-    _, _, p, _ = projections(method, batch)
+    _, _, p = projections(method, batch)
     for clip in range(BATCH):
         method.queue.features("motion")[sibling[clip]] = p[clip]
     losses = method.loss(batch, generator(step))
@@ -155,6 +155,20 @@ def test_key_and_query_mine_differently():
         method, batch, step = ready(miner=miner, k=4, sizes=(10, 6, 4))
         found[miner] = method.loss(batch, generator(step)).mined
     assert not torch.equal(found["key"], found["query"])
+
+
+def test_the_query_is_looked_up_in_view_a_alone():
+    """As in the authors' code: view b is searched with the guide's feature of the key variant."""
+    method, batch, step = ready(miner="query", stages=1)
+    mined = method.loss(batch, generator(step)).mined
+    other = replace(batch, variants=({**batch.variants[0], "motion": -batch.view(0, "motion")}, batch.variants[1]))
+    assert torch.equal(method.loss(other, generator(step)).mined, mined)
+    assert torch.equal(mined, replace_miner(method, "key").loss(batch, generator(step)).mined)
+
+
+def replace_miner(method, miner):
+    method.config = replace(method.config, miner=miner)
+    return method
 
 
 def test_the_queue_moves_only_with_commit():

@@ -9,7 +9,7 @@ from oracles import objectives as oracle
 
 from kinema.core.clips import Negatives
 from kinema.core.errors import ConfigError, ShapeError
-from kinema.data.clips.transforms import BrokenMotion, LocalWarp
+from kinema.data.clips.transforms import BrokenMotion, Elsewhere, LocalWarp
 from kinema.methods import DSMTriplets
 
 
@@ -70,5 +70,11 @@ def test_what_it_asks_of_its_batch():
         assert make_method("dsm", form=form, warp=warp, broken=broken).needs.disturbances == (warp, broken)
     assert make_config("dsm").disturbances == (LocalWarp(), BrokenMotion())
     assert make_config("dsm", form="triplets").warm_up_clips == 0
+    for form in ("contrast", "triplets"):
+        released = make_method("dsm", form=form, negative="elsewhere", apart=4)
+        assert released.needs.disturbances == (LocalWarp(), Elsewhere(4))
+        assert torch.isfinite(released.loss(make_batch(released, 0), generator(0)).total)
+    with pytest.raises(ConfigError, match="negative is 'shuffled'"):
+        make_config("dsm", negative="shuffled")
     with pytest.raises(ConfigError, match=r"margin is -1"):
         make_config("dsm", margin=-1)

@@ -43,14 +43,13 @@ def mil_nce(q, key, others, memory_a, positives, temperature, own_key, dropped, 
     return -log(above / below) if above else None
 
 
-def cpr(q, key, p, q_guide, memory_a, memory_b, source, memory_source, settings, dropped):
+def cpr(q, key, p, memory_a, memory_b, source, memory_source, settings, dropped):
     """The loss of a batch and what each of its clips mined.
 
     Args:
         q: the query variant's projections in the trained view.
         key: the key variant's, by the momentum network.
         p: the key variant's in the guide view.
-        q_guide: the query variant's in the guide view.
         memory_a: the queue in the trained view.
         memory_b: the queue in the guide view.
         source: the recording of each clip.
@@ -61,7 +60,7 @@ def cpr(q, key, p, q_guide, memory_a, memory_b, source, memory_source, settings,
     losses, mined = [], []
     for i in range(len(q)):
         siblings = {slot for slot in range(len(memory_source)) if memory_source[slot] == source[i]}
-        asked_a, asked_b = (key[i], p[i]) if settings["miner"] == "key" else (q[i], q_guide[i])
+        asked_a, asked_b = (key[i] if settings["miner"] == "key" else q[i], p[i])
         found = mine(
             asked_a, asked_b, memory_a, memory_b, siblings, settings["stages"], settings["keep"], settings["k"]
         )

@@ -13,10 +13,10 @@ def static_frame(clip, share, still):
     return out
 
 
-def local_warps(x, y, warps, strength=1.0):
+def local_warps(x, y, warps, strength=1.0, shifted=False):
     """Where a point of the warped picture looks; warps are (cx, cy, sx, sy) in fractions of the side."""
     for cx, cy, sx, sy in warps:
-        r = math.hypot(x - cx, y - cy) / math.hypot(sx, sy)
+        r = math.hypot(x - cx - shifted * sx, y - cy - shifted * sy) / math.hypot(sx, sy)
         fade = strength * 0.5 / (3 * r**4 + 1)
         x, y = x - sx * fade, y - sy * fade
     return x, y

@@ -15,6 +15,9 @@ from kinema.recipes.json import recipe_from_plain, recipe_to_plain
 from kinema.recipes.plan import Plan, Schedule
 from kinema.recipes.table import leading, preset
 
+NEAR, SHIFTED = Elsewhere(4), LocalWarp(around="shifted")
+"""As the authors' code has them."""
+
 
 def survives_json(recipe):
     plain = json.loads(json.dumps(recipe_to_plain(recipe)))
@@ -22,8 +25,9 @@ def survives_json(recipe):
 
 
 def test_transforms_by_name():
-    assert transforms_named(["be", "dsm"]) == (StaticFrame(), Elsewhere(), LocalWarp(), BrokenMotion())
-    assert transforms_named(["be", "static-frame"]) == (StaticFrame(), Elsewhere())
+    assert transforms_named(["be", "dsm"]) == (StaticFrame(), NEAR, SHIFTED, BrokenMotion())
+    assert transforms_named(["be", "static-frame"]) == (StaticFrame(), NEAR)
+    assert transforms_named(["dsm-released"]) == (SHIFTED, NEAR)
     assert TRANSFORMS["iic"] == (BrokenMotion(kinds=("shuffle", "repeat")),)
     assert {disturbance_name(each) for named in TRANSFORMS.values() for each in named} == set(KINDS)
     with pytest.raises(UsageError, match="no transform 'bee'") as caught:
@@ -35,8 +39,39 @@ def test_transforms_on_top_of_a_plan_survive_json():
     own = LocalWarp("thin-plate", 0.5, variant=0)
     plan = preset("small", "moco").with_data(transform=TransformConfig(disturb=(own,)))
     recipe = composed(plan, "small", transforms=["dsm", "be"]).recipe()
-    assert recipe.data.transform.disturb == (own, LocalWarp(), BrokenMotion(), StaticFrame(), Elsewhere())
+    assert recipe.data.transform.disturb == (own, SHIFTED, BrokenMotion(), StaticFrame(), NEAR)
     assert survives_json(recipe)
+
+
+def test_a_setting_that_came_later_is_not_written_where_a_run_of_before_did_the_same():
+    """So what was trained before, and its checkpoints, say what new ones say, and go on."""
+    before = Plan(MoCoConfig()).with_data(transform=TransformConfig(disturb=(Elsewhere(), LocalWarp())))
+    plain = recipe_to_plain(before.recipe())
+    assert "own_among" not in plain["phases"][0]["method"]
+    assert [set(each) for each in plain["data"]["transform"]["disturb"]] == [
+        {"name"},
+        {"name", "kind", "strength", "variant"},
+    ]
+    assert recipe_from_plain(plain).phases[0].method.own_among == 0
+    after = replace(before, method=MoCoConfig(own_among=3569)).with_data(
+        transform=TransformConfig(disturb=(NEAR, SHIFTED))
+    )
+    plain = recipe_to_plain(after.recipe())
+    assert plain["phases"][0]["method"]["own_among"] == 3569
+    assert [each.get("apart", each.get("around")) for each in plain["data"]["transform"]["disturb"]] == [4, "shifted"]
+    assert survives_json(after.recipe())
+    dsm = recipe_to_plain(Plan(DSMConfig()).recipe())["phases"][0]["method"]
+    assert not {"negative", "apart", "own_among"} & dsm.keys()
+    assert dsm["warp"].keys() == {"kind", "strength", "variant"}
+
+
+@pytest.mark.parametrize("name", ["moco", "simclr", "be", "dsm", "cpr", "cpr-bank"])
+def test_the_preset_small_weighs_a_clips_own_negative_as_the_papers_do(name):
+    assert preset("small", name).method.own_among == 3569
+    assert getattr(preset("small", name).method, "apart", 4) == 4
+    assert preset("small", "dsm").method.warp == SHIFTED
+    based = composed(preset("small", "cpr"), "small", base="be").recipe()
+    assert {phase.method.own_among for phase in based.phases} == {3569}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The optimiser: what is decayed, how fast each stage learns, and the rate over a training."""
 
+import itertools
 from copy import deepcopy
 
 import pytest
@@ -9,6 +10,7 @@ from tiny_runs import assert_same_run, tiny_plan
 
 from kinema import api
 from kinema.core.errors import ConfigError, TrainingError
+from kinema.recipes.table import preset
 from kinema.training.lars import LARS, TRUST
 from kinema.training.phase import make_optimiser
 from kinema.training.settings import OptimiserConfig
@@ -200,3 +202,31 @@ def test_a_run_with_lars_goes_on_where_it_was_stopped(tiny_folder, tiny_cache, t
     monkeypatch.setattr(LARS, "step", step)
     api.pretrain(plan, tiny_folder, tmp_path / "cut", cache=tiny_cache, device="cpu", resume=True)
     assert_same_run(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_restarts_begin_anew_with_each_round_and_end_each_at_zero():
+    config = OptimiserConfig(lr=1.0, schedule="restarts", warmup_epochs=1)
+    rounds = (0, 4, 8, 12)
+    rates = [config.rate(step / 10, 16, rounds) for step in range(1, 161)]
+    assert rates[:10] == pytest.approx([number / 10 for number in range(1, 11)])
+    assert [rates[10 * each - 1] for each in (4, 8, 12, 16)] == pytest.approx([0, 0, 0, 0])
+    assert min(rates[10 * each] for each in (4, 8, 12)) > 0.99
+    assert rates[40:80] == pytest.approx(rates[120:160])
+    assert all(a >= b for a, b in itertools.pairwise(rates[40:80]))
+    plain = OptimiserConfig(lr=1.0, warmup_epochs=1)
+    for epoch in (0.3, 1.0, 2.5, 16.0):
+        assert config.rate(epoch, 16) == plain.rate(epoch, 16) == plain.rate(epoch, 16, rounds)
+
+
+def test_the_last_clustering_of_xdc_is_learnt_at_as_high_a_rate_as_the_first():
+    """Under one cosine it was a sixteenth: 8e-5 of 1.3e-3 in the mean."""
+    for name in ("small", "reconstruction"):
+        plan = preset(name, "xdc")
+        every, epochs = plan.method.every, plan.epochs
+        rounds = [epoch for epoch in range(epochs) if epoch % every == 0]
+        steps = [(begin + step / 50) for begin in rounds for step in range(1, 50 * every + 1)]
+        rates = [plan.optimiser.rate(epoch, epochs, rounds) for epoch in steps]
+        means = [sum(rates[part : part + 50 * every]) / (50 * every) for part in range(0, len(rates), 50 * every)]
+        assert len(means) == 4
+        assert min(means[1:]) == pytest.approx(0.5 * plan.optimiser.lr, rel=0.02)
+        assert means[-1] > 0.99 * means[0]

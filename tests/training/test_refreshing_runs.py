@@ -5,6 +5,7 @@ from tiny_runs import assert_same_run, rows, tiny_plan
 
 from kinema import api
 from kinema.training.phase import InterruptedRunError
+from kinema.training.settings import OptimiserConfig
 
 PLAN = {"view": "rgb", "guide": "motion", "clusters": 3, "every": 1}
 
@@ -52,3 +53,23 @@ def test_both_encoders_are_kept_and_the_views_share_a_space(whole, tiny_folder, 
     assert {api.load(whole, view=view).view for view in ("rgb", "motion")} == {"rgb", "motion"}
     both = api.evaluate("cross-modal", whole, tiny_folder, views=("rgb", "motion"), cache=tiny_cache, device="cpu")
     assert [each.view for each in both] == ["rgb to motion", "motion to rgb"]
+
+
+def test_the_rate_starts_again_with_every_clustering(tiny_manifest, tiny_cache, tmp_path, monkeypatch):
+    """Three steps an epoch; clusters before epochs 0 and 2 of 4."""
+    from kinema.training import module
+
+    after, seen = module.PhaseModule._after_step, []
+
+    def watched(self, terms):
+        seen.append(self.optimiser.param_groups[-1]["lr"])
+        after(self, terms)
+
+    monkeypatch.setattr(module.PhaseModule, "_after_step", watched)
+    restarts = OptimiserConfig(lr=1e-3, schedule="restarts", warmup_epochs=0)
+    plan = tiny_plan("xdc", method={**PLAN, "every": 2}, optimiser=restarts, epochs=4)
+    api.pretrain(plan, tiny_manifest, tmp_path / "run", cache=tiny_cache, device="cpu", logger="none")
+    assert len(seen) == 12
+    assert seen[:6] == pytest.approx(seen[6:])
+    assert seen[6] > 0.9e-3
+    assert seen[5] == pytest.approx(0)

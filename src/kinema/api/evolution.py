@@ -188,7 +188,7 @@ def _job(
     weights: Mapping[str, float],
 ) -> Job:
     """What an engine is asked of one candidate; plain values, absolute paths."""
-    measured = ("k", "s", "temperature", "seed", "subset", "threads")
+    measured = ("k", "s", "temperature", "scaling", "clusterings", "seed", "subset", "threads")
     home, refused, recipe = folder.resolve(), "", {}
     try:
         recipe = recipe_to_plain(_with(replace(plan, epochs=config.epochs), weights).recipe())

@@ -17,6 +17,8 @@ HELP = {
     "k": "clusters of the fitness",
     "s": "Zipf's exponent",
     "temperature": "of the fitness",
+    "scaling": "of the features: standardised, unit, none, or both (as before)",
+    "clusterings": "over which the fitness is averaged (1 before)",
     "subset": "videos that the fitness is measured on, at most",
     "threads": "of a candidate; results depend on it",
 }

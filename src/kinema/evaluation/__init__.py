@@ -9,6 +9,7 @@ from kinema.evaluation.labels import class_columns, require_labels, training_cla
 from kinema.evaluation.linear import LinearProbe, fit_linear
 from kinema.evaluation.mining import MiningFigures, MiningMeter
 from kinema.evaluation.ranking import Ranking, rank
+from kinema.evaluation.reliability import Reliability, of_halves, reliability
 from kinema.evaluation.retrieval import PRESETS, RetrievalFigures, RetrievalPreset, retrieve
 from kinema.evaluation.segment_scores import F1_PRESETS, edit_score, overlap_f1, segment_scores
 from kinema.evaluation.segmentation import (
@@ -24,7 +25,7 @@ from kinema.evaluation.segmentation import (
 )
 from kinema.evaluation.segmentation_floors import kmeans_segments, uniform_split
 from kinema.evaluation.splits import few, hold_out
-from kinema.evaluation.zipf import ZipfFigures, worst_divergence, zipf_fitness
+from kinema.evaluation.zipf import Scaling, ZipfFigures, worst_divergence, zipf_fitness
 
 __all__ = [
     "DRAWS",
@@ -44,8 +45,10 @@ __all__ = [
     "MiningMeter",
     "PooledFigures",
     "Ranking",
+    "Reliability",
     "RetrievalFigures",
     "RetrievalPreset",
+    "Scaling",
     "SegmentationFigures",
     "VideoFigures",
     "ZipfFigures",
@@ -60,10 +63,12 @@ __all__ = [
     "hold_out",
     "kmeans_segments",
     "match_clusters",
+    "of_halves",
     "over_draws",
     "overlap_f1",
     "pooled_figures",
     "rank",
+    "reliability",
     "require_labels",
     "retrieve",
     "retrieve_across",

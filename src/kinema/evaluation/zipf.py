@@ -7,8 +7,10 @@ frequent as the first. Features are clustered by k-means, and
     p(c_i | x) = softmax_i(-|x - c_i|² / τ)      p(c_i) = its mean over x, sorted, the largest first
     q(c_i) = i^(-s) / H_{k,s}                    fitness = KL(p ‖ q), in nats; less is better
 
-The features are standardised and then brought to unit length, for otherwise their scale alone decides how sharp the
-softmax is. How the authors scale theirs is not known here; τ = 1 is the formula as it stands.
+The features are standardised first, for otherwise their scale alone decides how sharp the softmax is. How the authors
+scale theirs is not known here; τ = 1 is the formula as it stands. One scaling is enough: standardised *and* of unit
+length, every p(c | x) is nearly uniform and the fitness sees nothing (``scaling='both'``, how it was measured before).
+k-means' seed moves the fitness of one encoder, so it is the mean over several clusterings.
 
 A collapsed encoder has a uniform p, and its fitness is not even bad: .56 nats at k = 50. So the spread and the rank of
 the features are reported with the fitness, and :attr:`ZipfFigures.collapsed` says what may never win.
@@ -19,6 +21,7 @@ Axes: N videos, d dimensions, k clusters.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -36,17 +39,22 @@ LEAST_SPREAD = 1e-4
 
 _DEAD = 1e-6
 
+Scaling = Literal["standardised", "unit", "none", "both"]
+"""Every dimension with mean 0 and variance 1; every row of unit length; neither; one after the other."""
+
 
 @dataclass(frozen=True)
 class ZipfFigures:
     """How near the clusters of features are to Zipf's law, and whether the features are worth clustering.
 
     Args:
-        fitness: KL(p ‖ q), nats; NaN of collapsed features.
-        sizes: p, float64 [k], the largest first.
+        fitness: KL(p ‖ q), nats, the mean over clusterings; NaN of collapsed features.
+        sizes: p, float64 [k], the largest first; its mean over clusterings.
         hard: the same divergence of the shares of videos that each cluster holds, which does not depend on τ.
         rank: effective rank of the centred features.
         spread: share of the features' mean square that lies around their mean, 0 to 1.
+        deviation: standard deviation of the fitness over clusterings; 0 of a single one.
+        sharpness: the largest p(c | x), the mean over x: near 1 / k the fitness sees nothing, near 1 it is ``hard``.
     """
 
     fitness: float
@@ -54,6 +62,8 @@ class ZipfFigures:
     hard: float
     rank: float
     spread: float
+    deviation: float = 0.0
+    sharpness: float = float("nan")
 
     @property
     def collapsed(self) -> str:
@@ -66,7 +76,13 @@ class ZipfFigures:
 
 
 def zipf_fitness(
-    features: Tensor | NDArray[np.floating], k: int = 50, s: float = 1.0, seed: int = 0, temperature: float = 1.0
+    features: Tensor | NDArray[np.floating],
+    k: int = 50,
+    s: float = 1.0,
+    seed: int = 0,
+    temperature: float = 1.0,
+    scaling: Scaling = "standardised",
+    clusterings: int = 10,
 ) -> ZipfFigures:
     """The divergence of an encoder's clusters from Zipf's law.
 
@@ -74,8 +90,10 @@ def zipf_fitness(
         features: float [N, d], one row a video.
         k: clusters, from 2.
         s: Zipf's exponent.
-        seed: of k-means.
+        seed: of k-means; the clusterings after the first have the next ones.
         temperature: τ; smaller is sharper.
+        scaling: of the features; see :data:`Scaling`.
+        clusterings: over which the figures are averaged.
 
     Raises:
         ShapeError: the features are no finite [N, d], or a setting is out of range.
@@ -86,6 +104,11 @@ def zipf_fitness(
         raise ShapeError(f"zipf_fitness was given features {tuple(x.shape)}; expected finite [N, d].")
     if k < 2 or not s > 0 or not temperature > 0:
         raise ShapeError(f"k is {k}, s {s} and the temperature {temperature}; k is at least 2, the others above 0.")
+    if clusterings < 1 or scaling not in get_args(Scaling):
+        raise ShapeError(
+            f"clusterings is {clusterings} and scaling '{scaling}'; expected at least 1, and one of "
+            f"{', '.join(get_args(Scaling))}."
+        )
     if len(x) <= k:
         raise DataError(f"{len(x)} videos cannot be sorted into {k} clusters.", "Take fewer clusters, or more videos.")
     centred = x - x.mean(0)
@@ -94,20 +117,31 @@ def zipf_fitness(
     figures = ZipfFigures(float("nan"), np.zeros(k), float("nan"), rank, spread)
     if figures.collapsed:
         return figures
-    points = standardised(x).numpy()
+    points = scaled(x, scaling).numpy()
+    found = [_clustered(points, k, s, seed + number, temperature) for number in range(clusterings)]
+    fitness, hard, sharpness = (float(np.mean([each[i] for each in found])) for i in (0, 2, 3))
+    deviation = float(np.std([each[0] for each in found]))
+    return ZipfFigures(fitness, np.mean([each[1] for each in found], axis=0), hard, rank, spread, deviation, sharpness)
+
+
+def _clustered(
+    points: NDArray[np.float64], k: int, s: float, seed: int, temperature: float
+) -> tuple[float, NDArray[np.float64], float, float]:
+    """Of one clustering: the fitness, p with the largest first, the divergence of hard clusters, the sharpness."""
     labels, centres = k_means(points, k, seed=seed, starts=4)
     squares = (points**2).sum(1)[:, None] + (centres**2).sum(1) - 2 * points @ centres.T
-    p = torch.softmax(torch.from_numpy(-squares / temperature), dim=1).mean(0).numpy()
-    sizes = np.bincount(labels, minlength=k) / len(points)
-    return ZipfFigures(divergence(p, s), np.sort(p)[::-1], divergence(sizes, s), rank, spread)
+    shares = torch.softmax(torch.from_numpy(-squares / temperature), dim=1)
+    p, sizes = shares.mean(0).numpy(), np.bincount(labels, minlength=k) / len(points)
+    return divergence(p, s), np.sort(p)[::-1], divergence(sizes, s), float(shares.amax(1).mean())
 
 
-def standardised(x: Tensor) -> Tensor:
-    """Every dimension with mean 0 and variance 1, dead ones 0, then every row of unit length; float [N, d]."""
-    deviation = x.std(0, correction=0)
-    alive = deviation > _DEAD * deviation.max()
-    z = torch.where(alive, (x - x.mean(0)) / torch.where(alive, deviation, 1.0), 0.0)
-    return torch.nn.functional.normalize(z, dim=1)
+def scaled(x: Tensor, scaling: Scaling) -> Tensor:
+    """Features as :data:`Scaling` says, float [N, d]; a dimension that is dead is 0 once standardised."""
+    if scaling in ("standardised", "both"):
+        deviation = x.std(0, correction=0)
+        alive = deviation > _DEAD * deviation.max()
+        x = torch.where(alive, (x - x.mean(0)) / torch.where(alive, deviation, 1.0), 0.0)
+    return torch.nn.functional.normalize(x, dim=1) if scaling in ("unit", "both") else x
 
 
 def divergence(p: NDArray[np.float64], s: float = 1.0) -> float:

@@ -27,8 +27,8 @@ def judged(job: Job) -> Job:
     Args:
         job: 'refused', the reason why it cannot be, or ''; 'train', the name MODULE:FUNCTION of what trains it: from
             the job and a run's folder to features, float [videos, dim], and the loss; 'threads'; 'k', 's',
-            'temperature', 'seed' of the fitness; 'folder' for what is written on the way; and 'keep', where its run is
-            to stay, or ''. The rest is for 'train'.
+            'temperature', 'seed', 'scaling' and 'clusterings' of the fitness; 'folder' for what is written on the way;
+            and 'keep', where its run is to stay, or ''. The rest is for 'train'.
     """
     if job["refused"]:
         return {"reason": job["refused"], "seconds": 0.0}
@@ -61,7 +61,8 @@ def _trained_and_judged(job: Job, run: Path) -> Job:
     from kinema.evaluation import zipf_fitness
 
     features, loss = pkgutil.resolve_name(job["train"])(job, run)
-    found = zipf_fitness(features, job["k"], job["s"], job["seed"], job["temperature"])
+    how = [job[name] for name in ("k", "s", "seed", "temperature", "scaling", "clusterings")]
+    found = zipf_fitness(features, *how)
     figures = {"rank": found.rank, "spread": found.spread, "loss": loss}
     if found.collapsed:
         return {**figures, "reason": found.collapsed}

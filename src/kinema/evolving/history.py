@@ -116,10 +116,14 @@ class SearchFolder:
         plain = json.loads(json.dumps(settings))
         other = [key for key in plain if saved.get(key) != plain[key]]
         if other:
-            key = other[0]
+            key, detail = other[0], "."
+            if isinstance(plain[key], dict) and isinstance(saved.get(key), dict):
+                inner = [name for name in {**saved[key], **plain[key]} if saved[key].get(name) != plain[key].get(name)]
+                detail = f": {', '.join(inner)}." if len(inner) < 6 else "."
+            elif not isinstance(plain[key], dict):
+                detail = f": {saved.get(key)}, now {plain[key]}."
             raise CheckpointError(
-                f"The search in '{self.path}' was begun with another {key}"
-                + ("." if isinstance(plain[key], dict) else f": {saved.get(key)}, now {plain[key]}."),
+                f"The search in '{self.path}' was begun with another {key}{detail}",
                 "Go on with what it was begun with, or search into a new folder.",
             )
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from kinema.core.errors import ConfigError, TrainingError
 from kinema.core.progress import Progress
-from kinema.evaluation import worst_divergence
+from kinema.evaluation import Scaling, worst_divergence
 from kinema.evolving.candidate import Job
 from kinema.evolving.history import Candidate, SearchFolder
 from kinema.evolving.search import Search, budget, check_search, proposed, usual_population
 
 DROPPED = 0.05
 """A weight below it counts as 0, so that its part costs nothing."""
+
+BEFORE: dict[str, Any] = {"scaling": "both", "clusterings": 1}
+"""How the fitness was measured by searches that do not say it."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class EvolveConfig:
         k: clusters of the fitness.
         s: Zipf's exponent.
         temperature: τ of the fitness.
+        scaling: of the features: 'standardised', 'unit' length, 'none', or 'both', how searches were made before.
+        clusterings: over which the fitness is averaged; 1 in searches of before.
         subset: videos that the fitness is measured on, at most.
         threads: of a candidate; results depend on it, and not on how many candidates run side by side.
     """
@@ -43,16 +48,20 @@ class EvolveConfig:
     k: int = 50
     s: float = 1.0
     temperature: float = 1.0
+    scaling: Scaling = "standardised"
+    clusterings: int = 10
     subset: int = 1000
     threads: int = 1
 
     def __post_init__(self) -> None:
         check_search(self.search, self.candidates, self.population)
-        for name, least in (("epochs", 1), ("k", 2), ("subset", 3), ("threads", 1)):
+        for name, least in (("epochs", 1), ("k", 2), ("subset", 3), ("threads", 1), ("clusterings", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least {least}.")
         if not self.s > 0 or not self.temperature > 0:
             raise ConfigError(f"s is {self.s} and temperature {self.temperature}; they must be above 0.")
+        if self.scaling not in get_args(Scaling):
+            raise ConfigError(f"scaling is '{self.scaling}'.", f"Choose one of: {', '.join(get_args(Scaling))}.")
 
     def check_videos(self, videos: int) -> None:
         """Refuses more clusters than there are videos.
@@ -73,8 +82,8 @@ class EvolveConfig:
         return worst_divergence(self.k, self.s)
 
     def plain(self) -> dict[str, Any]:
-        """As JSON values."""
-        return asdict(self)
+        """As JSON values; what searches of before had none of is left out where it is as they were made."""
+        return {name: value for name, value in asdict(self).items() if BEFORE.get(name) != value}
 
 
 Mapped = Callable[[Sequence[Job]], Iterator[tuple[int, Job]]]

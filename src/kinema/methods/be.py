@@ -9,8 +9,9 @@ wrong motion.
 Legend: B clips, K entries of the queue, d dimensions; q the distracting clip's projection, k its key's, n that of the
 window elsewhere; f_q and f_k the network and its moving average; F an encoder, before its head.
 
-Three forms. ``form='contrast'``: InfoNCE over [q·k, q·queue, q·n] (:class:`BE`). ``form='triplet'``: nearer to k than
-to n by a margin (:class:`BETriplet`). And a regulariser for any other method, |F(x̃) − F(x)|² (:class:`BERegulariser`),
+Three forms. ``form='contrast'``: InfoNCE over [q·k, q·queue, q·n] (:class:`BE`). ``form='triplets'``: nearer to k than
+to one's own n, and than to another clip's, by a margin each (:class:`BETriplet`); ``form='triplet'`` is the first of
+the two alone. And a regulariser for any other method, |F(x̃) − F(x)|² (:class:`BERegulariser`),
 which alone would be content with a constant; ``kinema.methods.joined`` puts it beside one. To have the transform
 alone on top of another method: ``--transforms be``.
 
@@ -18,6 +19,9 @@ Departures from the authors' code:
 - λ is drawn for every clip, not once a batch.
 - n is made by the key network, without gradient, as k is; in the release it goes through the query's, with gradient.
 - Where the video has no room for a window elsewhere, there is no n; in the release one that is near is moved a little.
+- A window elsewhere begins a third of the clip's span away (``apart``); in the release four frames.
+- The other clip of the second triplet is the next one of the batch, in the release the one at its mirrored place; a
+  clip of the same recording is left out.
 - Nothing is learnt before a queue that gives negatives is full; siblings and the batch's keys are as in ``moco``.
 """
 
@@ -38,11 +42,7 @@ from kinema.data.clips.transforms import Elsewhere, StaticFrame, mixed
 from kinema.data.clips.transforms.static_frame import Source
 from kinema.methods.moco import MoCo
 from kinema.networks import EncoderConfig, HeadConfig, Tower
-from kinema.objectives import (
-    check_contrast,
-    check_margin,
-    own_triplets,
-)
+from kinema.objectives import check_among, check_contrast, check_margin, intra_and_inter, own_triplets
 from kinema.objectives.instance import NegativesFrom, Siblings
 
 
@@ -52,9 +52,9 @@ class BEConfig:
 
     Args:
         view: the view that is learnt from; the motion of a clip does not change with a still frame, so not 'motion'.
-        form: 'contrast' with a queue, or 'triplet'.
+        form: 'contrast' with a queue, 'triplets' (both of the authors' code), or 'triplet', the first of them alone.
         strength: the largest λ.
-        margin: of the triplet.
+        margin: of the triplets.
         queue: K of 'contrast', a multiple of the batch over all ranks.
         temperature: τ of 'contrast'.
         momentum: m of 'contrast', how slowly the key network follows.
@@ -62,10 +62,13 @@ class BEConfig:
         negatives_from: of 'contrast'; as :class:`kinema.methods.MoCoConfig` has it. The paper's is the queue.
         head: the projection head.
         still_from: whose frame is added: the 'clip' its own, or the next one of the 'batch'.
+        apart: video frames from the clip's start to that of the window elsewhere, at least (the authors' code: 4); 0,
+            and more than a third of the clip's span, for that third. The more, the more clips have no such window.
+        own_among: of 'contrast'; as :class:`kinema.methods.MoCoConfig` has it. The paper's queue is 3569.
     """
 
     view: str = "rgb"
-    form: Literal["contrast", "triplet"] = "contrast"
+    form: Literal["contrast", "triplets", "triplet"] = "contrast"
     strength: float = 0.3
     margin: float = 0.5
     queue: int = 1024
@@ -75,10 +78,14 @@ class BEConfig:
     negatives_from: NegativesFrom = "both"
     head: HeadConfig = field(default_factory=HeadConfig)
     still_from: Source = "clip"
+    apart: int = 0
+    own_among: int = 0
 
     def __post_init__(self) -> None:
         check_contrast(self.queue, self.temperature, self.momentum)
         check_margin(self.margin)
+        check_among(self.own_among)
+        Elsewhere(self.apart)
         _check_still(self.view, self.strength)
         if self.still_from not in get_args(Source):
             raise ConfigError(f"method.still_from is '{self.still_from}'.", "Choose 'clip' or 'batch'.")
@@ -86,7 +93,7 @@ class BEConfig:
     @property
     def disturbances(self) -> tuple[Disturbance, ...]:
         """The still frame in the query, and the window elsewhere as a negative."""
-        return (StaticFrame(self.strength, source=self.still_from), Elsewhere())
+        return (StaticFrame(self.strength, source=self.still_from), Elsewhere(self.apart))
 
     @property
     def needs(self) -> ClipNeeds:
@@ -113,7 +120,10 @@ class BE(MoCo):
 
 
 class BETriplet(Method[ClipBatch]):
-    """The distracting clip nearer to its undisturbed variant than to its video elsewhere; one network, no memory."""
+    """The distracting clip nearer to its undisturbed variant than to its video elsewhere, and than to another's.
+
+    One network, no memory.
+    """
 
     config: BEConfig
 
@@ -126,11 +136,19 @@ class BETriplet(Method[ClipBatch]):
         return {self.view: self.tower}
 
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> Losses:  # noqa: ARG002 - the contract
-        """max(0, |q − k| − |q − n| + margin), the mean over the clips that have an n."""
+        """max(0, |q − k| − |q − n| + margin), the mean over the clips that have an n; for their own n, then the next's.
+
+        With the form 'triplet' it is their own alone.
+        """
         q, k = (self.tower(batch.view(variant, self.view)) for variant in (0, 1))
         n = [self.tower(x) for x in batch.negatives.view(self.view)]
-        total = own_triplets(q, k, n, self.config.margin, batch.negatives.valid)
-        return Losses(total, terms={"triplet": total.detach()}, embeddings=q.detach())
+        margin, valid = self.config.margin, batch.negatives.valid
+        if self.config.form == "triplet":
+            total = own_triplets(q, k, n, margin, valid)
+            return Losses(total, terms={"triplet": total.detach()}, embeddings=q.detach())
+        intra, inter = intra_and_inter(q, k, n, batch.source, margin, valid)
+        terms = {"intra": intra.detach(), "inter": inter.detach()}
+        return Losses(intra + inter, terms=terms, embeddings=q.detach())
 
 
 @dataclass(frozen=True)

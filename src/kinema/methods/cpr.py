@@ -14,7 +14,8 @@ Two forms: :class:`CPR` has a queue, a momentum network and a frozen guide (the 
 both views from scratch with memory banks over all N videos (the IIC base; its details are a reconstruction).
 
 Departures from the authors' code:
-- Clips are mined by the key variant (``miner='key'``), as the paper says; the code mines by the query's features.
+- Clips are mined by the key variant (``miner='key'``), as the paper says. The code searches view a with the query's q
+  and view b with the key variant's guide feature p (``miner='query'``).
 - A dropped own key leaves numerator and denominator (``own_key='both'``); in the code it stays in the denominator
   and so becomes a negative (``own_key='numerator'``).
 - BatchNorm is not shuffled. The own key, when it counts, is younger than the memory that it is compared with; it counts
@@ -37,7 +38,7 @@ from kinema.core.method import Losses, Method, TrainingContext
 from kinema.core.ops import all_gather_rows, rank_slice, update_ema
 from kinema.mining import CascadeSettings, FeatureQueue, MemoryBank, cascade, cascade_sizes
 from kinema.networks import EncoderConfig, HeadConfig, Tower
-from kinema.objectives import multi_positive_nce, own_negatives
+from kinema.objectives import check_among, multi_positive_nce, own_negatives, weighed_among
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class CPRConfig:
         queue: K; a multiple of the batch over all ranks.
         temperature: τ.
         momentum: m of the key network.
-        miner: whether the key's or the query's variant is looked up in the memory.
+        miner: what is looked up in the memory's view a: the 'key' (the paper), or the 'query' (the authors' code). In
+            view b it is the guide's feature of the key variant in both.
         own_key: what self-dropping takes the own key out of: 'both' numerator and denominator, the 'numerator' only
             (the authors' code), or 'keep' for no dropping.
         drop_own: probability, a step, that the own key is dropped.
@@ -62,6 +64,7 @@ class CPRConfig:
             queue, so its keys are the negatives of their age; against the batch's fresh keys it would be enough to
             tell old from new.
         head: the projection head of both towers.
+        own_among: as :class:`kinema.methods.MoCoConfig` has it.
     """
 
     view: str = "rgb"
@@ -78,8 +81,10 @@ class CPRConfig:
     drop_own: float = 0.9
     negatives_from: Literal["queue", "batch", "both"] = "queue"
     head: HeadConfig = field(default_factory=HeadConfig)
+    own_among: int = 0
 
     def __post_init__(self) -> None:
+        check_among(self.own_among)
         if self.view == self.guide:
             raise ConfigError(
                 f"method.view and method.guide are both '{self.view}'; the cascade needs two views.",
@@ -169,20 +174,15 @@ class CPR(Method[ClipBatch]):
         s_q = q @ Q_a.T
         sibling = batch.source[:, None] == self.queue.source
         with torch.no_grad():
-            if cfg.miner == "key":
-                s_a, s_b = key @ Q_a.T, p @ Q_b.T
-            else:
-                s_a, s_b = s_q.detach(), self.g_b(batch.view(0, self.guide)) @ Q_b.T
-            mined = cascade((s_b, s_a), cfg.resolved_sizes(), excluded=sibling)
+            s_a = key @ Q_a.T if cfg.miner == "key" else s_q.detach()
+            mined = cascade((p @ Q_b.T, s_a), cfg.resolved_sizes(), excluded=sibling)
 
         dropped = cfg.own_key != "keep" and float(torch.rand((), generator=generator)) < cfg.drop_own
         positives, candidates = positives_and_candidates(batch.source, pending["source"], sibling, mined, cfg, dropped)
-        total = multi_positive_nce(
-            torch.cat([q @ pending["key"].T, s_q], dim=1) / cfg.temperature,
-            positives,
-            candidates,
-            own_negatives(q, n, batch.negatives.valid) / cfg.temperature,
-        )
+        logits = torch.cat([q @ pending["key"].T, s_q], dim=1) / cfg.temperature
+        own = own_negatives(q, n, batch.negatives.valid) / cfg.temperature
+        own = weighed_among(own, (candidates & ~positives).sum(dim=1), cfg.own_among)
+        total = multi_positive_nce(logits, positives, candidates, own)
         rows = torch.where(mined >= 0, self.queue.index[mined.clamp_min(0)], -1)
         return Losses(total, terms={"mil_nce": total.detach()}, pending=pending, embeddings=q.detach(), mined=rows)
 
@@ -211,6 +211,7 @@ class CPRBankConfig:
         temperature: τ.
         bank_momentum: how much an entry keeps of itself when its clip is seen again.
         head: the projection head of both towers.
+        own_among: as :class:`kinema.methods.MoCoConfig` has it.
     """
 
     view: str = "rgb"
@@ -223,8 +224,10 @@ class CPRBankConfig:
     temperature: float = 0.07
     bank_momentum: float = 0.5
     head: HeadConfig = field(default_factory=HeadConfig)
+    own_among: int = 0
 
     def __post_init__(self) -> None:
+        check_among(self.own_among)
         if self.view == self.guide:
             raise ConfigError(f"method.view and method.guide are both '{self.view}'; the cascade needs two views.")
         if self.negatives < 0 or self.temperature <= 0 or not 0 <= self.bank_momentum < 1:
@@ -292,10 +295,11 @@ class CPRBank(Method[ClipBatch]):
             draw = torch.rand(len(self.bank.source), generator=generator).to(embeddings.device)
             chosen = draw.argsort()[: self.config.negatives]
             candidates = torch.zeros_like(candidates).index_fill_(1, chosen, True) | positives
-        terms = {}
+        terms, others = {}, (candidates & ~positives).sum(dim=1)
         for view, other in ((self.view, self.guide), (self.guide, self.view)):
             logits = q[view] @ self.bank.features(other).T / self.config.temperature
             own = own_negatives(q[view], n[other], batch.negatives.valid) / self.config.temperature
+            own = weighed_among(own, others, self.config.own_among)
             terms[f"mil_nce_{view}"] = multi_positive_nce(logits, positives, candidates, own)
         total = torch.stack(list(terms.values())).mean()
         logged = {name: value.detach() for name, value in terms.items()}

@@ -14,11 +14,11 @@ transforms alone on top of another method: ``--transforms dsm``.
 
 Departures from the authors' code:
 - n is a reconstruction (``broken_motion``): the release never calls its own temporal disturbance and
-  takes another window of the same video, which is BE's negative.
+  takes another window of the same video, which is BE's negative: ``negative='elsewhere'``.
 - The key is warped, as in the paper's figure; in the release it is the query. One warp a clip, not one a batch.
 - n is made by the key network, without gradient, as k is; in the release it goes through the query's, with gradient.
-- n is made of the key's variant and shares its crop, colours and warp, so that the motion alone tells it from k; in
-  the release every clip has an augmentation of its own.
+- The broken n is made of the key's variant and shares its crop, colours and warp, so that the motion alone tells it
+  from k; in the release every clip has an augmentation of its own.
 - A clip that stands still has no n: there would be nothing to tell it from.
 - The other clip of the second triplet is the next one of the batch, in the release the one at its mirrored place; a
   clip of the same recording is left out.
@@ -29,22 +29,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
 from kinema.core.clips import ClipBatch, ClipNeeds, Disturbance
+from kinema.core.errors import ConfigError
 from kinema.core.method import Losses, Method, TrainingContext
-from kinema.core.ops import all_gather_rows, rank_slice
-from kinema.data.clips.transforms import BrokenMotion, LocalWarp
+from kinema.data.clips.transforms import BrokenMotion, Elsewhere, LocalWarp
 from kinema.methods.moco import MoCo
 from kinema.networks import EncoderConfig, HeadConfig, Tower
-from kinema.objectives import (
-    check_contrast,
-    check_margin,
-    own_triplets,
-)
+from kinema.objectives import check_among, check_contrast, check_margin, intra_and_inter
 from kinema.objectives.instance import NegativesFrom, Siblings
+
+Negative = Literal["broken", "elsewhere"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +61,10 @@ class DSMConfig:
         siblings: of 'contrast'; as :class:`kinema.methods.MoCoConfig` has it.
         negatives_from: of 'contrast'; as :class:`kinema.methods.MoCoConfig` has it. The paper's is the queue.
         head: the projection head.
+        negative: what n is: the clip with its motion 'broken' (the paper's idea, a reconstruction), or a window
+            'elsewhere' in its video (the authors' released code).
+        apart: of the negative 'elsewhere'; as :class:`kinema.methods.BEConfig` has it.
+        own_among: of 'contrast'; as :class:`kinema.methods.MoCoConfig` has it.
     """
 
     view: str = "rgb"
@@ -76,15 +78,22 @@ class DSMConfig:
     siblings: Siblings = "ignored"
     negatives_from: NegativesFrom = "both"
     head: HeadConfig = field(default_factory=HeadConfig)
+    negative: Negative = "broken"
+    apart: int = 0
+    own_among: int = 0
 
     def __post_init__(self) -> None:
         check_contrast(self.queue, self.temperature, self.momentum)
         check_margin(self.margin)
+        check_among(self.own_among)
+        Elsewhere(self.apart)
+        if self.negative not in get_args(Negative):
+            raise ConfigError(f"method.negative is '{self.negative}'.", "Choose 'broken' or 'elsewhere'.")
 
     @property
     def disturbances(self) -> tuple[Disturbance, ...]:
-        """The bent scene, and the broken motion as a negative."""
-        return (self.warp, self.broken)
+        """The bent scene, and the negative."""
+        return (self.warp, self.broken if self.negative == "broken" else Elsewhere(self.apart))
 
     @property
     def needs(self) -> ClipNeeds:
@@ -127,11 +136,6 @@ class DSMTriplets(Method[ClipBatch]):
         """The sum of two triplets, each a mean over the clips that have a negative."""
         q, k = (self.tower(batch.view(variant, self.view)) for variant in (0, 1))
         n = [self.tower(x) for x in batch.negatives.view(self.view)]
-        here, margin, valid = rank_slice(len(q)), self.config.margin, batch.negatives.valid
-        source = all_gather_rows(batch.source)
-        apart = (source != source.roll(-1))[here, None]
-        theirs = apart.expand(-1, len(n)) if valid is None else apart & all_gather_rows(valid).roll(-1, 0)[here]
-        intra = own_triplets(q, k, n, margin, valid)
-        inter = own_triplets(q, k, [all_gather_rows(x).roll(-1, 0)[here] for x in n], margin, theirs)
+        intra, inter = intra_and_inter(q, k, n, batch.source, self.config.margin, batch.negatives.valid)
         terms = {"intra": intra.detach(), "inter": inter.detach()}
         return Losses(intra + inter, terms=terms, embeddings=q.detach())

@@ -27,7 +27,14 @@ from kinema.core.method import Losses, Method, TrainingContext
 from kinema.core.ops import all_gather_rows, update_ema
 from kinema.mining import FeatureQueue
 from kinema.networks import EncoderConfig, HeadConfig, Tower
-from kinema.objectives import check_contrast, instance_masks, multi_positive_nce, own_negatives
+from kinema.objectives import (
+    check_among,
+    check_contrast,
+    instance_masks,
+    multi_positive_nce,
+    own_negatives,
+    weighed_among,
+)
 from kinema.objectives.instance import NegativesFrom, Siblings
 
 
@@ -44,6 +51,8 @@ class MoCoConfig:
         negatives_from: the 'queue' (the paper), the other keys of the 'batch' (MoCo v3), or 'both'. A run of few steps
             needs 'batch': its network moves so fast that a key of the queue is told by its age.
         head: the projection head.
+        own_among: how many other negatives a clip's own negative is to weigh among, where a disturbance makes one (BE's
+            queue: 3569): its logit is lowered by log(own_among / those that there are). 0 leaves it as it is.
     """
 
     view: str = "rgb"
@@ -53,9 +62,11 @@ class MoCoConfig:
     siblings: Siblings = "ignored"
     negatives_from: NegativesFrom = "both"
     head: HeadConfig = field(default_factory=HeadConfig)
+    own_among: int = 0
 
     def __post_init__(self) -> None:
         check_contrast(self.queue, self.temperature, self.momentum)
+        check_among(self.own_among)
 
     @property
     def needs(self) -> ClipNeeds:
@@ -100,6 +111,9 @@ class QueueSettings(Protocol):
 
     @property
     def head(self) -> HeadConfig: ...  # noqa: D102
+
+    @property
+    def own_among(self) -> int: ...  # noqa: D102
 
 
 class MoCo(Method[ClipBatch]):
@@ -149,6 +163,7 @@ class MoCo(Method[ClipBatch]):
         )
         own = own_negatives(q, n, batch.negatives.valid)
         logits, own_logits = (s / self.config.temperature for s in (q @ keys.T, own))
+        own_logits = weighed_among(own_logits, (candidates & ~positives).sum(dim=1), self.config.own_among)
         total = multi_positive_nce(logits, positives, candidates, own_logits)
         return Losses(total, terms={"info_nce": total.detach()}, pending=pending, embeddings=q.detach())
 

@@ -6,7 +6,10 @@ one video (the temporal form).
 
 Legend: B clips, d dimensions of the projection.
 
-Departure from the authors' code: the loss is the mean over the 2B views; theirs adds two means and reports twice this.
+Departures from the authors' code:
+- The loss is the mean over the 2B views; theirs adds two means and reports twice this.
+- The variants go through the network one after the other, each with a BatchNorm of its own; theirs go as one batch of
+  2B, which ``one_batch`` does.
 """
 
 from __future__ import annotations
@@ -19,8 +22,9 @@ import torch
 from kinema.core.clips import ClipBatch, ClipNeeds
 from kinema.core.errors import ConfigError
 from kinema.core.method import Losses, Method, TrainingContext
+from kinema.core.ops import world_size
 from kinema.networks import EncoderConfig, HeadConfig, Tower
-from kinema.objectives import nt_xent, own_negatives
+from kinema.objectives import check_among, nt_xent, own_negatives, weighed_among
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,19 @@ class SimCLRConfig:
         view: the view that is learnt from.
         temperature: τ of the loss (the paper: .1 on ImageNet, .5 on CIFAR).
         head: the projection head; the paper's has BatchNorm.
+        own_among: as :class:`kinema.methods.MoCoConfig` has it.
+        one_batch: whether both variants go through the network as one batch of 2B, so that BatchNorm sees them together
+            (the authors' code).
     """
 
     view: str = "rgb"
     temperature: float = 0.1
     head: HeadConfig = field(default_factory=lambda: HeadConfig(layers=2, norm=True))
+    own_among: int = 0
+    one_batch: bool = False
 
     def __post_init__(self) -> None:
+        check_among(self.own_among)
         if self.temperature <= 0:
             raise ConfigError(f"method.temperature is {self.temperature}; it must be above 0.")
 
@@ -74,8 +84,12 @@ class SimCLR(Method[ClipBatch]):
 
         Negatives of a clip's own, where the batch has them, are contrasted with both of its variants.
         """
-        z1, z2 = (self.tower(batch.view(variant, self.view)) for variant in (0, 1))
+        cfg = self.config
+        x1, x2 = (batch.view(variant, self.view) for variant in (0, 1))
+        z1, z2 = self.tower(torch.cat([x1, x2])).chunk(2) if cfg.one_batch else (self.tower(x1), self.tower(x2))
         n = [self.tower(x) for x in batch.negatives.view(self.view)]
         own = torch.cat([own_negatives(z, n, batch.negatives.valid) for z in (z1, z2)])
-        total = nt_xent(z1, z2, self.config.temperature, own)
+        others = torch.full(own.shape[:1], 2 * len(z1) * world_size() - 2, device=own.device)
+        own = weighed_among(own, others, cfg.own_among, cfg.temperature)
+        total = nt_xent(z1, z2, cfg.temperature, own)
         return Losses(total, terms={"nt_xent": total.detach()}, embeddings=z1.detach())

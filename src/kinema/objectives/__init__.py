@@ -18,18 +18,20 @@ from kinema.objectives.optimal_transport import (
     temporal_transport,
 )
 from kinema.objectives.option_contrast import option_contrast, option_cross_entropy, place_cross_entropy
-from kinema.objectives.own_negatives import own_negatives
-from kinema.objectives.triplet import batch_hard_triplet, check_margin, own_triplets, triplet
+from kinema.objectives.own_negatives import check_among, own_negatives, weighed_among
+from kinema.objectives.triplet import batch_hard_triplet, check_margin, intra_and_inter, own_triplets, triplet
 
 __all__ = [
     "balanced_weights",
     "batch_hard_triplet",
+    "check_among",
     "check_contrast",
     "check_margin",
     "cluster_cross_entropy",
     "in_batch_nce",
     "info_nce",
     "instance_masks",
+    "intra_and_inter",
     "masked_lm",
     "max_margin",
     "multi_positive_nce",
@@ -48,5 +50,6 @@ __all__ = [
     "soft_hamming",
     "temporal_transport",
     "triplet",
+    "weighed_among",
     "weighted_bce",
 ]

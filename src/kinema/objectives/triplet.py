@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from kinema.core.errors import ConfigError, ShapeError
-from kinema.core.ops import all_gather_rows, world_size
+from kinema.core.ops import all_gather_rows, rank_slice, world_size
 
 
 def triplet(q: Tensor, k: Tensor, n: Tensor, margin: float, valid: Tensor | None = None) -> Tensor:
@@ -71,6 +71,37 @@ def own_triplets(q: Tensor, k: Tensor, negatives: Sequence[Tensor], margin: floa
         )
     columns = [None] * len(negatives) if valid is None else valid.unbind(1)
     return torch.stack([triplet(q, k, n, margin, of) for n, of in zip(negatives, columns, strict=True)]).mean()
+
+
+def intra_and_inter(
+    q: Tensor, k: Tensor, negatives: Sequence[Tensor], source: Tensor, margin: float, valid: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The two triplets of BE and DSM: against a clip's own negatives, and against those of the next clip.
+
+    The next clip of the last one is the first, over all ranks. One of the same recording is left out.
+
+    Args:
+        q: float [B, d], queries.
+        k: float [B, d], the positive of each.
+        negatives: N times float [B, d]; row i is a negative of query i.
+        source: int64 [B], the recordings.
+        margin: at least 0.
+        valid: bool [B, N], which query has which; None for all.
+
+    Returns:
+        Two scalars, each a mean over the queries that have a negative.
+
+    Raises:
+        ShapeError: there is no negative, and so no triplet.
+    """
+    here, every = rank_slice(len(q)), all_gather_rows(source)
+    apart = (every != every.roll(-1))[here, None]
+    theirs = apart.expand(-1, len(negatives))
+    if valid is not None:
+        theirs = apart & all_gather_rows(valid).roll(-1, 0)[here]
+    intra = own_triplets(q, k, negatives, margin, valid)
+    inter = own_triplets(q, k, [all_gather_rows(n).roll(-1, 0)[here] for n in negatives], margin, theirs)
+    return intra, inter
 
 
 def batch_hard_triplet(z: Tensor, labels: Tensor, margin: float) -> Tensor:

@@ -13,16 +13,24 @@ from typing import Any
 import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
-from kinema.data.clips.transforms import TransformConfig
-from kinema.methods import CMDConfig
+from kinema.data.clips.transforms import Elsewhere, LocalWarp, TransformConfig
+from kinema.methods import BEConfig, CMDConfig, CPRBankConfig, CPRConfig, DSMConfig, MoCoConfig, SimCLRConfig
 from kinema.networks import HeadConfig
 from kinema.recipes.plan import Schedule
 
 ADDED: Mapping[type, Mapping[str, Any]] = {
     HeadConfig: {"affine": False, "hidden": 0},
+    Elsewhere: {"apart": 0},
+    LocalWarp: {"around": "centre"},
     TransformConfig: {"crop": 0.0, "plain_pairs": False, "rotation": 0.0},
     Schedule: {"infonce_drops": (), "infonce_siblings": "ignored"},
+    MoCoConfig: {"own_among": 0},
+    SimCLRConfig: {"own_among": 0, "one_batch": False},
+    BEConfig: {"own_among": 0, "apart": 0},
+    DSMConfig: {"own_among": 0, "apart": 0, "negative": "broken"},
     CMDConfig: {"geometry": "clip", "reads": "last"},
+    CPRConfig: {"own_among": 0},
+    CPRBankConfig: {"own_among": 0},
 }
 """By the class of settings: fields that came later, and what held before. A class comes after those in its fields."""
 

@@ -151,6 +151,7 @@ def _name(config: MethodConfig) -> str:
 def infonce_of(cpr: Any, view: str, schedule: Schedule) -> MoCoConfig:
     """The InfoNCE that prepares a view for CPR: the same queue, temperature, momentum and head."""
     shared = {"queue": cpr.queue, "temperature": cpr.temperature, "momentum": cpr.momentum, "head": cpr.head}
+    shared["own_among"] = cpr.own_among
     return MoCoConfig(
         view, negatives_from=schedule.infonce_negatives_from, siblings=schedule.infonce_siblings, **shared
     )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from kinema.core.clips import Disturbance
 from kinema.core.errors import UsageError
-from kinema.data.clips.transforms import BrokenMotion, Elsewhere, LocalWarp, Rotation, StaticFrame
+from kinema.data.clips.transforms import RELEASED_APART, BrokenMotion, Elsewhere, LocalWarp, Rotation, StaticFrame
 
 KINDS: dict[str, type] = {
     "static-frame": StaticFrame,
@@ -20,11 +20,19 @@ KINDS: dict[str, type] = {
     "rotation": Rotation,
 }
 
+RELEASED: dict[type, Disturbance] = {
+    Elsewhere: Elsewhere(RELEASED_APART),
+    LocalWarp: LocalWarp(around="shifted"),
+}
+"""What differs from the defaults of a kind where it is named: as the authors' code has it. Defaults stay as they were
+when runs were made whose recipes say no more."""
+
 TRANSFORMS: dict[str, tuple[Disturbance, ...]] = {
-    "be": (StaticFrame(), Elsewhere()),
-    "dsm": (LocalWarp(), BrokenMotion()),
+    "be": (StaticFrame(), RELEASED[Elsewhere]),
+    "dsm": (RELEASED[LocalWarp], BrokenMotion()),
+    "dsm-released": (RELEASED[LocalWarp], RELEASED[Elsewhere]),
     "iic": (BrokenMotion(kinds=("shuffle", "repeat")),),
-    **{name: (kind(),) for name, kind in KINDS.items()},
+    **{name: (RELEASED.get(kind) or kind(),) for name, kind in KINDS.items()},
 }
 
 

@@ -13,9 +13,11 @@ from kinema.core.errors import CheckpointError, ConfigError, KinemaError, UsageE
 from kinema.core.method import MethodConfig
 from kinema.recipes.changes import changed
 from kinema.recipes.compose import composed
+from kinema.recipes.disturbances import transforms_named
 from kinema.recipes.json import CONVERTER, recipe_from_plain, recipe_to_plain
 from kinema.recipes.plan import Plan
 from kinema.recipes.resolve import ON_TOP, resolved
+from kinema.recipes.table import method_name
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Recipe
 
@@ -123,6 +125,12 @@ def _asked(plan: Plan, settings: Mapping[str, Any]) -> Plan:
         del given["weights"]
     if named.get("beside"):
         plan = replace(plan, beside=())
+    if plan.base is not None and named.get("base") == method_name(plan.base):
+        del named["base"]  # the run's own, whatever the name stood for then
+    if named.get("transforms"):
+        there = {type(each) for each in getattr(getattr(plan.data, "transform", None), "disturb", ())}
+        kinds = {name: {type(each) for each in transforms_named([name])} for name in named["transforms"]}
+        named["transforms"] = [name for name in kinds if not kinds[name] <= there]
     return composed(changed(plan, given), "small", **named, keep_temporal=True)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from kinema.core.clips import ClipSpec
-from kinema.data.clips.transforms import LocalWarp, TransformConfig
+from kinema.data.clips.transforms import RELEASED_APART, LocalWarp, TransformConfig
 from kinema.methods import BEConfig, BERegulariserConfig, DSMConfig
 from kinema.networks import EncoderConfig, HeadConfig
 from kinema.recipes.entry import VIDEO, MethodEntry
@@ -21,6 +21,7 @@ RELEASED: dict[str, Any] = {
     "siblings": "negatives",
     "negatives_from": "queue",
     "head": HeadConfig(layers=1),
+    "apart": RELEASED_APART,
 }
 """The comparison of BE's and DSM's releases on UCF101."""
 
@@ -37,7 +38,7 @@ def small_regulariser() -> Plan:
 
 def small_dsm() -> Plan:
     """DSM for two CPU cores; query and key are one window of the video."""
-    return small_plan(DSMConfig(), temporal=0.0, **BRIEF_QUEUE)
+    return small_plan(DSMConfig(warp=LocalWarp(around="shifted")), temporal=0.0, **BRIEF_QUEUE)
 
 
 def paper_be() -> Plan:
@@ -52,9 +53,10 @@ def paper_be() -> Plan:
 def paper_dsm() -> Plan:
     """DSM on UCF101: I3D, 32 frames, every fourth, 100 epochs in which the rate does not drop; all else as BE.
 
-    The warped clip is the query, as released. The negative is the reconstruction. Needs a GPU; not run here.
+    The warped clip is the query, and a warp is strongest where it shifts to, as released. The negative is the
+    reconstruction; ``negative='elsewhere'`` has the released one. Needs a GPU; not run here.
     """
-    return _paper(DSMConfig(warp=LocalWarp(variant=0)), frames=32, epochs=100)
+    return _paper(DSMConfig(warp=LocalWarp(variant=0, around="shifted")), frames=32, epochs=100)
 
 
 def _paper(config: Any, *, epochs: int, frames: int = 16) -> Plan:

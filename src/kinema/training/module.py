@@ -140,7 +140,8 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         self._after_step(losses.terms)
 
     def _step(self, total: Tensor, epoch: float) -> None:
-        rate = self.phase.optimiser.rate(epoch, self.phase.epochs)
+        rounds = [number for number in range(self.phase.epochs) if self.method.refreshes(number)]
+        rate = self.phase.optimiser.rate(epoch, self.phase.epochs, rounds)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["share"]
         optimiser = self.optimizers()

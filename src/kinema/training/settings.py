@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -27,11 +27,13 @@ class OptimiserConfig:
         lr: the highest learning rate.
         weight_decay: on every parameter with more than one axis; biases and norms have none.
         momentum: of SGD and of LARS.
-        schedule: 'cosine' or 'linear' to zero, 'steps' (times 0.1 at each of ``drops``), 'constant', or 'slanted': up
+        schedule: 'cosine' or 'linear' to zero, 'steps' (times 0.1 at each of ``drops``), 'constant', 'slanted': up
             linearly over the first tenth and down linearly over the rest, from and to a 32nd of ``lr`` (slanted
-            triangle, Howard and Ruder 2018, arXiv 1801.06146).
+            triangle, Howard and Ruder 2018, arXiv 1801.06146), or 'restarts': a cosine to zero from each time that the
+            method refreshes (XDC's clusterings) to the next (warm restarts, Loshchilov and Hutter 2017, arXiv
+            1608.03983). Of a method that never refreshes it is 'cosine'.
         drops: epochs at which 'steps' drops.
-        warmup_epochs: epochs over which the rate rises linearly from zero.
+        warmup_epochs: epochs over which the rate rises linearly from zero; once, at the beginning.
         clip_norm: a gradient of a larger norm is scaled down to this norm; 0 leaves gradients as they are.
         layer_decay: each stage of the network learns at this times the rate of the stage after it; the classifier or
             the heads, which come last, at ``lr``.
@@ -42,7 +44,7 @@ class OptimiserConfig:
     lr: float = 1e-3
     weight_decay: float = 1e-4
     momentum: float = 0.9
-    schedule: Literal["cosine", "linear", "steps", "constant", "slanted"] = "cosine"
+    schedule: Literal["cosine", "linear", "steps", "constant", "slanted", "restarts"] = "cosine"
     drops: tuple[int, ...] = ()
     warmup_epochs: float = 1.0
     clip_norm: float = 0.0
@@ -65,13 +67,20 @@ class OptimiserConfig:
         if not 0 < self.layer_decay <= 1:
             raise ConfigError(f"optimiser.layer_decay is {self.layer_decay}; it must lie above 0 and be at most 1.")
 
-    def rate(self, epoch: float, epochs: int) -> float:
-        """The learning rate after ``epoch`` epochs (a fraction, too) of a phase of ``epochs``."""
+    def rate(self, epoch: float, epochs: int, rounds: Sequence[int] = ()) -> float:
+        """The learning rate after ``epoch`` epochs (a fraction, too) of a phase of ``epochs``.
+
+        Args:
+            epoch: counts the step that the rate is for, so the last step of a round has the round's end.
+            epochs: of the phase.
+            rounds: the epochs before which the method refreshes, rising, which 'restarts' starts again at.
+        """
         if epoch < self.warmup_epochs:
             return self.lr * epoch / self.warmup_epochs
-        if self.schedule in ("cosine", "linear"):
-            share = min((epoch - self.warmup_epochs) / max(epochs - self.warmup_epochs, 1e-9), 1.0)
-            return self.lr * (0.5 * (1 + math.cos(math.pi * share)) if self.schedule == "cosine" else 1 - share)
+        if self.schedule in ("cosine", "linear", "restarts"):
+            begin, end = self._round(epoch, epochs, rounds if self.schedule == "restarts" else ())
+            share = min((epoch - begin) / max(end - begin, 1e-9), 1.0)
+            return self.lr * (1 - share if self.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * share)))
         if self.schedule == "slanted":
             place = min(epoch / max(epochs, 1e-9), 1.0)
             height = place / SLANT if place < SLANT else (1 - place) / (1 - SLANT)
@@ -79,6 +88,12 @@ class OptimiserConfig:
         if self.schedule == "steps":
             return float(self.lr * 0.1 ** sum(epoch >= drop for drop in self.drops))
         return self.lr
+
+    def _round(self, epoch: float, epochs: int, rounds: Sequence[int]) -> tuple[float, int]:
+        """Where the round that an epoch lies in begins and ends; its begin belongs to the round before."""
+        begin = max((each for each in rounds if each < epoch), default=0)
+        end = min((each for each in rounds if each > begin), default=epochs)
+        return max(float(begin), self.warmup_epochs if begin < self.warmup_epochs else 0.0), min(end, epochs)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from kinema.data.clips.reader import Model
 from kinema.data.clips.sampler import ClipSampler
 from kinema.data.clips.store import ClipStore
 from kinema.data.clips.store_files import store_key
-from kinema.data.clips.transforms import ViewTransform, check_variants
+from kinema.data.clips.transforms import ViewTransform, apart_in, check_variants
 
 if TYPE_CHECKING:
     from kinema.data.clips.config import ClipsConfig
@@ -112,6 +112,7 @@ class ClipModule:
             temporal=config.temporal,
             clips_per_video=config.clips_per_video,
             elsewhere=self.transform.elsewhere,
+            apart=apart_in(self.transform.config.disturb, config.clip),
             companions=needs.companions,
             keyframes={row: store.manifest.videos[row].keyframes for row in store.frames},
         )

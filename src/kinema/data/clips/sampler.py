@@ -67,8 +67,9 @@ class ClipSampler:
         temporal: the probability that the V windows of a clip begin at different frames; otherwise all of them are one
             and the same window.
         clips_per_video: how often an epoch shows each video.
-        elsewhere: whether each clip comes with a window elsewhere in its video, which begins at least a third of a
-            clip's span away from all V windows. It changes no other draw.
+        elsewhere: whether each clip comes with a window elsewhere in its video. It changes no other draw.
+        apart: frames from the starts of all V windows to that of the window elsewhere, at least; 0 for a third of a
+            clip's span.
         companions: what is read besides the first window of each clip. It changes no other draw.
         keyframes: for each row, the numbers of its keyframes; needed where the companions have one.
         rank: which of ``world`` processes this is.
@@ -91,6 +92,7 @@ class ClipSampler:
         temporal: float = 0.0,
         clips_per_video: int = 1,
         elsewhere: bool = False,
+        apart: int = 0,
         companions: Companions | None = None,
         keyframes: Mapping[int, Sequence[int]] | None = None,
         rank: int = 0,
@@ -117,7 +119,7 @@ class ClipSampler:
         if companions is not None and companions.motion_frames:
             check_room(frames, spec, companions)
         self._room = [window_room(frames[video], spec, companions) for video in self._videos]
-        self._apart = math.ceil(spec.span / 3)
+        self._apart = apart or math.ceil(spec.span / 3)
         if elsewhere:
             self._check_apart()
         self._elsewhere = elsewhere

@@ -4,8 +4,8 @@ from kinema.data.clips.transforms.blur import gaussian_matrix
 from kinema.data.clips.transforms.broken_motion import BrokenMotion
 from kinema.data.clips.transforms.colour import Colour, colour_matrix, contrast_offset, draw_colour
 from kinema.data.clips.transforms.config import TransformConfig
-from kinema.data.clips.transforms.disturb import check_variants
-from kinema.data.clips.transforms.elsewhere import Elsewhere
+from kinema.data.clips.transforms.disturb import apart_in, check_variants
+from kinema.data.clips.transforms.elsewhere import RELEASED_APART, Elsewhere
 from kinema.data.clips.transforms.geometry import (
     Geometry,
     axis_matrix,
@@ -25,6 +25,7 @@ from kinema.data.clips.transforms.views import RESIDUAL_UNIT, RGB_MEAN, RGB_STD,
 __all__ = [
     "MOTION_LIMIT",
     "MOTION_UNIT",
+    "RELEASED_APART",
     "RESIDUAL_UNIT",
     "RGB_MEAN",
     "RGB_STD",
@@ -40,6 +41,7 @@ __all__ = [
     "StaticFrame",
     "TransformConfig",
     "ViewTransform",
+    "apart_in",
     "axis_matrix",
     "centre_square",
     "check_variants",

@@ -6,14 +6,16 @@ before it in the list have left it: after BE's still frame, DSM's broken clip ha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from kinema.core.clips import Disturbance, Negatives
+from kinema.core.clips import ClipSpec, Disturbance, Negatives
 from kinema.core.errors import ConfigError, ShapeError
+from kinema.data.clips.transforms.elsewhere import Elsewhere
 
 SAME = 1e-3
 """Views that differ by no more than this anywhere are one clip: a still clip has no broken motion."""
@@ -91,6 +93,12 @@ def check_variants(disturb: Sequence[Disturbance], variants: int) -> None:
 def needed_views(disturb: Sequence[Disturbance]) -> tuple[str, ...]:
     """The views that disturbances need, each once."""
     return tuple(dict.fromkeys(view for each in disturb for view in each.views))
+
+
+def apart_in(disturb: Sequence[Disturbance], spec: ClipSpec) -> int:
+    """How far away a window elsewhere begins, in frames: as far as the disturbance that wants it farthest away."""
+    third = math.ceil(spec.span / 3)
+    return max((min(each.apart or third, third) for each in disturb if isinstance(each, Elsewhere)), default=third)
 
 
 def acting_on(disturb: Sequence[Disturbance], variant: int | None) -> tuple[Disturbance, ...]:

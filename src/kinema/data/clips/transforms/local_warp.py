@@ -5,7 +5,8 @@ and the Motion" (DSM), AAAI 2021, arXiv 2009.05757. As the warp is the same in e
 warped with them: what moved moves on, in a scene that is no longer quite the same.
 
 The kind 'local' is the released one: one to three warps after one another, each a shift s around a centre c that fades
-with the distance r from it, p → p − s · .5 / (3 (r / |s|)⁴ + 1). None moves a point by more than |s|/2, and none folds
+with the distance r from it, p → p − s · .5 / (3 (r / |s|)⁴ + 1). In the released code r is the distance from c + s
+(``around='shifted'``). None moves a point by more than |s|/2, and none folds
 the picture over. The kind 'thin-plate' moves the points of a 5 × 5 grid by up to a twentieth of the side, and all else
 by the thin-plate spline through them.
 
@@ -46,15 +47,19 @@ class LocalWarp(Warp):
         kind: 'local' for the released warps, 'thin-plate' for a spline.
         strength: how far, of what the paper moves; 0 changes nothing.
         variant: which variant is changed; 1 is the key.
+        around: where a local warp is strongest: at its 'centre' c, or 'shifted' to c + s (the released code).
     """
 
     kind: Literal["local", "thin-plate"] = "local"
     strength: float = 1.0
     variant: int = 1
+    around: Literal["centre", "shifted"] = "centre"
 
     def __post_init__(self) -> None:
         if self.kind not in ("local", "thin-plate"):
             raise ConfigError(f"local-warp.kind is '{self.kind}'.", "Choose 'local' or 'thin-plate'.")
+        if self.around not in ("centre", "shifted"):
+            raise ConfigError(f"local-warp.around is '{self.around}'.", "Choose 'centre' or 'shifted'.")
         if not 0 <= self.strength <= 1:
             raise ConfigError(f"local-warp.strength is {self.strength}; it must lie in [0, 1].")
         if self.variant < 0:
@@ -64,12 +69,12 @@ class LocalWarp(Warp):
         """Where each pixel of the warped view looks, float [B, S, S, 2]: (x, y) in fractions of the side."""
         places = pixel_places(size)
         if self.kind == "local":
-            return _local(places, torch.rand(clips, 1 + 4 * MOST, generator=generator), self.strength)
+            return _local(places, torch.rand(clips, 1 + 4 * MOST, generator=generator), self.strength, self.around)
         jitter = 2 * torch.rand(clips, GRID * GRID, 2, generator=generator) - 1
         return places + (_spline(size) @ (self.strength * JITTER * jitter)).view(clips, size, size, 2)
 
 
-def _local(places: Tensor, draws: Tensor, strength: float) -> Tensor:
+def _local(places: Tensor, draws: Tensor, strength: float, around: str) -> Tensor:
     """Float [S, S, 2] places taken through up to three local warps: [B, S, S, 2]."""
     count = 1 + (MOST * draws[:, 0]).long()
     p = places.permute(2, 0, 1).repeat(len(draws), 1, 1, 1)  # x and y apart: rows of numbers, not pairs
@@ -78,6 +83,8 @@ def _local(places: Tensor, draws: Tensor, strength: float) -> Tensor:
         centre, shift = draws[rows, 1 + 4 * number : 5 + 4 * number].view(-1, 2, 2, 1, 1).unbind(1)
         centre = CENTRE[0] + (CENTRE[1] - CENTRE[0]) * centre
         shift = SHIFT[0] + (SHIFT[1] - SHIFT[0]) * shift
+        if around == "shifted":
+            centre = centre + shift
         moving = p[rows]
         x, y = (moving - centre).square_().unbind(1)
         far = ((x + y) / shift.square().sum(1)).square_()
