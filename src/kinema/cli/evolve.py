@@ -78,7 +78,7 @@ def _options(parser: ArgumentParser, chosen: str) -> None:
     parser.add_argument("--finish", action="store_true", help="train the best weights in full, into DIR/run")
     parser.add_argument("--keep", action="store_true", help="keep the run of every candidate, in DIR/runs")
     parser.add_argument("--config", action="config", help="a YAML or JSON file of the settings below")
-    parser.add_argument("--preset", type=str, default=chosen, help="small (CPU) or paper (GPU)")
+    parser.add_argument("--preset", type=str, default=chosen, help="small (CPU) or coclr (GPU)")
     parser.add_argument("--where", type=str, nargs="+", default=None, help="train on videos with KEY=VALUE")
     parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are kept")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or gpu")
