@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import quick_workers
 from hypothesis import settings
 
 settings.register_profile("kinema", deadline=None)  # machines are noisy, and tests are not timed
@@ -33,6 +34,18 @@ def write_tiny_video(path: Path, motion, seed, frames=24):
             picture = np.ascontiguousarray(plane[y : y + 32, x : x + 32])
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_workers():
+    """Workers that read files are forked from one that is ready, which spares most tests more than they take."""
+    from kinema.data import workers
+
+    ours = quick_workers.Workers()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "subprocess", ours)
+        yield
+    ours.stop()
 
 
 @pytest.fixture
