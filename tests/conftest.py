@@ -1,5 +1,6 @@
 """Videos small enough to train on in a test: H.264 files of 24 frames, 32 x 32 pixels, in three classes."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -37,13 +38,18 @@ def write_tiny_video(path: Path, motion, seed, frames=24):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _quick_workers():
-    """Workers that read files are forked from one that is ready, which spares most tests more than they take."""
+def _spared():
+    """What takes tests long and tells them nothing: starts of workers, and waits for the disk.
+
+    Workers that read files are forked from one that is ready. A sync only looks whether its file is open: it is for a
+    machine that stops, and what a process leaves that is killed does not depend on it.
+    """
     from kinema.data import workers
 
     ours = quick_workers.Workers()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workers, "subprocess", ours)
+        patch.setattr(os, "fsync", lambda file: os.fstat(file) and None)
         yield
     ours.stop()
 
