@@ -68,27 +68,27 @@ class Forked:
     """As much of a ``Popen`` as a worker needs."""
 
     def __init__(self, address, words, errors):
-        asked, self._stdin = os.pipe()
-        self._stdout, answers = os.pipe()
-        self.stdin, self.stdout = open(self._stdin, "w", encoding="utf-8"), open(self._stdout, encoding="utf-8")
+        asked, given = os.pipe()
+        told, answers = os.pipe()
+        self.stdin, self.stdout = os.fdopen(given, "w", encoding="utf-8"), os.fdopen(told)
         self._line = socket.socket(socket.AF_UNIX)
         self._line.connect(address)
         request = {"words": words, "folder": os.getcwd(), "environment": dict(os.environ)}
         socket.send_fds(self._line, [b"."], [asked, answers, errors.fileno()])
-        self._told = self._line.makefile("rw")
-        self._told.write(json.dumps(request) + "\n")
-        self._told.flush()
+        self._said = self._line.makefile("rw")
+        self._said.write(json.dumps(request) + "\n")
+        self._said.flush()
         os.close(asked)
         os.close(answers)
-        self.pid = int(self._told.readline())
+        self.pid = int(self._said.readline())
 
     def kill(self):
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
 
     def wait(self):
-        status = int(self._told.readline())
-        for each in (self._told, self._line, self.stdout):
+        status = int(self._said.readline())
+        for each in (self._said, self._line, self.stdout):
             each.close()
         with contextlib.suppress(OSError):
             self.stdin.close()
@@ -144,7 +144,7 @@ def work(request, pipes):
         os.environ.update(request["environment"])
         os.chdir(request["folder"])
         sys.stdin, sys.stdout, sys.stderr = (
-            open(number, mode, encoding="utf-8", closefd=False) for number, mode in ((0, "r"), (1, "w"), (2, "w"))
+            os.fdopen(number, mode, encoding="utf-8", closefd=False) for number, mode in ((0, "r"), (1, "w"), (2, "w"))
         )
         sys.argv = request["words"]
         sys.modules.pop(sys.argv[0])
