@@ -59,7 +59,9 @@ class Workers:
 
     def stop(self):
         if self._server is not None:
-            self._server.communicate()
+            self._server.stdin.close()
+            self._server.wait()
+            self._server.stdout.close()
             Path(self._address).unlink()
             Path(self._address).parent.rmdir()
 
