@@ -1,11 +1,13 @@
 """Videos small enough to train on in a test: H.264 files of 24 frames, 32 x 32 pixels, in three classes."""
 
+import os
 import signal
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+import quick_workers
 from hypothesis import settings
 
 settings.register_profile("kinema", deadline=None)  # machines are noisy, and tests are not timed
@@ -33,6 +35,23 @@ def write_tiny_video(path: Path, motion, seed, frames=24):
             picture = np.ascontiguousarray(plane[y : y + 32, x : x + 32])
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _spared():
+    """What takes tests long and tells them nothing: starts of workers, and waits for the disk.
+
+    Workers that read files are forked from one that is ready. A sync only looks whether its file is open: it is for a
+    machine that stops, and what a process leaves that is killed does not depend on it.
+    """
+    from kinema.data import workers
+
+    ours = quick_workers.Workers()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "subprocess", ours)
+        patch.setattr(os, "fsync", lambda file: os.fstat(file) and None)
+        yield
+    ours.stop()
 
 
 @pytest.fixture

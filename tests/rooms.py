@@ -1,5 +1,7 @@
-"""The plan of the house: which room may import which."""
+"""The plan of the house: which room may import which; and its modules, each read once."""
 
+import ast
+from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "src" / "kinema"
@@ -26,3 +28,9 @@ ALLOWED |= {
 }
 ALLOWED["cli"] = set(ALLOWED) - {"__init__"}
 """Room to the rooms that it may import: each only what stands before it. The package's own face is ``__init__``."""
+
+
+@cache
+def parsed(module: Path) -> ast.Module:
+    """The tree of a module, which nobody changes."""
+    return ast.parse(module.read_text(encoding="utf-8"), str(module))

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from rooms import ALLOWED, SOURCE
+from rooms import ALLOWED, SOURCE, parsed
 
 MODULES = sorted(SOURCE.rglob("*.py"))
 METHODS = re.compile(r"kinema\.methods(\.|$)")
@@ -28,7 +28,7 @@ def is_module(name: str) -> bool:
 def imports_of(path: Path):
     """The modules of kinema that a file imports, anywhere in it: by a statement, or by name as workers are."""
     found, package = [], ["kinema", *path.relative_to(SOURCE).parent.parts]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -2,14 +2,13 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
+from rooms import SOURCE, parsed
 
 from kinema.protocols.table import PROTOCOLS
 from kinema.recipes.table import ENCODERS, METHODS
 
-SOURCE = Path(__file__).parents[2] / "src" / "kinema"
 GENERAL = [
     *sorted((SOURCE / "reporting").glob("*.py")),
     *sorted((SOURCE / "reporting" / "templates").iterdir()),
@@ -35,7 +34,7 @@ def texts(file):
     """Every string of a module, docstrings and the parts of f-strings included; every line of another file."""
     if file.suffix != ".py":
         return file.read_text(encoding="utf-8").splitlines()
-    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    nodes = ast.walk(parsed(file))
     return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 

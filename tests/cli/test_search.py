@@ -101,18 +101,17 @@ def test_errors_are_ours(call, place, monkeypatch, arguments, status, kind, name
     assert "Traceback" not in err
 
 
-def test_without_the_extra_the_error_names_it(tmp_path, tiny_folder):
-    code = "import sys\nsys.modules['lancedb'] = None\nfrom kinema.cli import main\nmain(sys.argv[1:])"
-    given = ["search", tmp_path, tiny_folder / "left/left0.mp4", "--json"]
-    run = subprocess.run([sys.executable, "-c", code, *given], capture_output=True, text=True, timeout=120, check=False)
-    error = json.loads(run.stdout)["error"]
-    assert (run.returncode, error["kind"]) == (1, "missing_extra")
+def test_without_the_extra_the_error_names_it(call, tmp_path, tiny_folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lancedb", None)
+    left, out, _ = call("search", tmp_path, tiny_folder / "left/left0.mp4", "--json")
+    error = json.loads(out)["error"]
+    assert (left, error["kind"]) == (1, "missing_extra")
     assert "kinema[search]" in error["hint"]
 
 
 def test_embedding_and_searching_load_no_trainer(place):
-    """Lightning and scikit-learn take longer to load than torch, and a person waits for an answer."""
-    heavy = ("pytorch_lightning", "sklearn", "torch._dynamo")
+    """Lightning, scikit-learn and SciPy take longer to load than torch, and a person waits for an answer."""
+    heavy = ("pytorch_lightning", "sklearn", "scipy.optimize", "torch._dynamo")
     code = (
         "import sys\nfrom kinema.cli import main\nrun, videos, query = sys.argv[1:]\n"
         "for told in (['embed', run, videos], ['search', run, query]):\n"

@@ -4,6 +4,7 @@ Without dropout, of which each rank draws masks of its own.
 """
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ SCRIPT = Path(__file__).with_name("ranks.py")
 
 @pytest.fixture(scope="module")
 def told(request, tmp_path_factory):
-    """What each process wrote: one alone, then two together, of the methods that are tested this time."""
+    """What one process learns alone, this one, and what each of two wrote, of the methods that are tested this time."""
     here = [item for item in request.session.items if item.path == Path(__file__)]
     names = sorted({item.callspec.params["name"] for item in here}, key=list(EVERY).index)
     folder = tmp_path_factory.mktemp("ranks")
@@ -41,11 +42,15 @@ def told(request, tmp_path_factory):
             stderr=subprocess.PIPE,
             text=True,
         )
-        for rank, world in ((0, 1), (0, 2), (1, 2))
+        for rank, world in ((0, 2), (1, 2))
     ]
+    threads, train = torch.get_num_threads(), runpy.run_path(str(SCRIPT))["train"]
+    torch.set_num_threads(1)
+    alone = {name: train(name, 0, 1) for name in names}
+    torch.set_num_threads(threads)
     errors = [job.communicate(timeout=200)[1] for job in jobs]
-    assert [job.returncode for job in jobs] == [0, 0, 0], "\n".join(errors)
-    return {path.name: torch.load(path, weights_only=False) for path in folder.glob("*of*")}
+    assert [job.returncode for job in jobs] == [0, 0], "\n".join(errors)
+    return {"0of1": alone} | {path.name: torch.load(path, weights_only=False) for path in folder.glob("*of2")}
 
 
 def close(a, b, what):

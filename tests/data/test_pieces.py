@@ -95,10 +95,12 @@ def test_a_raw_stream_is_counted_from_the_beginning(make_video, tmp_path):
 
 
 @pytest.mark.data
-def test_real_files(shared_data):
+@pytest.mark.parametrize("large", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_real_files(shared_data, large):
+    """Small ones, and the five of more than 100 million pixels."""
     manifest = scan(shared_data / "decoder_clips")
     for row, video in enumerate(manifest.videos):
-        if video.health != "ok" or video.frames > 600:
+        if video.health != "ok" or video.frames > 600 or (video.frames * video.width * video.height > 1e8) != large:
             continue
         numbers = sorted({0, video.frames // 3, video.frames // 3 + 2, video.frames - 1})
         try:

@@ -97,19 +97,26 @@ from kinema.data.video.manifest import Manifest
 from kinema.core.seeds import generator_at
 from kinema.data.clips.store import ClipStore
 told = []
+print("ready", flush=True)
+sys.stdin.readline()
 store = ClipStore(Manifest.read(Path(sys.argv[1])), ClipSpec(4, 2, 32, 40), motion=True, cache=Path(sys.argv[2]),
                   workers=1, progress=lambda done, _: told.append(done))
 print(len(told), int(store.read(0, (0,)).frames.sum()))
 """
 
 
-def test_two_processes_make_it_once(manifest, tmp_path):
+def test_two_processes_make_it_once(manifest, spec, tmp_path):
     manifest.write(tmp_path / "m.json")
-    command = [sys.executable, "-c", BUILD, str(tmp_path / "m.json"), str(tmp_path / "cache")]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=100)[0].split() for process in processes]
-    assert sorted(int(told) for told, _ in said) == [0, len(manifest)]
-    assert said[0][1] == said[1][1]
+    command, told = [sys.executable, "-c", BUILD, str(tmp_path / "m.json"), str(tmp_path / "cache")], []
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as other:
+        assert other.stdout.readline() == "ready\n"
+        print(file=other.stdin, flush=True)
+        settings = {"motion": True, "cache": tmp_path / "cache", "workers": 1}
+        ours = ClipStore(manifest, spec, progress=lambda done, _: told.append(done), **settings)
+        said = other.communicate(timeout=100)[0].split()
+    assert sorted((len(told), int(said[0]))) == [0, len(manifest)]
+    assert int(said[1]) == int(ours.read(0, (0,)).frames.sum())
     (folder,) = [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
     assert not folder.name.startswith(".")
 

@@ -14,6 +14,7 @@ import hostile_state
 import pytest
 import torch
 from rich.console import Console
+from rooms import SOURCE, parsed
 
 import kinema
 from kinema import api
@@ -31,7 +32,6 @@ from kinema.recipes.json import read_recipe, recipe_from_plain, recipe_to_plain
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import OptimiserConfig, Phase
 
-SOURCE = Path(__file__).parents[2] / "src" / "kinema"
 NAMES = ("[draft] take 1", "[/x]", "[bold]b", ":smile:", "[link=file:///]l")
 
 
@@ -118,7 +118,7 @@ def test_no_module_prints_text_of_users_as_markup():
     found = {}
     for path in SOURCE.rglob("*.py"):
         if path != SOURCE / "core/printing.py":
-            wrong = list(filter(None, markup_of(ast.parse(path.read_text(encoding="utf-8")))))
+            wrong = list(filter(None, markup_of(parsed(path))))
             found |= {path.name: wrong} if wrong else {}
     assert found == {}
 

@@ -5,9 +5,9 @@ import csv
 import errno
 import os
 import sys
-from pathlib import Path
 
 import pytest
+from rooms import SOURCE, parsed
 
 from kinema.core.errors import DataError, RunError, StorageError, UsageError
 from kinema.core.files import csv_cell, open_plain, write_new, write_text
@@ -18,8 +18,6 @@ from kinema.data.video.scanning import _Journal
 from kinema.data.video.summary import write_quarantine
 from kinema.searching import grammar
 from kinema.searching.lock import writing
-
-SOURCE = Path(__file__).parents[2] / "src" / "kinema"
 
 
 @pytest.fixture
@@ -160,7 +158,7 @@ def test_the_search_for_writers_finds_them():
 def test_no_module_opens_a_file_for_writing_by_itself():
     found = {}
     for file in sorted(SOURCE.rglob("*.py")):
-        if file != SOURCE / "core" / "files.py" and (lines := list(_writers(ast.parse(file.read_text())))):
+        if file != SOURCE / "core" / "files.py" and (lines := list(_writers(parsed(file)))):
             found[str(file.relative_to(SOURCE))] = lines
     assert found == {}
 

@@ -11,11 +11,11 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from rooms import SOURCE, parsed
 
 import kinema
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCE = ROOT / "src" / "kinema"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 TARGETS = ("demo", "test", "test-slow", "check", "format", "bench", "docs", "clean", "help")
 DISTRIBUTION_OF = {
@@ -53,10 +53,6 @@ def texts() -> dict[str, str]:
         except UnicodeDecodeError:
             continue
     return found
-
-
-def parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
 def test_the_version_is_stated_once_and_the_same():
@@ -97,7 +93,7 @@ def test_no_file_names_a_place_on_somebodys_machine():
 
 def imported(path: Path) -> set[str]:
     names: set[str] = set()
-    for node in ast.walk(parse(path)):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -217,7 +213,7 @@ def test_bound_finds_every_way_to_bind_a_name():
 
 
 def test_told_is_no_name_in_the_rooms_that_were_swept():
-    assert [path.relative_to(SOURCE).as_posix() for path in swept() if "told" in bound(parse(path))] == []
+    assert [path.relative_to(SOURCE).as_posix() for path in swept() if "told" in bound(parsed(path))] == []
 
 
 def test_no_module_of_the_rooms_that_were_swept_has_a_name_of_the_dialect():

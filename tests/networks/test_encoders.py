@@ -31,6 +31,12 @@ def parameters(net):
     return sum(p.numel() for p in net.parameters())
 
 
+def drawn(name, channels=3):
+    """A network that has shapes and no numbers, which is built at once."""
+    with torch.device("meta"):
+        return build_encoder(EncoderConfig(name=name), channels)
+
+
 def clips(batch=2, channels=3, seed=0, size=64):
     return torch.randn(batch, channels, 8, size, size, generator=torch.Generator().manual_seed(seed))
 
@@ -43,39 +49,39 @@ def _seeded():
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("channels", [2, 3])
-def test_shapes(name, channels):
-    net = build_encoder(EncoderConfig(name=name), channels)
-    x = clips(channels=channels)
-    assert isinstance(net, Encoder)
-    assert (net.channels, net.dim) == (channels, MAPS[name][0])
-    net.eval()
+def test_shapes(name):
+    for channels, net in ((2, drawn(name, 2)), (3, build_encoder(EncoderConfig(name=name), 3))):
+        assert isinstance(net, Encoder)
+        assert (net.channels, net.dim) == (channels, MAPS[name][0])
+        net.eval()
+        with torch.no_grad():
+            x = clips(channels=channels).to(next(net.parameters()).device)
+            features = net.feature_map(x)
+            assert features.shape == (2, *MAPS[name])
     with torch.no_grad():
-        features = net.feature_map(x)
-        assert features.shape == (2, *MAPS[name])
         assert torch.allclose(net(x), features.flatten(2).mean(2), atol=1e-5)
 
 
 def test_r3d18_has_the_papers_parameters():
     """torchvision's r3d_18 states 33,371,472 with its classifier of 512 x 400 + 400."""
-    assert parameters(build_encoder(EncoderConfig(name="r3d18"))) == 33_371_472 - (512 * 400 + 400)
+    assert parameters(drawn("r3d18")) == 33_371_472 - (512 * 400 + 400)
 
 
 def test_r2plus1d18_has_the_papers_parameters():
     """torchvision's r2plus1d_18 states 31,505,325 with its classifier of 512 x 400 + 400."""
-    assert parameters(build_encoder(EncoderConfig(name="r2plus1d18"))) == 31_505_325 - (512 * 400 + 400)
+    assert parameters(drawn("r2plus1d18")) == 31_505_325 - (512 * 400 + 400)
 
 
 def test_s3d_has_the_papers_parameters():
     """torchvision's s3d states 8,320,048 with its classifier of 1024 x 400 + 400."""
-    assert parameters(build_encoder(EncoderConfig(name="s3d"))) == 8_320_048 - (1024 * 400 + 400)
+    assert parameters(drawn("s3d")) == 8_320_048 - (1024 * 400 + 400)
 
 
 def test_i3d_has_the_papers_parameters():
     """DeepMind's has 12,689,984 with its classifier of 1024 x 400 + 400 (in the zoo of OpenVINO: 12.69 million); its
     norms have no factor. PyTorch's ports, whose norms have one, have 12,697,264.
     """
-    net = build_encoder(EncoderConfig(name="i3d"))
+    net = drawn("i3d")
     factors = sum(m.weight.numel() for m in net.modules() if isinstance(m, torch.nn.BatchNorm3d))
     assert parameters(net) == 12_697_264 - (1024 * 400 + 400)
     assert parameters(net) - factors == 12_689_984 - (1024 * 400 + 400)
@@ -90,12 +96,12 @@ def test_bottleneck_networks_have_their_parameters():
     )
     ends += sum(8 * width * width for width in widths)
     full = 3 * 64 * 3 * 49 + ends + sum(2 * 27 * width * width for width in widths) + 2 * sum(norms)
-    assert parameters(build_encoder(EncoderConfig(name="r3d26"))) == full == 26_498_752
+    assert parameters(drawn("r3d26")) == full == 26_498_752
     middle = {width: 27 * width * width // (12 * width) for width in widths}
     stem = 3 * 83 * 49 + 83 * 64 * 3
     pairs = sum(2 * (9 * width * m + 3 * m * width) for width, m in middle.items())
     split = stem + ends + pairs + 2 * (sum(norms) + 83 + 2 * sum(middle.values()))
-    assert parameters(build_encoder(EncoderConfig(name="r2plus1d26"))) == split == 26_507_471
+    assert parameters(drawn("r2plus1d26")) == split == 26_507_471
 
 
 def test_r3d34_has_its_parameters():
@@ -105,7 +111,7 @@ def test_r3d34_has_its_parameters():
     for before, width, depth in stages:
         count += 27 * width * (before + (2 * depth - 1) * width) + 2 * depth * 2 * width
         count += before * width + 2 * width if before != width else 0
-    assert parameters(build_encoder(EncoderConfig(name="r3d34"))) == count == 63_513_536
+    assert parameters(drawn("r3d34")) == count == 63_513_536
 
 
 @pytest.mark.parametrize("name", backbones.NETWORKS)
@@ -133,14 +139,13 @@ def test_c3d_has_the_papers_parameters():
     widths = (3, 64, 128, 256, 256, 512, 512, 512, 512)
     convolutions = sum(a * b * 27 + b for a, b in pairwise(widths))
     assert convolutions == 27_655_936
-    assert parameters(build_encoder(EncoderConfig(name="c3d"))) == convolutions + 2 * sum(widths[1:])
+    assert parameters(drawn("c3d")) == convolutions + 2 * sum(widths[1:])
 
 
 def test_r3d18_has_the_papers_map_at_the_papers_size():
     """Tran et al. 2018, table 1: 8 x 112 x 112 in, conv5_x out L/8 x 7 x 7."""
-    net = build_encoder(EncoderConfig(name="r3d18")).eval()
     with torch.no_grad():
-        assert net.feature_map(clips(1, size=112)).shape == (1, 512, 1, 7, 7)
+        assert drawn("r3d18").eval().feature_map(clips(1, size=112).to("meta")).shape == (1, 512, 1, 7, 7)
 
 
 def test_width_is_the_slim_networks():
@@ -212,7 +217,7 @@ def test_refuses_what_does_not_fit():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_stages_hold_every_parameter_once_in_the_order_of_the_data(name):
-    net = build_encoder(EncoderConfig(name=name), 3)
+    net = drawn(name)
     stages = net.stages()
     assert [id(p) for stage in stages for p in stage] == [id(p) for p in net.parameters()]
     assert all(any(p.ndim > 1 for p in stage) for stage in stages)

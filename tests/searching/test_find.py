@@ -14,6 +14,7 @@ from kinema.core.errors import DataError, KinemaError, UsageError
 from kinema.data.video.decoding import decode
 from kinema.searching import database
 from kinema.searching import find as finding
+from kinema.searching import index as indexing
 from kinema.searching import query as query_room
 from kinema.searching.filters import condition
 from kinema.searching.find import suppress_overlaps
@@ -58,8 +59,14 @@ def test_the_nearest_are_those_of_plain_numpy(synthetic):
         assert found["id"] == [name for name, _ in expected]
 
 
+@pytest.fixture
+def few_queries(monkeypatch):
+    """The recall of an index is measured by a tenth of the usual queries, where it is not what is tested."""
+    monkeypatch.setattr(indexing, "SAMPLE", 10)
+
+
 @pytest.mark.parametrize("kind", ["ivf-pq", "hnsw"])
-def test_an_index_finds_most_and_says_how_many(synthetic, kind):
+def test_an_index_finds_most_and_says_how_many(synthetic, kind, request):
     assert update_index(synthetic, "auto") is None
     made = update_index(synthetic, kind)
     assert (made.kind, has_index(synthetic), made.queries) == (kind, kind, 100)
@@ -72,11 +79,13 @@ def test_an_index_finds_most_and_says_how_many(synthetic, kind):
         expected = [name for name, _ in oracle(vectors, [row["id"] for row in rows], vectors[at], 10)]
         hits += len(set(found) & set(expected))
     assert hits / 300 == pytest.approx(made.recall, abs=0.15)
+    request.getfixturevalue("few_queries")
     assert update_index(synthetic, "auto", exact_rows=100).kind == kind
     assert update_index(synthetic, "auto", exact_rows=10**6) is None
     assert has_index(synthetic) == ""
 
 
+@pytest.mark.usefixtures("few_queries")
 def test_auto_begins_where_it_says(synthetic):
     assert update_index(synthetic, "auto", exact_rows=1501) is None
     assert update_index(synthetic, "auto", exact_rows=1500).kind == "ivf-pq"
@@ -85,6 +94,7 @@ def test_auto_begins_where_it_says(synthetic):
         update_index(synthetic, "best")
 
 
+@pytest.mark.usefixtures("few_queries")
 def test_conditions_hold_with_indexes_through_every_change_of_a_table(make_table, tmp_path):
     """Rows added, replaced, told anew and taken out since the indexes were made count as all others do."""
     draw = np.random.default_rng(3)
@@ -132,6 +142,7 @@ def test_conditions_hold_with_indexes_through_every_change_of_a_table(make_table
         table.delete("video = 'new.mp4'")
 
 
+@pytest.mark.usefixtures("few_queries")
 def test_a_table_that_has_only_the_index_of_vectors_gets_the_others(synthetic):
     update_index(synthetic, "ivf-pq")
     for each in synthetic.list_indices():

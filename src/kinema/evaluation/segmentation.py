@@ -24,7 +24,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from kinema.core.errors import ConfigError, DataError, ShapeError
 from kinema.evaluation.segment_scores import F1_PRESETS, F1Preset, Labels, as_labels, drawn_f1, segment_scores
@@ -289,6 +288,8 @@ def pooled_figures(activities: Mapping[str, SegmentationFigures]) -> PooledFigur
 
 
 def _match(predicted: Labels, truth: Labels) -> dict[int, int]:
+    from scipy.optimize import linear_sum_assignment  # a search, which measures nothing, does without it
+
     known = predicted != NOTHING
     predicted, truth = predicted[known], truth[known]
     numbers, first, cluster = np.unique(predicted, return_index=True, return_inverse=True)

@@ -3,12 +3,11 @@
 import ast
 import hashlib
 import platform
-from pathlib import Path
 
 import numpy as np
 import pytest
+from rooms import SOURCE, parsed
 
-import kinema
 from kinema.core.errors import ShapeError
 from kinema.data.mocap import MocapConfig
 from kinema.data.mocap.body import draw_actor, pose_body
@@ -263,11 +262,10 @@ def test_too_many_bodies_and_other_numbers_of_frames_are_refused():
 
 
 def test_no_module_of_kinema_imports_pybullet():
-    source = Path(kinema.__file__).parent
     imported = {
         name.partition(".")[0]
-        for path in source.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for path in SOURCE.rglob("*.py")
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in ([each.name for each in node.names] if isinstance(node, ast.Import) else [node.module or ""])
     }
