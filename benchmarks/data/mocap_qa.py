@@ -43,8 +43,8 @@ import record
 
 import kinema
 from kinema.data.mocap.qa import TYPES, MocapQAConfig, write_mocap_qa
-from kinema.data.mocap.qa.questions import questions_of
 from kinema.data.mocap.qa.plan import Line, plan_films
+from kinema.data.mocap.qa.questions import questions_of
 from kinema.data.mocap.qa.wordings import DOES, TIMES
 
 RATE, SHIFT = 4.0, 2.0

@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression
 import kinema
 from kinema.core.errors import ConfigError, DataError
 from kinema.data.mocap.qa import TYPES, MocapQAConfig, write_mocap_qa
-from kinema.data.mocap.qa.questions import questions_of
 from kinema.data.mocap.qa.plan import plan_films
+from kinema.data.mocap.qa.questions import questions_of
 from kinema.data.mocap.qa.wordings import DOES, FACTS, THINGS, TIMES
 from kinema.data.questions.config import QuestionsConfig
 from kinema.data.subtitles import read_subtitles

@@ -13,9 +13,9 @@ from typing import Any
 
 from kinema.core.files import write_text
 from kinema.data.mocap.making import DrawnSet, complete, csv_table
-from kinema.data.mocap.qa.questions import questions_of
 from kinema.data.mocap.qa.config import SPLITS, MocapQAConfig
 from kinema.data.mocap.qa.plan import Line, plan_films
+from kinema.data.mocap.qa.questions import questions_of
 from kinema.data.mocap.steps.config import STEPS
 from kinema.data.mocap.steps.writer import segments_table
 
