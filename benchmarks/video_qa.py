@@ -153,7 +153,7 @@ def write(table: Questions, out: Path) -> None:
     for video in table.videos:
         lines = table.lines(video)
         told = [{"start": line.start, "end": line.end, "text": line.text} for line in lines]
-        write_json(out / "subtitles" / f"{video}.json", told)
+        (out / "subtitles" / f"{video}.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
         of_second: dict[int, str] = defaultdict(str)
         for line in lines:
             of_second[int(line.start)] += f" {line.text}"
@@ -185,7 +185,7 @@ def text_run(arguments: argparse.Namespace, where: str, seed: int) -> Path:
         (documents / f"{video}.txt").write_text(text, encoding="utf-8")
     made = preset("small", "declutr")
     small: Any = preset("small", "video-qa").encoder
-    encoder: Any = replace(made.encoder, width=small.text.width)  # type: ignore[type-var]
+    encoder: Any = replace(made.encoder, width=small.text.width)
     part = run.with_name(f"{run.name}-part")
     shutil.rmtree(part, ignore_errors=True)
     api.pretrain(
