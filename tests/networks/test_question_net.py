@@ -192,3 +192,22 @@ def test_sizes_that_are_not_those_of_the_weights_are_refused(tmp_path, change, t
         NET.with_sizes_of("image=x")
     with pytest.raises(ConfigError, match="no such folder"):
         NET.with_sizes_of(str(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize("kept", ["lines", "frames", "question"])
+def test_every_parameter_takes_part_in_each_batch_whatever_it_lacks(kept):
+    """Ranks whose batches differ in what they have still exchange the same gradients."""
+    batch = made_questions(4)[0]
+    if kept != "lines":
+        batch = without_lines(batch, range(4))
+        batch = replace(batch, lines=batch.lines[:, :0])
+    if kept != "frames":
+        nothing = torch.full_like(batch.frames.times[:, :1], NAN)
+        batch = replace(batch, frames=ClipFrames(batch.frames.features[:, :1] * 0, nothing))
+    net = tower().train()
+    net(batch.options, batch.lines, batch.frames).logits.square().sum().backward()
+    assert not [key for key, p in net.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
+    without = tower(replace(NET, features=0)).train()
+    if kept != "frames":
+        without(batch.options, batch.lines, None).logits.square().sum().backward()
+        assert not [key for key, p in without.named_parameters() if p.grad is None or not p.grad.isfinite().all()]

@@ -1,5 +1,7 @@
 """The reader: answers in the table's order, by what the network is shown, and one question asked by itself."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -111,3 +113,13 @@ def test_a_question_has_no_embedding_and_a_model_without_a_run_no_tokenizer(read
     assert (bare.dim, bare.digest, bare.unit, bare.modality) == (1, "", "questions", "question")
     with pytest.raises(RunError, match="tokenizer"):
         bare.answers(bare.open(folder))
+
+
+def test_data_without_frames_are_said_where_the_run_learnt_with_them(reader, folder, tmp_path, caplog):
+    bare = tmp_path / "bare"
+    shutil.copytree(folder, bare, ignore=shutil.ignore_patterns("features"))
+    reader.answers(reader.open(folder).of(range(2)))
+    reader.answers(reader.open(bare).of(range(2)), without=["frames"])
+    assert "learnt with features" not in caplog.text
+    reader.answers(reader.open(bare).of(range(2)))
+    assert "learnt with features of frames, and the data have none" in caplog.text

@@ -180,7 +180,10 @@ class Draft:
         if math.isnan(start) or math.isnan(end):
             raise DataError(f"{where}: only one of 'start' and 'end' is given.", "Give both, or none.")
         if not 0 <= start <= end < math.inf:
-            raise DataError(f"{where}: the stretch from {start:g} to {end:g} s is none.", "It begins before it ends.")
+            raise DataError(
+                f"{where}: the stretch from {start:g} to {end:g} s is none.",
+                "Seconds count from the video's beginning, and a stretch ends after it begins.",
+            )
         return start, end
 
 

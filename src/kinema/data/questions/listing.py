@@ -64,7 +64,7 @@ def _record(where: str, line: str) -> dict[str, Any]:
     try:
         record = parse_json(line)
     except ValueError as error:
-        raise DataError(f"{where}: it is no JSON: {reason_of(error)}.", FORM) from error
+        raise DataError(f"{where}: {reason_of(error)}.", FORM) from error
     if not isinstance(record, dict):
         raise DataError(f"{where}: it is a {type(record).__name__}, and no object.", FORM)
     return record

@@ -62,7 +62,7 @@ def lines_of(path: Path, hint: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
         try:
             record = parse_json(line)
         except ValueError as error:
-            raise DataError(f"'{path}', line {number}: it is no JSON: {reason_of(error)}.", hint) from error
+            raise DataError(f"'{path}', line {number}: {reason_of(error)}.", hint) from error
         yield number, asked(record, f"'{path}', line {number}", hint)
 
 

@@ -218,8 +218,13 @@ class QuestionEncoder(nn.Module):
         return saw.reshape(states.shape)
 
     def _in_order(self, state: Tensor, saw: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
-        if self.rnn is None or not there.shape[1]:
+        if self.rnn is None:
             return state, saw
+        if not there.shape[1]:  # every parameter takes part, on each rank: DistributedDataParallel waits for all
+            nothing = state.new_zeros(())
+            for parameter in (*self.rnn.parameters(), *self.order.parameters()):
+                nothing = nothing + 0.0 * parameter.sum()
+            return state + nothing, saw + nothing
         out = in_order(self.rnn, torch.cat([state, saw], dim=2), there)
         more = self.order(self.dropout(out))
         state_more, saw_more = more.chunk(2, dim=2)
