@@ -162,3 +162,11 @@ def test_what_is_no_video_and_what_is_no_run_of_questions(answering, asker, tmp_
     assert "kinema ask answers questions" in caught.value.hint
     with pytest.raises(RunError, match="is not a run"):
         Asker(tmp_path)
+
+
+def test_a_run_of_questions_makes_no_table_and_no_export(answering, tmp_path):
+    with pytest.raises(UsageError, match="reads questions, and tables are of") as caught:
+        kinema.embed(answering / "run", tmp_path, out=tmp_path / "table")
+    assert "kinema ask RUN VIDEO" in caught.value.hint
+    with pytest.raises(UsageError, match="reads questions, and only encoders of video and text are exported"):
+        kinema.export(answering / "run", tmp_path / "model")

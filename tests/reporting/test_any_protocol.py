@@ -127,7 +127,7 @@ def test_unmeasured_it_names_the_protocol_of_its_modality_and_what_data_it_takes
     run = text_run(maker, LIKENESS, {})
     head = reporting.collect([run], vocabulary(LIKENESS), RunFolder.open).headline
     assert head.verdict == "not evaluated"
-    assert head.sentence.startswith("No likeness of sentences was measured, so this page cannot say")
+    assert head.sentence.startswith("The protocol likeness was not measured, so this page cannot say")
     assert head.notes == (f"To measure it: kinema evaluate likeness {run.path} PAIRS.csv",)
 
 

@@ -139,10 +139,11 @@ def embed(
     if engine == "local":  # a Ray cluster has devices of its own
         chosen_device(device)
     model = load(run, view=view) if isinstance(run, str | Path) else run
-    if model.modality == "sequence":
+    if model.modality in ("sequence", "question"):
+        own = "its own features are kinema.load(RUN).encode(array)" if model.modality == "sequence" else ""
         raise UsageError(
-            f"'{model.run or model.name}' reads sequences, and tables are of clips, documents, tracklets and pairs.",
-            "Choose an encoder of one of these; its own features are kinema.load(RUN).encode(array).",
+            f"'{model.run or model.name}' reads {model.unit}, and tables are of clips, documents, tracklets and pairs.",
+            f"Choose an encoder of one of these; {own or 'a question is answered by `kinema ask RUN VIDEO`'}.",
         )
     common: dict[str, Any] = {
         "replace": replace,

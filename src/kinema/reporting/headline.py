@@ -344,7 +344,7 @@ def _unmeasured(
         sentence = f"The {trained.unit} carry no labels, so no {name} accuracy can be computed, and a falling loss "
         sentence += f"alone does not show that the encoder is useful.{fell}{rank}"
         return Headline("unlabelled", "Whether it helped is not known", sentence, notes=unfinished)
-    sentence = f"No {name} was measured, so this page cannot say whether it helped.{fell}"
+    sentence = f"The protocol {protocol.name} was not measured, so this page cannot say whether it helped.{fell}"
     return Headline("not evaluated", "Not evaluated yet", sentence, notes=notes)
 
 
