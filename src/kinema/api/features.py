@@ -296,7 +296,7 @@ class _Work:
         if self._is_made(path, file, len(moments)):
             return False
         encoded = np.ascontiguousarray(self.encode(file, video, line, moments), np.float32)
-        write_atomic(path, lambda target: np.save(target, encoded))
+        write_atomic(path, lambda file: np.save(file, encoded))
         return True
 
     def _is_made(self, path: Path, file: Path, count: int) -> bool:
