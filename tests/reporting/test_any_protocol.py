@@ -179,3 +179,36 @@ def test_figures_are_written_as_their_protocol_has_them():
 def test_a_protocol_whose_main_figure_it_does_not_have_is_refused():
     with pytest.raises(ConfigError, match=r"'likeness' is 'kendall'; its metrics are: spearman, pearson"):
         dataclasses.replace(LIKENESS, main="kendall")
+
+
+FLOORED = dataclasses.replace(LIKENESS, floors={"spearman_length": "sentences of one length"})
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [(0.5, "is above sentences"), (0.41, "is level with sentences"), (0.39, "is not above sentences")],
+)
+def test_a_lead_over_a_floor_within_the_interval_is_no_lead(maker, value, verdict):
+    run = text_run(maker, FLOORED, {})
+    details = {"interval": [value - 0.02, value + 0.02]}
+    metrics = {"spearman": value, "spearman_length": 0.4}
+    run.add_result(
+        Result("likeness", "mean", metrics, "spans", "text", "p.csv", "e" * 64, 9, 0, 0, "abc", 2.0, details)
+    )
+    head = reporting.collect([run], vocabulary(FLOORED), RunFolder.open).headline
+    assert verdict in head.short
+    assert ("within its 95 % interval" in head.sentence) == (verdict == "is level with sentences")
+
+
+def test_the_page_says_what_a_method_learns_from_and_exports_only_what_can_be(maker):
+    entry = EncoderEntry("Asker", modality="question", unit="questions", learns_from="their answers")
+    asked = dataclasses.replace(LIKENESS, name="asked", modality="question", unit="questions")
+    run = text_run(maker, asked, {"spans": 0.5})
+    words = Vocabulary(ENCODERS | {"spans": entry}, {"asked": asked})
+    text = reporting.page(reporting.collect([run], words, RunFolder.open))
+    assert "These encoders learnt from the questions and from their answers" in text
+    assert "without their labels" not in text
+    assert "kinema export" not in text
+    plainly = reporting.page(made(maker, LIKENESS, {"random": 0.31, "spans": 0.71}))
+    assert "without their labels" in plainly
+    assert "kinema export" in plainly

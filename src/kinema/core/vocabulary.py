@@ -45,6 +45,7 @@ class EncoderEntry:
         contrast: a simpler form that it is compared with.
         modality: 'video', 'text', ….
         unit: what it learns from, in the plural: 'videos', 'documents', ….
+        learns_from: what it is told beside them, for instance 'their answers'; empty for methods without labels.
     """
 
     title: str
@@ -56,6 +57,7 @@ class EncoderEntry:
     contrast: Contrast | None = None
     modality: str = "video"
     unit: str = "videos"
+    learns_from: str = ""
 
 
 @dataclass(frozen=True)

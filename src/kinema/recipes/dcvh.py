@@ -172,6 +172,7 @@ DCVH = MethodEntry(
     {"small": small, "reconstruction": reconstruction},
     base=False,
     beside=False,
+    learns_from="their labels",
     fit=fit,
     settings=("bits",),
     next_step="kinema evaluate hashing {run} {data}",

@@ -46,6 +46,7 @@ class MethodEntry:
         adapt: changes a preset's plan to fit the data, and says so: (plan, table) → (plan, sentence or '').
         fit: fills in what only the data know, in a plan of one's own too: (plan, table) → plan.
         reported: what tables call the encoder of a run with these settings; None for the method's name.
+        learns_from: what is learnt beside the rows, for instance 'their answers'; empty for methods without labels.
         next_step: what to type after a pretraining, with {run} and {data}.
         role: 'method', or 'baseline' and 'reference' for what methods are compared with.
         aliases: encoders of this method that tables call by another name than the method's, by that name; reports list
@@ -76,6 +77,7 @@ class MethodEntry:
     priority: int = 0
     settings: tuple[str, ...] = ()
     contrast: Contrast | None = None
+    learns_from: str = ""
     next_step: str = "kinema evaluate retrieval {run} {data}"
 
     @property
@@ -91,4 +93,5 @@ class MethodEntry:
             contrast=self.contrast,
             modality=modality,
             unit=unit,
+            learns_from=self.learns_from,
         )

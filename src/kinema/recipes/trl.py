@@ -98,6 +98,7 @@ TRL = MethodEntry(
     {"small": small, "reconstruction": reconstruction},
     base=False,
     beside=False,
+    learns_from="who is who",
     fit=fit,
     next_step="kinema evaluate reid {run} {data}",
 )

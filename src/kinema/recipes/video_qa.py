@@ -101,6 +101,7 @@ VIDEO_QA = MethodEntry(
     {"small": small, "reconstruction": reconstruction},
     base=False,
     beside=False,
+    learns_from="their answers",
     phases=phases,
     fit=fit,
     settings=("alignment",),

@@ -175,6 +175,9 @@ def _above_floors(candidate: Estimate, floors: Mapping[str, float], words: _Word
     name, (best, value) = words.title(candidate), max(floors.items(), key=lambda each: each[1])
     if candidate.value > value:
         lead = f"It is {words.difference(candidate.value - value)} above {best}, the best of the floors beside it"
+        if candidate.low is not None and candidate.low <= value:
+            why = f"{lead}, which lies within its 95 % interval: that is no more than other queries would change."
+            return "no baseline", f"{name} is level with {best}", why
         why = f"{lead}; whether it is above an untrained network was not measured."
         return "no baseline", f"{name} is above {best}", why
     why = f"It is not above {best}, which is a floor: by this figure, the training gained nothing."

@@ -11,6 +11,9 @@ from kinema.reporting.ranking import Identity, Ranking
 from kinema.reporting.report import RunRecord
 from kinema.reporting.wording import join, preset_options, view_name
 
+EXPORTED = ("video", "text")
+"""Modalities of encoders that `kinema export` takes."""
+
 
 def next_steps(
     found: Sequence[Ranking],
@@ -24,7 +27,7 @@ def next_steps(
     home = {run.name: run for run in runs}
     shown = {group.identity: group for group in reversed(groups)}
     steps = []
-    if len(chosen) == 1:
+    if len(chosen) == 1 and vocabulary.encoder(chosen[0][0]).modality in EXPORTED:
         run = home[shown[chosen[0]].runs[0]]
         several = len(shown[chosen[0]].runs) > 1
         export = shlex.join(["kinema", "export", run.path, "-o", "model", *_view(chosen[0], run)])

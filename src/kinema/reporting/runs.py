@@ -6,22 +6,31 @@ from dataclasses import dataclass
 
 from kinema.reporting.budget import trained_in
 from kinema.reporting.report import Report, RunRecord
-from kinema.reporting.wording import DASH
+from kinema.reporting.wording import DASH, join
 
 
 @dataclass(frozen=True)
 class Runs:
-    """The section of runs: what they learnt from, in the plural, and how much of it, by the run's name."""
+    """The section of runs.
+
+    Args:
+        unit: what they learnt from, in the plural.
+        sizes: how much of it, by the run's name.
+        learns_from: what some of them were told beside it, for instance 'their answers'; empty for no labels at all.
+    """
 
     unit: str
     sizes: dict[str, str]
+    learns_from: str = ""
 
 
 def what_was_run(report: Report) -> Runs:
     """What the runs learnt from; ``report.runs`` has all else that the page says of them."""
-    units = {run.name: trained_in(run.recipe, report.vocabulary).unit for run in report.runs}
+    trained = {run.name: trained_in(run.recipe, report.vocabulary) for run in report.runs}
+    units = {name: entry.unit for name, entry in trained.items()}
     unit = next(iter(units.values())) if len(set(units.values())) == 1 else "items"
-    return Runs(unit, {run.name: _size(run, units[run.name]) for run in report.runs})
+    labels = dict.fromkeys(entry.learns_from for entry in trained.values() if entry.learns_from)
+    return Runs(unit, {run.name: _size(run, units[run.name]) for run in report.runs}, join(labels))
 
 
 def _size(run: RunRecord, unit: str) -> str:
