@@ -2,6 +2,10 @@
 
 ``golden.json`` was written by ``recording.py``; ``run`` is a run that an earlier layout of the code began and that was
 stopped in its last phase. Who means to change a result records anew, and says so in the commit.
+
+Processors do not agree on the last bit, whatever ``PORTABLE`` asks for: ``golden-xeon.json`` holds the hashes of the
+same code (f347c4a) on another one, an Intel Xeon. What is found is held against the recording that most methods agree
+with, whole.
 """
 
 import json
@@ -15,6 +19,16 @@ import torch
 
 HERE = Path(__file__).parent
 GOLDEN = json.loads((HERE / "golden.json").read_text())
+
+
+def over(below, above):
+    """A recording with the values of another one in place of its own, key by key."""
+    if not isinstance(below, dict) or not isinstance(above, dict):
+        return above
+    return below | {key: over(below.get(key), value) for key, value in above.items()}
+
+
+RECORDINGS = [GOLDEN, over(GOLDEN, json.loads((HERE / "golden-xeon.json").read_text()))]
 FIGURES = ("retrieval", "diagnostics")
 
 pytestmark = [
@@ -40,14 +54,23 @@ def now(tmp_path_factory):
     return json.loads(out.read_text())
 
 
+@pytest.fixture(scope="module")
+def golden(now):
+    """The recording of this kind of processor."""
+    of = now["methods"]
+    return max(
+        RECORDINGS, key=lambda each: sum(each["methods"][label]["towers"] == of[label]["towers"] for label in of)
+    )
+
+
 def test_the_same_methods_are_recorded(now):
     assert now["methods"].keys() == GOLDEN["methods"].keys()
     assert now["digest"] == GOLDEN["digest"]
 
 
 @pytest.mark.parametrize("label", GOLDEN["methods"])
-def test_a_method_is_what_it_was(now, label):
-    was, found = GOLDEN["methods"][label], now["methods"][label]
+def test_a_method_is_what_it_was(now, golden, label):
+    was, found = golden["methods"][label], now["methods"][label]
     assert found["phases"] == was["phases"]
     assert found["towers"] == was["towers"]
     assert found["export"] == was["export"]
@@ -65,8 +88,8 @@ def test_a_recipe_of_before_reads_as_the_recipe_of_now(now, label):
     assert json.loads(json.dumps(recipe_to_plain(recipe_from_plain(was)))) == found
 
 
-def test_a_run_of_before_loads_resumes_and_evaluates(now):
-    was, found = GOLDEN["before"], now["before"]
+def test_a_run_of_before_loads_resumes_and_evaluates(now, golden):
+    was, found = golden["before"], now["before"]
     assert found["phases"] == {name: phase for name, phase in was["phases"].items() if name in found["phases"]}
     assert "03-cpr-rgb" in found["phases"]
     assert found["towers"] == was["towers"]
