@@ -49,6 +49,7 @@ import record
 from mocap_qa import RATE, SHIFT, crossed, learnt, right
 from table import spread
 
+import kinema
 from kinema import api
 from kinema.core.files import write_json, write_text
 from kinema.core.seeds import seed_at
@@ -112,7 +113,7 @@ def folder_of(arguments: argparse.Namespace, features: str, seed: int) -> Path:
         drawn = arguments.out / "drawn" / f"seed{seed}"
         write_mocap_qa(drawn, config, workers=1)
         run = encoder(arguments, drawn, seed)
-        api.features(run, drawn, out=out / "features", rate=RATE, console=shown(arguments))
+        kinema.features(run, drawn, out=out / "features", rate=RATE, console=shown(arguments))
     return out
 
 

@@ -81,7 +81,7 @@ def write_set(folder: Path, given: Input) -> None:
     rows, each = [], given.frames / given.lines
     for video in (f"v{number}" for number in range(VIDEOS)):
         told = [{"start": n * each, "end": (n + 0.9) * each, "text": words(9)} for n in range(given.lines)]
-        write_json(folder / "subtitles" / f"{video}.json", told)
+        write_text(folder / "subtitles" / f"{video}.json", json.dumps(told))
         (folder / "features").mkdir(exist_ok=True)
         seen = draw.normal(size=(given.frames, given.features)).astype(np.float32)
         np.save(folder / "features" / f"{video}.npy", seen)
