@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_questions import write_questions
+from made_questions import made_row, write_questions, write_rows
 
 import kinema
 from kinema.core.errors import ConfigError
@@ -59,6 +59,8 @@ def test_inputs_longer_than_the_text_network_and_other_data_are_refused():
 
 def test_a_run_learns_in_two_phases_and_answers(tmp_path):
     data = write_questions(tmp_path / "data", videos=8)
+    houses = [(video, place) for video in range(8) for place in range(4)]  # else all clips have the same questions
+    write_rows(data, [made_row(v, p, question=f"What do they do in room {p} of house {v}?") for v, p in houses])
     kinema.pretrain(
         "video-qa",
         data,

@@ -105,4 +105,4 @@ class LocalAttention(nn.Module):
 
     def split(self, x: Tensor) -> Tensor:
         """Float [B, T, d] to [B, heads, T, d / heads]."""
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)

@@ -6,6 +6,7 @@ features of a frame, d dimensions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -144,7 +145,7 @@ class QuestionEncoder(nn.Module):
             dim=1,
         )
         share = _softmax(place)
-        on_lines, on_frames = share.split([lines.shape[1], seen.shape[1]], dim=1)
+        on_lines, on_frames = share[:, : lines.shape[1]], share[:, lines.shape[1] :]
         told = torch.einsum("ns,nsd->nd", on_lines, said.keys)
         sight = torch.einsum("ns,nsd->nd", on_lines, said.saw) + _over_frames(on_frames, values)
         same = F.cosine_similarity(ask_words, option_words, dim=1)
@@ -213,7 +214,8 @@ class QuestionEncoder(nn.Module):
             sees = there.unsqueeze(1)
         else:
             sees = seen_by(inputs.line.reshape(rows, -1), windows(lines, times, self.slack), there)
-        return self.attention(tokens, seen, sees).reshape(states.shape)
+        saw: Tensor = self.attention(tokens, seen, sees)
+        return saw.reshape(states.shape)
 
     def _in_order(self, state: Tensor, saw: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
         if self.rnn is None or not there.shape[1]:
@@ -228,8 +230,9 @@ class QuestionEncoder(nn.Module):
         if not values.shape[1]:
             return query.new_zeros(len(query), 0)
         count = len(query) // len(values)
-        fits = [(self.round, query), (self.sight, mine)]
-        found = sum(_scaled(x.unflatten(0, (-1, count)), layer(values)) for layer, x in fits)
+        width = values.shape[2]
+        found = _scaled(query.reshape(-1, count, width), self.round(values))
+        found = found + _scaled(mine.reshape(-1, count, width), self.sight(values))
         return found.masked_fill(times.isnan().unsqueeze(1), float("-inf")).flatten(0, 1)
 
 
@@ -248,6 +251,8 @@ class QuestionTower(nn.Module):
         dim: dimensions of what a logit is read off.
         features: D, features of a frame that it takes; 0 for no frames.
     """
+
+    task: Tensor
 
     def __init__(
         self,
@@ -318,7 +323,7 @@ def _stretches(times: Tensor) -> Tensor:
 
 def _unit(x: Tensor) -> Tensor:
     """Rows of length one, times the root of their width: values of the size of a normalised state's."""
-    return F.normalize(x, dim=-1) * x.shape[-1] ** 0.5
+    return F.normalize(x, dim=-1) * math.sqrt(x.shape[-1])
 
 
 def _wide(x: Tensor) -> Tensor:
@@ -341,12 +346,13 @@ def _scaled(x: Tensor, others: Tensor) -> Tensor:
     """Products over the root of the width: float [N, d] with [N, S, d], or [B, K, d] with [B, F, d]."""
     if x.dim() == 2:
         return _scaled(x.unsqueeze(1), others).squeeze(1)
-    return x @ others.transpose(1, 2) * x.shape[-1] ** -0.5
+    return x @ others.transpose(1, 2) / math.sqrt(x.shape[-1])
 
 
 def _over_frames(share: Tensor, values: Tensor) -> Tensor:
     """The weighted sum of the frames, float [N, F] and [B, F, d] to [N, d]."""
-    return (share.unflatten(0, (len(values), -1)) @ _wide(values)).flatten(0, 1)
+    rows, count = len(values), len(share) // len(values)
+    return (share.reshape(rows, count, share.shape[1]) @ _wide(values)).flatten(0, 1)
 
 
 def _by_line(x: Tensor, weight: Tensor, line: Tensor, slots: int) -> tuple[Tensor, Tensor]:
