@@ -231,7 +231,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--features", nargs="+", default=FEATURES, choices=FEATURES)
     parser.add_argument("--rows", nargs="+", default=ROWS, choices=ROWS)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--pretrain-epochs", type=int, default=2)
     parser.add_argument("--encoder-epochs", type=int, default=6)
     parser.add_argument("--minutes", type=float, default=float("inf"))
