@@ -14,7 +14,7 @@ WORKERS ?= 2
 BENCH ?= $(filter-out %/record.py %/sets.py %/footage.py %/film.py %/untouched_files.py %/soak.py \
 	%/labels.py %/steps.py %/archive.py %/long_video.py %/memory.py %/hapt.py %/hapt_people.py \
 	%/segmentation_sets.py %/thermal.py %/mocap_people.py %/mocap_words.py %/mocap_qa.py %/hashing_sets.py \
-	%/hashing_floors.py %/text_floors.py %/answer_floors.py %/video_qa.py, \
+	%/hashing_floors.py %/text_floors.py %/answer_floors.py %/video_qa.py %/mocap_answers.py, \
 	$(sort $(wildcard benchmarks/*.py benchmarks/data/*.py)))
 PYTEST_ARGS ?=
 TORCH_INDEX ?=

@@ -53,6 +53,7 @@ def test_sound_and_clusters(claims):
         ("from_footage", "claims-footage"),
         ("reid", "claims-reid"),
         ("hashing", "claims-hashing"),
+        ("mocap_answers", "mocap-answers"),
     ],
 )
 def test_tables_that_name_a_set_and_a_row(claims, monkeypatch, module, name):
@@ -65,6 +66,10 @@ def test_tables_that_name_a_set_and_a_row(claims, monkeypatch, module, name):
 def test_floors_of_answers(claims):
     floors, sets = claims("answer_floors"), figures("answer-floors")["sets"]
     assert missing(f"{floors.table(sets)}\n{floors.types_table(sets['nextqa'])}", "README.md") == []
+
+
+def test_what_a_question_costs(claims):
+    assert missing("\n".join(claims("question_speed").lines(figures("question-speed")["rows"])), "README.md") == []
 
 
 def test_an_unknown_bias_is_one_of_those_of_which_no_row_is_missing(claims):
