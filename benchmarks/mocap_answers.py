@@ -54,8 +54,8 @@ from kinema import api
 from kinema.core.files import write_json, write_text
 from kinema.core.seeds import seed_at
 from kinema.data.mocap.qa import TYPES, MocapQAConfig, write_mocap_qa
-from kinema.data.mocap.qa.asking import questions_of
 from kinema.data.mocap.qa.plan import plan_films
+from kinema.data.mocap.qa.questions import questions_of
 from kinema.data.mocap.qa.writer import subtitles_of
 from kinema.data.mocap.steps.config import STEPS
 from kinema.evaluation.answers import hits

@@ -54,6 +54,7 @@ def test_sound_and_clusters(claims):
         ("reid", "claims-reid"),
         ("hashing", "claims-hashing"),
         ("mocap_answers", "mocap-answers"),
+        ("video_qa", "video-qa"),
     ],
 )
 def test_tables_that_name_a_set_and_a_row(claims, monkeypatch, module, name):
