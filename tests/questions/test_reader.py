@@ -115,11 +115,14 @@ def test_a_question_has_no_embedding_and_a_model_without_a_run_no_tokenizer(read
         bare.answers(bare.open(folder))
 
 
-def test_data_without_frames_are_said_where_the_run_learnt_with_them(reader, folder, tmp_path, caplog):
+def test_what_the_run_learnt_with_and_data_lack_is_said(reader, folder, tmp_path, caplog):
     bare = tmp_path / "bare"
     shutil.copytree(folder, bare, ignore=shutil.ignore_patterns("features"))
     reader.answers(reader.open(folder).of(range(2)))
     reader.answers(reader.open(bare).of(range(2)), without=["frames"])
-    assert "learnt with features" not in caplog.text
+    assert "learnt with" not in caplog.text
     reader.answers(reader.open(bare).of(range(2)))
-    assert "learnt with features of frames, and the data have none" in caplog.text
+    assert "learnt with frames, and the data have none" in caplog.text
+    shutil.rmtree(bare / "subtitles")
+    reader.answers(reader.open(bare).of(range(2)))
+    assert "learnt with frames and subtitles, and the data have none" in caplog.text

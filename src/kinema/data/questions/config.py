@@ -214,6 +214,22 @@ class QuestionsConfig:
             return self
         return replace(self, tokenizer=place)
 
+    def shown(self, table: Questions) -> tuple[Input, ...]:
+        """What clips are shown by: of frames, subtitles and objects those that are read and there.
+
+        Args:
+            table: the questions.
+        """
+        if self.context == "none":
+            return ()
+        kinds = {line.kind for video in table.videos for line in table.lines(video)}
+        there: Mapping[Input, bool] = {
+            "frames": self.frame_width(table) > 0,
+            "subtitles": self.subtitles and "subtitle" in kinds,
+            "objects": self.objects and "object" in kinds,
+        }
+        return tuple(name for name, has in there.items() if has)
+
     def frame_width(self, table: Questions) -> int:
         """D, features of a frame that a network is given; 0 where it is given none.
 
@@ -447,15 +463,7 @@ class LoadedQuestions:
     @property
     def shown(self) -> tuple[Input, ...]:
         """What the clips are shown by: of 'frames', 'subtitles' and 'objects' those that the data have."""
-        if self.config.context == "none":
-            return ()
-        kinds = {line.kind for video in self.table.videos for line in self.table.lines(video)}
-        there: Mapping[Input, bool] = {
-            "frames": self.features > 0,
-            "subtitles": self.config.subtitles and "subtitle" in kinds,
-            "objects": self.config.objects and "object" in kinds,
-        }
-        return tuple(name for name, has in there.items() if has)
+        return self.config.shown(self.table)
 
     def cost(self, cache: Path) -> CacheEstimate:
         """Nothing is kept in the cache.

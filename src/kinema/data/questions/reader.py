@@ -142,8 +142,9 @@ class QuestionReader:
             DataError: the frames have another number of features than the network takes.
         """
         config = self._config(without, context)
-        if config.context != "none" and "frames" in self.shown and config.frames and not table.frame_width:
-            log.warning("The run learnt with features of frames, and the data have none: it answers without.")
+        missing = sorted(set(self.shown) - set(without) - set(config.shown(table)))
+        if missing and config.context != "none":
+            log.warning("The run learnt with %s, and the data have none: it answers without.", " and ".join(missing))
         composer = config.composer(table, self._coder)
         return self._answers(composer, len(table), shift, progress, device, batch_size)
 
