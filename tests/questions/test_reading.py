@@ -91,7 +91,7 @@ def test_what_is_mended_left_out_or_missing_is_counted_and_named(tmp_path, caplo
     assert table.rows[2].answer == -1
     for words in (
         "1 names of videos had commas or spaces around them, which were taken off: 'v0, '",
-        "1 questions are left out, for an option of theirs stands twice: 'v0-1' ('questions.jsonl', line 2)",
+        "1 questions are left out, because an option of theirs stands twice: 'v0-1' ('questions.jsonl', line 2)",
         "Keys of '",
         "'anwser' (line 4)",
         "1 of 3 clips have no subtitles, and 4 questions are about them: 'v2'",
