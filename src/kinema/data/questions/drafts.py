@@ -146,7 +146,9 @@ class Draft:
             )
         if self.lost:
             named = few([f"'{row.id}' ({row.where})" for row, _ in self.lost])
-            log.warning("%d questions are left out, because an option of theirs stands twice: %s.", len(self.lost), named)
+            log.warning(
+                "%d questions are left out, because an option of theirs stands twice: %s.", len(self.lost), named
+            )
 
     def _text(self, where: str, value: Any, what: str) -> str:
         if not isinstance(value, str):
