@@ -143,6 +143,11 @@ def parts_of(data: Manifest) -> dict[str, Manifest]:
     return {name: part for name, part in split.items() if len(part)}
 
 
+def measure(model: Model, data: Manifest, cache: Path, device: str) -> dict[str, Any]:
+    """Retrieval and linear accuracy on each part of the test."""
+    return judged(model, parts_of(data), cache, device)
+
+
 def finetuned(
     model: Model, split: Mapping[str, Manifest], below: Path, arguments: argparse.Namespace
 ) -> dict[str, Any]:
