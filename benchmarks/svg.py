@@ -14,9 +14,11 @@ from html import escape
 
 from paired import Difference, signed
 
-WIDTH, SIDE, ROW, LETTER = 480, 12, 30, 7.3
+WIDTH, SIDE, ROW, LETTER = 480, 12, 30, 8
 GREEN, GREY, BLUE, RED = "#00796b", "#8a979c", "#3d6fa5", "#b5532a"
-INK, FAINT = "#1c2529", "#d9dfe1"
+INK, SOFT, FAINT = "#1c2529", "#55636a", "#d9dfe1"
+TOP = 66.0
+"""Where the first row begins."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +54,29 @@ class Sheet:
         title: of the chart.
         unit: the line below it.
         parts: what has been drawn.
+        above: what lies over all that has been drawn.
         y: where the next row begins.
     """
 
     title: str
     unit: str
     parts: list[str] = field(default_factory=list)
-    y: float = 66
+    above: list[str] = field(default_factory=list)
+    y: float = TOP
 
     def text(self, x: float, y: float, text: str, *, anchor: str = "start", size: int = 14, colour: str = INK) -> None:
         """Writes a line."""
         end = "" if anchor == "start" else f' text-anchor="{anchor}"'
         tall = "" if size == 14 else f' font-size="{size}"'
         self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}"{end}{tall} fill="{colour}">{escape(text)}</text>')
+
+    def heading(self, text: str) -> None:
+        """The name of the rows below, with room above it and a white rim, so that no line crosses it."""
+        if text:
+            self.y += 4 if self.y > TOP else 0
+            rim = 'stroke="#fff" stroke-width="5" paint-order="stroke"'
+            self.above.append(f'<text x="{SIDE}" y="{self.y + 10:.1f}" {rim} fill="{SOFT}">{escape(text)}</text>')
+            self.y += 22
 
     def line(self, x: float, top: float, bottom: float, *, colour: str = FAINT, dash: str = "") -> None:
         """A vertical line, below all that is drawn later."""
@@ -80,9 +92,9 @@ class Sheet:
             f"<title>{escape(self.title)}: {escape(self.unit)}</title>",
             f'<rect width="{WIDTH}" height="{height:.0f}" fill="#fff"/>',
             f'<text x="{SIDE}" y="24" font-size="16" font-weight="bold" fill="{INK}">{escape(self.title)}</text>',
-            f'<text x="{SIDE}" y="45" fill="#55636a">{escape(self.unit)}</text>',
+            f'<text x="{SIDE}" y="45" fill="{SOFT}">{escape(self.unit)}</text>',
         ]
-        return "\n".join([*head, *self.parts, "</svg>"]) + "\n"
+        return "\n".join([*head, *self.parts, *self.above, "</svg>"]) + "\n"
 
 
 def spread(values: Sequence[float]) -> str:
@@ -127,9 +139,7 @@ def bars(
 
     behind, sheet.parts = sheet.parts, drawn
     for group in groups:
-        if group.title:
-            sheet.text(SIDE, sheet.y + 10, group.title, colour="#55636a")
-            sheet.y += 22
+        sheet.heading(group.title)
         for bar in group.bars:
             y = sheet.y
             sheet.text(left - 8, y + 15, bar.label, anchor="end")
@@ -150,7 +160,7 @@ def bars(
         sheet.line(x(tick), begin, end)
     sheet.parts += drawn
     for tick in ticks(top):
-        sheet.text(x(tick), end + 15, f"{tick:g}", anchor="middle", size=12, colour="#55636a")
+        sheet.text(x(tick), end + 15, f"{tick:g}", anchor="middle", size=12, colour=SOFT)
     sheet.y = end + 20
     if reference:
         name, value = reference
@@ -194,9 +204,7 @@ def differences(title: str, unit: str, groups: Sequence[tuple[str, Sequence[tupl
     begin, drawn = sheet.y - 8, list[str]()
     behind, sheet.parts = sheet.parts, drawn
     for heading, group in groups:
-        if heading:
-            sheet.text(SIDE, sheet.y + 10, heading, colour="#55636a")
-            sheet.y += 22
+        sheet.heading(heading)
         for label, each in group:
             sheet.text(left - 8, sheet.y + 15, label, anchor="end")
             drawn += interval(each, x, (low, high), sheet.y + 10)
@@ -210,8 +218,8 @@ def differences(title: str, unit: str, groups: Sequence[tuple[str, Sequence[tupl
     sheet.parts += drawn
     for tick in sorted(marks):
         name = f"{tick:+g}".replace("-", "−") if tick else "0"
-        sheet.text(x(tick), end + 15, name, anchor="middle", size=12, colour="#55636a")
-    sheet.text(SIDE, end + 36, "filled: decided by the seeds; hollow: not", size=13, colour="#55636a")
+        sheet.text(x(tick), end + 15, name, anchor="middle", size=12, colour=SOFT)
+    sheet.text(SIDE, end + 36, "filled: decided by the seeds; hollow: not", size=13, colour=SOFT)
     sheet.y = end + 42
     return sheet.done()
 
@@ -250,9 +258,7 @@ def logarithmic(title: str, unit: str, groups: Sequence[Group]) -> str:
     begin, drawn = sheet.y - 8, list[str]()
     behind, sheet.parts = sheet.parts, drawn
     for group in groups:
-        if group.title:
-            sheet.text(SIDE, sheet.y + 10, group.title, colour="#55636a")
-            sheet.y += 22
+        sheet.heading(group.title)
         for bar in group.bars:
             y = sheet.y + 10
             sheet.text(left - 8, y + 5, bar.label, anchor="end")
@@ -266,6 +272,6 @@ def logarithmic(title: str, unit: str, groups: Sequence[Group]) -> str:
     sheet.parts += drawn
     for power in range(first, last + 1):
         name = f"{10**power:,}" if power >= 0 else f"{10.0**power:g}".removeprefix("0")
-        sheet.text(x(10.0**power), end + 15, name, anchor="middle", size=12, colour="#55636a")
+        sheet.text(x(10.0**power), end + 15, name, anchor="middle", size=12, colour=SOFT)
     sheet.y = end + 20
     return sheet.done()
