@@ -93,7 +93,7 @@ def activity_segmentation() -> str:
     means = [(title.split(":")[0], each) for title, each in named(found) if title.endswith("ASOT − k-means")]
     groups = [
         ("fixed order, TOT minus …", order),
-        ("varying order, ASOT minus TOT", sets),
+        ("ASOT minus TOT", sets),
         ("ASOT minus k-means", means),
     ]
     return differences("Steps found without labels", "MOF, points; 3 seeds", groups)
