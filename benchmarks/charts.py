@@ -347,7 +347,56 @@ def told(row: Mapping[str, Sequence[float]]) -> str:
     return f"{row['onnx_is_faster_by']:.2f} ({low:.2f} to {high:.2f})"
 
 
+def overview() -> str:
+    """What each page compares first, in one picture: the first page's."""
+
+    def one(comparisons: Sequence[Comparison], title: str, label: str) -> tuple[str, Difference]:
+        return label, next(each.difference for each in comparisons if each.title == title)
+
+    mined, scenes, learnt = figures.mining(), figures.scenes("r@1"), figures.sentences()
+    steps, people, codes = figures.segmentation(), figures.reid(), figures.hashing()
+    groups = [
+        (
+            "learning from video, R@1",
+            [
+                one(mined, "1 stage (CoCLR) − InfoNCE", "1 stage − InfoNCE"),
+                one(mined, "CPR, 4 stages − InfoNCE", "4 stages − InfoNCE"),
+                one(mined, "CPR, 4 stages − 1 stage", "4 stages − 1 stage"),
+                one(scenes, "CPR − MoCo", "1st edition: CPR − MoCo"),
+            ],
+        ),
+        (
+            "sentence embeddings, Spearman",
+            [
+                one(learnt, "DeCLUTR − masked-LM alone", "DeCLUTR − masked-LM"),
+                one(learnt, "DeCLUTR − TF-IDF", "DeCLUTR − TF-IDF"),
+            ],
+        ),
+        (
+            "steps of an activity, MOF",
+            [
+                one(steps, "fixed order: TOT − k-means", "TOT − k-means"),
+                one(steps, "fixed order: TOT − k-means with the time", "… with the time"),
+                one(steps, "50salads-mid: ASOT − TOT", "ASOT − TOT, 50salads"),
+                one(figures.footage(), "mocap-steps: pretrained − untrained", "pretraining, Mocap"),
+                one(figures.footage(), "thermal: pretrained − untrained", "pretraining, thermal"),
+            ],
+        ),
+        (
+            "people, and codes of 64 bits, mAP",
+            [
+                one(people, "Market: TRL − mean over frames", "TRL − mean"),
+                one(people, "Market: TRL − TRL without the residual", "TRL − no residual"),
+                one(codes, "64 bits, unseen, i→t: DCVH − LSH", "DCVH − LSH"),
+                one(codes, "64 bits, unseen, i→t: DCVH − ridge, real-valued", "DCVH − ridge"),
+            ],
+        ),
+    ]
+    return differences("What is ahead of what", "points of a hundred, 3 seeds each, 95 % intervals", groups)
+
+
 NAMES: Mapping[str, Callable[[], str]] = {
+    "overview": overview,
     "mining": mining,
     "hand-signs": hand_signs,
     "scene-shortcuts": scene_shortcuts,

@@ -14,7 +14,7 @@ from html import escape
 
 from paired import Difference, signed
 
-WIDTH, SIDE, ROW, LETTER = 480, 12, 30, 8
+WIDTH, SIDE, ROW, LETTER = 480, 12, 30, 8.3
 GREEN, GREY, BLUE, RED = "#00796b", "#8a979c", "#3d6fa5", "#b5532a"
 INK, SOFT, FAINT = "#1c2529", "#55636a", "#d9dfe1"
 TOP = 66.0
