@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from kinema.core.files import write_json
 from kinema.core.version import source_version
 
 RESULTS = Path(__file__).parent / "results"
+Cell = tuple[str, int, str]
+"""A set, a seed and a row."""
 MEASURING = (":(top)benchmarks", ":(top,exclude)benchmarks/results")
 """Files whose changes count as changes of what is measured: not the results, which a measurement writes itself."""
 
@@ -51,11 +55,13 @@ def write(name: str, command: str, packages: tuple[str, ...] = (), **figures: An
 def filled(
     name: str,
     command: str,
-    wanted: Iterable[tuple[str, int, str]],
+    wanted: Iterable[Cell],
     measure: Callable[[str, int, str], Mapping[str, Any]],
     *,
     minutes: float,
     tell: Callable[[str, Mapping[str, Any]], None],
+    jobs: int = 1,
+    after: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The cells of a table by their keys, 'SET seedN ROW'; those of an earlier run are not measured again.
 
@@ -66,19 +72,66 @@ def filled(
         measure: gives a cell's figures; the device and the commit are added.
         minutes: after so many no further cell is begun.
         tell: hears of every new cell.
+        jobs: cells that are measured at a time; with more than one, ``measure`` must be picklable, and each cell has a
+            process of its own with its share of the threads.
+        after: rows that are begun once another row of the same set and seed is there, if that is wanted too.
     """
     began = time.monotonic()
     found: dict[str, Any] = read(name).get("cells", {})
-    for where, seed, row in wanted:
-        key = f"{where} seed{seed} {row}"
-        if key in found:
-            continue
+    left = [each for each in dict.fromkeys(wanted) if key_of(each) not in found]
+
+    def keep(each: Cell, figures: Mapping[str, Any]) -> None:
+        found[key_of(each)] = figures
+        write(name, command, cells=found)
+        tell(key_of(each), figures)
+
+    if jobs > 1:
+        _side_by_side(left, measure, keep, jobs, after or {}, lambda: time.monotonic() - began > minutes * 60)
+        return found
+    for each in left:
         if time.monotonic() - began > minutes * 60:
             break
-        found[key] = {**measure(where, seed, row), "device": machine(), "commit": source_version(*MEASURING)}
-        write(name, command, cells=found)
-        tell(key, found[key])
+        keep(each, measured(measure, each))
     return found
+
+
+def key_of(cell: Cell) -> str:
+    """A cell's name in the file."""
+    return f"{cell[0]} seed{cell[1]} {cell[2]}"
+
+
+def measured(measure: Callable[[str, int, str], Mapping[str, Any]], cell: Cell, threads: int = 0) -> dict[str, Any]:
+    """A cell's figures, with the device and the commit they come from."""
+    if threads:
+        torch.set_num_threads(threads)
+    return {**measure(*cell), "device": machine(), "commit": source_version(*MEASURING)}
+
+
+def _side_by_side(
+    left: Sequence[Cell],
+    measure: Callable[[str, int, str], Mapping[str, Any]],
+    keep: Callable[[Cell, Mapping[str, Any]], None],
+    jobs: int,
+    after: Mapping[str, str],
+    late: Callable[[], bool],
+) -> None:
+    """Measures cells in several processes, in order as far as ``after`` lets it; the first error ends it."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    threads = max(1, len(os.sched_getaffinity(0)) // jobs)
+    waiting, going = [*left], dict[Future[dict[str, Any]], Cell]()
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        while waiting or going:
+            while waiting and len(going) < jobs and not late():
+                undone = {*waiting, *going.values()}
+                free = [each for each in waiting if (each[0], each[1], after.get(each[2], "")) not in undone]
+                if not free:
+                    break
+                waiting.remove(free[0])
+                going[pool.submit(measured, measure, free[0], threads)] = free[0]
+            if not going:
+                break
+            for future in wait(going, return_when=FIRST_COMPLETED).done:
+                keep(going.pop(future), future.result())
 
 
 def versions(*packages: str) -> dict[str, str]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import paired
+
 PARTS = ("matched", "unbiased", "swapped")
 KINDS = {
     "bias": "",
@@ -27,18 +29,43 @@ ROWS = {
     "be-foreign-frame": "BE, foreign frame",
     "be-without-negative": "BE, without negative",
     "be-without-frame": "BE, without frame",
+    "be-unweighed": "BE, own negative as one of the batch",
     "dsm": "DSM",
     "dsm-two-windows": "DSM, two windows",
+    "dsm-unweighed": "DSM, own negative as one of the batch",
+    "dsm-elsewhere": "DSM, the released negative",
     "cmd": "CMD",
     "cmd-context": "CMD, the context alone",
     "cmd-motion": "CMD, the motion alone",
     "cmd-low-temperature": "CMD, temperature .1 at once",
+    "cmd-clip-geometry": "CMD, keyframe in the clip's crop",
+    "cmd-context-clip-geometry": "CMD, the context alone in the clip's crop",
     "cpr": "CPR",
     "cpr+be": "CPR on BE",
     "cpr+dsm": "CPR on DSM",
     "cpr+cmd": "CPR on CMD",
 }
 """The rows in their order, as people call them."""
+AGAINST = {
+    "be": ("be-without-frame", "moco", "be-unweighed"),
+    "dsm": ("be-without-frame", "moco", "dsm-elsewhere", "dsm-unweighed"),
+    "cmd": ("moco", "cmd-context", "cmd-motion", "cmd-clip-geometry"),
+    "cmd-context": ("cmd-context-clip-geometry",),
+    "simclr": ("moco",),
+    "be-without-frame": ("moco",),
+    "cpr": ("moco", "simclr"),
+    "cpr+be": ("be", "cpr"),
+    "cpr+dsm": ("dsm", "cpr"),
+    "cpr+cmd": ("cmd", "cpr"),
+}
+"""What each row is held against, seed by seed: what its authors held it against, and what it is built on."""
+FIGURES = {
+    "r@1": "R@1",
+    "linear": "linear",
+    "finetune": "fine-tuned, all labels",
+    "finetune10": "fine-tuned, a tenth of the labels",
+}
+"""The figures of a cell, as people call them."""
 COLOURS = {"matched": "#8fb7c9", "unbiased": "#00796b", "swapped": "#c2703d", "tom": "#00796b"}
 Cells = Mapping[str, Mapping[str, Any]]
 
@@ -93,7 +120,14 @@ def with_changes(cells: Cells) -> dict[str, Mapping[str, Any]]:
 def tables(cells: Cells) -> str:
     """A table a set: R@1 and linear accuracy a part, and scene reliance; then those in which one thing was changed."""
     made = [table(some, name) for some in (without_changes(cells), with_changes(cells)) for name in names_of(some)]
-    return "\n\n".join([*made, unknown_bias(without_changes(cells))]).strip()
+    for name in names_of(cells):
+        made += [after_fine_tuning(cells, name)]
+        made += [
+            comparisons(cells, name, part)
+            for part in ("swapped", "unbiased")
+            if any("finetune" in c for c in cells.values())
+        ]
+    return "\n\n".join(each for each in [*made, unknown_bias(without_changes(cells))] if each)
 
 
 def table(cells: Cells, name: str) -> str:
@@ -111,6 +145,59 @@ def table(cells: Cells, name: str) -> str:
     head += ["scene reliance"] if biased else []
     lines = ["| " + " | ".join(line) + " |" for line in zip((ROWS[row] for row in rows), seeds, *told, strict=True)]
     return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *lines])
+
+
+def after_fine_tuning(cells: Cells, name: str) -> str:
+    """The accuracy on each part after fine-tuning, with all labels and with a tenth; of the rows that have it."""
+    cells = {key: figures for key, figures in cells.items() if key.split()[0] == name and "finetune" in figures}
+    if not cells:
+        return ""
+    rows, parts = rows_of(cells, name), parts_of(cells, name)
+    columns = [
+        [of(cells, name, row, figure, part) for row in rows] for figure in ("finetune", "finetune10") for part in parts
+    ]
+    seeds = [str(len(of(cells, name, row, "finetune", parts[0]))) for row in rows]
+    head = [f"{set_title(name)}, after fine-tuning", "seeds"]
+    for labels in ("all labels", "a tenth"):
+        head += [f"{labels}: {part}" if number == 0 else part for number, part in enumerate(parts)]
+    told = [written(column, max) for column in columns]
+    lines = ["| " + " | ".join(line) + " |" for line in zip((ROWS[row] for row in rows), seeds, *told, strict=True)]
+    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *lines])
+
+
+def comparisons(cells: Cells, name: str, part: str = "swapped") -> str:
+    """The rows of a set held against others, paired by seed, on one part of the test: a column a figure."""
+    lines = [
+        f"| {set_title(name)}, `{part}` | " + " | ".join(FIGURES.values()) + " |",
+        "|" + "---|" * (1 + len(FIGURES)),
+    ]
+    for row, others in AGAINST.items():
+        for other in others:
+            told = [difference(cells, name, (row, other), figure, part) for figure in FIGURES]
+            if any(told):
+                lines.append("| " + " | ".join([f"{ROWS[row]} − {ROWS[other]}", *told]) + " |")
+    return "\n".join(lines) if len(lines) > 2 else ""
+
+
+def difference(cells: Cells, name: str, rows: tuple[str, str], figure: str, part: str) -> str:
+    """One row minus another over the seeds that both have, with its interval; bold where zero lies outside."""
+    seeds = [by_seed(cells, name, row, figure, part) for row in rows]
+    shared = sorted(seeds[0].keys() & seeds[1].keys())
+    if not shared:
+        return ""
+    apart = paired.paired(*([some[seed] for seed in shared] for some in seeds))
+    told = paired.written(apart)
+    return f"**{told}**" if apart.reading in ("ahead", "behind") else told
+
+
+def by_seed(cells: Cells, name: str, row: str, figure: str, part: str) -> dict[int, float]:
+    """One figure of a row, by its seed."""
+    found = {}
+    for key, figures in cells.items():
+        where, seed, which = key.split()
+        if (where, which) == (name, row) and part in figures.get(figure, {}):
+            found[int(seed.removeprefix("seed"))] = figures[figure][part]
+    return found
 
 
 def unknown_bias(cells: Cells) -> str:

@@ -6,18 +6,26 @@
     python benchmarks/claims/video.py OUT --kind long          Mocap-15 with three times the epochs
     python benchmarks/claims/video.py OUT --asl asl_letters24  real video: learnt from one person, tested on another
 
+    python benchmarks/claims/video.py OUT --kind more          Mocap-15 with four times the training videos: 3,600
+    python benchmarks/claims/video.py OUT --device gpu --jobs 6 --epochs 64     cells side by side on one card
+
 Every encoder sees the same videos for the same number of epochs with the same network, clip, batch and optimiser (the
 preset small); CPR and what it is built on share them half and half. Test parts: matched (the scene of the own class),
-unbiased (any) and swapped (another class'). Figures: retrieval R@1 (preset coclr) and the linear probe's accuracy on
-stored features. "Scene reliance" is accuracy matched minus accuracy swapped.
+unbiased (any) and swapped (another class'). Figures, all of one pretraining: retrieval R@1 (preset coclr), the linear
+probe's accuracy on stored features, and the accuracy of a network that is fine-tuned with all labels of the training
+videos and with a tenth of them (ten epochs, centre crops; without them: --no-finetune). "Scene reliance" is accuracy
+matched minus accuracy swapped. The row "BE, without frame" is what BE's and DSM's authors call MoCo: one window of a
+video, and another one of it as a negative.
 
-The table fills itself in cell by cell, a run folder a cell under OUT, results/claims-video.json beside this folder. A
-command that was stopped goes on where it was; --minutes stops it by itself between two cells.
+The table fills itself in cell by cell, a run folder a cell under OUT, results/claims-video.json beside this folder
+(--name for another). A command that was stopped goes on where it was; --minutes stops it by itself between two cells.
+With --jobs N cells are measured side by side, each by a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -41,7 +49,8 @@ from kinema.data.clips.config import ClipsConfig
 from kinema.data.clips.reader import Model
 from kinema.data.mocap import MocapConfig
 from kinema.evaluation import fit_linear, retrieve
-from kinema.protocols.features import extractor
+from kinema.protocols.features import extractor, whole_store
+from kinema.protocols.fit import FitConfig, class_scores, fit_classifier
 from kinema.protocols.labels import class_names, label_numbers, source_numbers
 from kinema.protocols.parts import SPLIT_SEED
 from kinema.recipes.changes import changed
@@ -69,7 +78,22 @@ PARTS_OF_BE = {"be-without-negative": ("static-frame",), "be-without-frame": ("e
 ADDED = {**PARTS_OF_BE, "moco-with-frame": ("static-frame",)}
 """What these rows add to MoCo; the last on two windows, as MoCo is."""
 
-EVERY = (*ROWS, *HALVES, *LOW_TEMPERATURE, *WINDOWS, *FOREIGN, *ADDED)
+UNWEIGHED = ("be-unweighed", "dsm-unweighed")
+"""A clip's own negative weighs as much as each of the batch's, as it did here at first."""
+RELEASED = ("dsm-elsewhere",)
+"""DSM with the negative of the authors' code, another window of the video."""
+SHORTCUT = ("cmd-clip-geometry", "cmd-context-clip-geometry")
+"""CMD, and its context half, whose keyframes have the crop and flip of their clip, as they had here at first."""
+
+EVERY = (*ROWS, *HALVES, *LOW_TEMPERATURE, *WINDOWS, *FOREIGN, *ADDED, *UNWEIGHED, *RELEASED, *SHORTCUT)
+
+AFTER = {"random": "moco", **{f"cpr+{base}": "cpr" for base in BASES}}
+"""Rows that take something from the run of another row of the same set and seed."""
+
+SHARES = {"finetune": 1.0, "finetune10": 0.1}
+"""Figures after fine-tuning, and the share of the training videos' labels that each is given."""
+FIT = FitConfig(epochs=10, min_steps=200, validation=0.0, crops="centre")
+"""How a network is fine-tuned: the last epoch is taken, and a test video is seen in its windows' centres."""
 
 
 def plan(row: str, epochs: int, seed: int) -> Plan:
@@ -79,12 +103,18 @@ def plan(row: str, epochs: int, seed: int) -> Plan:
     made = replace(preset("small", method), epochs=epochs, seed=seed)
     if base or name in ADDED:
         made = composed(made, "small", base=base or None, transforms=ADDED.get(name, ()))
-    if name == "cmd-context":
+    if name.startswith("cmd-context"):
         made = changed(made, {"method": {"motion_weight": 0.0, "first_temperature": None}})
     if name == "cmd-motion":
         made = changed(made, {"method": {"context_weight": 0.0}})
     if name in LOW_TEMPERATURE:
         made = changed(made, {"method": {"first_temperature": None}})
+    if name in SHORTCUT:
+        made = changed(made, {"method": {"geometry": "clip"}})
+    if name in UNWEIGHED:
+        made = changed(made, {"method": {"own_among": 0}})
+    if name in RELEASED:
+        made = changed(made, {"method": {"negative": "elsewhere"}})
     if name in FOREIGN:
         made = changed(made, {"method": {"still_from": "batch"}})
     if name.endswith("-one-window") or name in PARTS_OF_BE:
@@ -106,12 +136,51 @@ def recipe(row: str, epochs: int, seed: int, home: Path) -> Recipe:
     return replace(made, phases=(own, replace(mining, start={**mining.start, "motion": f"../{shared}"})))
 
 
-def measure(model: Model, data: Manifest, cache: Path, device: str) -> dict[str, Any]:
-    """Retrieval and linear accuracy on each part of the test; the features are computed once."""
+def parts_of(data: Manifest) -> dict[str, Manifest]:
+    """The training videos, and the parts of the test that there are."""
     split = {"train": data.select({"split": "train"})}
     split |= {part: data.select({"split": "test"}).select({"part": part}) for part in PARTS}
-    split = {name: part for name, part in split.items() if len(part)}
-    return judged(model, split, cache, device)
+    return {name: part for name, part in split.items() if len(part)}
+
+
+def measure(model: Model, data: Manifest, cache: Path, device: str) -> dict[str, Any]:
+    """Retrieval and linear accuracy on each part of the test."""
+    return judged(model, parts_of(data), cache, device)
+
+
+def finetuned(
+    model: Model, split: Mapping[str, Manifest], below: Path, arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """The accuracy on every part but 'train' of a network that learnt on from the model with a share of the labels."""
+    device = None if arguments.device == "auto" else arguments.device
+
+    def open_store(part: Manifest, which: Model) -> Any:
+        return api.model_store(part, which, cache=arguments.out / "cache", console=console)
+
+    found: dict[str, Any] = {}
+    for figure, share in SHARES.items():
+        fitted = fit_classifier(
+            model,
+            split["train"],
+            replace(FIT, seed=model.seed),
+            below / figure,
+            share=share,
+            frozen=False,
+            open_store=open_store,
+            data="train",
+            device=device,
+            console=console,
+        )
+        found[figure] = {}
+        for name, part in split.items():
+            if name == "train":
+                continue
+            scores = class_scores(
+                fitted.method, whole_store(part, model, open_store), model, crops="centre", device=device
+            )
+            true = label_numbers(part, fitted.classes)
+            found[figure][name] = float((scores.argmax(dim=1).cpu().numpy() == true).mean())
+    return found
 
 
 def judged(model: Model, split: dict[str, Manifest], cache: Path, device: str) -> dict[str, Any]:
@@ -172,7 +241,8 @@ def data_of(name: str, arguments: argparse.Namespace) -> Manifest:
     """The videos of a set, drawn or scanned once."""
     if name == "asl":
         return api.scan(arguments.asl, out=arguments.out / "asl.parquet")
-    drawn = MocapConfig(clips_per_class=60, test_per_class=16, bias=float(name[4:]), seed=2)
+    per_class = 240 if name.startswith("more") else 60
+    drawn = MocapConfig(clips_per_class=per_class, test_per_class=16, bias=float(name[4:]), seed=2)
     if name[:4] in ("rest", "room"):
         drawn = replace(drawn, camera_follows=False, camera_motion=0.0)
     if name.startswith("room"):
@@ -193,10 +263,13 @@ def cell(name: str, seed: int, row: str, arguments: argparse.Namespace) -> dict[
         learnt = data.select({"person": "jack"})
     took = trained(run, made, learnt, arguments, cache)
     model = api.load(run, untrained=row == "random")
+    split = parts_of(data)
     if name == "asl":
-        split = {"train": data.select({"person": "jack"}), "tom": data.select({"person": "tom"})}
-        return {**judged(model, split, cache, arguments.device), **took}
-    return {**measure(model, data, cache, arguments.device), **took}
+        split = {"train": learnt, "tom": data.select({"person": "tom"})}
+    found = {**judged(model, split, cache, arguments.device), **took}
+    if arguments.finetune:
+        found |= finetuned(model, split, home / "finetuned" / row, arguments)
+    return found
 
 
 def parse() -> argparse.Namespace:
@@ -211,6 +284,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--device", default="auto", help="auto, cpu or gpu")
     parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--jobs", type=int, default=1, help="cells side by side, each by a process of its own")
+    parser.add_argument("--no-finetune", dest="finetune", action="store_false", help="R@1 and the probe alone")
+    parser.add_argument("--name", default=NAME, help="of the file of results")
     parser.add_argument("--table", action="store_true", help="train nothing: print the table, draw the charts")
     return parser.parse_args()
 
@@ -223,13 +299,19 @@ def told(key: str, figures: Mapping[str, Any]) -> None:
 
 def main() -> None:
     arguments = parse()
+    wanted = [] if arguments.table else [*cells(arguments)]
+    if arguments.jobs > 1:
+        for name in dict.fromkeys(name for name, _, _ in wanted):
+            data_of(name, arguments)  # drawn before several processes want it
     found = record.filled(
-        NAME,
+        arguments.name,
         f"python benchmarks/claims/video.py OUT --epochs {arguments.epochs}",
-        () if arguments.table else cells(arguments),
-        lambda name, seed, row: cell(name, seed, row, arguments),
+        wanted,
+        functools.partial(cell, arguments=arguments),
         minutes=arguments.minutes,
         tell=told,
+        jobs=arguments.jobs,
+        after=AFTER,
     )
     charts(found, record.RESULTS)
     print(tables(found))
