@@ -212,7 +212,7 @@ def differences(title: str, unit: str, groups: Sequence[tuple[str, Sequence[tupl
             sheet.y += ROW - 4
     end = sheet.y - 2
     sheet.parts = behind
-    marks = [tick for step in ticks(reach) for tick in ({step, -step} if step else {0.0}) if low <= tick <= high]
+    marks = [tick for step in ticks(2 * reach) for tick in ({step, -step} if step else {0.0}) if low <= tick <= high]
     for tick in sorted(marks):
         sheet.line(x(tick), begin, end, colour=INK if tick == 0 else FAINT)
     sheet.parts += drawn
@@ -270,7 +270,7 @@ def logarithmic(title: str, unit: str, groups: Sequence[Group]) -> str:
     for power in range(first, last + 1):
         sheet.line(x(10.0**power), begin, end)
     sheet.parts += drawn
-    for power in range(first, last + 1):
+    for power in range(first, last + 1, 1 if x(10.0) - x(1.0) > 40 else 2):
         name = f"{10**power:,}" if power >= 0 else f"{10.0**power:g}".removeprefix("0")
         sheet.text(x(10.0**power), end + 15, name, anchor="middle", size=12, colour=SOFT)
     sheet.y = end + 20
