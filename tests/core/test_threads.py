@@ -4,55 +4,64 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from kinema.core import threads
 
-TOLD = "from kinema.core import threads; import json, os; print(json.dumps(threads.facts() | dict(os.environ)))"
 CHOSEN = (*threads.SPINNING, *threads.THREADS)
 
 
-def answer(code, **chosen):
-    """What a process prints, as JSON; of the variables that matter, it has only those that are given."""
+def run(code, **chosen):
+    """A process that has only those of the variables that are given."""
     plain = {name: value for name, value in os.environ.items() if name not in CHOSEN} | {"PYTHONPATH": "src"}
-    done = subprocess.run([sys.executable, "-c", code], env=plain | chosen, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-@pytest.mark.parametrize(
-    ("chosen", "policy", "said"),
-    [
-        ({}, "PASSIVE", "PASSIVE"),
-        ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE", "ACTIVE"),
-        ({"GOMP_SPINCOUNT": "300000"}, None, "GOMP_SPINCOUNT=300000"),
-        ({"KMP_BLOCKTIME": "200"}, None, "KMP_BLOCKTIME=200"),
-    ],
-)
-def test_the_policy_is_set_where_the_user_has_said_nothing(chosen, policy, said):
-    told = answer("import kinema, sys; assert not {'torch', 'numpy'} & {*sys.modules}; " + TOLD, **chosen)
-    assert (told.get("OMP_WAIT_POLICY"), told["wait_policy"]) == (policy, said)
+    return subprocess.run([sys.executable, "-c", code], env=plain | chosen, capture_output=True, text=True, check=True)
 
 
 def test_libgomp_reads_the_policy_and_where_torch_came_first_that_is_recorded():
-    """libgomp prints what it goes by when it is loaded."""
-    early, late = (
-        subprocess.run(
-            [sys.executable, "-c", f"import {first}, {then}; from kinema.core.threads import facts; print(facts())"],
-            env={n: v for n, v in os.environ.items() if n not in CHOSEN}
-            | {"PYTHONPATH": "src", "OMP_DISPLAY_ENV": "VERBOSE"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        for first, then in (("kinema", "torch"), ("torch", "kinema"))
-    )
-    assert "'wait_policy': 'PASSIVE'" in early.stdout
-    assert threads.TOO_LATE in late.stdout
+    """libgomp prints what it goes by when it is loaded; a made-up quota of one is what torch computes with."""
+    limited = "threads.quota, threads._affinity = (lambda: 1), lambda: {0, 1}; threads.prepare()"
+    told = "from kinema.core import threads; import torch, json; assert not before & {'torch', 'numpy'} or late; "
+    told += "print(json.dumps([threads.facts(), torch.get_num_threads()]))"
+    after = "; import sys; before = {*sys.modules}; late = "
+    early = run(f"import kinema{after}0; from kinema.core import threads; {limited}; {told}", OMP_DISPLAY_ENV="VERBOSE")
+    late = run(f"import torch, kinema{after}1; {told}", OMP_DISPLAY_ENV="VERBOSE")
+    facts, count = json.loads(early.stdout)
+    assert (facts["wait_policy"], facts["threads_by"], count) == ("PASSIVE", "quota", 1)
+    assert json.loads(late.stdout)[0]["wait_policy"] == threads.TOO_LATE
     if "GOMP_SPINCOUNT" not in late.stderr:
         pytest.skip("torch computes with another library than libgomp")
     assert "GOMP_SPINCOUNT = '0'" in early.stderr
     assert "GOMP_SPINCOUNT = '0'" not in late.stderr
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """Nothing is chosen, torch is not loaded, and there are eight cores."""
+    monkeypatch.setattr(os, "environ", {name: value for name, value in os.environ.items() if name not in CHOSEN})
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setattr(threads, "_prepared", threads.Prepared())
+    monkeypatch.setattr(threads, "_affinity", lambda: set(range(8)))
+    monkeypatch.setattr(threads, "_read", lambda path: "")
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({}, "PASSIVE"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE"),
+        ({"GOMP_SPINCOUNT": "300000"}, "GOMP_SPINCOUNT=300000"),
+        ({"KMP_BLOCKTIME": "200"}, "KMP_BLOCKTIME=200"),
+    ],
+)
+def test_what_the_user_says_of_waiting_stands(alone, chosen, said):
+    os.environ.update(chosen)
+    threads.prepare()
+    threads.prepare()
+    assert (threads.facts()["wait_policy"], threads.facts()["threads_by"]) == (said, "torch")
+    assert ("OMP_WAIT_POLICY" in os.environ) == (said in ("PASSIVE", "ACTIVE"))
 
 
 GROUPS = {
@@ -106,38 +115,32 @@ def test_the_quota_of_control_groups_is_rounded_up(tmp_path, files, allowed):
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no affinity masks")
 def test_processors_outside_of_the_affinity_mask_do_not_count():
-    alone = f"import os; os.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}}); " + TOLD
-    told = answer(alone)
-    assert (told["cpus"], told["threads_by"]) == (1, "torch")
-
-
-LIMITED = """
-import sys
-{before}
-from kinema.core import threads
-threads.quota, threads._affinity = (lambda root="/": {quota}), lambda: set(range(8))
-threads._read = lambda path: ""
-threads.prepare()
-import json, torch
-print(json.dumps([torch.get_num_threads(), threads.facts(), threads.limit_message()]))
-"""
+    first = min(os.sched_getaffinity(0))
+    told = run(f"import os; os.sched_setaffinity(0, {{{first}}}); from kinema.core.threads import *; print(facts())")
+    assert told.stdout.strip() == "{'wait_policy': 'PASSIVE', 'threads_by': 'torch', 'cpus': 1}"
 
 
 @pytest.mark.parametrize(
-    ("before", "quota", "chosen", "by", "count"),
+    ("quota", "chosen", "loaded", "by", "count"),
     [
-        ("", 3, {}, "quota", 3),
-        ("", 3, {"OMP_NUM_THREADS": "5"}, "OMP_NUM_THREADS", 5),
-        ("", 3, {"MKL_NUM_THREADS": "5"}, "MKL_NUM_THREADS", None),
-        ("", 8, {}, "torch", None),
-        ("", None, {}, "torch", None),
-        ("import torch; torch.set_num_threads(8)", 3, {}, "quota", 3),
-        ("import torch; torch.set_num_threads(6)", 3, {}, "torch", 6),
+        (3, {}, 0, "quota", 3),
+        (3, {"OMP_NUM_THREADS": "5"}, 0, "OMP_NUM_THREADS", 5),
+        (3, {"MKL_NUM_THREADS": "5"}, 0, "MKL_NUM_THREADS", 0),
+        (8, {}, 0, "torch", 0),
+        (None, {}, 0, "torch", 0),
+        (3, {}, 8, "quota", 3),
+        (3, {}, 6, "torch", 6),
     ],
+    ids=["limited", "OpenMP's", "MKL's", "enough", "none", "torch's own, loaded", "torch.set_num_threads"],
 )
-def test_torch_is_limited_to_the_quota_unless_the_user_chose(before, quota, chosen, by, count):
-    """Eight processors are made up; torch that was loaded before with as many threads had taken them by itself."""
-    found, told, message = answer(LIMITED.format(before=before, quota=quota), **chosen)
-    assert (count or found, told["threads_by"]) == (found, by)
-    assert bool(message) == (by == "quota")
-    assert (f"{count} threads" in message) == (by == "quota")
+def test_torch_is_limited_to_the_quota_unless_the_user_chose(alone, quota, chosen, loaded, by, count):
+    os.environ.update(chosen)
+    alone.setattr(threads, "quota", lambda: quota)
+    if loaded:
+        counts = [loaded]
+        torch = SimpleNamespace(get_num_threads=lambda: counts[-1], set_num_threads=counts.append)
+        alone.setitem(sys.modules, "torch", torch)
+    threads.prepare()
+    assert threads.facts()["threads_by"] == by
+    assert (counts[-1] if loaded else int(os.environ.get("OMP_NUM_THREADS", 0))) == count
+    assert ("3 threads" in threads.limit_message()) == bool(threads.limit_message()) == (by == "quota")
