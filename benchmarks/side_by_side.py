@@ -22,6 +22,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from itertools import product
+from typing import Any
 
 from kinema.core.threads import SPINNING, THREADS, available_cpus
 
@@ -139,6 +140,30 @@ def ratio(above: list[float], below: list[float]) -> float | None:
     return statistics.median(found) if found else None
 
 
+def summary(found: dict[str, list[float]], spinning: dict[str, list[float]]) -> dict[str, Any]:
+    """Medians and ratios of a setting, beside the same number of threads that spin."""
+    return {
+        "alone": statistics.median(found["alone"]),
+        "two": statistics.median(found["two"]),
+        "two_of_alone": ratio(found["two"], found["alone"]),
+        "alone_of_spinning": ratio(found["alone"], spinning["alone"]),
+        "two_of_spinning": ratio(found["two"], spinning["two"]),
+        "rounds": found,
+    }
+
+
+def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """The figures as Markdown."""
+    lines = ["| threads | alone | two at once, each | of alone | of spinning, alone | of spinning, two at once |"]
+    lines.append("|---|---|---|---|---|---|")
+    for name, row in rows.items():
+        ratios = [row[key] for key in ("two_of_alone", "alone_of_spinning", "two_of_spinning")]
+        cells = [name, *(f"{row[key]:.0f}" for key in ("alone", "two"))]
+        cells += ["–" if each is None else f"{each:.2f}".removeprefix("0") for each in ratios]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Prints the table and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -150,26 +175,10 @@ def main() -> None:
         train()
         return
     import record
-    from rich.console import Console
-    from rich.table import Table
 
     speeds, loads = measured(asked.rounds, asked.seconds)
-    table = Table("threads", "alone, clips/s", "two at once, each", "of alone", "of spinning, alone", "and two at once")
-    rows = {}
-    for name, found in speeds.items():
-        spinning = speeds[name.replace("sleeping", "spinning")]
-        rows[name] = {
-            "alone": statistics.median(found["alone"]),
-            "two": statistics.median(found["two"]),
-            "two_of_alone": ratio(found["two"], found["alone"]),
-            "alone_of_spinning": ratio(found["alone"], spinning["alone"]),
-            "two_of_spinning": ratio(found["two"], spinning["two"]),
-            "rounds": found,
-        }
-        ratios = [rows[name][key] for key in ("two_of_alone", "alone_of_spinning", "two_of_spinning")]
-        cells = ["–" if each is None else f"{each:.2f}" for each in ratios]
-        table.add_row(name, f"{rows[name]['alone']:.0f}", f"{rows[name]['two']:.0f}", *cells)
-    Console().print(table)
+    rows = {name: summary(found, speeds[name.replace("sleeping", "spinning")]) for name, found in speeds.items()}
+    print(table(rows))
     record.write(
         "side-by-side",
         f"python benchmarks/side_by_side.py --rounds {asked.rounds} --seconds {asked.seconds:g}",
