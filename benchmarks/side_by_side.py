@@ -30,8 +30,8 @@ POLICIES = {"spinning": {"GOMP_SPINCOUNT": "300000"}, "sleeping": {"OMP_WAIT_POL
 COUNTS = (2, 1)
 CAP = 30.0
 """Seconds after which a turn is over, whatever is under way."""
-WHOLE = 240.0
-"""Seconds after which no further round is begun."""
+WHOLE = 270.0
+"""Seconds after which no further turn is begun."""
 Speeds = dict[str, dict[str, list[float]]]
 """Clips a second of every round, by setting, as 'sleeping, 2 threads', and by 'alone' or 'two'; of two the slower."""
 
@@ -123,10 +123,12 @@ def measured(rounds: int, seconds: float) -> tuple[Speeds, list[float]]:
     try:
         for each in everyone:
             each.wait_ready()
-        while len(loads) < rounds and time.monotonic() - began < WHOLE:
+        while len(loads) < rounds:
             loads.append(os.getloadavg()[0])
             order = list(product(COUNTS, ("alone", "two"), POLICIES))
             for count, company, name in order[:: 1 if len(loads) % 2 else -1]:
+                if time.monotonic() - began > WHOLE:
+                    return speeds, loads
                 of = pairs[name][: 1 if company == "alone" else 2]
                 speeds[f"{name}, {count} threads"][company].append(turn(of, count, seconds))
     finally:
@@ -136,16 +138,16 @@ def measured(rounds: int, seconds: float) -> tuple[Speeds, list[float]]:
 
 
 def ratio(above: list[float], below: list[float]) -> float | None:
-    """The median of the ratios within a round; None where nothing was done that could be compared with."""
-    found = [a / b for a, b in zip(above, below, strict=True) if b]
+    """The median of the ratios within a round; None where there was nothing to compare with."""
+    found = [a / b for a, b in zip(above, below, strict=False) if b]  # the last round may not be whole
     return statistics.median(found) if found else None
 
 
 def summary(found: dict[str, list[float]], spinning: dict[str, list[float]]) -> dict[str, Any]:
     """Medians and ratios of a setting, beside the same number of threads that spin."""
     return {
-        "alone": statistics.median(found["alone"]),
-        "two": statistics.median(found["two"]),
+        "alone": statistics.median(found["alone"] or [0.0]),
+        "two": statistics.median(found["two"] or [0.0]),
         "two_of_alone": ratio(found["two"], found["alone"]),
         "alone_of_spinning": ratio(found["alone"], spinning["alone"]),
         "two_of_spinning": ratio(found["two"], spinning["two"]),
