@@ -105,6 +105,11 @@ class Training:
             steps, last = steps + 1, float(line)
 
 
+def setting(policy: str, threads: int) -> str:
+    """Its name in the results: 'sleeping, 2 threads'."""
+    return f"{policy}, {threads} thread{'s' if threads > 1 else ''}"
+
+
 def turn(trainings: Iterable[Training], threads: int, seconds: float) -> float:
     """Clips a second of trainings that run at once: that of the slowest."""
     going = list(trainings)
@@ -118,7 +123,7 @@ def measured(rounds: int, seconds: float) -> tuple[Speeds, list[float]]:
     began = time.monotonic()
     pairs = {name: [Training(policy) for _ in range(2)] for name, policy in POLICIES.items()}
     everyone = [each for pair in pairs.values() for each in pair]
-    speeds: Speeds = {f"{name}, {count} threads": {"alone": [], "two": []} for name, count in product(POLICIES, COUNTS)}
+    speeds: Speeds = {setting(name, count): {"alone": [], "two": []} for name, count in product(POLICIES, COUNTS)}
     loads: list[float] = []
     try:
         for each in everyone:
@@ -130,7 +135,7 @@ def measured(rounds: int, seconds: float) -> tuple[Speeds, list[float]]:
                 if time.monotonic() - began > WHOLE:
                     return speeds, loads
                 of = pairs[name][: 1 if company == "alone" else 2]
-                speeds[f"{name}, {count} threads"][company].append(turn(of, count, seconds))
+                speeds[setting(name, count)][company].append(turn(of, count, seconds))
     finally:
         for each in everyone:
             each.process.kill()
