@@ -65,7 +65,7 @@ class Training:
         environment = {name: value for name, value in os.environ.items() if name not in (*SPINNING, *THREADS)}
         self.process = subprocess.Popen(
             [sys.executable, __file__, "--train"],
-            env=environment | policy,
+            env={**environment, **policy},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
