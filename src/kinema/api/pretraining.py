@@ -20,6 +20,7 @@ from kinema.core.devices import check_precision, chosen_device
 from kinema.core.errors import KinemaError
 from kinema.core.progress import Steps
 from kinema.core.tables import training_rows
+from kinema.core.threads import limit_message
 from kinema.evaluation import MiningMeter
 from kinema.recipes.going_on import PLAN, continued, plan_to_plain
 from kinema.recipes.json import phase_identity, recipe_to_plain
@@ -99,6 +100,8 @@ def pretrain(
     for phase in recipe.phases:
         check_memory(phase, recipe, loaded)
     again = resume_command(recipe.name, data, out, where=where, cache=cache, device=device, logger=logger)
+    if limited := limit_message():
+        log.warning("%s", limited)
     with run.held():
         now = environment(recipe.seed, device)
         if resume:

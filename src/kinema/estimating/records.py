@@ -96,6 +96,7 @@ class Estimate:
         phases: in order.
         cache: what is decoded or tokenised once.
         rows: what the rows are.
+        limited: a sentence on the number of threads where it was limited (:func:`kinema.core.threads.limit_message`).
     """
 
     method: str
@@ -106,6 +107,7 @@ class Estimate:
     phases: tuple[PhaseEstimate, ...]
     cache: CacheEstimate
     rows: str = "videos"
+    limited: str = ""
 
     @property
     def device(self) -> str:
@@ -134,7 +136,7 @@ class Estimate:
             "Time: the second of two steps times their number, and reading; every step is taken for one that learns. "
             "Checkpoints and what is measured between epochs come on top."
         )
-        lines += self.cache.notes
+        lines += [*self.cache.notes, *([self.limited] if self.limited else [])]
         for phase in self.phases:
             if phase.random and not phase.same_as:
                 views = " and ".join(phase.random)
