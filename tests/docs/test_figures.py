@@ -26,9 +26,9 @@ def figures(name):
     return json.loads((BENCHMARKS / "results" / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def missing(text):
-    """Lines of a text that are not in the page of the first edition."""
-    page = (BENCHMARKS / "mocap-first-edition.md").read_text(encoding="utf-8").splitlines()
+def missing(text, page="mocap-first-edition.md"):
+    """Lines of a text that are not in a page, by default that of the first edition."""
+    page = (BENCHMARKS / page).read_text(encoding="utf-8").splitlines()
     return [line for line in text.splitlines() if line and line not in page]
 
 
