@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kinema.core.cost import CacheEstimate
+from kinema.recipes.choice import Choice
 from kinema.training.trial import PEAK, SAVED, Trial
 
 
@@ -96,6 +97,7 @@ class Estimate:
         phases: in order.
         cache: what is decoded or tokenised once.
         rows: what the rows are.
+        choice: why this method, where 'auto' took it.
     """
 
     method: str
@@ -106,6 +108,7 @@ class Estimate:
     phases: tuple[PhaseEstimate, ...]
     cache: CacheEstimate
     rows: str = "videos"
+    choice: Choice | None = None
 
     @property
     def device(self) -> str:
@@ -129,7 +132,8 @@ class Estimate:
 
     def notes(self) -> list[str]:
         """Notes that a reader needs to interpret the figures."""
-        lines = [f"Activations: {self.measured_by}."]
+        lines = [] if self.choice is None else [self.choice.words]
+        lines.append(f"Activations: {self.measured_by}.")
         lines.append(
             "Time: the second of two steps times their number, and reading; every step is taken for one that learns. "
             "Checkpoints and what is measured between epochs come on top."
@@ -168,4 +172,5 @@ class Estimate:
             "cache": self.cache.plain(),
             "phases": [phase.plain() for phase in self.phases],
             "notes": self.notes(),
+            **({} if self.choice is None else {"choice": self.choice.plain()}),
         }

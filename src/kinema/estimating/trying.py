@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from kinema.api.opening import AnyData, cache_folder, named
-from kinema.api.pretraining import load_data, opened
+from kinema.api.pretraining import choose, load_data, opened
 from kinema.core.contracts import Table
 from kinema.core.devices import check_precision, chosen_device
 from kinema.core.method import Method, TrainingContext
 from kinema.core.progress import Steps
 from kinema.estimating.measuring import fill_memories
 from kinema.estimating.records import Estimate, PhaseEstimate
+from kinema.recipes.choice import AUTO, Choice
 from kinema.recipes.plan import Plan
 from kinema.recipes.resolve import context_of, resolved
 from kinema.recipes.table import method_name
@@ -55,7 +57,7 @@ def dry_run(
     random unit vectors, so that the steps learn. Phases of equal settings are tried once.
 
     Args:
-        method: a method's name; or a plan or recipe of your own.
+        method: 'auto', a method's name, or a plan or recipe of your own.
         data: a folder of videos, a known data set as NAME:PATH, a manifest, or a manifest's file.
         out: the run's folder, which is refused where the run would be; it is not made.
         preset: the plan that a named method starts from.
@@ -72,9 +74,13 @@ def dry_run(
     check_logger(logger)
     chosen_device(device)
     run = RunFolder(Path("run")) if out is None else RunFolder.free(Path(out))
-    recipe = resolved(method, lambda config: opened(config, data, where), preset, settings, console)
+    choice: Choice | None = None
+    rows: Callable[[Any], Any] = partial(opened, data=data, where=where)
+    if method == AUTO:
+        choice, method, rows = choose(data, where, settings, preset, console)
+    recipe = resolved(method, rows, preset, settings, console)
     check_precision(recipe.precision, device)
-    table, _ = recipe.data.usable(opened(recipe.data, data, where), recipe.needs)
+    table, _ = recipe.data.usable(rows(recipe.data), recipe.needs)
     context = context_of(recipe, table)
     check_weights(recipe, context)
     loaded = load_data(recipe, table, keep=False)
@@ -85,7 +91,15 @@ def dry_run(
         phases = trying.all(shown)
     cost = loaded.cost(cache_folder(cache))
     return Estimate(
-        recipe.name, named(data), loaded.readable, recipe.batch_size, recipe.precision, phases, cost, recipe.data.rows
+        recipe.name,
+        named(data),
+        loaded.readable,
+        recipe.batch_size,
+        recipe.precision,
+        phases,
+        cost,
+        recipe.data.rows,
+        choice,
     )
 
 
