@@ -16,6 +16,7 @@ from typing import Any
 from kinema.core.errors import ConfigError
 from kinema.core.method import MethodConfig
 from kinema.core.ops import world_size
+from kinema.recipes.choice import MINED
 from kinema.recipes.plan import Plan
 
 
@@ -50,14 +51,25 @@ def queue_followed(plan: Plan, rows: int, by_hand: Collection[str]) -> Plan:
     method: Any = plan.method
     if "queue" in by_hand or getattr(method, "form", "contrast") != "contrast":
         return plan
-    size, batch = _room(plan, rows, method.queue), plan.batch_size * world_size()
-    size = max(size - size % batch, batch)
-    if size == method.queue:
-        return plan
+    batch = plan.batch_size * world_size()
+    whole = _with_queue(plan, _batches(method.queue, batch))
+    return _with_queue(plan, _batches(_room(whole, rows), batch))
+
+
+def _batches(size: int, batch: int) -> int:
+    """The size in whole batches, at least one."""
+    return max(size - size % batch, batch)
+
+
+def _with_queue(plan: Plan, size: int, method: MethodConfig | None = None) -> Plan:
+    """The plan with another queue, its base's too where that is the same; and with another method."""
+    own: Any = plan.method
     base: Any = plan.base
-    if base is not None and getattr(base, "queue", None) == method.queue:
+    if size == own.queue:
+        return plan
+    if base is not None and getattr(base, "queue", None) == own.queue:
         plan = replace(plan, base=replace(base, queue=size))
-    return replace(plan, method=replace(method, queue=size))
+    return replace(plan, method=method or replace(own, queue=size))
 
 
 def cascade_followed(plan: Plan, rows: int, by_hand: Collection[str]) -> Plan:
@@ -68,19 +80,13 @@ def cascade_followed(plan: Plan, rows: int, by_hand: Collection[str]) -> Plan:
             that can.
     """
     method: Any = plan.method
-    if "queue" in by_hand or "sizes" in by_hand:
-        return plan
     one_stage = replace(plan, method=replace(method, sizes=None, stages=1, k=1))
     size = queue_followed(one_stage, rows, by_hand).method.queue  # type: ignore[attr-defined]
-    if size == method.queue:
-        return plan
+    if size == method.queue or "sizes" in by_hand:
+        return _with_queue(plan, size)
     if rows < plan.batch_size:
         raise too_few("cpr", rows, plan.batch_size)
-    fitted = with_cascade(method, size, rows, by_hand, queue=size)
-    base: Any = plan.base
-    if base is not None and getattr(base, "queue", None) == method.queue:
-        plan = replace(plan, base=replace(base, queue=size))
-    return replace(plan, method=fitted)
+    return _with_queue(plan, size, with_cascade(method, size, rows, by_hand, queue=size))
 
 
 def bank_followed(plan: Plan, rows: int, by_hand: Collection[str]) -> Plan:
@@ -145,7 +151,9 @@ def told(before: Any, after: Any, rows: int) -> str:
     if not names:
         return ""
     changes = ", ".join(f"method.{name} {_of(before, name)} → {_of(after, name)}" for name in names)
-    return f"Sizes of the preset that do not fit {rows} videos follow the set: {changes}."
+    line = f"Sizes of the preset that do not fit {rows} videos follow the set: {changes}."
+    mines = hasattr(after, "stages") and rows < MINED
+    return f"{line} On fewer than {MINED} recordings mining was not seen to gain." if mines else line
 
 
 def too_few(method: str, rows: int, batch: int) -> ConfigError:
@@ -157,8 +165,9 @@ def too_few(method: str, rows: int, batch: int) -> ConfigError:
     )
 
 
-def _room(plan: Plan, rows: int, preset: int) -> int:
-    """How many clips the queue may hold: those of the preset, where every phase that waits for them goes on after."""
+def _room(plan: Plan, rows: int) -> int:
+    """How many clips the queue may hold: as many as it does, where every phase that waits for them goes on after."""
+    preset: int = plan.method.queue  # type: ignore[attr-defined]
     waiting = [phase.epochs for phase in plan.recipe().phases if getattr(phase.method, "warm_up_clips", 0)]
     if not waiting:
         return preset
