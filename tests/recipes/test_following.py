@@ -35,7 +35,7 @@ def fills(plan, method, rows):
 @given(
     st.sampled_from([("small", "cpr"), ("paper", "cpr"), ("paper", "moco"), ("small", "moco"), ("paper", "be")]),
     st.integers(32, 3000),
-    st.integers(4, 60),
+    st.integers(8, 60),
 )
 def test_a_set_has_the_presets_sizes_or_those_that_it_fills(name, rows, epochs):
     plan = replace(preset(*name), epochs=epochs)

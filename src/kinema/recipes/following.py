@@ -145,7 +145,7 @@ def with_cascade(method: Any, candidates: int, rows: int, by_hand: Collection[st
     )
 
 
-def told(before: Any, after: Any, rows: int) -> str:
+def sizes_line(before: Any, after: Any, rows: int) -> str:
     """The line that says which sizes follow the set, with both values; empty where none does."""
     names = [name for name in ("queue", "sizes", "stages", "k") if _of(before, name) != _of(after, name)]
     if not names:

@@ -15,7 +15,7 @@ from kinema.core.method import TrainingContext
 from kinema.core.printing import show
 from kinema.recipes.changes import changed
 from kinema.recipes.compose import composed
-from kinema.recipes.following import set_by_hand, told
+from kinema.recipes.following import set_by_hand, sizes_line
 from kinema.recipes.plan import Plan
 from kinema.recipes.table import entry_of, leading, method_entry
 from kinema.recipes.table import preset as preset_plan
@@ -105,7 +105,7 @@ def followed(plan: Plan, rows: Callable[[], int], by_hand: Collection[str], cons
         return plan
     number = rows()
     fitted = follow(plan, number, by_hand)
-    if note := told(plan.method, fitted.method, number):
+    if note := sizes_line(plan.method, fitted.method, number):
         log.warning("%s", note) if console is None else show(console, note)
     return fitted
 
