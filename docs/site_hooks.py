@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FROM_ELSEWHERE = {
     "index.md": "README.md",
     "results.md": "benchmarks/README.md",
+    **{f"results/{page.name}": f"benchmarks/pages/{page.name}" for page in sorted(ROOT.glob("benchmarks/pages/*.md"))},
     "mocap-first-edition.md": "benchmarks/mocap-first-edition.md",
     "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",

@@ -121,12 +121,8 @@ def tables(cells: Cells) -> str:
     """A table a set: R@1 and linear accuracy a part, and scene reliance; then those in which one thing was changed."""
     made = [table(some, name) for some in (without_changes(cells), with_changes(cells)) for name in names_of(some)]
     for name in names_of(cells):
-        made += [after_fine_tuning(cells, name)]
-        made += [
-            comparisons(cells, name, part)
-            for part in ("swapped", "unbiased")
-            if any("finetune" in c for c in cells.values())
-        ]
+        tuned = after_fine_tuning(cells, name)
+        made += [tuned, *paired_tables(cells, name)] if tuned else []
     return "\n\n".join(each for each in [*made, unknown_bias(without_changes(cells))] if each)
 
 
@@ -165,29 +161,26 @@ def after_fine_tuning(cells: Cells, name: str) -> str:
     return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *lines])
 
 
-def comparisons(cells: Cells, name: str, part: str = "swapped") -> str:
-    """The rows of a set held against others, paired by seed, on one part of the test: a column a figure."""
-    lines = [
-        f"| {set_title(name)}, `{part}` | " + " | ".join(FIGURES.values()) + " |",
-        "|" + "---|" * (1 + len(FIGURES)),
+def comparisons(cells: Cells, name: str, figure: str, part: str) -> list[paired.Comparison]:
+    """The rows of a set held against others on one part of the test, over the seeds that both have."""
+    made = [
+        paired.Comparison(
+            f"{ROWS[row]} − {ROWS[other]}", *(by_seed(cells, name, each, figure, part) for each in (row, other))
+        )
+        for row, others in AGAINST.items()
+        for other in others
     ]
-    for row, others in AGAINST.items():
-        for other in others:
-            told = [difference(cells, name, (row, other), figure, part) for figure in FIGURES]
-            if any(told):
-                lines.append("| " + " | ".join([f"{ROWS[row]} − {ROWS[other]}", *told]) + " |")
-    return "\n".join(lines) if len(lines) > 2 else ""
+    return [each for each in made if each.each]
 
 
-def difference(cells: Cells, name: str, rows: tuple[str, str], figure: str, part: str) -> str:
-    """One row minus another over the seeds that both have, with its interval; bold where zero lies outside."""
-    seeds = [by_seed(cells, name, row, figure, part) for row in rows]
-    shared = sorted(seeds[0].keys() & seeds[1].keys())
-    if not shared:
-        return ""
-    apart = paired.paired(*([some[seed] for seed in shared] for some in seeds))
-    told = paired.written(apart)
-    return f"**{told}**" if apart.reading in ("ahead", "behind") else told
+def paired_tables(cells: Cells, name: str) -> list[str]:
+    """How far apart the rows of a set are: a table a figure, of the parts that mislead."""
+    made = []
+    for figure, told in FIGURES.items():
+        for part in ("swapped", "unbiased"):
+            rows = comparisons(cells, name, figure, part)
+            made += [paired.table(rows, f"{told}, {set_title(name)}, `{part}`")] if rows else []
+    return made
 
 
 def by_seed(cells: Cells, name: str, row: str, figure: str, part: str) -> dict[int, float]:

@@ -313,7 +313,7 @@ def main() -> None:
         jobs=arguments.jobs,
         after=AFTER,
     )
-    charts(found, record.RESULTS)
+    charts(found, arguments.out)
     print(tables(found))
 
 

@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import yaml
 from rooms import SOURCE, parsed
 
 import kinema
@@ -58,6 +59,25 @@ def texts() -> dict[str, str]:
 def test_the_version_is_stated_once_and_the_same():
     assert metadata.version("kinema") == PROJECT["version"]
     assert getattr(kinema, "__version__", PROJECT["version"]) == PROJECT["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (citation["version"], citation["license"]) == (PROJECT["version"], PROJECT["license"])
+
+
+def test_every_python_that_is_promised_is_tried_and_the_image_has_what_it_installs():
+    promised = [text.rpartition(" ")[2] for text in PROJECT["classifiers"] if re.search(r"Python :: 3\.\d", text)]
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]["ci"]
+    assert workflow["strategy"]["matrix"]["python"] == promised
+    assert [step["run"] for step in workflow["steps"] if "run" in step] == [".ci/run"]
+    assert (ROOT / ".ci/run").is_file()
+
+    image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert re.search(r"^FROM python:(3\.\d+)", image, re.MULTILINE).group(1) in promised
+    (extras,) = re.findall(r'"\.\[([\w,]+)\]"', image)
+    assert set(extras.split(",")) <= PROJECT["optional-dependencies"].keys()
+    copied = {name for line in re.findall(r"^COPY (.+) \S+$", image, re.MULTILINE) for name in line.split()}
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    assert copied == {name.removeprefix("!") for name in ignored if name.startswith("!")}
+    assert copied >= {"pyproject.toml", "src", PROJECT["readme"], *PROJECT["license-files"]}
     assert PROJECT["version"] in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 

@@ -64,7 +64,7 @@ def test_every_reason_has_its_place_and_every_method_its_presets():
     for source in {part.source for part in (*RULES, *NOTES)}:
         page, _, anchor = source.partition("#")
         heads = re.findall(r"^#+ (.+)$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
-        slugs = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+        slugs = {""} | {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
         assert anchor in slugs, source
     for rule in RULES:
         assert set(PRESETS) <= set(METHODS[rule.method].presets)
