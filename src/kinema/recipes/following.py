@@ -138,8 +138,8 @@ def with_cascade(method: Any, candidates: int, rows: int, by_hand: Collection[st
     ways = [f"method.stages to {most} at most"] if most else []
     ways += [f"method.k to {left} at most"] if left else []
     raise ConfigError(
-        f"{rows} videos fill a memory of {candidates} clips, of which {stages[-1]} stages that keep {method.keep:g} "
-        f"leave {left} for the last one: method.k {method.k} cannot be taken.",
+        f"A cascade of {stages[-1]} stages that keep {method.keep:g} of {candidates} candidates leaves {left} for the "
+        f"last stage, which has to take {method.k}; {rows} videos fill no larger memory.",
         f"Set {', or '.join(ways) or 'a higher method.keep'}, or leave out what follows the size of the set by itself "
         "(method.stages, method.k); or add videos.",
     )
