@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import MISSING, fields, replace
+from dataclasses import MISSING, Field, fields, replace
 from fractions import Fraction
 from typing import Any
 
@@ -32,9 +32,14 @@ def set_by_hand(method: Any, settings: Mapping[str, Any], *, named: bool) -> fro
     given = settings.get("method_settings", {})
     if named and isinstance(given, Mapping):
         return frozenset(given)
-    usual = {f.name: f.default_factory() if f.default is MISSING else f.default for f in fields(method)}  # type: ignore[misc]
+    usual = {f.name: _usual(f) for f in fields(method)}
     own = {name for name, value in usual.items() if getattr(method, name) != value}
     return frozenset(own | set(given if isinstance(given, Mapping) else ()))
+
+
+def _usual(setting: Field[Any]) -> Any:
+    """What a setting has by default; MISSING where it must be given."""
+    return setting.default_factory() if setting.default_factory is not MISSING else setting.default
 
 
 def queue_followed(plan: Plan, rows: int, by_hand: Collection[str]) -> Plan:
