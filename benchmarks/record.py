@@ -17,6 +17,7 @@ import av
 import torch
 
 from kinema.core.files import write_json
+from kinema.core.threads import available_cpus
 from kinema.core.version import source_version
 
 RESULTS = Path(__file__).parent / "results"
@@ -117,7 +118,7 @@ def _side_by_side(
 ) -> None:
     """Measures cells in several processes, in order as far as ``after`` lets it; the first error ends it."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    threads = max(1, len(os.sched_getaffinity(0)) // jobs)
+    threads = max(1, available_cpus() // jobs)
     waiting, going = [*left], dict[Future[dict[str, Any]], Cell]()
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         while waiting or going:

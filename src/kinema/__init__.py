@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from kinema.core import threads as _threads
 from kinema.core.version import RELEASE
 
 __version__ = RELEASE
+_threads.prepare()  # here, for torch reads it once, when it is loaded, and every part of kinema comes after this
 
 if TYPE_CHECKING:
     from kinema.api import evaluate, export, load, pretrain, report, scan

@@ -36,6 +36,11 @@ def test_methods_against_the_scene(claims):
     assert missing(claims("table").tables(figures("mocap-first-edition/claims-video")["cells"])) == []
 
 
+def test_two_trainings_side_by_side(claims):
+    table = claims("side_by_side").table(figures("side-by-side")["rows"])
+    assert missing(table, "../docs/how-to/several-runs.md") == []
+
+
 def test_the_worth_of_a_fitness(claims):
     elo, found = claims("elo"), figures("mocap-first-edition/claims-elo")
     assert missing(elo.correlations(found)) == []

@@ -61,6 +61,7 @@ def test_a_run_folder_is_complete(cpr_run, tiny_manifest):
     assert told["manifest_digest"] == tiny_manifest.digest
     assert told["torch"] == str(torch.__version__)
     assert (told["seed"], told["videos"]) == (0, 12)
+    assert {"wait_policy", "threads_by", "cpus"} <= told.keys()
     status = folder.read("status.json")
     assert status["state"] == "done"
     assert status["error"] is None

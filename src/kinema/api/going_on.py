@@ -123,7 +123,7 @@ def record_going_on(run: RunFolder, recipe: Recipe, now: Mapping[str, Any]) -> N
             lines,
         )
     changes = changes_of(recipe_from_plain(run.read("recipe.json")), recipe)
-    facts = {key: now[key] for key in ("kinema", "commit", "torch", "python", "platform", "threads", "device")}
+    facts = {key: value for key, value in now.items() if key != "seed"}
     at = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     step = {"at": at, **facts, "changed": changes, "command": sys.argv}
     run.write("environment.json", {**begun, "resumed": [*earlier, step]})

@@ -21,6 +21,7 @@ from kinema.core.errors import KinemaError
 from kinema.core.printing import show
 from kinema.core.progress import Steps
 from kinema.core.tables import training_rows
+from kinema.core.threads import limit_message
 from kinema.data.clips.config import ClipsConfig
 from kinema.evaluation import MiningMeter
 from kinema.recipes.choice import AUTO, Choice, check_shared, chosen, footage_of
@@ -86,11 +87,9 @@ def pretrain(
     plan: Plan | Recipe | None = None
     choice: Choice | None = None
     rows = _once(lambda config: opened(config, data, where))
-    if method == AUTO and resume:
-        check_shared(settings)
-        method = str(run.read("recipe.json").get("name"))
-    elif method == AUTO:
-        choice, method, rows = choose(data, where, settings, preset, console)
+    if method == AUTO:
+        found = (None, _begun_as(run, settings), rows) if resume else choose(data, where, settings, preset, console)
+        choice, method, rows = found
     if resume:
         recipe = continued(run, method, settings, preset)
     else:
@@ -109,13 +108,14 @@ def pretrain(
     for phase in recipe.phases:
         check_memory(phase, recipe, loaded)
     again = resume_command(recipe.name, data, out, where=where, cache=cache, device=device, logger=logger)
+    if limited := limit_message():
+        log.warning("%s", limited)
     with run.held():
         now = environment(recipe.seed, device)
         if resume:
             record_going_on(run, recipe, now)
         else:
-            source = {"data": named(data), "where": dict(where or {})}
-            source |= {"choice": choice.plain()} if choice is not None else {}
+            source = {"data": named(data), "where": dict(where or {}), **_kept(choice)}
             with run.beginning():
                 _begin(run, recipe, table, now | source, left_out)
                 loaded.save(run.path)
@@ -176,6 +176,17 @@ def choose(
     choice = chosen(footage_of(manifest))
     log.info("%s", choice.words) if console is None else show(console, choice.words)
     return choice, choice.method, lambda _: manifest
+
+
+def _kept(choice: Choice | None) -> dict[str, Any]:
+    """What a run keeps of the choice, if one was made."""
+    return {} if choice is None else {"choice": choice.plain()}
+
+
+def _begun_as(run: RunFolder, settings: Mapping[str, Any]) -> str:
+    """The method of a run that 'auto' goes on with."""
+    check_shared(settings)
+    return str(run.read("recipe.json").get("name"))
 
 
 def _once(found: Callable[[Any], Any]) -> Callable[[Any], Any]:

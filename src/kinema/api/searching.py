@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from kinema.api.opening import Data
 from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, UsageError
 from kinema.core.progress import Steps
+from kinema.core.threads import available_cpus
 from kinema.data import Manifest, open_data
 from kinema.data.clips.reader import Model
 from kinema.data.documents.config import DocumentsConfig
@@ -189,7 +189,7 @@ def _embed_videos(
     }
     with writing(uri, database.folder_of(uri), whole=True):
         workers = common["workers"]
-        readers = workers if only["engine"] == "local" else min(workers, os.cpu_count() or 1)
+        readers = workers if only["engine"] == "local" else min(workers, available_cpus())
         manifest = _scanned(_videos(model, data), uri, readers, common["steps"])
         return embed_table(Job(model=model, manifest=manifest, uri=uri, **(common | only | lengths)))
 

@@ -98,6 +98,7 @@ class Estimate:
         cache: what is decoded or tokenised once.
         rows: what the rows are.
         choice: why this method, where 'auto' took it.
+        limited: a sentence on the number of threads where it was limited (:func:`kinema.core.threads.limit_message`).
     """
 
     method: str
@@ -109,6 +110,7 @@ class Estimate:
     cache: CacheEstimate
     rows: str = "videos"
     choice: Choice | None = None
+    limited: str = ""
 
     @property
     def device(self) -> str:
@@ -138,7 +140,7 @@ class Estimate:
             "Time: the second of two steps times their number, and reading; every step is taken for one that learns. "
             "Checkpoints and what is measured between epochs come on top."
         )
-        lines += self.cache.notes
+        lines += [*self.cache.notes, *([self.limited] if self.limited else [])]
         for phase in self.phases:
             if phase.random and not phase.same_as:
                 views = " and ".join(phase.random)

@@ -16,6 +16,7 @@ from kinema.core.contracts import Table
 from kinema.core.devices import check_precision, chosen_device
 from kinema.core.method import Method, TrainingContext
 from kinema.core.progress import Steps
+from kinema.core.threads import limit_message
 from kinema.estimating.measuring import fill_memories
 from kinema.estimating.records import Estimate, PhaseEstimate
 from kinema.recipes.choice import AUTO, Choice
@@ -91,15 +92,16 @@ def dry_run(
         phases = trying.all(shown)
     cost = loaded.cost(cache_folder(cache))
     return Estimate(
-        recipe.name,
-        named(data),
-        loaded.readable,
-        recipe.batch_size,
-        recipe.precision,
-        phases,
-        cost,
-        recipe.data.rows,
-        choice,
+        method=recipe.name,
+        data=named(data),
+        videos=loaded.readable,
+        batch_size=recipe.batch_size,
+        precision=recipe.precision,
+        phases=phases,
+        cache=cost,
+        rows=recipe.data.rows,
+        limited=limit_message(),
+        choice=choice,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from kinema.core.cluster import check_room, joined
 from kinema.core.errors import UsageError
+from kinema.core.threads import available_cpus
 from kinema.data.clips.reader import Model
 from kinema.data.moving import require_root
 from kinema.data.video.files import reading_error
@@ -101,7 +101,7 @@ class Job(UpdateJob):
     @property
     def readers(self) -> int:
         """Threads that read on this machine: all workers; on a cluster at most as many as there are processors."""
-        return self.workers if self.engine == "local" else min(self.workers, os.cpu_count() or 1)
+        return self.workers if self.engine == "local" else min(self.workers, available_cpus())
 
 
 def embed_table(job: Job) -> Embedded:

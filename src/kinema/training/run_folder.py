@@ -37,6 +37,7 @@ from kinema.core.reading import (
     shortened,
 )
 from kinema.core.results import Result
+from kinema.core.threads import facts
 from kinema.core.version import RELEASE, source_version
 from kinema.training.run_shapes import SHAPES, EvaluationDetails
 
@@ -305,7 +306,7 @@ def _identity(result: Result) -> tuple[str, ...]:
 
 
 def environment(seed: int, device: str) -> dict[str, Any]:
-    """Versions and machine, as far as they can change a result."""
+    """Versions and machine, as far as they can change a result, and what shares it out (:mod:`kinema.core.threads`)."""
     import torch
 
     return {
@@ -315,6 +316,7 @@ def environment(seed: int, device: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "threads": torch.get_num_threads(),
+        **facts(),
         "device": device_name(device),
         "seed": seed,
     }

@@ -42,6 +42,9 @@ class EnvironmentFile(TypedDict, total=False):
     python: str
     platform: str
     threads: int
+    wait_policy: str
+    threads_by: str
+    cpus: int
     device: str
     seed: int
     data: str

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import os
 import time
 from collections.abc import Sequence
 
 from kinema.core.clips import RawClips
 from kinema.core.errors import VideoError
+from kinema.core.threads import available_cpus
 from kinema.data.clips.dataset import PADDING, ClipDataset, collate, padding
 from kinema.data.clips.sampler import ClipRequest
 from kinema.data.clips.store import ClipStore
@@ -91,4 +91,4 @@ def decoding_seconds(store: ClipStore) -> float:
         seconds += time.perf_counter() - began
         work += len(part) * videos[row].height * videos[row].width
     whole = sum(store.frames[row] * videos[row].height * videos[row].width for row in rows)
-    return seconds * whole / work / min(DECODERS, os.cpu_count() or 1) if work else 0.0
+    return seconds * whole / work / min(DECODERS, available_cpus()) if work else 0.0

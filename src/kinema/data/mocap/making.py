@@ -26,6 +26,7 @@ from kinema.core.config import from_plain, make_strict_converter
 from kinema.core.errors import ConfigError, DataError, KinemaError
 from kinema.core.files import storage_error, write_json
 from kinema.core.reading import load_json
+from kinema.core.threads import available_cpus
 
 Row = dict[str, str]
 """What is told of a video: columns of ``labels.csv``, and the digest of its frames."""
@@ -144,15 +145,14 @@ def _plain(config: Settings) -> dict[str, Any]:
 
 
 def count_workers(asked: int | None, most: int) -> int:
-    """Processes that draw: as many as asked, or as there are cores, and no more than there is work for.
+    """Processes that draw: as many as asked, or as this process may use processors, and no more than there is work for.
 
     Raises:
         ConfigError: fewer than one are asked for.
     """
     if asked is not None and asked < 1:
         raise ConfigError(f"workers is {asked}; it must be at least 1.")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(asked or cores, most)
+    return min(asked or available_cpus(), most)
 
 
 def claim_folder(out: Path, card: dict[str, Any], title: str, usual: Mapping[str, Any]) -> None:

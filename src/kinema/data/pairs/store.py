@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ from torch import Tensor
 from kinema.core.cost import CacheEstimate
 from kinema.core.errors import DataError
 from kinema.core.pairs import IMAGE, TEXT, PairView
+from kinema.core.threads import available_cpus
 from kinema.data.pairs.checking import open_array, vector_width
 from kinema.data.pairs.table import Pair, Pairs, stored_row
 from kinema.data.pictures import read_picture, resized
@@ -40,7 +40,7 @@ Progress = Callable[[int, int], None]
 
 FORMAT = 1
 _AT_ONCE = 64
-_THREADS = min(4, os.cpu_count() or 1)
+_THREADS = min(4, available_cpus())
 
 
 class PictureSource(Protocol):

@@ -12,7 +12,6 @@ import hashlib
 import itertools
 import json
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 from kinema.core.errors import DataError
 from kinema.core.files import write_json
 from kinema.core.reading import load_json
+from kinema.core.threads import available_cpus
 from kinema.data.pictures import read_picture, resized
 from kinema.data.sequences.files import open_features
 from kinema.data.stored import Put, opened_store
@@ -45,7 +45,7 @@ FORMAT = 1
 _LIST = ".json"
 _AT_ONCE = 64
 _VIDEO_FRAMES = 8
-_THREADS = min(4, os.cpu_count() or 1)
+_THREADS = min(4, available_cpus())
 
 
 class FrameSource(Protocol):
