@@ -18,10 +18,13 @@ from kinema.api.settings import PretrainSettings
 from kinema.core.contracts import Table
 from kinema.core.devices import check_precision, chosen_device
 from kinema.core.errors import KinemaError
+from kinema.core.printing import show
 from kinema.core.progress import Steps
 from kinema.core.tables import training_rows
 from kinema.core.threads import limit_message
+from kinema.data.clips.config import ClipsConfig
 from kinema.evaluation import MiningMeter
+from kinema.recipes.choice import AUTO, Choice, check_shared, chosen, footage_of
 from kinema.recipes.going_on import PLAN, continued, plan_to_plain
 from kinema.recipes.json import phase_identity, recipe_to_plain
 from kinema.recipes.plan import Plan
@@ -51,7 +54,8 @@ def pretrain(
     """Trains an encoder without a label, into a run folder.
 
     Args:
-        method: a method's name ('cpr', 'moco', 'simclr', …); or a plan or recipe of your own.
+        method: 'auto', which takes one by what the scan of the videos says (:mod:`kinema.recipes.choice`); a method's
+            name ('cpr', 'moco', 'simclr', …); or a plan or recipe of your own.
         data: a folder of videos, a known data set as NAME:PATH, a manifest, or a manifest's file; for a method of text,
             documents, and for one of sequences a folder of features.
         out: the run's folder; must not exist yet, unless ``resume``.
@@ -81,7 +85,11 @@ def pretrain(
     chosen_device(device)
     run = RunFolder.open(Path(out)) if resume else RunFolder.free(Path(out))
     plan: Plan | Recipe | None = None
+    choice: Choice | None = None
     rows = _once(lambda config: opened(config, data, where))
+    if method == AUTO:
+        found = (None, _begun_as(run, settings), rows) if resume else choose(data, where, settings, preset, console)
+        choice, method, rows = found
     if resume:
         recipe = continued(run, method, settings, preset)
     else:
@@ -107,7 +115,7 @@ def pretrain(
         if resume:
             record_going_on(run, recipe, now)
         else:
-            source = {"data": named(data), "where": dict(where or {})}
+            source = {"data": named(data), "where": dict(where or {}), **_kept(choice)}
             with run.beginning():
                 _begin(run, recipe, table, now | source, left_out)
                 loaded.save(run.path)
@@ -141,6 +149,44 @@ def opened(config: Any, data: AnyData, where: Mapping[str, str] | None) -> Any:
         DataError: the place holds rows of another kind, or too few.
     """
     return training_rows(config.open(data), where, config.rows, config.scan, config.least)
+
+
+def choose(
+    data: AnyData,
+    where: Mapping[str, str] | None,
+    settings: Mapping[str, Any],
+    preset: str | None = None,
+    console: Console | None = None,
+) -> tuple[Choice, str, Callable[[Any], Any]]:
+    """What 'auto' stands for on these videos: the choice, the method's name, and the rows, which are not read again.
+
+    Args:
+        data: a folder of videos, a known data set as NAME:PATH, a manifest, or a manifest's file.
+        where: which of them are trained on.
+        settings: of the pretraining; those of one method are refused.
+        preset: the name of one that all methods have which may be chosen.
+        console: shows what was chosen and why; None logs it.
+
+    Raises:
+        UsageError: a setting, or the preset, belongs to one method.
+        DataError: there are no videos to learn from.
+    """
+    check_shared(settings, preset)
+    manifest = opened(ClipsConfig(), data, where)
+    choice = chosen(footage_of(manifest))
+    log.info("%s", choice.words) if console is None else show(console, choice.words)
+    return choice, choice.method, lambda _: manifest
+
+
+def _kept(choice: Choice | None) -> dict[str, Any]:
+    """What a run keeps of the choice, if one was made."""
+    return {} if choice is None else {"choice": choice.plain()}
+
+
+def _begun_as(run: RunFolder, settings: Mapping[str, Any]) -> str:
+    """The method of a run that 'auto' goes on with."""
+    check_shared(settings)
+    return str(run.read("recipe.json").get("name"))
 
 
 def _once(found: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kinema.core.results import Result
 from kinema.reporting import Report
+from kinema.training.run_folder import RunFolder
 from kinema.training.trainer import Trained
 
 
@@ -22,6 +24,17 @@ class Run:
 
     folder: Path
     trained: Trained
+
+    @property
+    def method(self) -> str:
+        """The name of its method: what was chosen, where 'auto' was asked for."""
+        return str(RunFolder(self.folder).read("recipe.json")["name"])
+
+    @property
+    def choice(self) -> Mapping[str, Any] | None:
+        """Why this method: the values of :class:`kinema.recipes.choice.Choice`; None where a person named it."""
+        found: Mapping[str, Any] | None = RunFolder(self.folder).read("environment.json").get("choice")
+        return found
 
     @property
     def epochs(self) -> int:

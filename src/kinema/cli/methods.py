@@ -8,6 +8,7 @@ from kinema.cli.terminal import make_parser, parse, print_json
 def run(given: list[str]) -> int:
     """The verb ``kinema methods``."""
     args = parse(make_parser("methods"), given)
+    from kinema.recipes.choice import AUTO, SUMMARY
     from kinema.recipes.table import METHODS
 
     if args.json:
@@ -17,6 +18,7 @@ def run(given: list[str]) -> int:
         ]
         print_json({"methods": rows})
     else:
+        print(f"{AUTO:12} {SUMMARY}")
         for name, method in METHODS.items():
             print(f"{name:12} {method.summary} [{method.paper}]")
     return 0

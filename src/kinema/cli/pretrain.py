@@ -22,27 +22,35 @@ ON_TOP = {
 
 def run(given: list[str]) -> int:
     """The verb ``kinema pretrain``."""
+    from kinema.recipes.choice import AUTO, SUMMARY
     from kinema.recipes.table import METHODS
 
     if not given or given[0].startswith("-"):
-        listed = "\n".join(f"  {name:12} {m.summary}" for name, m in METHODS.items())
+        lines = {AUTO: SUMMARY} | {name: entry.summary for name, entry in METHODS.items()}
+        listed = "\n".join(f"  {name:12} {line}" for name, line in lines.items())
         print(f"usage: kinema pretrain METHOD DATA --out RUN ...\n\nmethods:\n{listed}")
         print("\n'kinema pretrain METHOD --help' lists every setting of a method.")
         return 0 if given and given[0] in ("-h", "--help") else 2
     name, rest = given[0], given[1:]
     chosen = next((rest[i + 1] for i, word in enumerate(rest[:-1]) if word == "--preset"), "small")
-    args, settings = _pretraining(name, chosen, rest)
+    args, settings = _shared(chosen, rest) if name == AUTO else _pretraining(name, chosen, rest)
     if args.dry_run:
         return _dry_run(name, args, settings)
     from kinema import api
 
     done = api.pretrain(name, args.data, args.out, resume=args.resume, **settings)
-    summary = {"run": args.out, "method": name, "epochs": done.epochs, "steps": done.steps, "seconds": done.seconds}
+    summary = {
+        "run": args.out,
+        "method": done.method,
+        "epochs": done.epochs,
+        "steps": done.steps,
+        "seconds": done.seconds,
+    }
     if args.json:
-        print_json({**summary, "loss": done.loss})
+        print_json({**summary, "loss": done.loss} | ({"choice": done.choice} if done.choice else {}))
     else:
         print(f"Done: {args.out} ({done.epochs} epochs, {done.steps} steps, {done.seconds:.0f} s)")
-        print(f"Next: {METHODS[name].next_step.format(run=args.out, data=args.data)}")
+        print(f"Next: {METHODS[done.method].next_step.format(run=args.out, data=args.data)}")
     return 0
 
 
@@ -65,10 +73,29 @@ def _pretraining(name: str, chosen: str, rest: list[str]) -> tuple[Any, dict[str
     settings |= {f: getattr(args, f) for f in of_data if getattr(args, f) != getattr(plan.data, f)}
     values: Any = args.method
     changed = {f.name: getattr(values, f.name) for f in fields(values)}
-    changed = {f: value for f, value in changed.items() if value != getattr(plan.method, f)}
+    written = _plainly(parser.parse_args(rest, defaults=False).as_dict().get("method", {}))  # the preset's value too
+    changed = {f: value for f, value in changed.items() if f in written or value != getattr(plan.method, f)}
     settings |= {"method_settings": changed} if changed else {}
     settings |= {option: getattr(args, option) for option in ON_TOP if getattr(args, option, None)}
     return args, settings | {"preset": chosen} | _how(args)
+
+
+def _shared(chosen: str, rest: list[str]) -> tuple[Any, dict[str, Any]]:
+    """The same of 'auto', which has the options that do not hang on a method: what is written, and nothing else."""
+    from kinema.recipes.changes import fields_of_data
+    from kinema.recipes.choice import AUTO, OWN, RULES, check_shared
+    from kinema.recipes.table import preset as preset_plan
+
+    options = {word[2:].partition("=")[0].partition(".")[0] for word in rest if word.startswith("--")}
+    options |= {"method_settings"} if "method" in options else set()
+    check_shared(dict.fromkeys(options & set(OWN), True), chosen)
+    name = RULES[0].method  # any of those that may be chosen: what is left of their options is the same
+    plan = preset_plan(chosen, name)
+    own = [field for field in plan_fields(name, plan) if field != "method"]
+    parser = _pretrain_parser(AUTO, chosen, plan)
+    args = parse(parser, rest)
+    settings = _given(parser, rest, args, [*own, *fields_of_data(plan)])
+    return args, settings if args.resume else {"preset": chosen, **settings}
 
 
 def _how(args: Any) -> dict[str, Any]:
@@ -121,27 +148,32 @@ def plan_fields(name: str, plan: Any) -> list[str]:
 def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
     """Every setting of a plan and of its data is an option; what is put on top of the method is named."""
     from kinema.recipes.changes import fields_of_data
-    from kinema.recipes.table import METHODS
+    from kinema.recipes.choice import AUTO, PRESETS, SUMMARY
+    from kinema.recipes.table import METHODS, method_name
 
-    entry, rows = METHODS[name], plan.data.rows
-    parser = make_parser(f"pretrain {name}", entry.summary + ".")
+    auto = name == AUTO
+    entry, rows = METHODS[method_name(plan.method) if auto else name], plan.data.rows
+    parser = make_parser(f"pretrain {name}", SUMMARY.capitalize() + "." if auto else entry.summary + ".")
     parser.add_argument("data", type=str, help=plan.data.takes)
     parser.add_argument("--out", type=str, required=True, help="the run's folder")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     parser.add_argument("--dry_run", action="store_true", help="only say what it would take; nothing is written")
     parser.add_argument("--config", action="config", help="a YAML or JSON file of the settings below")
-    parser.add_argument("--preset", type=str, default=chosen, help=f"one of: {', '.join(entry.presets)}")
+    parser.add_argument(
+        "--preset", type=str, default=chosen, help=f"one of: {', '.join(PRESETS if auto else entry.presets)}"
+    )
     parser.add_argument("--where", type=str, nargs="+", default=None, help=f"train on {rows} with KEY=VALUE")
     parser.add_argument("--cache", type=str | None, default=None, help="where what is made once is kept")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or gpu")
     parser.add_argument("--logger", type=str, default="tensorboard", help="tensorboard, wandb, mlflow or none")
-    if hasattr(plan.data, "transform"):
+    if hasattr(plan.data, "transform") and not auto:
         parser.add_argument("--transforms", type=str, nargs="+", default=None, help=ON_TOP["transforms"])
         parser.add_argument("--beside", type=str, nargs="+", default=None, help=ON_TOP["beside"])
         parser.add_argument("--beside_weights", type=tuple[float, ...], default=(), help=ON_TOP["beside_weights"])
-    if entry.takes_base:
+    if entry.takes_base and not auto:
         parser.add_argument("--base", type=str | None, default=None, help=ON_TOP["base"])
-    add_settings(parser, plan, plan_fields(name, plan), fields_of_data(plan))
+    own = [field for field in plan_fields(method_name(plan.method), plan) if not auto or field != "method"]
+    add_settings(parser, plan, own, fields_of_data(plan))
     return parser
 
 

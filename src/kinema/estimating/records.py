@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kinema.core.cost import CacheEstimate
+from kinema.recipes.choice import Choice
 from kinema.training.trial import PEAK, SAVED, Trial
 
 
@@ -96,6 +97,7 @@ class Estimate:
         phases: in order.
         cache: what is decoded or tokenised once.
         rows: what the rows are.
+        choice: why this method, where 'auto' took it.
         limited: a sentence on the number of threads where it was limited (:func:`kinema.core.threads.limit_message`).
     """
 
@@ -107,6 +109,7 @@ class Estimate:
     phases: tuple[PhaseEstimate, ...]
     cache: CacheEstimate
     rows: str = "videos"
+    choice: Choice | None = None
     limited: str = ""
 
     @property
@@ -131,7 +134,8 @@ class Estimate:
 
     def notes(self) -> list[str]:
         """Notes that a reader needs to interpret the figures."""
-        lines = [f"Activations: {self.measured_by}."]
+        lines = [] if self.choice is None else [self.choice.words]
+        lines.append(f"Activations: {self.measured_by}.")
         lines.append(
             "Time: the second of two steps times their number, and reading; every step is taken for one that learns. "
             "Checkpoints and what is measured between epochs come on top."
@@ -170,4 +174,5 @@ class Estimate:
             "cache": self.cache.plain(),
             "phases": [phase.plain() for phase in self.phases],
             "notes": self.notes(),
+            **({} if self.choice is None else {"choice": self.choice.plain()}),
         }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from kinema.api.opening import AnyData, cache_folder, named
-from kinema.api.pretraining import load_data, opened
+from kinema.api.pretraining import choose, load_data, opened
 from kinema.core.contracts import Table
 from kinema.core.devices import check_precision, chosen_device
 from kinema.core.method import Method, TrainingContext
@@ -18,6 +19,7 @@ from kinema.core.progress import Steps
 from kinema.core.threads import limit_message
 from kinema.estimating.measuring import fill_memories
 from kinema.estimating.records import Estimate, PhaseEstimate
+from kinema.recipes.choice import AUTO, Choice
 from kinema.recipes.plan import Plan
 from kinema.recipes.resolve import context_of, resolved
 from kinema.recipes.table import method_name
@@ -56,7 +58,7 @@ def dry_run(
     random unit vectors, so that the steps learn. Phases of equal settings are tried once.
 
     Args:
-        method: a method's name; or a plan or recipe of your own.
+        method: 'auto', a method's name, or a plan or recipe of your own.
         data: a folder of videos, a known data set as NAME:PATH, a manifest, or a manifest's file.
         out: the run's folder, which is refused where the run would be; it is not made.
         preset: the plan that a named method starts from.
@@ -73,9 +75,13 @@ def dry_run(
     check_logger(logger)
     chosen_device(device)
     run = RunFolder(Path("run")) if out is None else RunFolder.free(Path(out))
-    recipe = resolved(method, lambda config: opened(config, data, where), preset, settings, console)
+    choice: Choice | None = None
+    rows: Callable[[Any], Any] = partial(opened, data=data, where=where)
+    if method == AUTO:
+        choice, method, rows = choose(data, where, settings, preset, console)
+    recipe = resolved(method, rows, preset, settings, console)
     check_precision(recipe.precision, device)
-    table, _ = recipe.data.usable(opened(recipe.data, data, where), recipe.needs)
+    table, _ = recipe.data.usable(rows(recipe.data), recipe.needs)
     context = context_of(recipe, table)
     check_weights(recipe, context)
     loaded = load_data(recipe, table, keep=False)
@@ -95,6 +101,7 @@ def dry_run(
         cache=cost,
         rows=recipe.data.rows,
         limited=limit_message(),
+        choice=choice,
     )
 
 

@@ -11,6 +11,7 @@ from kinema.data.clips.transforms import TransformConfig
 from kinema.methods import MoCoConfig, SimCLRConfig, SupervisedConfig
 from kinema.networks import EncoderConfig, HeadConfig
 from kinema.recipes.entry import VIDEO, MethodEntry
+from kinema.recipes.following import queue_followed
 from kinema.recipes.plan import Plan
 from kinema.recipes.sizes import BRIEF_QUEUE, COCLR_QUEUE, coclr_plan, paper_clips, small_plan
 from kinema.training.settings import OptimiserConfig
@@ -98,6 +99,7 @@ MOCO = MethodEntry(
     "InfoNCE (MoCo)",
     {"small": small_moco, "paper": paper_moco, "coclr": coclr_moco},
     short="MoCo",
+    follow=queue_followed,
     reported=lambda _: "infonce",
     role="baseline",
     aliases={"infonce": EncoderEntry("InfoNCE", role="baseline", method="moco")},

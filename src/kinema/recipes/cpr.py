@@ -19,6 +19,7 @@ from kinema.data.video.motion import exports_motion
 from kinema.methods import CPRBankConfig, CPRConfig, MoCoConfig
 from kinema.networks import EncoderConfig
 from kinema.recipes.entry import VIDEO, MethodEntry
+from kinema.recipes.following import bank_followed, cascade_followed
 from kinema.recipes.plan import Plan, Schedule
 from kinema.recipes.sizes import INFONCE_DROPS, QUEUE, coclr_plan, paper_clips, small_plan
 from kinema.training.settings import OptimiserConfig, Phase
@@ -185,6 +186,7 @@ CPR = MethodEntry(
     phases=phases,
     scheduled=True,
     adapt=guided_by_what_is_there,
+    follow=cascade_followed,
     reported=reported,
     aliases={"coclr": EncoderEntry("CPR, 1 stage (CoCLR)", "CoCLR", method="cpr", priority=1, settings=("guide",))},
     priority=2,
@@ -203,5 +205,6 @@ CPR_BANK = MethodEntry(
     beside=False,
     phases=bank_phases,
     scheduled=True,
+    follow=bank_followed,
     settings=("stages", "guide"),
 )

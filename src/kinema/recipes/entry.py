@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,7 @@ class MethodEntry:
         scheduled: whether ``phases`` goes by the plan's schedule.
         adapt: changes a preset's plan to fit the data, and says so: (plan, table) → (plan, sentence or '').
         fit: fills in what only the data know, in a plan of one's own too: (plan, table) → plan.
+        follow: makes sizes that nobody set small enough for a small set: (plan, rows, what was set) → plan.
         reported: what tables call the encoder of a run with these settings; None for the method's name.
         learns_from: what is learnt beside the rows, for instance 'their answers'; empty for methods without labels.
         next_step: what to type after a pretraining, with {run} and {data}.
@@ -71,6 +72,7 @@ class MethodEntry:
     scheduled: bool = False
     adapt: Callable[[Plan, Any], tuple[Plan, str]] | None = None
     fit: Callable[[Plan, Any], Plan] | None = None
+    follow: Callable[[Plan, int, Collection[str]], Plan] | None = None
     reported: Callable[[Any], str] | None = None
     role: Role = "method"
     aliases: Mapping[str, EncoderEntry] = field(default_factory=dict)

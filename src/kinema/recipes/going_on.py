@@ -14,10 +14,11 @@ from kinema.core.method import MethodConfig
 from kinema.recipes.changes import changed
 from kinema.recipes.compose import composed
 from kinema.recipes.disturbances import transforms_named
+from kinema.recipes.following import set_by_hand
 from kinema.recipes.json import CONVERTER, recipe_from_plain, recipe_to_plain
 from kinema.recipes.plan import Plan
-from kinema.recipes.resolve import ON_TOP, resolved
-from kinema.recipes.table import method_name
+from kinema.recipes.resolve import ON_TOP, followed, planned
+from kinema.recipes.table import leading, method_name
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Recipe
 
@@ -85,11 +86,21 @@ def continued(run: RunFolder, method: str | Recipe | Plan, settings: Mapping[str
     if isinstance(method, str):
         _agree(run, own, fixed, preset)
     else:
-        _same(own, resolved(method, None, preset or "small", fixed))
+        _same(own, _resolved(run, method, preset or "small", fixed))
         free = _changeable(method if isinstance(method, Recipe) else method.recipe()) | free
     of_data = {name: value for name, value in free.items() if name in own.data.changeable}
     of_recipe = {name: value for name, value in free.items() if name in CHANGEABLE}
     return replace(own, **of_recipe, data=replace(own.data, **of_data))  # type: ignore[type-var]
+
+
+def _resolved(run: RunFolder, method: Recipe | Plan, preset: str, settings: Mapping[str, Any]) -> Recipe:
+    """The recipe of a plan on the run's own rows, whose sizes follow them as they did when it was begun."""
+    plan = planned(method, None, preset, settings)
+    rows = run.read("environment.json").get("videos", 0)
+    if isinstance(plan, Recipe) or not rows:
+        return plan if isinstance(plan, Recipe) else plan.recipe()
+    by_hand = set_by_hand(leading(plan.method), settings, named=False)
+    return followed(plan, lambda: rows, by_hand).recipe()
 
 
 def _agree(run: RunFolder, own: Recipe, settings: Mapping[str, Any], preset: str | None) -> None:

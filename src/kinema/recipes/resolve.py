@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,11 +15,14 @@ from kinema.core.method import TrainingContext
 from kinema.core.printing import show
 from kinema.recipes.changes import changed
 from kinema.recipes.compose import composed
+from kinema.recipes.following import set_by_hand, sizes_line
 from kinema.recipes.plan import Plan
 from kinema.recipes.table import entry_of, leading, method_entry
 from kinema.recipes.table import preset as preset_plan
 from kinema.training.settings import Recipe
 from kinema.training.trainer import build_method
+
+log = logging.getLogger(__name__)
 
 ON_TOP = ("transforms", "base", "beside")
 """Settings that name what is put on top of a method."""
@@ -77,7 +81,39 @@ def planned(
         if note and console is not None:
             show(console, note)
     fit = entry_of(leading(plan.method)).fit
-    return plan if fit is None else fit(plan, data(plan.data))
+    plan = plan if fit is None else fit(plan, data(plan.data))
+    if data is None:
+        return plan
+    by_hand = set_by_hand(leading(plan.method), settings, named=isinstance(method, str))
+    return followed(plan, lambda: _learnable(plan, data(plan.data)), by_hand, console)
+
+
+def followed(plan: Plan, rows: Callable[[], int], by_hand: Collection[str], console: Console | None = None) -> Plan:
+    """A plan whose sizes follow the set, where nobody set them; what changes is said.
+
+    Args:
+        plan: as it would be of a set that is large enough.
+        rows: how many rows are trained on; only asked where a size may follow.
+        by_hand: settings of the method that a person set.
+        console: shows the line; None logs it.
+
+    Raises:
+        ConfigError: what a person set cannot be had of so few rows, with what can.
+    """
+    follow = entry_of(leading(plan.method)).follow
+    if follow is None or leading(plan.method) is not plan.method:
+        return plan
+    number = rows()
+    fitted = follow(plan, number, by_hand)
+    if note := sizes_line(plan.method, fitted.method, number):
+        log.warning("%s", note) if console is None else show(console, note)
+    return fitted
+
+
+def _learnable(plan: Plan, table: Table) -> int:
+    """How many rows are learnt from, as far as the table says."""
+    span = plan.data.clip.span if getattr(plan.data, "short_videos", "") == "skip" else 0  # type: ignore[attr-defined]
+    return sum(getattr(row, "frames", span) >= span for row in table.rows)
 
 
 def context_of(recipe: Recipe, table: Table) -> TrainingContext:

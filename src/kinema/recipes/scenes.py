@@ -10,6 +10,7 @@ from kinema.data.clips.transforms import RELEASED_APART, LocalWarp, TransformCon
 from kinema.methods import BEConfig, BERegulariserConfig, DSMConfig
 from kinema.networks import EncoderConfig, HeadConfig
 from kinema.recipes.entry import VIDEO, MethodEntry
+from kinema.recipes.following import queue_followed
 from kinema.recipes.plan import Plan
 from kinema.recipes.sizes import BRIEF_QUEUE, paper_clips, small_plan
 from kinema.training.settings import OptimiserConfig
@@ -102,6 +103,7 @@ BE = MethodEntry(
     "BE (background erasing)",
     {"small": small_be, "paper": paper_be, "paper-kinetics": kinetics_be},
     short="BE",
+    follow=queue_followed,
 )
 BE_REGULARISER = MethodEntry(
     BERegulariserConfig,
@@ -121,4 +123,5 @@ DSM = MethodEntry(
     "DSM (scene and motion apart)",
     {"small": small_dsm, "paper": paper_dsm, "paper-kinetics": kinetics_dsm},
     short="DSM",
+    follow=queue_followed,
 )

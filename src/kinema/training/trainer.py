@@ -357,10 +357,15 @@ def check_memory(phase: Phase, recipe: Recipe, data: Loaded) -> None:
         return
     seen = phase.epochs * phase_data(recipe, phase, data, None).batches * recipe.batch_size
     if seen <= queue:
+        largest = (seen - 1) // recipe.batch_size * recipe.batch_size
+        smaller = (
+            f"Set method.queue below {seen} (in batches of {recipe.batch_size}: {largest} at most), or leave it out, "
+            "so that it follows the size of the set; or "
+        )
         raise ConfigError(
             f"The phase '{phase.name}' sees {seen} {recipe.data.unit} in {phase.epochs} epochs, and its queue holds "
             f"{queue}: it would end before the queue is full, and nothing is learnt before that.",
-            f"Set method.queue below {seen}, or more epochs or clips_per_video.",
+            f"{smaller}set more epochs or clips_per_video." if largest else "Set more epochs or clips_per_video.",
         )
 
 
