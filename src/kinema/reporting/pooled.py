@@ -57,6 +57,7 @@ class Group:
         epochs: epochs in which this view was trained; None where nothing says.
         rows: the measurements, as numbers of the report's rows.
         figures: one for each selection of queries, the main one first.
+        learnt_from: a digest of the training data; empty of an untrained encoder, or where the run does not say.
     """
 
     protocol: str
@@ -73,6 +74,7 @@ class Group:
     epochs: int | None
     rows: tuple[int, ...]
     figures: tuple[Pooled, ...]
+    learnt_from: str = ""
 
     @property
     def settings(self) -> tuple[str, str, str, str]:

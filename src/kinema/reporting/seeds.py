@@ -29,7 +29,10 @@ def grouped(runs: Sequence[RunRecord], rows: Sequence[Row], vocabulary: Vocabula
     for number, row in enumerate(rows):
         recipe = recipe_of(records[row.runs[0]], untrained=vocabulary.is_untrained(row.encoder))
         found.setdefault((*row.settings, row.encoder, row.view, recipe), []).append(number)
-    return tuple(_group(numbers, [rows[n] for n in numbers], key[-1], vocabulary) for key, numbers in found.items())
+    return tuple(
+        _group(numbers, [rows[n] for n in numbers], key[-1], records[rows[numbers[0]].runs[0]], vocabulary)
+        for key, numbers in found.items()
+    )
 
 
 def recipe_of(run: RunRecord, *, untrained: bool = False) -> str:
@@ -45,8 +48,9 @@ def recipe_of(run: RunRecord, *, untrained: bool = False) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _group(numbers: list[int], rows: list[Row], recipe: str, vocabulary: Vocabulary) -> Group:
+def _group(numbers: list[int], rows: list[Row], recipe: str, run: RunRecord, vocabulary: Vocabulary) -> Group:
     first = rows[0]
+    learnt_from = "" if vocabulary.is_untrained(first.encoder) else str(run.environment.get("manifest_digest") or "")
     selections = list(dict.fromkeys(figure.selection for row in rows for figure in row.figures))
     return Group(
         protocol=first.protocol,
@@ -63,6 +67,7 @@ def _group(numbers: list[int], rows: list[Row], recipe: str, vocabulary: Vocabul
         epochs=first.epochs,
         rows=tuple(numbers),
         figures=tuple(_pooled(rows, selection, vocabulary) for selection in selections),
+        learnt_from=learnt_from,
     )
 
 
@@ -109,8 +114,9 @@ def _deviation(values: Sequence[float | None]) -> float | None:
 
 def estimate_of(group: Group, rows: Sequence[Row], selection: str, vocabulary: Vocabulary) -> Estimate | None:
     """The main figure of a group on one selection of queries; None where it was not measured on it."""
-    figures = [figure for number in group.rows if (figure := rows[number].at(selection)) is not None]
-    return estimate(group, figures, vocabulary, group.epochs)
+    held = [(rows[number].seed, figure) for number in group.rows if (figure := rows[number].at(selection)) is not None]
+    seeds, figures = [seed for seed, _ in held], [figure for _, figure in held]
+    return estimate(group, figures, vocabulary, group.epochs, seeds, group.learnt_from)
 
 
 def estimates(
