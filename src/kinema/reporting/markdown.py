@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kinema.core.files import write_text
 from kinema.core.vocabulary import Vocabulary
+from kinema.reporting.paired import paired
 from kinema.reporting.pooled import Group
 from kinema.reporting.report import Report, blocks
 from kinema.reporting.supervised import over_reference
@@ -31,6 +32,7 @@ def markdown(report: Report) -> str:
     parts += ["\n".join(f"- {_text(note)}" for note in answer.notes)] if answer.notes else []
     parts += [advice] if (advice := _advice(report)) else []
     parts += [_table(block, report) for block in blocks(report.groups)]
+    parts += _differences(report)
     parts.append(f"Made by kinema {report.version} on {report.made}.")
     return "\n\n".join(parts) + "\n"
 
@@ -52,6 +54,21 @@ def _advice(report: Report) -> str:
     parts = ["## Which one should I keep?", _text(advice.sentence), HOW_COMPARED, _list(advice.lines)]
     parts += ["Next:", _list(advice.steps)] if advice.steps else []
     return "\n\n".join(part for part in parts if part)
+
+
+def _differences(report: Report) -> list[str]:
+    """What was compared seed by seed, a table for each setting; and what has one seed."""
+    found = paired(report)
+    parts = [f"## {found.heading}", found.how] if found.tables else []
+    for table in found.tables:
+        lines = [_line(table.heads), _line(["---"] * len(table.heads))]
+        for line in table.lines:
+            each = ", ".join(value for _, value in line.each)
+            queries = [line.selection] if table.selections else []
+            cells = [line.encoder, line.against, *queries, line.value, line.interval, each, line.seeds, line.verdict]
+            lines.append(_line(cells))
+        parts += [f"### {_text(table.title)}", "\n".join(lines)]
+    return [*parts, *([_text(found.of_one_seed)] if found.of_one_seed else [])]
 
 
 def _list(items: Sequence[str]) -> str:

@@ -25,6 +25,7 @@ from kinema.reporting.curves import curves
 from kinema.reporting.details import details
 from kinema.reporting.gallery import gallery
 from kinema.reporting.labels import label_curves
+from kinema.reporting.paired import paired
 from kinema.reporting.projection import projection
 from kinema.reporting.report import Report
 from kinema.reporting.runs import what_was_run
@@ -47,6 +48,7 @@ def page(report: Report) -> str:
             digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
             runs=what_was_run(report),
             results=results(report),
+            differences=paired(report),
             labels=label_curves(report),
             curves=curves(report),
             classes=by_class(report),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -94,3 +95,9 @@ class Group:
     def at(self, selection: str) -> Pooled | None:
         """The figures on that selection of queries, if they were measured."""
         return next((figure for figure in self.figures if figure.selection == selection), None)
+
+
+def main_selection(block: Sequence[Group]) -> str:
+    """The selection of queries that a table's encoders are compared on: the one that most groups have first."""
+    selections = [group.main.selection for group in block]
+    return max(selections, key=selections.count)

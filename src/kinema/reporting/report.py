@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
@@ -249,6 +249,39 @@ class Advice:
 
 
 @dataclass(frozen=True)
+class SeedDifference:
+    """How far one encoder is ahead of another, seed by seed, on one selection of queries.
+
+    Args:
+        table: the protocol, its preset and what else tells the setting from others, in words.
+        protocol: its name.
+        preset: its named settings.
+        selection: which queries; empty for all.
+        metric: the figure that is compared, by its name.
+        encoder: the one, by as much as tells it from the others of its table.
+        against: the other.
+        value: the mean lead over the seeds, in the figure's own unit; below zero the first is behind.
+        interval: its 95 % interval over seeds and queries; None where a figure has none over its queries.
+        each: the lead of each seed.
+        seeds: that both were trained with, two or more.
+        verdict: 'ahead' or 'behind' where the interval says so, or 'not decided'.
+    """
+
+    table: str
+    protocol: str
+    preset: str
+    selection: str
+    metric: str
+    encoder: str
+    against: str
+    value: float
+    interval: tuple[float, float] | None
+    each: tuple[float, ...]
+    seeds: tuple[int, ...]
+    verdict: Literal["ahead", "behind", "not decided"]
+
+
+@dataclass(frozen=True)
 class Strip:
     """One query and its nearest clips under one encoder, to be shown as frames from ``Report.images``."""
 
@@ -270,6 +303,7 @@ class Report:
         rows: what was measured, seed by seed.
         groups: the same, what differs in nothing but the seed put together.
         advice: which encoder to keep.
+        differences: every two encoders that share seeds, compared seed by seed.
         strips: queries and their nearest clips, filled by :func:`kinema.reporting.with_strips`.
         strip_rule: how the queries were chosen.
         images: path of a video to a JPEG of some of its frames side by side, as a data URI.
@@ -285,6 +319,7 @@ class Report:
     rows: tuple[Row, ...]
     groups: tuple[Group, ...] = ()
     advice: Advice = field(default_factory=lambda: Advice(""))
+    differences: tuple[SeedDifference, ...] = ()
     strips: tuple[Strip, ...] = ()
     strip_rule: str = ""
     images: dict[str, str] = field(default_factory=dict)

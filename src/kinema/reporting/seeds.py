@@ -119,10 +119,10 @@ def estimate_of(group: Group, rows: Sequence[Row], selection: str, vocabulary: V
     return estimate(group, figures, vocabulary, group.epochs, seeds, group.learnt_from)
 
 
-def estimates(
+def compared(
     runs: Sequence[RunRecord], rows: Sequence[Row], groups: Sequence[Group], selection: str, vocabulary: Vocabulary
-) -> dict[str, Estimate]:
-    """One estimate an encoder: of a baseline the strongest, otherwise of the recipe that comes first.
+) -> dict[str, tuple[Group, Estimate]]:
+    """One group an encoder: of a baseline the strongest, otherwise of the recipe that comes first.
 
     Of several baselines of one name the strongest counts, so that nothing is won by a weak one.
 
@@ -134,10 +134,10 @@ def estimates(
         vocabulary: what encoders and protocols are.
     """
     order = {run.name: number for number, run in enumerate(runs)}
-    found: dict[str, Estimate] = {}
+    found: dict[str, tuple[Group, Estimate]] = {}
     for group in sorted(groups, key=lambda group: order[group.runs[0]]):
         mean, name = estimate_of(group, rows, selection, vocabulary), group.encoder
         strongest = not vocabulary.is_method(name)
-        if mean is not None and (name not in found or (strongest and mean.score > found[name].score)):
-            found[name] = mean
+        if mean is not None and (name not in found or (strongest and mean.score > found[name][1].score)):
+            found[name] = (group, mean)
     return found

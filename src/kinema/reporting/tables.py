@@ -9,7 +9,7 @@ from typing import Any
 from kinema.core.protocol import Metric, Protocol
 from kinema.core.vocabulary import Vocabulary
 from kinema.reporting.charts import Bar, interval_bar
-from kinema.reporting.pooled import Group, Pooled
+from kinema.reporting.pooled import Group, Pooled, main_selection
 from kinema.reporting.report import Report, blocks
 from kinema.reporting.supervised import over_reference
 from kinema.reporting.wording import (
@@ -112,12 +112,6 @@ def _columns(block: Sequence[Group], report: Report) -> list[Column]:
 
 def _column(head: str, selection: str, name: str, metric: Metric) -> Column:
     return head, lambda group: _value(group, selection, name, metric)
-
-
-def main_selection(block: Sequence[Group]) -> str:
-    """The selection that most groups have first."""
-    selections = [group.main.selection for group in block]
-    return max(selections, key=selections.count)
 
 
 def metric_order(block: Sequence[Group], vocabulary: Vocabulary) -> list[str]:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from kinema.core.printing import Table, plain
 from kinema.core.protocol import Metric
+from kinema.reporting.paired import HEADING, paired
 from kinema.reporting.pooled import Group
 from kinema.reporting.report import Report, blocks
 from kinema.reporting.tables import metric_order
@@ -76,6 +77,33 @@ def words(report: Report) -> Text:
     """What the figures say, and which encoder to keep."""
     sentences = (report.headline.sentence, report.advice.sentence)
     return Text("\n".join(text for text in sentences if text))
+
+
+def differences(report: Report) -> Table | None:
+    """The differences by the headline's protocol, seed by seed; None where no two encoders share seeds.
+
+    What the page says of each seed has no room here.
+    """
+    tables = [table for table in paired(report).tables if report.leading and table.protocol == report.leading.name]
+    if not tables:
+        return None
+    drawn = Table(box=box.SIMPLE, title_justify="left", title_style="bold", pad_edge=False, title=HEADING)
+    for name in ("encoder", "against"):
+        drawn.add_column(name, overflow="fold", min_width=9)
+    if several := any(table.selections for table in tables):
+        drawn.add_column("queries", overflow="fold")
+    for name in (tables[0].heads[-5], "95\u00a0%", "seeds"):
+        drawn.add_column(name, justify="right", no_wrap=name != tables[0].heads[-5])
+    drawn.add_column("verdict", no_wrap=True)
+    for table in tables:
+        if len(tables) > 1:
+            drawn.add_section()
+            drawn.add_row(plain(table.title, "italic"))
+        for line in table.lines:
+            queries = [line.selection] if several else []
+            cells = [line.encoder, line.against, *queries, line.value, line.interval, str(len(line.each)), line.verdict]
+            drawn.add_row(*(plain(cell) for cell in cells))
+    return drawn
 
 
 def table(report: Report) -> Table:

@@ -1,0 +1,205 @@
+"""The differences of encoders that were trained with the same seeds, seed by seed: what one may call ahead.
+
+How the interval is taken is the matter of :mod:`kinema.reporting.estimates`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+from kinema.core.vocabulary import Vocabulary
+from kinema.reporting.estimates import FEWEST, Difference, Estimate
+from kinema.reporting.pooled import Group, main_selection
+from kinema.reporting.ranking import headings, names_of
+from kinema.reporting.report import Report, Row, SeedDifference, blocks
+from kinema.reporting.seeds import estimate_of
+from kinema.reporting.wording import DASH, ONE_SEED, join, seed_list, signed_difference
+
+HEADING = "Differences, paired by seed"
+HOW = (
+    "Each line compares two encoders that were trained with the same seeds on the same data. The difference is the "
+    "mean of the differences of each seed; above zero the first is ahead. The 95 % interval covers other seeds "
+    "(Student’s t) and other queries. An encoder is ahead or behind where the interval leaves out zero and, where "
+    f"every answer was kept, at least {FEWEST} queries were answered differently; otherwise these seeds and queries "
+    "do not decide which is better."
+)
+
+
+def differences(rows: Sequence[Row], groups: Sequence[Group], vocabulary: Vocabulary) -> tuple[SeedDifference, ...]:
+    """Every two encoders of a table that share two seeds or more, by each selection of queries, the main one first.
+
+    An untrained network is held against encoders of its own view alone.
+
+    Args:
+        rows: what was measured.
+        groups: the same by recipe.
+        vocabulary: what encoders and protocols are.
+    """
+    found: list[SeedDifference] = []
+    judged = [block for block in blocks(groups) if vocabulary.protocol(block[0].protocol).judged]
+    named = headings(judged, vocabulary)
+    for block in judged:
+        names = names_of([group.identity for group in block], block, vocabulary, block[0].protocol)
+        selections = dict.fromkeys([main_selection(block), *(f.selection for group in block for f in group.figures)])
+        for selection in selections:
+            known = [(group, mean) for group in block if (mean := estimate_of(group, rows, selection, vocabulary))]
+            for one, other in combinations(known, 2):
+                (first, ours), (against, theirs) = _in_order(one, other, vocabulary)
+                seeds = ours.shared_seeds(theirs)
+                if not seeds or (first.view != against.view and _untrained(vocabulary, first, against)):
+                    continue
+                lead = ours.minus(theirs)
+                each = _each(ours, theirs, seeds)
+                found.append(
+                    SeedDifference(
+                        table=named[first.settings],
+                        protocol=first.protocol,
+                        preset=first.preset,
+                        selection=selection,
+                        metric=vocabulary.protocol(first.protocol).main,
+                        encoder=names[first.identity],
+                        against=names[against.identity],
+                        value=sum(each) / len(each),
+                        interval=None if lead is None else lead.lead_bounds,
+                        each=each,
+                        seeds=seeds,
+                        verdict=_verdict(lead),
+                    )
+                )
+    return tuple(found)
+
+
+def _in_order(
+    one: tuple[Group, Estimate], other: tuple[Group, Estimate], vocabulary: Vocabulary
+) -> tuple[tuple[Group, Estimate], tuple[Group, Estimate]]:
+    """The two, what is judged before what it is held against: untrained networks, references, then baselines."""
+
+    def place(each: tuple[Group, Estimate]) -> tuple[bool, bool, bool, float]:
+        name = each[0].encoder
+        return (
+            not vocabulary.is_untrained(name),
+            not vocabulary.is_labelled(name),
+            not vocabulary.is_baseline(name),
+            each[1].score,
+        )
+
+    return (one, other) if place(one) >= place(other) else (other, one)
+
+
+def _untrained(vocabulary: Vocabulary, *groups: Group) -> bool:
+    return any(vocabulary.is_untrained(group.encoder) for group in groups)
+
+
+def _each(one: Estimate, other: Estimate, seeds: Sequence[int]) -> tuple[float, ...]:
+    """How far the one is ahead with each seed."""
+    sign = 1 if one.higher_is_better else -1
+    pairs = zip(one.at(seeds).each, other.at(seeds).each, strict=True)
+    return tuple(sign * (ours.value - theirs.value) for ours, theirs in pairs)
+
+
+def _verdict(lead: Difference | None) -> Literal["ahead", "behind", "not decided"]:
+    if lead is None or not lead.larger:
+        return "not decided"
+    return "ahead" if lead.better else "behind"
+
+
+@dataclass(frozen=True)
+class PairedLine:
+    """One line of a table, as it is written: the figures in percentage points where they are shares."""
+
+    encoder: str
+    against: str
+    selection: str
+    value: str
+    interval: str
+    each: tuple[tuple[int, str], ...]
+    seeds: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class PairedTable:
+    """The differences under one setting of one protocol.
+
+    Args:
+        title: what the setting is called.
+        protocol: its protocol.
+        selections: whether there is a column of the queries.
+        heads: of the columns.
+        lines: the differences.
+    """
+
+    title: str
+    protocol: str
+    selections: bool
+    heads: tuple[str, ...]
+    lines: tuple[PairedLine, ...]
+
+
+@dataclass(frozen=True)
+class Paired:
+    """The section of differences: its heading, how they were taken, its tables, and what has one seed."""
+
+    heading: str
+    how: str
+    tables: tuple[PairedTable, ...]
+    of_one_seed: str
+
+
+def paired(report: Report) -> Paired:
+    """The differences, a table for each setting of each protocol."""
+    by_table: dict[str, list[SeedDifference]] = {}
+    for each in report.differences:
+        by_table.setdefault(each.table, []).append(each)
+    tables = tuple(_table(title, lines, report.vocabulary) for title, lines in by_table.items())
+    return Paired(HEADING, HOW, tables, of_one_seed(report))
+
+
+def _table(title: str, lines: Sequence[SeedDifference], vocabulary: Vocabulary) -> PairedTable:
+    metric = vocabulary.metric(lines[0].metric, lines[0].protocol)
+    selections = len({line.selection for line in lines}) > 1
+    heads = ["Encoder", "Against", *(["Queries"] if selections else [])]
+    heads += [f"{metric.title}, {'points ahead' if metric.share else 'ahead by'}", "95 % interval", "Each seed"]
+    return PairedTable(
+        title,
+        lines[0].protocol,
+        selections,
+        (*heads, "Seeds", "Verdict"),
+        tuple(
+            PairedLine(
+                line.encoder,
+                line.against,
+                line.selection or "all",
+                signed_difference(metric, line.value),
+                DASH if line.interval is None else " to ".join(signed_difference(metric, x) for x in line.interval),
+                tuple((seed, signed_difference(metric, x)) for seed, x in zip(line.seeds, line.each, strict=True)),
+                seed_list(line.seeds),
+                line.verdict,
+            )
+            for line in lines
+        ),
+    )
+
+
+def of_one_seed(report: Report) -> str:
+    """Names the encoders that were trained with one seed, and what that decides; empty where there is none.
+
+    Only of tables that hold two encoders or more: what stands alone is not compared.
+    """
+    vocabulary = report.vocabulary
+    trained = [
+        (group.encoder, group.view)
+        for block in blocks(report.groups)
+        if vocabulary.protocol(block[0].protocol).judged and len({group.identity for group in block}) > 1
+        for group in block
+        if len(set(group.seeds)) == 1 and not vocabulary.is_untrained(group.encoder)
+    ]
+    names = dict.fromkeys(vocabulary.title(encoder) for encoder, _ in trained)
+    if not names:
+        return ""
+    was = "was" if len(names) == 1 else "were"
+    decides = "One seed decides nothing about a method, only about this run of it"
+    return f"{join(names)} {was} trained with one seed. {decides}: {ONE_SEED}."
