@@ -177,11 +177,13 @@ def test_one_seed_decides_nothing_about_the_method(maker):
     report = collect(seeds_of(maker, CPR[:1], INFONCE[:1], (0,)))
     assert report.differences == ()
     assert differences(report) is None
-    says = "CPR and InfoNCE were trained with one seed. One seed decides nothing about the method, only about this run"
+    says = (
+        "The figures of CPR and InfoNCE are of one seed. One seed decides nothing about the method, only about this run"
+    )
     assert any(note.startswith(says) for note in report.headline.notes)
     assert report.headline.short == "CPR helped, with one seed"
-    assert "One seed decides nothing about a method" in section(report, HEADING)
-    assert "One seed decides nothing about a method" in markdown(report)
+    assert "One seed decides nothing about the method" in section(report, HEADING)
+    assert "One seed decides nothing about the method" in markdown(report)
     alone = maker.run("alone")
     maker.result(alone, "cpr", 0.5)
     assert section(collect([alone]), HEADING) == ""

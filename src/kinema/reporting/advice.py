@@ -183,7 +183,7 @@ def _value(metric: Metric, each: Estimate) -> str:
 def _compared(metric: Metric, best: Estimate, other: Estimate) -> str:
     """How far something is behind what leads, and whether that is more than noise."""
     difference: Difference | None = best.minus(other)
-    lead = side(metric, (other.score - best.score) if difference is None else -difference.lead)
+    lead = side(metric, -best.lead_over(other))
     if difference is None:
         return f"{lead}, and without intervals of both, luck cannot be told from a difference"
     verdict = "more than the noise" if difference.larger else "within the noise"

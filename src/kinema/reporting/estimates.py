@@ -179,6 +179,12 @@ class Estimate:
         each = [_of_one_seed([run for run in self.each if run.seed == seed]) for seed in seeds]
         return _mean(each, self.encoder, self.epochs, self.higher_is_better, self.learnt_from)
 
+    def lead_over(self, other: Estimate) -> float:
+        """How far this one is ahead, by the seeds that both have if they are compared by them; below zero, behind."""
+        seeds = self.shared_seeds(other)
+        one, two = (self.at(seeds), other.at(seeds)) if seeds else (self, other)
+        return one.score - two.score
+
     def minus(self, other: Estimate) -> Difference | None:
         """The difference and its 95 % interval, seed by seed where that can be; None where one has no interval."""
         seeds = self.shared_seeds(other)

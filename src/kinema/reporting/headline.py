@@ -20,7 +20,6 @@ from kinema.reporting.seeds import compared, estimate_of
 from kinema.reporting.wording import (
     DASH,
     LEVEL,
-    ONE_SEED,
     counted,
     difference_bounds,
     duration,
@@ -29,6 +28,7 @@ from kinema.reporting.wording import (
     join,
     lead_over,
     metric_value,
+    of_one_seed,
     protocol_short,
     side,
     source,
@@ -258,7 +258,7 @@ def _verdict(
         why = "Neither a baseline nor an untrained network was measured beside it: whether it helped cannot be said."
         return "no baseline", "Nothing to compare with", why
     other, untrained = words.other(against), words.vocabulary.is_untrained(against.encoder)
-    d = candidate.score - against.score if difference is None else difference.lead
+    d = candidate.lead_over(against)
     lead, level = f"It is {words.lead(d, other)}", abs(d) <= LEVEL
     if difference is None:
         short = "Not decided" if d > LEVEL else f"{name} did not help"
@@ -313,13 +313,10 @@ def _notes(
     trained = [each for each in (candidate, against) if each and not words.vocabulary.is_untrained(each.encoder)]
     once = [words.title(each) for each in trained if each.runs == 1]
     if once:
-        notes.append(
-            f"{join(once)} {'was' if len(once) == 1 else 'were'} trained with one seed. One seed decides nothing about "
-            f"the method, only about this run: {ONE_SEED}."
-        )
+        notes.append(of_one_seed(once))
     seeds = difference.seeds if difference is not None else ()
     if against is not None and seeds:
-        both = f"{words.title(candidate)} and {words.title(against)}"
+        both = f"{words.title(candidate)} and {words.other(against)}"
         which = "of those seeds that both have" if difference is not None and difference.some else "of each seed"
         notes.append(
             f"{both} are compared seed by seed ({', '.join(map(str, seeds))}): the lead is the mean of the differences "

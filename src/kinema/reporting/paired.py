@@ -16,7 +16,8 @@ from kinema.reporting.pooled import Group, main_selection
 from kinema.reporting.ranking import headings, names_of
 from kinema.reporting.report import Report, Row, SeedDifference, blocks
 from kinema.reporting.seeds import estimate_of
-from kinema.reporting.wording import DASH, ONE_SEED, join, seed_list, signed_difference
+from kinema.reporting.wording import DASH, seed_list, signed_difference
+from kinema.reporting.wording import of_one_seed as one_seed
 
 HEADING = "Differences, paired by seed"
 HOW = (
@@ -185,7 +186,7 @@ def _table(title: str, lines: Sequence[SeedDifference], vocabulary: Vocabulary) 
 
 
 def of_one_seed(report: Report) -> str:
-    """Names the encoders that were trained with one seed, and what that decides; empty where there is none.
+    """Names the encoders whose figures are of one seed, and what that decides; empty where there is none.
 
     Only of tables that hold two encoders or more: what stands alone is not compared.
     """
@@ -198,8 +199,4 @@ def of_one_seed(report: Report) -> str:
         if len(set(group.seeds)) == 1 and not vocabulary.is_untrained(group.encoder)
     ]
     names = dict.fromkeys(vocabulary.title(encoder) for encoder, _ in trained)
-    if not names:
-        return ""
-    was = "was" if len(names) == 1 else "were"
-    decides = "One seed decides nothing about a method, only about this run of it"
-    return f"{join(names)} {was} trained with one seed. {decides}: {ONE_SEED}."
+    return one_seed(names) if names else ""

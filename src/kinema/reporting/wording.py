@@ -15,7 +15,6 @@ HOW_COMPARED = (
     "the same seeds on the same data; by the same queries, where both were asked the same ones and every answer was "
     "kept; or else by the two figures’ own intervals. Where the interval includes zero, the lead may be chance."
 )
-ONE_SEED = "the intervals tell what other queries would change, not what another seed would"
 LEVEL = 1e-9
 """Figures that differ by less are equal: means of the same values may differ in the last digit."""
 VIEWS = {"rgb": "RGB", "residual": "residual", "motion": "motion vectors", "sound": "sound"}
@@ -78,6 +77,16 @@ def source(versions: Iterable[str]) -> str:
     releases = [version for version in versions if version and not commit_of(version)]
     words = [f"commit {', '.join(sorted(set(commits)))}"] if commits else []
     return join([*words, *(f"kinema {each}" for each in sorted(set(releases)))])
+
+
+def of_one_seed(names: Iterable[str]) -> str:
+    """What figures of one seed decide."""
+    each = list(names)
+    figures = "The figure of {} is" if len(each) == 1 else "The figures of {} are"
+    return (
+        f"{figures.format(join(each))} of one seed. One seed decides nothing about the method, only about this run: "
+        "the intervals tell what other queries would change, not what another seed would."
+    )
 
 
 def seed_list(seeds: Iterable[int]) -> str:
