@@ -15,7 +15,7 @@ from kinema.core.ops import bootstrap_of_mean
 from kinema.reporting import estimates
 from kinema.reporting.ranking import distinct_names, headings, names_of, rankings
 from kinema.reporting.tables import results
-from kinema.reporting.wording import metric_value
+from kinema.reporting.wording import metric_value, view_name
 
 V = r"((?:[\d.]+)(?: %)?)"
 SIDE = r"(level|(?:less than )?[\d.]+(?: points?)? (?:ahead|behind))"
@@ -55,7 +55,8 @@ class Reader:
         return own is found[0] or not (lead.larger and lead.value > 0)
 
     def references(self, block, view):
-        """The strongest of what encoders of a view are held against."""
+        """What encoders of a view are held against, the strongest first."""
+        block = self.block_of(block[0])
         main = self.truth.main(block)
         names = {"random"} | (LABELLED if block[0].protocol == "finetune" else set())
         known = [(g, v) for g, v in self.truth.known(block, main) if g.encoder in names and g.view == view]
@@ -76,10 +77,6 @@ class Reader:
 
     def block_of(self, group):
         return self.blocks[self.titles[group.settings]]
-
-    def unknown(self, group):
-        """Whether the strongest of its references has a seed without a figure."""
-        return not self.references(self.block_of(group), group.view)
 
     def metric(self, block):
         protocol = KNOWN.protocol(block[0].protocol)
@@ -437,15 +434,11 @@ def of_step(reader, step):
             name = reader.names[found[1]]
             assert not any(g.identity == name for block in blocks for g in block)
     else:
-        known = (
-            r"Take .+ along|Train another method|Supervised from scratch was not measured beside|What the same labels"
-        )
-        assert re.match(known, what), what
-        if what.startswith("Supervised from scratch"):
-            tuned = [g for g in groups if g.protocol == "finetune"]
-            scratch = {(g.view, f.selection) for g in tuned if g.encoder == "random" for f in g.figures}
-            kept = [g for g in tuned if g.encoder not in {"random", *LABELLED}]
-            assert any((g.view, g.main.selection) not in scratch or reader.unknown(g) for g in kept)
+        assert re.match(r"Take .+ along|Train another method|Supervised from scratch|What the same labels", what), what
+        if found := re.match(r"Supervised from scratch(?: on (.+?))? (was not measured|has no figure)", what):
+            tuned = [g for g in groups if g.protocol == "finetune" and found[1] in (None, view_name(g.view))]
+            assert any(not reader.references(tuned, g.view) for g in tuned if g.encoder not in {"random", *LABELLED})
+            assert (found[2] == "was not measured") == (not any(g.encoder in {"random", *LABELLED} for g in tuned))
 
 
 # the table of differences

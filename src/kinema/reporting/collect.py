@@ -177,7 +177,9 @@ def _windows(details: dict[str, Any]) -> str:
     """How an embedding was made and, where a classifier was trained on clips, for how long and how it was tested."""
     parts = [str(details["windows"])] if details.get("windows") else []
     if details.get("crops"):
-        parts.append(f"classifier trained for {details.get('epochs')} epochs, tested on {details['crops']} crop")
+        parts.append(
+            f"classifier trained for {counted(details.get('epochs') or 0, 'epochs')}, tested on {details['crops']} crop"
+        )
         parts[-1] += "s" * (details["crops"] == "ten")
         parts += [f"changed: {details['fit']}"] if details.get("fit") else []
     return "; ".join(parts)

@@ -26,6 +26,7 @@ from kinema.reporting.details import details
 from kinema.reporting.gallery import gallery
 from kinema.reporting.labels import label_curves
 from kinema.reporting.paired import paired
+from kinema.reporting.places import without_places
 from kinema.reporting.projection import projection
 from kinema.reporting.report import Report
 from kinema.reporting.runs import what_was_run
@@ -33,7 +34,8 @@ from kinema.reporting.tables import results
 
 
 def page(report: Report) -> str:
-    """The report as one HTML document that asks for nothing from outside."""
+    """The report as one HTML document that asks for nothing from outside and says nothing of where its folders lie."""
+    report = without_places(report)
     style, script = (
         package_files("kinema.reporting").joinpath("templates", name).read_text("utf-8")
         for name in ("page.css", "page.js")
@@ -81,6 +83,8 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
+        "commit": wording.commit_of,
+        "counted": wording.counted,
         "duration": wording.duration,
         "evaluate_command": wording.evaluate_command,
         "indented": _indented,

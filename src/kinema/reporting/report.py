@@ -5,24 +5,14 @@ A figure that was not finite is None, on the page a dash.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-import cattrs
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
-
-from kinema.core import files
-from kinema.core.errors import RunError
 from kinema.core.protocol import Protocol
-from kinema.core.reading import problems_of, read_object, strict_hooks
 from kinema.core.vocabulary import Vocabulary
 from kinema.reporting.budget import trained_in
 from kinema.reporting.pooled import Group
-
-_ANEW = "Make it anew with 'kinema report RUN'."
 
 
 @dataclass(frozen=True)
@@ -366,42 +356,3 @@ def leading_protocol(runs: Sequence[RunRecord], rows: Sequence[Row], vocabulary:
         row.protocol for row in rows if row.main.metrics.get(vocabulary.protocol(row.protocol).main) is not None
     }
     return next((each for each in leading if each.name in measured), next(iter(leading), None))
-
-
-def _converter() -> cattrs.Converter:
-    """JSON values of a report and back, the vocabulary left out."""
-    converter, left_out = cattrs.Converter(), override(omit=True)
-    strict_hooks(converter, keep=True)
-    converter.register_unstructure_hook(Report, make_dict_unstructure_fn(Report, converter, vocabulary=left_out))
-    converter.register_structure_hook(Report, make_dict_structure_fn(Report, converter, vocabulary=left_out))
-    return converter
-
-
-def to_plain(report: Report) -> Mapping[str, Any]:
-    """The report as JSON values."""
-    plain: dict[str, Any] = _converter().unstructure(report)
-    return plain
-
-
-def write_json(report: Report, path: Path) -> None:
-    """Writes the report as strict JSON, atomically.
-
-    Raises:
-        StorageError: the place cannot be written.
-    """
-    text = json.dumps(to_plain(report), indent=1, ensure_ascii=False, allow_nan=False)
-    files.write_text(path, text + "\n")
-
-
-def read_json(path: Path, vocabulary: Vocabulary) -> Report:
-    """Reads what :func:`write_json` wrote.
-
-    Raises:
-        RunError: the file is missing or is not a report.
-    """
-    value = read_object(path, hint=_ANEW)
-    try:
-        report = _converter().structure(value, Report)
-    except Exception as error:  # cattrs wraps what a constructor raises, and constructors may raise anything
-        raise RunError(f"'{path}' cannot be read as a report: {problems_of(error)[0]}.", _ANEW) from error
-    return replace(report, vocabulary=vocabulary)

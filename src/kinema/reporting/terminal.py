@@ -13,13 +13,14 @@ from kinema.reporting.paired import HEADING, paired
 from kinema.reporting.pooled import Group
 from kinema.reporting.report import Report, blocks
 from kinema.reporting.tables import metric_order
-from kinema.reporting.wording import DASH, SPACE, figure_bounds, metric_with_spread, view_name
+from kinema.reporting.wording import DASH, SPACE, commit_of, figure_bounds, metric_with_spread, view_name
 
 
 def rows(report: Report) -> list[dict[str, Any]]:
     """The results of the headline's protocol, one row for each encoder, view, run and preset.
 
-    ``metrics`` are those of the main selection of queries, ``selections`` those of all; an unknown one is None.
+    ``metrics`` are those of the main selection of queries, ``selections`` those of all; an unknown one is None, and so
+    is ``commit`` where a release of kinema measured.
     """
     return [
         {
@@ -35,7 +36,7 @@ def rows(report: Report) -> list[dict[str, Any]]:
             "run": row.runs[0],
             "runs": list(row.runs),
             "seed": row.seed,
-            "commit": row.commit,
+            "commit": commit_of(row.commit) or None,
         }
         for row in report.leading_rows()
     ]
