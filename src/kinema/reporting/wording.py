@@ -73,10 +73,10 @@ def commit_of(version: str) -> str:
 
 def source(versions: Iterable[str]) -> str:
     """Versions of kinema's source in words: 'commit 1a2b3c', 'kinema 0.1.0'."""
-    commits = [version for version in versions if commit_of(version)]
-    releases = [version for version in versions if version and not commit_of(version)]
-    words = [f"commit {', '.join(sorted(set(commits)))}"] if commits else []
-    return join([*words, *(f"kinema {each}" for each in sorted(set(releases)))])
+    every = sorted(set(filter(None, versions)))
+    commits = [version for version in every if commit_of(version)]
+    words = [f"commit {', '.join(commits)}"] if commits else []
+    return join([*words, *(f"kinema {version}" for version in every if version not in commits)])
 
 
 def of_one_seed(names: Iterable[str]) -> str:
