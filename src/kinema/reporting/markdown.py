@@ -64,13 +64,13 @@ def _differences(report: Report) -> list[str]:
     found = paired(report)
     parts = [f"## {found.heading}", found.how] if found.tables else []
     for table in found.tables:
-        lines = [_line(table.heads), _line(["---"] * len(table.heads))]
-        for line in table.lines:
-            each = ", ".join(value for _, value in line.each)
-            queries = [line.selection] if table.selections else []
-            cells = [line.encoder, line.against, *queries, line.value, line.interval, each, line.seeds, line.verdict]
-            lines.append(_line(cells))
-        parts += [f"### {_text(table.title)}", "\n".join(lines)]
+        for selection, kept in ((table.selection, table.lines), *table.further):
+            lines = [_line(table.heads), _line(["---"] * len(table.heads))]
+            for line in kept:
+                each = ", ".join(value for _, value in line.each)
+                cells = [line.encoder, line.against, line.value, line.interval, each, line.seeds, line.verdict]
+                lines.append(_line(cells))
+            parts += [f"### {_text(table.title + (f', {selection}' if selection else ''))}", "\n".join(lines)]
     return [*parts, *([_text(found.of_one_seed)] if found.of_one_seed else [])]
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
+from kinema.core.protocol import Metric
 from kinema.core.vocabulary import Vocabulary
 from kinema.reporting.estimates import FEWEST, Difference, Estimate
 from kinema.reporting.pooled import Group, main_selection
@@ -32,7 +33,7 @@ HOW = (
 def differences(rows: Sequence[Row], groups: Sequence[Group], vocabulary: Vocabulary) -> tuple[SeedDifference, ...]:
     """Every two encoders of a table that share two seeds or more, by each selection of queries, the main one first.
 
-    An untrained network is held against encoders of its own view alone.
+    Of two views, the same encoder alone is compared, and no untrained network.
 
     Args:
         rows: what was measured.
@@ -45,12 +46,16 @@ def differences(rows: Sequence[Row], groups: Sequence[Group], vocabulary: Vocabu
     for block in judged:
         names = names_of([group.identity for group in block], block, vocabulary, block[0].protocol)
         selections = dict.fromkeys([main_selection(block), *(f.selection for group in block for f in group.figures)])
+        views = [*dict.fromkeys(group.view for group in block)]
         for selection in selections:
             known = [(group, mean) for group in block if (mean := estimate_of(group, rows, selection, vocabulary))]
-            for one, other in combinations(known, 2):
+            pairs = sorted(
+                combinations(known, 2), key=lambda pair: [views.index(group.view) for group, _ in pair][::-1]
+            )
+            for one, other in pairs:
                 (first, ours), (against, theirs) = _in_order(one, other, vocabulary)
                 seeds = ours.shared_seeds(theirs)
-                if not seeds or (first.view != against.view and _untrained(vocabulary, first, against)):
+                if not seeds or not _comparable(first, against, vocabulary):
                     continue
                 lead = ours.minus(theirs)
                 each = _each(ours, theirs, seeds)
@@ -63,6 +68,8 @@ def differences(rows: Sequence[Row], groups: Sequence[Group], vocabulary: Vocabu
                         metric=vocabulary.protocol(first.protocol).main,
                         encoder=names[first.identity],
                         against=names[against.identity],
+                        view=first.view,
+                        against_view=against.view,
                         value=sum(each) / len(each),
                         interval=None if lead is None else lead.lead_bounds,
                         each=each,
@@ -90,8 +97,9 @@ def _in_order(
     return (one, other) if place(one) >= place(other) else (other, one)
 
 
-def _untrained(vocabulary: Vocabulary, *groups: Group) -> bool:
-    return any(vocabulary.is_untrained(group.encoder) for group in groups)
+def _comparable(one: Group, other: Group, vocabulary: Vocabulary) -> bool:
+    """Whether two are of one view, or the same encoder in two."""
+    return one.view == other.view or (one.encoder == other.encoder and not vocabulary.is_untrained(one.encoder))
 
 
 def _each(one: Estimate, other: Estimate, seeds: Sequence[int]) -> tuple[float, ...]:
@@ -113,7 +121,7 @@ class PairedLine:
 
     encoder: str
     against: str
-    selection: str
+    views: tuple[str, str]
     value: str
     interval: str
     each: tuple[tuple[int, str], ...]
@@ -128,16 +136,18 @@ class PairedTable:
     Args:
         title: what the setting is called.
         protocol: its protocol.
-        selections: whether there is a column of the queries.
+        selection: the queries of the table's figures; empty where there are no others.
         heads: of the columns.
         lines: the differences.
+        further: the same on other selections of queries.
     """
 
     title: str
     protocol: str
-    selections: bool
+    selection: str
     heads: tuple[str, ...]
     lines: tuple[PairedLine, ...]
+    further: tuple[tuple[str, tuple[PairedLine, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -159,29 +169,33 @@ def paired(report: Report) -> Paired:
     return Paired(HEADING, HOW, tables, of_one_seed(report))
 
 
-def _table(title: str, lines: Sequence[SeedDifference], vocabulary: Vocabulary) -> PairedTable:
-    metric = vocabulary.metric(lines[0].metric, lines[0].protocol)
-    selections = len({line.selection for line in lines}) > 1
-    heads = ["Encoder", "Against", *(["Queries"] if selections else [])]
-    heads += [f"{metric.title}, {'points ahead' if metric.share else 'ahead by'}", "95 % interval", "Each seed"]
+def _table(title: str, found: Sequence[SeedDifference], vocabulary: Vocabulary) -> PairedTable:
+    metric = vocabulary.metric(found[0].metric, found[0].protocol)
+    lead = f"{metric.title}, {'points ahead' if metric.share else 'ahead by'}"
+    by_selection: dict[str, list[PairedLine]] = {}
+    for each in found:
+        by_selection.setdefault(each.selection or "all queries", []).append(_line(each, metric))
+    (selection, lines), *further = by_selection.items()
     return PairedTable(
         title,
-        lines[0].protocol,
-        selections,
-        (*heads, "Seeds", "Verdict"),
-        tuple(
-            PairedLine(
-                line.encoder,
-                line.against,
-                line.selection or "all",
-                signed_difference(metric, line.value),
-                DASH if line.interval is None else " to ".join(signed_difference(metric, x) for x in line.interval),
-                tuple((seed, signed_difference(metric, x)) for seed, x in zip(line.seeds, line.each, strict=True)),
-                seed_list(line.seeds),
-                line.verdict,
-            )
-            for line in lines
-        ),
+        found[0].protocol,
+        selection if further else "",
+        ("Encoder", "Against", lead, "95 % interval", "Each seed", "Seeds", "Verdict"),
+        tuple(lines),
+        tuple((name, tuple(others)) for name, others in further),
+    )
+
+
+def _line(each: SeedDifference, metric: Metric) -> PairedLine:
+    return PairedLine(
+        each.encoder,
+        each.against,
+        (each.view, each.against_view),
+        signed_difference(metric, each.value),
+        DASH if each.interval is None else " to ".join(signed_difference(metric, bound) for bound in each.interval),
+        tuple((seed, signed_difference(metric, lead)) for seed, lead in zip(each.seeds, each.each, strict=True)),
+        seed_list(each.seeds),
+        each.verdict,
     )
 
 

@@ -250,6 +250,8 @@ class SeedDifference:
         metric: the figure that is compared, by its name.
         encoder: the one, by as much as tells it from the others of its table.
         against: the other.
+        view: that the one sees.
+        against_view: that the other sees.
         value: the mean lead over the seeds, in the figure's own unit; below zero the first is behind.
         interval: its 95 % interval over seeds and queries; None where a figure has none over its queries.
         each: the lead of each seed.
@@ -264,6 +266,8 @@ class SeedDifference:
     metric: str
     encoder: str
     against: str
+    view: str
+    against_view: str
     value: float
     interval: tuple[float, float] | None
     each: tuple[float, ...]

@@ -81,28 +81,34 @@ def words(report: Report) -> Text:
 
 
 def differences(report: Report) -> Table | None:
-    """The differences by the headline's protocol, seed by seed; None where no two encoders share seeds.
+    """The differences in the headline's view and by its protocol, seed by seed; None where there are none.
 
-    What the page says of each seed has no room here.
+    What the page says of each seed, of other views and of further selections of queries has no room here.
     """
-    tables = [table for table in paired(report).tables if report.leading and table.protocol == report.leading.name]
+    view = report.headline.view
+    tables = [
+        (table, lines)
+        for table in paired(report).tables
+        if report.leading
+        and table.protocol == report.leading.name
+        and (lines := [line for line in table.lines if line.views == (view, view)])
+    ]
     if not tables:
         return None
     drawn = Table(box=box.SIMPLE, title_justify="left", title_style="bold", pad_edge=False, title=HEADING)
     for name in ("encoder", "against"):
         drawn.add_column(name, overflow="fold", min_width=9)
-    if several := any(table.selections for table in tables):
-        drawn.add_column("queries", overflow="fold")
-    for name in (tables[0].heads[-5], "95\u00a0%", "seeds"):
-        drawn.add_column(name, justify="right", no_wrap=name != tables[0].heads[-5])
+    drawn.add_column(tables[0][0].heads[2], justify="right")
+    drawn.add_column("95\u00a0%", justify="right", no_wrap=True)
+    drawn.add_column("seeds", justify="right", no_wrap=True)
     drawn.add_column("verdict", no_wrap=True)
-    for table in tables:
+    for table, lines in tables:
         if len(tables) > 1:
             drawn.add_section()
             drawn.add_row(plain(table.title, "italic"))
-        for line in table.lines:
-            queries = [line.selection] if several else []
-            cells = [line.encoder, line.against, *queries, line.value, line.interval, str(len(line.each)), line.verdict]
+        for line in lines:
+            names = [name.replace(f" on {view_name(view)}", "") for name in (line.encoder, line.against)]
+            cells = [*names, line.value, line.interval, str(len(line.each)), line.verdict]
             drawn.add_row(*(plain(cell) for cell in cells))
     return drawn
 
