@@ -35,7 +35,7 @@ def next_steps(
     close = dict.fromkeys((*chosen, *(name for each in found if each.decisive for name in each.level)))
     once = [name for name in close if _runs(found, name) == 1]
     if once and len(names) > 1:
-        used = {seed for name in once for seed in shown[name].seeds}
+        used = {seed for group in groups if group.identity in once for seed in group.seeds}
         free = [seed for seed in range(len(used) + 2) if seed not in used][:2]
         again = f"Train {join(names[name] for name in once)} again with --seed {free[0]} and --seed {free[1]} and name "
         again += "all runs to 'kinema report': what differs in the seed alone becomes one row with its spread, and "
