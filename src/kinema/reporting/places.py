@@ -55,7 +55,8 @@ def _rewritten(text: str, known: list[tuple[str, str]]) -> str:
         return text
     for place, name in known:
         if place in text:
-            text = re.sub(rf"(?<![\w./~<-]){re.escape(place)}(?![\w-])", lambda _, name=name: name, text)
+            begins, ends = r"(?<![\w./~<-])", r"(?![\w-])"
+            text = re.sub(begins + re.escape(place) + ends, name.replace("\\", "\\\\"), text)
     text = _QUOTED.sub(lambda found: f"{found['quote']}{found['last']}{found['quote']}", text)
     text = _BARE.sub(lambda found: found["last"], text)
     return _DRIVE.sub(lambda found: found["last"], text)

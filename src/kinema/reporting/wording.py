@@ -155,7 +155,7 @@ def side(metric: Metric, lead: float) -> str:
 
 
 def lead_over(metric: Metric, lead: float, other: str) -> str:
-    """The same with the other's name: '3.0 points ahead of InfoNCE'."""
+    """The same with the other's name: '3.0 points ahead of another'."""
     told = side(metric, lead)
     joint = {"ahead": " of", "level": " with"}.get(told.rpartition(" ")[2], "")
     return f"{told}{joint} {other}"
