@@ -90,7 +90,7 @@ def test_its_headline_says_what_the_protocol_says(maker):
         "Spans has a Spearman correlation of 0.71; Masked words 0.52; an untrained network 0.31. It is 0.190 ahead of "
         "Masked words, and the difference is larger than the uncertainty"
     )
-    assert "interval of the difference: +0.162 to +0.218)" in head.sentence
+    assert "interval of the lead: +0.162 to +0.218)" in head.sentence
     assert head.basis.startswith("Spearman of text encoders, likeness with preset mean, on pairs.csv: 1,379 queries; ")
     assert any(
         "Against spans alone (0.7), the sum is 0.010 ahead, not more than the uncertainty" in n for n in head.notes
@@ -186,7 +186,7 @@ FLOORED = dataclasses.replace(LIKENESS, floors={"spearman_length": "sentences of
 
 @pytest.mark.parametrize(
     ("value", "verdict"),
-    [(0.5, "is above sentences"), (0.41, "is level with sentences"), (0.39, "is not above sentences")],
+    [(0.5, "is ahead of sentences"), (0.41, "is level with sentences"), (0.39, "is not ahead of sentences")],
 )
 def test_a_lead_over_a_floor_within_the_interval_is_no_lead(maker, value, verdict):
     run = text_run(maker, FLOORED, {})

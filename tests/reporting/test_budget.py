@@ -68,4 +68,4 @@ def test_seeds_that_start_from_their_own_runs_are_one_setting(maker):
         runs += [base, continued(maker, f"s/infonce-{seed}", "infonce", {"name": "moco"}, source, seed)]
         recipe = runs[-1].read("recipe.json")
         runs[-1].write("recipe.json", {**recipe, "name": "moco"})
-    assert any("InfoNCE is the mean of 2 seeds" in note for note in collect(runs).headline.notes)
+    assert any("CPR and InfoNCE are compared seed by seed (0, 1)" in note for note in collect(runs).headline.notes)

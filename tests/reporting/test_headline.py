@@ -85,7 +85,7 @@ def test_without_intervals_nothing_is_decided(maker):
 def test_not_beating_an_untrained_network_is_told(maker):
     head = told(maker, random=0.40, infonce=0.20, cpr=0.42)
     assert head.verdict == "helped"
-    assert any("Nor is it better than an untrained network" in note for note in head.notes)
+    assert any("not ahead of an untrained network" in note for note in head.notes)
 
 
 def test_the_cascade_is_held_against_one_stage_and_a_better_one_is_named(maker):
@@ -110,7 +110,7 @@ def test_seeds_are_averaged_and_their_spread_widens_the_interval(maker):
     spread = 4.30 * 0.16 / math.sqrt(3)
     low = 100 * (0.08 - math.hypot(math.hypot(0.04, spread), 0.04))
     assert f"{low:+.1f}".replace("-", "−") in head.sentence
-    assert any("CPR is the mean of 3 seeds" in note for note in head.notes)
+    assert any("CPR and InfoNCE are compared seed by seed (0, 1, 2)" in note for note in head.notes)
 
 
 def test_with_several_seeds_the_verdict_is_plain(maker):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 from kinema.cli.terminal import make_parser, parse, print_json, show_report
 
 
@@ -16,7 +19,12 @@ def run(given: list[str]) -> int:
 
     page, report = api.report(*args.runs, out=args.out)
     if args.json:
-        advice = {"keep": report.advice.sentence, "next": list(report.advice.steps), "recipes": recipes(report)}
+        advice: dict[str, Any] = {
+            "keep": report.advice.sentence,
+            "next": list(report.advice.steps),
+            "recipes": recipes(report),
+        }
+        advice["differences"] = [asdict(each) for each in report.differences]
         print_json({"rows": rows(report), **advice, "report": str(page)})
     else:
         show_report(report, page)

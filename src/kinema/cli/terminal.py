@@ -145,10 +145,10 @@ def print_json(value: Mapping[str, Any]) -> None:
 def show_report(report: Any, page: Any) -> None:
     """A report as a table, and where its page is."""
     from kinema.core.printing import make_console, show
-    from kinema.reporting import table, words
+    from kinema.reporting import differences, table, words
 
     console = make_console()
-    console.print(table(report), words(report))
+    console.print(*(part for part in (table(report), differences(report), words(report)) if part is not None))
     show(console, f"The page: {page}")
 
 

@@ -101,6 +101,10 @@ class Vocabulary:
         """Whether it learnt from labels."""
         return self.encoder(encoder).role == "reference"
 
+    def learns_from_labels(self, encoder: str) -> bool:
+        """Whether it was told labels, or answers: a reference, or a method that needs them."""
+        return self.is_labelled(encoder) or bool(self.encoder(encoder.partition("+")[0]).learns_from)
+
     def is_baseline(self, encoder: str) -> bool:
         """Whether methods are held against it."""
         return self.encoder(encoder).role == "baseline"

@@ -164,7 +164,8 @@ def guided_by_what_is_there(plan: Plan, manifest: Manifest) -> tuple[Plan, str]:
     silent = sorted({v.codec for v in manifest.videos if not exports_motion(v.codec)})
     if method.guide != "motion" or not silent:
         return plan, ""
-    note = f"Motion vectors cannot be read from {', '.join(silent)}; the residual (frame difference) guides."
+    note = f"Motion vectors cannot be read from {', '.join(silent)}. The differences between frames (the "
+    note += "residual) are used instead to find clips that are alike."
     return replace(plan, method=replace(method, guide="residual")), note
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kinema.core.protocol import Metric
-from kinema.reporting.pooled import Group
+from kinema.reporting.pooled import Pooled, main_selection
 from kinema.reporting.report import Report
+from kinema.reporting.seeds import compared
 from kinema.reporting.wording import metric_value, natural
 
 CLASSES = 30
@@ -45,19 +46,25 @@ class Classes:
 def by_class(report: Report) -> Classes | None:
     """The main figure of every encoder in the headline's view, class by class; None where there is none."""
     answer, vocabulary, leading = report.headline, report.vocabulary, report.leading
-    rows: dict[str, Group] = {}
-    for group in report.groups:
-        if group.settings == answer.settings and group.view == answer.view and group.main.per_class:
-            rows.setdefault(group.encoder, group)
-    if not rows or leading is None:
+    block = [group for group in report.groups if group.settings == answer.settings]
+    if not block or leading is None:
         return None
-    names = sorted({name for row in rows.values() for name in row.main.per_class}, key=natural)
-    lead = {name: _lead(rows, answer.candidate, answer.baseline, name) for name in names}
+    seen, selection = [group for group in block if group.view == answer.view], main_selection(block)
+    judged = compared(report.runs, report.rows, seen, selection, vocabulary)
+    rows: dict[str, Pooled] = {}
+    for group in seen:
+        figure = group.at(selection)
+        if figure is not None and figure.per_class and judged.get(group.encoder, (group,))[0] is group:
+            rows.setdefault(group.encoder, figure)
+    if not rows:
+        return None
+    names = sorted({name for row in rows.values() for name in row.per_class}, key=natural)
+    sign = 1 if leading.higher_is_better else -1
+    lead = {name: sign * _lead(rows, answer.candidate, answer.baseline, name) for name in names}
     rule = "by name"
     if answer.candidate in rows and answer.baseline in rows:
         names.sort(key=lambda name: -lead[name])
-        against = vocabulary.title(answer.baseline)
-        rule = f"from the class that gains most over {against} to the one that loses most"
+        rule = f"by the lead over {vocabulary.title(answer.baseline)}, the largest first"
     shown = names
     if len(names) > CLASSES:
         largest = set(sorted(names, key=lambda name: -abs(lead[name]))[:CLASSES])
@@ -73,15 +80,15 @@ def by_class(report: Report) -> Classes | None:
     )
 
 
-def _lead(rows: dict[str, Group], candidate: str, baseline: str, name: str) -> float:
-    one, other = (rows[e].main.per_class.get(name) if e in rows else None for e in (candidate, baseline))
+def _lead(rows: dict[str, Pooled], candidate: str, baseline: str, name: str) -> float:
+    one, other = (rows[e].per_class.get(name) if e in rows else None for e in (candidate, baseline))
     return 0.0 if one is None or other is None else one - other
 
 
-def _bars(name: str, rows: dict[str, Group], metric: Metric, report: Report) -> list[ClassBar]:
+def _bars(name: str, rows: dict[str, Pooled], metric: Metric, report: Report) -> list[ClassBar]:
     bars = []
     for encoder, row in rows.items():
-        value = row.main.per_class.get(name)
+        value = row.per_class.get(name)
         length = 100 * min(max(value or 0.0, 0.0), 1.0)
         title, chosen = report.vocabulary.short(encoder), encoder == report.headline.candidate
         bars.append(ClassBar(title, length, metric_value(metric, value, 0), chosen))

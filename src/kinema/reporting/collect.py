@@ -16,10 +16,11 @@ from kinema.core.vocabulary import Vocabulary
 from kinema.reporting.advice import advice
 from kinema.reporting.budget import epochs_of, own_phase
 from kinema.reporting.headline import headline
+from kinema.reporting.paired import differences
 from kinema.reporting.report import Figure, Neighbour, PhaseRecord, Placed, Query, Report, Row, RunRecord, blocks
 from kinema.reporting.run_files import OpenRun, RunFiles
 from kinema.reporting.seeds import grouped
-from kinema.reporting.wording import VIEWS, natural, view_name
+from kinema.reporting.wording import VIEWS, counted, natural, view_name
 
 CURVES = ("loss", "effective_rank", "clips_per_second", "data_wait")
 """What every training writes, epoch by epoch."""
@@ -59,6 +60,7 @@ def collect(runs: Sequence[RunFiles], vocabulary: Vocabulary, open_run: OpenRun,
         rows=ordered,
         groups=groups,
         advice=advice(records, ordered, groups, vocabulary),
+        differences=differences(ordered, groups, vocabulary),
         vocabulary=vocabulary,
     )
 
@@ -175,7 +177,9 @@ def _windows(details: dict[str, Any]) -> str:
     """How an embedding was made and, where a classifier was trained on clips, for how long and how it was tested."""
     parts = [str(details["windows"])] if details.get("windows") else []
     if details.get("crops"):
-        parts.append(f"classifier trained for {details.get('epochs')} epochs, tested on {details['crops']} crop")
+        parts.append(
+            f"classifier trained for {counted(details.get('epochs') or 0, 'epochs')}, tested on {details['crops']} crop"
+        )
         parts[-1] += "s" * (details["crops"] == "ten")
         parts += [f"changed: {details['fit']}"] if details.get("fit") else []
     return "; ".join(parts)
@@ -218,7 +222,7 @@ def _variant(encoder: str, recipe: dict[str, Any], epochs: int | None, vocabular
     phase = own_phase(recipe, encoder, vocabulary)
     names = vocabulary.encoder(encoder).settings
     settings = [_setting(name, phase["method"]) for name in names if name in phase["method"]] if phase else []
-    budget = [_counted(epochs, "epoch")] if epochs else []
+    budget = [counted(epochs, "epochs")] if epochs else []
     return ", ".join([*filter(None, settings), *budget])
 
 
@@ -226,14 +230,10 @@ def _setting(name: str, method: dict[str, Any]) -> str:
     """A setting of a method in a few words; empty where it is not set."""
     value = method[name]
     if name == "stages":
-        return _counted(len(method.get("sizes") or ()) or value, "stage")
+        return counted(len(method.get("sizes") or ()) or value, "stages")
     if name == "guide":
         return f"guided by {view_name(value)}" if value else ""
     return "" if value is None else f"{name} {value}"
-
-
-def _counted(count: int, unit: str) -> str:
-    return f"{count} {unit}" + ("" if count == 1 else "s")
 
 
 def _merge_equal(rows: list[Row]) -> tuple[Row, ...]:

@@ -12,6 +12,7 @@ from kinema.reporting.budget import trained_in
 from kinema.reporting.charts import LINES, Chart, Series, line_chart
 from kinema.reporting.report import PhaseRecord, Report, RunRecord
 from kinema.reporting.seeds import recipe_of
+from kinema.reporting.wording import counted
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def _recipes(report: Report) -> dict[str, dict[str, list[PhaseRecord]]]:
             found.setdefault(recipe_of(run), []).append(run)
     by_name: dict[str, dict[str, list[PhaseRecord]]] = {}
     for runs in found.values():
-        name = runs[0].name + (f" and {len(runs) - 1} more seed{'s' * (len(runs) > 2)}" if len(runs) > 1 else "")
+        name = runs[0].name + (f" and {counted(len(runs) - 1, 'more seeds')}" if len(runs) > 1 else "")
         phases = by_name.setdefault(name, {})
         for phase in (phase for run in runs for phase in run.phases if phase.curve):
             phases.setdefault(phase.name, []).append(phase)

@@ -13,21 +13,27 @@ from kinema.core.protocol import Metric, Protocol
 from kinema.core.vocabulary import EncoderEntry, Vocabulary
 from kinema.reporting.budget import trained_in
 from kinema.reporting.estimates import FEWEST, Difference, Estimate
-from kinema.reporting.pooled import Group
+from kinema.reporting.pooled import Group, main_selection
+from kinema.reporting.ranking import headings, names_of
 from kinema.reporting.report import Headline, Row, RunRecord, blocks, leading_protocol
-from kinema.reporting.seeds import estimates
+from kinema.reporting.seeds import compared, estimate_of
 from kinema.reporting.wording import (
     DASH,
+    LEVEL,
+    counted,
     difference_bounds,
     duration,
     evaluate_command,
     in_sentence,
     join,
+    lead_over,
     metric_value,
+    of_one_seed,
     protocol_short,
+    side,
+    source,
     view_name,
 )
-from kinema.reporting.wording import difference as difference_text
 
 
 def headline(
@@ -46,23 +52,50 @@ def headline(
     if protocol is None:
         return Headline("not evaluated", "Not evaluated yet", "No protocol that compares encoders is known.")
     words = _Words(protocol, vocabulary.metric(protocol.main, protocol.name), vocabulary)
-    measured = [row for row in rows if row.protocol == protocol.name]
-    known = tuple(row for row in measured if row.main.metrics.get(protocol.main) is not None)
     unfinished += tuple(
         f"{words.metric.title} of {vocabulary.title(row.encoder)} ({row.runs[0]}) is not a number and does not count."
-        for row in measured
-        if row not in known
+        for row in rows
+        if row.protocol == protocol.name and row.main.metrics.get(protocol.main) is None
     )
-    tables = blocks(known)
+    tables = [
+        each for block in blocks(groups) if block[0].protocol == protocol.name and (each := _table(block, rows, words))
+    ]
     if not tables:
+        if any(row.protocol == protocol.name for row in rows):
+            why = f"By {in_sentence(protocol.title)}, no encoder has a figure of every seed that is a number"
+            sentence = f"{why}, so this page cannot say whether it helped."
+            return Headline("not evaluated", "No figure that counts", sentence, notes=unfinished)
         return _unmeasured(runs, unfinished, protocol, vocabulary, _findings(groups, vocabulary))
-    block = max(tables, key=lambda block: (len({row.encoder for row in block}), block[0].main.queries))
-    main = max((row.main.selection for row in block), key=[row.main.selection for row in block].count)
-    block = tuple(row for row in block if row.main.selection == main)
-    view = _view(runs, block)
-    compared = [group for group in groups if group.settings == block[0].settings and group.view == view]
-    found = estimates(runs, rows, compared, main, vocabulary)
-    return _judge(found, block, view, unfinished, words)
+    table = max(tables, key=lambda table: (len({group.encoder for group in table.groups}), table.queries))
+    view = _view(runs, table.groups)
+    seen = [group for group in table.groups if group.view == view]
+    found = compared(runs, rows, seen, table.selection, vocabulary)
+    return _judge(found, table, seen, unfinished, words, headings(blocks(groups), vocabulary))
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The groups of one table that have a main figure on its main selection of queries, and these figures."""
+
+    groups: tuple[Group, ...]
+    estimates: tuple[Estimate, ...]
+    selection: str
+    several_selections: bool
+
+    @property
+    def queries(self) -> int:
+        return max(figure.queries for group in self.groups if (figure := group.at(self.selection)))
+
+
+def _table(block: Sequence[Group], rows: Sequence[Row], words: _Words) -> _Table | None:
+    selection = main_selection(block)
+    known = [
+        (group, mean) for group in block if (mean := estimate_of(group, rows, selection, words.vocabulary)) is not None
+    ]
+    if not known:
+        return None
+    several = len({figure.selection for group in block for figure in group.figures}) > 1
+    return _Table(tuple(group for group, _ in known), tuple(mean for _, mean in known), selection, several)
 
 
 @dataclass(frozen=True)
@@ -87,101 +120,114 @@ class _Words:
     def value(self, value: float, decimals: int = 1) -> str:
         return metric_value(self.metric, value, decimals)
 
-    def difference(self, value: float) -> str:
-        return difference_text(self.metric, value)
+    def lead(self, lead: float, other: str) -> str:
+        return lead_over(self.metric, lead, other)
 
     def bounds(self, difference: Difference) -> str:
-        return difference_bounds(self.metric, difference.low, difference.high)
+        return difference_bounds(self.metric, *difference.lead_bounds)
 
 
-def _basis(rows: Sequence[Row], words: _Words) -> str:
+def _basis(table: _Table, seen: Sequence[Group], words: _Words) -> str:
     """What the sentence rests on."""
-    row = rows[0]
-    figure = row.main
-    numbers = sorted({row.seed for row in rows})
+    group = seen[0]
+    figure = group.at(table.selection) or group.main
+    numbers = sorted({seed for each in seen for seed in each.seeds})
     seeds = ("seed " if len(numbers) == 1 else "seeds ") + ", ".join(map(str, numbers))
-    commits = ", ".join(sorted({row.commit for row in rows}))
     together = words.protocol.models == "every view"
-    of = view_name(row.view) if together else f"{view_name(row.view)} encoders"
-    noun = "videos" if together else "queries"
-    queries = f"{figure.queries:,} {noun}" + (f" ({figure.selection})" if figure.selection else "")
+    of = view_name(group.view) if together else f"{view_name(group.view)} encoders"
+    queries = counted(figure.queries, "videos" if together else "queries")
+    queries += f" ({figure.selection})" if figure.selection else ""
     against = f" against {figure.gallery:,}" if figure.gallery else ""
+    whence = source(version for each in seen for version in each.commits)
     return (
-        f"{words.metric.title} of {of}, {row.protocol} with preset {row.preset or DASH}, "
-        f"on {figure.data}: {queries}{against}; {seeds}; commit {commits}."
+        f"{words.metric.title} of {of}, {group.protocol} with preset {group.preset or DASH}, "
+        f"on {figure.data}: {queries}{against}; {seeds}{whence and '; '}{whence}."
     )
 
 
-def _view(runs: Sequence[RunRecord], block: Sequence[Row]) -> str:
+def _view(runs: Sequence[RunRecord], groups: Sequence[Group]) -> str:
     """The view that the first run is for, if it was measured; otherwise the one with most encoders."""
-    views = {row.view for row in block}
+    views = {group.view for group in groups}
     wanted = runs[0].recipe.get("view")
     if wanted in views:
         return str(wanted)
-    return max(sorted(views), key=lambda view: len({row.encoder for row in block if row.view == view}))
+    return max(sorted(views), key=lambda view: len({group.encoder for group in groups if group.view == view}))
 
 
 def _judge(
-    found: dict[str, Estimate], block: Sequence[Row], view: str, unfinished: tuple[str, ...], words: _Words
+    found: dict[str, tuple[Group, Estimate]],
+    table: _Table,
+    seen: Sequence[Group],
+    unfinished: tuple[str, ...],
+    words: _Words,
+    named: dict[tuple[str, str, str, str], str],
 ) -> Headline:
     vocabulary = words.vocabulary
-    methods = [each for encoder, each in found.items() if vocabulary.is_method(encoder)]
-    baselines = [each for encoder, each in found.items() if vocabulary.is_baseline(encoder)]
+    known = {encoder: mean for encoder, (_, mean) in found.items()}
+    methods = [each for encoder, each in known.items() if vocabulary.is_method(encoder)]
+    baselines = [each for encoder, each in known.items() if vocabulary.is_baseline(encoder)]
     baselines.sort(key=lambda each: vocabulary.encoder_place(each.encoder))
     baseline = max(baselines, key=lambda each: each.score) if baselines else None
-    untrained = next((each for encoder, each in found.items() if vocabulary.is_untrained(encoder)), None)
+    untrained = next((each for encoder, each in known.items() if vocabulary.is_untrained(encoder)), None)
     candidate = max(methods, key=lambda each: vocabulary.encoder(each.encoder).priority) if methods else baseline
     if candidate is baseline:
         baseline = None
     against = baseline or untrained
-    chance = next((row.main.chance for row in block if row.main.chance is not None), None)
     if candidate is None:
-        candidate, against = next(iter(found.values())), None
+        candidate, against = next(iter(known.values())), None
+    own = found[candidate.encoder][0]
+    figure = own.at(table.selection) or own.main
     others = [each for each in (baseline, untrained) if each is not None and each is not candidate]
-    own = next(row for row in block if row.encoder == candidate.encoder and row.view == view)
     floors = {
         name: value
         for metric, name in words.protocol.floors.items()
-        if (value := own.main.metrics.get(metric)) is not None
+        if (value := figure.metrics.get(metric)) is not None
     }
-    figures = _figures(candidate, others, chance, floors, words)
+    figures = _figures(candidate, others, figure.chance, floors, words)
     difference = candidate.minus(against) if against else None
     verdict, short, judgement = _verdict(candidate, against, difference, words)
     if against is None and floors:
         verdict, short, judgement = _above_floors(candidate, floors, words)
-    others_too = sum(row.view == view and row.encoder == candidate.encoder for row in block) > candidate.runs
+    others_too = sum(group.encoder == candidate.encoder for group in seen) > 1
     also = f"{words.title(candidate)} was also run with other settings, see the table; the verdict is on the run that "
+    shown = [own, *([found[against.encoder][0]] if against else [])]
+    floor = _above_floors(candidate, floors, words) if against is not None and floors else None
     notes = [
         *unfinished,
+        *([floor[2]] if floor and floor[0] == "hurt" else []),
         *([f"{also}was named first."] if others_too and vocabulary.is_method(candidate.encoder) else []),
-        *_notes(candidate, against, untrained, found, words),
-        *_best(candidate, against, found, words),
+        *_notes(candidate, against, untrained, known, difference, words),
+        *_best(table, shown, named[own.settings], words),
     ]
     return Headline(
         verdict=verdict,
         short=short,
         sentence=f"{figures} {judgement}",
-        basis=_basis([row for row in block if row.view == view], words),
+        basis=_basis(table, seen, words),
         notes=tuple(notes),
         candidate=candidate.encoder,
         baseline=against.encoder if against else "",
-        view=view,
-        settings=block[0].settings,
+        view=own.view,
+        settings=own.settings,
     )
 
 
 def _above_floors(candidate: Estimate, floors: Mapping[str, float], words: _Words) -> tuple[str, str, str]:
     """The verdict where all that was measured beside it are floors."""
-    name, (best, value) = words.title(candidate), max(floors.items(), key=lambda each: each[1])
-    if candidate.value > value:
-        lead = f"It is {words.difference(candidate.value - value)} above {best}, the best of the floors beside it"
-        if candidate.low is not None and candidate.low <= value:
-            why = f"{lead}, which lies within its 95 % interval: that is no more than other queries would change."
+    sign = 1 if candidate.higher_is_better else -1
+    name, (best, value) = words.title(candidate), max(floors.items(), key=lambda each: sign * each[1])
+    lead = candidate.score - sign * value
+    bound = candidate.low if candidate.higher_is_better else candidate.high
+    if lead > LEVEL:
+        ahead = f"It is {words.lead(lead, best)}, the best of the floors beside it"
+        if bound is not None and sign * (bound - value) <= 0:
+            why = f"{ahead}, which lies within its 95 % interval: that is no more than other queries would change."
             return "no baseline", f"{name} is level with {best}", why
-        why = f"{lead}; whether it is above an untrained network was not measured."
-        return "no baseline", f"{name} is above {best}", why
-    why = f"It is not above {best}, which is a floor: by this figure, the training gained nothing."
-    return "hurt", f"{name} is not above {best}", why
+        without = "" if bound is not None else " There is no 95 % interval, so luck cannot be told from a difference."
+        why = f"{ahead}; whether it is ahead of an untrained network was not measured.{without}"
+        return "no baseline", f"{name} is ahead of {best}", why
+    why = f"It is not ahead of {best}, which is a floor: by this figure, the training gained nothing."
+    return "hurt", f"{name} is not ahead of {best}", why
 
 
 def _figures(
@@ -212,28 +258,36 @@ def _verdict(
         why = "Neither a baseline nor an untrained network was measured beside it: whether it helped cannot be said."
         return "no baseline", "Nothing to compare with", why
     other, untrained = words.other(against), words.vocabulary.is_untrained(against.encoder)
-    d = candidate.score - against.score
-    ahead = "ahead of" if d > 0 else "behind"
-    lead = f"It is {words.difference(d)} {ahead} {other}" if d else f"It is level with {other}"
+    d = candidate.lead_over(against)
+    lead, level = f"It is {words.lead(d, other)}", abs(d) <= LEVEL
     if difference is None:
-        short = "Not decided" if d > 0 else f"{name} did not help"
+        short = "Not decided" if d > LEVEL else f"{name} did not help"
         return "unclear", short, f"{lead}; without a 95\u00a0% interval of both, luck cannot be told from a difference."
-    how = ", by the same queries" if difference.paired else ""
-    interval = f"(95\u00a0% interval of the difference{how}: {words.bounds(difference)})"
+    how = f", {difference.how}" if difference.paired or difference.seeds else ""
+    interval = f"(95\u00a0% interval of the lead{how}: {words.bounds(difference)})"
     usual = words.vocabulary.usual_baseline(words.protocol.modality)
     if untrained and usual and not words.vocabulary.is_baseline(candidate.encoder):
         interval += f". {usual}, the usual baseline, was not measured"
     if difference.better:
-        once = ", with one seed" if candidate.runs == against.runs == 1 else ""
-        short = f"{name} beats an untrained network" if untrained else f"{name} helped{once}"
+        short = f"{name} beats an untrained network" if untrained else f"{name} helped{_once(candidate, against)}"
         return "helped", short, f"{lead}, and the difference is larger than the uncertainty {interval}."
-    if difference.larger:
+    if difference.worse:
         return "hurt", f"{name} did not help", f"{lead}, and the difference is larger than the uncertainty {interval}."
-    short = f"{name} did not measurably help" if d > 0 else f"{name} did not help"
+    short = f"{name} did not measurably help" if d > LEVEL else f"{name} did not help"
     if difference.apart is not None and difference.apart < FEWEST:
-        interval += f"; they answer {difference.apart} quer{'y' if difference.apart == 1 else 'ies'} differently, "
-        interval += "too few"
-    return "unclear", short, f"{lead}, but the difference is not larger than the uncertainty {interval}."
+        interval += f"; they answer {counted(difference.apart, 'queries')} differently, too few"
+    return (
+        "unclear",
+        short,
+        f"{lead}{'' if level else ', but the difference is not larger than the uncertainty'} {interval}.",
+    )
+
+
+def _once(candidate: Estimate, against: Estimate) -> str:
+    """Says in the verdict that it rests on one seed."""
+    if candidate.runs == 1:
+        return ", with one seed"
+    return ", against one seed" if against.runs == 1 else ""
 
 
 def _notes(
@@ -241,31 +295,37 @@ def _notes(
     against: Estimate | None,
     untrained: Estimate | None,
     found: dict[str, Estimate],
+    difference: Difference | None,
     words: _Words,
 ) -> list[str]:
     """What one must know beside the verdict."""
     notes = []
     if untrained is not None and untrained is not against and untrained is not candidate:
-        difference = candidate.minus(untrained)
-        if difference is not None and not difference.better:
-            notes.append("Nor is it better than an untrained network by more than the uncertainty.")
+        above = candidate.minus(untrained)
+        if above is not None and not above.better:
+            notes.append("It is not ahead of an untrained network by more than the uncertainty.")
     notes += _contrast(candidate, found, words)
     if against is not None and against.epochs and candidate.epochs and against.epochs != candidate.epochs:
         notes.append(
-            f"The budgets differ: {words.title(candidate)} trained for {candidate.epochs} epochs, "
+            f"The budgets differ: {words.title(candidate)} trained for {counted(candidate.epochs, 'epochs')}, "
             f"{words.title(against)} for {against.epochs}."
         )
     trained = [each for each in (candidate, against) if each and not words.vocabulary.is_untrained(each.encoder)]
     once = [words.title(each) for each in trained if each.runs == 1]
     if once:
+        notes.append(of_one_seed(once))
+    seeds = difference.seeds if difference is not None else ()
+    if against is not None and seeds:
+        both = f"{words.title(candidate)} and {words.other(against)}"
+        which = "of those seeds that both have" if difference is not None and difference.some else "of each seed"
         notes.append(
-            f"{join(once)} {'was' if len(once) == 1 else 'were'} trained once: the intervals tell what other queries "
-            "would change, not what another seed would."
+            f"{both} are compared seed by seed ({', '.join(map(str, seeds))}): the lead is the mean of the differences "
+            f"{which}, and their spread counts."
         )
     notes += [
         f"{words.title(each)} is the mean of {each.runs} seeds, and their spread counts."
         for each in trained
-        if each.runs > 1
+        if each.runs > 1 and not seeds
     ]
     return notes
 
@@ -278,24 +338,31 @@ def _contrast(candidate: Estimate, found: dict[str, Estimate], words: _Words) ->
     if contrast is None or simpler is None or difference is None:
         return []
     more = "more than" if difference.larger else "not more than"
-    lead = f"{words.difference(difference.lead)} {'ahead' if difference.lead >= 0 else 'behind'}"
     begins = contrast.sentence.format(words.value(simpler.value))
-    return [f"{begins} {lead}, {more} the uncertainty ({words.bounds(difference)})."]
+    return [f"{begins} {side(words.metric, difference.lead)}, {more} the uncertainty ({words.bounds(difference)})."]
 
 
-def _best(candidate: Estimate, against: Estimate | None, found: dict[str, Estimate], words: _Words) -> list[str]:
-    """Says so when another method on the page does better than the one that is judged."""
-    better = [
-        each
-        for each in found.values()
-        if each.score > candidate.score and each is not against and not words.vocabulary.is_labelled(each.encoder)
-    ]
-    if not better:
+def _best(table: _Table, shown: Sequence[Group], heading: str, words: _Words) -> list[str]:
+    """Says so when another encoder of the table, whatever its view and its settings, does better than those compared.
+
+    Encoders that learnt from labels count only where the one that is judged learnt from them too.
+    """
+    vocabulary = words.vocabulary
+    labels = vocabulary.learns_from_labels(shown[0].encoder)
+    known = {
+        group.identity: mean
+        for group, mean in zip(table.groups, table.estimates, strict=True)
+        if labels or not vocabulary.learns_from_labels(group.encoder)
+    }
+    most = max(mean.score for mean in known.values())
+    best = next(name for name, mean in known.items() if mean.score == most)
+    if any(group.identity in known and known[group.identity].score >= most - LEVEL for group in shown):
         return []
-    best = max(better, key=lambda each: each.score)
-    end = "highest" if best.higher_is_better else "lowest"
-    figure = f"The {end} {words.metric.name} on this page that needed no labels"
-    return [f"{figure} is {words.value(best.value)}: {words.title(best)}."]
+    end = "highest" if known[best].higher_is_better else "lowest"
+    where = f" ({table.selection or 'all queries'})" if table.several_selections else ""
+    free = "" if labels else " that needed no labels"
+    name = names_of(list(known), table.groups, vocabulary, words.protocol.name)[best]
+    return [f"The {end} {words.metric.name} by {heading}{where}{free} is {words.value(known[best].value)}: {name}."]
 
 
 def _findings(groups: Sequence[Group], vocabulary: Vocabulary) -> list[str]:

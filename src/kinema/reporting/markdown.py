@@ -7,6 +7,8 @@ from pathlib import Path
 
 from kinema.core.files import write_text
 from kinema.core.vocabulary import Vocabulary
+from kinema.reporting.paired import paired
+from kinema.reporting.places import without_places
 from kinema.reporting.pooled import Group
 from kinema.reporting.report import Report, blocks
 from kinema.reporting.supervised import over_reference
@@ -19,18 +21,21 @@ from kinema.reporting.wording import (
     metric_with_spread,
     protocol_heading,
     seed_list,
+    source,
     view_name,
 )
 
 
 def markdown(report: Report) -> str:
     """The answer, what one must know beside it, and one table for each setting in which figures were measured."""
+    report = without_places(report)
     answer = report.headline
     parts = [f"# {_text(report.title)}", f"**{_text(answer.short)}.** {_text(answer.sentence)}"]
     parts += [_text(answer.basis)] if answer.basis else []
     parts += ["\n".join(f"- {_text(note)}" for note in answer.notes)] if answer.notes else []
     parts += [advice] if (advice := _advice(report)) else []
     parts += [_table(block, report) for block in blocks(report.groups)]
+    parts += _differences(report)
     parts.append(f"Made by kinema {report.version} on {report.made}.")
     return "\n\n".join(parts) + "\n"
 
@@ -52,6 +57,21 @@ def _advice(report: Report) -> str:
     parts = ["## Which one should I keep?", _text(advice.sentence), HOW_COMPARED, _list(advice.lines)]
     parts += ["Next:", _list(advice.steps)] if advice.steps else []
     return "\n\n".join(part for part in parts if part)
+
+
+def _differences(report: Report) -> list[str]:
+    """What was compared seed by seed, a table for each setting; and what has one seed."""
+    found = paired(report)
+    parts = [f"## {found.heading}", found.how] if found.tables else []
+    for table in found.tables:
+        for selection, kept in ((table.selection, table.lines), *table.further):
+            lines = [_line(table.heads), _line(["---"] * len(table.heads))]
+            for line in kept:
+                each = ", ".join(value for _, value in line.each)
+                cells = [line.encoder, line.against, line.value, line.interval, each, line.seeds, line.verdict]
+                lines.append(_line(cells))
+            parts += [f"### {_text(table.title + (f', {selection}' if selection else ''))}", "\n".join(lines)]
+    return [*parts, *([_text(found.of_one_seed)] if found.of_one_seed else [])]
 
 
 def _list(items: Sequence[str]) -> str:
@@ -84,8 +104,8 @@ def _table(block: Sequence[Group], report: Report) -> str:
             cells += [interval, *([_over(group, block, figure.selection, report)] * over), seed_list(figure.seeds)]
             lines.append(_line(cells))
     seeds = _list([line for group in block if (line := _seeds(group, next(iter(metrics), ""), vocabulary))])
-    commits = ", ".join(sorted({commit for group in block for commit in group.commits}))
-    origin = f"Manifest {first.digest[:12]}; {first.windows + '; ' if first.windows else ''}commit {commits}."
+    commits = source(commit for group in block for commit in group.commits)
+    origin = "; ".join(part for part in (f"Manifest {first.digest[:12]}", first.windows, commits) if part) + "."
     heading = f"## {protocol_heading(vocabulary.protocol(first.protocol), first.preset)}"
     return "\n\n".join(part for part in (heading, "\n".join(lines), seeds, _text(origin)) if part)
 
@@ -98,7 +118,7 @@ def _over(group: Group, block: Sequence[Group], selection: str, report: Report) 
     vocabulary = report.vocabulary
     difference = over_reference(group, block, selection, report.runs, report.rows, vocabulary)
     metric = vocabulary.metric(vocabulary.protocol(group.protocol).main, group.protocol)
-    return DASH if difference is None else difference_bounds(metric, difference.low, difference.high)
+    return DASH if difference is None else difference_bounds(metric, *difference.lead_bounds)
 
 
 def _seeds(group: Group, name: str, vocabulary: Vocabulary) -> str:

@@ -35,8 +35,11 @@ def next_steps(
     close = dict.fromkeys((*chosen, *(name for each in found if each.decisive for name in each.level)))
     once = [name for name in close if _runs(found, name) == 1]
     if once and len(names) > 1:
-        again = f"Train {join(names[name] for name in once)} again with --seed 1 and --seed 2 and name all runs to "
-        steps.append(again + "'kinema report': what differs in the seed alone becomes one row with its spread.")
+        used = {seed for group in groups if group.identity in once for seed in group.seeds}
+        free = [seed for seed in range(len(used) + 2) if seed not in used][:2]
+        again = f"Train {join(names[name] for name in once)} again with --seed {free[0]} and --seed {free[1]} and name "
+        again += "all runs to 'kinema report': what differs in the seed alone becomes one row with its spread, and "
+        steps.append(again + "methods with the same seeds are compared seed by seed.")
     if len(names) == 1:
         unit = vocabulary.encoder(next(iter(names))[0]).unit
         steps.append(f"Train another method on the same {unit}, 'kinema methods' names them, and report on both runs.")
@@ -45,15 +48,26 @@ def next_steps(
         lacks = [each for each in found if name not in each.estimates and each.protocol.modality == modality]
         lacks = [each for each in lacks if not _measured_together(each)]
         if lacks and any(name in each.level for each in found):
-            missing = f"{names[name]} was not measured by {join(each.heading for each in lacks)}"
+            missing = (
+                f"{names[name]} {_lacking(lacks, name[0], name[1], groups)} by {join(each.heading for each in lacks)}"
+            )
             first = ", first" if len(lacks) > 1 else ""
             steps.append(f"{missing}{first}: {_evaluate(lacks[0], name, home[shown[name].runs[0]])}")
     for each in found:
         if each.best[1] not in each.references and not each.protocol.from_scratch:
             line = _evaluate(each, each.best, home[shown[each.best].runs[0]])
+            untrained = [group.encoder for group in groups if vocabulary.is_untrained(group.encoder)]
+            lacking = _lacking([each], untrained[0] if untrained else "", each.best[1], groups)
             what = "network" if _measured_together(each) else f"encoder of {view_name(each.best[1])}"
-            steps.append(f"The untrained {what} was not measured by {each.heading}: {line} --untrained")
+            steps.append(f"The untrained {what} {lacking} by {each.heading}: {line} --untrained")
     return list(dict.fromkeys(steps))
+
+
+def _lacking(rankings: Sequence[Ranking], encoder: str, view: str, groups: Sequence[Group]) -> str:
+    """How it is said that an encoder is not ranked: it was not measured, or not on the queries that are compared."""
+    there = {(*group.settings, group.encoder, group.view) for group in groups}
+    measured = any((*ranking.settings, encoder, view) in there for ranking in rankings)
+    return "has no figure to compare" if measured else "was not measured"
 
 
 def _measured_together(ranking: Ranking) -> bool:

@@ -25,6 +25,8 @@ from kinema.reporting.curves import curves
 from kinema.reporting.details import details
 from kinema.reporting.gallery import gallery
 from kinema.reporting.labels import label_curves
+from kinema.reporting.paired import paired
+from kinema.reporting.places import without_places
 from kinema.reporting.projection import projection
 from kinema.reporting.report import Report
 from kinema.reporting.runs import what_was_run
@@ -32,7 +34,8 @@ from kinema.reporting.tables import results
 
 
 def page(report: Report) -> str:
-    """The report as one HTML document that asks for nothing from outside."""
+    """The report as one HTML document that asks for nothing from outside and says nothing of where its folders lie."""
+    report = without_places(report)
     style, script = (
         package_files("kinema.reporting").joinpath("templates", name).read_text("utf-8")
         for name in ("page.css", "page.js")
@@ -47,6 +50,7 @@ def page(report: Report) -> str:
             digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
             runs=what_was_run(report),
             results=results(report),
+            differences=paired(report),
             labels=label_curves(report),
             curves=curves(report),
             classes=by_class(report),
@@ -79,6 +83,8 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
+        "commit": wording.commit_of,
+        "counted": wording.counted,
         "duration": wording.duration,
         "evaluate_command": wording.evaluate_command,
         "indented": _indented,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -57,6 +58,7 @@ class Group:
         epochs: epochs in which this view was trained; None where nothing says.
         rows: the measurements, as numbers of the report's rows.
         figures: one for each selection of queries, the main one first.
+        learnt_from: a digest of the training data; empty of an untrained encoder, or where the run does not say.
     """
 
     protocol: str
@@ -73,6 +75,7 @@ class Group:
     epochs: int | None
     rows: tuple[int, ...]
     figures: tuple[Pooled, ...]
+    learnt_from: str = ""
 
     @property
     def settings(self) -> tuple[str, str, str, str]:
@@ -92,3 +95,9 @@ class Group:
     def at(self, selection: str) -> Pooled | None:
         """The figures on that selection of queries, if they were measured."""
         return next((figure for figure in self.figures if figure.selection == selection), None)
+
+
+def main_selection(block: Sequence[Group]) -> str:
+    """The selection of queries that a table's encoders are compared on: the one that most groups have first."""
+    selections = [group.main.selection for group in block]
+    return max(selections, key=selections.count)

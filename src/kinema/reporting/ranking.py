@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from kinema.core.protocol import Metric, Protocol
 from kinema.core.vocabulary import Vocabulary
 from kinema.reporting.estimates import Estimate
-from kinema.reporting.pooled import Group
+from kinema.reporting.pooled import Group, main_selection
 from kinema.reporting.report import Row, RunRecord, blocks
 from kinema.reporting.seeds import estimate_of
 from kinema.reporting.supervised import reference_of
@@ -71,17 +71,36 @@ def rankings(
 ) -> list[Ranking]:
     """The ranking of each table of a protocol that compares encoders."""
     judged = [block for block in blocks(groups) if vocabulary.protocol(block[0].protocol).judged]
-    several = len({block[0].digest for block in judged}) > 1
-    found = (_ranking(block, runs, rows, vocabulary, several) for block in judged)
+    named = headings(judged, vocabulary)
+    found = (_ranking(block, runs, rows, vocabulary, named[block[0].settings]) for block in judged)
     return [each for each in found if each is not None]
 
 
+def headings(tables: Sequence[Sequence[Group]], vocabulary: Vocabulary) -> dict[tuple[str, str, str, str], str]:
+    """What each table is called within a sentence: its protocol and preset, and as much more as tells it from others.
+
+    Args:
+        tables: the groups of each.
+        vocabulary: what protocols are.
+    """
+    first = {block[0].settings: block[0] for block in tables}
+    several = len({group.digest for group in first.values()}) > 1
+    named = {
+        settings: protocol_short(vocabulary.protocol(group.protocol), group.preset)
+        + (f" on {group.main.data}" if several else "")
+        for settings, group in first.items()
+    }
+    for more in (lambda group: group.windows, lambda group: f"manifest {group.digest[:12]}"):
+        doubled = {settings for settings in named if list(named.values()).count(named[settings]) > 1}
+        named |= {key: f"{named[key]}, {more(first[key])}" for key in doubled if more(first[key])}
+    return named
+
+
 def _ranking(
-    block: Sequence[Group], runs: Sequence[RunRecord], rows: Sequence[Row], vocabulary: Vocabulary, several: bool
+    block: Sequence[Group], runs: Sequence[RunRecord], rows: Sequence[Row], vocabulary: Vocabulary, heading: str
 ) -> Ranking | None:
     """The ranking of a table's encoders; None where there is nothing to rank."""
-    selections = [group.main.selection for group in block]
-    selection = max(selections, key=selections.count)
+    selection = main_selection(block)
     found = {
         group.identity: known
         for group in block
@@ -99,14 +118,13 @@ def _ranking(
         reference = reference or _untrained(block, view, selection, rows, vocabulary)
         references |= {view: reference} if reference is not None else {}
     protocol = vocabulary.protocol(block[0].protocol)
-    heading = protocol_short(protocol, block[0].preset) + (f" on {block[0].main.data}" if several else "")
     metric = vocabulary.metric(protocol.main, protocol.name)
     return Ranking(heading, protocol, metric, block[0].settings, block[0].main.data, found, level, references)
 
 
 def _behind(best: Estimate, other: Estimate) -> bool:
     difference = None if other is best else best.minus(other)
-    return difference is not None and difference.larger
+    return difference is not None and difference.better
 
 
 def _untrained(
@@ -118,11 +136,20 @@ def _untrained(
 
 
 def distinct_names(rankings: Sequence[Ranking], groups: Sequence[Group], vocabulary: Vocabulary) -> dict[Identity, str]:
+    """The ranked encoders by as much as tells each from the others."""
+    return names_of([name for each in rankings for name in each.estimates], groups, vocabulary)
+
+
+def names_of(
+    identities: Sequence[Identity], groups: Sequence[Group], vocabulary: Vocabulary, protocol: str = ""
+) -> dict[Identity, str]:
     """Each encoder by as much as tells it from the others: its name, its view, its settings, its runs."""
     shown = {group.identity: group for group in reversed(groups)}
-    every = list(dict.fromkeys(name for each in rankings for name in each.estimates))
+    every = list(dict.fromkeys(identities))
     views = len({view for _, view, _ in every}) > 1
-    names = {name: vocabulary.title(name[0]) + (f" on {view_name(name[1])}" if views else "") for name in every}
+    names = {
+        name: vocabulary.title(name[0], protocol) + (f" on {view_name(name[1])}" if views else "") for name in every
+    }
     for more in (lambda group: group.variant, lambda group: join(group.runs)):
         doubled = {name for name in every if list(names.values()).count(names[name]) > 1}
         names |= {name: f"{names[name]} ({more(shown[name])})" for name in doubled if more(shown[name])}

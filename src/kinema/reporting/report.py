@@ -5,24 +5,14 @@ A figure that was not finite is None, on the page a dash.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
 
-import cattrs
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
-
-from kinema.core import files
-from kinema.core.errors import RunError
 from kinema.core.protocol import Protocol
-from kinema.core.reading import problems_of, read_object, strict_hooks
 from kinema.core.vocabulary import Vocabulary
 from kinema.reporting.budget import trained_in
 from kinema.reporting.pooled import Group
-
-_ANEW = "Make it anew with 'kinema report RUN'."
 
 
 @dataclass(frozen=True)
@@ -249,6 +239,43 @@ class Advice:
 
 
 @dataclass(frozen=True)
+class SeedDifference:
+    """How far one encoder is ahead of another, seed by seed, on one selection of queries.
+
+    Args:
+        table: the protocol, its preset and what else tells the setting from others, in words.
+        protocol: its name.
+        preset: its named settings.
+        selection: which queries; empty for all.
+        metric: the figure that is compared, by its name.
+        encoder: the one, by as much as tells it from the others of its table.
+        against: the other.
+        view: that the one sees.
+        against_view: that the other sees.
+        value: the mean lead over the seeds, in the figure's own unit; below zero the first is behind.
+        interval: its 95 % interval over seeds and queries; None where a figure has none over its queries.
+        each: the lead of each seed.
+        seeds: that both were trained with, two or more.
+        verdict: 'ahead' or 'behind' where the interval says so, or 'not decided'.
+    """
+
+    table: str
+    protocol: str
+    preset: str
+    selection: str
+    metric: str
+    encoder: str
+    against: str
+    view: str
+    against_view: str
+    value: float
+    interval: tuple[float, float] | None
+    each: tuple[float, ...]
+    seeds: tuple[int, ...]
+    verdict: Literal["ahead", "behind", "not decided"]
+
+
+@dataclass(frozen=True)
 class Strip:
     """One query and its nearest clips under one encoder, to be shown as frames from ``Report.images``."""
 
@@ -270,6 +297,7 @@ class Report:
         rows: what was measured, seed by seed.
         groups: the same, what differs in nothing but the seed put together.
         advice: which encoder to keep.
+        differences: every two encoders that share seeds, compared seed by seed.
         strips: queries and their nearest clips, filled by :func:`kinema.reporting.with_strips`.
         strip_rule: how the queries were chosen.
         images: path of a video to a JPEG of some of its frames side by side, as a data URI.
@@ -285,6 +313,7 @@ class Report:
     rows: tuple[Row, ...]
     groups: tuple[Group, ...] = ()
     advice: Advice = field(default_factory=lambda: Advice(""))
+    differences: tuple[SeedDifference, ...] = ()
     strips: tuple[Strip, ...] = ()
     strip_rule: str = ""
     images: dict[str, str] = field(default_factory=dict)
@@ -331,42 +360,3 @@ def leading_protocol(runs: Sequence[RunRecord], rows: Sequence[Row], vocabulary:
         row.protocol for row in rows if row.main.metrics.get(vocabulary.protocol(row.protocol).main) is not None
     }
     return next((each for each in leading if each.name in measured), next(iter(leading), None))
-
-
-def _converter() -> cattrs.Converter:
-    """JSON values of a report and back, the vocabulary left out."""
-    converter, left_out = cattrs.Converter(), override(omit=True)
-    strict_hooks(converter, keep=True)
-    converter.register_unstructure_hook(Report, make_dict_unstructure_fn(Report, converter, vocabulary=left_out))
-    converter.register_structure_hook(Report, make_dict_structure_fn(Report, converter, vocabulary=left_out))
-    return converter
-
-
-def to_plain(report: Report) -> Mapping[str, Any]:
-    """The report as JSON values."""
-    plain: dict[str, Any] = _converter().unstructure(report)
-    return plain
-
-
-def write_json(report: Report, path: Path) -> None:
-    """Writes the report as strict JSON, atomically.
-
-    Raises:
-        StorageError: the place cannot be written.
-    """
-    text = json.dumps(to_plain(report), indent=1, ensure_ascii=False, allow_nan=False)
-    files.write_text(path, text + "\n")
-
-
-def read_json(path: Path, vocabulary: Vocabulary) -> Report:
-    """Reads what :func:`write_json` wrote.
-
-    Raises:
-        RunError: the file is missing or is not a report.
-    """
-    value = read_object(path, hint=_ANEW)
-    try:
-        report = _converter().structure(value, Report)
-    except Exception as error:  # cattrs wraps what a constructor raises, and constructors may raise anything
-        raise RunError(f"'{path}' cannot be read as a report: {problems_of(error)[0]}.", _ANEW) from error
-    return replace(report, vocabulary=vocabulary)

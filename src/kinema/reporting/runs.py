@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kinema.reporting.budget import trained_in
 from kinema.reporting.report import Report, RunRecord
-from kinema.reporting.wording import DASH, join
+from kinema.reporting.wording import DASH, counted, join
 
 
 @dataclass(frozen=True)
@@ -39,4 +39,5 @@ def _size(run: RunRecord, unit: str) -> str:
     size = DASH if count is None else f"{count:,}" if isinstance(count, int) else str(count)
     if classes is None:
         return size
-    return f"{size} {unit}, " + (f"{classes} classes" if classes else "no labels")
+    size = counted(count, unit) if isinstance(count, int) else f"{size} {unit}"
+    return f"{size}, {counted(classes, 'classes') if isinstance(classes, int) and classes else 'no labels'}"

@@ -29,7 +29,10 @@ def grouped(runs: Sequence[RunRecord], rows: Sequence[Row], vocabulary: Vocabula
     for number, row in enumerate(rows):
         recipe = recipe_of(records[row.runs[0]], untrained=vocabulary.is_untrained(row.encoder))
         found.setdefault((*row.settings, row.encoder, row.view, recipe), []).append(number)
-    return tuple(_group(numbers, [rows[n] for n in numbers], key[-1], vocabulary) for key, numbers in found.items())
+    return tuple(
+        _group(numbers, [rows[n] for n in numbers], key[-1], records[rows[numbers[0]].runs[0]], vocabulary)
+        for key, numbers in found.items()
+    )
 
 
 def recipe_of(run: RunRecord, *, untrained: bool = False) -> str:
@@ -45,8 +48,9 @@ def recipe_of(run: RunRecord, *, untrained: bool = False) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _group(numbers: list[int], rows: list[Row], recipe: str, vocabulary: Vocabulary) -> Group:
+def _group(numbers: list[int], rows: list[Row], recipe: str, run: RunRecord, vocabulary: Vocabulary) -> Group:
     first = rows[0]
+    learnt_from = "" if vocabulary.is_untrained(first.encoder) else str(run.environment.get("manifest_digest") or "")
     selections = list(dict.fromkeys(figure.selection for row in rows for figure in row.figures))
     return Group(
         protocol=first.protocol,
@@ -63,6 +67,7 @@ def _group(numbers: list[int], rows: list[Row], recipe: str, vocabulary: Vocabul
         epochs=first.epochs,
         rows=tuple(numbers),
         figures=tuple(_pooled(rows, selection, vocabulary) for selection in selections),
+        learnt_from=learnt_from,
     )
 
 
@@ -109,14 +114,15 @@ def _deviation(values: Sequence[float | None]) -> float | None:
 
 def estimate_of(group: Group, rows: Sequence[Row], selection: str, vocabulary: Vocabulary) -> Estimate | None:
     """The main figure of a group on one selection of queries; None where it was not measured on it."""
-    figures = [figure for number in group.rows if (figure := rows[number].at(selection)) is not None]
-    return estimate(group, figures, vocabulary, group.epochs)
+    held = [(rows[number].seed, figure) for number in group.rows if (figure := rows[number].at(selection)) is not None]
+    seeds, figures = [seed for seed, _ in held], [figure for _, figure in held]
+    return estimate(group, figures, vocabulary, group.epochs, seeds, group.learnt_from)
 
 
-def estimates(
+def compared(
     runs: Sequence[RunRecord], rows: Sequence[Row], groups: Sequence[Group], selection: str, vocabulary: Vocabulary
-) -> dict[str, Estimate]:
-    """One estimate an encoder: of a baseline the strongest, otherwise of the recipe that comes first.
+) -> dict[str, tuple[Group, Estimate]]:
+    """One group an encoder: of a baseline the strongest, otherwise of the recipe that comes first.
 
     Of several baselines of one name the strongest counts, so that nothing is won by a weak one.
 
@@ -128,10 +134,10 @@ def estimates(
         vocabulary: what encoders and protocols are.
     """
     order = {run.name: number for number, run in enumerate(runs)}
-    found: dict[str, Estimate] = {}
+    found: dict[str, tuple[Group, Estimate]] = {}
     for group in sorted(groups, key=lambda group: order[group.runs[0]]):
         mean, name = estimate_of(group, rows, selection, vocabulary), group.encoder
         strongest = not vocabulary.is_method(name)
-        if mean is not None and (name not in found or (strongest and mean.score > found[name].score)):
-            found[name] = mean
+        if mean is not None and (name not in found or (strongest and mean.score > found[name][1].score)):
+            found[name] = (group, mean)
     return found

@@ -12,6 +12,7 @@ from PIL import Image
 
 from kinema.core.errors import KinemaError, UsageError
 from kinema.reporting.report import Query, Report, Row, Strip
+from kinema.reporting.wording import counted
 
 HEIGHT, SHOWN, QUALITY = 72, 4, 72
 """Pixels of a strip's height, frames in a strip, JPEG quality."""
@@ -53,7 +54,7 @@ def with_strips(report: Report, frames: Callable[[str], list[np.ndarray]], queri
             images[path] = draw(frames(path))
         except KinemaError as error:
             undrawn[path] = error.message
-    rule = f"{len(chosen)} of {len(common)} queries, evenly spaced over their list; nobody picked them."
+    rule = f"{len(chosen)} of {counted(len(common), 'queries')}, evenly spaced over their list; nobody picked them."
     return replace(report, strips=strips, strip_rule=rule, images=images, undrawn=undrawn)
 
 

@@ -13,10 +13,10 @@ from typing import Any
 from kinema.core.protocol import Protocol
 from kinema.core.vocabulary import Vocabulary
 from kinema.reporting.estimates import Difference, Estimate
-from kinema.reporting.pooled import Group
+from kinema.reporting.pooled import Group, main_selection
 from kinema.reporting.report import Row, RunRecord, blocks
 from kinema.reporting.seeds import estimate_of
-from kinema.reporting.wording import in_sentence, join, preset_options
+from kinema.reporting.wording import in_sentence, join, preset_options, view_name
 
 
 def is_reference(group: Group, runs: Sequence[RunRecord], vocabulary: Vocabulary) -> bool:
@@ -67,14 +67,22 @@ def missing_reference(
     bare = [
         group
         for group in trained
-        if reference_of(by_block[group.settings], group.view, group.main.selection, runs, rows, vocabulary) is None
+        if reference_of(block := by_block[group.settings], group.view, main_selection(block), runs, rows, vocabulary)
+        is None
     ]
     if bare:
         first, protocol = bare[0], vocabulary.protocol(bare[0].protocol)
         setting = (first.protocol, first.digest, first.windows, first.view)
         same = [group for group in bare if (group.protocol, group.digest, group.windows, group.view) == setting]
         shares = list(dict.fromkeys(group.preset for group in same))
-        what = f"{protocol.from_scratch} was not measured beside {in_sentence(protocol.title)} with {join(shares)}"
+        blocks_of_it = [by_block[group.settings] for group in same]
+        views = len({group.view for block in blocks_of_it for group in block}) > 1
+        there = any(
+            is_reference(each, runs, vocabulary) and each.view == first.view for b in blocks_of_it for each in b
+        )
+        lacks = "has no figure to compare" if there else "was not measured"
+        scratch = protocol.from_scratch + (f" on {view_name(first.view)}" if views else "")
+        what = f"{scratch} {lacks} beside {in_sentence(protocol.title)} with {join(shares)}"
         return f"{what} of the labels: {_command(protocol, runs, rows, first, shares, untrained=True)}"
     if trained:
         return ""

@@ -9,16 +9,19 @@ from typing import Any
 from kinema.core.protocol import Metric, Protocol
 from kinema.core.vocabulary import Vocabulary
 from kinema.reporting.charts import Bar, interval_bar
-from kinema.reporting.pooled import Group, Pooled
+from kinema.reporting.pooled import Group, Pooled, main_selection
 from kinema.reporting.report import Report, blocks
 from kinema.reporting.supervised import over_reference
 from kinema.reporting.wording import (
     DASH,
+    counted,
     difference_bounds,
     figure_bounds,
     metric_value,
     metric_with_spread,
     natural,
+    signed_difference,
+    source,
     view_name,
 )
 
@@ -30,7 +33,7 @@ class Cell:
     Args:
         text: what is written.
         small: what is written below it.
-        kind: its classes in page.css; 'commit' is written as code.
+        kind: its classes in page.css.
         title: what is shown on hover.
         bar: a drawing of the figure and its interval.
     """
@@ -104,7 +107,7 @@ def _columns(block: Sequence[Group], report: Report) -> list[Column]:
     if len({seed for group in block for seed in group.seeds}) > 1:
         columns.append(("Seeds", _seeds))
     if len({group.commits for group in block}) > 1:
-        columns.append(("Commit", lambda group: Cell(", ".join(group.commits), kind="commit")))
+        columns.append(("Made by", lambda group: Cell(source(group.commits) or DASH, kind="small")))
     if len({group.runs for group in block}) > 1:
         columns.append(("Run", lambda group: Cell(", ".join(group.runs), kind="long small")))
     return columns
@@ -112,12 +115,6 @@ def _columns(block: Sequence[Group], report: Report) -> list[Column]:
 
 def _column(head: str, selection: str, name: str, metric: Metric) -> Column:
     return head, lambda group: _value(group, selection, name, metric)
-
-
-def main_selection(block: Sequence[Group]) -> str:
-    """The selection that most groups have first."""
-    selections = [group.main.selection for group in block]
-    return max(selections, key=selections.count)
 
 
 def metric_order(block: Sequence[Group], vocabulary: Vocabulary) -> list[str]:
@@ -132,19 +129,21 @@ def _caption(block: Sequence[Group]) -> str:
     group, main = block[0], main_selection(block)
     basis = "; ".join(dict.fromkeys(f"{f.data}: {_counts(f)}" for g in block if (f := g.at(main))))
     labelled = sorted({f.labelled for g in block if (f := g.at(main)) and f.labelled is not None})
-    basis += f", {' or '.join(f'{number:,}' for number in labelled)} labelled videos" if labelled else ""
+    several = " or ".join(f"{number:,}" for number in labelled[:-1]) + " or " if len(labelled) > 1 else ""
+    basis += f", {several}{counted(labelled[-1], 'labelled videos')}" if labelled else ""
     settings = [f"Protocol {group.protocol}", f"preset {group.preset or DASH}"]
     settings += [group.windows] if group.windows else []
     settings += [view_name(group.view)] if len({g.view for g in block}) == 1 else []
     seeds, commits = {seed for g in block for seed in g.seeds}, {commit for g in block for commit in g.commits}
     settings += [f"seed {seed}" for seed in seeds] if len(seeds) == 1 else []
-    settings += [f"commit {commit}" for commit in commits] if len(commits) == 1 else []
+    settings += [source(commits)] if len(commits) == 1 and source(commits) else []
     queries = f" Queries: {_selection(main)}, where the column does not name others." if main else ""
     return f"{basis}.{queries} {', '.join(settings)}; manifest {group.digest[:12]}."
 
 
 def _counts(figure: Pooled) -> str:
-    return f"{figure.queries:,} queries against {figure.gallery:,}" if figure.gallery else f"{figure.queries:,} queries"
+    queries = counted(figure.queries, "queries")
+    return f"{queries} against {figure.gallery:,}" if figure.gallery else queries
 
 
 def _selection(name: str) -> str:
@@ -168,7 +167,7 @@ def _value(group: Group, selection: str, name: str, metric: Metric, kind: str = 
     whence = f"{seeds}; " if len(figure.seeds) > 1 else ""
     whence += f"{group.protocol}, preset {group.preset or DASH}, {figure.data}, {figure.selection or 'all queries'}, "
     whence += f"seed {figure.seeds[0]}, " if len(figure.seeds) == 1 else ""
-    whence += f"commit {', '.join(group.commits)}, {_counts(figure)}"
+    whence += f"{source(group.commits)}{source(group.commits) and ', '}{_counts(figure)}"
     text = metric_with_spread(metric, figure.metrics.get(name), figure.deviation.get(name))
     return Cell(text, kind=kind, title=whence)
 
@@ -194,9 +193,8 @@ def _over(group: Group, block: Sequence[Group], selection: str, report: Report) 
     difference = over_reference(group, block, selection, report.runs, report.rows, report.vocabulary)
     if difference is None:
         return Cell(DASH, kind="number")
-    how = "compared query by query" if difference.paired else "from the two intervals"
     verdict = "more than the noise" if difference.larger else "within the noise"
     metric = report.vocabulary.metric(report.vocabulary.protocol(group.protocol).main, group.protocol)
-    bounds = f"{difference_bounds(metric, difference.low, difference.high)}; {verdict}"
-    text = f"{100 * difference.value:+.1f} points" if metric.share else f"{difference.value:+.3f}"
-    return Cell(text.replace("-", "−"), bounds, "over", f"95 % interval of the difference, {how}")
+    bounds = f"{difference_bounds(metric, *difference.lead_bounds)}; {verdict}"
+    text = signed_difference(metric, difference.lead) + (" points" if metric.share else "")
+    return Cell(text, bounds, "over", f"95 % interval of the lead, {difference.how}")

@@ -9,16 +9,18 @@ from rich.text import Text
 
 from kinema.core.printing import Table, plain
 from kinema.core.protocol import Metric
+from kinema.reporting.paired import HEADING, paired
 from kinema.reporting.pooled import Group
 from kinema.reporting.report import Report, blocks
 from kinema.reporting.tables import metric_order
-from kinema.reporting.wording import DASH, SPACE, figure_bounds, metric_with_spread, view_name
+from kinema.reporting.wording import DASH, SPACE, commit_of, figure_bounds, metric_with_spread, view_name
 
 
 def rows(report: Report) -> list[dict[str, Any]]:
     """The results of the headline's protocol, one row for each encoder, view, run and preset.
 
-    ``metrics`` are those of the main selection of queries, ``selections`` those of all; an unknown one is None.
+    ``metrics`` are those of the main selection of queries, ``selections`` those of all; an unknown one is None, and so
+    is ``commit`` where a release of kinema measured.
     """
     return [
         {
@@ -34,7 +36,7 @@ def rows(report: Report) -> list[dict[str, Any]]:
             "run": row.runs[0],
             "runs": list(row.runs),
             "seed": row.seed,
-            "commit": row.commit,
+            "commit": commit_of(row.commit) or None,
         }
         for row in report.leading_rows()
     ]
@@ -76,6 +78,39 @@ def words(report: Report) -> Text:
     """What the figures say, and which encoder to keep."""
     sentences = (report.headline.sentence, report.advice.sentence)
     return Text("\n".join(text for text in sentences if text))
+
+
+def differences(report: Report) -> Table | None:
+    """The differences in the headline's view and by its protocol, seed by seed; None where there are none.
+
+    What the page says of each seed, of other views and of further selections of queries has no room here.
+    """
+    view = report.headline.view
+    tables = [
+        (table, lines)
+        for table in paired(report).tables
+        if report.leading
+        and table.protocol == report.leading.name
+        and (lines := [line for line in table.lines if line.views == (view, view)])
+    ]
+    if not tables:
+        return None
+    drawn = Table(box=box.SIMPLE, title_justify="left", title_style="bold", pad_edge=False, title=HEADING)
+    for name in ("encoder", "against"):
+        drawn.add_column(name, overflow="fold", min_width=9)
+    drawn.add_column(tables[0][0].heads[2], justify="right")
+    drawn.add_column("95\u00a0%", justify="right", no_wrap=True)
+    drawn.add_column("seeds", justify="right", no_wrap=True)
+    drawn.add_column("verdict", no_wrap=True)
+    for table, lines in tables:
+        if len(tables) > 1:
+            drawn.add_section()
+            drawn.add_row(plain(table.title, "italic"))
+        for line in lines:
+            names = [name.replace(f" on {view_name(view)}", "") for name in (line.encoder, line.against)]
+            cells = [*names, line.value, line.interval, str(len(line.each)), line.verdict]
+            drawn.add_row(*(plain(cell) for cell in cells))
+    return drawn
 
 
 def table(report: Report) -> Table:

@@ -11,9 +11,12 @@ from typing import Any
 from kinema.core.protocol import Metric, Protocol
 
 HOW_COMPARED = (
-    "In brackets is the 95 % interval of the lead, and whether it was taken query by query, where both were asked the "
-    "same and every answer was kept, or from the two figures’ own intervals. A lead is noise if that holds zero."
+    "In brackets is the 95 % interval of the lead, and how it was taken: seed by seed, where both were trained with "
+    "the same seeds on the same data; by the same queries, where both were asked the same ones and every answer was "
+    "kept; or else by the two figures’ own intervals. Where the interval includes zero, the lead may be chance."
 )
+LEVEL = 1e-9
+"""Figures that differ by less are equal: means of the same values may differ in the last digit."""
 VIEWS = {"rgb": "RGB", "residual": "residual", "motion": "motion vectors", "sound": "sound"}
 DASH = "–"
 SPACE = "\u00a0"
@@ -48,6 +51,42 @@ def points(difference: float, decimals: int = 0) -> str:
 def signed_points(low: float, high: float) -> str:
     """An interval of differences in percentage points."""
     return f"{100 * low:+.1f} to {100 * high:+.1f}{SPACE}points".replace("-", "−")
+
+
+def counted(count: int, plural: str) -> str:
+    """So many of something, which is named in the plural: '1 video', '1,200 videos', '1 query'."""
+    return f"{count:,} {plural if count != 1 else singular(plural)}"
+
+
+def singular(plural: str) -> str:
+    """One of what is named in the plural: 'video', 'query', 'class', 'labelled video'."""
+    for ending, one in (("ies", "y"), ("sses", "ss"), ("s", "")):
+        if plural.endswith(ending):
+            return plural.removesuffix(ending) + one
+    return plural
+
+
+def commit_of(version: str) -> str:
+    """The commit of what a run calls its version of kinema's source; empty where that is a release's number."""
+    return "" if re.fullmatch(r"\d+(\.\d+)+\S*", version) else version
+
+
+def source(versions: Iterable[str]) -> str:
+    """Versions of kinema's source in words: 'commit 1a2b3c', 'kinema 0.1.0'."""
+    every = sorted(set(filter(None, versions)))
+    commits = [version for version in every if commit_of(version)]
+    words = [f"commit {', '.join(commits)}"] if commits else []
+    return join([*words, *(f"kinema {version}" for version in every if version not in commits)])
+
+
+def of_one_seed(names: Iterable[str]) -> str:
+    """What figures of one seed decide."""
+    each = list(names)
+    figures = "The figure of {} is" if len(each) == 1 else "The figures of {} are"
+    return (
+        f"{figures.format(join(each))} of one seed. One seed decides nothing about the method, only about this run: "
+        "the intervals tell what other queries would change, not what another seed would."
+    )
 
 
 def seed_list(seeds: Iterable[int]) -> str:
@@ -98,7 +137,28 @@ def metric_with_spread(metric: Metric, value: float | None, deviation: float | N
 
 def difference(metric: Metric, value: float) -> str:
     """A difference of two figures, unsigned: of shares in percentage points."""
+    if LEVEL < abs(value) < 0.0005:
+        return f"less than 0.1{SPACE}points" if metric.share else "less than 0.001"
     return points(value, 1) if metric.share else f"{abs(value):.3f}"
+
+
+def signed_difference(metric: Metric, value: float) -> str:
+    """A difference of two figures for a table's cell: of shares in percentage points."""
+    return (f"{100 * value:+.1f}" if metric.share else f"{value:+.3f}").replace("-", "−")
+
+
+def side(metric: Metric, lead: float) -> str:
+    """Where something stands beside another: '3.0 points ahead', '0.120 behind', 'level'."""
+    if abs(lead) <= LEVEL:
+        return "level"
+    return f"{difference(metric, lead)} {'ahead' if lead > 0 else 'behind'}"
+
+
+def lead_over(metric: Metric, lead: float, other: str) -> str:
+    """The same with the other's name: '3.0 points ahead of another'."""
+    told = side(metric, lead)
+    joint = {"ahead": " of", "level": " with"}.get(told.rpartition(" ")[2], "")
+    return f"{told}{joint} {other}"
 
 
 def difference_bounds(metric: Metric, low: float, high: float) -> str:
