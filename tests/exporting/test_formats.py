@@ -217,14 +217,14 @@ def test_the_limits_of_the_comparison():
         return outputs
 
     shape = (1, 2, 4, 4)
-    told = agreement.measure(Twice(), exported(1 + 0.9e-4, 0.9e-5), shape)
+    told = agreement.measure(Twice(), exported(1 + 0.9e-4, 0.9e-5), [shape])
     largest = max(float(agreement.noise(shape, batch).abs().max()) for batch in agreement.BATCHES)
     assert told.absolute == pytest.approx(0.9e-4 * largest, rel=0.02)
     for factor, offset in ((1 + 2e-4, 0.0), (1.0, 1.1e-5), (1.0, float("nan"))):
         with pytest.raises(ExportError, match="differs"):
-            agreement.measure(Twice(), exported(factor, offset), shape)
+            agreement.measure(Twice(), exported(factor, offset), [shape])
     with pytest.raises(ExportError, match=r"\(1, 32\), the model \(2, 32\)"):
-        agreement.measure(Twice(), exported(1.0, 0.0, slice(0, 1)), shape)
+        agreement.measure(Twice(), exported(1.0, 0.0, slice(0, 1)), [shape])
 
 
 def test_what_cannot_be_traced_is_told_in_a_line(tmp_path):
