@@ -1,13 +1,15 @@
 """Encoders of one run side by side, as the view 'rgb+motion': what they give, what measures them, what is refused."""
 
+import shutil
+
+import av
 import numpy as np
 import pytest
 import torch
 from tiny_runs import tiny_plan
 
-import kinema
 from kinema import api
-from kinema.core.errors import ConfigError, RunError, ShapeError, UsageError
+from kinema.core.errors import DataError, RunError, ShapeError, UsageError
 from kinema.core.ops import unit_parts
 from kinema.data import ClipStore
 from kinema.data.clips.joined import JoinedModel
@@ -115,16 +117,26 @@ def test_what_takes_embeddings_takes_both(protocol, run, tiny_manifest, tiny_cac
 
 def test_what_takes_one_encoder_says_so(run, tiny_manifest, tiny_cache):
     for protocol in ("finetune", "mining"):
-        with pytest.raises(UsageError, match=f"{protocol} takes one encoder, and 'rgb.motion' are 2 side by side"):
+        with pytest.raises(UsageError, match=rf"{protocol} takes one encoder, and 'rgb\+motion' are 2 side by side"):
             api.evaluate(protocol, run, tiny_manifest, view="rgb+motion")
     with pytest.raises(UsageError, match="end-to-end' takes one encoder"):
         api.evaluate("linear", run, tiny_manifest, preset="end-to-end", view="rgb+motion")
-    with pytest.raises(UsageError, match="compares one view with another; 'rgb.motion' are several"):
+    with pytest.raises(UsageError, match=r"compares one view with another; 'rgb\+motion' are several"):
         api.evaluate("cross-modal", run, tiny_manifest, views=["rgb+motion", "rgb"])
 
 
 def test_videos_without_motion_vectors_are_measured_by_what_is_seen(run, tiny_folder, tmp_path, caplog):
-    import subprocess
-    import shutil
-
-    assert kinema
+    """Where nobody named a view; 'rgb+motion' by name is refused as 'motion' is."""
+    folder = tmp_path / "videos"
+    shutil.copytree(tiny_folder, folder)
+    with av.open(str(tiny_folder / "left/left0.mp4")) as source, av.open(str(folder / "left/other.mkv"), "w") as out:
+        stream = out.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuvj420p"
+        for frame in source.decode(video=0):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"), format="rgb24")))
+        out.mux(stream.encode(None))
+    results = api.evaluate("retrieval", run, folder, cache=tmp_path / "cache", device="cpu")
+    assert [each.view for each in results] == ["rgb"]
+    assert "Not measured: rgb+motion. Some of the videos have no motion vectors" in caplog.text
+    with pytest.raises(DataError, match=r"'left/other\.mkv' is mjpeg"):
+        api.evaluate("retrieval", run, folder, view="rgb+motion", cache=tmp_path / "cache", device="cpu")

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from kinema.core.errors import RunError, UsageError
 from kinema.core.method import TrainingContext
+from kinema.data.clips.config import ClipsConfig
 from kinema.data.clips.joined import PLUS, TWO_STREAMS, JoinedModel, views_of
 from kinema.data.clips.reader import Model
-from kinema.data.clips.config import ClipsConfig
 from kinema.data.documents.reader import TextReader
 from kinema.data.pairs.config import PairsConfig
 from kinema.exporting import Exported, check_request, export_model, is_export, load_export, views_in

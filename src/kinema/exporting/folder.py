@@ -22,8 +22,8 @@ from kinema.core.errors import CheckpointError, RunError
 from kinema.core.files import write_folder, write_json, write_text
 from kinema.core.method import load_strictly
 from kinema.core.reading import read_object
-from kinema.core.weights import read_notes, read_weights, write_weights
 from kinema.core.version import RELEASE
+from kinema.core.weights import read_notes, read_weights, write_weights
 from kinema.data.clips.joined import PLUS, JoinedModel, views_of
 from kinema.data.clips.reader import Model
 from kinema.exporting.card import card, joined_card
@@ -139,7 +139,7 @@ def _views(path: Path, plain: Mapping[str, Any]) -> tuple[str, ...]:
     whole = isinstance(views, list) and len(views) > 1 and all(view in VIEWS for view in views)
     if not whole or plain.get("format") != FORMAT or plain.get("leading") not in (views or ()):
         raise CheckpointError(
-            f"'{path / SETTINGS}' is of format {plain.get('format')} with the views {views}, and kinema {RELEASE} reads "
+            f"'{path / SETTINGS}' is of format {plain.get('format')} with the views {views}; kinema {RELEASE} reads "
             f"format {FORMAT} with two views or more.",
             "Export the run again.",
         )

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-
 from torch import Tensor
 
 from kinema.core.errors import ShapeError

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor
-from torch.nn import functional
 
 from kinema.core.clips import SOUND, ClipSpec, RawClips, SoundSpec
 from kinema.core.devices import chosen_device
