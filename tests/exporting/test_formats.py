@@ -14,6 +14,7 @@ from torch import nn
 import kinema
 from kinema.core.clips import VIEWS, ClipSpec
 from kinema.core.errors import ExportError, MissingExtraError
+from kinema.data.clips.joined import JoinedModel
 from kinema.data.clips.reader import Model
 from kinema.exporting import agreement, onnx_file, program
 from kinema.networks import HeadConfig
@@ -181,6 +182,26 @@ def test_a_missing_extra_is_named(package, tmp_path, monkeypatch):
         kinema.export(model_of(), tmp_path / "m.onnx", format="onnx")
     assert "kinema[onnx]" in caught.value.hint
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("form", [pytest.param("onnx", marks=pytest.mark.slow), "program"])
+def test_two_encoders_are_one_function_with_an_input_each(form, request, tmp_path):
+    """A row is what both give of one clip, side by side and of one length each."""
+    model = JoinedModel([model_of(), model_of(view="motion", head=HeadConfig(out=7))])
+    inputs = [clips(view, 3) for view in model.views]
+    if form == "onnx":
+        request.getfixturevalue("onnx")
+    done = kinema.export(model, tmp_path / "both", format=form)
+    assert done.view == "rgb+motion"
+    if form == "onnx":
+        session = onnx_file.open_onnx(str(tmp_path / "both"))
+        found = session.run(None, {view: x.numpy() for view, x in zip(model.views, inputs, strict=True)})
+    else:
+        found = [x.numpy() for x in torch.export.load(tmp_path / "both").module()(*inputs)]
+    each = [outputs(reader, x) for reader, x in zip(model.readers, inputs, strict=True)]
+    for ours, theirs in zip(zip(*each, strict=True), found, strict=True):
+        units = [x / np.linalg.norm(x, axis=1, keepdims=True) / np.sqrt(2) for x in ours]
+        np.testing.assert_allclose(theirs, np.concatenate(units, axis=1), atol=1e-5)
 
 
 @pytest.mark.parametrize("form", [pytest.param("onnx", marks=pytest.mark.slow), "program"])
