@@ -31,6 +31,7 @@ Axes: N videos, G gallery items, d dimensions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -224,7 +225,8 @@ def _directions(features: Tensor, parts: Sequence[int] = ()) -> Tensor:
     """Unit vectors [N, d], their own mean subtracted first; what is then rounding alone is similar to nothing."""
     x = _checked(features)
     if len(parts) > 1:
-        return torch.cat([_directions(part) for part in x.split(list(parts), dim=1)], dim=1) * (1 / len(parts)) ** 0.5
+        each = [_directions(part) for part in torch.split(x, list(parts), dim=1)]
+        return torch.cat(each, dim=1) * math.sqrt(1 / len(parts))
     longest = x.norm(dim=1).max()
     x = x - x.mean(0)
     length = x.norm(dim=1, keepdim=True)

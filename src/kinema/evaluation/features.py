@@ -5,6 +5,7 @@ Axes: N videos, V windows, d dimensions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -63,8 +64,8 @@ def directions(x: Tensor, *, centred: bool, parts: Sequence[int] = ()) -> Tensor
     if len(parts) > 1:
         if sum(parts) != x.shape[1]:
             raise ShapeError(f"Parts of {' and '.join(map(str, parts))} dimensions are no features of {x.shape[1]}.")
-        each = [directions(part, centred=centred) for part in x.split(list(parts), dim=1)]
-        return torch.cat(each, dim=1) * (1 / len(parts)) ** 0.5
+        each = [directions(part, centred=centred) for part in torch.split(x, list(parts), dim=1)]
+        return torch.cat(each, dim=1) * math.sqrt(1 / len(parts))
     longest = x.norm(dim=1).max()
     if centred:
         x = x - x.mean(0)

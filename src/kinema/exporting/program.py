@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -57,7 +58,7 @@ class JoinedFunction(nn.Module):
         """Features and projections, rows of length 1."""
         found = [function(x) for function, x in zip(self.each, clips, strict=True)]
         features, projected = (torch.cat(both, dim=1) for both in zip(*found, strict=True))
-        return unit_parts(features, self.parts), projected * (1 / len(found)) ** 0.5
+        return unit_parts(features, self.parts), projected * math.sqrt(1 / len(found))
 
 
 def function_of(model: Model) -> nn.Module:

@@ -147,7 +147,7 @@ def unit_vectors(
     """
     vectors = vectors if centre is None else vectors.double() - centre
     widths = list(parts) or [vectors.shape[-1]]
-    lengths = torch.stack([part.norm(dim=-1) for part in vectors.split(widths, dim=-1)])
+    lengths = torch.stack([part.norm(dim=-1) for part in torch.split(vectors, widths, dim=-1)])
     if not bool(torch.isfinite(vectors).all()) or not bool((lengths > 0).all()):
         raise error(
             f"'{name}': the encoder gives an embedding that is zero or not finite.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -185,6 +186,6 @@ def _picture(
         return Query(file, None, None, found)
     vector = np.zeros(model.dim, dtype=np.float32)
     vector[own] = found
-    most = (1 / len(model.parts)) ** 0.5
+    most = math.sqrt(1 / len(model.parts))
     note = f"A picture is compared by its colours alone, not by {' and '.join(set(model.views) - {PICTURE})}: "
     return Query(file, None, None, vector, f"{note}scores are {most:.2f} at most.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,5 +49,5 @@ def unit_parts(x: Tensor, parts: Sequence[int]) -> Tensor:
     """
     if sum(parts) != x.shape[-1]:
         raise ShapeError(f"Parts of {' and '.join(map(str, parts))} dimensions are no rows of {x.shape[-1]}.")
-    units = [torch.nn.functional.normalize(part, dim=-1) for part in x.split(list(parts), dim=-1)]
-    return torch.cat(units, dim=-1) * (1 / len(parts)) ** 0.5
+    units = [torch.nn.functional.normalize(part, dim=-1) for part in torch.split(x, list(parts), dim=-1)]
+    return torch.cat(units, dim=-1) * math.sqrt(1 / len(parts))

@@ -6,6 +6,7 @@ mean of the cosines that the encoders find, so to search by it is to search by t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -97,12 +98,12 @@ class JoinedModel(Model):
             projected: returns projections instead, side by side and of one length, so that a row has length 1.
         """
         each = [reader.encode_clips(raw, device=device, projected=projected) for reader in self.readers]
-        return torch.cat(each, dim=1) * ((1 / len(each)) ** 0.5 if projected else 1.0)
+        return torch.cat(each, dim=1) * (math.sqrt(1 / len(each)) if projected else 1.0)
 
     def apart(self, features: Features) -> tuple[Features, ...]:
         """Features of this model as those of each encoder."""
-        encoded = features.encoded.split(list(self.parts), dim=1)
+        encoded = torch.split(features.encoded, list(self.parts), dim=1)
         heads = [int(reader.tower.head_config.out) for reader in self.readers]
-        projected = features.projected.split(heads, dim=1)
-        scale = len(self.readers) ** 0.5
+        projected = torch.split(features.projected, heads, dim=1)
+        scale = math.sqrt(len(self.readers))
         return tuple(Features(own.clone(), z * scale) for own, z in zip(encoded, projected, strict=True))
