@@ -39,7 +39,7 @@ def measured(run: Path, manifest: Manifest, view: str, query: dict[str, str] | N
     names, sources = class_names(asked, gallery), source_numbers(asked, gallery)
     found = [model.features(model_store(each, model, cache=cache)).encoded for each in (asked, gallery)]
     cuts = {view: (found, model.parts), UNSCALED: (found, (model.dim,))}
-    apart = [each.split(list(model.parts), dim=1) for each in found]
+    apart = [torch.split(each, list(model.parts), dim=1) for each in found]
     cuts |= {own: ([each[at] for each in apart], (model.parts[at],)) for at, own in enumerate(model.views)}
     rows: dict[str, Any] = {}
     for name, ((q, g), widths) in cuts.items():

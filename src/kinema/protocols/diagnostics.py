@@ -50,7 +50,7 @@ def measure(request: Request) -> list[Result]:
     apart = torch.tensor([store.frames[row] > store.spec.span for row in sorted(store.frames)])
     first = features("first clips", windows=lambda _: (0,))
     last = features("last clips", windows=lambda frames: (max(0, frames - store.spec.span),))
-    metrics = _ranks_and_distances(*(_level(each, model) for each in (whole, first, last)), apart)
+    metrics = _ranks_and_distances(_level(whole, model), _level(first, model), _level(last, model), apart)
     other = request.models[1] if len(request.models) > 1 else None
     second = None if other is None else request.extract(other, videos).encoded
     stills = None if model.sound_spec is not None else features("stills", still=True).encoded

@@ -87,7 +87,7 @@ def check_one_encoder(protocol: Protocol[Any], model: Any) -> None:
     Raises:
         UsageError: there are several.
     """
-    views = getattr(model, "readers", ())
+    views: Sequence[Any] = getattr(model, "readers", ())
     if len(views) > 1:
         those = ", ".join(each.name for each in ROWS if each.joins)
         raise UsageError(
