@@ -10,7 +10,6 @@ side by side without a common length. Nothing is written into the runs. Writes b
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +77,9 @@ def main() -> int:
         spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
         table.add_row(name, *(f"{value:.3f}" for value in values), f"{np.mean(values):.3f}{spread}")
     Console().print(table)
-    record.write("two-views", " ".join(["python", *sys.argv]), data=asked.data.name, runs=runs)
+    where = "" if query is None else f" --query {' '.join(asked.query)}"
+    command = f"python benchmarks/two_views.py {'RUN ' * len(runs)}DATA --view {asked.view}{where}"
+    record.write("two-views", command, data=asked.data.name, runs=runs)
     return 0
 
 
