@@ -109,7 +109,8 @@ def encode_windows(
     present = [window for window in windows if clips[window]]
     stacked = torch.stack([mean_of(features, clips[window]) for window in present])
     whole = mean_of(features, sorted(features))
-    vectors = unit_vectors(torch.cat([stacked, whole[None]]), name, centre, parts=model.parts)
+    parts = model.parts if len(model.parts) > 1 else ()  # of one encoder, projections have a width of their own
+    vectors = unit_vectors(torch.cat([stacked, whole[None]]), name, centre, parts=parts)
     cuts = (*present, (0, frames))
     pictures[middle(cuts[-1])] = pictures.get(middle(cuts[-1]), pictures[middle(windows[len(windows) // 2])])
     constant = not np.isfinite(times).all() or not varying([time - times[0] for time in times], fps)
