@@ -110,7 +110,8 @@ def read_query(
         if chunk.raw is not None:
             given = model.encode_clips(chunk.raw, device=device, projected=space == "projection")
             features |= dict(zip(chunk.starts, given, strict=True))
-    vector = unit_vectors(mean_of(features, sorted(features))[None], str(file), centre, parts=model.parts)[0]
+    parts = model.parts if len(model.parts) > 1 else ()
+    vector = unit_vectors(mean_of(features, sorted(features))[None], str(file), centre, parts=parts)[0]
     if line is None:
         return Query(file, None, None, vector, note)
     return Query(file, *line.seconds(window), vector, note)
