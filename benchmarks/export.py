@@ -23,7 +23,7 @@ from kinema.core.clips import VIEWS, ClipSpec
 from kinema.data.clips.reader import Model
 from kinema.exporting.agreement import Difference, noise
 from kinema.exporting.onnx_file import make_onnx, open_onnx
-from kinema.exporting.program import Function, clip_shape
+from kinema.exporting.program import Function, clip_shapes
 from kinema.networks import EncoderConfig, HeadConfig, Tower
 
 ENCODERS = ("slim", "c3d", "r3d18", "r3d26", "r3d34", "r2plus1d18", "r2plus1d26", "s3d", "i3d")
@@ -47,7 +47,7 @@ def measured(name: str, clip: ClipSpec, batch: int, repeats: int) -> dict[str, A
     content, difference = make_onnx(model, "{}")
     exporting = time.perf_counter() - began
     session, eager = open_onnx(content), Function(model)
-    x = noise(clip_shape(model), batch)
+    x = noise(clip_shapes(model)["clips"], batch)
     given = {"clips": x.numpy()}
     seconds: dict[str, list[float]] = {"eager": [], "onnx": []}
     for turn in range(repeats + 1):

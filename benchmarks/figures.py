@@ -115,6 +115,21 @@ def hand_signs() -> list[Comparison]:
     ]
 
 
+def two_views() -> list[Comparison]:
+    """RGB and motion vectors side by side against each alone, R@1."""
+    both, unscaled = two_views_of("rgb+motion"), two_views_of("side by side, unscaled")
+    return [
+        Comparison("both − motion vectors", both, two_views_of("motion")),
+        Comparison("both − RGB", both, two_views_of("rgb")),
+        Comparison("both − both unscaled", both, unscaled),
+    ]
+
+
+def two_views_of(view: str) -> Values:
+    """R@1 by a view of the runs of benchmarks/two_views.py."""
+    return {run["seed"]: run["views"][view]["r@1"] for run in load("two-views")["runs"]}
+
+
 METHODS = {"simclr": "SimCLR", "be": "BE", "dsm": "DSM", "cmd": "CMD", "cpr": "CPR"}
 
 

@@ -98,6 +98,14 @@ def scenes() -> str:
     return markdown(head, ([title, *told(row)] for row, title in rows.items()))
 
 
+def two_views() -> str:
+    """R@1 of each view, and of both side by side."""
+    rows = {"rgb": "RGB", "motion": "motion vectors, the guide", "rgb+motion": "**both**"}
+    rows["side by side, unscaled"] = "both, unscaled"
+    found = {title: figures.two_views_of(view) for view, title in rows.items()}
+    return markdown(["view", "R@1", "seeds"], ([row, spread(of.values()), str(len(of))] for row, of in found.items()))
+
+
 def segmentation() -> str:
     """MOF of each set."""
     sets = ("hapt-ordered", "hapt-repeats", "50salads-mid", "50salads-eval", "coffee5", "mocap6")
@@ -264,6 +272,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "hand-signs": lambda: encoders("compare-asl-24"),
     "hand-signs-paired": differences(figures.hand_signs, "R@1"),
     "archive": archive,
+    "two-views": two_views,
+    "two-views-paired": differences(figures.two_views, "R@1"),
     "scenes": scenes,
     "scenes-paired": differences(lambda: figures.scenes("r@1"), "R@1 on swapped"),
     "scenes-probe-paired": differences(lambda: figures.scenes("linear"), "the probe on swapped"),

@@ -187,7 +187,8 @@ def test_retrieval_is_kept_in_the_run(run, tiny_manifest, tiny_cache):
     hits = result.details["neighbours"][0]
     assert hits["query"] not in [hit["path"] for hit in hits["hits"]]
     kept = list(RunFolder.open(run).results())
-    assert [(k.protocol, k.metrics) for k in kept if k.encoder == "cpr"] == [("retrieval", dict(result.metrics))]
+    own = [(k.protocol, k.metrics) for k in kept if (k.encoder, k.view) == ("cpr", "rgb")]
+    assert own == [("retrieval", dict(result.metrics))]
     loaded = api.evaluate("retrieval", api.load(run), tiny_manifest, cache=tiny_cache)[0]
     assert loaded.metrics == result.metrics
 

@@ -180,7 +180,8 @@ def test_labels_that_do_not_allow_it(protocol, measure, tiny_manifest, split):
 
 def test_features_that_are_not_finite_are_named(measure, tiny_manifest, monkeypatch):
     def spoilt(self, store, **told):
-        return Features(torch.full((len(store.frames), 4), torch.nan), torch.full((len(store.frames), 4), torch.nan))
+        count = len(store.frames)
+        return Features(torch.full((count, self.dim), torch.nan), torch.full((count, 16 * len(self.parts)), torch.nan))
 
     monkeypatch.setattr("kinema.data.clips.reader.Model.features", spoilt)
     for protocol in ("retrieval", "knn", "linear", "few-label"):

@@ -65,6 +65,30 @@ def test_the_guide_too(exported_run, tmp_path, tiny_manifest):
         kinema.load(tmp_path / "guide", view="rgb")
 
 
+def test_two_views_together(exported_run, tmp_path, tiny_manifest):
+    """A folder for each, which can be used by itself, and one model of all."""
+    done = kinema.export(exported_run, tmp_path / "both", view="rgb+motion", licence="CC0")
+    assert (done.view, done.format) == ("rgb+motion", "safetensors")
+    assert done.size == sum(file.stat().st_size for file in (tmp_path / "both").rglob("*") if file.is_file())
+    ours, theirs = kinema.load(exported_run, view="rgb+motion"), kinema.load(tmp_path / "both")
+    assert (theirs.view, theirs.name, theirs.run) == ("rgb+motion", "cpr", None)
+    files = [tiny_manifest.file(row) for row in range(3)]
+    assert np.array_equal(theirs.encode(files), ours.encode(files))
+    assert [kinema.load(tmp_path / "both" / view).view for view in ours.views] == ["rgb", "motion"]
+    assert kinema.load(tmp_path / "both", view="motion").name == "infonce"
+    assert kinema.load(tmp_path / "both", view="motion+rgb").view == "motion+rgb"
+    card = (tmp_path / "both/README.md").read_text()
+    assert "- [`motion`](motion/README.md): the motion vectors" in card
+    assert "Of these weights: CC0." in card
+    with pytest.raises(RunError, match=r"is an exported encoder of 'rgb\+motion', not of 'residual'"):
+        kinema.load(tmp_path / "both", view="rgb+residual")
+    told = json.loads((tmp_path / "both/model.json").read_text())
+    for wrong in ({"views": ["rgb"]}, {"views": ["rgb", "../x"]}, {"leading": "sound"}, {"format": 9}):
+        (tmp_path / "both/model.json").write_text(json.dumps(told | wrong))
+        with pytest.raises(CheckpointError, match="with two views or more"):
+            kinema.load(tmp_path / "both")
+
+
 def test_the_card_says_what_was_measured(exported_run, folder, tiny_manifest):
     text = (folder / "README.md").read_text()
     results = list(RunFolder.open(exported_run).results())

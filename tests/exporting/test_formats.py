@@ -14,6 +14,7 @@ from torch import nn
 import kinema
 from kinema.core.clips import VIEWS, ClipSpec
 from kinema.core.errors import ExportError, MissingExtraError
+from kinema.data.clips.joined import JoinedModel
 from kinema.data.clips.reader import Model
 from kinema.exporting import agreement, onnx_file, program
 from kinema.networks import HeadConfig
@@ -184,6 +185,26 @@ def test_a_missing_extra_is_named(package, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("form", [pytest.param("onnx", marks=pytest.mark.slow), "program"])
+def test_two_encoders_are_one_function_with_an_input_each(form, request, tmp_path):
+    """A row is what both give of one clip, side by side and of one length each."""
+    model = JoinedModel([model_of(), model_of(view="motion", head=HeadConfig(out=7))])
+    inputs = [clips(view, 3) for view in model.views]
+    if form == "onnx":
+        request.getfixturevalue("onnx")
+    done = kinema.export(model, tmp_path / "both", format=form)
+    assert done.view == "rgb+motion"
+    if form == "onnx":
+        session = onnx_file.open_onnx(str(tmp_path / "both"))
+        found = session.run(None, {view: x.numpy() for view, x in zip(model.views, inputs, strict=True)})
+    else:
+        found = [x.numpy() for x in torch.export.load(tmp_path / "both").module()(*inputs)]
+    each = [outputs(reader, x) for reader, x in zip(model.readers, inputs, strict=True)]
+    for ours, theirs in zip(zip(*each, strict=True), found, strict=True):
+        units = [x / np.linalg.norm(x, axis=1, keepdims=True) / np.sqrt(2) for x in ours]
+        np.testing.assert_allclose(theirs, np.concatenate(units, axis=1), atol=1e-5)
+
+
+@pytest.mark.parametrize("form", [pytest.param("onnx", marks=pytest.mark.slow), "program"])
 def test_an_export_that_computes_something_else_is_no_file(form, request, tmp_path, monkeypatch):
     """The graph is made of a network whose weights are off by a little more than what is allowed."""
     if form == "onnx":
@@ -217,14 +238,14 @@ def test_the_limits_of_the_comparison():
         return outputs
 
     shape = (1, 2, 4, 4)
-    told = agreement.measure(Twice(), exported(1 + 0.9e-4, 0.9e-5), shape)
+    told = agreement.measure(Twice(), exported(1 + 0.9e-4, 0.9e-5), [shape])
     largest = max(float(agreement.noise(shape, batch).abs().max()) for batch in agreement.BATCHES)
     assert told.absolute == pytest.approx(0.9e-4 * largest, rel=0.02)
     for factor, offset in ((1 + 2e-4, 0.0), (1.0, 1.1e-5), (1.0, float("nan"))):
         with pytest.raises(ExportError, match="differs"):
-            agreement.measure(Twice(), exported(factor, offset), shape)
+            agreement.measure(Twice(), exported(factor, offset), [shape])
     with pytest.raises(ExportError, match=r"\(1, 32\), the model \(2, 32\)"):
-        agreement.measure(Twice(), exported(1.0, 0.0, slice(0, 1)), shape)
+        agreement.measure(Twice(), exported(1.0, 0.0, slice(0, 1)), [shape])
 
 
 def test_what_cannot_be_traced_is_told_in_a_line(tmp_path):

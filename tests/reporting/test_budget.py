@@ -40,6 +40,18 @@ def test_a_chain_inside_one_recipe_is_followed(maker):
     assert epochs_of(run.path, recipe, "random", "rgb") == 0
 
 
+def test_encoders_side_by_side_cost_what_each_of_them_cost(maker):
+    run = maker.run(phases=("infonce-rgb", "infonce-motion", "cpr-rgb"), epochs=4)
+    recipe = run.read("recipe.json")
+    assert epochs_of(run.path, recipe, "cpr", "rgb+motion") == 8 + 4
+    assert epochs_of(run.path, recipe, "cpr", "rgb+residual") is None
+    for view, value in (("rgb", 0.6), ("rgb+motion", 0.8)):
+        maker.result(run, "cpr", value, view=view)
+    report = collect([run])
+    assert [(row.view, row.epochs) for row in report.rows] == [("rgb", 8), ("rgb+motion", 12)]
+    assert any("RGB + motion vectors" in line for line in (report.advice.sentence, *report.advice.lines))
+
+
 def test_methods_beside_one_another_are_counted_as_the_first(maker):
     run = maker.run(phases=("infonce-rgb", "cpr-rgb"), epochs=4)
     recipe = run.read("recipe.json")

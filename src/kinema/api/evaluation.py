@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from kinema.api.models import load
+from kinema.api.models import load, two_streams
 from kinema.api.opening import AnyData, cache_folder, named, open_named
 from kinema.core.devices import chosen_device
 from kinema.core.errors import UsageError
@@ -19,11 +19,12 @@ from kinema.core.protocol import Protocol
 from kinema.core.results import Result
 from kinema.data import ClipStore, Manifest, with_sound
 from kinema.data.clips.config import has_motion
+from kinema.data.clips.joined import PLUS, TWO_STREAMS, JoinedModel
 from kinema.data.clips.reader import Model
 from kinema.data.video.hearing import silent_message
 from kinema.protocols.fit import FitConfig
 from kinema.protocols.request import Request
-from kinema.protocols.table import PROTOCOLS, check, find, two_views
+from kinema.protocols.table import PROTOCOLS, check, check_one_encoder, find, two_views
 from kinema.recipes.json import recipe_from_plain
 from kinema.training.run_folder import RunFolder
 
@@ -59,7 +60,8 @@ def evaluate(
             of text, its sentences: a file or a folder; of sequences, a folder of features with labels of frames; of
             tracklets, pairs or questions, as in training.
         preset: the protocol's named settings; figures of two are not comparable.
-        view: which view's encoder of a run; by default the one it is for.
+        view: which view's encoder of a run; by default the one it is for, and by retrieval 'rgb+motion' too where the
+            run has both. Several with a plus between them are measured side by side (see :func:`kinema.load`).
         views: the two views of the run, for a protocol that compares two.
         untrained: measure the run's encoder as it was before training.
         query: which videos are queries or tested; by default the split 'test', part by part. Where there is no split,
@@ -76,7 +78,8 @@ def evaluate(
         console: where progress is shown.
 
     Returns:
-        A result for each selection of queries, the main one first; and for each share, or way across two views.
+        A result for each selection of queries, the main one first; and for each share, or way across two views. Those
+        of 'rgb+motion' that were not asked for come last.
 
     Raises:
         UsageError: there is no such protocol or preset, or it has no such option.
@@ -155,13 +158,28 @@ def _models(
         return _every(model, view, untrained)
     if protocol.models != "two views":
         first = load(model, view=view, untrained=untrained) if isinstance(model, str | Path) else model
+        if not protocol.joins:
+            check_one_encoder(protocol, first)
+        if protocol.models == "one and two streams":
+            return (first, *_two_streams(model, first, untrained)) if view is None else (first,)
         return (first,) if protocol.models == "one" else (first, *_others(first, untrained))
     run = model if isinstance(model, str | Path) else model.run
     if run is None or view is not None:
         raise UsageError(
             f"{protocol.name} compares two views of one run.", "Name the run's folder, and views=('rgb', …)."
         )
-    return tuple(load(run, view=each, untrained=untrained) for each in two_views(protocol.name, views))
+    chosen = two_views(protocol.name, views)
+    if joined := [each for each in chosen if PLUS in each]:
+        raise UsageError(f"{protocol.name} compares one view with another; '{joined[0]}' are several.", "Name two.")
+    return tuple(load(run, view=each, untrained=untrained) for each in chosen)
+
+
+def _two_streams(model: str | Path | Any, first: Model, untrained: bool) -> tuple[Model, ...]:
+    """The encoders of RGB and of motion vectors side by side, where the run that is named has both."""
+    if not isinstance(model, str | Path) or len(first.readers) > 1 or two_streams(model, untrained=untrained) is None:
+        return ()
+    each = [first if view == first.view else load(model, view=view, untrained=untrained) for view in TWO_STREAMS]
+    return (JoinedModel(each, first if first in each else None),)
 
 
 def _every(model: str | Path | Any, view: str | None, untrained: bool) -> tuple[Any, ...]:
@@ -177,7 +195,7 @@ def _others(model: Model, untrained: bool) -> tuple[Model, ...]:
     if model.run is None:
         return ()
     recipe = recipe_from_plain(RunFolder.open(model.run).read("recipe.json"))
-    views = set(recipe.trains) - {model.view}
+    views = set(recipe.trains) - set(model.views)
     return (load(model.run, view=min(views), untrained=untrained),) if views else ()
 
 
@@ -189,7 +207,7 @@ def model_store(
         return ClipStore(
             manifest,
             model.clip,
-            motion=model.view == "motion" or has_motion(manifest),
+            motion=model.needs_motion or has_motion(manifest),
             cache=cache_folder(cache),
             progress=progress,
             sound=model.sound_spec,

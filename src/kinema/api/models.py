@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 from kinema.core.errors import RunError, UsageError
 from kinema.core.method import TrainingContext
+from kinema.data.clips.config import ClipsConfig
+from kinema.data.clips.joined import PLUS, TWO_STREAMS, JoinedModel, views_of
 from kinema.data.clips.reader import Model
 from kinema.data.documents.reader import TextReader
 from kinema.data.pairs.config import PairsConfig
-from kinema.exporting import Exported, check_request, export_model, is_export, load_export
+from kinema.exporting import Exported, check_request, export_model, is_export, load_export, views_in
 from kinema.recipes.json import recipe_from_plain
 from kinema.recipes.table import encoder_name as encoder_name
 from kinema.training.checkpoints import read_tower
@@ -24,17 +26,22 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
 
     Args:
         run: the run's folder, or a folder of safetensors that :func:`export` wrote.
-        view: which view's encoder; by default the one the run is for. The guide of CPR is kept too: 'motion'.
+        view: which view's encoder; by default the one the run is for. The guide of CPR is kept too: 'motion'. Several
+            with a plus between them, 'rgb+motion', are taken together: their embeddings side by side, each of one
+            length, so that the cosine is the mean of theirs.
         untrained: the same encoder as it was before training, to compare with; an export has none.
 
     Raises:
         RunError: there is no run, or it has not finished a phase for that view.
+        UsageError: a view stands twice, or the run's views cannot be taken together.
         CheckpointError: the weights do not fit the recipe.
     """
     if is_export(Path(run)):
         if untrained:
             raise UsageError(f"'{run}' is an exported model, which holds no untrained encoder.", "Name its run.")
         return load_export(Path(run), view=view)
+    if view is not None and PLUS in view:
+        return _side_by_side(Path(run), views_of(view), untrained)
     folder = RunFolder.open(Path(run))
     recipe = recipe_from_plain(folder.read("recipe.json"), f"'{folder.path / 'recipe.json'}'")
     view = view or recipe.view
@@ -84,6 +91,35 @@ def export(
         )
     model = load(run, view=view) if isinstance(run, str | Path) else run
     return export_model(model, Path(out), format=format, licence=licence)
+
+
+def two_streams(run: str | Path, *, untrained: bool = False) -> str | None:
+    """'rgb+motion' where a run has finished encoders of both views, or is an export of both; None where it has not.
+
+    Args:
+        run: a run's folder, or an exported one.
+        untrained: whether the encoders are meant as they were before training, for which no phase must be finished.
+    """
+    view = PLUS.join(TWO_STREAMS)
+    if is_export(Path(run)):
+        return view if set(TWO_STREAMS) <= set(views_in(Path(run))) else None
+    folder = RunFolder.open(Path(run))
+    recipe = recipe_from_plain(folder.read("recipe.json"))
+    if not isinstance(recipe.data, ClipsConfig) or not set(TWO_STREAMS) <= set(recipe.trains):
+        return None
+    try:
+        for each in TWO_STREAMS:
+            _phase_for(folder, recipe, each, finished=not untrained)
+    except RunError:
+        return None
+    return view
+
+
+def _side_by_side(run: Path, views: tuple[str, ...], untrained: bool) -> JoinedModel:
+    """The encoders of a run's views; the name is that of the encoder that the run is for."""
+    readers = [load(run, view=view, untrained=untrained) for view in views]
+    wanted = recipe_from_plain(RunFolder.open(run).read("recipe.json")).view
+    return JoinedModel(readers, next((reader for reader in readers if reader.view == wanted), None))
 
 
 def _together(recipe: Recipe, phase: Phase, view: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeGuard
@@ -14,6 +14,7 @@ from rich.console import Console
 from kinema.api.copies import Copies, find_copies
 from kinema.api.models import load
 from kinema.api.opening import Data
+from kinema.api.table_views import load_for, model_for
 from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, UsageError
 from kinema.core.progress import Steps
@@ -103,7 +104,9 @@ def embed(
         data: a folder, a known data set as NAME:PATH, a manifest, or a manifest's file; for a run of text, a folder or
             file of documents, or a table of them; for one of tracklets or of pairs, what it could be trained on.
         out: where the table is: a folder, or object storage by its URI (s3://, gs://, az://); RUN/index by default.
-        view: which view's encoder of a run; by default the one it is for.
+        view: which view's encoder of a run; several with a plus between them are put side by side (see
+            :func:`kinema.load`). By default that of the table; of a new one 'rgb+motion' where the run has both and all
+            videos have motion vectors, or the view that the run is for.
         length: of a window: '2s', 2 (seconds) or '16f' (frames); by default that of the table or, in a new one, a clip.
             Of documents: the words of the longest passage; 100 in a new table.
         stride: from window to window, in the same form; by default half a window. Passages do not overlap.
@@ -167,16 +170,33 @@ def embed(
         return _embed_documents(model, data, uri, length, common, videos_only)
     if isinstance(model, TrackletReader):
         return _embed_tracklets(model, data, uri, common, videos_only | {"length": length})
-    return _embed_videos(model, data, uri, length, common | {"workers": workers}, videos_only)
+    chosen = functools.partial(_of_usual_view, run if view is None else None, model)
+    return _embed_videos(model, chosen, data, uri, length, common | {"workers": workers}, videos_only)
+
+
+def _of_usual_view(
+    run: str | Path | AnyModel | None, model: Model, manifest: Manifest, uri: str, common: Mapping[str, Any], space: Any
+) -> Model:
+    """The encoder to embed with: that which was given, or where a run was, that of the table's or the usual view."""
+    if not isinstance(run, str | Path):
+        return model
+    return model_for(run, model, manifest, uri, replace=common["replace"], space=space)
 
 
 def _embed_videos(
-    model: Model, data: Any, uri: str, length: str | float | None, common: dict[str, Any], only: dict[str, Any]
+    model: Model,
+    chosen: Callable[[Manifest, str, Mapping[str, Any], Any], Model],
+    data: Any,
+    uri: str,
+    length: str | float | None,
+    common: dict[str, Any],
+    only: dict[str, Any],
 ) -> Embedded:
     """See :func:`embed`.
 
     Args:
-        model: the encoder.
+        model: an encoder of the run.
+        chosen: gives the encoder for these videos and this table.
         data: what a user names.
         uri: of the table.
         length: of a window.
@@ -191,7 +211,8 @@ def _embed_videos(
         workers = common["workers"]
         readers = workers if only["engine"] == "local" else min(workers, available_cpus())
         manifest = _scanned(_videos(model, data), uri, readers, common["steps"])
-        return embed_table(Job(model=model, manifest=manifest, uri=uri, **(common | only | lengths)))
+        own = chosen(manifest, uri, common, only["space"])
+        return embed_table(Job(model=own, manifest=manifest, uri=uri, **(common | only | lengths)))
 
 
 def _embed_documents(
@@ -299,7 +320,7 @@ def search(
         others: leave the query's own video, document or tracklet out.
         exact: whether to compare every row; by default below 100,000, or where the table has no index.
         table: where it is; RUN/index by default.
-        view: which view's encoder of a run; by default the one it is for. Of a run of pairs, what the query is: 'image'
+        view: which view's encoder of a run; by default that of the table. Of a run of pairs, what the query is: 'image'
             or 'text'; by default it tells that itself.
         device: where to compute.
         videos: the folder of the table's videos or documents, where it has moved since they were embedded; a folder
@@ -317,8 +338,8 @@ def search(
         :class:`kinema.searching.pairs.find.PairHit` of pairs.
     """
     uri = _table_uri(run, table)
-    database.require_table(uri)
-    model = load(run, view=view) if isinstance(run, str | Path) else run
+    opened = database.require_table(uri)
+    model = load_for(run, opened, uri, view) if isinstance(run, str | Path) else run
     options = SearchOptions(
         k=k, where=where, over=over, others=others, exact=exact, device=device, videos=videos, view=view
     )

@@ -20,7 +20,12 @@ def run(given: list[str]) -> int:
         "data", type=str, help="a folder of videos, a manifest, or NAME:PATH; or documents, tracklets or pairs"
     )
     parser.add_argument("-o", "--out", type=str | None, default=None, help=_TABLE)
-    parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
+    parser.add_argument(
+        "--view",
+        type=str | None,
+        default=None,
+        help="which view's encoder, or both: rgb+motion, usual where there are both",
+    )
     parser.add_argument("--space", type=str | None, default=None, help="embedding (usual), or projection: across views")
     parser.add_argument("--length", type=str | None, default=None, help="of a window: 2s or 16f; of a passage: words")
     parser.add_argument("--stride", type=str | None, default=None, help="from window to window; half by default")

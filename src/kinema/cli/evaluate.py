@@ -18,7 +18,9 @@ def run(given: list[str]) -> int:
     data = "labelled videos (a folder, a manifest, or NAME:PATH), sentences, features, tracklets, pairs or questions"
     parser.add_argument("data", type=str, help=data)
     parser.add_argument("--preset", type=str | None, default=None, help="the protocol's named settings, listed above")
-    parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
+    parser.add_argument(
+        "--view", type=str | None, default=None, help="which view's encoder, or rgb+motion: both side by side"
+    )
     parser.add_argument(
         "--views", type=str, nargs="+", default=None, help="the two views to compare, as in: rgb motion"
     )

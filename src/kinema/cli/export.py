@@ -20,7 +20,12 @@ def run(given: list[str]) -> int:
         "--format", type=str, default="safetensors", help="safetensors, onnx or program; of text: sentence-transformers"
     )
     parser.add_argument("-o", "--out", type=str, required=True, help="what to write; must not exist")
-    parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
+    parser.add_argument(
+        "--view",
+        type=str | None,
+        default=None,
+        help="which view's encoder, or both: rgb+motion; the run's own by default",
+    )
     parser.add_argument("--licence", type=str | None, default=None, help="the licence of the weights, in your words")
     args = parse(parser, given)
     from kinema import api

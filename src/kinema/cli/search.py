@@ -38,7 +38,9 @@ def run(given: list[str]) -> int:
     parser.add_argument("-o", "--out", type=str | None, default=None, help="write a page of the hits here (.html)")
     parser.add_argument("--table", type=str | None, default=None, help=_TABLE)
     parser.add_argument("--videos", type=str | None, default=None, help="the folder of the videos, where it has moved")
-    parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
+    parser.add_argument(
+        "--view", type=str | None, default=None, help="which view's encoder; the table's own by default"
+    )
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
     args = parse(parser, given)
     if args.out is not None and Path(args.out).suffix.lower() not in (".html", ".htm"):

@@ -15,8 +15,9 @@ from kinema.core.results import Result
 
 Request = TypeVar("Request")
 
-Models = Literal["one", "one and another view", "two views", "every view"]
-"""Which encoders of a run are measured: the one of a view; that one and, where the run trained another view, its
+Models = Literal["one", "one and two streams", "one and another view", "two views", "every view"]
+"""Which encoders of a run are measured: the one of a view; that one and, where none is named and the run has
+encoders of RGB and of motion vectors, these two side by side; that one and, where the run trained another view, its
 encoder too; those of the two views that the user names; or those of all views that the run trained, unless one is
 named."""
 
@@ -82,6 +83,7 @@ class Protocol(Generic[Request]):
         takes: options that only some protocols have: 'views', 'shares', 'draws', 'fit', 'background'.
         needs: what the data must have: 'labels', 'two views', 'sentences', ….
         models: which encoders of a run are measured.
+        joins: whether it measures encoders side by side, as the view 'rgb+motion': it takes embeddings as they are.
         modality: of the encoders that it can measure: 'video', 'text', ….
         unit: what it measures them on, in the plural: 'videos', 'sentences', ….
         floors: figures of what needs no learning, measured beside each result under the main figure's scale: the
@@ -112,6 +114,7 @@ class Protocol(Generic[Request]):
     takes: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     models: Models = "one"
+    joins: bool = False
     modality: str = "video"
     unit: str = "videos"
     floors: Mapping[str, str] = field(default_factory=dict)

@@ -31,6 +31,8 @@ Axes: N videos, G gallery items, d dimensions.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -109,7 +111,7 @@ def uniformity(features: Tensor, t: float = T) -> float:
     return float(torch.log(total / (n * (n - 1))))
 
 
-def neighbour_overlap(a: Tensor, b: Tensor, sources: Tensor, k: int = K) -> Shared:
+def neighbour_overlap(a: Tensor, b: Tensor, sources: Tensor, k: int = K, *, parts: Sequence[int] = ()) -> Shared:
     """How far two embeddings of the same videos agree on the k nearest of each.
 
     Args:
@@ -117,16 +119,19 @@ def neighbour_overlap(a: Tensor, b: Tensor, sources: Tensor, k: int = K) -> Shar
         b: float [N, e], another one.
         sources: int64 [N]; videos of a video's own recording are no candidates.
         k: how many neighbours.
+        parts: of the first, where several encoders are side by side: the width of each.
 
     Raises:
         DataError: a video has no more than k candidates.
         ShapeError: the embeddings are not of the same videos.
     """
-    x, y = _directions(a), _directions(b)
+    x, y = _directions(a, parts), _directions(b)
     return shared_best(x @ x.T, y @ y.T, _siblings(sources, x, y), k)
 
 
-def still_reliance(videos: Tensor, stills: Tensor, sources: Tensor, k: int = K) -> tuple[Shared, float]:
+def still_reliance(
+    videos: Tensor, stills: Tensor, sources: Tensor, k: int = K, *, parts: Sequence[int] = ()
+) -> tuple[Shared, float]:
     """How much of a video's neighbourhood its still picture has already, and how often it finds its own video.
 
     Args:
@@ -134,6 +139,7 @@ def still_reliance(videos: Tensor, stills: Tensor, sources: Tensor, k: int = K) 
         stills: float [N, d], those of their stills.
         sources: int64 [N]; videos of a video's own recording are no candidates, but the video itself for its own still.
         k: how many neighbours.
+        parts: of features of several encoders side by side, the width of each.
 
     Returns:
         The share of neighbours (``still_reliance``), and ``still_r@1``.
@@ -142,7 +148,7 @@ def still_reliance(videos: Tensor, stills: Tensor, sources: Tensor, k: int = K) 
         DataError: a video has no more than k candidates.
         ShapeError: the features are not of the same videos.
     """
-    x, s = _directions(videos), _directions(stills)
+    x, s = _directions(videos, parts), _directions(stills, parts)
     siblings = _siblings(sources, x, s)
     similarity = s @ x.T
     itself = torch.eye(len(x), dtype=torch.bool)
@@ -150,7 +156,7 @@ def still_reliance(videos: Tensor, stills: Tensor, sources: Tensor, k: int = K) 
     return shared_best(x @ x.T, similarity, siblings, k), float((own == 1).double().mean())
 
 
-def same_kind(features: Tensor, kinds: Tensor, sources: Tensor, k: int = K) -> Shared:
+def same_kind(features: Tensor, kinds: Tensor, sources: Tensor, k: int = K, *, parts: Sequence[int] = ()) -> Shared:
     """The share of the k nearest that are of a video's own kind, for instance its scene.
 
     Args:
@@ -158,11 +164,12 @@ def same_kind(features: Tensor, kinds: Tensor, sources: Tensor, k: int = K) -> S
         kinds: int64 [N].
         sources: int64 [N]; videos of a video's own recording are no candidates.
         k: how many neighbours.
+        parts: of features of several encoders side by side, the width of each.
 
     Raises:
         DataError: a video has no more than k candidates.
     """
-    x = _directions(features)
+    x = _directions(features, parts)
     ignored = _siblings(sources, x, x)
     same = (kinds[:, None] == kinds).double()
     candidates = (~ignored).double()
@@ -214,9 +221,12 @@ def _siblings(sources: Tensor, *embeddings: Tensor) -> Tensor:
     return sources[:, None] == sources
 
 
-def _directions(features: Tensor) -> Tensor:
+def _directions(features: Tensor, parts: Sequence[int] = ()) -> Tensor:
     """Unit vectors [N, d], their own mean subtracted first; what is then rounding alone is similar to nothing."""
     x = _checked(features)
+    if len(parts) > 1:
+        each = [_directions(part) for part in torch.split(x, list(parts), dim=1)]
+        return torch.cat(each, dim=1) * math.sqrt(1 / len(parts))
     longest = x.norm(dim=1).max()
     x = x - x.mean(0)
     length = x.norm(dim=1, keepdim=True)

@@ -5,6 +5,9 @@ Axes: N videos, V windows, d dimensions.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -44,11 +47,25 @@ def checked(features: Array, name: str, items: int | None = None) -> Tensor:
     return x.mean(1) if x.dim() == 3 else x
 
 
-def directions(x: Tensor, *, centred: bool) -> Tensor:
+def directions(x: Tensor, *, centred: bool, parts: Sequence[int] = ()) -> Tensor:
     """Float64 [N, d] as float32 unit vectors, their own mean subtracted first where ``centred``.
 
     What is left of a feature after centring may be rounding alone; it is then zero and similar to nothing.
+
+    Args:
+        x: features.
+        centred: whether the mean is subtracted.
+        parts: of features of several encoders side by side, the width of each: every part is then centred and scaled by
+            itself, to the length sqrt(1 / parts).
+
+    Raises:
+        ShapeError: the widths do not add up to d.
     """
+    if len(parts) > 1:
+        if sum(parts) != x.shape[1]:
+            raise ShapeError(f"Parts of {' and '.join(map(str, parts))} dimensions are no features of {x.shape[1]}.")
+        each = [directions(part, centred=centred) for part in torch.split(x, list(parts), dim=1)]
+        return torch.cat(each, dim=1) * math.sqrt(1 / len(parts))
     longest = x.norm(dim=1).max()
     if centred:
         x = x - x.mean(0)

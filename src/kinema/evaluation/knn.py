@@ -75,6 +75,7 @@ def vote(
     train_sources: Vector | None = None,
     test_sources: Vector | None = None,
     names: Sequence[str] | None = None,
+    parts: Sequence[int] = (),
     seed: int = 0,
 ) -> KNNFigures:
     """Names each test video's class by the vote of its nearest training videos.
@@ -88,6 +89,7 @@ def vote(
         train_sources: whole numbers [N], the recordings of the training videos; given with ``test_sources``.
         test_sources: whole numbers [Q]; training videos of a query's own recording do not vote.
         names: the classes' names by label, for messages.
+        parts: of features of several encoders side by side, the width of each; the mean of their cosines counts.
         seed: of the bootstrap.
 
     Raises:
@@ -99,8 +101,8 @@ def vote(
         raise ConfigError(f"There is no knn preset '{preset}'; there are: {', '.join(KNN_PRESETS)}.")
     labels = require_labels(train_labels, "training", "knn")
     test = require_labels(test_labels, "test", "knn")
-    x = directions(checked(train_features, "training", len(labels)), centred=False).double()
-    q = directions(checked(test_features, "test", len(test)), centred=False).double()
+    x = directions(checked(train_features, "training", len(labels)), centred=False, parts=parts).double()
+    q = directions(checked(test_features, "test", len(test)), centred=False, parts=parts).double()
     same_dimensions(x, q)
     classes, columns = class_columns(labels, test, names)
     own = siblings(test_sources, train_sources, len(test), len(labels))

@@ -14,7 +14,7 @@ Axes: Q queries, G gallery items, V windows, d dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -86,6 +86,7 @@ def retrieve(
     preset: str = "coclr",
     query_sources: Vector | None = None,
     gallery_sources: Vector | None = None,
+    parts: Sequence[int] = (),
     seed: int = 0,
 ) -> RetrievalFigures:
     """Ranks the gallery for every query by the similarity of their features, and compares classes.
@@ -98,6 +99,8 @@ def retrieve(
         preset: 'coclr' or 'vcop'.
         query_sources: whole numbers [Q], the recordings of the queries; given with ``gallery_sources`` or not at all.
         gallery_sources: whole numbers [G]; items of the query's own recording are no candidates.
+        parts: of features of several encoders side by side, the width of each. Each is centred and scaled by itself, so
+            that the gallery is ranked by the sum of the similarities that the encoders find.
         seed: of the bootstrap.
 
     Raises:
@@ -110,8 +113,8 @@ def retrieve(
     labels = require_labels(query_labels, "query", "retrieval")
     others = require_labels(gallery_labels, "gallery", "retrieval")
     centred = PRESETS[preset].centred
-    queries = directions(checked(query_features, "query", len(labels)), centred=centred)
-    gallery = directions(checked(gallery_features, "gallery", len(others)), centred=centred)
+    queries = directions(checked(query_features, "query", len(labels)), centred=centred, parts=parts)
+    gallery = directions(checked(gallery_features, "gallery", len(others)), centred=centred, parts=parts)
     if queries.shape[1] != gallery.shape[1]:
         raise ShapeError(f"Queries have {queries.shape[1]} dimensions and the gallery {gallery.shape[1]}.")
     own = siblings(query_sources, gallery_sources, len(labels), len(others))

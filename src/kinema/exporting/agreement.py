@@ -37,23 +37,25 @@ def noise(shape: Sequence[int], batch: int) -> Tensor:
     return torch.randn(batch, *shape, generator=generator_at(0, "export", batch))
 
 
-def measure(function: nn.Module, exported: Callable[[Tensor], Sequence[Floats]], shape: Sequence[int]) -> Difference:
+def measure(
+    function: nn.Module, exported: Callable[..., Sequence[Floats]], shapes: Sequence[Sequence[int]]
+) -> Difference:
     """Compares an export with what it was made of.
 
     Args:
-        function: the model, [B, C, T, H, W] to features and projections.
+        function: the model, [B, C, T, H, W] of each input to features and projections.
         exported: the same by the export.
-        shape: C, T, H, W of the clips.
+        shapes: C, T, H, W of each input.
 
     Raises:
         ExportError: an output has another shape, is not finite, or differs by more than the limits.
     """
     absolute = relative = 0.0
     for batch in BATCHES:
-        x = noise(shape, batch)
+        x = [noise(shape, batch) for shape in shapes]
         with torch.no_grad():
-            expected = [value.numpy() for value in function(x)]
-        for name, ours, theirs in zip(("features", "projected"), expected, exported(x), strict=True):
+            expected = [value.numpy() for value in function(*x)]
+        for name, ours, theirs in zip(("features", "projected"), expected, exported(*x), strict=True):
             if theirs.shape != ours.shape:
                 raise ExportError(
                     f"The export gives {name} of {theirs.shape}, the model {ours.shape}; no file was written."

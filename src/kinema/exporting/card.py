@@ -39,6 +39,26 @@ def card(settings: ModelSettings, parameters: int) -> str:
     return "\n".join(parts)
 
 
+def joined_card(name: str, views: Sequence[str], licence: str) -> str:
+    """The card of several encoders side by side, each of which has a card of its own.
+
+    Args:
+        name: what made the encoders.
+        views: what they see, in the order of an embedding's parts.
+        licence: of the weights.
+    """
+    parts = "".join(f"- [`{view}`]({view}/README.md): {SEES[view]}\n" for view in views)
+    return (
+        f"# {name} · {'+'.join(views)}\n\n"
+        f"{len(views)} encoders of one run, each in a folder with a card of its own:\n\n{parts}\n"
+        "An embedding is theirs side by side, each scaled to one length; the cosine of two is the mean of the cosines "
+        "that the encoders find.\n\n"
+        f'{_loading()}\n`kinema.load("model", view="{views[0]}")` is one of them alone.\n\n'
+        f"## Licence\n\nOf these weights: {licence}.\n"
+        + ("Ask whoever gave you this folder before you use it.\n" if licence == NOT_STATED else "")
+    )
+
+
 def _head(settings: ModelSettings, parameters: int) -> str:
     clip, sound = settings.clip, settings.sound
     network = settings.encoder.sound if settings.view == "sound" else settings.encoder.name

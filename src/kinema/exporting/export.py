@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kinema.core.errors import UsageError
 from kinema.core.files import refuse_existing, write_atomic
@@ -92,14 +93,20 @@ def export_model(
         write_sentence_transformers(model.tower, model.tokenizer, out, max_length=model.max_length, card=about)
         size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
         return Exported(out, format, model.view, size, None)
-    settings = settings_of(model, licence=stated, origin=origin_of(model))
     if format == "safetensors":
-        write_export(model, settings, out)
-        return Exported(out, format, model.view, sum(file.stat().st_size for file in out.iterdir()), None)
-    about = json.dumps(settings_to_plain(settings), ensure_ascii=False)
+        write_export(model, stated, out)
+        size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+        return Exported(out, format, model.view, size, None)
+    about = json.dumps(_about(model, stated), ensure_ascii=False)
     content, difference = (make_onnx if format == "onnx" else make_program)(model, about)
     write_atomic(out, lambda file: file.write(content))
     return Exported(out, format, model.view, len(content), difference)
+
+
+def _about(model: Model, licence: str) -> Any:
+    """The settings of a model as JSON values; of several encoders a list, in the order of the inputs."""
+    each = [settings_to_plain(settings_of(own, licence=licence, origin=origin_of(own))) for own in model.readers]
+    return each[0] if len(each) == 1 else each
 
 
 def _of_video() -> list[str]:

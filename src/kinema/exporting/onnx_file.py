@@ -1,6 +1,7 @@
 """The model as an ONNX file: input 'clips' [batch, C, T, H, W], outputs 'features' [batch, dim] and 'projected'.
 
-Of the view 'sound' the input is [batch, 1, bands, times].
+Of the view 'sound' the input is [batch, 1, bands, times]. Of several encoders side by side there is an input for each,
+called by its view, and a row of either output has length 1.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from kinema.core.errors import ExportError, MissingExtraError
 from kinema.data.clips.reader import Model
 from kinema.exporting.agreement import Difference, measure
-from kinema.exporting.program import Function, clip_shape, first_line, program_of, quiet
+from kinema.exporting.program import clip_shapes, first_line, function_of, program_of, quiet
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 OUTPUTS = ("features", "projected")
@@ -36,16 +37,16 @@ def make_onnx(model: Model, about: str) -> tuple[bytes, Difference]:
             importlib.import_module(package)
         except ImportError as error:
             raise MissingExtraError(package, "onnx") from error
-    function, shape = Function(model), clip_shape(model)
-    program = program_of(without_batch_norm(Function(model)), shape)
+    function, shapes = function_of(model), clip_shapes(model)
+    program = program_of(without_batch_norm(function_of(model)), [*shapes.values()])
     try:
         with quiet():
             translated: Any = torch.onnx.export(
                 program,
                 dynamo=True,
-                input_names=["clips"],
+                input_names=list(shapes),
                 output_names=list(OUTPUTS),
-                dynamic_shapes={"clips": {0: "batch"}},
+                dynamic_shapes={name: {0: "batch"} for name in shapes},
                 optimize=True,
                 verbose=False,
             )
@@ -60,15 +61,15 @@ def make_onnx(model: Model, about: str) -> tuple[bytes, Difference]:
     content: bytes = proto.SerializeToString()
     session = open_onnx(content)
 
-    def run(x: Tensor) -> Any:
+    def run(*clips: Tensor) -> Any:
         try:
-            return session.run(list(OUTPUTS), {"clips": x.numpy()})
+            return session.run(list(OUTPUTS), {name: x.numpy() for name, x in zip(shapes, clips, strict=True)})
         except Exception as error:  # its errors share no base with Python's
             raise ExportError(
                 f"ONNX Runtime cannot run the export: {first_line(error)}; no file was written."
             ) from error
 
-    return content, measure(function, run, shape)
+    return content, measure(function, run, [*shapes.values()])
 
 
 def _named(proto: Any) -> Any:

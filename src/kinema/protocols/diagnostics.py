@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kinema.core.protocol import Metric, Protocol
@@ -49,11 +50,11 @@ def measure(request: Request) -> list[Result]:
     apart = torch.tensor([store.frames[row] > store.spec.span for row in sorted(store.frames)])
     first = features("first clips", windows=lambda _: (0,))
     last = features("last clips", windows=lambda frames: (max(0, frames - store.spec.span),))
-    metrics = _ranks_and_distances(whole, first, last, apart)
+    metrics = _ranks_and_distances(_level(whole, model), _level(first, model), _level(last, model), apart)
     other = request.models[1] if len(request.models) > 1 else None
     second = None if other is None else request.extract(other, videos).encoded
     stills = None if model.sound_spec is not None else features("stills", still=True).encoded
-    shared, own = _shared(whole.encoded, stills, second, videos)
+    shared, own = _shared(whole.encoded, stills, second, videos, model.parts)
     metrics |= {} if own is None else {"still_r@1": own}
     metrics |= {name: figure.share for name, figure in shared.items()}
     details = _details(shared, other, selection, int(apart.sum()))
@@ -83,6 +84,7 @@ DIAGNOSTICS: Protocol[Request] = Protocol(
     main="rankme",
     measure=measure,
     models="one and another view",
+    joins=True,
 )
 
 
@@ -100,7 +102,7 @@ def selected_videos(manifest: Manifest, where: Mapping[str, str] | None) -> tupl
 
 
 def _shared(
-    encoded: Tensor, stills: Tensor | None, second: Tensor | None, videos: Manifest
+    encoded: Tensor, stills: Tensor | None, second: Tensor | None, videos: Manifest, parts: tuple[int, ...]
 ) -> tuple[dict[str, Shared], float | None]:
     """The figures of neighbours: of stills, of a second view where there is one, of scenes where they are known.
 
@@ -114,15 +116,22 @@ def _shared(
     shared: dict[str, Shared] = {}
     own: float | None = None
     if stills is not None:
-        shared["still_reliance"], own = diagnostics.still_reliance(encoded, stills, sources)
+        shared["still_reliance"], own = diagnostics.still_reliance(encoded, stills, sources, parts=parts)
     if second is not None:
-        shared["neighbour_overlap"] = diagnostics.neighbour_overlap(encoded, second, sources)
+        shared["neighbour_overlap"] = diagnostics.neighbour_overlap(encoded, second, sources, parts=parts)
     scenes = [video.attributes.get(SCENE) for video in videos.videos]
     if all(scenes) and len(set(scenes)) > 1:
         numbers = {scene: number for number, scene in enumerate(dict.fromkeys(scenes))}
         kinds = torch.tensor([numbers[scene] for scene in scenes])
-        shared["same_scene"] = diagnostics.same_kind(encoded, kinds, sources)
+        shared["same_scene"] = diagnostics.same_kind(encoded, kinds, sources, parts=parts)
     return shared, own
+
+
+def _level(features: Features, model: Model) -> Features:
+    """Features of several encoders with parts of one length, as they are compared; of one as they are."""
+    from kinema.core.ops import unit_parts
+
+    return features if len(model.parts) == 1 else replace(features, encoded=unit_parts(features.encoded, model.parts))
 
 
 def _ranks_and_distances(whole: Features, first: Features, last: Features, apart: Tensor) -> dict[str, float]:

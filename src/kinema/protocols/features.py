@@ -7,6 +7,7 @@ from typing import Any
 
 from kinema.core.errors import DataError
 from kinema.data import ClipStore, Manifest
+from kinema.data.clips.joined import JoinedModel
 from kinema.data.clips.reader import Features, Model, Windows
 
 Extract = Callable[[Model, Manifest], Features]
@@ -41,7 +42,7 @@ def extractor(
     progress: Callable[[str], Any],
     device: str | None,
 ) -> Extract:
-    """Extracts features of manifests, each once a model.
+    """Extracts features of manifests, each once a model; those of encoders side by side are those of each, too.
 
     Args:
         windows: how a video is cut.
@@ -57,6 +58,11 @@ def extractor(
             store = whole_store(manifest, model, open_store)
             with progress(f"{model.name} · {model.view}") as report:
                 known[key] = model.features(store, windows=windows, device=device, progress=report)
+            if isinstance(model, JoinedModel):
+                known.update(
+                    ((id(reader), manifest.digest), own)
+                    for reader, own in zip(model.readers, model.apart(known[key]), strict=True)
+                )
         return known[key]
 
     return extract

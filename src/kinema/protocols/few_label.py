@@ -64,6 +64,7 @@ FEW_LABEL: Protocol[Request] = Protocol(
     each=True,
     takes=("shares", "draws"),
     needs=("labels",),
+    joins=True,
     families={"": "Linear probe on stored features"},
 )
 

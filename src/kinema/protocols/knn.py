@@ -44,6 +44,7 @@ KNN: Protocol[Request] = Protocol(
     judged=True,
     finding="names the right class for {} of the videos",
     needs=("labels",),
+    joins=True,
 )
 
 
@@ -66,6 +67,7 @@ def _measure(request: Request, selection: str, test: Manifest, training: Manifes
         train_sources=sources[0],
         test_sources=sources[1],
         names=names,
+        parts=request.model.parts,
         seed=request.model.seed,
     )
     details = {

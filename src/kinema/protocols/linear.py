@@ -27,6 +27,11 @@ def measure(request: Request) -> list[Result]:
         UsageError: options of the training on clips were given for stored features.
     """
     if request.preset == END_TO_END:
+        if len(request.model.parts) > 1:
+            raise UsageError(
+                f"linear with the preset '{END_TO_END}' takes one encoder, and '{request.model.view}' are several.",
+                f"Name one view, --view {request.model.views[0]}, or take the preset 'features'.",
+            )
         from kinema.protocols.finetune import measure_end_to_end
 
         return measure_end_to_end(request)
@@ -55,6 +60,7 @@ LINEAR: Protocol[Request] = Protocol(
     finding="names the right class for {} of the videos",
     takes=("shares", "fit"),
     needs=("labels",),
+    joins=True,
     families={"features": "Linear probe on stored features", "": "Linear probe, end to end"},
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +15,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from kinema.data import Manifest
+    from kinema.data.clips.reader import Model
     from kinema.protocols.request import Request
+
+log = logging.getLogger(__name__)
 
 NEIGHBOUR_QUERIES = 12
 """Queries whose nearest videos are kept for the report."""
 
 
 def measure(request: Request) -> list[Result]:
-    """One result for each selection of queries; a query never finds its own recording.
+    """One result for each encoder and selection of queries; a query never finds its own recording.
 
     Raises:
         DataError: a label is missing.
@@ -31,7 +35,10 @@ def measure(request: Request) -> list[Result]:
 
     parts, gallery = split_parts(with_classes(request.manifest), request.query, request.gallery)
     check_labels([*(("query", part) for part in parts.values()), ("gallery", gallery)], RETRIEVAL.name)
-    return [_measure(request, name, part, gallery) for name, part in parts.items()]
+    began, models = time.monotonic(), _models(request)
+    for part in (*parts.values(), gallery):
+        request.extract(models[-1], part)  # side by side, so that each video is decoded once for all of them
+    return [_measure(request, model, name, part, gallery, began) for model in models for name, part in parts.items()]
 
 
 RETRIEVAL: Protocol[Request] = Protocol(
@@ -53,27 +60,46 @@ RETRIEVAL: Protocol[Request] = Protocol(
     heading="Does it find the same class?",
     finding="finds a clip of the same class first for {} of the queries",
     needs=("labels",),
+    models="one and two streams",
+    joins=True,
 )
 
 
-def _measure(request: Request, selection: str, query: Manifest, gallery: Manifest) -> Result:
+def _models(request: Request) -> tuple[Model, ...]:
+    """The encoders to measure: those side by side only where every video has motion vectors."""
+    from kinema.data.clips.config import has_motion
+
+    models: tuple[Model, ...] = request.models
+    if len(models) > 1 and not has_motion(request.manifest.usable()):
+        log.warning(
+            "Not measured: %s. Some of the videos have no motion vectors, for their codecs have none; `kinema scan` "
+            "names the codecs.",
+            models[1].view,
+        )
+        return models[:1]
+    return models
+
+
+def _measure(
+    request: Request, model: Model, selection: str, query: Manifest, gallery: Manifest, began: float
+) -> Result:
     from kinema.evaluation import retrieve
     from kinema.protocols.features import WINDOWS
     from kinema.protocols.labels import class_names, label_numbers, source_numbers
     from kinema.protocols.record import outcomes, record
 
-    began = time.monotonic()
     names = class_names(query, gallery)
     labels = [label_numbers(part, names) for part in (query, gallery)]
     sources = source_numbers(query, gallery)
-    features = [request.extract(request.model, part).encoded for part in (query, gallery)]
+    features = [request.extract(model, part).encoded for part in (query, gallery)]
     figures = retrieve(
         *features,
         *labels,
         preset=request.preset,
         query_sources=sources[0],
         gallery_sources=sources[1],
-        seed=request.model.seed,
+        parts=model.parts,
+        seed=model.seed,
     )
     details = {
         "selection": selection,
@@ -82,20 +108,31 @@ def _measure(request: Request, selection: str, query: Manifest, gallery: Manifes
         "windows": WINDOWS[request.preset],
         "omitted": [f"r@{k}" for k in figures.omitted],
         "per_class": {names[c]: value for c, value in figures.per_class.items()},
-        "neighbours": _neighbours(query, gallery, features, figures.neighbours),
-        "layout": _layout(query, features[0]),
+        "neighbours": _neighbours(query, gallery, features, model.parts, figures.neighbours),
+        "layout": _layout(query, features[0], model.parts),
         **outcomes(query, figures.first == 1),
     }
     measured_on = (query, gallery)
     return record(
-        request, RETRIEVAL.name, request.preset, figures.metrics, details, began=began, measured_on=measured_on
+        request,
+        RETRIEVAL.name,
+        request.preset,
+        figures.metrics,
+        details,
+        began=began,
+        measured_on=measured_on,
+        encoder=model.name,
+        view=model.view,
     )
 
 
-def _layout(query: Manifest, features: Tensor) -> dict[str, Any]:
+def _layout(query: Manifest, features: Tensor, parts: tuple[int, ...]) -> dict[str, Any]:
     """The queries in the plane, for the report to show."""
+    from kinema.evaluation.features import directions
     from kinema.evaluation.projection import METHOD, chosen_rows, lay_out
 
+    if len(parts) > 1:
+        features = directions(features.double(), centred=True, parts=parts)
     rows = chosen_rows(len(query))
     videos = [query.videos[row] for row in rows]
     return {
@@ -107,13 +144,18 @@ def _layout(query: Manifest, features: Tensor) -> dict[str, Any]:
 
 
 def _neighbours(
-    query: Manifest, gallery: Manifest, features: list[Tensor], nearest: NDArray[np.int64]
+    query: Manifest,
+    gallery: Manifest,
+    features: list[Tensor],
+    parts: tuple[int, ...],
+    nearest: NDArray[np.int64],
 ) -> list[dict[str, Any]]:
     """The nearest videos of some queries, evenly spaced over the list and so over the classes."""
     import numpy as np
-    import torch
 
-    q, g = (torch.nn.functional.normalize(x - x.mean(dim=0), dim=1) for x in features)
+    from kinema.core.ops import unit_parts
+
+    q, g = (unit_parts(x - x.mean(dim=0), parts) for x in features)
     chosen = np.unique(np.linspace(0, len(query) - 1, NEIGHBOUR_QUERIES).round().astype(int))
     rows = []
     for i in chosen.tolist():

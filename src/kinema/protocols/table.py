@@ -81,6 +81,21 @@ def check(name: str, preset: str | None, options: Mapping[str, object | None]) -
     return tuple(protocol.presets) if protocol.each else (next(iter(protocol.presets)),)
 
 
+def check_one_encoder(protocol: Protocol[Any], model: Any) -> None:
+    """Refuses encoders side by side where a protocol takes one.
+
+    Raises:
+        UsageError: there are several.
+    """
+    views: Sequence[Any] = getattr(model, "readers", ())
+    if len(views) > 1:
+        those = ", ".join(each.name for each in ROWS if each.joins)
+        raise UsageError(
+            f"{protocol.name} takes one encoder, and '{model.view}' are {len(views)} side by side.",
+            f"Name one view: --view {views[0].view}. Several are measured by {those}.",
+        )
+
+
 def two_views(protocol: str, views: Sequence[str] | None) -> tuple[str, str]:
     """The two views that a protocol compares.
 

@@ -49,12 +49,15 @@ def epochs_of(
         run: the run's folder; phases of other runs are named relative to it.
         recipe: its recipe.json.
         encoder: what was measured; in a run of several methods, phases after the encoder's own do not count.
-        view: the view that the encoder sees.
+        view: the view that the encoder sees; of encoders side by side, 'a+b', the epochs of each count.
         vocabulary: says which method trains the encoder.
         open_run: opens the other runs.
     """
     if vocabulary.is_untrained(encoder):
         return 0
+    if len(views := view.split("+")) > 1:
+        each = [epochs_of(run, recipe, encoder, own, vocabulary=vocabulary, open_run=open_run) for own in views]
+        return None if None in each else sum(count for count in each if count is not None)
     total, phase = 0, own_phase(recipe, encoder, vocabulary, view)
     for _ in range(DEEPEST):
         if phase is None:

@@ -23,8 +23,8 @@ SPACE = "\u00a0"
 
 
 def view_name(view: str) -> str:
-    """The view's name as a reader sees it."""
-    return VIEWS.get(view, view)
+    """The view's name as a reader sees it; 'a+b' are two encoders side by side."""
+    return " + ".join(VIEWS.get(each, each) for each in view.split("+"))
 
 
 def natural(text: str) -> list[tuple[int, int | str]]:

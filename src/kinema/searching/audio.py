@@ -8,13 +8,14 @@ their middle are left out.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kinema.core.clips import ClipSpec, RawClips, SoundSpec, Waveform
+from kinema.core.clips import SOUND, ClipSpec, MotionField, RawClips, SoundSpec, Waveform
 from kinema.core.errors import DataError, VideoError
 from kinema.data.clips.reader import Model
 from kinema.data.video.hearing import SCALE, UNHEARD, read_sound, sound_file, sound_missing, window_sample
@@ -54,24 +55,30 @@ def clip_chunks(
         VideoError: the file cannot be read, ends before the last clip, or is silent.
         DataError: the view is motion, and the codec has no motion vectors.
     """
-    if model.sound_spec is not None:
-        return _audible_clips(file, video, model.clip, model.sound_spec, starts, pictures, chunk, whole)
-    motion, seek = model.view == "motion", video.health == "ok"
-    return read_clips(file, video.frames, model.clip, starts, motion=motion, seek=seek, pictures=pictures, chunk=chunk)
+    motion, seek = model.needs_motion, video.health == "ok"
+    if model.sound_spec is None or model.views != (SOUND,):
+        seen = read_clips(
+            file, video.frames, model.clip, starts, motion=motion, seek=seek, pictures=pictures, chunk=chunk
+        )
+        if model.sound_spec is None:
+            return seen
+        return _heard(_AudioReader(file, video, model.clip, model.sound_spec), seen, whole)
+    return _audible_clips(file, video, model.clip, model.sound_spec, starts, pictures, chunk, whole)
 
 
-def audio_query(file: Path, known: Video | None) -> Video:
+def audio_query(file: Path, known: Video | None, *, alone: bool = True) -> Video:
     """The facts of a query's audio: of a video, or of an audio file.
 
     Args:
         file: the query.
         known: its facts, if known; the file is scanned where they do not include its audio, like those of a table.
+        alone: whether the audio is all that is asked by; a file of audio is then enough.
 
     Raises:
         DataError: it cannot be read, or has no usable audio.
     """
     if known is None or known.audio_codec is None:
-        known = sound_file(file) or scan([file], workers=1).videos[0]
+        known = (sound_file(file) if alone else None) or scan([file], workers=1).videos[0]
     if known.health == "unreadable" or known.frames < 1:
         raise DataError(f"The query '{file}' cannot be read: {known.reason or 'it has no frames'}.")
     if missing := sound_missing(known):
@@ -102,10 +109,26 @@ def _audible_clips(
     else:
         for at in range(0, len(starts), chunk):
             yield Chunk(*reader.clips(tuple(starts[at : at + chunk])), (), {})
-    if not reader.covered:
-        raise VideoError(f"'{video.path}' cannot be heard: its sound cannot be decoded, or does not cover it.")
-    if whole and reader.peak < SILENCE * SCALE:
-        raise VideoError(f"'{video.path}' cannot be heard: its sound is silent.")
+    reader.check(whole)
+
+
+def _heard(reader: _AudioReader, seen: Iterator[Chunk], whole: bool) -> Iterator[Chunk]:
+    """Clips that are seen, each with its audio; without those that have none."""
+    for each in seen:
+        starts, sound = reader.clips(each.starts)
+        raw = each.raw
+        if raw is not None and sound is not None:
+            raw = replace(_chosen(raw, [each.starts.index(start) for start in starts]), sound=sound.sound)
+        yield Chunk(starts, None if sound is None else raw, each.times, each.thumbnails)
+    reader.check(whole)
+
+
+def _chosen(raw: RawClips, which: list[int]) -> RawClips:
+    """Some of the variants of one clip."""
+    motion = raw.motion
+    if motion is not None:
+        motion = MotionField(motion.values[:, which], motion.valid[:, which], motion.extent)
+    return replace(raw, frames=raw.frames[:, which], motion=motion)
 
 
 class _AudioReader:
@@ -136,6 +159,13 @@ class _AudioReader:
                 found[start] = sound
                 self.covered, self.peak = True, max(self.peak, int(np.abs(samples.astype(np.int32)).max()))
         return tuple(found), _raw(list(found.values()), self.clip) if found else None
+
+    def check(self, whole: bool) -> None:
+        """Raises a VideoError where no clip that was read had audio or, if these are all clips, all were silent."""
+        if not self.covered:
+            raise VideoError(f"'{self.video.path}' cannot be heard: its sound cannot be decoded, or does not cover it.")
+        if whole and self.peak < SILENCE * SCALE:
+            raise VideoError(f"'{self.video.path}' cannot be heard: its sound is silent.")
 
     def _read(self, first: int, samples: int) -> _Samples:
         begin = first // self._size

@@ -52,7 +52,8 @@ def by_ray(
     with joined(workers * threads) as ray, _quietly(ray):
         gpus = gpus_of(ray, encoding.device)
         check_room(ray, threads, gpus)
-        encoding.model.tower.to("cpu")
+        for reader in encoding.model.readers:
+            reader.tower.to("cpu")
         encoding_ref = ray.put(replace(encoding, device="cuda" if gpus else encoding.device or "cpu"))
         pool = {"num_cpus": threads, "num_gpus": gpus or None}
         for begin in range(0, len(work), SLICE):

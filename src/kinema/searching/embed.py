@@ -13,6 +13,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from kinema.core.clips import SOUND
 from kinema.core.cluster import check_room, joined
 from kinema.core.errors import UsageError
 from kinema.core.threads import available_cpus
@@ -54,18 +55,20 @@ class Embedded(UpdateResult):
         windows: in the table.
         held: newly embedded videos shorter than a clip, whose last frame was repeated.
         cut: newly embedded videos with such long pictures that only the middle is used.
+        view: what the table's encoder sees; of several side by side 'rgb+motion'.
     """
 
     videos: int
     windows: int
     held: int
     cut: int = 0
+    view: str = ""
     noun: ClassVar[str] = "videos"
 
     @property
     def content(self) -> str:
         """What the table holds, in words."""
-        return f"{self.videos} videos, {self.windows} windows"
+        return f"{self.videos} videos, {self.windows} windows of {self.view}"
 
     @property
     def note(self) -> str:
@@ -215,7 +218,14 @@ class _Embedding(TableUpdate[VideoEmbeddings, Embedded]):
 
     def result(self, done: Mapping[str, Any]) -> Embedded:
         """The result."""
-        return Embedded(videos=self.count("video"), windows=self.count("window"), held=self.held, cut=self.cut, **done)
+        return Embedded(
+            videos=self.count("video"),
+            windows=self.count("window"),
+            held=self.held,
+            cut=self.cut,
+            view=self.settings.view,
+            **done,
+        )
 
     def _video(self, row: int) -> Video:
         return self.job.manifest.videos[row]
@@ -224,7 +234,7 @@ class _Embedding(TableUpdate[VideoEmbeddings, Embedded]):
         """Each video's embeddings, or the reason why there are none; the engine decides the order."""
         job, settings = self.job, self.settings
         encoding = Encoding(job.model, settings.windows, self.centre, job.batch_size, job.device, settings.space)
-        work, hears = [(job.manifest.file(row), self._video(row)) for row in rows], job.model.sound_spec is not None
+        work, hears = [(job.manifest.file(row), self._video(row)) for row in rows], job.model.views == (SOUND,)
         if job.engine == "ray":
             results = by_ray(encoding, work, workers=job.workers, threads=torch.get_num_threads())
         else:

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from kinema.core.clips import ClipSpec
 from kinema.core.errors import DataError, VideoError
+from kinema.core.ops import unit_parts
 from kinema.data.clips.reader import Model
 from kinema.data.video.timeline import varying
 from kinema.searching.reading import Chunk
@@ -109,7 +109,8 @@ def encode_windows(
     present = [window for window in windows if clips[window]]
     stacked = torch.stack([mean_of(features, clips[window]) for window in present])
     whole = mean_of(features, sorted(features))
-    vectors = unit_vectors(torch.cat([stacked, whole[None]]), name, centre)
+    parts = model.parts if len(model.parts) > 1 else ()  # of one encoder, projections have a width of their own
+    vectors = unit_vectors(torch.cat([stacked, whole[None]]), name, centre, parts=parts)
     cuts = (*present, (0, frames))
     pictures[middle(cuts[-1])] = pictures.get(middle(cuts[-1]), pictures[middle(windows[len(windows) // 2])])
     constant = not np.isfinite(times).all() or not varying([time - times[0] for time in times], fps)
@@ -126,7 +127,12 @@ def mean_of(features: Mapping[int, Tensor], starts: Sequence[int]) -> Tensor:
 
 
 def unit_vectors(
-    vectors: Tensor, name: str, centre: Tensor | None = None, error: type[DataError] = VideoError
+    vectors: Tensor,
+    name: str,
+    centre: Tensor | None = None,
+    error: type[DataError] = VideoError,
+    *,
+    parts: Sequence[int] = (),
 ) -> NDArray[np.float32]:
     """Vectors float [N, d] minus the centre, of unit length, float32.
 
@@ -135,18 +141,27 @@ def unit_vectors(
         name: its name.
         centre: the table's; None for none.
         error: the class of the error.
+        parts: of embeddings of several encoders side by side, the width of each; the parts then have one length.
 
     Raises:
         DataError: a vector is zero or not finite, and so has no direction; names the video or document.
     """
     vectors = vectors if centre is None else vectors.double() - centre
-    if not bool(torch.isfinite(vectors).all()) or not bool((vectors.norm(dim=-1) > 0).all()):
+    widths = list(parts) or [vectors.shape[-1]]
+    lengths = torch.stack([part.norm(dim=-1) for part in torch.split(vectors, widths, dim=-1)])
+    if not bool(torch.isfinite(vectors).all()) or not bool((lengths > 0).all()):
         raise error(
             f"'{name}': the encoder gives an embedding that is zero or not finite.",
             "The encoder may have diverged: see the run's curves, `kinema report RUN`.",
         )
-    found: NDArray[np.float32] = functional.normalize(vectors.double(), dim=-1).float().numpy()
+    found: NDArray[np.float32] = unit_parts(vectors.double(), widths).float().numpy()
     return found
+
+
+def encoder_digest(model: Model) -> str:
+    """SHA-256, in hexadecimal, of the weights of a model's encoder; of several side by side, of theirs in order."""
+    digests = [weights_digest(reader.tower.encoder) for reader in model.readers]
+    return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
 def weights_digest(part: nn.Module) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from kinema.core.clips import SOUND
 from kinema.core.errors import DataError, UsageError
 from kinema.data.clips.reader import Model
 from kinema.data.video.files import exists, on_disk
@@ -24,6 +26,9 @@ from kinema.searching.reading import still_clip
 
 PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """File name extensions of still images."""
+
+PICTURE = "rgb"
+"""The view that a still picture has."""
 
 _RANGE = re.compile(r"(.+)@([^@]*)", re.DOTALL)
 _SECONDS = re.compile(r"(\d{1,7}(?:\.\d{1,6})?)-(\d{1,7}(?:\.\d{1,6})?)")
@@ -98,14 +103,15 @@ def read_query(
     video = _facts(model, file, known(file) if known is not None else None)
     line = None if stretch is None else Timeline.of(file, video)
     window, note = ((0, video.frames), "") if stretch is None or line is None else _window(model, file, line, stretch)
-    note = " ".join(filter(None, (note, cut_message([video]) if model.sound_spec is None else "")))
+    note = " ".join(filter(None, (note, cut_message([video]) if model.views != (SOUND,) else "")))
     starts = clip_starts([window], model.clip)
     features: dict[int, torch.Tensor] = {}
     for chunk in clip_chunks(model, file, video, starts, chunk=batch_size, whole=True):
         if chunk.raw is not None:
             given = model.encode_clips(chunk.raw, device=device, projected=space == "projection")
             features |= dict(zip(chunk.starts, given, strict=True))
-    vector = unit_vectors(mean_of(features, sorted(features))[None], str(file), centre)[0]
+    parts = model.parts if len(model.parts) > 1 else ()
+    vector = unit_vectors(mean_of(features, sorted(features))[None], str(file), centre, parts=parts)[0]
     if line is None:
         return Query(file, None, None, vector, note)
     return Query(file, *line.seconds(window), vector, note)
@@ -114,7 +120,7 @@ def read_query(
 def _facts(model: Model, file: Path, known: Video | None) -> Video:
     """The facts of a query's video or audio."""
     if model.sound_spec is not None:
-        return audio_query(file, known)
+        return audio_query(file, known, alone=model.views == (SOUND,))
     video = known or scan([file], workers=1).videos[0]
     if video.health == "unreadable" or video.frames < 1:
         raise DataError(f"The query '{file}' cannot be read: {video.reason or 'it has no frames'}.")
@@ -163,7 +169,7 @@ def _picture(
     space: Space,
     device: str | None,
 ) -> Query:
-    if model.view != "rgb":
+    if PICTURE not in model.views:
         input_of = "hears" if model.sound_spec is not None else f"sees '{model.view}'"
         raise UsageError(
             f"'{file}' is a still picture, and this encoder {input_of}, of which a picture has none.",
@@ -171,5 +177,16 @@ def _picture(
         )
     if stretch is not None:
         raise UsageError(f"'{file}' is a still picture; it has no stretch of time.", "Leave the '@…' away.")
-    features = model.encode_clips(still_clip(file, model.clip), device=device, projected=space == "projection")
-    return Query(file, None, None, unit_vectors(features.double(), str(file), centre)[0])
+    begin = sum(model.parts[: model.views.index(PICTURE)])
+    reader = model.readers[model.views.index(PICTURE)]
+    own = slice(begin, begin + reader.dim)
+    clip = still_clip(file, model.clip)
+    features = reader.encode_clips(clip, device=device, projected=space == "projection").double()
+    found = unit_vectors(features, str(file), centre if centre is None or len(model.parts) == 1 else centre[own])[0]
+    if len(model.parts) == 1:
+        return Query(file, None, None, found)
+    vector = np.zeros(model.dim, dtype=np.float32)
+    vector[own] = found
+    most = math.sqrt(1 / len(model.parts))
+    note = f"A picture is compared by its colours alone, not by {' and '.join(set(model.views) - {PICTURE})}: "
+    return Query(file, None, None, vector, f"{note}scores are {most:.2f} at most.")

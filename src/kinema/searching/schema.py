@@ -19,12 +19,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinema.core.errors import KinemaError, StorageError
+from kinema.core.errors import KinemaError, StorageError, UsageError
 from kinema.core.reading import parse_json, reason_of
 from kinema.data.clips.reader import Model
 from kinema.data.video.manifest import Video
 from kinema.searching.columns import CENTRE, Columns
-from kinema.searching.encode import Space, VideoEmbeddings, WindowEmbedding, weights_digest
+from kinema.searching.encode import Space, VideoEmbeddings, WindowEmbedding, encoder_digest, weights_digest
 from kinema.searching.layout import VIDEOS
 from kinema.searching.reading import THUMBNAIL
 from kinema.searching.table_settings import not_ours, settings_of
@@ -99,12 +99,21 @@ class TableSettings:
 
     @classmethod
     def of(cls, model: Model, windows: WindowSpec, space: Space = "embedding") -> TableSettings:
-        """The settings of a new table of a model and its windows."""
+        """The settings of a new table of a model and its windows.
+
+        Raises:
+            UsageError: projections of several encoders side by side.
+        """
         projected = space == "projection"
+        if projected and len(model.readers) > 1:
+            raise UsageError(
+                f"Projections compare one view with another, and '{model.view}' are {len(model.readers)} side by side.",
+                f"Name one: --view {model.views[0]} --space projection. Or take embeddings, the usual space.",
+            )
         return cls(
             encoder=model.name,
             view=model.view,
-            digest=weights_digest(model.tower.encoder),
+            digest=encoder_digest(model),
             dim=model.tower.head_config.out if projected else model.dim,
             clip=asdict(model.clip) | ({} if model.sound_spec is None else {"sound": asdict(model.sound_spec)}),
             length="clip" if windows.length is None else str(windows.length),

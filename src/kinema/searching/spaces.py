@@ -9,6 +9,7 @@ heads were trained with the plain cosine, which ``kinema evaluate cross-modal`` 
 from __future__ import annotations
 
 from kinema.core.errors import DataError
+from kinema.data.clips.joined import PLUS
 from kinema.data.clips.reader import Model
 from kinema.searching.schema import TableSettings
 from kinema.searching.table_settings import check_settings
@@ -29,11 +30,18 @@ def check_same_space(settings: TableSettings, model: Model, uri: str) -> None:
         check_settings(settings, TableSettings.of(model, settings.windows, settings.space), uri)
         return
     if settings.space == "embedding":
+        across = f" Views are compared by what a run's heads give: kinema embed RUN VIDEOS --view {settings.view} "
+        across += "--space projection -o TABLE"
+        joined = PLUS in settings.view or PLUS in model.view
         raise DataError(
             f"The table in '{uri}' holds embeddings of the view '{settings.view}', and the encoder that asks is of "
             f"'{model.view}': embeddings of two views are in different spaces.",
-            f"Ask with --view {settings.view}. Views are compared by what a run's heads give: kinema embed RUN VIDEOS "
-            f"--view {settings.view} --space projection -o TABLE",
+            f"Ask with --view {settings.view}." + ("" if joined else across),
+        )
+    if len(model.readers) > 1:
+        raise DataError(
+            f"The table in '{uri}' holds projections of the view '{settings.view}', and '{model.view}' are several.",
+            f"Ask with one view of the run, for instance --view {settings.view}.",
         )
     ours = TableSettings.of(model, settings.windows, settings.space)
     if not settings.together or ours.together != settings.together or ours.dim != settings.dim:

@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 
 from kinema.core.errors import DataError, UsageError, VideoError
 from kinema.core.files import write_atomic, write_json
+from kinema.core.ops import unit_parts
 from kinema.core.reading import load_json
 from kinema.data.clips.reader import Model
 from kinema.data.video.manifest import Manifest, Video
 from kinema.data.video.timeline import Timeline
 from kinema.searching.audio import clip_chunks
-from kinema.searching.encode import weights_digest
+from kinema.searching.encode import encoder_digest
 
 FEATURES = "features"
 PART = 1024
@@ -73,7 +74,7 @@ class FeatureSettings:
                 "Choose a view that sees: --view rgb.",
             )
         check_rate(rate)
-        return cls(weights_digest(model.tower.encoder), model.view, asdict(model.clip), rate)
+        return cls(encoder_digest(model), model.view, asdict(model.clip), rate)
 
     @property
     def key(self) -> str:
@@ -227,7 +228,7 @@ def encode_moments(
     batch_size: int = 32,
     device: str | None = None,
 ) -> NDArray[np.float32]:
-    """The features of moments of one video, float32 [T, dim].
+    """The features of moments of one video, float32 [T, dim]; of several encoders side by side, each of one length.
 
     Args:
         model: the encoder.
@@ -244,8 +245,9 @@ def encode_moments(
     found: dict[int, NDArray[np.float32]] = {}
     for chunk in clip_chunks(model, file, video, starts.tolist(), chunk=batch_size):
         if chunk.raw is not None:
-            given = model.encode_clips(chunk.raw, device=device).numpy()
-            found |= dict(zip(chunk.starts, given, strict=True))
+            given = model.encode_clips(chunk.raw, device=device)
+            given = given if len(model.parts) == 1 else unit_parts(given, model.parts)
+            found |= dict(zip(chunk.starts, given.numpy(), strict=True))
     return finite(np.stack([found[int(start)] for start in starts])[moments], video.path)
 
 

@@ -1,7 +1,7 @@
 """Pure functions of tensors and arrays that several rooms need."""
 
 from kinema.core.ops.bootstrap import bootstrap_of_mean
-from kinema.core.ops.cosine import cosine_matrix
+from kinema.core.ops.cosine import cosine_matrix, unit_parts
 from kinema.core.ops.distributed import all_gather_rows, rank_slice, world_size
 from kinema.core.ops.dropout import dropout_from
 from kinema.core.ops.ema import update_ema
@@ -21,6 +21,7 @@ __all__ = [
     "normalised_mutual_information",
     "ordered_path",
     "rank_slice",
+    "unit_parts",
     "update_ema",
     "world_size",
 ]

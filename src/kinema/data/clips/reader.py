@@ -13,12 +13,11 @@ import torch
 from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor
-from torch.nn import functional
 
 from kinema.core.clips import SOUND, ClipSpec, RawClips, SoundSpec
 from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, ShapeError, UsageError
-from kinema.core.ops import cosine_matrix
+from kinema.core.ops import cosine_matrix, unit_parts
 from kinema.core.printing import make_console
 from kinema.core.progress import Progress, Steps
 from kinema.data.clips.dataset import PADDING, Clip, ClipDataset, StillSum, collate, padding
@@ -41,8 +40,9 @@ class Features:
     """Features of whole videos, the mean over their windows.
 
     Args:
-        encoded: float32 [N, dim], output of the encoder; not normalised.
-        projected: float32 [N, d], the mean of the head's unit vectors, of unit length again.
+        encoded: float32 [N, dim], output of the encoder; not normalised. Of several encoders theirs side by side.
+        projected: float32 [N, d], the mean of the head's unit vectors, of unit length again; of several heads theirs
+            side by side, of one length each.
     """
 
     encoded: Tensor
@@ -86,6 +86,26 @@ class Model:
         self.origin = dict(origin or {})
         self._run_digest = run_digest
         self._transform = ViewTransform(clip, (view,), sound=self.sound)
+
+    @property
+    def readers(self) -> tuple[Model, ...]:
+        """The encoders, each of one view: this one alone; of :class:`kinema.data.clips.joined.JoinedModel` several."""
+        return (self,)
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The view of each of its encoders."""
+        return tuple(reader.view for reader in self.readers)
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """The dimensions of each of its encoders, side by side in an embedding."""
+        return tuple(reader.dim for reader in self.readers)
+
+    @property
+    def needs_motion(self) -> bool:
+        """Whether it reads the motion vectors of the stream."""
+        return "motion" in self.views
 
     @property
     def sound_spec(self) -> SoundSpec | None:
@@ -142,7 +162,7 @@ class Model:
         with shown(progress) as callback:
             read = self._encode_arrays if isinstance(given[0], np.ndarray) else self._encode_files
             stacked = read(given, windows, batch_size, device, callback)  # type: ignore[arg-type]
-        found: NDArray[np.float32] = (functional.normalize(stacked, dim=1) if normalize else stacked).numpy()
+        found: NDArray[np.float32] = (unit_parts(stacked, self.parts) if normalize else stacked).numpy()
         return found[0] if alone else found
 
     similarity = staticmethod(cosine_matrix)
@@ -173,7 +193,7 @@ class Model:
         if self.sound_spec is not None and (silent := with_sound(manifest)[1]):
             named = ", ".join(f"'{path}' ({reason})" for path, reason in list(silent.items())[:5])
             raise DataError(f"{len(silent)} of {len(distinct)} videos cannot be heard: {named}.", "Leave them out.")
-        store = ClipStore(manifest, self.clip, motion=self.view == "motion", cache=None, sound=self.sound_spec)
+        store = ClipStore(manifest, self.clip, motion=self.needs_motion, cache=None, sound=self.sound_spec)
         found = self.features(store, windows=windows, batch_size=batch_size, device=device, progress=progress)
         return found.encoded[[rows[path] for path in resolved]]
 
@@ -205,7 +225,7 @@ class Model:
             DataError: more of them could not be read.
         """
         dataset = ClipDataset(
-            store, failures_allowed=failures_allowed, motion=self.view == "motion", sound=self.view == SOUND
+            store, failures_allowed=failures_allowed, motion=self.needs_motion, sound=self.sound_spec is not None
         )
         rows = sorted(store.frames)
         wanted = [
@@ -248,9 +268,9 @@ class Model:
         device: str | None,
         progress: Progress | None,
     ) -> Tensor:
-        if self.view in ("motion", SOUND):
+        if unseen := [view for view in self.views if view in ("motion", SOUND)]:
             raise UsageError(
-                f"The view '{self.view}' is read from a video file; arrays have none.", "Give the paths of the files."
+                f"The view '{unseen[0]}' is read from a video file; arrays have none.", "Give the paths of the files."
             )
         for number, video in enumerate(videos):
             if video.dtype != np.uint8 or video.ndim != 4 or video.shape[-1] != 3 or len(video) < self.clip.span:
@@ -299,28 +319,34 @@ class Model:
     def _mean(self, batches: Iterator[_Batch], videos: int, device: str | None, progress: Progress | None) -> Features:
         """The mean of encoder and head over the windows of each video."""
         where = chosen_device(device)
-        tower = self._tower_on(where)
         encoded = torch.zeros(videos, self.dim)
         projected: Tensor | None = None
-        count = torch.zeros(videos)
+        count, widths = torch.zeros(videos), list[int]()
         for owners, raw in batches:
             if raw is None:
                 for sums in (encoded, projected, count):
                     if sums is not None:
                         sums[owners] = 0
                 continue
-            x = self._transform.evaluate(raw.to(where).split_variants()).view(0, self.view)
-            feature = tower.encoder(x)
-            z = tower.head(feature).float().cpu()
-            projected = torch.zeros(videos, z.shape[1]) if projected is None else projected
-            encoded.index_add_(0, owners, feature.float().cpu())
+            moved = raw.to(where).split_variants()
+            each = [reader._outputs(moved, where) for reader in self.readers]
+            features, z = (torch.cat(found, dim=1) for found in zip(*each, strict=True))
+            if projected is None:
+                projected, widths = torch.zeros(videos, z.shape[1]), [own.shape[1] for _, own in each]
+            encoded.index_add_(0, owners, features)
             projected.index_add_(0, owners, z)
             count.index_add_(0, owners, torch.ones(len(owners)))
             if progress is not None:
                 progress(int(owners[-1]) + 1, videos)
         assert projected is not None, "there is a video"
         count = count.clamp_min(1)[:, None]
-        return Features((encoded / count).clone(), functional.normalize(projected / count, dim=1).clone())
+        return Features((encoded / count).clone(), unit_parts(projected / count, widths).clone())
+
+    def _outputs(self, raw: RawClips, where: str) -> tuple[Tensor, Tensor]:
+        """Features and projections of clips that are on that device, float32 [B, dim] and [B, d] on the CPU."""
+        tower = self._tower_on(where)
+        features = tower.encoder(self._transform.evaluate(raw).view(0, self.view))
+        return features.float().cpu(), tower.head(features).float().cpu()
 
 
 def _in_parts(dataset: ClipDataset, wanted: ClipRequest, number: int, most: int, still: bool) -> Iterator[_Batch]:
