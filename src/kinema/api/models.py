@@ -106,7 +106,8 @@ def _phase_for(folder: RunFolder, recipe: Recipe, view: str, *, finished: bool) 
         file = folder.phase(recipe.number(phase), phase.name) / f"tower-{view}.safetensors"
         if not finished or file.exists():
             return phase
+    command = folder.read("status.json").get("resume")
     raise RunError(
         f"The run '{folder.path}' has not finished a phase that trains '{view}'.",
-        "Go on with it: the command that began it, with --resume.",
+        f"Go on with it: {command or 'the command that began it, of kinema pretrain with --resume'}",
     )

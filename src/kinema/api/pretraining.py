@@ -24,7 +24,7 @@ from kinema.evaluation import MiningMeter
 from kinema.recipes.going_on import PLAN, continued, plan_to_plain
 from kinema.recipes.json import phase_identity, recipe_to_plain
 from kinema.recipes.plan import Plan
-from kinema.recipes.resolve import context_of, planned
+from kinema.recipes.resolve import as_asked, context_of, planned
 from kinema.training.loggers import check_logger
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Recipe
@@ -82,7 +82,7 @@ def pretrain(
     plan: Plan | Recipe | None = None
     rows = _once(lambda config: opened(config, data, where))
     if resume:
-        recipe = continued(run, method, settings, preset)
+        recipe = continued(run, method, settings, preset, rows)
     else:
         plan = planned(method, rows, preset or "small", settings, console)
         recipe = plan if isinstance(plan, Recipe) else plan.recipe()
@@ -108,8 +108,8 @@ def pretrain(
             with run.beginning():
                 _begin(run, recipe, table, now | source, left_out)
                 loaded.save(run.path)
-                if isinstance(plan, Plan):
-                    run.write(PLAN, plan_to_plain(plan, preset or "small"))
+                if not isinstance(method, Recipe):
+                    run.write(PLAN, plan_to_plain(as_asked(method, preset or "small", settings), preset or "small"))
                 run.write("recipe.json", recipe_to_plain(recipe))
         job = Job(
             recipe,

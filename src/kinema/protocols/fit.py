@@ -36,6 +36,7 @@ from kinema.recipes.json import phase_identity, recipe_to_plain
 from kinema.training.checkpoints import read_tower, write_tower
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import OptimiserConfig, Phase, Recipe
+from kinema.training.stopping import going_on_by_itself
 from kinema.training.trainer import Job, build_method, train
 
 
@@ -227,7 +228,7 @@ def fit_classifier(
     run = _begin(model, recipe, parts, folder_of(model, parts, recipe, below), data, accelerator)
     chooser = None if parts.held_out is None else (parts.held_out, whole_store(parts.held_out, model, open_store))
     best = _BestClassifier(run.path, classes, chooser, model)
-    with run.held():
+    with going_on_by_itself(), run.held():
         trained = train(
             Job(
                 recipe,
