@@ -78,7 +78,7 @@ def pretrain(
     """
     check_logger(logger)
     chosen_device(device)
-    run = RunFolder.open(Path(out)) if resume else RunFolder.free(Path(out))
+    run = RunFolder.begun(Path(out)) if resume else RunFolder.free(Path(out))
     plan: Plan | Recipe | None = None
     rows = _once(lambda config: opened(config, data, where))
     if resume:

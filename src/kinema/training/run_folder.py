@@ -133,6 +133,17 @@ class RunFolder:
             raise RunError(f"'{path}' is not a run: it {reason}.", "Name the folder that 'kinema pretrain' wrote.")
         return cls(path)
 
+    @classmethod
+    def begun(cls, path: Path) -> RunFolder:
+        """A run to go on with.
+
+        Raises:
+            RunError: there is no run at ``path``, or nothing at all: then it was stopped before it was begun.
+        """
+        if is_free(path):
+            raise RunError(f"Nothing was begun in '{path}' yet.", "Run the same command without --resume.")
+        return cls.open(path)
+
     def phase(self, number: int, name: str) -> Path:
         """The folder of one phase."""
         return self.path / "phases" / f"{number:02d}-{name}"
