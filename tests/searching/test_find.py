@@ -394,3 +394,25 @@ def test_a_page_escapes_every_text(search, tiny_folder):
     assert text.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&#34;&#39;") == 7
     assert text.count('src="data:image/jpeg;base64,/9j/') == 2
     assert "http" not in text.replace("http-equiv", "")
+
+
+def test_two_videos_are_as_alike_as_a_search_says(run, videos):
+    """From the table's centre, which cannot be subtracted from what is of unit length."""
+    model = kinema.load(run)
+    files = sorted(videos.rglob("*.mp4"))
+    plain = model.similarity(files[0], files)
+    np.testing.assert_allclose(plain, kinema.load(run).encode(files[:1]) @ model.encode(files).T, atol=1e-5)
+    kinema.embed(run, videos)
+    assert centre_of(database.require_table(str(run / "index"))) is not None
+    found = kinema.search(run, files[0], k=6, over="videos")
+    scores = {hit.video: hit.score for hit in found.hits}
+    seen = model.similarity(files[0], files)[0]
+    told = [scores[str(file.relative_to(videos))] for file in files if str(file.relative_to(videos)) in scores]
+    there = [score for score, file in zip(seen, files, strict=True) if str(file.relative_to(videos)) in scores]
+    assert len(told) > 1
+    np.testing.assert_allclose(there, told, atol=0.1)
+    assert min(plain[0]) > max(seen[1:])
+    np.testing.assert_allclose(model.similarity(model.encode(files, normalize=False), files[0])[:, 0], seen, atol=1e-5)
+    with pytest.raises(UsageError, match="of unit length") as caught:
+        model.similarity(model.encode(files), files[0])
+    assert "normalize=False" in caught.value.hint

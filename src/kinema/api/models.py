@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from torch import Tensor
+
+from kinema.core.comparing import Comparing
 from kinema.core.errors import RunError, UsageError
 from kinema.core.method import TrainingContext
 from kinema.data.clips.reader import Model
@@ -34,7 +37,7 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
     if is_export(Path(run)):
         if untrained:
             raise UsageError(f"'{run}' is an exported model, which holds no untrained encoder.", "Name its run.")
-        return load_export(Path(run), view=view)
+        return _comparing(load_export(Path(run), view=view), Path(run))
     folder = RunFolder.open(Path(run))
     recipe = recipe_from_plain(folder.read("recipe.json"), f"'{folder.path / 'recipe.json'}'")
     view = view or recipe.view
@@ -48,7 +51,7 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
         place = folder.phase(recipe.number(phase), phase.name)
         method.start({each: read_tower(place / f"tower-{each}.safetensors") for each in towers})
     more = {"towers": {each: method.towers()[each] for each in towers}} if len(towers) > 1 else {}
-    return recipe.data.reader(
+    reader = recipe.data.reader(
         method.towers()[view],
         view,
         **more,
@@ -57,6 +60,20 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
         seed=recipe.seed,
         run_digest=None if untrained else folder.weights_digest,
     )
+    return _comparing(reader, folder.path)
+
+
+def _comparing(reader: Any, home: Path) -> Any:
+    """A reader that knows the centre of the table beside its run, where there is one."""
+
+    def centre() -> Tensor | None:
+        from kinema.searching.run_centre import centre_for
+
+        return centre_for(reader, home)
+
+    if isinstance(reader, Comparing):
+        reader.centre = centre
+    return reader
 
 
 def export(

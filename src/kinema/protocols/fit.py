@@ -346,7 +346,9 @@ def class_scores(
 
 def folder_of(model: Model, parts: Parts, recipe: Recipe, below: Path) -> Path:
     """Where a training with just these settings, videos and weights lies: doing it again goes on there."""
-    digest = hashlib.sha256(json.dumps(recipe_to_plain(recipe), sort_keys=True).encode())
+    plain = recipe_to_plain(recipe)
+    plain["data"]["short_videos"] = "error"  # as it was when it was refused: what is trained already has this name
+    digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
     for part in (parts.fit, parts.held_out):
         digest.update((part.digest if part is not None else "").encode())
     for name, value in sorted(model.tower.state_dict().items()):

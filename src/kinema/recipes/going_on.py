@@ -138,7 +138,7 @@ def _fitted(plan: Plan, rows: Callable[[Any], Any] | None) -> Recipe:
 def _equal(own: Recipe, other: Callable[[], Recipe]) -> bool:
     """Whether a recipe, which may not be possible, is the run's."""
     try:
-        return _deciding(other()) == _deciding(own)
+        return not _differences(_deciding(own), _deciding(other()))
     except KinemaError:
         return False
 
@@ -223,7 +223,10 @@ def _changeable(recipe: Recipe) -> dict[str, Any]:
 
 def _differences(own: Any, asked: Any) -> dict[str, tuple[Any, Any]]:
     """Where two plans or recipes differ: each by the name that a user gives it, with both values."""
-    return {name.removeprefix("data."): (one, other) for name, one, other in differences(own, asked)}
+    found = {name.removeprefix("data."): (one, other) for name, one, other in differences(own, asked)}
+    if found.get("short_videos", ("",))[0] == "error":  # there are none in the run
+        del found["short_videos"]
+    return found
 
 
 def changes_of(before: Recipe, now: Recipe) -> dict[str, list[Any]]:

@@ -70,7 +70,8 @@ class Embedded(UpdateResult):
     @property
     def note(self) -> str:
         """A note for the user; empty for none."""
-        held = f"{self.held} videos are shorter than a clip; their last frame is repeated." if self.held else ""
+        one = "1 video is" if self.held == 1 else f"{self.held} videos are"
+        held = f"{one} shorter than a clip; the last frame is held." if self.held else ""
         cut = f"Of {self.cut} videos, much longer than wide or high, only the middle is used." if self.cut else ""
         return " ".join(filter(None, (held, cut)))
 
