@@ -28,14 +28,15 @@ def test_the_verbs_in_turn(call, place, monkeypatch):
     told = json.loads(out)
     assert status == 0
     assert told["failed"] == [{"path": "left/broken.mp4", "reason": told["failed"][0]["reason"]}]
-    assert "1 videos could not be embedded" in err
+    assert "1 video could not be embedded" in err
     assert "left/broken.mp4" in err
     keys = "table videos windows added changed updated deleted kept unlisted unchanged held seconds failed index cut"
     assert told.keys() == set(keys.split())
     assert (told["videos"], told["added"], told["index"]) == (13, 13, None)
     status, out, _ = call("embed", "run", "videos")
     assert status == 0
-    assert "13 as they were" in out
+    assert out.splitlines()[1:] == ["13 videos unchanged"]
+    assert f"13 videos, cut into {told['windows']} windows" in out
 
     query = "videos/left/left0.mp4@0.2-0.6"
     status, out, err = call("search", "run", query, "-k", "3", "--json", "--where", "label = 'left'")

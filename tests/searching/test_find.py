@@ -220,7 +220,7 @@ def test_a_search_is_what_numpy_says_of_the_table(search, ready, model, tiny_fol
     assert [hit.score for hit in found.hits] == pytest.approx([row["score"] for row in expected], abs=1e-6)
     assert {hit.video for hit in found.hits} == {row["video"] for row in expected}
     assert found.exact
-    assert found.rows == len(rows) + 12
+    assert found.rows == len(rows)
 
 
 def test_a_stretch_finds_itself_and_others_leave_it_out(search, tiny_folder):

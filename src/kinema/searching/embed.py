@@ -65,7 +65,8 @@ class Embedded(UpdateResult):
     @property
     def content(self) -> str:
         """What the table holds, in words."""
-        return f"{self.videos} videos, {self.windows} windows"
+        one = f"{self.videos} video{'' if self.videos == 1 else 's'}"
+        return f"{one}, cut into {self.windows} window{'' if self.windows == 1 else 's'}"
 
     @property
     def note(self) -> str:
