@@ -255,6 +255,20 @@ def test_a_stretch_shorter_than_a_clip_is_widened_and_said(search, tiny_folder):
     assert search(f"{tiny_folder}/left/left0.mp4@0.9-99").query.endswith("@0.76-0.96")
 
 
+def test_a_stretch_that_goes_on_after_the_video_is_said(search, tiny_folder):
+    found = search(f"{tiny_folder}/left/left0.mp4@0.4-99")
+    assert found.query.endswith("@0.40-0.96")
+    assert found.notes[0] == "'left0.mp4' ends at 0.96 s, and so does the stretch."
+    assert search(f"{tiny_folder}/left/left0.mp4@0.4-0.96", k=1).notes == ()
+
+
+def test_what_is_unlike_the_query_is_no_hit(search, tiny_folder):
+    found = search(tiny_folder / "left/left0.mp4", over="videos", k=50)
+    assert min(hit.score for hit in found.hits) >= 0
+    assert 0 < len(found.hits) < 12
+    assert f"Only {len(found.hits)} of 50 are hits: all else has a score below 0" in " ".join(found.notes)
+
+
 @pytest.mark.parametrize(
     ("stretch", "said"),
     [

@@ -83,15 +83,8 @@ def _print_hits(hits: Sequence[Any]) -> None:
         ]
         _print_table("score", "document", "from", "to", "passage", rows=passages)
         return
-    stretches = [
-        (
-            f"{hit.score:.3f}",
-            f"{hit.start:.2f}",
-            f"{hit.end:.2f}",
-            *((hit.video, hit.label or "") if first else ("", "")),
-        )
-        for first, hit in _grouped(hits)
-    ]
+    found = [(hit, (hit.video, hit.label or "") if first else ("", "")) for first, hit in _grouped(hits)]
+    stretches = [(f"{hit.score:.3f}", f"{hit.start:.2f}", f"{hit.end:.2f}", *named) for hit, named in found]
     _print_table("score", "from, s", "to, s", "video", "label", rows=stretches)
 
 
