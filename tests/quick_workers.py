@@ -39,9 +39,9 @@ class Workers:
         self._server, self._address, self._lock = None, None, threading.Lock()
 
     def Popen(self, command, **settings):  # noqa: N802 - the name that is stood in for
-        if command[:2] != [sys.executable, "-m"] or command[2] not in MODULES or not hasattr(os, "pidfd_open"):
+        if command[:3] != [sys.executable, "-P", "-m"] or command[3] not in MODULES or not hasattr(os, "pidfd_open"):
             return subprocess.Popen(command, **settings)
-        return Forked(self._listening(), command[2:], settings["stderr"])
+        return Forked(self._listening(), command[3:], settings["stderr"])
 
     def _listening(self):
         """The address of the server, which is started when it is first needed."""

@@ -87,16 +87,19 @@ def test_encode_files_in_the_order_given(run, files):
     assert model.encode([]).shape == (0, 32)
 
 
-def test_encode_arrays(run, files):
+def test_encode_arrays(run, files, caplog):
     model = api.load(run)
     videos = [frames_of(path) for path in files[:2]]
     z = model.encode(videos)
     assert z.shape == (2, 32)
     np.testing.assert_allclose(np.linalg.norm(z, axis=1), 1, atol=1e-5)
     assert (z * model.encode(files[:2])).sum(axis=1).min() > 0.9
-    for bad in (videos[0].astype(np.float32), videos[0][:4], videos[0][..., :2]):
-        with pytest.raises(ShapeError, match=r"Video 0 is .* at least 5 frames"):
+    for bad in (videos[0].astype(np.float32), videos[0][:0], videos[0][..., :2]):
+        with pytest.raises(ShapeError, match=r"Video 0 is .*; expected uint8"):
             model.encode([bad])
+    held = np.concatenate([videos[0][:3], videos[0][2:3], videos[0][2:3]])
+    np.testing.assert_allclose(model.encode(videos[0][:3]), model.encode(held), atol=1e-5)
+    assert "1 of 1 video is shorter than a clip, which spans 5 frames" in caplog.text
     with pytest.raises(UsageError, match="'motion' is read from a video file"):
         api.load(run, view="motion").encode(videos)
 

@@ -179,8 +179,9 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(measure, tmp_pa
         after(self, terms)
 
     monkeypatch.setattr(module.PhaseModule, "_after_step", stop)
-    with pytest.raises(InterruptedRunError):
+    with pytest.raises(InterruptedRunError) as caught:
         measure(out=tmp_path / "stopped")
+    assert caught.value.hint == "Run the same command again: it goes on where this one stopped."
     monkeypatch.undo()
     measure(out=tmp_path / "stopped")
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "stopped"))

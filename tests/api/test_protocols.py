@@ -60,14 +60,14 @@ def test_knn_leaves_the_own_recording_out(run, measure, tiny_manifest, tiny_cach
     (result,) = measure("knn")
     assert (result.protocol, result.preset, result.queries, result.gallery) == ("knn", "k20-t0.07", 12, 12)
     assert (result.details["selection"], result.details["trained_on"]) == ("all", "all other recordings")
-    assert (result.details["voters"], result.details["hopeless"]) == (11, 0)
+    assert (result.details["k"], result.details["voters"], result.details["hopeless"]) == (3, 3, 0)
     assert (result.seed, result.digest) == (0, tiny_manifest.digest)
     model = api.load(run)
     x = model.features(api.model_store(tiny_manifest, model, cache=tiny_cache)).encoded.double().numpy()
     labels, right = np.array(tiny_manifest.label_ids()), 0
     for i in range(12):
         rest = np.arange(12) != i
-        told = KNeighborsClassifier(11, metric="cosine", weights=lambda d: np.exp((1 - d) / 0.07))
+        told = KNeighborsClassifier(3, metric="cosine", weights=lambda d: np.exp((1 - d) / 0.07))
         right += int(told.fit(x[rest], labels[rest]).predict(x[i : i + 1])[0] == labels[i])
     assert result.metrics["accuracy"] == pytest.approx(right / 12)
     assert result.metrics.keys() == {"accuracy", "mean_class_accuracy"}

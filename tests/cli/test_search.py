@@ -4,11 +4,15 @@ import json
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from searching_tables import model_of
 
 import kinema
+from kinema.cli import evaluate as evaluate_verb
+from kinema.cli import search as search_verb
+from kinema.searching.find import Hit
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +32,15 @@ def test_the_verbs_in_turn(call, place, monkeypatch):
     told = json.loads(out)
     assert status == 0
     assert told["failed"] == [{"path": "left/broken.mp4", "reason": told["failed"][0]["reason"]}]
-    assert "1 videos could not be embedded" in err
+    assert "1 video could not be embedded" in err
     assert "left/broken.mp4" in err
     keys = "table videos windows added changed updated deleted kept unlisted unchanged held seconds failed index cut"
     assert told.keys() == set(keys.split())
     assert (told["videos"], told["added"], told["index"]) == (13, 13, None)
     status, out, _ = call("embed", "run", "videos")
     assert status == 0
-    assert "13 as they were" in out
+    assert out.splitlines()[1:] == ["13 videos unchanged"]
+    assert f"13 videos, cut into {told['windows']} windows" in out
 
     query = "videos/left/left0.mp4@0.2-0.6"
     status, out, err = call("search", "run", query, "-k", "3", "--json", "--where", "label = 'left'")
@@ -122,3 +127,26 @@ def test_embedding_and_searching_load_no_trainer(place):
     run = subprocess.run(given, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines()[-1] == "[]"
+
+
+def test_hits_of_one_video_stand_together(capsys):
+    """The video of the nearest hit first, its name once."""
+    hits = [
+        Hit("a.mp4", 0, 1, 0.9, "x"),
+        Hit("b.mp4", 0, 1, 0.8),
+        Hit("a.mp4", 4, 5, 0.7, "x"),
+        Hit("b.mp4", 2, 3, 0.6),
+    ]
+    search_verb._print_hits(hits)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "0." in line]
+    assert [line.count(".mp4") for line in lines] == [1, 0, 1, 0]
+    assert [next(score for score in ("0.9", "0.8", "0.7", "0.6") if f"{score}00" in line) for line in lines] == [
+        "0.9", "0.7", "0.8", "0.6",
+    ]  # fmt: skip
+
+
+def test_evaluate_says_interval_and_chance():
+    told = {"interval": [0.18333, 0.41667], "chance": 1 / 15}
+    result = SimpleNamespace(protocol="retrieval", details=told)
+    assert evaluate_verb._how_sure(result) == "  (r@1: 95 % 0.183 to 0.417, chance 0.067)"
+    assert evaluate_verb._how_sure(SimpleNamespace(protocol="retrieval", details={})) == ""

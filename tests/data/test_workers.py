@@ -3,10 +3,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from kinema.data.workers import run_jobs
+import kinema
+from kinema.data.workers import clean_environment, run_jobs
+
+HOME = str(Path(kinema.__file__).resolve().parents[1])
 
 WORKER = """
 import os, time
@@ -86,3 +90,26 @@ def test_a_worker_does_not_outlive_who_asked(module, tmp_path, how):
     asker.send_signal(how)
     asker.wait()
     assert gone(int(told))
+
+
+def test_files_of_the_working_folder_are_not_run_by_workers(tiny_folder, tmp_path):
+    """A folder of footage may hold a csv.py."""
+    for name in ("csv", "numpy", "json", "kinema"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write({name!r})\n")
+    code = f"from kinema.data.video.scanning import scan; print([v.health for v in scan({str(tiny_folder)!r}).videos])"
+    told = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": HOME}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert told.stdout.count("'ok'") == 12, told.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_path_of_a_worker_has_no_working_folder_but_where_the_package_is_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", f"a{os.pathsep}{os.pathsep}b{os.pathsep}")
+    assert clean_environment()["PYTHONPATH"] == f"a{os.pathsep}b"
+    monkeypatch.setenv("PYTHONPATH", "")
+    assert "PYTHONPATH" not in clean_environment()
+    monkeypatch.chdir(HOME)
+    assert clean_environment()["PYTHONPATH"] == HOME

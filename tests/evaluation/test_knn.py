@@ -5,6 +5,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from kinema.core.errors import ConfigError, DataError, ShapeError
 from kinema.evaluation import KNN_PRESETS, knn, vote
+from kinema.evaluation.knn import KNNPreset
 
 
 def random_case(n=300, q=80, d=6, classes=7, seed=0):
@@ -44,8 +45,9 @@ def test_the_name_of_a_preset_says_its_settings():
     assert {name: f"k{p.k}-t{p.temperature}" for name, p in KNN_PRESETS.items()} == {n: n for n in KNN_PRESETS}
 
 
-def test_one_near_neighbour_outweighs_two_far_ones():
+def test_one_near_neighbour_outweighs_two_far_ones(monkeypatch):
     """exp(1 / 0.07) is above 1.6 million, twice exp(0.5 / 0.07) about 2500."""
+    monkeypatch.setattr(knn, "KNN_PRESETS", {"k20-t0.07": KNNPreset(3, 0.07)})
     train = np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)], [0.5, np.sqrt(0.75)]])
     figures = vote(train, [1, 0, 0], np.array([[2.0, 0.0]]), [1])
     assert figures.accuracy.metrics["accuracy"] == 1.0
@@ -60,8 +62,20 @@ def test_videos_of_the_querys_own_recording_do_not_vote():
     labels, sources = [0, 0, 1, 1, 1, 1], [0, 0, 1, 2, 3, 3]
     alone = vote(features, labels, features, labels, train_sources=sources, test_sources=sources)
     assert alone.accuracy.per_class == {0: 0.0, 1: 1.0}
-    assert (alone.hopeless, alone.voters) == (2, 4)
+    assert (alone.hopeless, alone.candidates, alone.k, alone.voters) == (2, 4, 2, 2)
     assert vote(features, labels, features, labels).accuracy.metrics["accuracy"] == 1.0
+
+
+def test_a_small_set_that_asks_itself_is_not_outvoted_by_counts():
+    """All may vote, and of the own class one voter less: with k of 20 every answer was wrong, whatever the features."""
+    labels, sources = [0, 0, 0, 1, 1, 1], range(6)
+    near = np.array([[1.0, 0], [1.0, 0.05], [1.0, 0.1], [0.999, 0.15], [0.99, 0.2], [0.98, 0.25]])
+    figures = vote(near, labels, near, labels, train_sources=list(sources), test_sources=list(sources))
+    assert (figures.candidates, figures.k, figures.voters) == (5, 2, 2)
+    assert figures.accuracy.metrics["accuracy"] > 0.5
+    many = np.tile(near, (7, 1))
+    enough = vote(many, labels * 7, near, labels)
+    assert (enough.candidates, enough.k) == (42, 20)
 
 
 def test_a_collapsed_encoder_names_one_class():

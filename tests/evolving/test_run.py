@@ -82,10 +82,13 @@ def test_a_folder_is_gone_on_with_only_as_it_was_begun(tmp_path):
     with pytest.raises(RunError, match="holds a search already") as caught:
         SearchFolder.begun(tmp_path / "s", ASKED, resume=False)
     assert "--resume" in caught.value.hint
-    with pytest.raises(CheckpointError, match="another data: abc, now other"):
+    with pytest.raises(CheckpointError, match="data was 'abc', and 'other' was asked"):
         SearchFolder.begun(tmp_path / "s", {**ASKED, "data": "other"}, resume=True)
-    with pytest.raises(CheckpointError, match="another search: seed"):
+    with pytest.raises(CheckpointError, match=r"search\.seed was 0, and 1 was asked"):
         SearchFolder.begun(tmp_path / "s", {**ASKED, "search": {"seed": 1}}, resume=True)
+    one, other = ({**ASKED, "recipe": {"data": {"workers": workers}}} for workers in (1, 2))
+    SearchFolder.begun(tmp_path / "y", one, resume=False)
+    SearchFolder.begun(tmp_path / "y", other, resume=True, changeable={"recipe.data.workers"})
     (tmp_path / "x").mkdir()
     (tmp_path / "x/file").write_text("mine")
     with pytest.raises(RunError, match="is no search"):
@@ -104,7 +107,7 @@ def test_a_search_of_before_goes_on_as_it_was_judged(tmp_path):
     asked = quick.config().plain()
     before = {name: value for name, value in asked.items() if name not in ("scaling", "clusterings")}
     SearchFolder.begun(tmp_path / "s", {"search": before}, resume=False)
-    with pytest.raises(CheckpointError, match="another search: scaling, clusterings"):
+    with pytest.raises(CheckpointError, match=r"search\.scaling was None.*search\.clusterings was None"):
         SearchFolder.begun(tmp_path / "s", {"search": asked}, resume=True)
     as_then = quick.config(scaling="both", clusterings=1).plain()
     SearchFolder.begun(tmp_path / "s", {"search": as_then}, resume=True)

@@ -473,12 +473,12 @@ def test_the_verbs(trained, corpus, tmp_path, monkeypatch, capsys, lancedb):
     said = json.loads(out)
     assert status == 0
     assert said["failed"] == [{"path": "empty.txt", "reason": "there is no word in it"}]
-    assert "1 documents could not be embedded" in err
+    assert "1 document could not be embedded" in err
     keys = "table documents passages added changed updated deleted kept unlisted unchanged seconds failed index note"
     assert said.keys() == set(keys.split())
     status, out, _ = call("embed", "run", "corpus")
     assert "6 documents" in out
-    assert "6 as they were" in out
+    assert "6 documents unchanged" in out
     status, out, err = call("search", "run", "a river in winter", "-k", "3", "--json", "-o", "page.html")
     said = json.loads(out)
     assert (status, err) == (0, "")

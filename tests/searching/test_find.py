@@ -220,7 +220,7 @@ def test_a_search_is_what_numpy_says_of_the_table(search, ready, model, tiny_fol
     assert [hit.score for hit in found.hits] == pytest.approx([row["score"] for row in expected], abs=1e-6)
     assert {hit.video for hit in found.hits} == {row["video"] for row in expected}
     assert found.exact
-    assert found.rows == len(rows) + 12
+    assert found.rows == len(rows)
 
 
 def test_a_stretch_finds_itself_and_others_leave_it_out(search, tiny_folder):
@@ -253,6 +253,20 @@ def test_a_stretch_shorter_than_a_clip_is_widened_and_said(search, tiny_folder):
     assert found.query.endswith("@0.32-0.52")
     assert "shorter than a clip" in found.notes[0]
     assert search(f"{tiny_folder}/left/left0.mp4@0.9-99").query.endswith("@0.76-0.96")
+
+
+def test_a_stretch_that_goes_on_after_the_video_is_said(search, tiny_folder):
+    found = search(f"{tiny_folder}/left/left0.mp4@0.4-99")
+    assert found.query.endswith("@0.40-0.96")
+    assert found.notes[0] == "'left0.mp4' ends at 0.96 s, and so does the stretch."
+    assert search(f"{tiny_folder}/left/left0.mp4@0.4-0.96", k=1).notes == ()
+
+
+def test_what_is_unlike_the_query_is_no_hit(search, tiny_folder):
+    found = search(tiny_folder / "left/left0.mp4", over="videos", k=50)
+    assert min(hit.score for hit in found.hits) >= 0
+    assert 0 < len(found.hits) < 12
+    assert f"Only {len(found.hits)} of 50 are hits: all else has a score below 0" in " ".join(found.notes)
 
 
 @pytest.mark.parametrize(
@@ -394,3 +408,25 @@ def test_a_page_escapes_every_text(search, tiny_folder):
     assert text.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&#34;&#39;") == 7
     assert text.count('src="data:image/jpeg;base64,/9j/') == 2
     assert "http" not in text.replace("http-equiv", "")
+
+
+def test_two_videos_are_as_alike_as_a_search_says(run, videos):
+    """From the table's centre, which cannot be subtracted from what is of unit length."""
+    model = kinema.load(run)
+    files = sorted(videos.rglob("*.mp4"))
+    plain = model.similarity(files[0], files)
+    np.testing.assert_allclose(plain, kinema.load(run).encode(files[:1]) @ model.encode(files).T, atol=1e-5)
+    kinema.embed(run, videos)
+    assert centre_of(database.require_table(str(run / "index"))) is not None
+    found = kinema.search(run, files[0], k=6, over="videos")
+    scores = {hit.video: hit.score for hit in found.hits}
+    seen = model.similarity(files[0], files)[0]
+    told = [scores[str(file.relative_to(videos))] for file in files if str(file.relative_to(videos)) in scores]
+    there = [score for score, file in zip(seen, files, strict=True) if str(file.relative_to(videos)) in scores]
+    assert len(told) > 1
+    np.testing.assert_allclose(there, told, atol=0.1)
+    assert min(plain[0]) > max(seen[1:])
+    np.testing.assert_allclose(model.similarity(model.encode(files, normalize=False), files[0])[:, 0], seen, atol=1e-5)
+    with pytest.raises(UsageError, match="of unit length") as caught:
+        model.similarity(model.encode(files), files[0])
+    assert "normalize=False" in caught.value.hint

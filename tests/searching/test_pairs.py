@@ -121,7 +121,7 @@ def test_words_find_the_pictures_that_plain_numpy_finds(embed, search, colours, 
         assert (hit.kind, hit.distance) == ("image", int(bits[named[hit.name]]) if kept else None)
         assert hit.score == pytest.approx(by[named[hit.name]], abs=1e-5)
     assert found.hits[0].labels == ("red", "square")
-    assert (found.exact, found.rows) == ("vectors" not in kept, 24)
+    assert (found.exact, found.rows) == ("vectors" not in kept, 12)
 
 
 def test_a_table_of_both_gives_what_vectors_alone_give_however_few_rows_codes_propose(

@@ -113,7 +113,7 @@ def test_a_file_of_sound_finds_its_own_video(made, ears, tmp_path, ending):
         found = kinema.search(ears, file, table=out, k=2, over="videos", device="cpu")
         assert found.hits[0].video == name
         assert found.hits[0].score > (0.999 if ending in ("wav", "flac") else 0.9)
-        assert found.hits[1].score < found.hits[0].score - 0.05
+        assert all(hit.score < found.hits[0].score - 0.05 for hit in found.hits[1:])
     assert kinema.search(ears, f"{file}@0.2-0.9", table=out, device="cpu").hits[0].video == name
 
 

@@ -43,13 +43,23 @@ def test_a_queue_that_never_fills(tiny_folder, tiny_cache, tmp_path):
     assert done.loss > 0, "negatives of the batch wait for no queue"
 
 
-def test_clips_longer_than_the_videos(tiny_folder, tiny_cache, tmp_path):
-    plan = tiny_plan("moco", clip=ClipSpec(frames=8, stride=3, size=16, short_side=16))
+def test_clips_longer_than_the_videos(tiny_folder, tiny_cache, tmp_path, caplog):
+    """Their last frame is held, in training and where the run is used; that is said once each time."""
+    plan = tiny_plan("moco", clip=ClipSpec(frames=8, stride=3, size=16, short_side=16), short_videos="error")
     with pytest.raises(DataError, match=r"12 of 12 videos are shorter than a clip, which spans 25 frames") as caught:
         api.pretrain(plan, tiny_folder, tmp_path / "run", cache=tiny_cache)
     assert "short_videos" in caught.value.hint
-    done = api.pretrain(plan.with_data(short_videos="repeat"), tiny_folder, tmp_path / "held", cache=tiny_cache)
-    assert done.loss > 0
+    whole = tiny_plan("moco", clip=plan.data.clip, epochs=1)
+    videos = sorted(tiny_folder.rglob("*.mp4"))
+    for use in (
+        lambda: api.pretrain(whole, tiny_folder, tmp_path / "held", cache=tiny_cache, logger="none"),
+        lambda: api.evaluate("retrieval", tmp_path / "held", tiny_folder, cache=tiny_cache),
+        lambda: api.load(tmp_path / "held").encode(videos),
+    ):
+        caplog.clear()
+        assert use() is not None
+        said = "12 of 12 videos are shorter than a clip, which spans 25 frames (clip.frames 8 x clip.stride 3 + 1); the"
+        assert caplog.text.count("shorter than a clip") == caplog.text.count(said) == 1
 
 
 def test_one_video(tiny_folder, tmp_path):
@@ -82,8 +92,9 @@ def test_supervision_without_labels(tiny_flat_folder, tiny_cache, tmp_path):
     assert "need no labels" in caught.value.hint
 
 
+LONG = ClipSpec(frames=8, stride=3, size=16, short_side=16)
 REFUSED = {
-    "too short clips": ("moco", {"clip": ClipSpec(frames=8, stride=3, size=16, short_side=16)}, "shorter than a clip"),
+    "too short clips": ("moco", {"clip": LONG, "short_videos": "error"}, "shorter than a clip"),
     "no labels": ("supervised", {}, "this data has 0"),
     "a cascade that cannot keep k": ("cpr-bank", {"method": {"stages": 4}}, "leaves 0"),
 }

@@ -303,8 +303,9 @@ def test_two_processes_do_not_train_in_one_folder(moco_run, run, tmp_path, monke
 
 
 def test_resuming_what_is_no_run(run, tmp_path):
-    with pytest.raises(RunError, match="does not exist"):
+    with pytest.raises(RunError, match="Nothing was begun") as caught:
         run("moco", tmp_path / "nowhere", resume=True)
+    assert "without --resume" in caught.value.hint
     assert not (tmp_path / "nowhere").exists()
     with pytest.raises(RunError, match=r"has no recipe\.json"):
         run("moco", tmp_path, resume=True)

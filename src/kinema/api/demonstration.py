@@ -15,12 +15,15 @@ from typing import Any
 from rich.console import Console
 
 from kinema import api
+from kinema.core.errors import CheckpointError, UsageError
 from kinema.data import Manifest
 from kinema.data.mocap import MocapConfig, write_mocap
 from kinema.recipes.comparison import side_by_side
 from kinema.recipes.cpr import small
 from kinema.recipes.plan import Plan
 from kinema.reporting import Report
+from kinema.training.settings import Recipe
+from kinema.training.stopping import going_on_by_itself
 
 PART = "unbiased"
 """The test videos that ask: without bias, the parts differ in their scenes' names only, so one is enough."""
@@ -78,9 +81,7 @@ def run_demo(
     runs = []
     for name, recipe in side_by_side(plan).items():
         out = folder / "runs" / name
-        resume = (out / "recipe.json").exists()
-        chosen: Any = recipe.name if resume else recipe
-        api.pretrain(chosen, manifest, out, resume=resume, cache=folder / "cache", console=console)
+        _trained(recipe, manifest, out, folder / "cache", console)
         measured: list[dict[str, Any]] = [{}, {"untrained": True}, {"view": "motion"}] if name == "cpr-motion" else [{}]
         for which in measured:
             api.evaluate(
@@ -89,6 +90,22 @@ def run_demo(
         runs.append(out)
     page, report = api.report(*runs, out=folder / "report.html", data=manifest)
     return DemoOutcome(page, report, runs[0], time.monotonic() - began)
+
+
+def _trained(recipe: Recipe, manifest: Manifest, out: Path, cache: Path, console: Console | None) -> None:
+    """Trains one of the encoders, or goes on with it.
+
+    Raises:
+        KinemaError: whatever stops it; a run that is there was begun with other epochs or videos.
+    """
+    again = (out / "recipe.json").exists()
+    try:
+        with going_on_by_itself():
+            api.pretrain(recipe, manifest, out, resume=again, cache=cache, console=console)
+    except (CheckpointError, UsageError) as error:
+        if again:
+            error.hint = "Give the settings that the folder was begun with, or the name of another folder."
+        raise
 
 
 def demo_data(folder: Path, config: MocapConfig, console: Console | None) -> Manifest:

@@ -21,6 +21,7 @@ from kinema.data import ClipStore, Manifest, with_sound
 from kinema.data.clips.config import has_motion
 from kinema.data.clips.joined import PLUS, TWO_STREAMS, JoinedModel
 from kinema.data.clips.reader import Model
+from kinema.data.clips.store import held_message
 from kinema.data.video.hearing import silent_message
 from kinema.protocols.fit import FitConfig
 from kinema.protocols.request import Request
@@ -132,6 +133,8 @@ def _check_modality(protocol: Protocol[Request], model: Any) -> None:
 
 def _with_sound(models: Sequence[Model], manifest: Manifest) -> tuple[Manifest, Mapping[str, str]]:
     """The videos that models can be measured on, and why not the others: one that hears needs their sound."""
+    if held := held_message([v.frames for v in manifest.videos if v.health != "unreadable"], models[0].clip):
+        log.warning("%s", held)
     if all(each.sound_spec is None for each in models):
         return manifest, {}
     chosen, silent = with_sound(manifest.usable())

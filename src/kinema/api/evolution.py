@@ -138,8 +138,11 @@ def _begun(out: Path, config: EvolveConfig, plan: Plan, manifest: Manifest, resu
     context_of(plan.recipe(), manifest)
     config.check_videos(sum(video.health != "unreadable" for video in manifest.videos))
     search = {name: value for name, value in config.plain().items() if name != "candidates"}  # more may be tried later
-    settings = {"search": search, "recipe": recipe_to_plain(plan.recipe()), "data": manifest.digest}
-    folder = SearchFolder.begun(out, settings, resume=resume)
+    recipe = plan.recipe()
+    free = ["recipe.checkpoint_seconds", *(f"recipe.data.{name}" for name in recipe.data.changeable)]
+    decide = ("recipe.data.failure_budget",)  # a candidate that fails by it is judged so, as is one that collapsed
+    settings = {"search": search, "recipe": recipe_to_plain(recipe), "data": manifest.digest}
+    folder = SearchFolder.begun(out, settings, resume=resume, changeable=set(free) - set(decide))
     with folder.held():
         manifest.write(folder.path / "manifest.parquet")
         yield folder

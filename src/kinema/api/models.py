@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from torch import Tensor
+
+from kinema.core.comparing import Comparing
 from kinema.core.errors import RunError, UsageError
 from kinema.core.method import TrainingContext
 from kinema.data.clips.config import ClipsConfig
@@ -39,9 +42,9 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
     if is_export(Path(run)):
         if untrained:
             raise UsageError(f"'{run}' is an exported model, which holds no untrained encoder.", "Name its run.")
-        return load_export(Path(run), view=view)
+        return _comparing(load_export(Path(run), view=view), Path(run))
     if view is not None and PLUS in view:
-        return _side_by_side(Path(run), views_of(view), untrained)
+        return _comparing(_side_by_side(Path(run), views_of(view), untrained), Path(run))
     folder = RunFolder.open(Path(run))
     recipe = recipe_from_plain(folder.read("recipe.json"), f"'{folder.path / 'recipe.json'}'")
     view = view or recipe.view
@@ -55,7 +58,7 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
         place = folder.phase(recipe.number(phase), phase.name)
         method.start({each: read_tower(place / f"tower-{each}.safetensors") for each in towers})
     more = {"towers": {each: method.towers()[each] for each in towers}} if len(towers) > 1 else {}
-    return recipe.data.reader(
+    reader = recipe.data.reader(
         method.towers()[view],
         view,
         **more,
@@ -64,6 +67,20 @@ def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -
         seed=recipe.seed,
         run_digest=None if untrained else folder.weights_digest,
     )
+    return _comparing(reader, folder.path)
+
+
+def _comparing(reader: Any, home: Path) -> Any:
+    """A reader that knows the centre of the table beside its run, where there is one."""
+
+    def centre() -> Tensor | None:
+        from kinema.searching.run_centre import centre_for
+
+        return centre_for(reader, home)
+
+    if isinstance(reader, Comparing):
+        reader.centre = centre
+    return reader
 
 
 def export(
@@ -142,7 +159,8 @@ def _phase_for(folder: RunFolder, recipe: Recipe, view: str, *, finished: bool) 
         file = folder.phase(recipe.number(phase), phase.name) / f"tower-{view}.safetensors"
         if not finished or file.exists():
             return phase
+    command = folder.read("status.json").get("resume")
     raise RunError(
         f"The run '{folder.path}' has not finished a phase that trains '{view}'.",
-        "Go on with it: the command that began it, with --resume.",
+        f"Go on with it: {command or 'the command that began it, of kinema pretrain with --resume'}",
     )

@@ -28,7 +28,7 @@ from kinema.recipes.choice import AUTO, Choice, check_shared, chosen, footage_of
 from kinema.recipes.going_on import PLAN, continued, plan_to_plain
 from kinema.recipes.json import phase_identity, recipe_to_plain
 from kinema.recipes.plan import Plan
-from kinema.recipes.resolve import context_of, planned
+from kinema.recipes.resolve import as_asked, context_of, planned
 from kinema.training.loggers import check_logger
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Recipe
@@ -83,7 +83,7 @@ def pretrain(
     """
     check_logger(logger)
     chosen_device(device)
-    run = RunFolder.open(Path(out)) if resume else RunFolder.free(Path(out))
+    run = RunFolder.begun(Path(out)) if resume else RunFolder.free(Path(out))
     plan: Plan | Recipe | None = None
     choice: Choice | None = None
     rows = _once(lambda config: opened(config, data, where))
@@ -91,7 +91,7 @@ def pretrain(
         found = (None, _begun_as(run, settings), rows) if resume else choose(data, where, settings, preset, console)
         choice, method, rows = found
     if resume:
-        recipe = continued(run, method, settings, preset)
+        recipe = continued(run, method, settings, preset, rows)
     else:
         plan = planned(method, rows, preset or "small", settings, console)
         recipe = plan if isinstance(plan, Recipe) else plan.recipe()
@@ -119,8 +119,8 @@ def pretrain(
             with run.beginning():
                 _begin(run, recipe, table, now | source, left_out)
                 loaded.save(run.path)
-                if isinstance(plan, Plan):
-                    run.write(PLAN, plan_to_plain(plan, preset or "small"))
+                if not isinstance(method, Recipe):
+                    run.write(PLAN, plan_to_plain(as_asked(method, preset or "small", settings), preset or "small"))
                 run.write("recipe.json", recipe_to_plain(recipe))
         job = Job(
             recipe,

@@ -21,7 +21,7 @@ from kinema.api.models import load
 from kinema.api.opening import Data, open_named
 from kinema.api.pretraining import pretrain
 from kinema.core.devices import chosen_device
-from kinema.core.errors import DataError, KinemaError, StorageError, UsageError
+from kinema.core.errors import DataError, StorageError, UsageError
 from kinema.core.files import storage_error
 from kinema.core.lock import held
 from kinema.core.progress import Steps
@@ -39,6 +39,7 @@ from kinema.segmenting.formats import format_of, write_segments
 from kinema.segmenting.segmentation import PLACE, Segmentation, name_steps, writing
 from kinema.segmenting.steps import Found, in_order, segments_of, steps_of
 from kinema.training.run_folder import RunFolder
+from kinema.training.stopping import going_on_by_itself
 
 log = logging.getLogger(__name__)
 
@@ -309,12 +310,8 @@ def _learnt(folder: Path, table: Sequences, plan: Plan, device: str | None, cons
         return run
     where: Any = {} if device is None else {"device": "gpu" if device.startswith("cuda") else device}
     method: Any = "tot" if again else plan
-    try:
+    with going_on_by_itself():
         pretrain(method, table, run, resume=again, logger="none", console=console, **where)
-    except KinemaError as error:
-        if error.resumable:
-            error.hint = "The same command goes on where this one stopped."
-        raise
     return run
 
 

@@ -52,16 +52,18 @@ def run(given: list[str]) -> int:
         print_json(done.plain())
     else:
         print(f"{done.table}: {done.content} ({done.seconds:.0f} s)")
-        told = {"new": done.added, "changed": done.changed, "described anew": done.updated}
-        told |= {"taken out": done.deleted, "as they were": done.unchanged}
-        told |= {"kept though they could not be seen": done.kept} if done.kept else {}
-        print(", ".join(f"{count} {what}" for what, count in told.items()))
+        told = {"new": done.added, "changed": done.changed}
+        told |= {"with other labels or facts, not encoded again": done.updated}
+        told |= {"gone and taken out": done.deleted, "unchanged": done.unchanged}
+        told |= {"kept though not to be seen": done.kept}
+        said = [f"{_counted(count, done.noun)} {what}" for what, count in told.items() if count]
+        print(", ".join(said) or f"no {done.noun}")
         if done.index is not None:
             print(f"index {done.index.kind}: recall@10 {done.index.recall:.3f} of {done.index.queries} queries")
     if done.note:
         print(done.note, file=sys.stderr)
     if done.failed:
-        print(f"{len(done.failed)} {done.noun} could not be embedded:", file=sys.stderr)
+        print(f"{_counted(len(done.failed), done.noun)} could not be embedded:", file=sys.stderr)
         for path, reason in done.failed.items():
             print(f"  {path}: {reason}", file=sys.stderr)
     if done.unlisted:
@@ -71,3 +73,8 @@ def run(given: list[str]) -> int:
         for path, reason in done.unlisted.items():
             print(f"  {path}: {reason}", file=sys.stderr)
     return 1 if done.unlisted else 0
+
+
+def _counted(count: int, noun: str) -> str:
+    """A number with its noun, which is given in the plural: '1 video', '2 videos'."""
+    return f"{count} {noun if count != 1 else noun.removesuffix('s')}"

@@ -87,4 +87,15 @@ def _show_results(results: Sequence[Any], as_json: bool) -> None:
     else:
         for r in results:
             figures = "  ".join(f"{name} {value:.3f}" for name, value in r.metrics.items())
-            print(f"{r.encoder} · {r.view} · {r.protocol} ({r.preset}) {r.details.get('selection', '')}: {figures}")
+            said = f"{r.encoder} · {r.view} · {r.protocol} ({r.preset}) {r.details.get('selection', '')}: {figures}"
+            print(said + _how_sure(r))
+
+
+def _how_sure(result: Any) -> str:
+    """The interval of a result's main figure, and what chance would have; as far as it tells them."""
+    from kinema.protocols.table import PROTOCOLS
+
+    interval, chance = result.details.get("interval"), result.details.get("chance")
+    said = [f"{PROTOCOLS[result.protocol].main}: 95 % {interval[0]:.3f} to {interval[1]:.3f}"] if interval else []
+    said += [f"chance {chance:.3f}"] if isinstance(chance, float) else []
+    return f"  ({', '.join(said)})" if said else ""

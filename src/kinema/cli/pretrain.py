@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from kinema.cli.terminal import describe_parts, helps, make_parser, pairs, parse, print_json, stderr_console
+from kinema.cli.terminal import (
+    describe_parts,
+    helps,
+    is_config,
+    make_parser,
+    pairs,
+    parse,
+    print_json,
+    settings_in,
+    stderr_console,
+)
 from kinema.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,8 +42,7 @@ def run(given: list[str]) -> int:
         print("\n'kinema pretrain METHOD --help' lists every setting of a method.")
         return 0 if given and given[0] in ("-h", "--help") else 2
     name, rest = given[0], given[1:]
-    chosen = next((rest[i + 1] for i, word in enumerate(rest[:-1]) if word == "--preset"), "small")
-    args, settings = _shared(chosen, rest) if name == AUTO else _pretraining(name, chosen, rest)
+    args, settings = _shared(_preset(rest), rest) if name == AUTO else _pretraining(name, _preset(rest), rest)
     if args.dry_run:
         return _dry_run(name, args, settings)
     from kinema import api
@@ -65,6 +74,8 @@ def _pretraining(name: str, chosen: str, rest: list[str]) -> tuple[Any, dict[str
     of_data = fields_of_data(plan)
     parser = _pretrain_parser(name, chosen, plan)
     args = parse(parser, rest)
+    if args.preset != chosen:  # its settings would be those of another
+        raise UsageError(f"The preset is written as '{args.preset}' and as '{chosen}'.", "Name it once: --preset NAME")
     if args.resume and not args.dry_run:
         return args, _given(parser, rest, args, [*plan_fields(name, plan), *of_data, *ON_TOP])
     args = parser.instantiate(args)
@@ -96,6 +107,20 @@ def _shared(chosen: str, rest: list[str]) -> tuple[Any, dict[str, Any]]:
     args = parse(parser, rest)
     settings = _given(parser, rest, args, [*own, *fields_of_data(plan)])
     return args, settings if args.resume else {"preset": chosen, **settings}
+
+
+def _preset(given: Sequence[str]) -> str:
+    """The preset that is named last, on the command line or in a file of settings; the options depend on it."""
+    chosen = "small"
+    for number, word in enumerate(given):
+        option, equals, value = word.partition("=")
+        value = value if equals else next(iter(given[number + 1 :]), "")
+        if len(option) > 3 and "--preset".startswith(option):  # as the parser takes what begins an option
+            chosen = value or chosen
+        elif is_config(option):
+            named = settings_in(value).get("preset")
+            chosen = named if isinstance(named, str) else chosen
+    return chosen
 
 
 def _how(args: Any) -> dict[str, Any]:

@@ -85,8 +85,17 @@ def _print_hits(hits: Sequence[Any]) -> None:
         ]
         _print_table("score", "document", "from", "to", "passage", rows=passages)
         return
-    stretches = [(f"{hit.score:.3f}", f"{hit.start:.2f}", f"{hit.end:.2f}", hit.video, hit.label or "") for hit in hits]
+    found = [(hit, (hit.video, hit.label or "") if first else ("", "")) for first, hit in _grouped(hits)]
+    stretches = [(f"{hit.score:.3f}", f"{hit.start:.2f}", f"{hit.end:.2f}", *named) for hit, named in found]
     _print_table("score", "from, s", "to, s", "video", "label", rows=stretches)
+
+
+def _grouped(hits: Sequence[Any]) -> list[tuple[bool, Any]]:
+    """The hits video by video, the video with the nearest first; and whether one is its video's first."""
+    videos: dict[str, list[Any]] = {}
+    for hit in hits:
+        videos.setdefault(hit.video, []).append(hit)
+    return [(place == 0, hit) for own in videos.values() for place, hit in enumerate(own)]
 
 
 def _pair(hit: Any) -> tuple[str, str]:

@@ -158,21 +158,30 @@ def _check_settings_files(parser: ArgumentParser, given: list[str]) -> None:
     Raises:
         UsageError: a file names a class, or another file, where settings belong.
     """
+    files = [after for word, after in pairwise(given) if is_config(word)]
+    files += [word.partition("=")[2] for word in given if "=" in word and is_config(word.partition("=")[0])]
+    for file in files:
+        held = settings_in(file)
+        _check_settings(held, parser.get_defaults().as_dict(), file, set())
+
+
+def settings_in(file: str) -> Mapping[Any, Any]:
+    """What a file of settings, or a text of some, holds; empty where it cannot be read, as the parser will say.
+
+    Args:
+        file: the file's path, or the settings themselves as YAML or JSON.
+    """
     import yaml
 
-    files = [after for word, after in pairwise(given) if _is_config(word)]
-    files += [word.partition("=")[2] for word in given if "=" in word and _is_config(word.partition("=")[0])]
-    for file in files:
-        try:
-            held = yaml.safe_load(file if "\n" in file or ":" in file else Path(file).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError, yaml.YAMLError):
-            continue  # the parser says what is wrong with it
-        if isinstance(held, dict):
-            _check_settings(held, parser.get_defaults().as_dict(), file, set())
+    try:
+        held = yaml.safe_load(file if "\n" in file or ":" in file else Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return {}
+    return held if isinstance(held, dict) else {}
 
 
-def _is_config(word: str) -> bool:
-    """Whether it is --config, or the beginning of it that the parser takes for it."""
+def is_config(word: str) -> bool:
+    """Whether a word is --config, or the beginning of it that the parser takes for it."""
     return len(word) > 2 and "--config".startswith(word)
 
 

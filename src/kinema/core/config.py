@@ -6,7 +6,7 @@ key's path and what was expected. The work is done by ``cattrs``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from typing import Any, TypeVar
 
@@ -54,3 +54,25 @@ def from_plain(value: Any, kind: type[T], converter: cattrs.Converter, where: st
         problems, hints = problems_of(error)
         hint = " ".join(dict.fromkeys([*filter(None, hints), _OTHER]))
         raise ConfigError(f"{where} does not describe a {name}: {problems}.", hint) from error
+
+
+def differences(one: Any, other: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Where two settings, as plain values, differ: the dotted name of each, and both values.
+
+    Args:
+        one: plain values, as JSON has them; a tuple counts as a list.
+        other: likewise.
+        name: what stands before each name.
+    """
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in dict.fromkeys((*one, *other)):
+            yield from differences(one.get(key), other.get(key), f"{name}.{key}" if name else key)
+    elif _listed(one) != _listed(other):
+        yield name, one, other
+
+
+def _listed(value: Any) -> Any:
+    """The value with lists for tuples: JSON has none."""
+    if isinstance(value, list | tuple):
+        return [_listed(each) for each in value]
+    return {key: _listed(each) for key, each in value.items()} if isinstance(value, dict) else value

@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 Job = dict[str, Any]
@@ -116,11 +117,29 @@ class _Watch:
         return left if self._whole is None else min(left, self._began + self._whole - now)
 
 
+def command_of(module: str, *arguments: str) -> list[str]:
+    """The command of a worker, which imports nothing from the folder that the user happens to be in."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment of a worker: no empty part of PYTHONPATH, which would be the working folder.
+
+    Where the package itself was found in the working folder, as from a checkout, the worker finds it there too.
+    """
+    parts = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    home = Path(__file__).resolve().parents[2]
+    if home == Path.cwd():
+        parts.append(str(home))
+    rest = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return rest | ({"PYTHONPATH": os.pathsep.join(parts)} if parts else {})
+
+
 class _Worker:
     """One process, started when it is first needed."""
 
     def __init__(self, module: str, arguments: Sequence[str], limit: float, whole: float | None) -> None:
-        self._command = [sys.executable, "-m", module, *arguments]
+        self._command = command_of(module, *arguments)
         self._limit, self._whole = limit, whole
         self._process: subprocess.Popen[str] | None = None
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
@@ -135,6 +154,7 @@ class _Worker:
                 stderr=self._errors,
                 text=True,
                 encoding="utf-8",
+                env=clean_environment(),
             )
         process = self._process
         assert process.stdin is not None

@@ -6,6 +6,10 @@ al. 2018, section 3.4). The preset's name says k and temperature:
     k20-t0.07   20 neighbours, the usual choice since Caron et al. 2021
     k200-t0.07  200 neighbours, as Wu et al. 2018 had it for ImageNet
 
+Where fewer videos than k may vote on some query, all of them would, and the vote would count classes instead of asking
+who is near; in a set that asks itself the own class has one voter less and always loses. k is then the mean number of
+candidates a class (``KNNFigures.k``).
+
 Where test and training share recordings (one set against itself), videos of the query's own recording do not vote.
 
 Axes: Q test videos, N training videos, C classes, d dimensions.
@@ -14,7 +18,7 @@ Axes: Q test videos, N training videos, C classes, d dimensions.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import torch
@@ -55,12 +59,16 @@ class KNNFigures:
     Args:
         preset: the preset's name.
         accuracy: how right it was.
-        voters: the fewest videos that voted on a query; less than k where there are fewer.
+        k: neighbours that voted: the preset's, or fewer where there are fewer candidates.
+        candidates: the fewest videos that might vote on a query.
+        voters: the fewest videos that voted on a query.
         hopeless: queries for which no video of their class may vote, so that they count as wrong whatever the features.
     """
 
     preset: str
     accuracy: AccuracyFigures
+    k: int
+    candidates: int
     voters: int
     hopeless: int
 
@@ -106,9 +114,14 @@ def vote(
     same_dimensions(x, q)
     classes, columns = class_columns(labels, test, names)
     own = siblings(test_sources, train_sources, len(test), len(labels))
-    votes, voters = _votes(q, x, torch.searchsorted(classes, labels), len(classes), own, KNN_PRESETS[preset])
+    candidates = len(labels) - (0 if own is None else int(own.sum(1).max()))
+    settings = KNN_PRESETS[preset]
+    if candidates < settings.k:
+        settings = replace(settings, k=max(1, candidates // len(classes)))
+    votes, voters = _votes(q, x, torch.searchsorted(classes, labels), len(classes), own, settings)
     hopeless = 0 if own is None else int((~((test[:, None] == labels) & ~own).any(1)).sum())
-    return KNNFigures(preset, accuracy_of(votes, columns, classes, seed=seed), voters, hopeless)
+    accuracy = accuracy_of(votes, columns, classes, seed=seed)
+    return KNNFigures(preset, accuracy, settings.k, candidates, voters, hopeless)
 
 
 def _votes(

@@ -12,11 +12,12 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from kinema.core.config import differences
 from kinema.core.errors import CheckpointError, RunError
 from kinema.core.files import write_json
 from kinema.core.lock import alone, is_free
@@ -25,6 +26,9 @@ from kinema.evolving.search import Tried
 
 WORK = "work"
 """Where candidates that are being trained write."""
+
+SHOWN = 20
+"""Settings at most that a refusal names with both values."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +75,16 @@ class SearchFolder:
         self.path = path
 
     @classmethod
-    def begun(cls, path: Path, settings: Mapping[str, Any], *, resume: bool) -> SearchFolder:
+    def begun(
+        cls, path: Path, settings: Mapping[str, Any], *, resume: bool, changeable: Container[str] = ()
+    ) -> SearchFolder:
         """The folder of a new search, or of one that is resumed.
 
         Args:
             path: the folder.
             settings: of the search, as plain values.
             resume: whether it may be there already.
+            changeable: settings that change no result and may be others than before, by their dotted names.
 
         Raises:
             RunError: it is there and was not to be resumed, or it is no search.
@@ -96,7 +103,7 @@ class SearchFolder:
                 f"'{path}' holds a search already; nothing was changed.",
                 "Choose another --out, or add --resume to go on with it.",
             )
-        folder._check(read_object(file, hint="Search into a new folder."), settings)
+        folder._check(read_object(file, hint="Search into a new folder."), settings, changeable)
         return folder
 
     @contextlib.contextmanager
@@ -112,18 +119,15 @@ class SearchFolder:
             yield
             self._tidy()
 
-    def _check(self, saved: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    def _check(self, saved: Mapping[str, Any], settings: Mapping[str, Any], changeable: Container[str]) -> None:
         plain = json.loads(json.dumps(settings))
-        other = [key for key in plain if saved.get(key) != plain[key]]
+        found = differences({key: saved.get(key) for key in plain}, plain)
+        other = [(name, own, now) for name, own, now in found if name not in changeable]
         if other:
-            key, detail = other[0], "."
-            if isinstance(plain[key], dict) and isinstance(saved.get(key), dict):
-                inner = [name for name in {**saved[key], **plain[key]} if saved[key].get(name) != plain[key].get(name)]
-                detail = f": {', '.join(inner)}." if len(inner) < 6 else "."
-            elif not isinstance(plain[key], dict):
-                detail = f": {saved.get(key)}, now {plain[key]}."
+            lines = "; ".join(f"{name} was {own!r}, and {now!r} was asked" for name, own, now in other[:SHOWN])
+            lines += f"; and {len(other) - SHOWN} more" if len(other) > SHOWN else ""
             raise CheckpointError(
-                f"The search in '{self.path}' was begun with another {key}{detail}",
+                f"The search in '{self.path}' was begun with other settings or videos: {lines}.",
                 "Go on with what it was begun with, or search into a new folder.",
             )
 

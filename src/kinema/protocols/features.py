@@ -24,12 +24,12 @@ def whole_store(manifest: Manifest, model: Model, open_store: OpenStore) -> Clip
     """The clips of every video of a manifest.
 
     Raises:
-        DataError: some cannot be read or are too short.
+        DataError: some cannot be read.
     """
     store = open_store(manifest, model)
     if len(store.frames) < len(manifest):
         raise DataError(
-            f"{len(manifest) - len(store.frames)} of {len(manifest)} videos cannot be read or are too short.",
+            f"{len(manifest) - len(store.frames)} of {len(manifest)} videos cannot be read.",
             "`kinema scan` names them; take them out, so that every figure is over the same videos.",
         )
     return store

@@ -36,6 +36,7 @@ from kinema.recipes.json import phase_identity, recipe_to_plain
 from kinema.training.checkpoints import read_tower, write_tower
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import OptimiserConfig, Phase, Recipe
+from kinema.training.stopping import going_on_by_itself
 from kinema.training.trainer import Job, build_method, train
 
 
@@ -227,7 +228,7 @@ def fit_classifier(
     run = _begin(model, recipe, parts, folder_of(model, parts, recipe, below), data, accelerator)
     chooser = None if parts.held_out is None else (parts.held_out, whole_store(parts.held_out, model, open_store))
     best = _BestClassifier(run.path, classes, chooser, model)
-    with run.held():
+    with going_on_by_itself(), run.held():
         trained = train(
             Job(
                 recipe,
@@ -345,7 +346,9 @@ def class_scores(
 
 def folder_of(model: Model, parts: Parts, recipe: Recipe, below: Path) -> Path:
     """Where a training with just these settings, videos and weights lies: doing it again goes on there."""
-    digest = hashlib.sha256(json.dumps(recipe_to_plain(recipe), sort_keys=True).encode())
+    plain = recipe_to_plain(recipe)
+    plain["data"]["short_videos"] = "error"  # as it was when it was refused: what is trained already has this name
+    digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
     for part in (parts.fit, parts.held_out):
         digest.update((part.digest if part is not None else "").encode())
     for name, value in sorted(model.tower.state_dict().items()):

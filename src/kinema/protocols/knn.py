@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
 from kinema.core.protocol import Protocol
 from kinema.core.results import Result
 from kinema.protocols.metrics import ACCURACY
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from kinema.data import Manifest
@@ -70,12 +73,20 @@ def _measure(request: Request, selection: str, test: Manifest, training: Manifes
         parts=request.model.parts,
         seed=request.model.seed,
     )
+    asked = KNN_PRESETS[request.preset].k
+    if figures.k < asked:
+        log.warning(
+            "k is %d in place of %d: of the training videos only %d may vote on some query, and a vote of all would "
+            "count classes instead of asking who is near.",
+            *(figures.k, asked, figures.candidates),
+        )
     details = {
         "selection": selection,
         "trained_on": gallery_name(request.manifest, request.gallery),
         "windows": WINDOWS["coclr"],
         "features": BACKBONE,
-        "k": KNN_PRESETS[request.preset].k,
+        "k": figures.k,
+        "candidates": figures.candidates,
         "temperature": KNN_PRESETS[request.preset].temperature,
         "voters": figures.voters,
         "hopeless": figures.hopeless,

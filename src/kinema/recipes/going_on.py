@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Container, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from kinema.core.config import from_plain
+from kinema.core.config import differences, from_plain
 from kinema.core.contracts import NetworkConfig
 from kinema.core.errors import CheckpointError, ConfigError, KinemaError, UsageError
 from kinema.core.method import MethodConfig
+from kinema.methods import JoinedConfig
 from kinema.recipes.changes import changed
 from kinema.recipes.compose import composed
 from kinema.recipes.disturbances import transforms_named
-from kinema.recipes.following import set_by_hand
 from kinema.recipes.json import CONVERTER, recipe_from_plain, recipe_to_plain
 from kinema.recipes.plan import Plan
-from kinema.recipes.resolve import ON_TOP, followed, planned
+from kinema.recipes.resolve import ON_TOP, resolved
 from kinema.recipes.table import leading, method_name
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Recipe
 
 PLAN = "plan.json"
-"""The file of a run that holds the plan its recipe was made of."""
+"""The file of a run that holds the plan that was asked for, before it was made to fit the data."""
 
 CHANGEABLE = ("checkpoint_seconds", "collapse_rank")
 """Settings of a recipe that change no result; those of its data are ``DataConfig.changeable``."""
+
+UNTOLD = ("schedule", "base")
+"""Settings of a plan that cannot be told from its recipe."""
+
+SHOWN = 20
+"""Settings at most that a refusal names with both values."""
 
 
 def plan_to_plain(plan: Plan, preset: str) -> dict[str, Any]:
@@ -59,7 +65,13 @@ def _kinds() -> dict[str, Any]:
     return get_type_hints(Plan) | {"encoder": NetworkConfig, "base": MethodConfig}
 
 
-def continued(run: RunFolder, method: str | Recipe | Plan, settings: Mapping[str, Any], preset: str | None) -> Recipe:
+def continued(
+    run: RunFolder,
+    method: str | Recipe | Plan,
+    settings: Mapping[str, Any],
+    preset: str | None,
+    rows: Callable[[Any], Any] | None = None,
+) -> Recipe:
     """The recipe that a run goes on with: its own, with the given values of settings that change no result.
 
     What is given beside it must agree with the run. A setting that is not given is the run's.
@@ -69,6 +81,7 @@ def continued(run: RunFolder, method: str | Recipe | Plan, settings: Mapping[str
         method: the name of its method; or a plan or recipe, which must be its own.
         settings: as :func:`kinema.pretrain` takes them.
         preset: the name of its preset, or None.
+        rows: gives the rows that are trained on, called with settings of data; some methods fit a plan to them.
 
     Raises:
         CheckpointError: the run was begun with another method.
@@ -84,48 +97,70 @@ def continued(run: RunFolder, method: str | Recipe | Plan, settings: Mapping[str
     free = {name: settings[name] for name in settings if name in (*CHANGEABLE, *own.data.changeable)}
     fixed = {name: value for name, value in settings.items() if name not in free}
     if isinstance(method, str):
-        _agree(run, own, fixed, preset)
+        _agree(run, own, fixed, preset, rows)
     else:
-        _same(own, _resolved(run, method, preset or "small", fixed))
+        _same(own, resolved(method, rows, preset or "small", fixed))
         free = _changeable(method if isinstance(method, Recipe) else method.recipe()) | free
     of_data = {name: value for name, value in free.items() if name in own.data.changeable}
     of_recipe = {name: value for name, value in free.items() if name in CHANGEABLE}
     return replace(own, **of_recipe, data=replace(own.data, **of_data))  # type: ignore[type-var]
 
 
-def _resolved(run: RunFolder, method: Recipe | Plan, preset: str, settings: Mapping[str, Any]) -> Recipe:
-    """The recipe of a plan on the run's own rows, whose sizes follow them as they did when it was begun."""
-    plan = planned(method, None, preset, settings)
-    rows = run.read("environment.json").get("videos", 0)
-    if isinstance(plan, Recipe) or not rows:
-        return plan if isinstance(plan, Recipe) else plan.recipe()
-    by_hand = set_by_hand(leading(plan.method), settings, named=False)
-    return followed(plan, lambda: rows, by_hand).recipe()
-
-
-def _agree(run: RunFolder, own: Recipe, settings: Mapping[str, Any], preset: str | None) -> None:
+def _agree(
+    run: RunFolder,
+    own: Recipe,
+    settings: Mapping[str, Any],
+    preset: str | None,
+    rows: Callable[[Any], Any] | None,
+) -> None:
     """Refuses settings, by name, that would have made another plan than the run's."""
     if not settings and preset is None:
         return
     kept = run.read(PLAN)
-    if not kept:
-        raise UsageError(
-            f"A run goes on with its own settings; {', '.join(settings) or 'preset'} cannot be changed.",
-            "Leave the settings out beside --resume, or train into a new folder.",
-        )
-    if preset is not None and preset != kept.get("preset"):
+    if kept and preset is not None and preset != kept.get("preset"):
         raise _cannot({"preset": (kept.get("preset"), preset)})
-    plan = plan_from_plain(kept, f"'{run.path / PLAN}'")
-    asked = _asked(plan, settings)
-    differences = dict(_differences(_plain(plan), _plain(asked)))
-    if not differences:
-        return
+    plan = plan_from_plain(kept, f"'{run.path / PLAN}'") if kept else plan_of(own)
+    untold = {} if kept else {name: settings[name] for name in UNTOLD if name in settings}
+    untold |= {"preset": preset} if preset is not None and not kept else {}
+    asked = _asked(plan, {name: value for name, value in settings.items() if name not in untold})
+    other = {name: (None, value) for name, value in untold.items()} | _differences(_plain(plan), _plain(asked))
+    if not other or (not untold and _equal(own, lambda: _fitted(asked, rows))):
+        return  # the second where a network does not use what differs, for instance
+    began = preset or kept.get("preset") or "small"
+    if rows is None or not _equal(own, lambda: resolved(own.name, rows, began, settings)):
+        raise _cannot(other, untold)
+
+
+def _fitted(plan: Plan, rows: Callable[[Any], Any] | None) -> Recipe:
+    return plan.recipe() if rows is None else resolved(plan, rows, "small", {})
+
+
+def _equal(own: Recipe, other: Callable[[], Recipe]) -> bool:
+    """Whether a recipe, which may not be possible, is the run's."""
     try:
-        same = _deciding(asked.recipe()) == _deciding(own)  # settings that the network does not use, for instance
+        return not _differences(_deciding(own), _deciding(other()))
     except KinemaError:
-        same = False
-    if not same:
-        raise _cannot(differences)
+        return False
+
+
+def plan_of(recipe: Recipe) -> Plan:
+    """A plan with what a recipe tells of it, for runs that were begun with a recipe and not with a plan.
+
+    Its method and optimiser are those of the last phase of the run's view, its epochs those of all of them together.
+    How phases were divided (:data:`UNTOLD`) is not told.
+    """
+    learnt = [phase for phase in recipe.phases if recipe.view in phase.method.trains] or list(recipe.phases)
+    method = learnt[-1].method
+    joined = method if isinstance(method, JoinedConfig) else None
+    shared = {f.name: getattr(recipe, f.name) for f in fields(Plan) if f.name in Recipe.__dataclass_fields__}
+    return Plan(
+        leading(method),
+        epochs=sum(phase.epochs for phase in learnt),
+        optimiser=learnt[-1].optimiser,
+        beside=joined.beside if joined is not None else (),
+        beside_weights=joined.weights if joined is not None else (),
+        **shared,
+    )
 
 
 def _asked(plan: Plan, settings: Mapping[str, Any]) -> Plan:
@@ -150,15 +185,17 @@ def _same_place(one: str, other: str) -> bool:
 
 
 def _same(own: Recipe, other: Recipe) -> None:
-    differences = dict(_differences(_deciding(own), _deciding(other)))
-    if differences:
-        raise _cannot(differences)
+    different = _differences(_deciding(own), _deciding(other))
+    if different:
+        raise _cannot(different)
 
 
-def _cannot(differences: Mapping[str, tuple[Any, Any]]) -> UsageError:
-    shown = list(differences.items())[:5]
-    lines = "; ".join(f"{name} is {own!r} in the run, and {asked!r} was asked" for name, (own, asked) in shown)
-    names = ", ".join(differences) if len(differences) < 6 else f"{len(differences)} settings"
+def _cannot(different: Mapping[str, tuple[Any, Any]], untold: Container[str] = ()) -> UsageError:
+    shown = list(different.items())[:SHOWN]
+    said = ((name, "not recorded" if name in untold else repr(own), asked) for name, (own, asked) in shown)
+    lines = "; ".join(f"{name} is {own} in the run, and {asked!r} was asked" for name, own, asked in said)
+    lines += f"; and {len(different) - SHOWN} more" if len(different) > SHOWN else ""
+    names = ", ".join(different) if len(different) < 6 else f"{len(different)} settings"
     return UsageError(
         f"A run goes on with its own settings; {names} cannot be changed: {lines}.",
         "Leave the settings out beside --resume, or train into a new folder.",
@@ -184,21 +221,12 @@ def _changeable(recipe: Recipe) -> dict[str, Any]:
     return own | {name: getattr(recipe.data, name) for name in recipe.data.changeable}
 
 
-def _differences(own: Any, asked: Any, name: str = "") -> Iterator[tuple[str, tuple[Any, Any]]]:
-    """Where two plain values differ: the name of each, and both values."""
-    if isinstance(own, dict) and isinstance(asked, dict):
-        for key in dict.fromkeys((*own, *asked)):
-            place = key if name in ("", "data") else f"{name}.{key}"
-            yield from _differences(own.get(key), asked.get(key), place)
-    elif _listed(own) != _listed(asked):
-        yield name, (own, asked)
-
-
-def _listed(value: Any) -> Any:
-    """The value with lists for tuples: JSON has none."""
-    if isinstance(value, list | tuple):
-        return [_listed(each) for each in value]
-    return {key: _listed(each) for key, each in value.items()} if isinstance(value, dict) else value
+def _differences(own: Any, asked: Any) -> dict[str, tuple[Any, Any]]:
+    """Where two plans or recipes differ: each by the name that a user gives it, with both values."""
+    found = {name.removeprefix("data."): (one, other) for name, one, other in differences(own, asked)}
+    if found.get("short_videos", ("",))[0] == "error":  # there are none in the run
+        del found["short_videos"]
+    return found
 
 
 def changes_of(before: Recipe, now: Recipe) -> dict[str, list[Any]]:

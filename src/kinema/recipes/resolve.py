@@ -63,6 +63,20 @@ def planned(
         if settings:
             raise UsageError(f"A recipe is used as it is; {', '.join(settings)} cannot be set beside it.")
         return method
+    plan = as_asked(method, preset, settings)
+    adapt = entry_of(leading(plan.method)).adapt
+    if adapt is not None and isinstance(method, str) and "guide" not in settings.get("method_settings", {}):
+        plan, note = adapt(plan, data(plan.data))
+        if note and console is not None:
+            show(console, note)
+    fit = entry_of(leading(plan.method)).fit
+    plan = plan if fit is None else fit(plan, data(plan.data))
+    by_hand = set_by_hand(leading(plan.method), settings, named=isinstance(method, str))
+    return followed(plan, lambda: _learnable(plan, data(plan.data)), by_hand, console)
+
+
+def as_asked(method: str | Plan, preset: str, settings: Mapping[str, Any]) -> Plan:
+    """The plan that was asked for, before it is made to fit the data; see :func:`planned`."""
     if isinstance(method, str) and not method_entry(method).alone:
         raise UsageError(
             f"'{method}' learns nothing by itself: a constant would satisfy it.",
@@ -74,18 +88,7 @@ def planned(
     plan = changed(first, given)
     if isinstance(method, str) and plan.weights and plan.encoder == first.encoder:
         plan = replace(plan, encoder=plan.encoder.replaced_by(plan.weights))
-    plan = composed(plan, preset, **named, keep_temporal="temporal" in given)
-    adapt = entry_of(leading(plan.method)).adapt
-    if adapt is not None and isinstance(method, str) and "guide" not in settings.get("method_settings", {}):
-        plan, note = adapt(plan, data(plan.data))
-        if note and console is not None:
-            show(console, note)
-    fit = entry_of(leading(plan.method)).fit
-    plan = plan if fit is None else fit(plan, data(plan.data))
-    if data is None:
-        return plan
-    by_hand = set_by_hand(leading(plan.method), settings, named=isinstance(method, str))
-    return followed(plan, lambda: _learnable(plan, data(plan.data)), by_hand, console)
+    return composed(plan, preset, **named, keep_temporal="temporal" in given)
 
 
 def followed(plan: Plan, rows: Callable[[], int], by_hand: Collection[str], console: Console | None = None) -> Plan:

@@ -68,12 +68,14 @@ class Embedded(UpdateResult):
     @property
     def content(self) -> str:
         """What the table holds, in words."""
-        return f"{self.videos} videos, {self.windows} windows of {self.view}"
+        one = f"{self.videos} video{'' if self.videos == 1 else 's'}"
+        return f"{one}, cut into {self.windows} window{'' if self.windows == 1 else 's'} of {self.view}"
 
     @property
     def note(self) -> str:
         """A note for the user; empty for none."""
-        held = f"{self.held} videos are shorter than a clip; their last frame is repeated." if self.held else ""
+        one = "1 video is" if self.held == 1 else f"{self.held} videos are"
+        held = f"{one} shorter than a clip; the last frame is held." if self.held else ""
         cut = f"Of {self.cut} videos, much longer than wide or high, only the middle is used." if self.cut else ""
         return " ".join(filter(None, (held, cut)))
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from kinema.core.clips import ClipSpec
 from kinema.core.errors import DataError, VideoError
 from kinema.core.ops import unit_parts
+from kinema.data.clips.joined import PLUS
 from kinema.data.clips.reader import Model
 from kinema.data.video.timeline import varying
 from kinema.searching.reading import Chunk
@@ -159,9 +160,8 @@ def unit_vectors(
 
 
 def encoder_digest(model: Model) -> str:
-    """SHA-256, in hexadecimal, of the weights of a model's encoder; of several side by side, of theirs in order."""
-    digests = [weights_digest(reader.tower.encoder) for reader in model.readers]
-    return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
+    """SHA-256, in hexadecimal, of the weights of a model's encoder; of several, theirs in order, a plus between them."""
+    return PLUS.join(weights_digest(reader.tower.encoder) for reader in model.readers)
 
 
 def weights_digest(part: nn.Module) -> str:

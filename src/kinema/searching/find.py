@@ -86,7 +86,7 @@ class Found(Generic[SomeHit]):
         query: the query; of a stretch, with the seconds that were read.
         hits: nearest first.
         exact: whether every row was compared.
-        rows: rows of the table, before any condition.
+        rows: rows of the table of the kind that is compared, windows for instance, before any condition.
         root: the folder that the hits' paths are relative to.
         notes: for the user.
         seconds: duration, with reading the query.
@@ -140,7 +140,7 @@ class OpenTable:
         table: of LanceDB.
         layout: what its rows are.
         where: condition on the rows, in SQL.
-        rows: number of rows.
+        rows: number of rows of the kind that is compared.
         root: the folder of the videos or documents.
         exact: whether every row is compared.
         centre: the table's, float64 [d]; None for none.
@@ -170,9 +170,10 @@ class OpenTable:
         with database.storage_errors(uri):
             check(table)
             layout = layout_of(table)
-            wanted = condition(table, options.where, layout.kind(options.over))
-            rows, exact = table.count_rows(), options.exact
-            exactly = exact if exact is not None else rows < EXACT_ROWS or not has_index(table)
+            kind = layout.kind(options.over)
+            wanted = condition(table, options.where, kind)
+            rows, exact = table.count_rows(f"kind = '{kind}'"), options.exact
+            exactly = exact if exact is not None else table.count_rows() < EXACT_ROWS or not has_index(table)
             return cls(uri, table, layout, wanted, rows, root_of_table(table), exactly, centre_of(table))
 
     def excluding(self, whole: str | None) -> OpenTable:
@@ -223,7 +224,11 @@ class OpenTable:
         """
         with database.storage_errors(self.uri):
             rows, more = self.nearest(vector, k, columns)
-        hits, said = tuple(hit(row) for row in rows), tuple(note for note in (*notes, *more) if note)
+        near = [row for row in rows if 1 - row["_distance"] >= 0]
+        few = f"Only {len(near)} of {k} are hits: " if near else "There is no hit: "
+        unlike = f"{few}all else has a score below 0, which is no likeness."
+        hits = tuple(hit(row) for row in near)
+        said = tuple(note for note in (*notes, *more, unlike if len(near) < len(rows) else "") if note)
         return Found(str(query), hits, self.exact, self.rows, home.root, said, time.monotonic() - began)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from kinema.core.clips import SOUND
 from kinema.core.errors import DataError, UsageError
 from kinema.data.clips.reader import Model
+from kinema.data.clips.store import held_message
 from kinema.data.video.files import exists, on_disk
 from kinema.data.video.limits import cut_message
 from kinema.data.video.manifest import Video
@@ -103,6 +104,8 @@ def read_query(
     video = _facts(model, file, known(file) if known is not None else None)
     line = None if stretch is None else Timeline.of(file, video)
     window, note = ((0, video.frames), "") if stretch is None or line is None else _window(model, file, line, stretch)
+    if model.sound_spec is None and stretch is None:
+        note = held_message([video.frames], model.clip)
     note = " ".join(filter(None, (note, cut_message([video]) if model.views != (SOUND,) else "")))
     starts = clip_starts([window], model.clip)
     features: dict[int, torch.Tensor] = {}
@@ -152,13 +155,15 @@ def _window(model: Model, file: Path, line: Timeline, stretch: tuple[float, floa
     first, last = line.first_at(stretch[0]), line.end_at(stretch[1])
     if first >= frames:
         raise UsageError(f"The stretch from {stretch[0]:g} s on is not in '{file}', which lasts {line.duration:.2f} s.")
-    wide = min(span, frames)
+    wide, beyond = min(span, frames), ""
+    if stretch[1] > line.duration + 1 / line.fps:
+        beyond = f"'{file.name}' ends at {line.duration:.2f} s, and so does the stretch. "
     if last - first >= wide:
-        return (first, last - first), ""
+        return (first, last - first), beyond.strip()
     begin = max(0, min(frames - wide, (first + last - wide) // 2))
     since, until = line.seconds((begin, wide))
     clip = f"{until - since if line.times else span / line.fps:.2f} s"
-    return (begin, wide), f"The stretch is shorter than a clip of this encoder ({clip}) and was widened to one."
+    return (begin, wide), f"{beyond}The stretch is shorter than a clip of this encoder ({clip}) and was widened to one."
 
 
 def _picture(

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from kinema.core.errors import KinemaError, StorageError, UsageError
 from kinema.core.reading import parse_json, reason_of
+from kinema.data.clips.joined import PLUS
 from kinema.data.clips.reader import Model
 from kinema.data.video.manifest import Video
 from kinema.searching.columns import CENTRE, Columns
@@ -72,7 +73,7 @@ class TableSettings:
     Args:
         encoder: the encoder's name, for instance 'cpr'.
         view: its input.
-        digest: SHA-256 of its weights.
+        digest: SHA-256 of its weights; of several encoders side by side, theirs in order, a plus between them.
         dim: dimensions of an embedding, or of a projection.
         clip: frames, stride, size and short_side of a clip; and, of the view 'sound', the settings of its audio.
         length: of a window, '2s' or '16f'; 'clip' for one clip.
@@ -140,8 +141,8 @@ class TableSettings:
 
     @property
     def model_id(self) -> str:
-        """A short digest of the encoder."""
-        return self.digest[:16]
+        """A short digest of the encoder, or of all of them."""
+        return hashlib.sha256(self.digest.encode()).hexdigest()[:16] if PLUS in self.digest else self.digest[:16]
 
     @property
     def settings_id(self) -> str:
@@ -157,7 +158,8 @@ class TableSettings:
                 continue
             if key in ("digest", "head"):
                 whose = "encoder" if key == "digest" else "head"
-                found.append(f"its {whose}'s weights are {theirs[:12]} there and {ours[:12]} here")
+                short = [PLUS.join(each[:12] for each in digest.split(PLUS)) for digest in (theirs, ours)]
+                found.append(f"its {whose}'s weights are {short[0]} there and {short[1]} here")
             else:
                 found.append(f"{key} is {theirs} there and {ours} here")
         return found

@@ -195,7 +195,7 @@ def _search(router: APIRouter, queries: QueryService, charts: Charts) -> None:
                 only=None if lasso is None else charts.within(lasso.version, lasso.polygon, request.over),
                 without=query.video if request.others else None,
             )
-            return query, archive.snapshot(), hits, all_seen
+            return query, archive.snapshot(), tuple(hit for hit in hits if hit.score >= 0), all_seen
 
         return await queries.read(search)
 
@@ -209,7 +209,8 @@ def _search(router: APIRouter, queries: QueryService, charts: Charts) -> None:
             notes.append(f"The nearest {MAX_HITS} windows are {len(hits)} stretches; whole videos would be more.")
         shown = [shapes.HitShape.of(hit) for hit in hits]
         seconds = time.monotonic() - began
-        return shapes.FoundShape(hits=shown, rows=now.rows, exact=now.exact, notes=notes, seconds=seconds)
+        rows = now.windows if request.over == "windows" else now.rows - now.windows
+        return shapes.FoundShape(hits=shown, rows=rows, exact=now.exact, notes=notes, seconds=seconds)
 
     @router.post("/search/lines", response_class=StreamingResponse, responses={200: _lines("a find a line")})
     async def search_lines(request: shapes.SearchRequest) -> StreamingResponse:

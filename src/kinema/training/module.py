@@ -47,6 +47,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         self._timer: WaitTimer[Any] = WaitTimer(())
         self._last = self._saved = time.perf_counter()
         self._waited = 0.0
+        self._window_loss: float | None = None
         self._logger_failed = False
 
     @property
@@ -157,7 +158,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         self._last, self._waited = now, self._timer.waited
         if p.step % LOG_EVERY == 0:
             self._log_step(terms)
-        self.runtime.display.update(p, self.runtime.data.batches, self._mean_loss())
+        self.runtime.display.update(p, self.runtime.data.batches, self._window_loss)
         if p.batch >= self.runtime.data.batches:
             return  # the end of the epoch writes its own checkpoint
         stopping = self.runtime.stop()
@@ -215,6 +216,8 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         for loss in losses:
             self.progress.loss_sum += loss
         self.progress.loss_count += len(losses)
+        if losses:
+            self._window_loss = sum(losses) / len(losses)
         return len(losses)
 
     def _mean_loss(self) -> float:

@@ -52,8 +52,8 @@ class Meter(Protocol):
 class Display(Protocol):
     """Shows the progress of a training."""
 
-    def update(self, progress: Progress, batches: int, loss: float) -> None:
-        """A step is done."""
+    def update(self, progress: Progress, batches: int, loss: float | None) -> None:
+        """A step is done; the mean loss of the last steps that were read, None before there is one."""
         ...
 
     def epoch(self, row: Mapping[str, Any]) -> None:

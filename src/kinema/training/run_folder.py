@@ -1,7 +1,7 @@
 """A run is a folder that explains itself: the recipe, the data, the versions, and all results.
 
 RUN/recipe.json         the recipe as it was resolved
-RUN/plan.json           the plan that the recipe was made of
+RUN/plan.json           the plan that was asked for
 RUN/environment.json    versions, seed, commit, device, the data and the digest of its manifest
 RUN/manifest.parquet    every video, its health, labels and source
 RUN/status.json         running, done, failed or interrupted; where; for how long; why
@@ -61,10 +61,10 @@ class RunFolder:
             RunError: there is something at ``path`` already; nothing of it is touched.
         """
         if not is_free(path) and not cls(path)._half_begun():
-            what = "a run" if (path / "recipe.json").exists() else "not empty"
+            is_run = (path / "recipe.json").exists()
             raise RunError(
-                f"'{path}' exists and is {what}; nothing was changed.",
-                "Choose another --out, or add --resume to go on with a run that was stopped.",
+                f"'{path}' exists and is {'a run' if is_run else 'not empty'}; nothing was changed.",
+                "Choose another --out" + (", or add --resume to go on with a run that was stopped." if is_run else "."),
             )
         return cls(path)
 
@@ -133,6 +133,17 @@ class RunFolder:
                 )
             raise RunError(f"'{path}' is not a run: it {reason}.", "Name the folder that 'kinema pretrain' wrote.")
         return cls(path)
+
+    @classmethod
+    def begun(cls, path: Path) -> RunFolder:
+        """A run to go on with.
+
+        Raises:
+            RunError: there is no run at ``path``, or nothing at all: then it was stopped before it was begun.
+        """
+        if is_free(path):
+            raise RunError(f"Nothing was begun in '{path}' yet.", "Run the same command without --resume.")
+        return cls.open(path)
 
     def phase(self, number: int, name: str) -> Path:
         """The folder of one phase."""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from kinema.core.errors import KinemaError, WorkerError
+from kinema.core.errors import KinemaError, RunError, StorageError, WorkerError
 from kinema.training.phase import InterruptedRunError
 
 STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -56,6 +56,19 @@ def stopped_at_once() -> InterruptedRunError:
         "Stopped at once; the last checkpoint is kept, and what came after it is trained again.",
         "Run the same command with --resume to go on.",
     )
+
+
+@contextmanager
+def going_on_by_itself() -> Iterator[None]:
+    """For trainings in verbs that go on by themselves and have no ``--resume``: what a stop says is true there."""
+    try:
+        yield
+    except KinemaError as error:
+        if isinstance(error, RunError) and "--resume" in error.hint:  # of another process that trains there
+            error.hint = "Wait until it has ended, or stop it; then run the same command again, which goes on."
+        elif (error.resumable and not isinstance(error, StorageError)) or "--resume" in error.hint:
+            error.hint = "Run the same command again: it goes on where this one stopped."
+        raise
 
 
 def lost_worker(failure: RuntimeError) -> WorkerError | None:

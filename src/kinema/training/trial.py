@@ -156,7 +156,7 @@ class _Display:
     def __init__(self, progress: Callable[[], None]) -> None:
         self._progress = progress
 
-    def update(self, progress: Progress, batches: int, loss: float) -> None:  # noqa: ARG002 - the signature
+    def update(self, progress: Progress, batches: int, loss: float | None) -> None:  # noqa: ARG002 - the signature
         self._progress()
 
     def epoch(self, row: Mapping[str, Any]) -> None:

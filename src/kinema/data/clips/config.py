@@ -14,7 +14,7 @@ from kinema.data.clips.cost import unread
 from kinema.data.clips.example import ClipExample
 from kinema.data.clips.module import LoadedClips, transform_of
 from kinema.data.clips.reader import Model
-from kinema.data.clips.store import ClipStore
+from kinema.data.clips.store import ClipStore, held_message
 from kinema.data.clips.transforms import TransformConfig
 from kinema.data.documents.kinds import kind_of
 from kinema.data.layouts import open_data
@@ -35,7 +35,8 @@ class ClipsConfig:
         transform: the augmentations.
         clips_per_video: clips a video an epoch.
         temporal: probability that the two variants of a clip are two windows of its video and not one.
-        short_videos: what to do with videos shorter than a clip.
+        short_videos: what to do with videos shorter than a clip: 'repeat' holds their last frame, 'skip' leaves them
+            out, 'error' refuses them.
         failure_budget: share of the videos that may fail to decode before the run stops.
         cache_gib: size up to which decoded videos are cached, memory-mapped; larger sets are decoded as needed.
         workers: processes that read clips beside the training; 0 reads in the training process.
@@ -46,7 +47,7 @@ class ClipsConfig:
     transform: TransformConfig = field(default_factory=TransformConfig)
     clips_per_video: int = 1
     temporal: float = 0.5
-    short_videos: Literal["error", "skip", "repeat"] = "error"
+    short_videos: Literal["error", "skip", "repeat"] = "repeat"
     failure_budget: float = 0.01
     cache_gib: float = 4.0
     workers: int = 0
@@ -155,6 +156,8 @@ class ClipsConfig:
             progress=progress,
             sound=self.sound if any(transform.needs_sound for transform in transforms) else None,
         )
+        if self.short_videos == "repeat" and (held := held_message(list(store.frames.values()), self.clip)):
+            log.warning("%s", held)
         return LoadedClips(self, store)
 
     def reader(self, tower: Any, view: str, **about: Any) -> Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,17 +16,20 @@ from PIL.Image import Image
 from torch import Tensor
 
 from kinema.core.clips import SOUND, ClipSpec, RawClips, SoundSpec
+from kinema.core.comparing import Comparing
 from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, ShapeError, UsageError
-from kinema.core.ops import cosine_matrix, unit_parts
+from kinema.core.ops import unit_parts
 from kinema.core.printing import make_console
 from kinema.core.progress import Progress, Steps
 from kinema.data.clips.dataset import PADDING, Clip, ClipDataset, StillSum, collate, padding
 from kinema.data.clips.sampler import ClipRequest, evaluation_windows
-from kinema.data.clips.store import ClipStore
+from kinema.data.clips.store import ClipStore, held_message
 from kinema.data.clips.transforms import ViewTransform
 from kinema.data.video.hearing import with_sound
 from kinema.data.video.scanning import scan
+
+log = logging.getLogger(__name__)
 
 Windows = Literal["coclr", "vcop"]
 Video = str | Path | NDArray[Any] | Tensor | Image
@@ -49,7 +53,7 @@ class Features:
     projected: Tensor
 
 
-class Model:
+class Model(Comparing):
     """An encoder of one view.
 
     Args:
@@ -149,9 +153,8 @@ class Model:
 
         Raises:
             UsageError: paths and arrays are mixed, or something is neither.
-            DataError: a video cannot be read, is shorter than a clip, or has no sound for the view 'sound'; nothing is
-                skipped.
-            ShapeError: an array is not uint8 [frames, H, W, 3], or has too few frames.
+            DataError: a video cannot be read, or has no sound for the view 'sound'; nothing is skipped.
+            ShapeError: an array is not uint8 [frames, H, W, 3], or has no frame.
         """
         given, alone = listed(videos)
         given = [self._array(video) for video in given]
@@ -164,8 +167,6 @@ class Model:
             stacked = read(given, windows, batch_size, device, callback)  # type: ignore[arg-type]
         found: NDArray[np.float32] = (unit_parts(stacked, self.parts) if normalize else stacked).numpy()
         return found[0] if alone else found
-
-    similarity = staticmethod(cosine_matrix)
 
     def _array(self, video: Video) -> str | Path | NDArray[Any]:
         """A tensor as an array, and an image as a still video; others unchanged."""
@@ -194,6 +195,8 @@ class Model:
             named = ", ".join(f"'{path}' ({reason})" for path, reason in list(silent.items())[:5])
             raise DataError(f"{len(silent)} of {len(distinct)} videos cannot be heard: {named}.", "Leave them out.")
         store = ClipStore(manifest, self.clip, motion=self.needs_motion, cache=None, sound=self.sound_spec)
+        if held := held_message(list(store.frames.values()), self.clip):
+            log.warning("%s", held)
         found = self.features(store, windows=windows, batch_size=batch_size, device=device, progress=progress)
         return found.encoded[[rows[path] for path in resolved]]
 
@@ -273,17 +276,20 @@ class Model:
                 f"The view '{unseen[0]}' is read from a video file; arrays have none.", "Give the paths of the files."
             )
         for number, video in enumerate(videos):
-            if video.dtype != np.uint8 or video.ndim != 4 or video.shape[-1] != 3 or len(video) < self.clip.span:
+            if video.dtype != np.uint8 or video.ndim != 4 or video.shape[-1] != 3 or not video.size:
                 raise ShapeError(
-                    f"Video {number} is {video.dtype} {video.shape}; expected uint8 [frames, H, W, 3] with at least "
-                    f"{self.clip.span} frames, RGB."
+                    f"Video {number} is {video.dtype} {video.shape}; expected uint8 [frames, H, W, 3], RGB."
                 )
+        if held := held_message([len(video) for video in videos], self.clip):
+            log.warning("%s", held)
+
+        steps = np.arange(0, self.clip.span, self.clip.stride)
 
         def batches() -> Iterator[_Batch]:
             for number, video in enumerate(videos):
                 starts = evaluation_windows(len(video), self.clip, windows)
                 for some in (starts[i : i + batch_size] for i in range(0, len(starts), batch_size)):
-                    cuts = [video[start : start + self.clip.span : self.clip.stride] for start in some]
+                    cuts = [video[np.minimum(start + steps, len(video) - 1)] for start in some]
                     extent, zero = torch.tensor([video.shape[1:3]]), torch.zeros(1, dtype=torch.int64)
                     frames = torch.from_numpy(np.stack(cuts))[None]
                     yield (

@@ -80,8 +80,8 @@ class ClipStore:
         motion: also the motion of the stream.
         cache: the folder of the decoded videos, for this and later runs; None reads from the files.
         cache_bytes: where the decoded videos would take more than this, windows are read from the files.
-        short_videos: what becomes of videos shorter than ``spec.span``: 'error' raises, 'skip' leaves them out with a
-            warning, 'repeat' holds their last frame.
+        short_videos: what becomes of videos shorter than ``spec.span``: 'repeat' holds their last frame
+            (:func:`held_message` says of how many), 'skip' leaves them out with a warning, 'error' raises.
         workers: processes that decode when the cache is made.
         progress: is called with (videos done, videos) meanwhile.
         sound: the stretch of sound of a clip; None for no sound.
@@ -100,7 +100,7 @@ class ClipStore:
         motion: bool,
         cache: Path | None,
         cache_bytes: int = 4 << 30,
-        short_videos: Literal["error", "skip", "repeat"] = "error",
+        short_videos: Literal["error", "skip", "repeat"] = "repeat",
         workers: int = 2,
         progress: Callable[[int, int], None] | None = None,
         sound: SoundSpec | None = None,
@@ -380,6 +380,24 @@ def _marked(field: NDArray[np.int16], valid: NDArray[np.bool_]) -> NDArray[np.in
     return field
 
 
+def held_message(lengths: Sequence[int], spec: ClipSpec) -> str:
+    """How many videos are shorter than a clip, so that their last frame is held; empty where none is.
+
+    Args:
+        lengths: frames of each video.
+        spec: what a clip is.
+    """
+    short = sum(0 < frames < spec.span for frames in lengths)
+    return f"{_shorter(short, len(lengths), spec)}; the last frame is held." if short else ""
+
+
+def _shorter(short: int, videos: int, spec: ClipSpec) -> str:
+    return (
+        f"{short} of {videos} video{'s' if videos > 1 else ''} {'are' if short > 1 else 'is'} shorter than a clip, "
+        f"which spans {spec.span} frames (clip.frames {spec.frames} x clip.stride {spec.stride} + 1)"
+    )
+
+
 def _readable(manifest: Manifest, spec: ClipSpec, short_videos: str) -> dict[int, int]:
     usable = {row: v.frames for row, v in enumerate(manifest.videos) if v.health != "unreadable" and v.frames > 0}
     if not usable:
@@ -394,14 +412,11 @@ def _readable(manifest: Manifest, spec: ClipSpec, short_videos: str) -> dict[int
         return usable
     named = ", ".join(f"'{manifest.videos[row].path}' ({usable[row]} frames)" for row in short[:5])
     more = f" and {len(short) - 5} more" if len(short) > 5 else ""
-    message = (
-        f"{len(short)} of {len(usable)} videos are shorter than a clip, which spans {spec.span} frames "
-        f"(clip.frames {spec.frames} x clip.stride {spec.stride} + 1): {named}{more}."
-    )
+    message = f"{_shorter(len(short), len(usable), spec)}: {named}{more}."
     if short_videos == "error":
         raise DataError(
             message,
-            "Lower clip.frames or clip.stride, or set short_videos to 'skip' or 'repeat' (which holds the last frame).",
+            "Lower clip.frames or clip.stride, or set short_videos to 'repeat' (which holds the last frame) or 'skip'.",
         )
     if len(short) == len(usable):
         raise DataError(message, "All would be skipped: lower clip.frames or clip.stride.")

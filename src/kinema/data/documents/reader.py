@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from kinema.core.comparing import Comparing
 from kinema.core.devices import chosen_device
 from kinema.core.errors import ConfigError, UsageError
-from kinema.core.ops import cosine_matrix
 from kinema.core.progress import Progress, Steps
 from kinema.data.documents.encoding import encode_documents, encode_sequences
 from kinema.data.documents.splitting import passage_spans
@@ -41,7 +41,7 @@ class Tower(Protocol):
         ...
 
 
-class TextReader:
+class TextReader(Comparing):
     """An encoder of sentences and documents.
 
     Args:
@@ -182,8 +182,6 @@ class TextReader:
     def passages(self, text: str, words: int = 100) -> list[tuple[int, int]]:
         """Where the passages of a text begin and end, in characters: whole sentences, of at most so many words."""
         return passage_spans(text, words)
-
-    similarity = staticmethod(cosine_matrix)
 
     def _tokens(self, texts: Iterable[str]) -> Iterator[list[int]]:
         coming = iter(texts)

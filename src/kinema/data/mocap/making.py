@@ -27,6 +27,7 @@ from kinema.core.errors import ConfigError, DataError, KinemaError
 from kinema.core.files import storage_error, write_json
 from kinema.core.reading import load_json
 from kinema.core.threads import available_cpus
+from kinema.data.workers import command_of
 
 Row = dict[str, str]
 """What is told of a video: columns of ``labels.csv``, and the digest of its frames."""
@@ -257,7 +258,7 @@ def run_workers(module: str, out: Path, settings: Mapping[str, Any], shares: int
 
 def _start(module: str, request: Mapping[str, Any], environment: dict[str, str]) -> subprocess.Popen[str]:
     worker = subprocess.Popen(
-        [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        command_of(module), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )
     assert worker.stdin is not None
     worker.stdin.write(json.dumps(request) + "\n")

@@ -16,6 +16,7 @@ from torch import Tensor
 from kinema.core.codes import Codes, pack
 from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, RunError, UsageError
+from kinema.core.ops import cosine_matrix
 from kinema.core.pairs import IMAGE, TEXT, PairView
 from kinema.data.pairs.config import PairsConfig, run_labels
 from kinema.data.pairs.encoding import embedded
@@ -119,6 +120,8 @@ class PairReader:
         given, alone = _several(items, which)
         found = self._vectors(self._given(given, which), len(given), which, device, batch_size)
         return found[0] if alone else found
+
+    similarity = staticmethod(cosine_matrix)
 
     def codes(self, items: Any, *, view: str | None = None, device: str | None = None, batch_size: int = 64) -> Codes:
         """Packed codes: uint8 [bits / 8] of one picture or text, [N, bits / 8] of several; see :meth:`encode`.

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, UsageError
+from kinema.core.ops import cosine_matrix
 from kinema.data.pictures import claims_picture, read_picture, resized
 from kinema.data.tracklets.config import TrackletsConfig, holds_features
 from kinema.data.tracklets.drafts import natural
@@ -90,6 +91,8 @@ class TrackletReader:
         tracklets, alone = _tracklets(items)
         found = self._descriptors(self._given(tracklets), len(tracklets), device, batch_size)
         return found[0] if alone else found
+
+    similarity = staticmethod(cosine_matrix)
 
     def features(
         self,
