@@ -160,7 +160,7 @@ def unit_vectors(
 
 
 def encoder_digest(model: Model) -> str:
-    """SHA-256, in hexadecimal, of the weights of a model's encoder; of several, theirs in order, a plus between them."""
+    """SHA-256, in hexadecimal, of the weights of a model's encoder; of several, each's in order, joined by a plus."""
     return PLUS.join(weights_digest(reader.tower.encoder) for reader in model.readers)
 
 
