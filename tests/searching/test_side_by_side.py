@@ -76,7 +76,7 @@ def test_alike_is_by_the_centre_of_the_table_beside_the_run_also_for_one_of_its_
     for seen in (plain, found):
         np.testing.assert_allclose(seen["rgb+motion"], (seen["rgb"] + seen["motion"]) / 2, atol=1e-5)
     alike = {view: (float(found[view].mean()), float(plain[view].mean())) for view in models}
-    assert all(centred < 0.5 < 0.9 < as_it_is for centred, as_it_is in alike.values()), alike
+    assert all(centred < 0.3 < 0.8 < as_it_is for centred, as_it_is in alike.values()), alike
     with pytest.raises(UsageError, match="of unit length"):
         models["rgb"].similarity(models["rgb"].encode(files), files)
 
