@@ -143,6 +143,31 @@ def scenes(figure: str) -> list[Comparison]:
     ]
 
 
+REST = {"random": "untrained", "moco": "MoCo", "be-without-frame": "the release's baseline", "be": "BE", "dsm": "DSM"}
+"""Rows with a camera at rest. BE's and DSM's authors compare with one window, another of the video as a negative."""
+FIGURES = {
+    "r@1": "R@1",
+    "linear": "probe",
+    "finetune": "fine-tuned with all labels",
+    "finetune10": "fine-tuned with a tenth",
+}
+
+
+def at_rest(part: str) -> list[Comparison]:
+    """BE and DSM over the release's baseline, camera at rest, bias .95, second edition, by each figure."""
+    return [
+        Comparison(f"{REST[row]} − {REST['be-without-frame']}, {title}", *(rest_of(r, figure, part) for r in rows))
+        for row in ("be", "dsm")
+        for figure, title in FIGURES.items()
+        for rows in ((row, "be-without-frame"),)
+    ]
+
+
+def rest_of(row: str, figure: str, part: str) -> Values:
+    """A figure of a row with a camera at rest, by seed."""
+    return of("claims-video", "rest0.95", row, figure, part)
+
+
 def scenes_mining() -> list[Comparison]:
     """CPR over MoCo by how much the scene gives away, first edition."""
     name = "mocap-first-edition/claims-video"

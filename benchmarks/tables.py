@@ -98,6 +98,23 @@ def scenes() -> str:
     return markdown(head, ([title, *told(row)] for row, title in rows.items()))
 
 
+def rest() -> str:
+    """Camera at rest, bias .95, second edition: every figure before another class' scene, and two before any."""
+    columns = [(figure, "swapped") for figure in figures.FIGURES]
+    columns += [("r@1", "unbiased"), ("linear", "unbiased"), ("finetune10", "unbiased")]
+
+    def told(row: str) -> list[str]:
+        found = [figures.rest_of(row, *column) for column in columns]
+        return [*(spread(each.values()) for each in found), str(len(found[0]))]
+
+    head = [
+        "camera at rest, bias .95",
+        *(f"`swapped`: {title}" if at == 0 else title for at, title in enumerate(figures.FIGURES.values())),
+    ]
+    head += ["`unbiased`: R@1", "probe", "fine-tuned with a tenth", "seeds"]
+    return markdown(head, ([title, *told(row)] for row, title in figures.REST.items()))
+
+
 def two_views() -> str:
     """R@1 of each view, and of both side by side."""
     rows = {"rgb": "RGB", "motion": "motion vectors, the guide", "rgb+motion": "**both**"}
@@ -274,6 +291,9 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "archive": archive,
     "two-views": two_views,
     "two-views-paired": differences(figures.two_views, "R@1"),
+    "scenes-rest": rest,
+    "scenes-rest-swapped-paired": differences(lambda: figures.at_rest("swapped"), "the figure on swapped"),
+    "scenes-rest-unbiased-paired": differences(lambda: figures.at_rest("unbiased"), "the figure on unbiased"),
     "scenes": scenes,
     "scenes-paired": differences(lambda: figures.scenes("r@1"), "R@1 on swapped"),
     "scenes-probe-paired": differences(lambda: figures.scenes("linear"), "the probe on swapped"),

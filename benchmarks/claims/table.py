@@ -29,6 +29,7 @@ ROWS = {
     "be-foreign-frame": "BE, foreign frame",
     "be-without-negative": "BE, without negative",
     "be-without-frame": "BE, without frame",
+    "be-far": "BE, negative a third away",
     "be-unweighed": "BE, own negative as one of the batch",
     "dsm": "DSM",
     "dsm-two-windows": "DSM, two windows",
@@ -47,7 +48,8 @@ ROWS = {
 }
 """The rows in their order, as people call them."""
 AGAINST = {
-    "be": ("be-without-frame", "moco", "be-unweighed"),
+    "be": ("be-without-frame", "moco", "be-unweighed", "be-far"),
+    "be-far": ("be-without-frame", "moco"),
     "dsm": ("be-without-frame", "moco", "dsm-elsewhere", "dsm-unweighed"),
     "cmd": ("moco", "cmd-context", "cmd-motion", "cmd-clip-geometry"),
     "cmd-context": ("cmd-context-clip-geometry",),

@@ -64,28 +64,37 @@ NAME = "claims-video"
 PARTS = ("matched", "unbiased", "swapped")
 BASES = ("be", "dsm", "cmd")
 ROWS = ("random", "moco", "simclr", "be", "dsm", "cmd", "cpr", *(f"cpr+{base}" for base in BASES))
-HALVES = ("cmd-context", "cmd-motion")
-"""CMD with one of its two tasks alone, at the paper's temperature."""
-LOW_TEMPERATURE = ("cmd-low-temperature",)
-"""CMD with the paper's temperature from the first step on."""
-WINDOWS = ("moco-one-window", "be-two-windows", "dsm-two-windows")
-"""BE and DSM draw query and key from one window of a video, MoCo from two: each the other's way."""
-FOREIGN = ("be-foreign-frame",)
-"""BE with a frame of another video: one of the own video changes no background that stands still."""
+CHANGES: Mapping[str, Mapping[str, Any]] = {
+    "cmd-context": {"motion_weight": 0.0},
+    "cmd-motion": {"context_weight": 0.0},
+    "cmd-low-temperature": {"first_temperature": None},
+    "cmd-clip-geometry": {"geometry": "clip"},
+    "cmd-context-clip-geometry": {"motion_weight": 0.0, "geometry": "clip"},
+    "be-foreign-frame": {"still_from": "batch"},
+    "be-unweighed": {"own_among": 0},
+    "be-far": {"apart": 0},
+    "dsm-unweighed": {"own_among": 0},
+    "dsm-elsewhere": {"negative": "elsewhere"},
+}
+"""Rows in which settings of a method are changed: CMD with one of its tasks alone, with the paper's temperature from the
+first step on, or with keyframes in the crop of their clip, as they were here at first; BE with a frame of another
+video; BE and DSM with an own negative that weighs as one of the batch's, and BE with one a third of the clip's span
+away, as both were here at first; DSM with the negative of the authors' code, another window."""
 
-PARTS_OF_BE = {"be-without-negative": ("static-frame",), "be-without-frame": ("elsewhere",)}
-"""MoCo on one window with one of the two things that BE adds to it."""
-ADDED = {**PARTS_OF_BE, "moco-with-frame": ("static-frame",)}
-"""What these rows add to MoCo; the last on two windows, as MoCo is."""
+WINDOWS = {
+    **dict.fromkeys(("moco-one-window", "be-without-negative", "be-without-frame"), 0.0),
+    **dict.fromkeys(("be-two-windows", "dsm-two-windows"), ClipsConfig.temporal),
+}
+"""BE and DSM draw query and key from one window of a video, MoCo from two: here each the other's way."""
 
-UNWEIGHED = ("be-unweighed", "dsm-unweighed")
-"""A clip's own negative weighs as much as each of the batch's, as it did here at first."""
-RELEASED = ("dsm-elsewhere",)
-"""DSM with the negative of the authors' code, another window of the video."""
-SHORTCUT = ("cmd-clip-geometry", "cmd-context-clip-geometry")
-"""CMD, and its context half, whose keyframes have the crop and flip of their clip, as they had here at first."""
+ADDED = {
+    "be-without-negative": ("static-frame",),
+    "be-without-frame": ("elsewhere",),
+    "moco-with-frame": ("static-frame",),
+}
+"""MoCo with one of the two things that BE adds to it; the last on two windows, as MoCo is."""
 
-EVERY = (*ROWS, *HALVES, *LOW_TEMPERATURE, *WINDOWS, *FOREIGN, *ADDED, *UNWEIGHED, *RELEASED, *SHORTCUT)
+EVERY = tuple(dict.fromkeys((*ROWS, *CHANGES, *WINDOWS, *ADDED)))
 
 AFTER = {"random": "moco", **{f"cpr+{base}": "cpr" for base in BASES}}
 """Rows that take something from the run of another row of the same set and seed."""
@@ -103,24 +112,10 @@ def plan(row: str, epochs: int, seed: int) -> Plan:
     made = replace(preset("small", method), epochs=epochs, seed=seed)
     if base or name in ADDED:
         made = composed(made, "small", base=base or None, transforms=ADDED.get(name, ()))
-    if name.startswith("cmd-context"):
-        made = changed(made, {"method": {"motion_weight": 0.0, "first_temperature": None}})
-    if name == "cmd-motion":
-        made = changed(made, {"method": {"context_weight": 0.0}})
-    if name in LOW_TEMPERATURE:
-        made = changed(made, {"method": {"first_temperature": None}})
-    if name in SHORTCUT:
-        made = changed(made, {"method": {"geometry": "clip"}})
-    if name in UNWEIGHED:
-        made = changed(made, {"method": {"own_among": 0}})
-    if name in RELEASED:
-        made = changed(made, {"method": {"negative": "elsewhere"}})
-    if name in FOREIGN:
-        made = changed(made, {"method": {"still_from": "batch"}})
-    if name.endswith("-one-window") or name in PARTS_OF_BE:
-        made = made.with_data(temporal=0.0)
-    if name.endswith("-two-windows"):
-        made = made.with_data(temporal=ClipsConfig.temporal)
+    if name in CHANGES:
+        made = changed(made, {"method": dict(CHANGES[name])})
+    if name in WINDOWS:
+        made = made.with_data(temporal=WINDOWS[name])
     return made
 
 
