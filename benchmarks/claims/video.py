@@ -76,8 +76,8 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "dsm-unweighed": {"own_among": 0},
     "dsm-elsewhere": {"negative": "elsewhere"},
 }
-"""Rows in which settings of a method are changed: CMD with one of its tasks alone, with the paper's temperature from the
-first step on, or with keyframes in the crop of their clip, as they were here at first; BE with a frame of another
+"""Rows in which settings of a method are changed: CMD with one of its tasks alone, with the paper's temperature from
+the first step on, or with keyframes in the crop of their clip, as they were here at first; BE with a frame of another
 video; BE and DSM with an own negative that weighs as one of the batch's, and BE with one a third of the clip's span
 away, as both were here at first; DSM with the negative of the authors' code, another window."""
 
