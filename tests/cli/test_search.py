@@ -34,7 +34,9 @@ def test_the_verbs_in_turn(call, place, monkeypatch):
     assert told["failed"] == [{"path": "left/broken.mp4", "reason": told["failed"][0]["reason"]}]
     assert "1 video could not be embedded" in err
     assert "left/broken.mp4" in err
-    keys = "table videos windows added changed updated deleted kept unlisted unchanged held seconds failed index cut"
+    keys = (
+        "table view videos windows added changed updated deleted kept unlisted unchanged held seconds failed index cut"
+    )
     assert told.keys() == set(keys.split())
     assert (told["videos"], told["added"], told["index"]) == (13, 13, None)
     status, out, _ = call("embed", "run", "videos")

@@ -131,7 +131,7 @@ def test_a_full_disk_leaves_nothing_half_made(manifest, spec, tmp_path, monkeypa
 def test_short_videos(manifest):
     spec = ClipSpec(frames=11, stride=2, size=32, short_side=40)  # spans 23; the files have 20, 21, 22 and 26 frames
     with pytest.raises(DataError, match=r"3 of 6 videos are shorter .* 23 frames .*'wave/w0\.mp4' \(20 frames\)"):
-        ClipStore(manifest, spec, motion=True, cache=None)
+        ClipStore(manifest, spec, motion=True, cache=None, short_videos="error")
     assert len(ClipStore(manifest, spec, motion=True, cache=None, short_videos="skip").frames) == 3
     repeat = ClipStore(manifest, spec, motion=True, cache=None, short_videos="repeat")
     row = next(n for n, v in enumerate(manifest.videos) if v.path == "wave/w0.mp4")

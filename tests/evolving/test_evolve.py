@@ -141,7 +141,7 @@ def test_the_settings_file_is_read_as_the_plan_it_was_made_of(tmp_path):
     file = tmp_path / "best.json"
     file.write_text(json.dumps(settings_file(chosen)))
     _, settings = _pretraining("elo", "small", ["videos", "--out", "run", "--config", str(file)])
-    assert settings["method_settings"] == {"weights": dict(chosen.method.weights), "rest": 0.0}
+    assert settings["method_settings"].items() >= {"weights": dict(chosen.method.weights), "rest": 0.0}.items()
     assert not {"epochs", "clip", "transform", "encoder", "optimiser"} & set(settings)
     assert changed(plan, {"method_settings": settings["method_settings"]}) == chosen
     assert api.encoder_name(chosen.recipe().phases[0].method) == "elo"

@@ -276,7 +276,7 @@ def test_the_command_tells_of_folders_and_takes_the_flag(call, close, footage, t
     close(footage / "B")
     status, out, err = call(*embedding)
     assert status == 1
-    assert "2 kept though they could not be seen" in out
+    assert "2 videos kept though not to be seen" in out
     assert "1 folder or name could not be looked into" in err
     close(footage / "B", None)
     shutil.rmtree(footage / "B")

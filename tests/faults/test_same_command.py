@@ -79,7 +79,18 @@ def test_equal_settings_pass_in_any_spelling_and_others_are_named(plan_kept, tin
 
 
 def test_a_cascade_without_a_plan_goes_on_with_what_began_it(tiny_manifest, tmp_path):
-    words = ["--epochs", "4", "--clip.size", "48", "--clip.short_side", "54", "--schedule.turns", "2"]
+    words = [
+        "--epochs",
+        "4",
+        "--clip.size",
+        "48",
+        "--clip.short_side",
+        "54",
+        "--schedule.turns",
+        "2",
+        "--batch_size",
+        "4",
+    ]
     run, recipe = begun(tmp_path, "cpr", words, tiny_manifest, plan_kept=False)
     for same in (words, words[:2], words[2:6], ["--method.k", str(recipe.phases[-1].method.k)]):
         assert goes_on(run, "cpr", same, tiny_manifest) == recipe

@@ -45,7 +45,8 @@ def plans():
     forms = {label: FORMS[label] for label in FORMS if label in CLIPS and label not in UNRECORDED}
     alone = [name for name, entry in METHODS.items() if entry.alone and name in CLIPS]
     cases = {name: (name, size.get(name, {})) for name in alone} | forms
-    made = {label: tiny_plan(name, method=form, clips_per_video=4, epochs=2) for label, (name, form) in cases.items()}
+    as_recorded = {"clips_per_video": 4, "epochs": 2, "short_videos": "error"}  # the last was the default then
+    made = {label: tiny_plan(name, method=form, **as_recorded) for label, (name, form) in cases.items()}
     made["cpr"] = replace(made["cpr"], epochs=3, schedule=replace(made["cpr"].schedule, turns=2))
     beside = tiny_plan("be-regulariser").method
     made["joined"] = replace(made["moco"], beside=(replace(beside, head=made["moco"].method.head),))

@@ -239,7 +239,7 @@ def test_a_stopped_learning_goes_on_by_the_same_call(footage, run, tmp_path, mon
     monkeypatch.setattr(segmenting, "pretrain", stopped)
     with pytest.raises(InterruptedRunError) as caught:
         kinema.segment(run, footage / "videos", work=tmp_path / "work", **settings)
-    assert caught.value.hint == "The same command goes on where this one stopped."
+    assert caught.value.hint == "Run the same command again: it goes on where this one stopped."
     assert not (tmp_path / "work/segments.json").exists()
     monkeypatch.setattr(segmenting, "pretrain", pretrain)
     found = kinema.segment(run, footage / "videos", work=tmp_path / "work", **settings)

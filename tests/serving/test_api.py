@@ -105,7 +105,8 @@ def test_filters(client, named):
     assert found(client, query=query, fields={"audio": [True]})["hits"] == []
     assert query not in {hit["video"] for hit in found(client, query=query, others=True, k=50)["hits"]}
     whole = found(client, query=query, over="videos", k=50)["hits"]
-    assert len({hit["video"] for hit in whole}) == len(whole) == 14
+    assert 6 < len({hit["video"] for hit in whole}) == len(whole) < 14  # what is unlike is no hit
+    assert min(hit["score"] for hit in whole) >= 0
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,7 @@ def test_the_map_and_the_lasso(client, named):
     assert hits
     assert {(hit["video"], hit["frame"]) for hit in hits} <= expected
     videos = found(client, query=named["down/down1.mp4"], lasso=half, k=1000, over="videos")["hits"]
-    assert {hit["video"] for hit in videos} == {video for video, _ in expected}
+    assert {hit["video"] for hit in videos} <= {video for video, _ in expected}
     nothing = half | {"polygon": [[5, 5], [6, 5], [6, 6]]}
     assert found(client, query=named["down/down1.mp4"], lasso=nothing)["hits"] == []
     told = error_of(client.post("/api/map/lasso", json=half | {"version": chart["version"] + 1}), 409)

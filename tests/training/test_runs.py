@@ -307,7 +307,7 @@ def test_resuming_what_is_no_run(run, tmp_path):
         run("moco", tmp_path / "nowhere", resume=True)
     assert "without --resume" in caught.value.hint
     assert not (tmp_path / "nowhere").exists()
-    with pytest.raises(RunError, match=r"has no recipe\.json"):
+    with pytest.raises(RunError, match="Nothing was begun in"):
         run("moco", tmp_path, resume=True)
 
 

@@ -179,7 +179,9 @@ def _models(
 
 def _two_streams(model: str | Path | Any, first: Model, untrained: bool) -> tuple[Model, ...]:
     """The encoders of RGB and of motion vectors side by side, where the run that is named has both."""
-    if not isinstance(model, str | Path) or len(first.readers) > 1 or two_streams(model, untrained=untrained) is None:
+    if not isinstance(model, str | Path) or not isinstance(first, Model) or len(first.readers) > 1:
+        return ()
+    if two_streams(model, untrained=untrained) is None:
         return ()
     each = [first if view == first.view else load(model, view=view, untrained=untrained) for view in TWO_STREAMS]
     return (JoinedModel(each, first if first in each else None),)
@@ -195,7 +197,7 @@ def _every(model: str | Path | Any, view: str | None, untrained: bool) -> tuple[
 
 def _others(model: Model, untrained: bool) -> tuple[Model, ...]:
     """The encoder of another view that the model's run trained; none where there is none."""
-    if model.run is None:
+    if model.run is None or not isinstance(model, Model):
         return ()
     recipe = recipe_from_plain(RunFolder.open(model.run).read("recipe.json"))
     views = set(recipe.trains) - set(model.views)

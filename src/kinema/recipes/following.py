@@ -19,6 +19,9 @@ from kinema.core.ops import world_size
 from kinema.recipes.choice import MINED
 from kinema.recipes.plan import Plan
 
+FOLLOWING = ("queue", "stages", "k")
+"""The settings of methods that follow the set."""
+
 
 def set_by_hand(method: Any, settings: Mapping[str, Any], *, named: bool) -> frozenset[str]:
     """The names of a method's settings that a person set.

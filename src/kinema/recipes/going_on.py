@@ -15,6 +15,7 @@ from kinema.methods import JoinedConfig
 from kinema.recipes.changes import changed
 from kinema.recipes.compose import composed
 from kinema.recipes.disturbances import transforms_named
+from kinema.recipes.following import FOLLOWING
 from kinema.recipes.json import CONVERTER, recipe_from_plain, recipe_to_plain
 from kinema.recipes.plan import Plan
 from kinema.recipes.resolve import ON_TOP, resolved
@@ -119,7 +120,7 @@ def _agree(
     kept = run.read(PLAN)
     if kept and preset is not None and preset != kept.get("preset"):
         raise _cannot({"preset": (kept.get("preset"), preset)})
-    plan = plan_from_plain(kept, f"'{run.path / PLAN}'") if kept else plan_of(own)
+    plan = _as_followed(plan_from_plain(kept, f"'{run.path / PLAN}'"), own) if kept else plan_of(own)
     untold = {} if kept else {name: settings[name] for name in UNTOLD if name in settings}
     untold |= {"preset": preset} if preset is not None and not kept else {}
     asked = _asked(plan, {name: value for name, value in settings.items() if name not in untold})
@@ -129,6 +130,15 @@ def _agree(
     began = preset or kept.get("preset") or "small"
     if rows is None or not _equal(own, lambda: resolved(own.name, rows, began, settings)):
         raise _cannot(other, untold)
+
+
+def _as_followed(plan: Plan, own: Recipe) -> Plan:
+    """A plan as it was asked for, with those sizes that the run has since they followed its set."""
+    trained = plan_of(own).method
+    if type(plan.method) is not type(trained):
+        return plan
+    there = {name: getattr(trained, name) for name in FOLLOWING if hasattr(trained, name)}
+    return replace(plan, method=replace(plan.method, **there))  # type: ignore[type-var]
 
 
 def _fitted(plan: Plan, rows: Callable[[Any], Any] | None) -> Recipe:
