@@ -296,7 +296,6 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "scenes-rest-unbiased-paired": differences(lambda: figures.at_rest("unbiased"), "the figure on unbiased"),
     "scenes": scenes,
     "scenes-paired": differences(lambda: figures.scenes("r@1"), "R@1 on swapped"),
-    "scenes-probe-paired": differences(lambda: figures.scenes("linear"), "the probe on swapped"),
     "scenes-mining-paired": differences(figures.scenes_mining, "R@1 on unbiased, CPR − MoCo"),
     "segmentation": segmentation,
     "segmentation-paired": differences(figures.segmentation, "MOF"),
