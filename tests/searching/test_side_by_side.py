@@ -94,6 +94,14 @@ def test_a_search_needs_no_view_and_is_by_the_mean_of_the_scores(run, tables, ti
     assert error.value.hint == "Ask with --view rgb+motion."
 
 
+@pytest.mark.parametrize("view", ["rgb+motion", "rgb", "motion"])
+def test_a_server_takes_the_view_of_its_table(run, tables, view):
+    pytest.importorskip("fastapi")
+    from kinema import serving
+
+    assert serving.app(run, table=tables[view], device="cpu").state.archive.model.view == view
+
+
 def test_a_picture_is_compared_by_its_colours(run, tables, tiny_folder, tmp_path):
     with av.open(str(tiny_folder / "left/left1.mp4")) as container:
         Image.fromarray(next(container.decode(video=0)).to_ndarray(format="rgb24")).save(tmp_path / "a.png")

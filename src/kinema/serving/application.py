@@ -12,6 +12,7 @@ from fastapi.responses import Response
 
 from kinema.api import load
 from kinema.api.asking import Asker, answers_questions
+from kinema.api.table_views import load_for
 from kinema.core.errors import DataError, UsageError
 from kinema.core.version import RELEASE
 from kinema.data.clips.reader import Model
@@ -66,7 +67,7 @@ def build(
         model = load(run, view=view) if isinstance(run, str | Path) else run
         return _of_pairs(model, uri, videos, settings, device)
     check_layout(opened, VIDEOS, uri, "kinema serve")
-    model = load(run, view=view) if isinstance(run, str | Path) else run
+    model = load_for(run, opened, uri, view) if isinstance(run, str | Path) else run
     if model.unit != "clips":
         raise DataError(
             f"kinema serve is for videos, and {model.name} reads {model.unit}.",
