@@ -12,7 +12,6 @@ from searching_pairs import COLOURS, HEAD, reader_of, write_colours
 from searching_tables import rows_by_id, vectors_of
 
 import kinema
-from kinema.api import searching as api_search
 from kinema.core.codes import hamming, pack, unpack
 from kinema.core.errors import DataError, UsageError
 from kinema.data.pairs.reading import read_pairs
@@ -336,11 +335,13 @@ def test_an_attribute_may_be_called_as_a_column_and_codes_are_told_from_it(embed
 
 
 def test_the_command_line_and_the_page(call, search, embed, colours, reader, tmp_path, monkeypatch):
-    monkeypatch.setattr(api_search, "load", lambda run, view=None: reader)
+    for module in ("searching", "table_views"):
+        monkeypatch.setattr(f"kinema.api.{module}.load", lambda run, view=None: reader)
     index = tmp_path / "index"
     status, out, _ = call("embed", "RUN", colours, "-o", index, "--codes", "--device", "cpu", "--json")
     assert (status, json.loads(out)["images"], json.loads(out)["bytes"]) == (0, 12, 8)
     status, out, _ = call("search", "RUN", "a red square", "--table", index, "-k", "2", "--json")
+    assert status == 0, out
     hits = json.loads(out)["hits"]
     assert (status, [hit["labels"] for hit in hits]) == (0, [["red", "square"]] * 2)
     assert hits[0].keys() == {
