@@ -49,8 +49,9 @@ def test_batches_through_a_loader(class_folder, spec, tmp_path, processes):
     data = ClipDataset(ClipStore(manifest, spec, motion=True, cache=tmp_path))
     sampler = ClipSampler(data.store.frames, spec, batch_size=4, seed=0, temporal=0.5)
     requests = list(sampler.batches(0))
-    loader = DataLoader(data, batch_sampler=requests, collate_fn=collate, num_workers=processes)
-    batches = list(loader)
+    # A fork of a test process, which has threads, may hang.
+    how = {"num_workers": processes, "multiprocessing_context": "forkserver"} if processes else {}
+    batches = list(DataLoader(data, batch_sampler=requests, collate_fn=collate, **how))
     assert len(batches) == 2
     for raw, asked in zip(batches, requests, strict=True):
         assert raw.index.tolist() == [request.video for request in asked]
