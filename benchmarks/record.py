@@ -116,13 +116,17 @@ def _side_by_side(
     after: Mapping[str, str],
     late: Callable[[], bool],
 ) -> None:
-    """Measures cells in several processes, in order as far as ``after`` lets it; the first error ends it."""
+    """Measures cells in several processes, in order as far as ``after`` lets it.
+
+    After an error no further cell is begun; those that are measured then are waited for and kept, and it is raised.
+    """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     threads = max(1, available_cpus() // jobs)
     waiting, going = [*left], dict[Future[dict[str, Any]], Cell]()
+    failed: list[BaseException] = []
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         while waiting or going:
-            while waiting and len(going) < jobs and not late():
+            while waiting and len(going) < jobs and not failed and not late():
                 undone = {*waiting, *going.values()}
                 free = [each for each in waiting if (each[0], each[1], after.get(each[2], "")) not in undone]
                 if not free:
@@ -132,7 +136,13 @@ def _side_by_side(
             if not going:
                 break
             for future in wait(going, return_when=FIRST_COMPLETED).done:
-                keep(going.pop(future), future.result())
+                each, error = going.pop(future), future.exception()
+                if error is None:
+                    keep(each, future.result())
+                else:
+                    failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 def versions(*packages: str) -> dict[str, str]:

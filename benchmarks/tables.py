@@ -27,7 +27,7 @@ from paired import Comparison, table
 from speed_tables import markdown
 
 PAGES = Path(__file__).parent / "pages"
-PLACE = re.compile(r"<!-- table: (?P<name>\S+) -->\n\n(?P<rows>(?:\|.*\n)*)")
+PLACE = re.compile(r"<!-- table: (?P<name>\S+) -->\n\n(?P<rows>(?:\|.*\n)*)\n*")
 
 ENCODERS = {
     "random": "untrained",
@@ -349,7 +349,8 @@ def rewritten(page: str) -> str:
     Raises:
         KeyError: the page names a table that is not one of ``TABLES``.
     """
-    return PLACE.sub(lambda place: f"<!-- table: {place['name']} -->\n\n{TABLES[place['name']]()}\n", page)
+    made = PLACE.sub(lambda place: f"<!-- table: {place['name']} -->\n\n{TABLES[place['name']]()}\n\n", page)
+    return made.rstrip("\n") + "\n"
 
 
 def main() -> None:

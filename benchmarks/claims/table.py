@@ -15,6 +15,7 @@ KINDS = {
     "rest": "camera at rest, ",
     "room": "camera at rest, videos twice as long, ",
     "long": "three times the epochs, ",
+    "more": "four times the training videos, ",
 }
 """How the sets of Mocap-15 are told apart: four letters, then the bias; and as people say it."""
 UNKNOWN = ("R@1, mean of the parts unbiased", "R@1, worst part", "linear, mean", "linear, worst part")

@@ -1,25 +1,9 @@
 """The tables of the first edition are those that the commands beside them print; test_results.py has today's pages."""
 
-import importlib
 import json
-import sys
 from pathlib import Path
 
-import pytest
-
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-
-
-@pytest.fixture
-def claims(monkeypatch):
-    """Imports a module of ``benchmarks/claims`` by its name."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    monkeypatch.syspath_prepend(str(BENCHMARKS / "claims"))
-    before = set(sys.modules)
-    yield importlib.import_module
-    for name in set(sys.modules) - before:
-        if str(BENCHMARKS) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
 
 
 def figures(name):
@@ -32,27 +16,27 @@ def missing(text, page="mocap-first-edition.md"):
     return [line for line in text.splitlines() if line and line not in page]
 
 
-def test_methods_against_the_scene(claims):
-    assert missing(claims("table").tables(figures("mocap-first-edition/claims-video")["cells"])) == []
+def test_methods_against_the_scene(benchmark_module):
+    assert missing(benchmark_module("table").tables(figures("mocap-first-edition/claims-video")["cells"])) == []
 
 
-def test_two_trainings_side_by_side(claims):
-    table = claims("side_by_side").table(figures("side-by-side")["rows"])
+def test_two_trainings_side_by_side(benchmark_module):
+    table = benchmark_module("side_by_side").table(figures("side-by-side")["rows"])
     assert missing(table, "../docs/how-to/several-runs.md") == []
 
 
-def test_the_worth_of_a_fitness(claims):
-    elo, found = claims("elo"), figures("mocap-first-edition/claims-elo")
+def test_the_worth_of_a_fitness(benchmark_module):
+    elo, found = benchmark_module("elo"), figures("mocap-first-edition/claims-elo")
     assert missing(elo.correlations(found)) == []
     assert missing(elo.rows_table(found)) == []
 
 
-def test_sound_and_clusters(claims):
-    assert missing(claims("sound").tables(figures("mocap-first-edition/claims-sound")["cells"])) == []
+def test_sound_and_clusters(benchmark_module):
+    assert missing(benchmark_module("sound").tables(figures("mocap-first-edition/claims-sound")["cells"])) == []
 
 
-def test_an_unknown_bias_is_one_of_those_of_which_no_row_is_missing(claims):
-    table = claims("table")
+def test_an_unknown_bias_is_one_of_those_of_which_no_row_is_missing(benchmark_module):
+    table = benchmark_module("table")
 
     def filled(name, **rows):
         parts = {row: dict.fromkeys(("matched", "unbiased", "swapped"), value) for row, value in rows.items()}
@@ -70,9 +54,9 @@ def test_an_unknown_bias_is_one_of_those_of_which_no_row_is_missing(claims):
     )
 
 
-def test_a_chart_a_set_with_the_parts_that_it_has(claims, tmp_path):
+def test_a_chart_a_set_with_the_parts_that_it_has(benchmark_module, tmp_path):
     judged = {"asl": ("tom",), "bias0": ("matched", "unbiased", "swapped")}
-    claims("table").charts(
+    benchmark_module("table").charts(
         {
             f"{name} seed{seed} {row}": {"r@1": dict.fromkeys(parts, 0.25)}
             for name, parts in judged.items()
@@ -87,8 +71,8 @@ def test_a_chart_a_set_with_the_parts_that_it_has(claims, tmp_path):
         assert chart.count("<title>") == 1 + 2 * len(parts)
 
 
-def test_a_mean_and_its_deviation_over_seeds(claims):
-    table = claims("table")
+def test_a_mean_and_its_deviation_over_seeds(benchmark_module):
+    table = benchmark_module("table")
     assert table.spread([0.5]) == "50.0"
     assert table.spread([0.4, 0.6]) == "50.0 ± 14.1"
     assert table.set_title("bias0") == "bias 0"
