@@ -6,8 +6,9 @@ import pytest
 from reports import collect
 
 from kinema.core.errors import VideoError
+from kinema.core.plurals import counted
 from kinema.reporting import markdown, page, rows, with_strips, write_json
-from kinema.reporting.wording import counted, source
+from kinema.reporting.wording import source
 
 
 def forms(report, folder):

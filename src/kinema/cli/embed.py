@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     pass
 from kinema.cli.terminal import make_parser, parse, print_json, stderr_console
+from kinema.core.plurals import counted
 
 _TABLE = "where the table is: a folder, or s3://…, gs://…, az://…; RUN/index by default"
 
@@ -56,14 +57,14 @@ def run(given: list[str]) -> int:
         told |= {"with other labels or facts, not encoded again": done.updated}
         told |= {"gone and taken out": done.deleted, "unchanged": done.unchanged}
         told |= {"kept though not to be seen": done.kept}
-        said = [f"{_counted(count, done.noun)} {what}" for what, count in told.items() if count]
+        said = [f"{counted(count, done.noun)} {what}" for what, count in told.items() if count]
         print(", ".join(said) or f"no {done.noun}")
         if done.index is not None:
             print(f"index {done.index.kind}: recall@10 {done.index.recall:.3f} of {done.index.queries} queries")
     if done.note:
         print(done.note, file=sys.stderr)
     if done.failed:
-        print(f"{_counted(len(done.failed), done.noun)} could not be embedded:", file=sys.stderr)
+        print(f"{counted(len(done.failed), done.noun)} could not be embedded:", file=sys.stderr)
         for path, reason in done.failed.items():
             print(f"  {path}: {reason}", file=sys.stderr)
     if done.unlisted:
@@ -73,8 +74,3 @@ def run(given: list[str]) -> int:
         for path, reason in done.unlisted.items():
             print(f"  {path}: {reason}", file=sys.stderr)
     return 1 if done.unlisted else 0
-
-
-def _counted(count: int, noun: str) -> str:
-    """A number with its noun, which is given in the plural: '1 video', '2 videos'."""
-    return f"{count} {noun if count != 1 else noun.removesuffix('s')}"

@@ -17,6 +17,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from kinema.core.plurals import counted
+
 POLICY = "OMP_WAIT_POLICY"
 SPINNING = (POLICY, "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
 """Variables by which a user says how threads wait."""
@@ -92,7 +94,7 @@ def limit_message() -> str:
     if not _prepared.threads:
         return ""
     return (
-        f"torch computes with {_prepared.threads} thread{'s' if _prepared.threads > 1 else ''}, which is what the "
+        f"torch computes with {counted(_prepared.threads, 'threads')}, which is what the "
         f"container's quota allows of its {_prepared.instead} processors; OMP_NUM_THREADS sets another number."
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kinema.core.errors import UsageError
+from kinema.core.plurals import counted
 from kinema.core.results import Result
 from kinema.core.version import RELEASE
 from kinema.core.vocabulary import Vocabulary
@@ -20,7 +21,7 @@ from kinema.reporting.paired import differences
 from kinema.reporting.report import Figure, Neighbour, PhaseRecord, Placed, Query, Report, Row, RunRecord, blocks
 from kinema.reporting.run_files import OpenRun, RunFiles
 from kinema.reporting.seeds import grouped
-from kinema.reporting.wording import VIEWS, counted, natural, view_name
+from kinema.reporting.wording import VIEWS, natural, view_name
 
 CURVES = ("loss", "effective_rank", "clips_per_second", "data_wait")
 """What every training writes, epoch by epoch."""

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kinema.core.plurals import counted
 from kinema.core.protocol import Protocol
 from kinema.reporting.budget import trained_in
 from kinema.reporting.charts import LINES, Chart, Series, line_chart
 from kinema.reporting.report import PhaseRecord, Report, RunRecord
 from kinema.reporting.seeds import recipe_of
-from kinema.reporting.wording import counted
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kinema.core.plurals import counted
 from kinema.core.protocol import Metric, Protocol
 from kinema.core.vocabulary import EncoderEntry, Vocabulary
 from kinema.reporting.budget import trained_in
@@ -20,7 +21,6 @@ from kinema.reporting.seeds import compared, estimate_of
 from kinema.reporting.wording import (
     DASH,
     LEVEL,
-    counted,
     difference_bounds,
     duration,
     evaluate_command,

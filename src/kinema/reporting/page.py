@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from kinema.core.files import write_text
+from kinema.core.plurals import counted
 from kinema.reporting import charts, wording
 from kinema.reporting.classes import by_class
 from kinema.reporting.confusion import confusions
@@ -84,7 +85,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "commit": wording.commit_of,
-        "counted": wording.counted,
+        "counted": counted,
         "duration": wording.duration,
         "evaluate_command": wording.evaluate_command,
         "indented": _indented,

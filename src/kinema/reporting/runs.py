@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kinema.core.plurals import counted
 from kinema.reporting.budget import trained_in
 from kinema.reporting.report import Report, RunRecord
-from kinema.reporting.wording import DASH, counted, join
+from kinema.reporting.wording import DASH, join
 
 
 @dataclass(frozen=True)

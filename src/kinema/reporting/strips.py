@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from kinema.core.errors import KinemaError, UsageError
+from kinema.core.plurals import counted
 from kinema.reporting.report import Query, Report, Row, Strip
-from kinema.reporting.wording import counted
 
 HEIGHT, SHOWN, QUALITY = 72, 4, 72
 """Pixels of a strip's height, frames in a strip, JPEG quality."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kinema.core.plurals import counted
 from kinema.core.protocol import Metric, Protocol
 from kinema.core.vocabulary import Vocabulary
 from kinema.reporting.charts import Bar, interval_bar
@@ -14,7 +15,6 @@ from kinema.reporting.report import Report, blocks
 from kinema.reporting.supervised import over_reference
 from kinema.reporting.wording import (
     DASH,
-    counted,
     difference_bounds,
     figure_bounds,
     metric_value,

@@ -53,19 +53,6 @@ def signed_points(low: float, high: float) -> str:
     return f"{100 * low:+.1f} to {100 * high:+.1f}{SPACE}points".replace("-", "−")
 
 
-def counted(count: int, plural: str) -> str:
-    """So many of something, which is named in the plural: '1 video', '1,200 videos', '1 query'."""
-    return f"{count:,} {plural if count != 1 else singular(plural)}"
-
-
-def singular(plural: str) -> str:
-    """One of what is named in the plural: 'video', 'query', 'class', 'labelled video'."""
-    for ending, one in (("ies", "y"), ("sses", "ss"), ("s", "")):
-        if plural.endswith(ending):
-            return plural.removesuffix(ending) + one
-    return plural
-
-
 def commit_of(version: str) -> str:
     """The commit of what a run calls its version of kinema's source; empty where that is a release's number."""
     return "" if re.fullmatch(r"\d+(\.\d+)+\S*", version) else version

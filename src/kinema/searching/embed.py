@@ -16,6 +16,7 @@ from torch import Tensor
 from kinema.core.clips import SOUND
 from kinema.core.cluster import check_room, joined
 from kinema.core.errors import UsageError
+from kinema.core.plurals import counted
 from kinema.core.threads import available_cpus
 from kinema.data.clips.reader import Model
 from kinema.data.moving import require_root
@@ -68,8 +69,7 @@ class Embedded(UpdateResult):
     @property
     def content(self) -> str:
         """What the table holds, in words."""
-        one = f"{self.videos} video{'' if self.videos == 1 else 's'}"
-        return f"{one}, cut into {self.windows} window{'' if self.windows == 1 else 's'} of {self.view}"
+        return f"{counted(self.videos, 'videos')}, cut into {counted(self.windows, 'windows')} of {self.view}"
 
     @property
     def note(self) -> str:
