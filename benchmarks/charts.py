@@ -86,6 +86,26 @@ def scene_shortcuts() -> str:
     )
 
 
+def scenes_at_rest() -> str:
+    colours = {"be": GREEN, "dsm": GREEN, "be-without-frame": BLUE}
+    return bars(
+        "Where another class' scene misleads",
+        "%, camera at rest, bias .95, a dot a seed",
+        [
+            Group(
+                title,
+                [
+                    Bar(label, hundred(figures.rest_of(row, figure, "swapped")), colours.get(row, GREY))
+                    for row, label in figures.REST.items()
+                ],
+            )
+            for figure, title in figures.FIGURES.items()
+        ],
+        most=80,
+        reference=("chance", 100 / 15),
+    )
+
+
 def activity_segmentation() -> str:
     found = figures.segmentation()
     order = named(found, "fixed order: TOT − ")
@@ -400,6 +420,7 @@ NAMES: Mapping[str, Callable[[], str]] = {
     "mining": mining,
     "hand-signs": hand_signs,
     "scene-shortcuts": scene_shortcuts,
+    "scenes-at-rest": scenes_at_rest,
     "activity-segmentation": activity_segmentation,
     "footage-to-steps": footage_to_steps,
     "segmentation-memory": segmentation_memory,
