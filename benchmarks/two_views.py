@@ -4,7 +4,8 @@
 
 Side by side is what ``view="rgb+motion"`` gives: the cosine of such embeddings is the mean of the cosines of the views,
 so ranks are those of the sum of their scores. Beside it stands what the features as the encoders give them come to, put
-side by side without a common length. Nothing is written into the runs. Writes benchmarks/results/two-views.json.
+side by side without a common length. Nothing is written into the runs. Writes
+benchmarks/results/two-views.json (--name for another).
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ def main() -> int:
     parser.add_argument("--view", default="rgb+motion")
     parser.add_argument("--query", nargs="+", default=None)
     parser.add_argument("--cache", type=Path, default=None)
+    parser.add_argument("--name", default="two-views", help="of the file of results")
     asked = parser.parse_args()
     query = None if asked.query is None else dict(each.split("=", 1) for each in asked.query)
     manifest = api.open_named(asked.data)
@@ -79,7 +81,7 @@ def main() -> int:
     Console().print(table)
     where = "" if query is None else f" --query {' '.join(asked.query)}"
     command = f"python benchmarks/two_views.py {'RUN ' * len(runs)}DATA --view {asked.view}{where}"
-    record.write("two-views", command, data=asked.data.name, runs=runs)
+    record.write(asked.name, command, data=asked.data.name, runs=runs)
     return 0
 
 

@@ -36,6 +36,10 @@ def test_a_small_lead_is_not_help(maker):
     assert "4.0\u00a0points ahead of InfoNCE, but the difference is not larger than the uncertainty" in head.sentence
 
 
+def test_being_level_is_not_said_to_be_of_no_help(maker):
+    assert told(maker, infonce=0.38, cpr=0.38).short == "CPR did not measurably help"
+
+
 @pytest.mark.parametrize(("cpr", "verdict", "words"), [(0.37, "unclear", "not larger"), (0.25, "hurt", "is larger")])
 def test_being_behind_is_told_plainly(maker, cpr, verdict, words):
     head = told(maker, infonce=0.38, cpr=cpr)

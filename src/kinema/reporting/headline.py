@@ -273,7 +273,7 @@ def _verdict(
         return "helped", short, f"{lead}, and the difference is larger than the uncertainty {interval}."
     if difference.worse:
         return "hurt", f"{name} did not help", f"{lead}, and the difference is larger than the uncertainty {interval}."
-    short = f"{name} did not measurably help" if d > LEVEL else f"{name} did not help"
+    short = f"{name} did not measurably help" if level or d > 0 else f"{name} did not help"
     if difference.apart is not None and difference.apart < FEWEST:
         interval += f"; they answer {counted(difference.apart, 'queries')} differently, too few"
     return (
