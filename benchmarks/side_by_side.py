@@ -2,9 +2,9 @@
 
     python benchmarks/side_by_side.py [--rounds 5] [--seconds 4]
 
-Each training takes MoCo's steps of the preset small, on clips of noise in memory: no checkpoints, no evaluation. Four
-processes are started once: two that spin (libgomp's own 300,000 turns) and two whose threads sleep at once
-(OMP_WAIT_POLICY=PASSIVE, which kinema sets). They take turns, so that a noisy machine disturbs all alike; who waits for
+Each training takes MoCo's steps of the preset small, on clips of noise in memory: no checkpoints, no evaluation. Six
+processes are started once: two that spin (libgomp's own 300,000 turns), two that spin briefly (what kinema sets), and
+two whose threads sleep at once. They take turns, so that a noisy machine disturbs all alike; who waits for
 its turn does nothing. In every round each setting has a few seconds alone and a few with its twin, and begins no step
 after them; what is not done after 30 s does not count. Figures are medians over the rounds; ratios are medians of the
 ratios within a round. Ends within six minutes; writes results/side-by-side.json.
@@ -24,16 +24,20 @@ from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Any
 
-from kinema.core.threads import SPINNING, THREADS, available_cpus
+from kinema.core.threads import POLICY, SPINCOUNT, SPINNING, THREADS, WAITING, available_cpus
 
-POLICIES = {"spinning": {"GOMP_SPINCOUNT": "300000"}, "sleeping": {"OMP_WAIT_POLICY": "PASSIVE"}}
+POLICIES = {
+    "spinning": {SPINCOUNT: "300000"},
+    "spinning briefly": WAITING,
+    "sleeping at once": {POLICY: "PASSIVE"},
+}
 COUNTS = (2, 1)
 CAP = 30.0
 """Seconds after which a turn is over, whatever is under way."""
 WHOLE = 270.0
 """Seconds after which no further turn is begun."""
 Speeds = dict[str, dict[str, list[float]]]
-"""Clips a second of every round, by setting, as 'sleeping, 2 threads', and by 'alone' or 'two'; of two the slower."""
+"""Clips a second of every round, by setting, as 'spinning, 2 threads', and by 'alone' or 'two'; of two the slower."""
 
 
 def train() -> None:
@@ -106,7 +110,7 @@ class Training:
 
 
 def setting(policy: str, threads: int) -> str:
-    """Its name in the results: 'sleeping, 2 threads'."""
+    """Its name in the results: 'spinning, 2 threads'."""
     return f"{policy}, {threads} thread{'s' if threads > 1 else ''}"
 
 
@@ -185,7 +189,10 @@ def main() -> None:
     import record
 
     speeds, loads = measured(asked.rounds, asked.seconds)
-    rows = {name: summary(found, speeds[name.replace("sleeping", "spinning")]) for name, found in speeds.items()}
+    rows = {
+        setting(name, count): summary(speeds[setting(name, count)], speeds[setting("spinning", count)])
+        for name, count in product(POLICIES, COUNTS)
+    }
     print(table(rows))
     record.write(
         "side-by-side",

@@ -2,9 +2,11 @@
 
 By default a thread of OpenMP that waits for the others spins: libgomp, which torch's wheels for Linux bring, turns
 300,000 times before it sleeps (GCC's manual of libgomp, GOMP_SPINCOUNT). Where another process wants the processor,
-that time is taken from the threads that are waited for. Under ``OMP_WAIT_POLICY=PASSIVE`` they sleep at once, in
-libgomp and in the libraries of Intel and LLVM (there as KMP_BLOCKTIME=0). All of them read it once, when they are
-loaded, so :func:`prepare` has to come before torch; ``import kinema`` calls it. Processes that are started inherit it.
+that time is taken from the threads that are waited for. Threads that sleep at once cost a training that is alone two
+fifths of its speed, threads that turn ten thousand times a seventh (measured: docs/how-to/several-runs.md). So libgomp
+is told to do that; the libraries of Intel and LLVM count no turns, and there threads sleep at once
+(``OMP_WAIT_POLICY=PASSIVE``). All of them read it once, when they are loaded, so :func:`prepare` has to come before
+torch; ``import kinema`` calls it. Processes that are started inherit it.
 
 torch takes a thread a core of those in its affinity mask and knows nothing of a control group's quota, as that of
 ``docker run --cpus 2``: it is limited to that here. What a user has set is left as it is.
@@ -20,7 +22,10 @@ from typing import Any, NamedTuple
 from kinema.core.plurals import counted
 
 POLICY = "OMP_WAIT_POLICY"
-SPINNING = (POLICY, "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
+SPINCOUNT = "GOMP_SPINCOUNT"
+WAITING = {POLICY: "PASSIVE", SPINCOUNT: "10000"}
+"""What is set where a user says nothing; libgomp takes the number of turns before what the policy would make it."""
+SPINNING = (*WAITING, "KMP_BLOCKTIME", "KMP_LIBRARY")
 """Variables by which a user says how threads wait."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """Variables by which a user says how many threads torch takes."""
@@ -54,7 +59,7 @@ def prepare() -> None:
     torch = sys.modules.get("torch")
     chosen = not any(os.environ.get(name) for name in SPINNING)
     if chosen and torch is None:
-        os.environ[POLICY] = "PASSIVE"
+        os.environ.update(WAITING)
     _prepared = Prepared(chosen and torch is not None, *_limited(torch))
 
 
