@@ -112,7 +112,9 @@ def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path):
         name: fetched(path.read_text(encoding="utf-8")) for name, path in pages.items() if path.name != "404.html"
     } == {name: [] for name in pages if name != "404.html"}
     results = pages["results.html"].read_text(encoding="utf-8")
-    assert 'href="methods/cpr.html#how-it-fails"' in results
-    assert "CPR, 4 stages" in results
+    assert 'href="results/mining.html"' in results
+    assert "CPR, 4 stages" in pages["results/mining.html"].read_text(encoding="utf-8")
+    hands = pages["results/hand-signs.html"].read_text(encoding="utf-8")
+    assert 'href="../methods/cpr.html#how-it-fails"' in hands
     assert 'id="kinema.pretrain"' in pages["reference/index.html"].read_text(encoding="utf-8")
     assert 'id="kinema.methods.moco.MoCo"' in pages["reference/methods.html"].read_text(encoding="utf-8")
