@@ -358,6 +358,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "motion-small": lambda: speed_tables.motion("320x240"),
     "motion-large": lambda: speed_tables.motion("1280x720"),
     "clips": speed_tables.clips,
+    "duplicates": speed_tables.duplicates,
     "long-video": speed_tables.long_video,
     "steps": speed_tables.steps,
     "cascade": speed_tables.cascade,
