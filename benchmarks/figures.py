@@ -148,10 +148,7 @@ REST = {
     "moco": "MoCo",
     "be-without-frame": "the release's baseline",
     "be": "BE",
-    "be-far": "BE, its negative a third of the clip away",
-    "be-unweighed": "BE, its negative as one of the batch",
     "dsm": "DSM",
-    "dsm-elsewhere": "DSM, the released negative",
 }
 """Rows with a camera at rest. BE's and DSM's authors compare with one window, another of the video as a negative."""
 FIGURES = {
@@ -172,57 +169,9 @@ def at_rest(part: str) -> list[Comparison]:
     ]
 
 
-CHANGED = (
-    ("be-far", "be-without-frame"),
-    ("be", "be-far"),
-    ("be", "be-unweighed"),
-    ("dsm-elsewhere", "be-without-frame"),
-    ("dsm", "dsm-elsewhere"),
-)
-"""Rows in which one thing of BE or DSM is changed, and what they are held against."""
-
-
-def changes_at_rest() -> list[Comparison]:
-    """One change of BE or DSM at a time: R@1 and the probe on swapped, camera at rest."""
-    return [
-        Comparison(
-            f"{REST[row]} − {REST[other]}, {FIGURES[figure]}", *(rest_of(r, figure, "swapped") for r in (row, other))
-        )
-        for row, other in CHANGED
-        for figure in ("r@1", "linear")
-    ]
-
-
 def rest_of(row: str, figure: str, part: str) -> Values:
     """A figure of a row with a camera at rest, by seed."""
     return of("claims-video", "rest0.95", row, figure, part)
-
-
-CMD = {
-    "random": "untrained",
-    "moco": "MoCo",
-    "cmd": "CMD",
-    "cmd-clip-geometry": "CMD, keyframe in the clip's crop",
-    "cmd-context": "its context half",
-    "cmd-context-clip-geometry": "its context half, keyframe in the clip's crop",
-}
-"""CMD before and after its keyframe got a crop of its own."""
-
-
-def cmd(part: str) -> list[Comparison]:
-    """CMD over MoCo and over itself with the shortcut, bias .95, second edition: R@1 and the probe on a part."""
-    pairs = (("cmd", "moco"), ("cmd-clip-geometry", "moco"), ("cmd", "cmd-clip-geometry"))
-    pairs += (("cmd-context", "random"), ("cmd-context", "cmd-context-clip-geometry"))
-    return [
-        Comparison(f"{CMD[row]} − {CMD[other]}, {FIGURES[figure]}", *(cmd_of(r, figure, part) for r in (row, other)))
-        for row, other in pairs
-        for figure in ("r@1", "linear")
-    ]
-
-
-def cmd_of(row: str, figure: str, part: str) -> Values:
-    """A figure of a row of CMD's table, by seed."""
-    return of("claims-video", "bias0.95", row, figure, part)
 
 
 def scenes_mining() -> list[Comparison]:

@@ -123,18 +123,6 @@ def measured(find: Callable[..., Values], *path: str) -> Values:
         return {}
 
 
-def cmd() -> str:
-    """CMD before and after its keyframe got a crop of its own: R@1 and the probe on each part of the test."""
-    columns = [(figure, part) for figure in ("r@1", "linear") for part in ("matched", "unbiased", "swapped")]
-
-    def told(row: str) -> list[str]:
-        found = [measured(figures.cmd_of, row, *column) for column in columns]
-        return [*(spread(each.values()) for each in found), str(len(found[0]))]
-
-    head = ["bias .95", "R@1 matched", "unbiased", "swapped", "probe matched", "unbiased", "swapped", "seeds"]
-    return markdown(head, ([title, *told(row)] for row, title in figures.CMD.items()))
-
-
 def two_views() -> str:
     """R@1 of each view, and of both side by side."""
     rows = {"rgb": "RGB", "motion": "motion vectors, the guide", "rgb+motion": "**both**"}
@@ -314,10 +302,6 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "scenes-rest": rest,
     "scenes-rest-swapped-paired": differences(lambda: figures.at_rest("swapped"), "the figure on swapped"),
     "scenes-rest-unbiased-paired": differences(lambda: figures.at_rest("unbiased"), "the figure on unbiased"),
-    "scenes-rest-changed-paired": differences(figures.changes_at_rest, "the figure on swapped"),
-    "scenes-cmd": cmd,
-    "scenes-cmd-swapped-paired": differences(lambda: figures.cmd("swapped"), "the figure on swapped"),
-    "scenes-cmd-unbiased-paired": differences(lambda: figures.cmd("unbiased"), "the figure on unbiased"),
     "scenes": scenes,
     "scenes-paired": differences(lambda: figures.scenes("r@1"), "R@1 on swapped"),
     "scenes-mining-paired": differences(figures.scenes_mining, "R@1 on unbiased, CPR − MoCo"),
