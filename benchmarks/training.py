@@ -30,7 +30,7 @@ from kinema.core.method import TrainingContext
 from kinema.core.seeds import generator_at
 from kinema.data.clips.transforms import ViewTransform
 from kinema.recipes.table import preset
-from kinema.training.module import PhaseModule
+from kinema.training.loop import PhaseLoop
 from kinema.training.phase import PhaseRuntime, make_optimiser
 from kinema.training.progress import PhaseDisplay
 from kinema.training.settings import Recipe
@@ -126,7 +126,7 @@ def kinema_steps(recipe: Recipe, data: list[RawClips], clock: Clock, folder: Pat
             display=display,
             stop=lambda: False,
         )
-        module = PhaseModule(method, recipe, phase, runtime)
+        module = PhaseLoop(method, recipe, phase, runtime)
         pl.Trainer(
             accelerator="cpu",
             max_epochs=1,
