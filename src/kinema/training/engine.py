@@ -57,11 +57,11 @@ def _mixed(precision: str, accelerator: str) -> Any:
     """
     from lightning_fabric.plugins import MixedPrecision
 
-    class Uncached(MixedPrecision):
+    class Uncached(MixedPrecision):  # type: ignore[misc]
         def forward_context(self) -> torch.autocast:
             return torch.autocast(self.device, dtype=self._desired_input_dtype, cache_enabled=False)
 
-    return Uncached(precision, device=chosen_device(accelerator).partition(":")[0])  # type: ignore[arg-type]
+    return Uncached(precision, device=chosen_device(accelerator).partition(":")[0])
 
 
 class Objective:
