@@ -59,7 +59,7 @@ class Sentences(Protocol):
 
 def encoder_of(request: Request) -> Encode:
     """The function that embeds sentences by the request's model."""
-    return lambda sentences: request.model.encode(sentences, device=request.device)
+    return lambda sentences: request.model.encode(sentences, device=request.device, progress=request.console)
 
 
 def record_sentences(request: Request, protocol: str, measure: Callable[[], Measured], sentences: Sentences) -> Result:
