@@ -78,8 +78,8 @@ def evaluate(
         console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
 
     Returns:
-        A list that shows itself as a table: a result for each selection of queries, the main one first; and for each share, or way across two views. Those
-        of 'rgb+motion' that were not asked for come last.
+        A list that shows itself as a table: a result for each selection of queries, the main one first; and for each
+        share, or way across two views. Those of 'rgb+motion' that were not asked for come last.
 
     Raises:
         UsageError: there is no such protocol or preset, or it has no such option.

@@ -28,15 +28,16 @@ def scan(
         out: where to write the manifest (.parquet or .json), for later verbs to read instead of scanning again; one
             that is there already saves looking again at files that have not changed.
         workers: processes.
-        progress: shown of itself on a terminal and in a notebook; False for silence; a function is told (files done, files).
+        progress: shown of itself on a terminal and in a notebook; False for silence; a function is tell
+            (files done, files).
 
     Raises:
         DataError: there is no such folder, or no video in it.
     """
     previous = Manifest.read(Path(out)) if out is not None and Path(out).exists() else None
     journal = None if out is None else Path(out).with_name(f".{Path(out).name}.journal")
-    with shown("scanning", progress) as told:
-        manifest = scan_data(videos, workers=workers, progress=told, previous=previous, journal=journal)
+    with shown("scanning", progress) as tell:
+        manifest = scan_data(videos, workers=workers, progress=tell, previous=previous, journal=journal)
     if out is not None:
         manifest.write(Path(out))
     if journal is not None:
@@ -64,8 +65,8 @@ def scan_documents(
     Raises:
         DataError: there is nothing there that is a document.
     """
-    with shown("reading", progress) as told:
-        table = read_documents(place, encoding=encoding, min_words=min_words, progress=told)
+    with shown("reading", progress) as tell:
+        table = read_documents(place, encoding=encoding, min_words=min_words, progress=tell)
     if out is not None:
         table.write(Path(out))
     return table
@@ -84,8 +85,8 @@ def scan_pairs(place: str | Path, *, out: str | Path | None = None, progress: Sh
         DataError: there is nothing there that is a pair.
         UsageError: there is no data set of that name.
     """
-    with shown("reading", progress) as told:
-        table = read_pairs(place, held_out=0, progress=told)
+    with shown("reading", progress) as tell:
+        table = read_pairs(place, held_out=0, progress=tell)
     if out is not None:
         table.write(Path(out))
     return table
@@ -104,8 +105,8 @@ def scan_questions(place: str | Path, *, out: str | Path | None = None, progress
         DataError: there is nothing there that is a question, or something does not fit together.
         UsageError: there is no data set of that name.
     """
-    with shown("reading", progress) as told:
-        table = read_questions(place, held_out=0, progress=told)
+    with shown("reading", progress) as tell:
+        table = read_questions(place, held_out=0, progress=tell)
     if out is not None:
         table.write(Path(out))
     return table

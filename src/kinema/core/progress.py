@@ -7,7 +7,7 @@ emptied when the work is done.
 
 from __future__ import annotations
 
-import io
+import importlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from kinema.core.printing import make_console
+from kinema.core.printing import make_console, unseen_console
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -67,19 +67,20 @@ def make_bar(console: Console | None, *columns: Any) -> Bar:
 
 def _notebook_bar(columns: tuple[Any, ...]) -> Bar:
     """A bar that redraws itself in one output of a notebook's cell: rich's own needs ipywidgets there."""
-    from IPython.display import HTML, display
     from rich.progress import Progress as Bar
+
+    notebook = importlib.import_module("IPython.display")  # there is none without it
 
     class NotebookBar(Bar):
         handle: Any = None
         drawn = 0.0
 
         def start(self) -> None:
-            self.handle = display(HTML(""), display_id=True)
+            self.handle = notebook.display(notebook.HTML(""), display_id=True)
 
         def stop(self) -> None:
             if self.handle is not None:
-                self.handle.update(HTML(""))
+                self.handle.update(notebook.HTML(""))
                 self.handle = None
 
         def update(self, *given: Any, **changed: Any) -> None:
@@ -87,14 +88,14 @@ def _notebook_bar(columns: tuple[Any, ...]) -> Bar:
             now = time.monotonic()
             if self.handle is not None and now - self.drawn >= _PAUSE:
                 self.drawn = now
-                self.handle.update(HTML(self.as_html()))
+                self.handle.update(notebook.HTML(self.as_html()))
 
         def as_html(self) -> str:
-            page = Console(file=io.StringIO(), record=True, width=100, force_terminal=True, force_jupyter=False)
+            page = unseen_console()
             page.print(self.get_renderable())
             return page.export_html(code_format="<pre>{code}</pre>", inline_styles=True)
 
-    return NotebookBar(*columns, console=Console(file=io.StringIO(), force_jupyter=False), auto_refresh=False)
+    return NotebookBar(*columns, console=unseen_console(), auto_refresh=False)
 
 
 class Steps:

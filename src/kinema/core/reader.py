@@ -50,9 +50,9 @@ class Reader:
         """The networks that it computes with."""
         return (self.tower,)
 
-    def __call__(self, **which: Any) -> Any:
+    def __call__(self, *items: Any, **which: Any) -> Any:
         """What ``run.model(view=…)`` was, until ``run.model`` became the model itself."""
-        if self._again is None:
+        if items or self._again is None:
             raise TypeError(f"A {type(self).__name__} is no function; it has a method encode.")
         warnings.warn(
             "run.model is the model itself, without parentheses; another view's is kinema.load(run, view=…).",

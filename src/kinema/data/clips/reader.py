@@ -216,10 +216,10 @@ class Model(Comparing):
         rows: list[Tensor] = []
         names: list[str] = []
         lost: list[LeftOut] = []
-        with shown("encoding", progress) as told:
+        with shown("encoding", progress) as tell:
             for some in portions(items, count):
                 done, seen = len(names), len(names) + len(some) if count is None else count
-                for outcome in self._portion(some, done, how, lambda n, _, d=done, s=seen: told(d + n, s)):
+                for outcome in self._portion(some, done, how, lambda n, _, d=done, s=seen: tell(d + n, s)):
                     name, row = outcome
                     if isinstance(row, str):
                         lost.append(LeftOut(len(names), name, row))
@@ -237,7 +237,7 @@ class Model(Comparing):
             log.warning("%s", encoded)
         return encoded
 
-    def _portion(self, items: Sequence[Any], first: int, how: _How, told: Progress) -> list[tuple[str, Tensor | str]]:
+    def _portion(self, items: Sequence[Any], first: int, how: _How, tell: Progress) -> list[tuple[str, Tensor | str]]:
         """The name of each item, and its features or why it has none; some items after the first ones."""
         clear(Path(tempfile.gettempdir()))
         with tempfile.TemporaryDirectory(prefix=under_way("kinema-encode"), suffix=SUFFIX) as folder:
@@ -255,17 +255,17 @@ class Model(Comparing):
             for kind, read in (("file", self._read_files), ("frames", self._read_frames)):
                 numbers = [n for n, each in enumerate(given) if n not in found and getattr(each, kind) is not None]
                 begun = len(found)
-                outcomes = read([given[n] for n in numbers], how, lambda n, _, b=begun: told(b + n, len(given)))
+                outcomes = read([given[n] for n in numbers], how, lambda n, _, b=begun: tell(b + n, len(given)))
                 found |= dict(zip(numbers, outcomes, strict=True))
             names = [each.name for each in given]
             return [(names[n], found[n]) for n in range(len(given))]
 
-    def _read_files(self, files: Sequence[Given], how: _How, told: Progress) -> Sequence[Tensor | str]:
+    def _read_files(self, files: Sequence[Given], how: _How, tell: Progress) -> Sequence[Tensor | str]:
         """Features of each file, or why it has none: all together, and one by one if something stops that."""
         if not files:
             return []
         try:
-            return self._files_together(files, how, told)
+            return self._files_together(files, how, tell)
         except DataError as error:
             if not how.skip:
                 raise
@@ -274,10 +274,10 @@ class Model(Comparing):
         found: list[Tensor | str] = []
         for number, file in enumerate(files):
             found += self._read_files([file], how, lambda _n, _all: None)
-            told(number + 1, len(files))
+            tell(number + 1, len(files))
         return found
 
-    def _files_together(self, files: Sequence[Given], how: _How, told: Progress) -> list[Tensor | str]:
+    def _files_together(self, files: Sequence[Given], how: _How, tell: Progress) -> list[Tensor | str]:
         resolved = [Path(str(given.file)).resolve() for given in files]
         distinct = sorted(set(resolved))
         manifest = scan(distinct)
@@ -300,7 +300,7 @@ class Model(Comparing):
         rows = {usable.file(row).resolve(): row for row in range(len(usable))}
         read = [n for n, file in enumerate(resolved) if file not in bad]
         requests = [self._request(rows[resolved[n]], files[n], usable.videos[rows[resolved[n]]], how) for n in read]
-        features = self._features(store, requests, how.batch_size, how.device, told).encoded
+        features = self._features(store, requests, how.batch_size, how.device, tell).encoded
         found: dict[int, Tensor | str] = dict(zip(read, features, strict=True))
         return [found[n] if n in found else bad[file] for n, file in enumerate(resolved)]
 
@@ -389,7 +389,7 @@ class Model(Comparing):
 
         return self._mean(batches(), len(wanted), device, progress)
 
-    def _read_frames(self, given: Sequence[Given], how: _How, told: Progress) -> Sequence[Tensor | str]:
+    def _read_frames(self, given: Sequence[Given], how: _How, tell: Progress) -> Sequence[Tensor | str]:
         """Features of videos that are given as frames; a picture is held for a clip's length."""
         if not given:
             return []
@@ -420,7 +420,7 @@ class Model(Comparing):
                         RawClips(frames, extent, index=zero, source=zero, label=zero - 1),
                     )
 
-        return list(self._mean(batches(), len(videos), how.device, told).encoded)
+        return list(self._mean(batches(), len(videos), how.device, tell).encoded)
 
     def _held(self, given: Given) -> NDArray[np.uint8]:
         """The frames of a video; those of a picture for a clip's length."""

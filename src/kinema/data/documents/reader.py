@@ -126,9 +126,9 @@ class TextReader(Comparing):
         where = self._start(device, batch_size)
         room = self.max_length - self.tokenizer.around
         ids = [each[:room] for each in self.tokenizer.encode(sentences)]
-        with shown("encoding", progress) as told:
+        with shown("encoding", progress) as tell:
             found = encode_sequences(
-                self.tower.encoder, self.tokenizer, ids, batch_size=batch_size, device=where, progress=told
+                self.tower.encoder, self.tokenizer, ids, batch_size=batch_size, device=where, progress=tell
             )
         embeddings = _finished(found, normalize)
         return embeddings[0] if alone else embeddings
@@ -166,7 +166,7 @@ class TextReader(Comparing):
             texts, alone = _listed(documents)
             count = len(texts)
         where = self._start(device, batch_size)
-        with shown("encoding", progress) as told:
+        with shown("encoding", progress) as tell:
             found = encode_documents(
                 self.tower.encoder,
                 self.tokenizer,
@@ -174,7 +174,7 @@ class TextReader(Comparing):
                 self.max_length - self.tokenizer.around,
                 batch_size=batch_size,
                 device=where,
-                progress=lambda done: told(done, count),
+                progress=lambda done: tell(done, count),
             )
         embeddings = _finished(found, normalize)
         return embeddings[0] if alone else embeddings
