@@ -222,6 +222,7 @@ def test_results_are_a_short_table_and_escaped_html():
     assert second.split() == ["random", "rgb", "knn", "(k20)", "0.250", "0.100", "to", "0.400", "0.200"]
     assert len(repr(one)) < 120
     assert repr(Results([one, two])) == str(Results([one, two]))
+    assert str(Results([one]) + Results([two])) == str(Results([one, two]))
     page = Results([one, two])._repr_html_()
     assert page.count("<tr>") == 3
     assert "&lt;b&gt;test&lt;/b&gt;" in page

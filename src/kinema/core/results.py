@@ -74,6 +74,9 @@ class Results(list[Result]):
 
     __repr__ = __str__
 
+    def __add__(self, more: list[Any]) -> Results:
+        return Results([*self, *more])
+
     def _repr_html_(self) -> str:
         if not self:
             return "no results"
