@@ -21,7 +21,7 @@ Encode = Callable[[Sequence[str]], NDArray[np.floating[Any]]]
 class Measured(NamedTuple):
     """Figures, and what stands beside them.
 
-    Args:
+    Attributes:
         metrics: named figures, the main one first.
         details: what the page shows beside them.
         queries: how many pairs or sentences were tested.
