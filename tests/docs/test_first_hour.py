@@ -16,11 +16,11 @@ def faults(text):
             continue
         named = NAMED.findall(line)
         wrong += [] if named else [f"no test: {line}"]
-        wrong += [f"{file}::{test}" for file, test in named if test not in tests_of(file)]
+        wrong += [f"{file}::{test}" for file, test in named if test not in names_in(file)]
     return wrong
 
 
-def tests_of(file):
+def names_in(file):
     path = ROOT / file
     body = ast.parse(path.read_text(encoding="utf-8")).body if path.is_file() else []
     return {node.name for node in body if isinstance(node, ast.FunctionDef)}

@@ -36,12 +36,12 @@ def header(
         name: of the model.
         own: what the run measured of this encoder itself, rows of ``origin["evaluations"]``.
     """
-    told: dict[str, Any] = {"library_name": library, "pipeline_tag": task, "tags": list(dict.fromkeys(tags))}
+    facts: dict[str, Any] = {"library_name": library, "pipeline_tag": task, "tags": list(dict.fromkeys(tags))}
     if licence != NOT_STATED:
-        told |= _licence(licence)
+        facts |= _licence(licence)
     if own:
-        told["model-index"] = [{"name": name, "results": [_result(row) for row in own]}]
-    written = yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=1000)
+        facts["model-index"] = [{"name": name, "results": [_result(row) for row in own]}]
+    written = yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=1000)
     return f"---\n{written}{_FILL_IN if licence == NOT_STATED else ''}---\n"
 
 
