@@ -74,7 +74,7 @@ class Results(list[Result]):
 
     __repr__ = __str__
 
-    def __add__(self, more: list[Any]) -> Results:
+    def __add__(self, more: list[Any]) -> Results:  # type: ignore[override]
         return Results([*self, *more])
 
     def _repr_html_(self) -> str:
