@@ -29,6 +29,7 @@ FROM_ELSEWHERE = {
     **{f"results/{page.name}": f"benchmarks/pages/{page.name}" for page in sorted(ROOT.glob("benchmarks/pages/*.md"))},
     "mocap-first-edition.md": "benchmarks/mocap-first-edition.md",
     "contributing.md": "CONTRIBUTING.md",
+    "security.md": "SECURITY.md",
     "changelog.md": "CHANGELOG.md",
 }
 """Pages of the site and the files of the repository that they are."""

@@ -189,7 +189,7 @@ def measured(cell: Cell, data: Path, out: Path, steps: int, device: str) -> dict
         resume = (run / "recipe.json").exists()
         method: Any = method_name(plan.method) if resume else plan
         done = kinema.pretrain(method, table, run, resume=resume, cache=out / "cache", device=device, logger="none")
-        model, about = done.model(), {"steps": done.steps, "loss": done.loss}
+        model, about = done.model, {"steps": done.steps, "loss": done.loss}
     trained = time.monotonic() - began
 
     def encode(sentences: Sequence[str]) -> Any:

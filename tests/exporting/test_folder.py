@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from debug_size import CLIP
 from lived_towers import lived_tower
 from safetensors.torch import load_file, save_file
@@ -78,6 +79,7 @@ def test_two_views_together(exported_run, tmp_path, tiny_manifest):
     assert kinema.load(tmp_path / "both", view="motion").name == "infonce"
     assert kinema.load(tmp_path / "both", view="motion+rgb").view == "motion+rgb"
     card = (tmp_path / "both/README.md").read_text()
+    assert header_of(card)[1]["license"] == "cc0-1.0"
     assert "- [`motion`](motion/README.md): the motion vectors" in card
     assert "Of these weights: CC0." in card
     with pytest.raises(RunError, match=r"is an exported encoder of 'rgb\+motion', not of 'residual'"):
@@ -108,6 +110,37 @@ def test_the_card_says_what_was_measured(exported_run, folder, tiny_manifest):
     assert '"batch_size": 4' in text
     commit = RunFolder.open(exported_run).read("environment.json")["commit"]
     assert f"commit {commit}" in text
+
+
+def header_of(card):
+    begin, told, text = card.split("---\n", 2)
+    assert begin == ""
+    assert text.lstrip().startswith("# ")
+    return told, yaml.safe_load(told)
+
+
+def test_the_header_of_the_card_is_what_hubs_read_and_the_run_measured(exported_run, folder):
+    _, told = header_of((folder / "README.md").read_text())
+    assert (told["library_name"], told["license"]) == ("kinema", "cc-by-4.0")
+    assert {"video", "cpr", "rgb"} <= set(told["tags"])
+    own = [r for r in RunFolder.open(exported_run).results() if (r.encoder, r.view) == ("cpr", "rgb")]
+    (index,) = told["model-index"]
+    assert len(index["results"]) == len(own) > 0
+    for row in index["results"]:
+        (result,) = [r for r in own if r.protocol == row["task"]["type"]]
+        assert {m["type"]: m["value"] for m in row["metrics"]} == {k: round(v, 4) for k, v in result.metrics.items()}
+        assert row["dataset"]["name"]
+
+
+def test_a_header_claims_no_licence_and_no_figure_of_another(exported_run, tmp_path):
+    kinema.export(exported_run, tmp_path / "guide", view="motion", licence='My "own": terms')
+    _, told = header_of((tmp_path / "guide/README.md").read_text())
+    assert (told["license"], told["license_name"]) == ("other", 'My "own": terms')
+    assert "model-index" not in told
+    kinema.export(exported_run, tmp_path / "model")
+    text, told = header_of((tmp_path / "model/README.md").read_text())
+    assert "license" not in told
+    assert "# license: fill this in" in text
 
 
 def test_a_licence_that_nobody_stated(exported_run, tmp_path):

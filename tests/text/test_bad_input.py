@@ -319,7 +319,7 @@ def test_a_run_without_its_tokenizer(old):
 )
 def test_what_is_no_sentence_is_named(runs, items, named):
     with pytest.raises(UsageError, match=named) as caught:
-        runs["declutr"].model().encode(items)
+        runs["declutr"].model.encode(items)
     assert "a list of sentences" in caught.value.hint
 
 

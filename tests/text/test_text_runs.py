@@ -92,7 +92,7 @@ def test_sentences_are_encoded(runs, name):
     z = model.encode(SENTENCES)
     assert (z.dtype, z.shape) == (np.float32, (4, 32))
     np.testing.assert_allclose(np.linalg.norm(z, axis=1), 1, atol=1e-5)
-    assert np.array_equal(runs[name].model().encode(SENTENCES), z)
+    assert np.array_equal(runs[name].model.encode(SENTENCES), z)
     alone = model.encode(SENTENCES[0])
     assert alone.shape == (32,)
     np.testing.assert_allclose(alone, z[0], atol=1e-5)

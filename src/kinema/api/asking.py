@@ -10,17 +10,18 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from kinema.api.asking_frames import Frames, encoder_of, learnt_about, made_frames, rate_learnt, stored_frames
 from kinema.api.models import load
 from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, KinemaError, UsageError
+from kinema.core.progress import Shown
 from kinema.core.splits import tidy
 from kinema.data.clips.reader import Model
 from kinema.data.pairs.reader import PairReader
@@ -99,7 +100,7 @@ class Asked:
 
 
 def ask(
-    run: str | Path | Any,
+    run: str | PathLike[str] | Any,
     video: str | Path,
     question: str,
     options: Sequence[str],
@@ -107,7 +108,7 @@ def ask(
     subtitles: str | Path | None = None,
     features_run: str | Path | Any | None = None,
     device: str | None = None,
-    console: Console | None = None,
+    console: Shown = None,
 ) -> Asked:
     """Answers a multiple-choice question about a video by a run of video-qa.
 
@@ -124,7 +125,7 @@ def ask(
         subtitles: the file of the subtitles, .srt, .vtt or .json; by default what lies beside the video.
         features_run: the run that makes features of the frames, where that of the training data is elsewhere now.
         device: where to compute; a GPU where there is one, by default.
-        console: where progress is shown.
+        console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
 
     Raises:
         UsageError: there is no question, there are fewer than two options or one stands twice, or the run is of
@@ -173,13 +174,13 @@ def check_question(question: str, options: Sequence[str]) -> tuple[str, tuple[st
     return asked, given
 
 
-def answers_questions(run: str | Path | Any) -> bool:
+def answers_questions(run: str | PathLike[str] | Any) -> bool:
     """Whether a run, or a model, answers questions about videos; of what is no run, False.
 
     Args:
         run: a run's folder, or a model.
     """
-    if not isinstance(run, str | Path):
+    if not isinstance(run, str | PathLike):
         return getattr(run, "modality", None) == "question"
     try:
         return bool(read_recipe(Path(run) / "recipe.json").data.unit == "questions")
@@ -194,7 +195,7 @@ class Asker:
         run: the run's folder, or its model.
         features_run: the run that makes features of frames; by default the one that the run's features.json names.
         device: where to compute.
-        console: where progress is shown.
+        console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
 
     Attributes:
         model: the run's ``kinema.data.questions.reader.QuestionReader``.
@@ -206,14 +207,14 @@ class Asker:
 
     def __init__(
         self,
-        run: str | Path | Any,
+        run: str | PathLike[str] | Any,
         *,
         features_run: str | Path | Any | None = None,
         device: str | None = None,
-        console: Console | None = None,
+        console: Shown = None,
     ) -> None:
         chosen_device(device)
-        if isinstance(run, str | Path):
+        if isinstance(run, str | PathLike):
             if not answers_questions(run) and (Path(run) / "recipe.json").is_file():
                 raise UsageError(f"'{run}' is a run of another method.", _WANTED)
             run = load(run)

@@ -6,16 +6,17 @@ import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from kinema.api.features import features
 from kinema.api.models import load
 from kinema.core.errors import DataError, KinemaError, UsageError
+from kinema.core.progress import Shown
 from kinema.data.clips.reader import Model
 from kinema.data.pairs.reader import PairReader
 from kinema.data.questions.frames import ABOUT, features_about, frame_times, rate_of
@@ -81,7 +82,7 @@ def stored_frames(path: Path, width: int, duration: float, learnt: Mapping[str, 
 
 
 def encoder_of(
-    given: str | Path | Model | PairReader | None, learnt: Mapping[str, Any], width: int, home: Path | None
+    given: str | PathLike[str] | Model | PairReader | None, learnt: Mapping[str, Any], width: int, home: Path | None
 ) -> tuple[Model | PairReader, str] | str:
     """The encoder that makes features as the run learnt with, and where it lies; or why there is none, as a sentence.
 
@@ -97,8 +98,8 @@ def encoder_of(
         DataError: the run that made the features has other weights now.
     """
     if given is not None:
-        model = load(given) if isinstance(given, str | Path) else given
-        place: str | Path = given if isinstance(given, str | Path) else given.run or given.name
+        model = load(given) if isinstance(given, str | PathLike) else given
+        place: str | Path = given if isinstance(given, str | PathLike) else given.run or given.name
         if not isinstance(model, Model | PairReader):
             raise UsageError(f"The run '{place}' makes no features of videos.", "Name a run on clips.")
     else:
@@ -131,7 +132,7 @@ def made_frames(
     rate: float,
     *,
     device: str | None,
-    console: Console | None,
+    console: Shown,
 ) -> NDArray[np.float32]:
     """Features of a video's frames, float32 [F, D], as ``kinema features`` makes them.
 
@@ -142,7 +143,7 @@ def made_frames(
         learnt: what features.json said of the features that the run learnt on.
         rate: frames a second.
         device: where to compute.
-        console: where progress is shown.
+        console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
 
     Raises:
         DataError: the video cannot be read to its end, or the encoder is not the one of the features learnt on.

@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Group
 
 from kinema.core.errors import DataError
 from kinema.core.files import csv_cell, write_text
 from kinema.core.printing import Table
-from kinema.core.progress import Steps
+from kinema.core.progress import Shown, Steps
 from kinema.core.splits import part_of, read_split
 from kinema.data import open_data
 from kinema.data.moving import require_root
@@ -137,7 +137,7 @@ class Copies:
 
 
 def duplicates(
-    data: str | Path | Manifest, *, out: str | Path | None = None, workers: int = 2, console: Console | None = None
+    data: str | Path | Manifest, *, out: str | Path | None = None, workers: int = 2, console: Shown = None
 ) -> Copies:
     """Looks for footage that a data set holds twice, above all across its splits. Needs no labels and no run.
 
@@ -145,7 +145,7 @@ def duplicates(
         data: a folder of videos, a known data set as NAME:PATH, a manifest, or a manifest's file.
         out: where to write the pairs (.csv).
         workers: processes.
-        console: where progress is shown.
+        console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
 
     Raises:
         DataError: fewer than two videos.

@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from kinema import api
 from kinema.core.errors import CheckpointError, UsageError
+from kinema.core.progress import Shown
 from kinema.data import Manifest
 from kinema.data.mocap import MocapConfig, write_mocap
 from kinema.recipes.comparison import side_by_side
@@ -68,7 +67,7 @@ def run_demo(
     clips_per_class: int | None = None,
     seed: int = 0,
     data: str | Path | None = None,
-    console: Console | None = None,
+    console: Shown = None,
 ) -> DemoOutcome:
     """Builds, scans, pretrains, evaluates and reports.
 
@@ -78,7 +77,7 @@ def run_demo(
         clips_per_class: training videos a class; the data set's own by default.
         seed: of the networks and of the order in which they see the clips; the data set is the same for all.
         data: where the data set is, or is drawn; in ``folder`` by default. Several demonstrations may share it.
-        console: where progress is shown.
+        console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
 
     Raises:
         KinemaError: whatever stops it; run again to go on.
@@ -100,7 +99,7 @@ def run_demo(
     return DemoOutcome(page, report, runs[0], time.monotonic() - began)
 
 
-def _trained(recipe: Recipe, manifest: Manifest, out: Path, cache: Path, console: Console | None) -> None:
+def _trained(recipe: Recipe, manifest: Manifest, out: Path, cache: Path, console: Shown) -> None:
     """Trains one of the encoders, or goes on with it.
 
     Raises:
@@ -116,7 +115,7 @@ def _trained(recipe: Recipe, manifest: Manifest, out: Path, cache: Path, console
         raise
 
 
-def demo_data(folder: Path, config: MocapConfig, console: Console | None) -> Manifest:
+def demo_data(folder: Path, config: MocapConfig, console: Shown) -> Manifest:
     """The data set, drawn and scanned once."""
     index = folder.parent / f"{folder.name}.parquet"
     with api.Steps("drawing", console) as progress:

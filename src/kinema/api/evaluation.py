@@ -5,18 +5,17 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from kinema.api.models import load, two_streams
 from kinema.api.opening import AnyData, cache_folder, named, open_named
 from kinema.core.devices import chosen_device
 from kinema.core.errors import UsageError
-from kinema.core.progress import Steps
+from kinema.core.progress import Shown, Steps
 from kinema.core.protocol import Protocol
-from kinema.core.results import Result
+from kinema.core.results import Results
 from kinema.data import ClipStore, Manifest, with_sound
 from kinema.data.clips.config import has_motion
 from kinema.data.clips.joined import PLUS, TWO_STREAMS, JoinedModel
@@ -34,7 +33,7 @@ log = logging.getLogger(__name__)
 
 def evaluate(
     protocol: str,
-    model: str | Path | Model | Any,
+    model: str | PathLike[str] | Model | Any,
     data: AnyData,
     *,
     preset: str | None = None,
@@ -50,8 +49,8 @@ def evaluate(
     out: str | Path | None = None,
     cache: str | Path | None = None,
     device: str | None = None,
-    console: Console | None = None,
-) -> list[Result]:
+    console: Shown = None,
+) -> Results:
     """Measures an encoder by a protocol; results of a run are kept in its folder.
 
     Args:
@@ -76,11 +75,11 @@ def evaluate(
         out: where such classifiers are trained, and resumed; by default in the run's folder.
         cache: where decoded videos are stored.
         device: 'cpu', 'cuda', …; a GPU where there is one, by default.
-        console: where progress is shown.
+        console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
 
     Returns:
-        A result for each selection of queries, the main one first; and for each share, or way across two views. Those
-        of 'rgb+motion' that were not asked for come last.
+        A list that shows itself as a table: a result for each selection of queries, the main one first; and for each
+        share, or way across two views. Those of 'rgb+motion' that were not asked for come last.
 
     Raises:
         UsageError: there is no such protocol or preset, or it has no such option.
@@ -117,7 +116,7 @@ def evaluate(
     if (run := models[0].run) is not None:
         for result in results:
             RunFolder.open(run).add_result(result)
-    return results
+    return Results(results)
 
 
 def _check_modality(protocol: Protocol[Request], model: Any) -> None:
@@ -145,13 +144,13 @@ def _with_sound(models: Sequence[Model], manifest: Manifest) -> tuple[Manifest, 
 
 def _models(
     protocol: Protocol[Request],
-    model: str | Path | Any,
+    model: str | PathLike[str] | Any,
     view: str | None,
     views: Sequence[str] | None,
     untrained: bool,
 ) -> tuple[Model, ...]:
     """The encoders that a protocol measures: of one view, that and another one, the two that are named, or of all."""
-    if not isinstance(model, str | Path):
+    if not isinstance(model, str | PathLike):
         if not hasattr(model, "modality"):
             raise UsageError(
                 f"A {type(model).__name__} is no encoder.", "Name a run's folder, or give what kinema.load gave of one."
@@ -160,13 +159,13 @@ def _models(
     if protocol.models == "every view":
         return _every(model, view, untrained)
     if protocol.models != "two views":
-        first = load(model, view=view, untrained=untrained) if isinstance(model, str | Path) else model
+        first = load(model, view=view, untrained=untrained) if isinstance(model, str | PathLike) else model
         if not protocol.joins:
             check_one_encoder(protocol, first)
         if protocol.models == "one and two streams":
             return (first, *_two_streams(model, first, untrained)) if view is None else (first,)
         return (first,) if protocol.models == "one" else (first, *_others(first, untrained))
-    run = model if isinstance(model, str | Path) else model.run
+    run = model if isinstance(model, str | PathLike) else model.run
     if run is None or view is not None:
         raise UsageError(
             f"{protocol.name} compares two views of one run.", "Name the run's folder, and views=('rgb', …)."
@@ -177,9 +176,9 @@ def _models(
     return tuple(load(run, view=each, untrained=untrained) for each in chosen)
 
 
-def _two_streams(model: str | Path | Any, first: Model, untrained: bool) -> tuple[Model, ...]:
+def _two_streams(model: str | PathLike[str] | Any, first: Model, untrained: bool) -> tuple[Model, ...]:
     """The encoders of RGB and of motion vectors side by side, where the run that is named has both."""
-    if not isinstance(model, str | Path) or not isinstance(first, Model) or len(first.readers) > 1:
+    if not isinstance(model, str | PathLike) or not isinstance(first, Model) or len(first.readers) > 1:
         return ()
     if two_streams(model, untrained=untrained) is None:
         return ()
@@ -187,9 +186,9 @@ def _two_streams(model: str | Path | Any, first: Model, untrained: bool) -> tupl
     return (JoinedModel(each, first if first in each else None),)
 
 
-def _every(model: str | Path | Any, view: str | None, untrained: bool) -> tuple[Any, ...]:
+def _every(model: str | PathLike[str] | Any, view: str | None, untrained: bool) -> tuple[Any, ...]:
     """The encoders of all views that a run trained, or of the one that is named."""
-    if not isinstance(model, str | Path):
+    if not isinstance(model, str | PathLike):
         return (model,)
     recipe = recipe_from_plain(RunFolder.open(Path(model)).read("recipe.json"))
     return tuple(load(model, view=each, untrained=untrained) for each in ((view,) if view else recipe.trains))
@@ -205,7 +204,7 @@ def _others(model: Model, untrained: bool) -> tuple[Model, ...]:
 
 
 def model_store(
-    manifest: Manifest, model: Model, *, cache: str | Path | None = None, console: Console | None = None
+    manifest: Manifest, model: Model, *, cache: str | Path | None = None, console: Shown = None
 ) -> ClipStore:
     """The clips of a manifest as a model needs them, decoded once."""
     with Steps("decoding", console) as progress:

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from torch import Tensor
 
 from kinema import api
@@ -18,7 +17,7 @@ from kinema.api.pretraining import load_data
 from kinema.core.devices import check_precision, chosen_device
 from kinema.core.errors import ConfigError, UsageError
 from kinema.core.files import write_json, write_text
-from kinema.core.progress import Steps
+from kinema.core.progress import Shown, Steps
 from kinema.data import Manifest, open_data
 from kinema.evolving.candidate import Job, subset_of
 from kinema.evolving.engines import Engine, check_engine, mapped
@@ -82,7 +81,7 @@ def evolve(
     where: Mapping[str, str] | None = None,
     cache: str | Path | None = None,
     device: str = "auto",
-    console: Console | None = None,
+    console: Shown = None,
     **settings: Any,
 ) -> Evolved:
     """Searches for the weights of ELo's losses, without a label.
@@ -104,7 +103,7 @@ def evolve(
         where: train only on videos with these values, as in :func:`kinema.api.pretrain`.
         cache: where decoded videos are kept.
         device: 'auto', 'cpu' or 'gpu'.
-        console: where progress is shown.
+        console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
         **settings: fields of :class:`kinema.recipes.plan.Plan`, as in :func:`kinema.api.pretrain`; ``epochs`` are those
             of the training in full.
 
@@ -154,7 +153,7 @@ def _finished(
     manifest: Manifest,
     cache: str | Path | None,
     device: str,
-    console: Console | None,
+    console: Shown,
 ) -> Evolved:
     """The best weights trained in full, or gone on with."""
     run = made.out / "run"
@@ -218,11 +217,11 @@ def train_candidate(job: Job, run: Path) -> tuple[Tensor, float | None]:
         run: the folder of its run.
     """
     recipe, manifest = recipe_from_plain(job["recipe"]), Manifest.read(Path(job["manifest"]))
-    done = api.pretrain(recipe, manifest, run, cache=job["cache"], device=job["device"], logger="none")
-    loaded = load_data(recipe, manifest, cache=job["cache"])
+    done = api.pretrain(recipe, manifest, run, cache=job["cache"], device=job["device"], logger="none", console=False)
+    loaded = load_data(recipe, manifest, cache=job["cache"], console=False)
     store = subset_of(loaded.store, job["subset"], job["seed"])
     device = {"gpu": "cuda", "auto": None}.get(job["device"], job["device"])
-    features = done.model().features(store, device=device, failures_allowed=loaded.config.failure_budget)
+    features = done.model.features(store, device=device, failures_allowed=loaded.config.failure_budget)
     return features.encoded, done.loss
 
 

@@ -15,12 +15,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from kinema.api.models import load
 from kinema.api.opening import Data, open_named
@@ -28,7 +28,7 @@ from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, StorageError, UsageError, VideoError
 from kinema.core.files import storage_error, write_atomic, write_json
 from kinema.core.lock import LOCK, held
-from kinema.core.progress import Progress, Steps
+from kinema.core.progress import Progress, Shown, Steps
 from kinema.core.reading import load_json
 from kinema.data.clips.reader import Model
 from kinema.data.pairs.reader import PairReader
@@ -79,7 +79,7 @@ class MadeFeatures:
 
 
 def features(
-    run: str | Path | Model | PairReader,
+    run: str | PathLike[str] | Model | PairReader,
     data: Data,
     *,
     out: str | Path | None = None,
@@ -88,7 +88,7 @@ def features(
     untrained: bool = False,
     batch_size: int = 32,
     device: str | None = None,
-    console: Console | None = None,
+    console: Shown = None,
 ) -> MadeFeatures:
     """Writes features of videos, a file a video. What the same encoder made before at the same rate is kept.
 
@@ -102,7 +102,7 @@ def features(
         untrained: use the encoder as it was before training, to compare with.
         batch_size: clips or pictures at a time.
         device: where to compute; a GPU where there is one, by default.
-        console: where progress is shown.
+        console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
 
     Raises:
         UsageError: the run reads no videos, or the rate is out of range.
@@ -138,7 +138,7 @@ def _taken(folder: Path, who: str) -> StorageError:
 
 
 def _encoder(
-    run: str | Path | Model | PairReader,
+    run: str | PathLike[str] | Model | PairReader,
     rate: float,
     view: str | None,
     untrained: bool,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ from kinema.training.settings import Phase, Recipe
 from kinema.training.trainer import build_method
 
 
-def load(run: str | Path, *, view: str | None = None, untrained: bool = False) -> Any:
+def load(run: str | PathLike[str], *, view: str | None = None, untrained: bool = False) -> Any:
     """The encoder that a run trained.
 
     Args:
@@ -84,7 +85,7 @@ def _comparing(reader: Any, home: Path) -> Any:
 
 
 def export(
-    run: str | Path | Model | TextReader,
+    run: str | PathLike[str] | Model | TextReader,
     out: str | Path,
     *,
     format: Literal["safetensors", "onnx", "program", "sentence-transformers"] = "safetensors",
@@ -106,11 +107,11 @@ def export(
         raise UsageError(
             f"The model sees '{run.view}', not '{view}'.", "Load the other view's: kinema.load(RUN, view=…)"
         )
-    model = load(run, view=view) if isinstance(run, str | Path) else run
+    model = load(run, view=view) if isinstance(run, str | PathLike) else run
     return export_model(model, Path(out), format=format, licence=licence)
 
 
-def two_streams(run: str | Path, *, untrained: bool = False) -> str | None:
+def two_streams(run: str | PathLike[str], *, untrained: bool = False) -> str | None:
     """'rgb+motion' where a run has finished encoders of both views, or is an export of both; None where it has not.
 
     Args:

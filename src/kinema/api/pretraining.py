@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import torch
-from rich.console import Console
 
 from kinema.api.going_on import check_data, record_going_on, resume_command, tell_way_back
 from kinema.api.opening import AnyData, cache_folder, named
@@ -19,7 +18,7 @@ from kinema.core.contracts import Table
 from kinema.core.devices import check_precision, chosen_device
 from kinema.core.errors import KinemaError
 from kinema.core.printing import show
-from kinema.core.progress import Steps
+from kinema.core.progress import Shown, Steps, watched
 from kinema.core.tables import training_rows
 from kinema.core.threads import limit_message
 from kinema.data.clips.config import ClipsConfig
@@ -48,7 +47,7 @@ def pretrain(
     cache: str | Path | None = None,
     device: str = "auto",
     logger: str = "tensorboard",
-    console: Console | None = None,
+    console: Shown = None,
     **settings: Unpack[PretrainSettings],
 ) -> Run:
     """Trains an encoder without a label, into a run folder.
@@ -69,14 +68,14 @@ def pretrain(
         cache: where decoded videos are kept; see :func:`cache_folder`.
         device: 'auto', 'cpu', 'gpu', or 'cuda:1' and the like.
         logger: where curves go beside metrics.jsonl: 'tensorboard', 'wandb', 'mlflow' or 'none'; it changes no result.
-        console: where progress is shown; None for silence.
+        console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
         **settings: fields of :class:`kinema.recipes.plan.Plan` and of its data; of its parts, mappings of what changes:
             ``epochs=30, clip={"frames": 16}, method_settings={"queue": 2048}``. And by name, what is put on top of the
             method (:func:`kinema.recipes.compose.composed`): ``transforms=["be", "dsm"]``, ``base="be"`` under CPR,
             ``beside=["be-regulariser"]``.
 
     Returns:
-        The run: ``run.model().encode(…)``, ``run.report()``, ``run.folder``.
+        The run: ``run.model.encode(…)``, ``run.report()``, ``run.folder``.
 
     Raises:
         KinemaError: whatever stops it, with what to do.
@@ -156,7 +155,7 @@ def choose(
     where: Mapping[str, str] | None,
     settings: Mapping[str, Any],
     preset: str | None = None,
-    console: Console | None = None,
+    console: Shown = None,
 ) -> tuple[Choice, str, Callable[[Any], Any]]:
     """What 'auto' stands for on these videos: the choice, the method's name, and the rows, which are not read again.
 
@@ -174,7 +173,7 @@ def choose(
     check_shared(settings, preset)
     manifest = opened(ClipsConfig(), data, where)
     choice = chosen(footage_of(manifest))
-    log.info("%s", choice.words) if console is None else show(console, choice.words)
+    log.info("%s", choice.words) if (seen := watched(console)) is None else show(seen, choice.words)
     return choice, choice.method, lambda _: manifest
 
 
@@ -207,7 +206,7 @@ def load_data(
     *,
     cache: str | Path | None = None,
     folder: Path | None = None,
-    console: Console | None = None,
+    console: Shown = None,
     keep: bool = True,
 ) -> Any:
     """The rows as a recipe wants them, decoded or tokenised once.
@@ -217,7 +216,7 @@ def load_data(
         table: the rows.
         cache: where what is slow to make is kept; see :func:`cache_folder`.
         folder: the run's.
-        console: where progress is shown.
+        console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
         keep: whether a cache is made; otherwise rows are read from the files.
     """
     with Steps(recipe.data.loading, console) as progress:

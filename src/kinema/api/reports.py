@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from kinema.training.run_folder import RunFolder
 
 
 def report(
-    *runs: str | Path, out: str | Path | None = None, data: Data | None = None, title: str | None = None
+    *runs: str | PathLike[str], out: str | Path | None = None, data: Data | None = None, title: str | None = None
 ) -> tuple[Path, Report]:
     """One page that says whether it helped, from one run or several side by side.
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kinema.core.results import Result
+from kinema.core.plurals import counted
+from kinema.core.results import Results
 from kinema.reporting import Report
 from kinema.training.run_folder import RunFolder
 from kinema.training.trainer import Trained
@@ -15,7 +18,7 @@ from kinema.training.trainer import Trained
 
 @dataclass(frozen=True)
 class Run:
-    """A run that was trained.
+    """A run that was trained; where a function takes a run's folder, the run itself may stand.
 
     Args:
         folder: where it lies.
@@ -24,6 +27,13 @@ class Run:
 
     folder: Path
     trained: Trained
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
+
+    def __str__(self) -> str:
+        loss = "" if self.loss is None else f", loss {self.loss:.4f}"
+        return f"{self.method} in '{self.folder}': {counted(self.epochs, 'epochs')}, {self.seconds:.0f} s{loss}"
 
     @property
     def method(self) -> str:
@@ -56,13 +66,16 @@ class Run:
         """The last phase's mean loss in its last epoch; None where nothing but a memory was filled."""
         return self.trained.loss
 
-    def model(self, *, view: str | None = None, untrained: bool = False) -> Any:
-        """The encoder that it trained; see :func:`kinema.load`."""
+    @cached_property
+    def model(self) -> Any:
+        """The encoder that it trained, of the view that it is for; another view's is ``kinema.load(run, view=…)``."""
         from kinema.api.models import load
 
-        return load(self.folder, view=view, untrained=untrained)
+        model = load(self.folder)
+        model._again = functools.partial(load, self.folder)
+        return model
 
-    def evaluate(self, protocol: str, data: Any, **options: Any) -> list[Result]:
+    def evaluate(self, protocol: str, data: Any, **options: Any) -> Results:
         """Measures it by a protocol; see :func:`kinema.evaluate`."""
         from kinema.api.evaluation import evaluate
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from kinema.api.opening import Progress
+from kinema.core.progress import Progress, Shown, shown
 from kinema.data import Manifest
 from kinema.data.documents import Documents, read_documents
 from kinema.data.documents.kinds import kind_of
@@ -19,7 +19,7 @@ Reads = Literal["videos", "documents", "pairs", "questions"]
 
 
 def scan(
-    videos: str | Path, *, out: str | Path | None = None, workers: int = 2, progress: Progress | None = None
+    videos: str | Path, *, out: str | Path | None = None, workers: int = 2, progress: Shown | Progress = None
 ) -> Manifest:
     """Looks at every file of a folder that claims to be video.
 
@@ -28,14 +28,16 @@ def scan(
         out: where to write the manifest (.parquet or .json), for later verbs to read instead of scanning again; one
             that is there already saves looking again at files that have not changed.
         workers: processes.
-        progress: is told (files done, files).
+        progress: shown of itself on a terminal and in a notebook; False for silence; a function is tell
+            (files done, files).
 
     Raises:
         DataError: there is no such folder, or no video in it.
     """
     previous = Manifest.read(Path(out)) if out is not None and Path(out).exists() else None
     journal = None if out is None else Path(out).with_name(f".{Path(out).name}.journal")
-    manifest = scan_data(videos, workers=workers, progress=progress, previous=previous, journal=journal)
+    with shown("scanning", progress) as tell:
+        manifest = scan_data(videos, workers=workers, progress=tell, previous=previous, journal=journal)
     if out is not None:
         manifest.write(Path(out))
     if journal is not None:
@@ -49,7 +51,7 @@ def scan_documents(
     out: str | Path | None = None,
     encoding: str = "utf-8",
     min_words: int = 4,
-    progress: Progress | None = None,
+    progress: Shown | Progress = None,
 ) -> Documents:
     """Looks at every document of a folder or file.
 
@@ -58,50 +60,53 @@ def scan_documents(
         out: where to write the table (.parquet or .json), for later verbs to read instead of scanning again.
         encoding: of files without a byte-order mark.
         min_words: documents with fewer are too short.
-        progress: is called with (files done, files).
+        progress: see :func:`scan`; a function is called with (files done, files).
 
     Raises:
         DataError: there is nothing there that is a document.
     """
-    table = read_documents(place, encoding=encoding, min_words=min_words, progress=progress)
+    with shown("reading", progress) as tell:
+        table = read_documents(place, encoding=encoding, min_words=min_words, progress=tell)
     if out is not None:
         table.write(Path(out))
     return table
 
 
-def scan_pairs(place: str | Path, *, out: str | Path | None = None, progress: Progress | None = None) -> Pairs:
+def scan_pairs(place: str | Path, *, out: str | Path | None = None, progress: Shown | Progress = None) -> Pairs:
     """Looks at every picture, text and stored vector of pairs; splits are those that the data say.
 
     Args:
         place: a table, a folder, or a known data set as NAME:PATH (see :func:`kinema.data.pairs.reading.read_pairs`).
         out: where to write the table (.parquet or .json), with the health of each. It is for looking at: verbs take
             the data themselves.
-        progress: is called with (files done, files).
+        progress: see :func:`scan`; a function is called with (files done, files).
 
     Raises:
         DataError: there is nothing there that is a pair.
         UsageError: there is no data set of that name.
     """
-    table = read_pairs(place, held_out=0, progress=progress)
+    with shown("reading", progress) as tell:
+        table = read_pairs(place, held_out=0, progress=tell)
     if out is not None:
         table.write(Path(out))
     return table
 
 
-def scan_questions(place: str | Path, *, out: str | Path | None = None, progress: Progress | None = None) -> Questions:
+def scan_questions(place: str | Path, *, out: str | Path | None = None, progress: Shown | Progress = None) -> Questions:
     """Looks at every question, and at the subtitles, objects, features and videos that belong to it.
 
     Args:
         place: a ``questions.jsonl``, a folder with one, or a known data set as NAME:PATH (see
             :func:`kinema.data.questions.reading.read_questions`); splits are those that the data say.
         out: where to write the table (.parquet or .json). It is for looking at: verbs take the data themselves.
-        progress: is called with (videos done, videos).
+        progress: see :func:`scan`; a function is called with (videos done, videos).
 
     Raises:
         DataError: there is nothing there that is a question, or something does not fit together.
         UsageError: there is no data set of that name.
     """
-    table = read_questions(place, held_out=0, progress=progress)
+    with shown("reading", progress) as tell:
+        table = read_questions(place, held_out=0, progress=tell)
     if out is not None:
         table.write(Path(out))
     return table

@@ -6,10 +6,9 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, TypeGuard
-
-from rich.console import Console
 
 from kinema.api.copies import Copies, find_copies
 from kinema.api.models import load
@@ -17,7 +16,7 @@ from kinema.api.opening import Data
 from kinema.api.table_views import load_for, model_for
 from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, UsageError
-from kinema.core.progress import Steps
+from kinema.core.progress import Shown, Steps
 from kinema.core.threads import available_cpus
 from kinema.data import Manifest, open_data
 from kinema.data.clips.reader import Model
@@ -74,7 +73,7 @@ AnyModel = Model | TextReader | TrackletReader
 
 
 def embed(
-    run: str | Path | AnyModel,
+    run: str | PathLike[str] | AnyModel,
     data: Data | Documents | Tracklets,
     *,
     out: str | Path | None = None,
@@ -92,7 +91,7 @@ def embed(
     space: Space | None = None,
     codes: bool = False,
     vectors: bool = False,
-    console: Console | None = None,
+    console: Shown = None,
 ) -> Embedded | EmbeddedDocuments | EmbeddedTracklets | EmbeddedPairs:
     """Writes embeddings of videos, documents, tracklets or pairs into a table for :func:`search`, or updates it.
 
@@ -126,7 +125,7 @@ def embed(
         codes: of a run of pairs that makes codes: keep these, a bit a dimension, and no vectors.
         vectors: keep vectors; with ``codes`` both, and vectors put in order what codes propose. Without either, what
             the table keeps, or vectors in a new one.
-        console: where progress is shown.
+        console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
 
     Raises:
         MissingExtraError: lancedb is not installed, or ray where it is asked for.
@@ -141,7 +140,7 @@ def embed(
     check_engine(engine)
     if engine == "local":  # a Ray cluster has devices of its own
         chosen_device(device)
-    model = load(run, view=view) if isinstance(run, str | Path) else run
+    model = load(run, view=view) if isinstance(run, str | PathLike) else run
     if model.modality in ("sequence", "question"):
         own = "its own features are kinema.load(RUN).encode(array)" if model.modality == "sequence" else ""
         raise UsageError(
@@ -175,10 +174,15 @@ def embed(
 
 
 def _of_usual_view(
-    run: str | Path | AnyModel | None, model: Model, manifest: Manifest, uri: str, common: Mapping[str, Any], space: Any
+    run: str | PathLike[str] | AnyModel | None,
+    model: Model,
+    manifest: Manifest,
+    uri: str,
+    common: Mapping[str, Any],
+    space: Any,
 ) -> Model:
     """The encoder to embed with: that which was given, or where a run was, that of the table's or the usual view."""
-    if not isinstance(run, str | Path):
+    if not isinstance(run, str | PathLike):
         return model
     return model_for(run, model, manifest, uri, replace=common["replace"], space=space)
 
@@ -291,7 +295,7 @@ def _refuse(only: Mapping[str, Any], rows: str) -> None:
 
 
 def search(
-    run: str | Path | AnyModel,
+    run: str | PathLike[str] | AnyModel,
     query: str | Path,
     *,
     k: int = 10,
@@ -339,7 +343,7 @@ def search(
     """
     uri = _table_uri(run, table)
     opened = database.require_table(uri)
-    model = load_for(run, opened, uri, view) if isinstance(run, str | Path) else run
+    model = load_for(run, opened, uri, view) if isinstance(run, str | PathLike) else run
     options = SearchOptions(
         k=k, where=where, over=over, others=others, exact=exact, device=device, videos=videos, view=view
     )
@@ -353,7 +357,7 @@ def search(
 
 
 def cluster(
-    run: str | Path,
+    run: str | PathLike[str],
     *,
     names: Mapping[int, str] | None = None,
     method: clustering.Algorithm = "kmeans",
@@ -388,12 +392,12 @@ def cluster(
 
 
 def dedupe(
-    run: str | Path,
+    run: str | PathLike[str],
     *,
     score: float = 0.95,
     table: str | Path | None = None,
     workers: int = 2,
-    console: Console | None = None,
+    console: Shown = None,
     videos: str | Path | None = None,
 ) -> Deduped:
     """Finds duplicate footage in a table: the embeddings propose pairs, whose frames are then compared.
@@ -405,7 +409,7 @@ def dedupe(
         score: the cosine from which two windows of different videos are proposed.
         table: where it is; RUN/index by default.
         workers: processes.
-        console: where progress is shown.
+        console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
         videos: the folder of the table's videos, where it has moved since they were embedded.
 
     Raises:
@@ -428,11 +432,11 @@ def dedupe(
     )
 
 
-def _table_uri(run: str | Path | AnyModel, table: str | Path | None) -> str:
+def _table_uri(run: str | PathLike[str] | AnyModel, table: str | Path | None) -> str:
     """Where the table is."""
     if table is not None:
         return str(table)
-    home = Path(run) if isinstance(run, str | Path) else run.run
+    home = Path(run) if isinstance(run, str | PathLike) else run.run
     if home is None:
         raise UsageError("The model has no run, so its table has no place of its own.", "Name one: out=… or table=….")
     return default_place(home)

@@ -10,11 +10,11 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from rich.console import Console
 
 from kinema.api.evaluation import evaluate
 from kinema.api.models import load
@@ -24,7 +24,7 @@ from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, StorageError, UsageError
 from kinema.core.files import storage_error
 from kinema.core.lock import held
-from kinema.core.progress import Steps
+from kinema.core.progress import Shown, Steps
 from kinema.core.results import Result
 from kinema.data import Manifest
 from kinema.data.clips.reader import Model
@@ -93,7 +93,7 @@ class SegmentedFootage:
 
 
 def segment(
-    run: str | Path | Model,
+    run: str | PathLike[str] | Model,
     videos: Data | None = None,
     *,
     steps: int | None = None,
@@ -111,7 +111,7 @@ def segment(
     seed: int = 0,
     batch_size: int = 32,
     device: str | None = None,
-    console: Console | None = None,
+    console: Shown = None,
 ) -> SegmentedFootage:
     """Divides footage of one activity into steps, without a label.
 
@@ -138,7 +138,7 @@ def segment(
         seed: of the steps' model.
         batch_size: clips at a time.
         device: where to compute; a GPU where there is one, by default.
-        console: where progress is shown.
+        console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
 
     Raises:
         UsageError: settings that are missing or contradict one another.
@@ -219,7 +219,7 @@ def _working(folder: Path) -> contextlib.AbstractContextManager[None]:
     return held(folder / "work.lock", taken)
 
 
-def _place(run: str | Path | Model, work: str | Path | None) -> Path:
+def _place(run: str | PathLike[str] | Model, work: str | Path | None) -> Path:
     if work is not None:
         return Path(work)
     place = run.run if isinstance(run, Model) else Path(run)
@@ -228,7 +228,7 @@ def _place(run: str | Path | Model, work: str | Path | None) -> Path:
     return place / Path(PLACE).parent
 
 
-def _encoder(run: str | Path | Model, view: str | None, untrained: bool) -> Model:
+def _encoder(run: str | PathLike[str] | Model, view: str | None, untrained: bool) -> Model:
     model = run if isinstance(run, Model) else load(run, view=view, untrained=untrained)
     if not isinstance(model, Model):
         raise UsageError(
@@ -300,7 +300,7 @@ def _plan(steps: int, order: str, background: float, rate: float, epochs: int | 
     )
 
 
-def _learnt(folder: Path, table: Sequences, plan: Plan, device: str | None, console: Console | None) -> Path:
+def _learnt(folder: Path, table: Sequences, plan: Plan, device: str | None, console: Shown) -> Path:
     """The run of the steps' model: the one that is there for these features and settings, or gone on with, or new."""
     config: Any = plan.method
     said = json.dumps([table.digest, repr(config), plan.epochs, plan.seed])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 from kinema.api.models import load, two_streams
@@ -19,7 +19,7 @@ from kinema.searching.schema import read_settings
 log = logging.getLogger(__name__)
 
 
-def load_for(run: str | Path, table: Any, uri: str, view: str | None) -> Any:
+def load_for(run: str | PathLike[str], table: Any, uri: str, view: str | None) -> Any:
     """The encoder to search a table with: of the view that is named, or else of the table's own.
 
     Args:
@@ -38,7 +38,7 @@ def load_for(run: str | Path, table: Any, uri: str, view: str | None) -> Any:
 
 
 def model_for(
-    run: str | Path, model: Model, manifest: Manifest, uri: str, *, replace: bool, space: str | None
+    run: str | PathLike[str], model: Model, manifest: Manifest, uri: str, *, replace: bool, space: str | None
 ) -> Model:
     """The encoder to embed videos with where no view was named.
 
@@ -78,7 +78,7 @@ def model_for(
     return model
 
 
-def _of_view(run: str | Path, view: str | None) -> Any:
+def _of_view(run: str | PathLike[str], view: str | None) -> Any:
     """The encoder of a view; None where the run has none, for whose table it is, is said where the two are compared."""
     try:
         return None if view is None else load(run, view=view)

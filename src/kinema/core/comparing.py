@@ -13,9 +13,10 @@ from torch import Tensor
 
 from kinema.core.errors import ShapeError, UsageError
 from kinema.core.ops import cosine_matrix, unit_parts
+from kinema.core.reader import Reader
 
 
-class Comparing:
+class Comparing(Reader):
     """A reader whose ``encode`` has ``normalize``, and that may know the centre of a table of its embeddings."""
 
     centre: Callable[[], Tensor | None] | None = None

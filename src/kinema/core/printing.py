@@ -7,6 +7,7 @@ leaves it out, and fails at ``[/x]``. Consoles, tables and bars of kinema are ma
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 from rich.console import Console
@@ -20,6 +21,13 @@ from kinema.core.reading import legible
 def make_console(*, stderr: bool = False) -> Console:
     """A console on standard output, or on standard error, that shows every text as it is."""
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def unseen_console() -> Console:
+    """A console that keeps what is printed on it, as rich's ``export_html`` gives it, and shows nothing."""
+    return Console(
+        file=io.StringIO(), record=True, width=100, force_jupyter=False, markup=False, emoji=False, highlight=False
+    )
 
 
 def show(console: Console, line: str) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import html
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+_SURE = ("interval", "chance")
+"""Details of a result that say how sure its main figure is."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Result:
     """The outcome of one protocol: figures never travel without what they were measured on.
 
@@ -40,3 +44,71 @@ class Result:
     commit: str
     seconds: float
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def selection(self) -> str:
+        """Which of the data were queries and gallery; empty where there is but one way."""
+        return str(self.details.get("selection", ""))
+
+    def __repr__(self) -> str:
+        figures = ", ".join(f"{name}={_figure(value)}" for name, value in self.metrics.items())
+        return f"Result({self.protocol!r}, {self.preset!r}, {self.encoder!r}, view={self.view!r}, {figures})"
+
+    def __str__(self) -> str:
+        return str(Results([self]))
+
+    def _repr_html_(self) -> str:
+        return Results([self])._repr_html_()
+
+
+class Results(list[Result]):
+    """What ``kinema.evaluate`` gives: a list of results, shown as one short table, in a notebook as HTML."""
+
+    def __str__(self) -> str:
+        rows = _rows(self)
+        if not rows:
+            return "no results"
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def __add__(self, more: list[Any]) -> Results:  # type: ignore[override]
+        return Results([*self, *more])
+
+    def _repr_html_(self) -> str:
+        if not self:
+            return "no results"
+        head, *rows = ([html.escape(cell) for cell in row] for row in _rows(self))
+        top = "".join(f"<th>{cell}</th>" for cell in head)
+        body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+        return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _rows(results: Sequence[Result]) -> list[list[str]]:
+    """A table of results, its head first: what was measured, and every figure that one of them has."""
+    names = list(dict.fromkeys(name for result in results for name in result.metrics))
+    sure = [name for name in _SURE if any(name in result.details for result in results)]
+    said = any(result.selection for result in results)
+    head = ["encoder", "view", "protocol", *(["selection"] if said else []), *names, *sure]
+    rows = [head] if results else []
+    for result in results:
+        row = [result.encoder, result.view, f"{result.protocol} ({result.preset})"]
+        row += [result.selection] if said else []
+        row += [_figure(result.metrics[name]) if name in result.metrics else "" for name in names]
+        rows.append(row + [_sure(result.details.get(name)) for name in sure])
+    return rows
+
+
+def _sure(value: Any) -> str:
+    """How sure a figure is: an interval, or what chance would have."""
+    if isinstance(value, float):
+        return _figure(value)
+    if isinstance(value, list | tuple) and len(value) == 2:
+        return f"{_figure(value[0])} to {_figure(value[1])}"
+    return ""
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3f}"

@@ -35,7 +35,7 @@ TOO_LATE = "not set: torch was loaded before"
 class Prepared(NamedTuple):
     """What :func:`prepare` did.
 
-    Args:
+    Attributes:
         late: torch had been loaded, so that the policy could not be set.
         threads: what the threads were limited to; None where they were not.
         instead: the number that the affinity mask alone would have allowed.

@@ -8,14 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from kinema.api.opening import AnyData, cache_folder, named
 from kinema.api.pretraining import choose, load_data, opened
 from kinema.core.contracts import Table
 from kinema.core.devices import check_precision, chosen_device
 from kinema.core.method import Method, TrainingContext
-from kinema.core.progress import Steps
+from kinema.core.progress import Shown, Steps
 from kinema.core.threads import limit_message
 from kinema.estimating.measuring import fill_memories
 from kinema.estimating.records import Estimate, PhaseEstimate
@@ -48,7 +46,7 @@ def dry_run(
     cache: str | Path | None = None,
     device: str = "auto",
     logger: str = "tensorboard",
-    console: Console | None = None,
+    console: Shown = None,
     **settings: Any,
 ) -> Estimate:
     """What :func:`kinema.pretrain` with the same arguments would take; no run, no cache and no file is written.
@@ -66,7 +64,7 @@ def dry_run(
         cache: the folder of decoded videos; see :func:`kinema.api.cache_folder`.
         device: 'auto', 'cpu' or 'gpu'.
         logger: refused where the run would refuse it.
-        console: where progress is shown; None for silence.
+        console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
         **settings: as for :func:`kinema.pretrain`.
 
     Raises:
@@ -84,7 +82,7 @@ def dry_run(
     table, _ = recipe.data.usable(rows(recipe.data), recipe.needs)
     context = context_of(recipe, table)
     check_weights(recipe, context)
-    loaded = load_data(recipe, table, keep=False)
+    loaded = load_data(recipe, table, keep=False, console=console)
     for phase in recipe.phases:
         check_memory(phase, recipe, loaded)
     trying = _Trying(recipe, context, loaded, table, run, device)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kinema.exporting.header import header
 from kinema.exporting.settings import NOT_STATED, ModelSettings
 
 SEES = {
@@ -25,11 +26,16 @@ def card(settings: ModelSettings, parameters: int) -> str:
         parameters: how many the encoder has.
     """
     origin = settings.origin
+    evaluations = origin.get("evaluations", [])
+    title = f"{settings.name} · {settings.view}"
+    tags = ["video", "self-supervised-learning", settings.name, settings.view]
+    own = [row for row in evaluations if _is_own(settings, row)]
     parts = [
+        header("kinema", "feature-extraction", tags, settings.licence, title, own),
         _head(settings, parameters),
         _loading(),
         _training(settings, origin),
-        _figures(settings, origin.get("evaluations", [])),
+        _figures(settings, evaluations),
         _limits(settings),
         f"## Licence\n\nOf these weights: {settings.licence}.\n" + _licence_note(settings),
     ]
@@ -48,8 +54,11 @@ def joined_card(name: str, views: Sequence[str], licence: str) -> str:
         licence: of the weights.
     """
     parts = "".join(f"- [`{view}`]({view}/README.md): {SEES[view]}\n" for view in views)
+    title = f"{name} · {'+'.join(views)}"
+    tags = ["video", "self-supervised-learning", name, *views]
     return (
-        f"# {name} · {'+'.join(views)}\n\n"
+        f"{header('kinema', 'feature-extraction', tags, licence, title, [])}\n"
+        f"# {title}\n\n"
         f"{len(views)} encoders of one run, each in a folder with a card of its own:\n\n{parts}\n"
         "An embedding is theirs side by side, each scaled to one length; the cosine of two is the mean of the cosines "
         "that the encoders find.\n\n"

@@ -8,6 +8,7 @@ from typing import Any
 
 from kinema.core.version import RELEASE
 from kinema.data.documents.reader import TextReader
+from kinema.exporting.header import header
 
 
 def text_card(model: TextReader, origin: Mapping[str, Any], licence: str) -> str:
@@ -19,16 +20,24 @@ def text_card(model: TextReader, origin: Mapping[str, Any], licence: str) -> str
         licence: of the weights.
     """
     encoder = model.tower.encoder
+    evaluations = origin.get("evaluations", [])
     count = sum(parameter.numel() for parameter in encoder.parameters())
     parts = [
-        "---\nlibrary_name: sentence-transformers\npipeline_tag: sentence-similarity\n---\n",
+        header(
+            "sentence-transformers",
+            "sentence-similarity",
+            ["sentence-transformers", model.name],
+            licence,
+            model.name,
+            [row for row in evaluations if row["encoder"] == model.name],
+        ),
         f"# {model.name}\n\nAn encoder of sentences, trained without labels with kinema {RELEASE}: the mean of the "
         f"tokens' states of a network with {count:,} parameters, float32 [{model.dim}], not normalised; texts longer "
         f"than {model.max_length} tokens are cut.\n",
         "## Use it\n\n```python\nfrom sentence_transformers import SentenceTransformer\n\n"
         'model = SentenceTransformer("DIR")\nz = model.encode(["a sentence", "another one"])\n```\n',
         _training(origin),
-        _figures(origin.get("evaluations", [])),
+        _figures(evaluations),
         f"## Licence\n\nOf these weights: {licence}.\n",
     ]
     if origin.get("recipe"):

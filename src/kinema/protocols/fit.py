@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from kinema.core.devices import chosen_device
 from kinema.core.errors import ConfigError, RunError
 from kinema.core.files import write_json
 from kinema.core.method import Method, TrainingContext, load_strictly
+from kinema.core.progress import Shown
 from kinema.core.reading import read_shape
 from kinema.data import ClipDataset, ClipRequest, ClipStore, Manifest, collate, evaluation_windows
 from kinema.data.clips.config import ClipsConfig
@@ -201,7 +201,7 @@ def fit_classifier(
     open_store: OpenStore,
     data: str,
     device: str | None = None,
-    console: Console | None = None,
+    console: Shown = None,
 ) -> Fitted:
     """Trains a classifier that starts from a model; goes on where it was stopped.
 
@@ -215,7 +215,7 @@ def fit_classifier(
         open_store: gives the clips of a manifest as the model needs them.
         data: the data as the user named it, for the record.
         device: where to compute; a GPU where there is one, by default.
-        console: where progress is shown.
+        console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
 
     Raises:
         KinemaError: whatever stops the training.

@@ -8,9 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from kinema.core.progress import Steps
+from kinema.core.progress import Shown, Steps
 from kinema.data import Manifest
 from kinema.protocols.features import Extract, OpenStore, extractor
 from kinema.protocols.fit import FitConfig
@@ -41,7 +39,7 @@ class Request:
         out: where the training of classifiers goes; by default into the model's run.
         open_cache: gives the folder where crops, and features of them, are kept; None for nowhere.
         device: where to compute; a GPU where there is one, by default.
-        console: where progress is shown.
+        console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
     """
 
     models: tuple[Any, ...]
@@ -59,7 +57,7 @@ class Request:
     out: Path | None = None
     open_cache: Callable[[], Path] | None = None
     device: str | None = None
-    console: Console | None = None
+    console: Shown = None
 
     @cached_property
     def _opened(self) -> tuple[Manifest, Mapping[str, str]]:

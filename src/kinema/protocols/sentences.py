@@ -21,7 +21,7 @@ Encode = Callable[[Sequence[str]], NDArray[np.floating[Any]]]
 class Measured(NamedTuple):
     """Figures, and what stands beside them.
 
-    Args:
+    Attributes:
         metrics: named figures, the main one first.
         details: what the page shows beside them.
         queries: how many pairs or sentences were tested.
@@ -59,7 +59,7 @@ class Sentences(Protocol):
 
 def encoder_of(request: Request) -> Encode:
     """The function that embeds sentences by the request's model."""
-    return lambda sentences: request.model.encode(sentences, device=request.device)
+    return lambda sentences: request.model.encode(sentences, device=request.device, progress=request.console)
 
 
 def record_sentences(request: Request, protocol: str, measure: Callable[[], Measured], sentences: Sentences) -> Result:

@@ -7,12 +7,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from rich.console import Console
-
 from kinema.core.contracts import Table
 from kinema.core.errors import UsageError
 from kinema.core.method import TrainingContext
 from kinema.core.printing import show
+from kinema.core.progress import Shown, watched
 from kinema.recipes.changes import changed
 from kinema.recipes.compose import composed
 from kinema.recipes.following import set_by_hand, sizes_line
@@ -33,7 +32,7 @@ def resolved(
     data: Any,
     preset: str,
     settings: Mapping[str, Any],
-    console: Console | None = None,
+    console: Shown = None,
 ) -> Recipe:
     """The recipe of a new run on these data; see :func:`planned`."""
     plan = planned(method, data, preset, settings, console)
@@ -45,7 +44,7 @@ def planned(
     data: Any,
     preset: str,
     settings: Mapping[str, Any],
-    console: Console | None = None,
+    console: Shown = None,
 ) -> Plan | Recipe:
     """The plan of a new run on these data; a recipe where one is given.
 
@@ -67,8 +66,8 @@ def planned(
     adapt = entry_of(leading(plan.method)).adapt
     if adapt is not None and isinstance(method, str) and "guide" not in settings.get("method_settings", {}):
         plan, note = adapt(plan, data(plan.data))
-        if note and console is not None:
-            show(console, note)
+        if note and (seen := watched(console)) is not None:
+            show(seen, note)
     fit = entry_of(leading(plan.method)).fit
     plan = plan if fit is None else fit(plan, data(plan.data))
     by_hand = set_by_hand(leading(plan.method), settings, named=isinstance(method, str))
@@ -91,7 +90,7 @@ def as_asked(method: str | Plan, preset: str, settings: Mapping[str, Any]) -> Pl
     return composed(plan, preset, **named, keep_temporal="temporal" in given)
 
 
-def followed(plan: Plan, rows: Callable[[], int], by_hand: Collection[str], console: Console | None = None) -> Plan:
+def followed(plan: Plan, rows: Callable[[], int], by_hand: Collection[str], console: Shown = None) -> Plan:
     """A plan whose sizes follow the set, where nobody set them; what changes is said.
 
     Args:
@@ -109,7 +108,7 @@ def followed(plan: Plan, rows: Callable[[], int], by_hand: Collection[str], cons
     number = rows()
     fitted = follow(plan, number, by_hand)
     if note := sizes_line(plan.method, fitted.method, number):
-        log.warning("%s", note) if console is None else show(console, note)
+        log.warning("%s", note) if (seen := watched(console)) is None else show(seen, note)
     return fitted
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from kinema.core.clips import SOUND
 from kinema.core.errors import DataError, UsageError
 from kinema.data.clips.reader import Model
 from kinema.data.clips.store import held_message
+from kinema.data.clips.stretches import PICTURE, is_picture, parse_stretch, window_of
 from kinema.data.video.files import exists, on_disk
 from kinema.data.video.limits import cut_message
 from kinema.data.video.manifest import Video
@@ -24,15 +24,6 @@ from kinema.data.video.timeline import Timeline
 from kinema.searching.audio import audio_query, clip_chunks
 from kinema.searching.encode import Space, clip_starts, mean_of, unit_vectors
 from kinema.searching.reading import still_clip
-
-PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""File name extensions of still images."""
-
-PICTURE = "rgb"
-"""The view that a still picture has."""
-
-_RANGE = re.compile(r"(.+)@([^@]*)", re.DOTALL)
-_SECONDS = re.compile(r"(\d{1,7}(?:\.\d{1,6})?)-(\d{1,7}(?:\.\d{1,6})?)")
 
 
 @dataclass(frozen=True)
@@ -89,7 +80,7 @@ def read_query(
         UsageError: the query is invalid, or is an image and the encoder's view is not 'rgb'.
         DataError: it does not exist, cannot be read, or has no usable audio.
     """
-    file, stretch = _parse(query) if stretch is None else (Path(query), stretch)
+    file, stretch = parse_stretch(query) if stretch is None else (Path(query), stretch)
     file = on_disk(file)
     if not exists(file):
         raise DataError(
@@ -99,11 +90,13 @@ def read_query(
         )
     if file.is_dir():
         raise UsageError(f"'{file}' is a folder; a query is one video or picture.", "Name one file of it.")
-    if file.suffix.lower() in PICTURES and "%" not in file.name:
+    if is_picture(file):
         return _picture(model, file, stretch, centre, space, device)
     video = _facts(model, file, known(file) if known is not None else None)
     line = None if stretch is None else Timeline.of(file, video)
-    window, note = ((0, video.frames), "") if stretch is None or line is None else _window(model, file, line, stretch)
+    window, note = (0, video.frames), ""
+    if stretch is not None and line is not None:
+        window, note = window_of(model.clip, file, line, stretch)
     if model.sound_spec is None and stretch is None:
         note = held_message([video.frames], model.clip)
     note = " ".join(filter(None, (note, cut_message([video]) if model.views != (SOUND,) else "")))
@@ -128,42 +121,6 @@ def _facts(model: Model, file: Path, known: Video | None) -> Video:
     if video.health == "unreadable" or video.frames < 1:
         raise DataError(f"The query '{file}' cannot be read: {video.reason or 'it has no frames'}.")
     return video
-
-
-def _parse(query: str | Path) -> tuple[Path, tuple[float, float] | None]:
-    """The file, and the stretch of it in seconds."""
-    text = str(query)
-    if not text or "\0" in text:
-        raise UsageError(f"The query is {text!r}.", "Name a video, VIDEO@START-END in seconds, or a picture.")
-    split = _RANGE.fullmatch(text)
-    if isinstance(query, Path) or exists(on_disk(Path(text))) or split is None:
-        return Path(text), None
-    found = _SECONDS.fullmatch(split[2])
-    if found is None:
-        if not exists(on_disk(Path(split[1]))):
-            return Path(text), None
-        raise UsageError(f"'{split[2]}' is no stretch of '{split[1]}'.", "Write it in seconds: clip.mp4@12.5-15")
-    start, end = float(found[1]), float(found[2])
-    if end <= start:
-        raise UsageError(f"The stretch {split[2]} of '{split[1]}' ends before it begins.", "Write clip.mp4@12.5-15")
-    return Path(split[1]), (start, end)
-
-
-def _window(model: Model, file: Path, line: Timeline, stretch: tuple[float, float]) -> tuple[tuple[int, int], str]:
-    """(first frame, frames) of a stretch, at least a clip if the video is long enough; and a note for the user."""
-    frames, span = line.frames, model.clip.span
-    first, last = line.first_at(stretch[0]), line.end_at(stretch[1])
-    if first >= frames:
-        raise UsageError(f"The stretch from {stretch[0]:g} s on is not in '{file}', which lasts {line.duration:.2f} s.")
-    wide, beyond = min(span, frames), ""
-    if stretch[1] > line.duration + 1 / line.fps:
-        beyond = f"'{file.name}' ends at {line.duration:.2f} s, and so does the stretch. "
-    if last - first >= wide:
-        return (first, last - first), beyond.strip()
-    begin = max(0, min(frames - wide, (first + last - wide) // 2))
-    since, until = line.seconds((begin, wide))
-    clip = f"{until - since if line.times else span / line.fps:.2f} s"
-    return (begin, wide), f"{beyond}The stretch is shorter than a clip of this encoder ({clip}) and was widened to one."
 
 
 def _picture(

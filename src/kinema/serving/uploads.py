@@ -17,11 +17,11 @@ from starlette.requests import ClientDisconnect, Request
 
 from kinema.core.files import open_plain
 from kinema.core.leftovers import SUFFIX, clear, under_way
+from kinema.data.clips.stretches import PICTURES
 from kinema.data.video.files import EXTENSIONS
 from kinema.data.video.hearing import sound_missing
 from kinema.data.video.manifest import Video
 from kinema.data.workers import Job, run_jobs
-from kinema.searching.query import PICTURES
 from kinema.serving.failures import RefusedError
 from kinema.serving.queries import EncodedQuery, QueryService
 

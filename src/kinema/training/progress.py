@@ -7,10 +7,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from kinema.core.printing import show, title_column
+from kinema.core.progress import Shown, make_bar, watched
 from kinema.training.checkpoints import Progress as Counters
 
 LONG = 0.1
@@ -25,26 +25,25 @@ class PhaseDisplay:
     Args:
         title: what is trained, for instance '2 of 3 · infonce-motion'.
         epochs: epochs of the phase.
-        console: where to draw; None for silence.
+        console: where to draw; see :func:`kinema.core.progress.watched`.
         unit: what a batch counts.
     """
 
-    def __init__(self, title: str, epochs: int, console: Console | None, unit: str = "clips") -> None:
-        self.title, self.epochs, self.console, self.unit = title, epochs, console, unit
+    def __init__(self, title: str, epochs: int, console: Shown, unit: str = "clips") -> None:
+        self.title, self.epochs, self.console, self.unit = title, epochs, watched(console), unit
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._last = ""
 
     def __enter__(self) -> PhaseDisplay:
-        if self.console is not None and self.console.is_terminal:
-            self._bar = Progress(
+        if self.console is not None and (self.console.is_terminal or self.console.is_jupyter):
+            self._bar = make_bar(
+                self.console,
                 title_column(),
                 BarColumn(bar_width=16),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[figures]}", markup=False),
                 TimeRemainingColumn(),
-                console=self.console,
-                transient=True,
             )
             self._task = self._bar.add_task(self.title, total=None, figures="")
             self._bar.start()

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from rich.console import Console
 
 from kinema.core.contracts import DataModule, Loaded
 from kinema.core.errors import ConfigError, TrainingError
 from kinema.core.files import storage_error, write_json
 from kinema.core.method import Method, TrainingContext
+from kinema.core.progress import Shown
 from kinema.core.reading import reason_of
 from kinema.core.seeds import seed_at
 from kinema.training.checkpoints import read_tower, write_tower
@@ -75,7 +75,7 @@ class Job:
         meter: makes the meter of what is mined, or None where there are no labels.
         identity: the settings of a phase that a checkpoint must agree with, as plain values.
         accelerator: Lightning's name: 'auto', 'cpu', 'gpu'.
-        console: where to show progress; None for silence.
+        console: where progress is shown; see :func:`kinema.core.progress.watched`.
         after_epoch: further figures of an epoch that has just ended; see :class:`PhaseRuntime`.
         logger: where the curves go beside metrics.jsonl; see :mod:`kinema.training.loggers`.
         again: the command that goes on with the training, for its status; empty where it is not known.
@@ -89,7 +89,7 @@ class Job:
     meter: Callable[[], Meter | None]
     identity: Callable[[Phase], dict[str, Any]]
     accelerator: str = "auto"
-    console: Console | None = None
+    console: Shown = None
     after_epoch: Callable[[Method[Any], int], Mapping[str, float]] | None = None
     logger: str = "tensorboard"
     again: str = ""

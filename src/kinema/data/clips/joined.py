@@ -15,6 +15,7 @@ from torch import Tensor
 
 from kinema.core.clips import RawClips, SoundSpec
 from kinema.core.errors import UsageError
+from kinema.core.reader import Reader
 from kinema.data.clips.reader import Features, Model
 
 PLUS = "+"
@@ -74,6 +75,9 @@ class JoinedModel(Model):
     @property
     def readers(self) -> tuple[Model, ...]:
         """The encoders, in the order of an embedding's parts."""
+        return self._readers
+
+    def _members(self) -> tuple[Reader, ...]:
         return self._readers
 
     @property

@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL.Image import Image
 from torch import Tensor
 
 from kinema.core.clips import SOUND, ClipSpec, RawClips, SoundSpec
 from kinema.core.comparing import Comparing
-from kinema.core.devices import chosen_device
-from kinema.core.errors import DataError, ShapeError, UsageError
+from kinema.core.errors import DataError, UsageError
+from kinema.core.leftovers import SUFFIX, clear, under_way
 from kinema.core.ops import unit_parts
-from kinema.core.printing import make_console
-from kinema.core.progress import Progress, Steps
+from kinema.core.progress import Progress, Shown, shown
 from kinema.data.clips.dataset import PADDING, Clip, ClipDataset, StillSum, collate, padding
+from kinema.data.clips.given import Encoded, Given, LeftOut, Video, listed, portions, taken
 from kinema.data.clips.sampler import ClipRequest, evaluation_windows
 from kinema.data.clips.store import ClipStore, held_message
+from kinema.data.clips.stretches import PICTURE, window_of
 from kinema.data.clips.transforms import ViewTransform
-from kinema.data.video.hearing import with_sound
+from kinema.data.video.hearing import sound_missing
+from kinema.data.video.manifest import Video as ScannedVideo
 from kinema.data.video.scanning import scan
+from kinema.data.video.timeline import Timeline
 
 log = logging.getLogger(__name__)
 
 Windows = Literal["coclr", "vcop"]
-Video = str | Path | NDArray[Any] | Tensor | Image
 
 
 _Batch = tuple[Tensor, RawClips | None]
@@ -51,6 +52,19 @@ class Features:
 
     encoded: Tensor
     projected: Tensor
+
+
+@dataclass(frozen=True)
+class _How:
+    """What a call of :meth:`Model.encode` asks for."""
+
+    windows: Windows
+    batch_size: int
+    device: str
+    skip: bool
+
+
+_SKIP = 'Take them out, or say errors="skip", which leaves them out and names them.'
 
 
 class Model(Comparing):
@@ -129,6 +143,7 @@ class Model(Comparing):
     def __repr__(self) -> str:
         return f"Model({self.name!r}, view={self.view!r}, dim={self.dim}, clip={self.clip})"
 
+    @overload
     def encode(
         self,
         videos: Video | Iterable[Video],
@@ -136,69 +151,168 @@ class Model(Comparing):
         windows: Windows = "coclr",
         batch_size: int = 64,
         device: str | None = None,
-        progress: bool | Progress | None = None,
+        progress: Shown | Progress = None,
         normalize: bool = True,
-    ) -> NDArray[np.float32]:
+        errors: Literal["raise"] = "raise",
+    ) -> NDArray[np.float32]: ...
+
+    @overload
+    def encode(
+        self,
+        videos: Video | Iterable[Video],
+        *,
+        windows: Windows = "coclr",
+        batch_size: int = 64,
+        device: str | None = None,
+        progress: Shown | Progress = None,
+        normalize: bool = True,
+        errors: Literal["skip"],
+    ) -> Encoded: ...
+
+    def encode(
+        self,
+        videos: Video | Iterable[Video],
+        *,
+        windows: Windows = "coclr",
+        batch_size: int = 64,
+        device: str | None = None,
+        progress: Shown | Progress = None,
+        normalize: bool = True,
+        errors: Literal["raise", "skip"] = "raise",
+    ) -> NDArray[np.float32] | Encoded:
         """Embeddings of whole videos: float32 [N, dim] of several, [dim] of one that is given by itself.
 
         Args:
-            videos: paths of video files; or arrays or tensors, uint8 [frames, H, W, 3] in RGB, or PIL images, which
-                are held for a clip's length (not for the views 'motion' and 'sound', which are read from the file).
-                One of them, or any iterable: a list, a tuple, a generator.
+            videos: one video, or any iterable of them; of a generator a few are held at a time. A video is the path of
+                a file, or of a stretch of it in seconds ('clip.mp4@2-5'); the bytes of a file, or a binary stream,
+                which is read from where it stands; an array or a tensor, uint8 [frames, H, W, 3] in RGB; or a list of
+                frames, PIL images or arrays uint8 [H, W, 3]. A PIL image, or the file of a picture, is held for a
+                clip's length, for the view 'rgb' alone; 'motion' and 'sound' are read from files. A folder by itself
+                stands for all videos in it, in order of their paths.
             windows: how a video is cut: overlapping windows ('coclr') or ten even ones ('vcop').
             batch_size: clips at a time.
-            device: where to compute; a GPU where there is one, by default.
-            progress: True shows a bar on standard error; a function is called with (videos done, videos).
+            device: where to compute; by default where the model is (:meth:`to`), a GPU where there is one.
+            progress: None shows a bar where a person sees it, on a terminal or in a notebook; True and False decide; a
+                function is called with (videos done, videos).
             normalize: embeddings of unit length; otherwise what the encoder gives, the mean over the windows.
+            errors: 'raise' gives up at the first videos that cannot be read; 'skip' leaves them out.
+
+        Returns:
+            The embeddings, in the order of the videos; with ``errors="skip"`` an
+            :class:`~kinema.data.clips.given.Encoded`: the rows of those that could be read, which ones these are, and
+            why the others could not be; of one video too.
 
         Raises:
-            UsageError: paths and arrays are mixed, or something is neither.
-            DataError: a video cannot be read, or has no sound for the view 'sound'; nothing is skipped.
-            ShapeError: an array is not uint8 [frames, H, W, 3], or has no frame.
+            UsageError: something is no video, a stretch is not in its file, or an option is none.
+            DataError: a video cannot be read, or has no sound for the view 'sound'.
+            ShapeError: an array is not uint8 [frames, H, W, 3], or has no frame; 'skip' does not hide it.
         """
-        given, alone = listed(videos)
-        given = [self._array(video) for video in given]
         if batch_size < 1:
             raise UsageError(f"batch_size is {batch_size}; it must be at least 1.")
-        if not given:
-            return np.zeros((0, self.dim), dtype=np.float32)
-        with shown(progress) as callback:
-            read = self._encode_arrays if isinstance(given[0], np.ndarray) else self._encode_files
-            stacked = read(given, windows, batch_size, device, callback)  # type: ignore[arg-type]
+        if errors not in ("raise", "skip"):
+            raise UsageError(f"errors is {errors!r}.", "Choose 'raise' or 'skip'.")
+        items, alone, count = listed(videos)
+        how = _How(windows, batch_size, self._device_for(device), errors == "skip")
+        rows: list[Tensor] = []
+        names: list[str] = []
+        lost: list[LeftOut] = []
+        with shown("encoding", progress) as tell:
+            for some in portions(items, count):
+                done, seen = len(names), len(names) + len(some) if count is None else count
+                for outcome in self._portion(some, done, how, lambda n, _, d=done, s=seen: tell(d + n, s)):
+                    name, row = outcome
+                    if isinstance(row, str):
+                        lost.append(LeftOut(len(names), name, row))
+                    else:
+                        rows.append(row)
+                    names.append(name)
+        stacked = torch.stack(rows) if rows else torch.zeros(0, self.dim)
         found: NDArray[np.float32] = (unit_parts(stacked, self.parts) if normalize else stacked).numpy()
-        return found[0] if alone else found
+        if errors == "raise":
+            return found[0] if alone else found
+        gone = {each.position for each in lost}
+        kept = tuple(number for number in range(len(names)) if number not in gone)
+        encoded = Encoded(found, kept, tuple(names[number] for number in kept), tuple(lost))
+        if lost:
+            log.warning("%s", encoded)
+        return encoded
 
-    def _array(self, video: Video) -> str | Path | NDArray[Any]:
-        """A tensor as an array, and an image as a still video; others unchanged."""
-        if isinstance(video, Tensor):
-            return video.detach().cpu().numpy()
-        if isinstance(video, Image):
-            return np.repeat(np.asarray(video.convert("RGB"))[None], self.clip.span, axis=0)
-        return video
+    def _portion(self, items: Sequence[Any], first: int, how: _How, tell: Progress) -> list[tuple[str, Tensor | str]]:
+        """The name of each item, and its features or why it has none; some items after the first ones."""
+        clear(Path(tempfile.gettempdir()))
+        with tempfile.TemporaryDirectory(prefix=under_way("kinema-encode"), suffix=SUFFIX) as folder:
+            given: list[Given] = []
+            bad: dict[int, str] = {}
+            for number, item in enumerate(items):
+                try:
+                    given.append(taken(item, first + number, Path(folder), self.clip.short_side))
+                except DataError as error:
+                    if not how.skip:
+                        raise
+                    bad[number] = error.message
+                    given.append(Given(str(item) if isinstance(item, str | Path) else f"video {first + number}"))
+            found: dict[int, Tensor | str] = dict(bad)
+            for kind, read in (("file", self._read_files), ("frames", self._read_frames)):
+                numbers = [n for n, each in enumerate(given) if n not in found and getattr(each, kind) is not None]
+                begun = len(found)
+                outcomes = read([given[n] for n in numbers], how, lambda n, _, b=begun: tell(b + n, len(given)))
+                found |= dict(zip(numbers, outcomes, strict=True))
+            names = [each.name for each in given]
+            return [(names[n], found[n]) for n in range(len(given))]
 
-    def _encode_files(
-        self,
-        paths: Sequence[str | Path],
-        windows: Windows,
-        batch_size: int,
-        device: str | None,
-        progress: Progress | None,
-    ) -> Tensor:
-        resolved = [Path(path).resolve() for path in paths]
+    def _read_files(self, files: Sequence[Given], how: _How, tell: Progress) -> Sequence[Tensor | str]:
+        """Features of each file, or why it has none: all together, and one by one if something stops that."""
+        if not files:
+            return []
+        try:
+            return self._files_together(files, how, tell)
+        except DataError as error:
+            if not how.skip:
+                raise
+            if len(files) == 1:
+                return [error.message]
+        found: list[Tensor | str] = []
+        for number, file in enumerate(files):
+            found += self._read_files([file], how, lambda _n, _all: None)
+            tell(number + 1, len(files))
+        return found
+
+    def _files_together(self, files: Sequence[Given], how: _How, tell: Progress) -> list[Tensor | str]:
+        resolved = [Path(str(given.file)).resolve() for given in files]
         distinct = sorted(set(resolved))
         manifest = scan(distinct)
-        rows = {manifest.file(row).resolve(): row for row in range(len(manifest))}
-        broken = [f"'{v.path}' ({v.reason})" for v in manifest.videos if v.health == "unreadable"]
-        if broken:
-            raise DataError(f"{len(broken)} of {len(distinct)} videos cannot be read: {', '.join(broken[:5])}.")
-        if self.sound_spec is not None and (silent := with_sound(manifest)[1]):
-            named = ", ".join(f"'{path}' ({reason})" for path, reason in list(silent.items())[:5])
-            raise DataError(f"{len(silent)} of {len(distinct)} videos cannot be heard: {named}.", "Leave them out.")
-        store = ClipStore(manifest, self.clip, motion=self.needs_motion, cache=None, sound=self.sound_spec)
+        facts = {manifest.file(row).resolve(): video for row, video in enumerate(manifest.videos)}
+        bad = {file: video.reason for file, video in facts.items() if video.health == "unreadable"}
+        if bad and not how.skip:
+            raise DataError(f"{len(bad)} of {len(distinct)} videos cannot be read: {_named(bad)}.", _SKIP)
+        silent: dict[Path, str] = {}
+        if self.sound_spec is not None:
+            silent = {f: reason for f, video in facts.items() if f not in bad and (reason := sound_missing(video))}
+            if silent and not how.skip:
+                raise DataError(f"{len(silent)} of {len(distinct)} videos cannot be heard: {_named(silent)}.", _SKIP)
+        bad |= silent
+        usable = replace(manifest, videos=tuple(video for file, video in facts.items() if file not in bad))
+        if not usable.videos:
+            return [bad[file] for file in resolved]
+        store = ClipStore(usable, self.clip, motion=self.needs_motion, cache=None, sound=self.sound_spec)
         if held := held_message(list(store.frames.values()), self.clip):
             log.warning("%s", held)
-        found = self.features(store, windows=windows, batch_size=batch_size, device=device, progress=progress)
-        return found.encoded[[rows[path] for path in resolved]]
+        rows = {usable.file(row).resolve(): row for row in range(len(usable))}
+        read = [n for n, file in enumerate(resolved) if file not in bad]
+        requests = [self._request(rows[resolved[n]], files[n], usable.videos[rows[resolved[n]]], how) for n in read]
+        features = self._features(store, requests, how.batch_size, how.device, tell).encoded
+        found: dict[int, Tensor | str] = dict(zip(read, features, strict=True))
+        return [found[n] if n in found else bad[file] for n, file in enumerate(resolved)]
+
+    def _request(self, row: int, given: Given, video: ScannedVideo, how: _How) -> ClipRequest:
+        """The windows of a file, or of a stretch of it."""
+        file = Path(str(given.file))
+        if given.stretch is None:
+            return ClipRequest(row, evaluation_windows(video.frames, self.clip, how.windows))
+        (first, frames), note = window_of(self.clip, file, Timeline.of(file, video), given.stretch)
+        if note:
+            log.warning("%s: %s", given.name, note)
+        return ClipRequest(row, tuple(first + start for start in evaluation_windows(frames, self.clip, how.windows)))
 
     def features(
         self,
@@ -227,16 +341,28 @@ class Model(Comparing):
         Raises:
             DataError: more of them could not be read.
         """
-        dataset = ClipDataset(
-            store, failures_allowed=failures_allowed, motion=self.needs_motion, sound=self.sound_spec is not None
-        )
         rows = sorted(store.frames)
         wanted = [
             ClipRequest(row, windows(frames) if callable(windows) else evaluation_windows(frames, self.clip, windows))
             for row, frames in ((row, store.frames[row]) for row in rows)
         ]
+        return self._features(store, wanted, batch_size, device, progress, failures_allowed, still)
 
-        sizes = [store.size_of(row) for row in rows]
+    def _features(
+        self,
+        store: ClipStore,
+        wanted: Sequence[ClipRequest],
+        batch_size: int,
+        device: str | None,
+        progress: Progress | None,
+        failures_allowed: float = 0.0,
+        still: bool = False,
+    ) -> Features:
+        """Features of some windows each, in their order; see :meth:`features`."""
+        dataset = ClipDataset(
+            store, failures_allowed=failures_allowed, motion=self.needs_motion, sound=self.sound_spec is not None
+        )
+        sizes = [store.size_of(request.video) for request in wanted]
 
         def batches() -> Iterator[_Batch]:
             begin = 0
@@ -261,25 +387,22 @@ class Model(Comparing):
                 )
                 begin = end
 
-        return self._mean(batches(), len(rows), device, progress)
+        return self._mean(batches(), len(wanted), device, progress)
 
-    def _encode_arrays(
-        self,
-        videos: Sequence[NDArray[np.uint8]],
-        windows: Windows,
-        batch_size: int,
-        device: str | None,
-        progress: Progress | None,
-    ) -> Tensor:
+    def _read_frames(self, given: Sequence[Given], how: _How, tell: Progress) -> Sequence[Tensor | str]:
+        """Features of videos that are given as frames; a picture is held for a clip's length."""
+        if not given:
+            return []
         if unseen := [view for view in self.views if view in ("motion", SOUND)]:
             raise UsageError(
                 f"The view '{unseen[0]}' is read from a video file; arrays have none.", "Give the paths of the files."
             )
-        for number, video in enumerate(videos):
-            if video.dtype != np.uint8 or video.ndim != 4 or video.shape[-1] != 3 or not video.size:
-                raise ShapeError(
-                    f"Video {number} is {video.dtype} {video.shape}; expected uint8 [frames, H, W, 3], RGB."
-                )
+        if self.view != PICTURE and any(each.still for each in given):
+            raise UsageError(
+                f"A still picture has nothing of the view '{self.view}', for nothing changes in it.",
+                "Give videos, or load the encoder of the view 'rgb'.",
+            )
+        videos = [self._held(each) for each in given]
         if held := held_message([len(video) for video in videos], self.clip):
             log.warning("%s", held)
 
@@ -287,8 +410,8 @@ class Model(Comparing):
 
         def batches() -> Iterator[_Batch]:
             for number, video in enumerate(videos):
-                starts = evaluation_windows(len(video), self.clip, windows)
-                for some in (starts[i : i + batch_size] for i in range(0, len(starts), batch_size)):
+                starts = evaluation_windows(len(video), self.clip, how.windows)
+                for some in (starts[i : i + how.batch_size] for i in range(0, len(starts), how.batch_size)):
                     cuts = [video[np.minimum(start + steps, len(video) - 1)] for start in some]
                     extent, zero = torch.tensor([video.shape[1:3]]), torch.zeros(1, dtype=torch.int64)
                     frames = torch.from_numpy(np.stack(cuts))[None]
@@ -297,7 +420,12 @@ class Model(Comparing):
                         RawClips(frames, extent, index=zero, source=zero, label=zero - 1),
                     )
 
-        return self._mean(batches(), len(videos), device, progress).encoded
+        return list(self._mean(batches(), len(videos), how.device, tell).encoded)
+
+    def _held(self, given: Given) -> NDArray[np.uint8]:
+        """The frames of a video; those of a picture for a clip's length."""
+        assert given.frames is not None, "it is no file"
+        return np.repeat(given.frames, self.clip.span, axis=0) if given.still else given.frames
 
     @torch.inference_mode()
     def encode_clips(self, raw: RawClips, *, device: str | None = None, projected: bool = False) -> Tensor:
@@ -308,7 +436,7 @@ class Model(Comparing):
             device: where to compute; a GPU where there is one, by default.
             projected: returns projections instead, [B V, d], of unit length.
         """
-        where = chosen_device(device)
+        where = self._device_for(device)
         x = self._transform.evaluate(raw.to(where).split_variants()).view(0, self.view)
         tower = self._tower_on(where)
         features: Tensor = tower(x) if projected else tower.encoder(x)
@@ -324,7 +452,7 @@ class Model(Comparing):
     @torch.inference_mode()
     def _mean(self, batches: Iterator[_Batch], videos: int, device: str | None, progress: Progress | None) -> Features:
         """The mean of encoder and head over the windows of each video."""
-        where = chosen_device(device)
+        where = self._device_for(device)
         encoded = torch.zeros(videos, self.dim)
         projected: Tensor | None = None
         count, widths = torch.zeros(videos), list[int]()
@@ -375,43 +503,6 @@ def _still(dataset: ClipDataset, wanted: ClipRequest, most: int) -> Clip:
     return total.clip()
 
 
-def listed(videos: Video | Iterable[Video]) -> tuple[list[Video], bool]:
-    """The videos as a list, and whether it was one by itself: a path, or an array that is no stack of videos.
-
-    Raises:
-        UsageError: paths and arrays are mixed, or something is neither.
-    """
-    if isinstance(videos, str | Path):
-        return [videos], True
-    if isinstance(videos, Image):
-        return [videos], True
-    if isinstance(videos, np.ndarray) and videos.dtype.kind not in "UO" and videos.ndim != 5:
-        return [videos], True
-    if isinstance(videos, Tensor) and videos.ndim != 5:
-        return [videos], True
-    if isinstance(videos, bytes | Mapping) or not isinstance(videos, Iterable):
-        raise UsageError(
-            f"Videos are given as {type(videos).__name__}.", "Give paths or arrays, one or a list of them."
-        )
-    given = list(videos)
-    strange = next(
-        (i for i, video in enumerate(given) if not isinstance(video, str | Path | np.ndarray | Tensor | Image)), None
-    )
-    if strange is not None:
-        raise UsageError(
-            f"Video {strange} is of type {type(given[strange]).__name__}; expected a path, an array or a picture.",
-            "A model of video takes paths, arrays or tensors uint8 [frames, H, W, 3], and PIL images.",
-        )
-    if len({isinstance(video, str | Path) for video in given}) > 1:
-        raise UsageError("Some of the videos are paths and some are arrays.", "Encode each kind by itself.")
-    return given, False
-
-
-@contextmanager
-def shown(progress: bool | Progress | None) -> Iterator[Progress | None]:
-    """How progress is shown: by the caller's function, by a bar on standard error for True, or not at all."""
-    if progress is True:
-        with Steps("encoding", make_console(stderr=True)) as callback:
-            yield callback
-    else:
-        yield progress or None
+def _named(bad: Mapping[Path, str]) -> str:
+    """The first of some files, each with its reason."""
+    return ", ".join(f"'{file}' ({reason})" for file, reason in list(bad.items())[:5])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,9 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from kinema.core.comparing import Comparing
-from kinema.core.devices import chosen_device
 from kinema.core.errors import ConfigError, UsageError
-from kinema.core.progress import Progress, Steps
+from kinema.core.progress import Progress, Shown, shown
 from kinema.data.documents.encoding import encode_documents, encode_sequences
 from kinema.data.documents.splitting import passage_spans
 from kinema.data.documents.table import Documents
@@ -106,7 +104,7 @@ class TextReader(Comparing):
         *,
         batch_size: int = 64,
         device: str | None = None,
-        progress: bool | Progress | None = None,
+        progress: Shown | Progress = None,
         normalize: bool = True,
     ) -> NDArray[np.float32]:
         """Embeddings of sentences: float32 [N, dim] of several, [dim] of one that is given by itself.
@@ -117,7 +115,8 @@ class TextReader(Comparing):
             items: sentences, one or any iterable of them.
             batch_size: sentences at a time.
             device: where to compute; a GPU where there is one, by default.
-            progress: True shows a bar on standard error; a function is called with (sentences done, sentences).
+            progress: None shows a bar where a person sees it, on a terminal or in a notebook; True and False decide; a
+                function is called with (sentences done, sentences).
             normalize: embeddings of unit length; otherwise what the encoder gives.
 
         Raises:
@@ -127,9 +126,9 @@ class TextReader(Comparing):
         where = self._start(device, batch_size)
         room = self.max_length - self.tokenizer.around
         ids = [each[:room] for each in self.tokenizer.encode(sentences)]
-        with _shown(progress) as shown:
+        with shown("encoding", progress) as tell:
             found = encode_sequences(
-                self.tower.encoder, self.tokenizer, ids, batch_size=batch_size, device=where, progress=shown
+                self.tower.encoder, self.tokenizer, ids, batch_size=batch_size, device=where, progress=tell
             )
         embeddings = _finished(found, normalize)
         return embeddings[0] if alone else embeddings
@@ -140,7 +139,7 @@ class TextReader(Comparing):
         *,
         batch_size: int = 64,
         device: str | None = None,
-        progress: bool | Progress | None = None,
+        progress: Shown | Progress = None,
         normalize: bool = True,
     ) -> NDArray[np.float32]:
         """Embeddings of whole documents of any length: float32 [N, dim] of several, [dim] of one by itself.
@@ -152,7 +151,8 @@ class TextReader(Comparing):
             documents: texts, one or any iterable of them; or a table of documents, row by row.
             batch_size: windows at a time.
             device: where to compute; a GPU where there is one, by default.
-            progress: True shows a bar on standard error; a function is called with (documents done, documents).
+            progress: None shows a bar where a person sees it, on a terminal or in a notebook; True and False decide; a
+                function is called with (documents done, documents).
             normalize: embeddings of unit length; otherwise the mean itself.
 
         Raises:
@@ -166,7 +166,7 @@ class TextReader(Comparing):
             texts, alone = _listed(documents)
             count = len(texts)
         where = self._start(device, batch_size)
-        with _shown(progress) as shown:
+        with shown("encoding", progress) as tell:
             found = encode_documents(
                 self.tower.encoder,
                 self.tokenizer,
@@ -174,7 +174,7 @@ class TextReader(Comparing):
                 self.max_length - self.tokenizer.around,
                 batch_size=batch_size,
                 device=where,
-                progress=(lambda done: shown(done, count)) if shown is not None else None,
+                progress=lambda done: tell(done, count),
             )
         embeddings = _finished(found, normalize)
         return embeddings[0] if alone else embeddings
@@ -192,7 +192,7 @@ class TextReader(Comparing):
         """Moves the tower to the device, whose name is returned."""
         if batch_size < 1:
             raise UsageError(f"batch_size is {batch_size}; it must be at least 1.")
-        where = chosen_device(device)
+        where = self._device_for(device)
         first = next(self.tower.parameters(), None)
         if first is None or first.device != torch.empty(0, device=where).device:
             self.tower.to(where)
@@ -235,15 +235,3 @@ def _described(item: Any) -> str:
     if isinstance(item, np.ndarray | Tensor):
         return f"an array {tuple(item.shape)} of {item.dtype}"
     return f"a value of type {type(item).__name__}"
-
-
-@contextmanager
-def _shown(progress: bool | Progress | None) -> Iterator[Progress | None]:
-    """Where progress is shown: by the caller's function, as a bar on standard error for True, or nowhere."""
-    if progress is True:
-        from kinema.core.printing import make_console
-
-        with Steps("encoding", make_console(stderr=True)) as steps:
-            yield steps
-    else:
-        yield progress or None

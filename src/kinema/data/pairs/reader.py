@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kinema.core.codes import Codes, pack
-from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, RunError, UsageError
 from kinema.core.ops import cosine_matrix
 from kinema.core.pairs import IMAGE, TEXT, PairView
+from kinema.core.reader import Reader
 from kinema.data.pairs.config import PairsConfig, run_labels
 from kinema.data.pairs.encoding import embedded
 from kinema.data.pairs.store import PictureSource, StoredTexts, pictures_of
@@ -37,7 +37,7 @@ _PICTURES = (
 _TEXTS = "A text is a str; of a run on stored vectors, a float array [V]. Several are a list of such."
 
 
-class PairReader:
+class PairReader(Reader):
     """Networks that make a code of a picture and of a text; codes of both can be compared.
 
     Args:
@@ -92,6 +92,9 @@ class PairReader:
     def labels(self) -> tuple[str, ...]:
         """The labels that the run learnt, in the order of the columns of :meth:`tags`; none without a run."""
         return run_labels(self.run) if self.run is not None else ()
+
+    def _networks(self) -> Iterable[Any]:
+        return self.towers.values()
 
     def __repr__(self) -> str:
         return f"PairReader({self.name!r}, {self.view!r}, bits={self.bits})"
@@ -238,7 +241,7 @@ class PairReader:
             raise UsageError(f"batch_size is {batch_size}; it must be at least 1.")
         tower = self.towers[view]
         self._fits(tower, view, source)
-        where = chosen_device(device)
+        where = self._device_for(device)
         tower.to(where)
         return tower, where
 

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, RunError, UsageError
 from kinema.core.questions import Answers, QuestionBatch, QuestionScores
+from kinema.core.reader import Reader
 from kinema.core.reading import read_object
 from kinema.data.questions.beside import INPUTS, Input
 from kinema.data.questions.config import SHOWN, QuestionsConfig
@@ -34,7 +34,7 @@ SOURCES = ("subtitles", "objects", "frames")
 _BATCH = 16
 
 
-class QuestionReader:
+class QuestionReader(Reader):
     """A network that answers questions about videos.
 
     Args:
@@ -232,7 +232,7 @@ class QuestionReader:
         if batch_size < 1:
             raise UsageError(f"batch_size is {batch_size}; it must be at least 1.")
         self._fits(composer)
-        where = chosen_device(device)
+        where = self._device_for(device)
         self.tower.to(where)
         shares = np.zeros((count, composer.table.count), np.float32)
         spans = np.full((count, 2), np.nan, np.float32)

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, UsageError
+from kinema.core.reader import Reader
 from kinema.data.sequences.config import Frames, SequencesConfig, normalised
 from kinema.data.sequences.files import rows_at_once
 from kinema.data.sequences.table import Sequences
@@ -39,7 +39,7 @@ class Segmented:
     shares: NDArray[np.float32]
 
 
-class SequenceReader:
+class SequenceReader(Reader):
     """A network of frames with the steps of an activity.
 
     Args:
@@ -189,7 +189,7 @@ class SequenceReader:
 
     def _start(self, device: str | None) -> str:
         """Moves the tower to the device, whose name is returned."""
-        where = chosen_device(device)
+        where = self._device_for(device)
         self.tower.to(where)
         return where
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, UsageError
 from kinema.core.ops import cosine_matrix
+from kinema.core.reader import Reader
 from kinema.data.pictures import claims_picture, read_picture, resized
 from kinema.data.tracklets.config import TrackletsConfig, holds_features
 from kinema.data.tracklets.drafts import natural
@@ -28,7 +28,7 @@ _TAKES = (
 )
 
 
-class TrackletReader:
+class TrackletReader(Reader):
     """A network that makes one descriptor of each tracklet.
 
     Args:
@@ -138,7 +138,7 @@ class TrackletReader:
         if not count:
             return np.zeros((0, self.dim), np.float32)
         self._fits(source)
-        where = chosen_device(device)
+        where = self._device_for(device)
         self.tower.to(where)
         return descriptors(self.tower, source, range(count), device=where, batch_size=batch_size, progress=progress)
 

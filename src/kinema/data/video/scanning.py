@@ -64,6 +64,17 @@ def scan(
     return warn_of_unlisted(Manifest(root=folder, videos=described, overlooked=missed, reading=reading))
 
 
+def video_files(folder: Path) -> list[Path]:
+    """The videos below a folder, in order of their paths, as :func:`scan` finds them; none is opened.
+
+    Raises:
+        DataError: there is no such folder, it cannot be listed, or nothing in it claims to be video.
+    """
+    root, paths, missed = _found(folder)
+    warn_of_unlisted(Manifest(root=root, videos=(), overlooked=missed))
+    return [root / path for path in paths]
+
+
 def warn_of_unlisted(manifest: Manifest) -> Manifest:
     """The manifest; folders that its scan could not list are named in a warning."""
     missed = manifest.overlooked

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kinema.core.errors import DataError, UsageError
+from kinema.data.clips.stretches import PICTURES
 from kinema.data.documents.files import TEXTS, read_text
 from kinema.data.documents.reader import TextReader
 from kinema.data.documents.splitting import sentence_spans
@@ -18,7 +19,6 @@ from kinema.searching.documents.encode import TextEncoding
 from kinema.searching.documents.schema import TextTableSettings, read_text_settings
 from kinema.searching.find import Found, OpenTable, SearchOptions, away, score_of
 from kinema.searching.layout import DOCUMENTS
-from kinema.searching.query import PICTURES
 from kinema.searching.roots import home_of
 from kinema.searching.table_settings import check_settings
 
