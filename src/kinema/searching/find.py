@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -287,7 +287,12 @@ def distinct_hits(
 ) -> tuple[tuple[Hit, ...], bool]:
     """The k nearest distinct stretches of videos; see :func:`distinct_rows`."""
     rows, all_seen = distinct_rows(table, vector, k, where, exact=exact, columns=_COLUMNS, layout=VIDEOS)
-    return tuple(_hit(row) for row in rows), all_seen
+    return hits_of(rows), all_seen
+
+
+def hits_of(rows: Iterable[Row]) -> tuple[Hit, ...]:
+    """Rows of windows or videos as hits; they have the columns of :class:`Hit`, and '_distance'."""
+    return tuple(_hit(row) for row in rows)
 
 
 def distinct_rows(
@@ -311,13 +316,28 @@ def distinct_rows(
         columns: of the rows; they include that of the video or document, 'start' and 'end'.
         layout: of the table.
     """
+
+    def near(limit: int) -> list[Row]:
+        rows = nearest(table, vector, limit, exact=exact, where=where, columns=[*columns, "vector"])
+        return [row | {"vector": each} for row, each in zip(_plain(rows), vectors_in(rows), strict=True)]
+
+    return distinct(near, k, layout.whole)
+
+
+def distinct(near: Callable[[int], list[Row]], k: int, whole: str) -> tuple[list[Row], bool]:
+    """The k nearest distinct rows, and whether no further search could find more.
+
+    Args:
+        near: gives so many of the nearest rows, nearest first, or all that there are; see :func:`suppress_overlaps`.
+        k: hits, at most ``MAX_HITS``.
+        whole: the column with the video or document.
+    """
     limit = min(MAX_HITS, max(64, 4 * k))
     while True:
-        rows = nearest(table, vector, limit, exact=exact, where=where, columns=[*columns, "vector"])
-        candidates = [row | {"vector": each} for row, each in zip(_plain(rows), vectors_in(rows), strict=True)]
-        chosen = suppress_overlaps(candidates, k, whole=layout.whole)
-        if len(chosen) == k or rows.num_rows < limit or limit == MAX_HITS:
-            return chosen, len(chosen) == k or rows.num_rows < limit
+        candidates = near(limit)
+        chosen = suppress_overlaps(candidates, k, whole=whole)
+        if len(chosen) == k or len(candidates) < limit or limit == MAX_HITS:
+            return chosen, len(chosen) == k or len(candidates) < limit
         limit = min(MAX_HITS, 4 * limit)
 
 

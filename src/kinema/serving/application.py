@@ -14,6 +14,7 @@ from kinema.api import load
 from kinema.api.asking import Asker, answers_questions
 from kinema.api.table_views import load_for
 from kinema.core.errors import DataError, UsageError
+from kinema.core.printing import make_console
 from kinema.core.version import RELEASE
 from kinema.data.clips.reader import Model
 from kinema.searching import database
@@ -79,7 +80,9 @@ def build(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        archive.keep_in_memory(settings, make_console(stderr=True))
         yield
+        archive.close()
         queries.close()
         uploads.close()
 
