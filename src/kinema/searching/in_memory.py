@@ -10,7 +10,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,68 +46,91 @@ MANY_CONDITIONS = 32
 """Conditions whose rows are remembered."""
 
 BATCH = 8192
-_TEXTS = ("video", "label", "cluster_name")
+_REPEATED = ("video", "label", "cluster", "cluster_name")
 
 
 @dataclass(frozen=True)
+class Column:
+    """A column, as numbers, or as the places of its values in a list of them.
+
+    Args:
+        numbers: [N].
+        values: the list; None where the numbers are the values.
+    """
+
+    numbers: NDArray[Any]
+    values: tuple[Any, ...] | None = None
+
+    @classmethod
+    def of(cls, column: Any, *, repeated: bool) -> Column:
+        """A column of Arrow.
+
+        Args:
+            column: in one chunk.
+            repeated: whether values come often, or may be missing.
+        """
+        if not repeated:
+            return cls(column.to_numpy())
+        coded = column.dictionary_encode()
+        values = coded.dictionary.to_pylist()
+        return cls(coded.indices.fill_null(len(values)).to_numpy(), (*values, None))
+
+    def take(self, rows: Rows) -> list[Any]:
+        """The values of some rows."""
+        numbers: list[Any] = self.numbers[rows].tolist()
+        return numbers if self.values is None else [self.values[number] for number in numbers]
+
+    @property
+    def bytes(self) -> int:
+        """Of memory, about."""
+        return int(self.numbers.nbytes + 64 * len(self.values or ()))
+
+
 class HeldRows:
     """The rows of one kind.
 
     Args:
         vectors: of them.
-        told: the columns of ``TOLD``, as an Arrow table.
+        told: the columns of ``TOLD``, by their names.
         ids: uint64 [N], their row ids in this version of the table.
     """
 
-    vectors: Vectors
-    told: Any
-    ids: NDArray[np.uint64]
-    _places: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    def __init__(self, vectors: Vectors, told: Mapping[str, Column], ids: NDArray[np.uint64]) -> None:
+        self.vectors, self.told, self.ids = vectors, told, ids
+        videos = told["video"]
+        self._order = np.argsort(videos.numbers, kind="stable")
+        self._sorted = videos.numbers[self._order]
+        self._codes = {name: code for code, name in enumerate(videos.values or ())}
 
     def of_video(self, video: str) -> Rows:
         """The rows of a video, by its path; none where there is no such video."""
-        codes = self._sorted()
-        code = codes["of"].get(video)
+        code = self._codes.get(video)
         if code is None:
             return np.zeros(0, np.int64)
-        begin, end = np.searchsorted(codes["sorted"], [code, code + 1])
-        found: Rows = codes["order"][begin:end]
+        begin, end = np.searchsorted(self._sorted, [code, code + 1])
+        found: Rows = self._order[begin:end]
         return found
 
     def place(self, video: str, frame: int | None) -> int | None:
         """The row of a video, or of its window that begins at a frame; None where there is none."""
         rows = self.of_video(video)
         if frame is not None:
-            rows = rows[self.told["frame"].take(pa.array(rows)).to_numpy() == frame]
+            rows = rows[self.told["frame"].numbers[rows] == frame]
         return int(rows[0]) if len(rows) else None
 
     def rows(self, near: Near) -> list[dict[str, Any]]:
         """What hits tell, with their vectors and '_distance', which is 1 - cosine."""
-        told = self.told.take(pa.array(near.rows)).to_pylist()
         distances = (1.0 - near.scores.astype(np.float64)).tolist()
-        vectors = self.vectors.take(near.rows)
-        return [
-            row | {"thumbnail": b"", "_distance": distance, "vector": vector}
-            for row, distance, vector in zip(told, distances, vectors, strict=True)
-        ]
+        columns = (column.take(near.rows) for column in self.told.values())
+        names = (*self.told, "_distance", "vector", "thumbnail")
+        values = zip(*columns, distances, self.vectors.take(near.rows), [b""] * len(distances), strict=True)
+        return [dict(zip(names, each, strict=True)) for each in values]
 
     @property
     def bytes(self) -> int:
         """Of memory."""
-        return int(self.vectors.bytes + self.told.nbytes + 3 * self.ids.nbytes)
-
-    def sort(self) -> None:
-        """Sorts the rows by their videos, so that one is found at once."""
-        self._sorted()
-
-    def _sorted(self) -> dict[str, Any]:
-        if not self._places:
-            videos = self.told["video"].combine_chunks()
-            codes = videos.indices.to_numpy()
-            order = np.argsort(codes, kind="stable")
-            names = {name: code for code, name in enumerate(videos.dictionary.to_pylist())}
-            self._places.update(of=names, order=order, sorted=codes[order])
-        return self._places
+        told = sum(column.bytes for column in self.told.values())
+        return int(self.vectors.bytes + told + self.ids.nbytes + self._order.nbytes + self._sorted.nbytes)
 
 
 class Held:
@@ -171,8 +194,8 @@ class Held:
         at = held.place(video, frame)
         if at is None:
             return None
-        told: dict[str, Any] = held.told.slice(at, 1).to_pylist()[0]
-        return held.vectors.take(np.array([at]))[0], told
+        one = np.array([at])
+        return held.vectors.take(one)[0], {name: column.take(one)[0] for name, column in held.told.items()}
 
     def thumbnail(self, kind: str, video: str, frame: int | None) -> bytes | None:
         """The picture of a row, from the store; None where there is no such row."""
@@ -323,11 +346,5 @@ def _held(vectors: Vectors, parts: list[Any], table: Any) -> HeldRows:
     rows = pa.concat_tables(
         [empty.replace_schema_metadata(None), *(each.replace_schema_metadata(None) for each in parts)]
     )
-    ids = rows["_rowid"].to_numpy()
-    columns = {}
-    for name in TOLD:
-        column = rows[name].combine_chunks()
-        columns[name] = column.dictionary_encode() if name in _TEXTS else column
-    held = HeldRows(vectors, pa.table(columns), ids)
-    held.sort()
-    return held
+    columns = {name: Column.of(rows[name].combine_chunks(), repeated=name in _REPEATED) for name in TOLD}
+    return HeldRows(vectors, columns, rows["_rowid"].to_numpy())
