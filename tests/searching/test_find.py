@@ -17,7 +17,7 @@ from kinema.searching import find as finding
 from kinema.searching import index as indexing
 from kinema.searching import query as query_room
 from kinema.searching.filters import condition
-from kinema.searching.find import suppress_overlaps
+from kinema.searching.hits import suppress_overlaps
 from kinema.searching.html import render_html
 from kinema.searching.index import compact, has_index, nearest, update_index
 from kinema.searching.query import read_query

@@ -26,7 +26,8 @@ from kinema.data.clips.reader import Model
 from kinema.data.video.manifest import Video
 from kinema.searching import database
 from kinema.searching.filters import condition
-from kinema.searching.find import Hit, Row, distinct, distinct_hits, hits_of
+from kinema.searching.find import distinct_hits
+from kinema.searching.hits import Hit, Row, distinct, hits_of
 from kinema.searching.in_memory import Held
 from kinema.searching.index import EXACT_ROWS, has_index
 from kinema.searching.layout import quoted

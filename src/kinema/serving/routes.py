@@ -15,7 +15,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from kinema.data.video.manifest import Video
-from kinema.searching.find import MAX_HITS
+from kinema.searching.hits import MAX_HITS
 from kinema.serving import shapes
 from kinema.serving.archive import Searched, Snapshot, video_id
 from kinema.serving.failures import RefusedError

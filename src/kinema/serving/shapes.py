@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kinema.api.asking import MOST_OPTIONS, Asked
 from kinema.data.pairs.table import stored_row
 from kinema.data.questions.beside import Input
-from kinema.searching.find import MAX_HITS, Hit
+from kinema.searching.hits import MAX_HITS, Hit
 from kinema.searching.pairs.find import PairHit
 from kinema.serving.archive import video_id
 from kinema.serving.keeper import Keeper
