@@ -15,6 +15,9 @@ from kinema.searching.layout import DOCUMENTS, PAIRS, TRACKLETS, VIDEOS, layout_
 MAX_LENGTH, MAX_DEPTH = 10_000, grammar.MAX_DEPTH
 """Characters of a condition, and nested brackets, at most."""
 
+_INNER = ("vector", "thumbnail", "id", "kind", "facts", "model", "settings", "mtime_ns")
+"""Columns that are there for the program, and are not named to a person."""
+
 _EXAMPLE = "For instance: --where \"label = 'walk' AND duration > 2\"."
 _TEXT_EXAMPLE = "For instance: --where \"label = 'news' AND words > 20\"."
 _TRACKLET_EXAMPLE = "For instance: --where \"camera = '2' AND frames > 8\"."
@@ -44,7 +47,7 @@ def condition(table: Any, where: str | None, kind: str) -> str:
     except KinemaError:
         raise
     except Exception as error:
-        hidden = ("vector", "thumbnail", *(["code"] if has_codes(table.schema) else []))
+        hidden = (*_INNER, *(["code"] if has_codes(table.schema) else []))
         columns = [name for name in table.schema.names if name not in hidden]
         raise UsageError(
             f'--where "{where[:200]}" cannot be asked of this table: {database.error_text(error)}.',
