@@ -85,9 +85,12 @@ def asked(model: Model, folder: Path, memory_gib: float | None) -> Iterator[tupl
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         port = listener.getsockname()[1]
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+        connection, asked_at = http.client.HTTPConnection("127.0.0.1", port, timeout=600), [0.0]
 
         def search(query: str, **options: Any) -> Any:
+            if time.monotonic() - asked_at[0] > 2:  # by now the server may have closed it
+                connection.close()
+            asked_at[0] = time.monotonic()
             body = json.dumps({"query": query, **options})
             connection.request("POST", "/api/search", body, {"Content-Type": "application/json"})
             answer = connection.getresponse()
