@@ -5,6 +5,7 @@ What a condition may be made of is in :mod:`kinema.searching.grammar`.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from kinema.core.errors import KinemaError, UsageError
@@ -50,10 +51,15 @@ def condition(table: Any, where: str | None, kind: str) -> str:
         hidden = (*_INNER, *(["code"] if has_codes(table.schema) else []))
         columns = [name for name in table.schema.names if name not in hidden]
         raise UsageError(
-            f'--where "{where[:200]}" cannot be asked of this table: {database.error_text(error)}.',
+            f'--where "{where[:200]}" cannot be asked of this table: {_without_fields(database.error_text(error))}.',
             f"{_EXAMPLES[layout_of(table)]} The columns are: {', '.join(columns)}.",
         ) from error
     return joined
+
+
+def _without_fields(text: str) -> str:
+    """LanceDB's message without its list of all columns, of which some are for the program alone."""
+    return re.sub(r"\.? *Valid fields are .*", "", text)
 
 
 def _check_text(where: str) -> None:

@@ -79,6 +79,7 @@ function view(name) {
     by(`tab-${each}`).tabIndex = each === name ? 0 : -1;
   }
   if (name === "map" && !chart.points) {
+    say(state.query ? told() : "");
     chart.load().then(() => chart.show(state.hits), wrong);
   }
   if (name === "videos" && !by("videos").children.length) list(false);

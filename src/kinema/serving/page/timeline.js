@@ -40,6 +40,7 @@ export class Timeline {
       const room = Math.max(0, SPAN - (this.high - this.low)) / 2;
       const top = Math.min(1, this.high + room);
       this.scale = [Math.min(this.low, top - SPAN), top];
+      this.canvas.dataset.scale = this.scale.map((each) => each.toFixed(3)).join(" ");
     }
     this.draw();
   }
