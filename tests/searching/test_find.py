@@ -187,7 +187,7 @@ def test_as_many_rows_are_looked_at_as_it_takes(make_table, tmp_path, monkeypatc
     assert hits[0].video == "long.mp4"
     assert len({hit.video for hit in hits}) == 5
     assert all_seen
-    monkeypatch.setattr(finding, "MAX_HITS", 128)
+    monkeypatch.setattr("kinema.searching.hits.MAX_HITS", 128)
     hits, all_seen = finding.distinct_hits(table, query, 5, "kind = 'window'", exact=True)
     assert (len(hits), all_seen) == (1, False)
 
