@@ -27,6 +27,7 @@ from film import film
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from served_search import served, wandering
 
 from kinema.api import searching as api_search
 from kinema.core.clips import ClipSpec, RawClips
@@ -57,9 +58,9 @@ def drawn(rows: int, seed: int) -> NDArray[np.float32]:
     return found
 
 
-def filled(folder: Path, vectors: NDArray[np.float32]) -> Any:
+def filled(folder: Path, vectors: NDArray[np.float32], making: TableSettings | None = None) -> Any:
     """A table of kinema's with these windows, fifty a video; a window's number is in its id."""
-    making = TableSettings("random", "rgb", "0" * 64, DIM, {"frames": 8}, "clip", "usual")
+    making = making or TableSettings("random", "rgb", "0" * 64, DIM, {"frames": 8}, "clip", "usual")
     table = database.connect(str(folder)).create_table(database.TABLE, schema=schema_of(making, []))
     for at in range(0, len(vectors), 200 * WINDOWS):
         rows = []
@@ -211,6 +212,22 @@ def embedding(name: str, videos: int, frames: int) -> dict[str, float]:
     return found
 
 
+def serve(rows: int, drawing: str, asked: argparse.Namespace, keep: Callable[..., None]) -> None:
+    """Searches of a server, each way kept when it is measured."""
+    settings = f"--rows {rows} --queries {asked.queries} --kinds --peers --encoders --served {drawing}"
+    settings += f" --index {asked.index} --slow {asked.slow}"
+    if drawing == "directions":
+        vectors, queries = drawn(rows, 1), drawn(asked.queries, 2)
+    else:
+        vectors, queries = wandering(rows, 1), wandering(asked.queries * WINDOWS, 2)[::WINDOWS].copy()
+
+    def told(way: str, figures: dict[str, Any]) -> None:
+        console.print(f"{rows} {drawing}, {way}: {figures}", highlight=False)
+        keep("serving", f"{rows} {drawing}", {way: figures}, settings)
+
+    served(vectors, queries, filled, told, index=asked.index, slow=asked.slow)
+
+
 def main() -> None:
     """Prints the tables and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -222,10 +239,13 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=500, help="of each video")
     parser.add_argument("--construction", type=int, default=40, help="candidates to build FAISS' HNSW; 40 is its own")
     parser.add_argument("--encoders", nargs="*", choices=tuple(ENCODERS), default=list(ENCODERS))
+    parser.add_argument("--served", nargs="*", choices=("directions", "videos"), default=["directions", "videos"])
+    parser.add_argument("--index", default="ivf-pq", help="of the store, to compare serving with; 'none' leaves it out")
+    parser.add_argument("--slow", type=int, default=20, help="queries of the slowest ways of serving")
     parser.add_argument("--dry", action="store_true", help="write no results")
     asked = parser.parse_args()
     earlier = record.read("search")
-    results = {name: earlier.get(name, {}) for name in ("searching", "embedding")}
+    results = {name: earlier.get(name, {}) for name in ("searching", "serving", "embedding")}
 
     def keep(what: str, name: str, told: dict[str, dict[str, Any]], settings: str) -> None:
         command = f"python benchmarks/search.py {settings}"
@@ -238,11 +258,15 @@ def main() -> None:
     for rows in asked.rows:
         settings = f"--rows {rows} --queries {asked.queries} --kinds {' '.join(asked.kinds)}"
         settings += f" --peers {' '.join(asked.peers)} --construction {asked.construction} --encoders"
-        ways = searching(rows, asked.queries, asked.kinds, asked.peers, asked.construction)
+        ways = {}
+        if asked.kinds or asked.peers:
+            ways = searching(rows, asked.queries, asked.kinds, asked.peers, asked.construction)
         keep("searching", str(rows), ways, settings)
         for way, told in ways.items():
             figures = [f"{told[name]:.2f}" for name in ("p50_ms", "p99_ms")] + [f"{told['recall@10']:.3f}"]
             table.add_row(str(rows), way, *figures, f"{told.get('build_seconds', 0):.1f}")
+        for drawing in asked.served:
+            serve(rows, drawing, asked, keep)
     for name in asked.encoders:
         settings = f"--rows --encoders {name} --videos {asked.videos} --frames {asked.frames}"
         keep("embedding", "encoders", {name: embedding(name, asked.videos, asked.frames)}, settings)

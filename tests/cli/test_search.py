@@ -12,7 +12,7 @@ from searching_tables import model_of
 import kinema
 from kinema.cli import evaluate as evaluate_verb
 from kinema.cli import search as search_verb
-from kinema.searching.find import Hit
+from kinema.searching.hits import Hit
 
 
 @pytest.fixture(scope="module")

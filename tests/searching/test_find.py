@@ -17,7 +17,7 @@ from kinema.searching import find as finding
 from kinema.searching import index as indexing
 from kinema.searching import query as query_room
 from kinema.searching.filters import condition
-from kinema.searching.find import suppress_overlaps
+from kinema.searching.hits import suppress_overlaps
 from kinema.searching.html import render_html
 from kinema.searching.index import compact, has_index, nearest, update_index
 from kinema.searching.query import read_query
@@ -187,7 +187,7 @@ def test_as_many_rows_are_looked_at_as_it_takes(make_table, tmp_path, monkeypatc
     assert hits[0].video == "long.mp4"
     assert len({hit.video for hit in hits}) == 5
     assert all_seen
-    monkeypatch.setattr(finding, "MAX_HITS", 128)
+    monkeypatch.setattr("kinema.searching.hits.MAX_HITS", 128)
     hits, all_seen = finding.distinct_hits(table, query, 5, "kind = 'window'", exact=True)
     assert (len(hits), all_seen) == (1, False)
 

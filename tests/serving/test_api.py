@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 import kinema
-from kinema.searching.find import Hit
+from kinema.searching.hits import Hit
 
 
 def found(client, **asked):

@@ -155,6 +155,8 @@ def test_from_a_clip_to_its_hits_and_the_map(visit, footage, nearest, shots, nam
     assert overflow(page) == 0
     page.locator("#hits .open").first.click()
     page.wait_for_selector("#timeline-about:has-text('likeness')")
+    least, most = map(float, page.get_attribute("#timeline", "data-scale").split())
+    assert most - least >= 0.249, "little is made to look much"
     page.screenshot(path=shots / f"{name}-3-player.png")
     assert page.evaluate(
         "document.querySelector('#player').scrollWidth <= document.querySelector('#player').clientWidth"
@@ -240,8 +242,54 @@ def test_filters_and_the_condition(visit, footage):
         )
     )
     page.click("#clear")
+    until(lambda: page.locator("#clear").is_disabled())
     page.fill("#where", "label = 'down'")
     until(lambda: all(told.startswith("down") for told in page.locator("#hits .told").all_text_contents()))
+
+
+@pytest.mark.parametrize(("name", "size"), [("wide", (1280, 860)), ("phone", (390, 844))])
+def test_a_bad_condition_clears_the_hits_and_names_the_columns_that_a_person_needs(visit, footage, shots, name, size):
+    page = visit(size, expects="status of 400")
+    drop(page, footage / "left/left1.mp4")
+    assert page.locator("#hits .card").count()
+    if not page.locator("#where").is_visible():
+        page.click("#filters summary")
+    page.fill("#where", "labl = 'down'")
+    page.wait_for_selector("#where-error:has-text('The columns are: video')")
+    assert page.locator("#hits .card").count() == 0
+    named = page.inner_text("#where-error").split("The columns are: ")[1].rstrip(".").split(", ")
+    assert {"label", "duration"} <= set(named)
+    assert "Valid fields" not in page.inner_text("#where-error")
+    assert not {"id", "kind", "facts", "model", "settings", "mtime_ns", "vector", "thumbnail"} & set(named)
+    page.locator("#clear").scroll_into_view_if_needed()
+    page.screenshot(path=shots / f"condition-{name}.png")
+    assert overflow(page) == 0
+    page.click("#clear")
+    page.wait_for_selector(FOUND)
+    assert page.locator("#hits .card").count()
+    assert not page.locator("#where-error").is_visible()
+
+
+@pytest.mark.parametrize(("name", "size"), [("wide", (1280, 860)), ("phone", (390, 844))])
+def test_the_map_says_that_it_is_loading_and_that_it_failed(visit, shots, name, size):
+    page = visit(size, expects="status of 503")
+    page.route("**/api/map", lambda route: route.fulfill(status=503, json={"error": {"kind": "s", "message": "Full."}}))
+    page.click("#tab-map")
+    page.wait_for_selector("#map-wait:has-text('could not be loaded')")
+    page.unroute("**/api/map")
+    page.route("**/api/map", lambda route: None)  # no answer
+    page.click("#tab-hits")
+    page.click("#tab-map")
+    page.wait_for_selector("#map-wait:has-text('Loading the map')")
+    assert page.get_attribute("#map", "aria-busy") == "true"
+    page.screenshot(path=shots / f"map-{name}-wait.png")
+    page.unroute("**/api/map")
+    page.reload()
+    page.wait_for_selector("#hits .card")
+    page.click("#tab-map")
+    page.wait_for_selector("#map-legend li")
+    assert not page.locator("#map-wait").is_visible()
+    page.screenshot(path=shots / f"map-{name}.png")
 
 
 def test_a_clip_by_the_keyboard_alone(visit, footage, nearest):

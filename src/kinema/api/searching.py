@@ -36,7 +36,8 @@ from kinema.searching.documents.find import find_passages
 from kinema.searching.embed import Embedded, Job, default_place, embed_table, local_manifest
 from kinema.searching.encode import Space
 from kinema.searching.engines import Engine, check_engine
-from kinema.searching.find import Found, SearchOptions, find
+from kinema.searching.find import SearchOptions, find
+from kinema.searching.hits import Found
 from kinema.searching.index import IndexKind
 from kinema.searching.lock import writing
 from kinema.searching.near_duplicates import NearDuplicate, near_duplicates, videos_of
@@ -336,7 +337,7 @@ def search(
         DataError: there is no table, it is another encoder's, or the query cannot be read.
 
     Returns:
-        The result; its ``hits`` are :class:`kinema.searching.find.Hit`, or
+        The result; its ``hits`` are :class:`kinema.searching.hits.Hit`, or
         :class:`kinema.searching.documents.find.PassageHit` of documents, or
         :class:`kinema.searching.tracklets.find.TrackletHit` of tracklets, or
         :class:`kinema.searching.pairs.find.PairHit` of pairs.

@@ -44,11 +44,13 @@ def run(given: list[str]) -> int:
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
     args = parse(parser, given)
     from kinema.api import searching as api_search
+    from kinema.searching.stored import write_copy
 
     names = ["out", "view", "space", "length", "stride", "replace", "remove", "index", "engine", "workers", "threads"]
     names += ["batch_size", "device", "codes", "vectors"]
     settings = {name: getattr(args, name) for name in names}
     done = api_search.embed(args.run, args.data, **settings, console=stderr_console())
+    write_copy(done.table)
     if args.json:
         print_json(done.plain())
     else:

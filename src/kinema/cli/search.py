@@ -45,11 +45,7 @@ def run(given: list[str]) -> int:
     args = parse(parser, given)
     if args.out is not None and Path(args.out).suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"-o is '{args.out}'; a page's name ends in .html.", "For JSON: --json > FILE")
-    from kinema.api import searching as api_search
-
-    names = ("k", "where", "over", "others", "table", "view", "device", "videos")
-    settings = {name: getattr(args, name) for name in names}
-    found = api_search.search(args.run, args.query, **settings, exact=True if args.exact else None)
+    found = _found(args)
     if args.out is not None:
         from kinema.searching.html import write_html
 
@@ -65,6 +61,33 @@ def run(given: list[str]) -> int:
         if args.out is not None:
             print(f"The page: {args.out}")
     return 0
+
+
+def _found(args: Any) -> Any:
+    """The result: of a small table of videos by its copy, which needs no LanceDB, and no torch for its own videos."""
+    run, uri = Path(args.run), str(Path(args.run) / "index") if args.table is None else args.table
+    simple = args.where is None and args.view is None and args.videos is None and args.out is None
+    if simple and (run / "recipe.json").is_file():
+        from kinema.searching.stored import COPY, find_stored
+
+        options = {"k": args.k, "over": args.over, "others": args.others}
+        quick = find_stored(run, uri, args.query, **options)
+        if quick is None and (Path(uri) / COPY).is_file():
+            from kinema.api.quick import find_quickly
+
+            quick = find_quickly(run, uri, args.query, **options, device=args.device)
+        if quick is not None:
+            return quick
+    from kinema.api import searching as api_search
+
+    names = ("k", "where", "over", "others", "table", "view", "device", "videos")
+    settings = {name: getattr(args, name) for name in names}
+    found = api_search.search(args.run, args.query, **settings, exact=True if args.exact else None)
+    if simple:
+        from kinema.searching.stored import write_copy
+
+        write_copy(uri)
+    return found
 
 
 def _print_hits(hits: Sequence[Any]) -> None:

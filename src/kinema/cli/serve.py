@@ -40,6 +40,12 @@ def run(given: list[str]) -> int:
     parser.add_argument("--name", type=str, nargs="+", default=[], help="further names that it is asked by")
     parser.add_argument("--upload_mib", type=int, default=256, help="the size of a clip that is brought, at most")
     parser.add_argument("--connections", type=int, default=64, help="that one address may hold open, at most")
+    parser.add_argument(
+        "--memory_gib",
+        type=float | None,
+        default=None,
+        help="of memory that the vectors may take; half of what is free by default, 0 to search in the store",
+    )
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
     parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
     parser.add_argument("--read_only", action="store_true", help="let nobody name steps")
@@ -50,7 +56,13 @@ def run(given: list[str]) -> int:
 
     token = args.token or os.environ.get(TOKEN) or None
     settings = Settings(
-        args.host, token, tuple(args.name), args.upload_mib, connections=args.connections, read_only=args.read_only
+        args.host,
+        token,
+        tuple(args.name),
+        args.upload_mib,
+        connections=args.connections,
+        read_only=args.read_only,
+        memory_gib=args.memory_gib,
     )
     try:
         import uvicorn

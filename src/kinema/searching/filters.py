@@ -5,6 +5,7 @@ What a condition may be made of is in :mod:`kinema.searching.grammar`.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from kinema.core.errors import KinemaError, UsageError
@@ -14,6 +15,9 @@ from kinema.searching.layout import DOCUMENTS, PAIRS, TRACKLETS, VIDEOS, layout_
 
 MAX_LENGTH, MAX_DEPTH = 10_000, grammar.MAX_DEPTH
 """Characters of a condition, and nested brackets, at most."""
+
+_INNER = ("vector", "thumbnail", "id", "kind", "facts", "model", "settings", "mtime_ns")
+"""Columns that are there for the program, and are not named to a person."""
 
 _EXAMPLE = "For instance: --where \"label = 'walk' AND duration > 2\"."
 _TEXT_EXAMPLE = "For instance: --where \"label = 'news' AND words > 20\"."
@@ -44,13 +48,18 @@ def condition(table: Any, where: str | None, kind: str) -> str:
     except KinemaError:
         raise
     except Exception as error:
-        hidden = ("vector", "thumbnail", *(["code"] if has_codes(table.schema) else []))
+        hidden = (*_INNER, *(["code"] if has_codes(table.schema) else []))
         columns = [name for name in table.schema.names if name not in hidden]
         raise UsageError(
-            f'--where "{where[:200]}" cannot be asked of this table: {database.error_text(error)}.',
+            f'--where "{where[:200]}" cannot be asked of this table: {_without_fields(database.error_text(error))}.',
             f"{_EXAMPLES[layout_of(table)]} The columns are: {', '.join(columns)}.",
         ) from error
     return joined
+
+
+def _without_fields(text: str) -> str:
+    """LanceDB's message without its list of all columns, of which some are for the program alone."""
+    return re.sub(r"\.? *Valid fields are .*", "", text)
 
 
 def _check_text(where: str) -> None:

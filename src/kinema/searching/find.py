@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from kinema.data.video.manifest import Video
 from kinema.searching import database
 from kinema.searching.changes import printable, root_of_table
 from kinema.searching.filters import condition
+from kinema.searching.hits import MAX_HITS, TOLD, Found, Hit, Row, SomeHit, alike, distinct, hit_of, hits_of
 from kinema.searching.index import EXACT_ROWS, has_index, nearest
 from kinema.searching.layout import VIDEOS, Layout, layout_of, quoted
 from kinema.searching.query import read_query
@@ -26,83 +27,7 @@ from kinema.searching.roots import Home, home_of
 from kinema.searching.schema import centre_of, read_settings, vectors_in
 from kinema.searching.spaces import check_same_space
 
-Row = Mapping[str, Any]
-MAX_HITS = 16_384
-"""The most rows that are read to find distinct hits, and so the largest k."""
-
-DUPLICATE_COSINE = 0.99
-"""Windows of one video with at least this cosine count as one hit, even if they do not overlap."""
-
-_COLUMNS = ["video", "start", "end", "frame", "thumbnail", "label", "cluster", "cluster_name"]
-
-
-class AnyHit(Protocol):
-    """A hit: a stretch of a video, or a passage of a document."""
-
-    def plain(self) -> dict[str, Any]:
-        """As JSON values."""
-        ...
-
-
-SomeHit = TypeVar("SomeHit", bound=AnyHit)
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One hit.
-
-    Args:
-        video: its path, relative to the folder that was embedded.
-        start: in seconds from the video's first frame.
-        end: likewise.
-        score: cosine similarity to the query.
-        label: its class, or None.
-        cluster: the number of its cluster, or None.
-        cluster_name: the name that a user gave it, or None.
-        frame: its first frame.
-        thumbnail: JPEG file of its middle frame.
-    """
-
-    video: str
-    start: float
-    end: float
-    score: float
-    label: str | None = None
-    cluster: int | None = None
-    cluster_name: str | None = None
-    frame: int = 0
-    thumbnail: bytes = field(default=b"", repr=False)
-
-    def plain(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {"video": self.video, "start": self.start, "end": self.end, "score": self.score}
-
-
-@dataclass(frozen=True)
-class Found(Generic[SomeHit]):
-    """The result of a search.
-
-    Args:
-        query: the query; of a stretch, with the seconds that were read.
-        hits: nearest first.
-        exact: whether every row was compared.
-        rows: rows of the table of the kind that is compared, windows for instance, before any condition.
-        root: the folder that the hits' paths are relative to.
-        notes: for the user.
-        seconds: duration, with reading the query.
-    """
-
-    query: str
-    hits: tuple[SomeHit, ...]
-    exact: bool
-    rows: int
-    root: Path
-    notes: tuple[str, ...]
-    seconds: float
-
-    def plain(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {"query": self.query, "hits": [hit.plain() for hit in self.hits], "seconds": self.seconds}
+_COLUMNS = [*TOLD]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,11 +149,9 @@ class OpenTable:
         """
         with database.storage_errors(self.uri):
             rows, more = self.nearest(vector, k, columns)
-        near = [row for row in rows if 1 - row["_distance"] >= 0]
-        few = f"Only {len(near)} of {k} are hits: " if near else "There is no hit: "
-        unlike = f"{few}all else has a score below 0, which is no likeness."
+        near, unlike = alike(rows, k)
         hits = tuple(hit(row) for row in near)
-        said = tuple(note for note in (*notes, *more, unlike if len(near) < len(rows) else "") if note)
+        said = tuple(note for note in (*notes, *more, unlike) if note)
         return Found(str(query), hits, self.exact, self.rows, home.root, said, time.monotonic() - began)
 
 
@@ -265,7 +188,7 @@ def find(model: Model, uri: str, query: str | Path, options: SearchOptions) -> F
     return opened.excluding(own).found(
         parsed,
         parsed.vector,
-        _hit,
+        hit_of,
         k=options.k,
         columns=_COLUMNS,
         home=home,
@@ -287,7 +210,7 @@ def distinct_hits(
 ) -> tuple[tuple[Hit, ...], bool]:
     """The k nearest distinct stretches of videos; see :func:`distinct_rows`."""
     rows, all_seen = distinct_rows(table, vector, k, where, exact=exact, columns=_COLUMNS, layout=VIDEOS)
-    return tuple(_hit(row) for row in rows), all_seen
+    return hits_of(rows), all_seen
 
 
 def distinct_rows(
@@ -311,56 +234,17 @@ def distinct_rows(
         columns: of the rows; they include that of the video or document, 'start' and 'end'.
         layout: of the table.
     """
-    limit = min(MAX_HITS, max(64, 4 * k))
-    while True:
+
+    def near(limit: int) -> list[Row]:
         rows = nearest(table, vector, limit, exact=exact, where=where, columns=[*columns, "vector"])
-        candidates = [row | {"vector": each} for row, each in zip(_plain(rows), vectors_in(rows), strict=True)]
-        chosen = suppress_overlaps(candidates, k, whole=layout.whole)
-        if len(chosen) == k or rows.num_rows < limit or limit == MAX_HITS:
-            return chosen, len(chosen) == k or rows.num_rows < limit
-        limit = min(MAX_HITS, 4 * limit)
+        return [row | {"vector": each} for row, each in zip(_plain(rows), vectors_in(rows), strict=True)]
 
-
-def suppress_overlaps(
-    rows: Sequence[Row], k: int, duplicate: float = DUPLICATE_COSINE, whole: str = "video"
-) -> list[Row]:
-    """Non-maximum suppression: the first k rows that neither overlap nor duplicate an earlier one of their whole.
-
-    Args:
-        rows: with the columns ``whole``, 'start', 'end' and 'vector' (of unit length), nearest first.
-        k: number of rows.
-        duplicate: the cosine from which two rows of one video or document are duplicates.
-        whole: the column with the video or document.
-    """
-    chosen: list[Row] = []
-    by_whole: dict[str, list[Row]] = {}
-    for row in rows:
-        earlier = by_whole.setdefault(row[whole], [])
-        if any(
-            (row["start"] < other["end"] and other["start"] < row["end"])
-            or float(row["vector"] @ other["vector"]) >= duplicate
-            for other in earlier
-        ):
-            continue
-        earlier.append(row)
-        chosen.append(row)
-        if len(chosen) == k:
-            break
-    return chosen
-
-
-def score_of(row: Row) -> float:
-    """The cosine of a row of :func:`distinct_rows`."""
-    return min(1.0, max(-1.0, 1.0 - float(row["_distance"])))
+    return distinct(near, k, layout.whole)
 
 
 def _plain(rows: Any) -> list[dict[str, Any]]:
     values: list[dict[str, Any]] = rows.drop_columns(["vector"]).to_pylist()
     return values
-
-
-def _hit(row: Row) -> Hit:
-    return Hit(score=score_of(row), **{name: row[name] for name in _COLUMNS})
 
 
 def _known(table: Any, uri: str, file: Path, home: Home) -> Video | None:

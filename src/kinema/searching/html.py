@@ -8,7 +8,7 @@ from typing import Any
 
 from kinema.core.files import write_text
 from kinema.searching.documents.find import PassageHit
-from kinema.searching.find import Found
+from kinema.searching.hits import Found
 from kinema.searching.pairs.find import PairHit, shown
 from kinema.searching.tracklets.find import TrackletHit
 

@@ -14,6 +14,7 @@ from kinema.api import load
 from kinema.api.asking import Asker, answers_questions
 from kinema.api.table_views import load_for
 from kinema.core.errors import DataError, UsageError
+from kinema.core.printing import make_console
 from kinema.core.version import RELEASE
 from kinema.data.clips.reader import Model
 from kinema.searching import database
@@ -74,19 +75,22 @@ def build(
             'Documents are searched with: kinema search RUN "a text"',
         )
     archive = Archive(model, uri, videos)
-    queries = QueryService(archive, settings, device)
+    queries, charts = QueryService(archive, settings, device), Charts(archive)
     uploads = UploadService(queries)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        charts.prepare()
+        archive.keep_in_memory(settings, make_console(stderr=True))
         yield
+        archive.close()
         queries.close()
         uploads.close()
 
     steps = StepService(file, archive, videos=videos, read_only=settings.read_only)
     made = _application("An archive of videos that is searched with videos.", lifespan)
     made.state.archive, made.state.queries, made.state.uploads, made.state.steps = archive, queries, uploads, steps
-    made.include_router(routes(queries, Charts(archive), uploads, steps, settings))
+    made.include_router(routes(queries, charts, uploads, steps, settings))
     return _with_page(made, settings)
 
 

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 from torch import Tensor
 
 from kinema.core.errors import DataError
@@ -25,7 +26,9 @@ from kinema.data.clips.reader import Model
 from kinema.data.video.manifest import Video
 from kinema.searching import database
 from kinema.searching.filters import condition
-from kinema.searching.find import Hit, distinct_hits
+from kinema.searching.find import distinct_hits
+from kinema.searching.hits import Hit, Row, distinct, hits_of
+from kinema.searching.in_memory import Held
 from kinema.searching.index import EXACT_ROWS, has_index
 from kinema.searching.layout import quoted
 from kinema.searching.roots import home_of
@@ -33,6 +36,8 @@ from kinema.searching.schema import COLUMNS, centre_of, read_settings, vectors_i
 from kinema.searching.spaces import check_same_space
 from kinema.searching.table_settings import check_settings
 from kinema.serving.failures import RefusedError, missing
+from kinema.serving.keeper import Keeper
+from kinema.serving.settings import Settings
 
 LOOK_AGAIN = 2.0
 """Seconds for which a snapshot of the table is used, though another process may have updated it."""
@@ -90,6 +95,21 @@ class Snapshot:
         return found
 
 
+@dataclass(frozen=True)
+class Searched:
+    """The result of a search.
+
+    Args:
+        hits: nearest first.
+        all_seen: whether there was no reason to look further.
+        exact: whether every row that counts was compared.
+    """
+
+    hits: tuple[Hit, ...]
+    all_seen: bool
+    exact: bool
+
+
 class Archive:
     """A table, its encoder, and what the server remembers of both.
 
@@ -114,6 +134,7 @@ class Archive:
         self._looked = 0.0
         self._snapshot: Snapshot | None = None
         self._thumbnails: dict[tuple[int, str, int | None], bytes] = {}
+        self.keeper: Keeper | None = None
         self.snapshot()
 
     @property
@@ -143,6 +164,25 @@ class Archive:
             self._looked = now
             return self._snapshot
 
+    def keep_in_memory(self, settings: Settings, console: Console | None = None) -> None:
+        """Reads the table into memory, in a thread of its own; until it is there the store answers.
+
+        Args:
+            settings: how much memory that may take.
+            console: where it is told; None for nowhere.
+        """
+        now = self.snapshot()
+        self.keeper = Keeper(self.uri, now.version, settings, console)
+
+    def close(self) -> None:
+        """Ends that thread."""
+        if self.keeper is not None:
+            self.keeper.close()
+
+    def held(self, now: Snapshot) -> Held | None:
+        """This version of the table in memory; None where it is not there, or not yet."""
+        return None if self.keeper is None else self.keeper.held(now.version)
+
     def search(
         self,
         vector: NDArray[np.float32],
@@ -153,8 +193,8 @@ class Archive:
         fields: Mapping[str, Sequence[Any]] | None = None,
         only: str | None = None,
         without: str | None = None,
-    ) -> tuple[tuple[Hit, ...], bool]:
-        """The nearest hits, and whether there was no reason to look further.
+    ) -> Searched:
+        """The nearest hits.
 
         Args:
             vector: float32 [d], of unit length.
@@ -171,15 +211,20 @@ class Archive:
             StorageError: the table cannot be read.
         """
         now = self.snapshot()
+        held = self.held(now)
         with database.storage_errors(self.uri):
             wanted = condition(self._table, where, over[:-1])
+            plain = len(wanted)
             wanted += "".join(f" AND {chosen(now, name, values)}" for name, values in (fields or {}).items())
+            wanted += "" if only is None else f" AND {only}"
+            if held is not None:
+                all_rows = where is None and len(wanted) == plain
+                return _searched(held, vector, k, over[:-1], None if all_rows else wanted, without)
             if without is not None:
                 wanted += f" AND video <> {quoted(without)}"
-            wanted += "" if only is None else f" AND {only}"
             hits, all_seen = distinct_hits(self._table, vector, k, wanted, exact=now.exact)
         self._keep({(video_id(hit.video), hit.frame if over == "windows" else None): hit.thumbnail for hit in hits})
-        return hits, all_seen
+        return Searched(hits, all_seen, now.exact)
 
     def vector(self, name: str, frame: int | None) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """The embedding of a window, or of a whole video, and its row.
@@ -191,6 +236,13 @@ class Archive:
         Raises:
             RefusedError: 404, there is none.
         """
+        now = self.snapshot()
+        held = self.held(now)
+        if held is not None:
+            kind, path = "video" if frame is None else "window", now.about(name)["video"]
+            if (found := held.row(kind, path, frame)) is None:
+                raise missing("window of this video")
+            return found
         rows = self._rows(name, frame, ["video", "start", "end", "vector"])
         row: dict[str, Any] = rows.drop_columns(["vector"]).to_pylist()[0]
         return vectors_in(rows)[0], row
@@ -203,7 +255,7 @@ class Archive:
         """
         found = self._thumbnails.get((self.snapshot().version, name, frame))
         if found is None:
-            found = self._rows(name, frame, ["thumbnail"])["thumbnail"][0].as_py()
+            found = self._picture(name, frame)
             self._keep({(name, frame): found})
         return found
 
@@ -229,6 +281,20 @@ class Archive:
         facts = ("size", "mtime_ns", "health", "codec", "fps", "duration", "frames")
         return Video(path=about["video"], **{key: about[key] for key in facts})
 
+    def _picture(self, name: str, frame: int | None) -> bytes:
+        """A thumbnail from the store; in it, the row is found by memory where it can be."""
+        now = self.snapshot()
+        held = self.held(now)
+        if held is not None:
+            with database.storage_errors(self.uri):
+                kind = "video" if frame is None else "window"
+                kept = held.thumbnail(kind, now.about(name)["video"], frame)
+            if kept is None:
+                raise missing("window of this video")
+            return kept
+        picture: bytes = self._rows(name, frame, ["thumbnail"])["thumbnail"][0].as_py()
+        return picture
+
     def _rows(self, name: str, frame: int | None, columns: list[str]) -> Any:
         path = self.snapshot().about(name)["video"]
         with database.storage_errors(self.uri):
@@ -245,6 +311,22 @@ class Archive:
                 self._thumbnails[version, name, frame] = picture
             while len(self._thumbnails) > MOST_THUMBNAILS:
                 del self._thumbnails[next(iter(self._thumbnails))]
+
+
+def _searched(
+    held: Held, vector: NDArray[np.float32], k: int, kind: str, where: str | None, without: str | None
+) -> Searched:
+    """The nearest hits, by memory."""
+    exact = True
+
+    def near(limit: int) -> list[Row]:
+        nonlocal exact
+        found = held.nearest(vector, limit, kind, where, without)
+        exact = found.exact
+        return list(held.kinds[kind].rows(found))
+
+    rows, all_seen = distinct(near, k, "video")
+    return Searched(hits_of(rows), all_seen, exact)
 
 
 def chosen(now: Snapshot, name: str, values: Sequence[Any]) -> str:

@@ -1,11 +1,13 @@
 """The archive as points of a plane: near points are similar, as far as two directions can show it.
 
-The plane is that of the first two principal components (scikit-learn's PCA), which is the same at every start and takes
-no more than a moment. Of more than ``MOST`` windows whole videos are drawn, and of more videos evenly spaced ones.
+The plane is that of the first two principal components, which is the same at every start and takes no more than a
+moment; it is made in the background when the server starts, so that it is there when it is asked for. Of more than
+``MOST`` windows whole videos are drawn, and of more videos evenly spaced ones.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kinema.core.errors import KinemaError
 from kinema.searching import database
 from kinema.searching.layout import quoted
 from kinema.searching.schema import vectors_in
@@ -57,6 +60,15 @@ class Charts:
         self._archive = archive
         self._lock = threading.Lock()
         self._chart: Chart | None = None
+
+    def prepare(self) -> None:
+        """Makes the chart in the background; what goes wrong is told to whoever asks for it."""
+
+        def make() -> None:
+            with contextlib.suppress(KinemaError):
+                self.now()
+
+        threading.Thread(target=make, name="kinema-map", daemon=True).start()
 
     def now(self) -> Chart:
         """The chart.
@@ -138,16 +150,18 @@ def plane(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
     Returns:
         float64 [N, 2], both axes to one scale, the middle of what is there in the middle; and the share.
     """
-    from sklearn.decomposition import PCA
-
     placed = np.zeros((len(vectors), 2))
     share = 0.0
     parts = min(2, *vectors.shape)
     if len(vectors) > 1 and parts:
-        fitted = PCA(n_components=parts, svd_solver="full" if vectors.shape[1] <= 1024 else "arpack", random_state=0)
-        with np.errstate(invalid="ignore"):  # equal rows have no variance, of which nothing is a share
-            placed[:, :parts] = fitted.fit_transform(vectors.astype(np.float64))
-        share = float(min(1.0, np.nan_to_num(fitted.explained_variance_ratio_).sum()))
+        centred = vectors - vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+        # d x d: of thousands of rows the quickest way
+        spread, directions = np.linalg.eigh((centred.T @ centred).astype(np.float64))
+        main = directions[:, ::-1][:, :parts]
+        main *= np.where(main[np.abs(main).argmax(axis=0), range(parts)] < 0, -1.0, 1.0)
+        placed[:, :parts] = centred @ main.astype(np.float32)
+        total = float(spread.sum())
+        share = min(1.0, float(spread[::-1][:parts].sum()) / total) if total > 0 else 0.0
     if not len(vectors):
         return placed, share
     low, high = placed.min(axis=0), placed.max(axis=0)

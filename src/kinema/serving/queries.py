@@ -128,11 +128,20 @@ class QueryService:
         query = EncodedQuery(
             f"~{secrets.token_urlsafe(12)}", found.vector, about, path, found.start, found.end, note=found.note
         )
+        self.keep(query, centre)
+        return query
+
+    def keep(self, query: EncodedQuery, centre: Tensor | None) -> None:
+        """Holds a query by its name, and drops the oldest of too many.
+
+        Args:
+            query: its name begins with '~'.
+            centre: of the table, with which it was encoded.
+        """
         with self._lock:
             self._queries[query.name] = query, centre
             while len(self._queries) > MOST_QUERIES:
                 self._queries.popitem(last=False)
-        return query
 
     async def of_archive(self, name: str, stretch: tuple[float, float] | None, frame: int | None) -> EncodedQuery:
         """An indexed video, one of its windows, or any stretch of it.

@@ -6,6 +6,7 @@ import functools
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,9 +15,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from kinema.data.video.manifest import Video
-from kinema.searching.find import MAX_HITS, Hit
+from kinema.searching.hits import MAX_HITS
 from kinema.serving import shapes
-from kinema.serving.archive import Snapshot, video_id
+from kinema.serving.archive import Searched, Snapshot, video_id
 from kinema.serving.failures import RefusedError
 from kinema.serving.footage import media_type
 from kinema.serving.projection_map import Chart, Charts
@@ -70,6 +71,7 @@ def _about(router: APIRouter, queries: QueryService, steps: StepService, setting
             view=archive.model.view,
             version=now.version,
             exact=now.exact,
+            memory=shapes.MemoryShape.of(archive.keeper, now.version),
             pictures="rgb" in archive.model.views,
             sounds=archive.model.views == ("sound",),
             upload_bytes=settings.upload_mib * 1024 * 1024,
@@ -183,10 +185,10 @@ _UPLOAD_FAILURES: dict[int | str, str] = {
 def _search(router: APIRouter, queries: QueryService, charts: Charts) -> None:
     archive = queries.archive
 
-    async def found(request: shapes.SearchRequest) -> tuple[EncodedQuery, Snapshot, tuple[Hit, ...], bool]:
-        def search() -> tuple[EncodedQuery, Snapshot, tuple[Hit, ...], bool]:
+    async def found(request: shapes.SearchRequest) -> tuple[EncodedQuery, Snapshot, Searched]:
+        def search() -> tuple[EncodedQuery, Snapshot, Searched]:
             query, lasso = queries.find(request.query), request.lasso
-            hits, all_seen = archive.search(
+            near = archive.search(
                 query.vector,
                 k=request.k,
                 over=request.over,
@@ -195,7 +197,8 @@ def _search(router: APIRouter, queries: QueryService, charts: Charts) -> None:
                 only=None if lasso is None else charts.within(lasso.version, lasso.polygon, request.over),
                 without=query.video if request.others else None,
             )
-            return query, archive.snapshot(), tuple(hit for hit in hits if hit.score >= 0), all_seen
+            like = tuple(hit for hit in near.hits if hit.score >= 0)
+            return query, archive.snapshot(), replace(near, hits=like)
 
         return await queries.read(search)
 
@@ -203,20 +206,20 @@ def _search(router: APIRouter, queries: QueryService, charts: Charts) -> None:
     async def search(request: shapes.SearchRequest) -> shapes.FoundShape:
         """The nearest to a query."""
         began = time.monotonic()
-        query, now, hits, all_seen = await found(request)
+        query, now, near = await found(request)
         notes = [query.note] if query.note else []
-        if not all_seen:
-            notes.append(f"The nearest {MAX_HITS} windows are {len(hits)} stretches; whole videos would be more.")
-        shown = [shapes.HitShape.of(hit) for hit in hits]
+        if not near.all_seen:
+            notes.append(f"The nearest {MAX_HITS} windows are {len(near.hits)} stretches; whole videos would be more.")
+        shown = [shapes.HitShape.of(hit) for hit in near.hits]
         seconds = time.monotonic() - began
         rows = now.windows if request.over == "windows" else now.rows - now.windows
-        return shapes.FoundShape(hits=shown, rows=rows, exact=now.exact, notes=notes, seconds=seconds)
+        return shapes.FoundShape(hits=shown, rows=rows, exact=near.exact, notes=notes, seconds=seconds)
 
     @router.post("/search/lines", response_class=StreamingResponse, responses={200: _lines("a find a line")})
     async def search_lines(request: shapes.SearchRequest) -> StreamingResponse:
         """The nearest to a query, a line of JSON each: for many thousands of them."""
-        _, _, hits, _ = await found(request)
-        lines = (f"{shapes.HitShape.of(hit).model_dump_json()}\n" for hit in hits)
+        _, _, near = await found(request)
+        lines = (f"{shapes.HitShape.of(hit).model_dump_json()}\n" for hit in near.hits)
         return StreamingResponse(lines, media_type="application/x-ndjson")
 
     @router.get("/map", response_model=shapes.MapShape)

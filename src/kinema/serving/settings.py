@@ -30,6 +30,7 @@ class Settings:
         body_seconds: within which the body of a request must have come, uploads aside.
         stall_seconds: for which a client may take nothing of an answer.
         read_only: whether the names of steps stay as they are.
+        memory_gib: that a table's vectors may take in memory; None for half of what is free; 0 to search in the store.
     """
 
     host: str = "127.0.0.1"
@@ -44,6 +45,7 @@ class Settings:
     body_seconds: float = 20.0
     stall_seconds: float = 120.0
     read_only: bool = False
+    memory_gib: float | None = None
 
     def __post_init__(self) -> None:
         if self.token is not None and (len(self.token) < LEAST_TOKEN or not _plain(self.token)):
@@ -59,6 +61,8 @@ class Settings:
         for name in ("upload_mib", "waiting", "uploads", "connections"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.memory_gib is not None and not 0 <= self.memory_gib < math.inf:
+            raise UsageError(f"memory_gib is {self.memory_gib}; it must be 0 or more.")
         for name in ("query_seconds", "head_seconds", "body_seconds", "stall_seconds"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be above 0.")

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from kinema.api.asking import MOST_OPTIONS, Asked
 from kinema.data.pairs.table import stored_row
 from kinema.data.questions.beside import Input
-from kinema.searching.find import MAX_HITS, Hit
+from kinema.searching.hits import MAX_HITS, Hit
 from kinema.searching.pairs.find import PairHit
 from kinema.serving.archive import video_id
+from kinema.serving.keeper import Keeper
 from kinema.serving.queries import NAME, EncodedQuery
 
 VIDEO = r"^[0-9a-f]{20}$"
@@ -71,6 +72,28 @@ class ClusterShape(Shape):
     size: int
 
 
+class MemoryShape(Shape):
+    """How the table is searched: in memory, or, until it has been read or where it does not fit, in the store."""
+
+    state: Literal["off", "reading", "ready"]
+    note: str = Field(default="", description="why it is off, or what was read")
+    compared: float | None = Field(default=None, description="the share of the windows that a search compares")
+    recall: float | None = Field(default=None, description="recall@10 of it, measured; null where all are compared")
+    bytes: int = 0
+    seconds: float = Field(default=0, description="that reading took")
+
+    @classmethod
+    def of(cls, keeper: Keeper | None, version: int) -> MemoryShape:
+        """The shape of what is held of a version of the table."""
+        if keeper is None:
+            return cls(state="off")
+        held = keeper.held(version)
+        if held is None:
+            return cls(state="off" if keeper.note else "reading", note=keeper.note)
+        facts = {name: getattr(held, name) for name in ("compared", "recall", "bytes", "seconds")}
+        return cls(state="ready", note=keeper.note, **facts)
+
+
 class ArchiveShape(Shape):
     """What the table holds."""
 
@@ -80,6 +103,7 @@ class ArchiveShape(Shape):
     view: str
     version: int
     exact: bool
+    memory: MemoryShape = Field(default_factory=lambda: MemoryShape(state="off"))
     pictures: bool = Field(description="whether a still picture can be asked with")
     sounds: bool = Field(description="whether the query is heard: it needs a sound, and a file of sound will do")
     upload_bytes: int

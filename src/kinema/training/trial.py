@@ -8,7 +8,6 @@ Short-lived work space comes on top of the latter.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 from kinema.core.contracts import DataModule
 from kinema.core.errors import TrainingError
 from kinema.core.method import Method
+from kinema.core.room import free_memory
 from kinema.training.checkpoints import Progress
 from kinema.training.engine import as_wide, make_fabric, quiet_lightning
 from kinema.training.loop import PhaseLoop
@@ -290,16 +290,3 @@ class _Saved:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._hooks.__exit__(kind, error, trace)
-
-
-def free_memory() -> int | None:
-    """Bytes of memory that processes can still get on this machine; None where it is not known."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration, ValueError):
-        pass
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return None

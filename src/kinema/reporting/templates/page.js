@@ -1,5 +1,14 @@
 "use strict";
-// The charts can be read without this. It shows the value nearest to the pointer.
+// The page can be read without this. A table that is wider than the page says on which side it has more columns.
+for (const box of document.querySelectorAll(".scroll")) {
+  const tell = () => {
+    box.classList.toggle("back", box.scrollLeft > 2);
+    box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+  };
+  box.addEventListener("scroll", tell, { passive: true });
+  new ResizeObserver(tell).observe(box);
+}
+// It shows the value of a chart nearest to the pointer.
 for (const chart of document.querySelectorAll("svg.chart")) {
   const panel = chart.parentElement;
   const tip = document.createElement("div");

@@ -17,7 +17,8 @@ from kinema.data.video.files import claims_video
 from kinema.searching.database import storage_errors
 from kinema.searching.documents.encode import TextEncoding
 from kinema.searching.documents.schema import TextTableSettings, read_text_settings
-from kinema.searching.find import Found, OpenTable, SearchOptions, away, score_of
+from kinema.searching.find import OpenTable, SearchOptions, away
+from kinema.searching.hits import Found, score_of
 from kinema.searching.layout import DOCUMENTS
 from kinema.searching.roots import home_of
 from kinema.searching.table_settings import check_settings

@@ -16,7 +16,8 @@ from kinema.core.codes import Codes, pack
 from kinema.core.errors import DataError, UsageError
 from kinema.core.pairs import IMAGE, PairView
 from kinema.searching.database import storage_errors
-from kinema.searching.find import MAX_HITS, Found, OpenTable, SearchOptions
+from kinema.searching.find import OpenTable, SearchOptions
+from kinema.searching.hits import MAX_HITS, Found
 from kinema.searching.index import nearest
 from kinema.searching.layout import PAIRS, quoted
 from kinema.searching.pairs.codes import TableCodes

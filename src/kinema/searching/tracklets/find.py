@@ -17,7 +17,8 @@ from kinema.data.pictures import claims_picture
 from kinema.data.sequences.files import open_features
 from kinema.data.tracklets.reader import TrackletReader
 from kinema.searching.database import storage_errors
-from kinema.searching.find import Found, OpenTable, SearchOptions, score_of
+from kinema.searching.find import OpenTable, SearchOptions
+from kinema.searching.hits import Found, score_of
 from kinema.searching.layout import TRACKLETS, quoted
 from kinema.searching.roots import Home, home_of
 from kinema.searching.schema import vectors_in

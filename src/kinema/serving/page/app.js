@@ -58,7 +58,17 @@ function say(text, { busy = false, error = false } = {}) {
 function wrong(problem) {
   if (problem.name === "AbortError" || problem.status === 401) return;
   if (!("status" in problem)) throw problem;
-  say(filters.wrong(problem) ? "The condition is not understood." : `${problem.message} ${problem.hint}`, { error: true });
+  const condition = filters.wrong(problem);
+  if (condition) forgetHits();
+  say(condition ? "The condition is not understood, so nothing was searched." : `${problem.message} ${problem.hint}`, { error: true });
+}
+
+// Hits of an earlier search are none of a condition that cannot be asked.
+function forgetHits() {
+  state.hits = [];
+  state.found = null;
+  clear(by("hits"));
+  if (!state.archive?.words) chart.show([]);
 }
 
 function view(name) {
@@ -69,8 +79,8 @@ function view(name) {
     by(`tab-${each}`).tabIndex = each === name ? 0 : -1;
   }
   if (name === "map" && !chart.points) {
-    say("Drawing the map…", { busy: true });
-    chart.load().then(() => { say(state.query ? told() : ""); chart.show(state.hits); }, wrong);
+    say(state.query ? told() : "");
+    chart.load().then(() => chart.show(state.hits), wrong);
   }
   if (name === "videos" && !by("videos").children.length) list(false);
   if (name === "steps" && steps.problem) wrong(steps.problem);

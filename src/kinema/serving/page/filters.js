@@ -2,6 +2,9 @@
 
 import { by, count, make } from "./dom.js";
 
+// Columns that are there for the program.
+const INNER = new Set(["id", "kind", "facts", "model", "settings", "mtime_ns"]);
+
 export class Filters {
   constructor(changed) {
     this.changed = changed;
@@ -28,7 +31,8 @@ export class Filters {
       });
     }
     by("facets").replaceChildren(...facets.map((facet, n) => this.facet(facet, n === 0)));
-    by("where").title = `Columns: ${archive.columns.map((each) => each.name).join(", ")}`;
+    this.columns = archive.columns.map((each) => each.name).filter((name) => !INNER.has(name));
+    by("where").title = this.columns.length ? `Columns: ${this.columns.join(", ")}` : "";
   }
 
   facet({ name, values, counts, names }, open) {
@@ -86,13 +90,15 @@ export class Filters {
     const used = Object.keys(this.fields).length + (by("where").value.trim() ? 1 : 0) + (this.lasso ? 1 : 0);
     by("filter-count").textContent = used;
     by("filter-count").hidden = !used;
+    by("clear").disabled = !used && !by("others").checked;
     this.changed();
   }
 
   wrong(problem) {
     const about = problem && problem.status === 400 && by("where").value.trim() && problem.message.includes("condition");
     by("where-error").hidden = !about;
-    by("where-error").textContent = about ? problem.message : "";
+    const columns = this.columns?.length ? ` The columns are: ${this.columns.join(", ")}.` : "";
+    by("where-error").textContent = about ? problem.message.replace(/^The condition "[^]*?" (?=cannot|leaves|is more|closes|nests|holds)/, "It ") + columns : "";
     by("where").setAttribute("aria-invalid", String(Boolean(about)));
     return Boolean(about);
   }

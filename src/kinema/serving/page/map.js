@@ -27,7 +27,29 @@ export class Chart {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
 
+  // Says that it is being read, until it is there.
   async load() {
+    if (this.loading) return this.loading;
+    this.wait("Loading the map…");
+    this.loading = this.read().finally(() => { this.loading = null; });
+    try {
+      await this.loading;
+      this.wait("");
+    } catch (problem) {
+      this.wait("The map could not be loaded.");
+      throw problem;
+    }
+    return undefined;
+  }
+
+  wait(text) {
+    by("map-wait-text").textContent = text;
+    by("map-wait").hidden = !text;
+    by("map-wait").classList.toggle("failed", Boolean(text) && !text.endsWith("…"));
+    this.canvas.setAttribute("aria-busy", String(text.endsWith("…")));
+  }
+
+  async read() {
     this.points = await api.map();
     const { over, total, x, explained } = this.points;
     const kind = over === "windows" ? "window" : "video";

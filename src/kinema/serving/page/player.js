@@ -112,7 +112,7 @@ export class Player {
     const box = by("timeline-about");
     const { low, high } = this.timeline;
     const likeness = windows.score?.length
-      ? `Above: likeness to the query, ${low.toFixed(3)} to ${high.toFixed(3)}.`
+      ? `Above: likeness to the query, ${low.toFixed(3)} to ${high.toFixed(3)}${this.timeline.high - this.timeline.low < 0.25 ? ", which is little: the height stands for .25" : ""}.`
       : "Search first, and the likeness to the query is shown here.";
     const clusters = windows.cluster.some((each) => each !== null) ? "Below: clusters." : "Not clustered yet: kinema cluster RUN.";
     box.replaceChildren(Object.assign(document.createElement("span"), { textContent: `${likeness} ${clusters}` }),

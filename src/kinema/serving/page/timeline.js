@@ -3,6 +3,9 @@
 import { group, shade } from "./colours.js";
 import { clock, sharp, token } from "./dom.js";
 
+// The least span of likeness that the height stands for: windows that differ by less look as alike as they are.
+const SPAN = 0.25;
+
 export class Timeline {
   constructor(canvas, seek) {
     this.canvas = canvas;
@@ -34,6 +37,10 @@ export class Timeline {
     if (scores?.length) {
       this.low = Math.min(...scores);
       this.high = Math.max(...scores);
+      const room = Math.max(0, SPAN - (this.high - this.low)) / 2;
+      const top = Math.min(1, this.high + room);
+      this.scale = [Math.min(this.low, top - SPAN), top];
+      this.canvas.dataset.scale = this.scale.map((each) => each.toFixed(3)).join(" ");
     }
     this.draw();
   }
@@ -77,7 +84,8 @@ export class Timeline {
       const left = n ? x((middle[n - 1] + middle[n]) / 2) : 0;
       const right = n + 1 < start.length ? x((middle[n] + middle[n + 1]) / 2) : width;
       if (score) {
-        const share = this.high > this.low ? (score[n] - this.low) / (this.high - this.low) : 1;
+        const [least, most] = this.scale;
+        const share = (score[n] - least) / (most - least);
         const tall = 6 + share * (clusters - 12);
         context.fillStyle = shade(0.2 + 0.8 * share);
         context.fillRect(left, clusters - 4 - tall, Math.max(1, right - left - (right - left > 4 ? 1 : 0)), tall);
