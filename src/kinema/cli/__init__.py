@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
+from kinema.cli import help as help_of
 from kinema.cli.verbs import VERBS
 from kinema.core.errors import KinemaError, StorageError, UsageError
 from kinema.core.version import RELEASE
@@ -115,6 +116,11 @@ def _run(given: list[str]) -> int:
         return 0
     if given[0] not in VERBS:
         raise UsageError(f"There is no verb '{given[0]}'.", f"Choose one of: {', '.join(VERBS)}.")
+    if given[0] != "evaluate" and help_of.asked(given[1:]):  # evaluate lists its protocols, which load quickly
+        text = help_of.from_catalogue(given[0], given[1:])
+        if text is not None:
+            print(text, end="")
+            return 0
     run: Callable[[list[str]], int] = importlib.import_module(f"kinema.cli.{given[0]}").run
     return run(given[1:])
 

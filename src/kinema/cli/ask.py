@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from kinema.cli.terminal import make_parser, parse, print_json, stderr_console
+from kinema.cli.terminal import add_device, make_parser, parse, print_json, stderr_console
 
 if TYPE_CHECKING:
     from kinema.api.asking import Asked
@@ -33,7 +33,7 @@ def run(given: list[str]) -> int:
         default=None,
         help="the run that makes features of frames; by default that of the training data",
     )
-    parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
+    add_device(parser)
     args = parse(parser, given)
     from kinema.api.asking import ask
 

@@ -23,7 +23,7 @@ def run(given: list[str]) -> int:
     parser.add_argument("--table", type=str | None, default=None, help=_TABLE)
     parser.add_argument("--videos", type=str | None, default=None, help="the folder of the videos, where it has moved")
     parser.add_argument("-o", "--out", type=str | None, default=None, help="write the pairs here (.csv)")
-    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--workers", type=int, default=2, help="processes that read files")
     args = parse(parser, given)
     from kinema.api import searching as api_search
 

@@ -12,7 +12,7 @@ def run(given: list[str]) -> int:
     parser = make_parser("duplicates", "No labels and no run are needed; a split is read where there is one.")
     parser.add_argument("data", type=str, help="a folder of videos, a manifest, or NAME:PATH")
     parser.add_argument("-o", "--out", type=str | None, default=None, help="write the pairs here (.csv)")
-    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--workers", type=int, default=2, help="processes that read files")
     args = parse(parser, given)
     from kinema import api
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kinema.cli.catalogue import RUNNING
 from kinema.cli.pretrain import add_settings, plan_fields
-from kinema.cli.terminal import make_parser, pairs, parse, print_json, stderr_console
+from kinema.cli.terminal import add_device, make_parser, pairs, parse, print_json, stderr_console, under
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -45,8 +46,11 @@ def run(given: list[str]) -> int:
     for name, text in HELP.items():
         default = "cma" if name == "search" else getattr(usual, name)
         parser.add_argument(f"--{name}", type=kinds[name], default=default, help=text)
-    parser.add_argument("--candidate_epochs", type=int, default=usual.epochs, help="of a candidate's training")
+    parser.add_argument("--candidate_epochs", type=int, default=usual.epochs, help="epochs of a candidate's training")
     add_settings(parser, plan, own, of_data)
+    under(parser, "The search", "data", "out", "where", *HELP, "candidate_epochs", "resume", "finish", "keep", "preset")
+    under(parser, "The search", "config")
+    under(parser, RUNNING, "threads")
     args = parser.instantiate(parse(parser, given))
     from kinema.api import evolution as api_evolve
 
@@ -81,7 +85,7 @@ def _options(parser: ArgumentParser, chosen: str) -> None:
     parser.add_argument("--preset", type=str, default=chosen, help="small (CPU) or coclr (GPU)")
     parser.add_argument("--where", type=str, nargs="+", default=None, help="train on videos with KEY=VALUE")
     parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are kept")
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or gpu")
+    add_device(parser)
 
 
 def _show(found: Any, data: str, as_json: bool) -> None:

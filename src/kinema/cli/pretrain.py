@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kinema.cli.terminal import (
+    add_device,
     describe_parts,
     helps,
+    hide,
     is_config,
     make_parser,
     pairs,
@@ -15,6 +17,7 @@ from kinema.cli.terminal import (
     print_json,
     settings_in,
     stderr_console,
+    under,
 )
 from kinema.core.errors import UsageError
 
@@ -189,7 +192,7 @@ def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
     )
     parser.add_argument("--where", type=str, nargs="+", default=None, help=f"train on {rows} with KEY=VALUE")
     parser.add_argument("--cache", type=str | None, default=None, help="where what is made once is kept")
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or gpu")
+    add_device(parser)
     parser.add_argument("--logger", type=str, default="tensorboard", help="tensorboard, wandb, mlflow or none")
     if hasattr(plan.data, "transform") and not auto:
         parser.add_argument("--transforms", type=str, nargs="+", default=None, help=ON_TOP["transforms"])
@@ -197,6 +200,9 @@ def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
         parser.add_argument("--beside_weights", type=tuple[float, ...], default=(), help=ON_TOP["beside_weights"])
     if entry.takes_base and not auto:
         parser.add_argument("--base", type=str | None, default=None, help=ON_TOP["base"])
+    under(parser, "The run", "data", "out", "resume", "dry_run", "preset", "config", "logger")
+    under(parser, "Augmentation", "transforms")
+    under(parser, f"Method: {entry.short or entry.title}", "base", "beside", "beside_weights")
     own = [field for field in plan_fields(method_name(plan.method), plan) if not auto or field != "method"]
     add_settings(parser, plan, own, fields_of_data(plan))
     return parser
@@ -213,9 +219,22 @@ def add_settings(parser: ArgumentParser, plan: Any, own: Sequence[str], of_data:
     """
     from typing import get_type_hints
 
+    from kinema.recipes.table import entry_of, leading
+
     parts = {"method": type(plan.method), "encoder": type(plan.encoder)}
     for names, holder in ((own, plan), (of_data, plan.data)):
         hints, said = get_type_hints(type(holder)) | parts, helps(type(holder))
         for field in names:
             parser.add_argument(f"--{field}", type=hints[field], default=getattr(holder, field), help=said.get(field))
             describe_parts(parser, field, hints[field])
+    entry = entry_of(leading(plan.method))
+    under(parser, "Data and clips" if hasattr(plan.data, "transform") else f"Data: {plan.data.rows}", "where", *of_data)
+    under(parser, "Augmentation", "transform")
+    under(parser, "Sound", "sound", "transform.sound", "encoder.sound")
+    under(parser, "Training", *own)
+    under(parser, f"Method: {entry.short or entry.title}", "method", "schedule")
+    under(parser, "Encoder", "encoder", "weights")
+    under(parser, "Encoder: videomae and vjepa2", "encoder.vit")
+    under(parser, "Optimiser", "optimiser")
+    if "sound" not in entry.modalities:
+        hide(parser, "sound", "transform.sound", "encoder.sound")

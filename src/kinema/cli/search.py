@@ -11,7 +11,7 @@ from kinema.core.errors import UsageError
 
 if TYPE_CHECKING:
     pass
-from kinema.cli.terminal import make_parser, parse, print_json
+from kinema.cli.terminal import add_device, make_parser, parse, print_json, under
 
 _TABLE = "where the table is: a folder, or s3://…, gs://…, az://…; RUN/index by default"
 
@@ -23,7 +23,7 @@ def run(given: list[str]) -> int:
     parser.add_argument(
         "query", type=str, help="a video, VIDEO@START-END, a picture, a sound (sound), words or a tracklet"
     )
-    parser.add_argument("-k", "--k", type=int, default=10, help="hits")
+    parser.add_argument("-k", "--k", type=int, default=10, help="hits to show")
     parser.add_argument("--where", type=str | None, default=None, help="SQL on the columns: \"label = 'walk'\"")
     parser.add_argument(
         "--over",
@@ -41,7 +41,9 @@ def run(given: list[str]) -> int:
     parser.add_argument(
         "--view", type=str | None, default=None, help="which view's encoder; the table's own by default"
     )
-    parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
+    add_device(parser)
+    under(parser, "What is looked for", "run", "query", "k", "where", "over", "others", "exact", "view")
+    under(parser, "The table, and files", "table", "videos", "out")
     args = parse(parser, given)
     if args.out is not None and Path(args.out).suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"-o is '{args.out}'; a page's name ends in .html.", "For JSON: --json > FILE")

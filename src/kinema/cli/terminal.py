@@ -7,16 +7,21 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast, get_args, get_type_hints
 
+from kinema.cli import help as help_of
+from kinema.cli.catalogue import RUNNING, described
 from kinema.cli.verbs import VERBS
 from kinema.core.errors import UsageError
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
+
+_RUNNING = ("device", "workers", "threads", "engine", "cache", "batch_size", "print_config", "json", "help")
 
 
 def make_parser(verb: str, more: str = "") -> ArgumentParser:
@@ -24,17 +29,94 @@ def make_parser(verb: str, more: str = "") -> ArgumentParser:
 
     Args:
         verb: the verb, and what it is of: 'pretrain cpr'.
-        more: what --help says beside the line of the verb.
+        more: what --help says beside the line of the verb, or in its place where the verb is of something.
     """
     from jsonargparse import ArgumentParser
 
     class Parser(ArgumentParser):
+        titles: dict[str, str]
+
         def error(self, message: str, ex: Exception | None = None) -> NoReturn:  # noqa: ARG002 - the base's signature
             raise UsageError(" ".join(str(message).split()), f"See: {self.prog} --help")
 
-    parser = Parser(prog=f"kinema {verb}", description=f"{VERBS[verb.split()[0]]}. {more}".strip(), exit_on_error=False)
+    about = more if " " in verb else f"{VERBS[verb]}. {more}".strip()
+    parser = Parser(prog=f"kinema {verb}", description=about, exit_on_error=False)
+    parser.titles = dict.fromkeys(_RUNNING, RUNNING)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     return parser
+
+
+def under(parser: ArgumentParser, title: str, *names: str) -> None:
+    """Puts options, and what is nested in them, into a group of the help.
+
+    Args:
+        parser: has the options, or will have them.
+        title: the group, in words for a person.
+        names: of what they set: 'method', 'transform.sound'.
+    """
+    parser.titles |= dict.fromkeys(names, title)  # type: ignore[attr-defined]
+
+
+def hide(parser: ArgumentParser, *names: str) -> None:
+    """Leaves options, and what is nested in them, out of the help: those of a part that is not used here.
+
+    Args:
+        parser: has the options, which go on being understood.
+        names: of what they set.
+    """
+    from argparse import SUPPRESS
+
+    for action in parser._actions:
+        if any(action.dest == name or action.dest.startswith(f"{name}.") for name in names):
+            action.help = SUPPRESS
+
+
+def add_device(parser: ArgumentParser) -> None:
+    """Adds --device, which has one meaning in every verb."""
+    words = "where to compute: auto (a GPU of CUDA where there is one), cpu, cuda, cuda:1 (the second) or mps"
+    parser.add_argument("--device", type=str, default="auto", help=words)
+
+
+def add_class(parser: ArgumentParser, kind: type, title: str, skip: Sequence[str] = ()) -> None:
+    """Makes the fields of a class of settings options, described by its docstring.
+
+    Args:
+        parser: takes the options.
+        kind: the class, a dataclass.
+        title: of their group in the help.
+        skip: fields that are no options.
+    """
+    parser.add_class_arguments(kind, skip=set(skip))
+    said = helps(kind)
+    for action in parser._actions:
+        action.help = action.help or said.get(action.dest)
+    under(parser, title, *(field.name for field in dataclasses.fields(kind) if field.name not in skip))
+
+
+class Collected(Exception):  # noqa: N818 - no error: the way out of a verb
+    """Holds the parser of a verb that is only to be described.
+
+    Args:
+        parser: the parser.
+    """
+
+    def __init__(self, parser: ArgumentParser) -> None:
+        super().__init__()
+        self.parser = parser
+
+
+_collecting = False
+
+
+@contextmanager
+def collecting() -> Iterator[None]:
+    """While it lasts, a verb goes no further than its parser, which it raises as :class:`Collected`."""
+    global _collecting
+    _collecting = True
+    try:
+        yield
+    finally:
+        _collecting = False
 
 
 def parse(parser: ArgumentParser, given: list[str]) -> Namespace:
@@ -45,6 +127,12 @@ def parse(parser: ArgumentParser, given: list[str]) -> Namespace:
     """
     from jsonargparse import ArgumentError
 
+    if _collecting:
+        raise Collected(parser)
+    if help_of.asked(given):
+        words = parser.prog.removeprefix("kinema ")
+        print(help_of.text(words, described(parser), help_of.asked(given) == "all"), end="")
+        raise SystemExit(0)
     _check_settings_files(parser, given)
     try:
         return parser.parse_args(given)
