@@ -68,3 +68,33 @@ def test_help_of_a_method_loads_nothing_heavy():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert run.stderr.strip() == "[]"
     assert "--method.guide" in run.stdout
+
+
+def test_options_are_spelt_either_way_and_answer_to_old_names(call, tmp_path, monkeypatch):
+    """What is refused is the folder or the run: the words before it were understood, in every spelling."""
+    monkeypatch.chdir(tmp_path)
+    for verb, *words in (
+        ("features", "no-run", "no-data", "--batch-size", "4"),
+        ("embed", "no-run", "no-data", "--batch_size=4", "--table", "t"),
+        ("serve", "no-run", "--name", "box", "--read-only"),
+    ):
+        status, out, err = call(verb, *words)
+        assert (status, out) == (1, "")
+        assert "no-run" in err
+        assert ("--name of 'serve' is called --host_name now" in err) == (verb == "serve")
+
+
+ON_DEVICES = {
+    "pretrain": "moco x --out y", "evolve": "x --out y", "evaluate": "knn run x", "embed": "run x", "search": "run x",
+    "features": "run x", "segment": "run x", "serve": "run", "ask": "run x y --options a b",
+}  # fmt: skip
+"""Words that each verb which computes is happy with."""
+
+
+def test_every_verb_has_one_word_for_a_device(call):
+    having = {words.split()[0] for words in catalogue.names() if "--device" in str(catalogue.known(words))}
+    assert having == set(ON_DEVICES)
+    for verb, words in ON_DEVICES.items():
+        status, out, err = call(verb, *words.split(), "--device", "tpu")
+        assert (status, out) == (2, "")
+        assert "The device 'tpu' is no device.\n        Choose one of: auto, cpu, cuda, cuda:1, mps." in err

@@ -103,7 +103,7 @@ def evolve(
         keep: keep the run of every candidate.
         where: train only on videos with these values, as in :func:`kinema.api.pretrain`.
         cache: where decoded videos are kept.
-        device: 'auto', 'cpu' or 'gpu'.
+        device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
         console: where progress is shown.
         **settings: fields of :class:`kinema.recipes.plan.Plan`, as in :func:`kinema.api.pretrain`; ``epochs`` are those
             of the training in full.
@@ -221,8 +221,7 @@ def train_candidate(job: Job, run: Path) -> tuple[Tensor, float | None]:
     done = api.pretrain(recipe, manifest, run, cache=job["cache"], device=job["device"], logger="none")
     loaded = load_data(recipe, manifest, cache=job["cache"])
     store = subset_of(loaded.store, job["subset"], job["seed"])
-    device = {"gpu": "cuda", "auto": None}.get(job["device"], job["device"])
-    features = done.model().features(store, device=device, failures_allowed=loaded.config.failure_budget)
+    features = done.model().features(store, device=job["device"], failures_allowed=loaded.config.failure_budget)
     return features.encoded, done.loss
 
 

@@ -67,7 +67,7 @@ def pretrain(
         where: train only on rows with these values, for instance {'person': 'jack'}. By default those of the split
             'train'; where none are, those without a split, and never those of 'val' or 'test'.
         cache: where decoded videos are kept; see :func:`cache_folder`.
-        device: 'auto', 'cpu', 'gpu', or 'cuda:1' and the like.
+        device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
         logger: where curves go beside metrics.jsonl: 'tensorboard', 'wandb', 'mlflow' or 'none'; it changes no result.
         console: where progress is shown; None for silence.
         **settings: fields of :class:`kinema.recipes.plan.Plan` and of its data; of its parts, mappings of what changes:

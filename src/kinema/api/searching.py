@@ -15,7 +15,7 @@ from kinema.api.copies import Copies, find_copies
 from kinema.api.models import load
 from kinema.api.opening import Data
 from kinema.api.table_views import load_for, model_for
-from kinema.core.devices import chosen_device
+from kinema.core.devices import chosen_device, named_device
 from kinema.core.errors import DataError, UsageError
 from kinema.core.progress import Steps
 from kinema.core.threads import available_cpus
@@ -139,8 +139,10 @@ def embed(
     uri = _table_uri(run, out)
     database.lancedb()
     check_engine(engine)
-    if engine == "local":  # a Ray cluster has devices of its own
+    if engine == "local":
         chosen_device(device)
+    else:  # a Ray cluster has devices of its own
+        named_device(device)
     model = load(run, view=view) if isinstance(run, str | Path) else run
     if model.modality in ("sequence", "question"):
         own = "its own features are kinema.load(RUN).encode(array)" if model.modality == "sequence" else ""

@@ -308,10 +308,9 @@ def _learnt(folder: Path, table: Sequences, plan: Plan, device: str | None, cons
     again = (run / "recipe.json").is_file()
     if again and RunFolder.open(run).read("status.json").get("state") == "done":
         return run
-    where: Any = {} if device is None else {"device": "gpu" if device.startswith("cuda") else device}
     method: Any = "tot" if again else plan
     with going_on_by_itself():
-        pretrain(method, table, run, resume=again, logger="none", console=console, **where)
+        pretrain(method, table, run, resume=again, logger="none", console=console, device=device or "auto")
     return run
 
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from kinema.cli import help as help_of
-from kinema.cli.verbs import VERBS
+from kinema.cli.verbs import OLD_OPTIONS, SYNONYMS, VERBS
 from kinema.core.errors import KinemaError, StorageError, UsageError
 from kinema.core.version import RELEASE
 
@@ -37,7 +37,8 @@ options:
   --version   print the version
   --json      (after a verb) print one JSON object on standard output
 
-'kinema VERB --help' tells the rest. Exit status: 0 done, 1 the job failed, 2 wrong usage.
+'kinema VERB --help' tells the rest. Dashes do in the names of options, too: --batch-size is --batch_size.
+Exit status: 0 done, 1 the job failed, 2 wrong usage.
 """
 
 
@@ -99,11 +100,20 @@ def _interrupted_by_signals() -> Iterator[None]:
 
 
 def _underscored(word: str) -> str:
-    """Options may be written with dashes: --clips-per-class is --clips_per_class."""
+    """Options may be written with dashes, as --clips-per-class is; help and pages write --clips_per_class."""
     if not word.startswith("--"):
         return word
     name, equals, value = word.partition("=")
     return "--" + name[2:].replace("-", "_") + equals + value
+
+
+def _by_its_name(verb: str, word: str) -> str:
+    """An option as it is called now; a line names it where it was called by a name of before."""
+    name, equals, value = word.partition("=")
+    new = OLD_OPTIONS.get(verb, {}).get(name)
+    if new is not None:
+        print(f"kinema: {name} of '{verb}' is called {new} now.", file=sys.stderr)
+    return (new or SYNONYMS.get(verb, {}).get(name, name)) + equals + value
 
 
 def _run(given: list[str]) -> int:
@@ -121,6 +131,7 @@ def _run(given: list[str]) -> int:
         if text is not None:
             print(text, end="")
             return 0
+    given = [given[0], *(_by_its_name(given[0], word) for word in given[1:])]
     run: Callable[[list[str]], int] = importlib.import_module(f"kinema.cli.{given[0]}").run
     return run(given[1:])
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kinema.api.asking import Asked
 
 _NAMED_BY = {
-    "frames": "--features-run RUN names the run that makes features of frames, where it has moved",
+    "frames": "--features_run RUN names the run that makes features of frames, where it has moved",
     "subtitles": "--subtitles FILE names subtitles that lie elsewhere",
 }
 """How a user names what is missing."""

@@ -33,7 +33,9 @@ def run(given: list[str]) -> int:
     parser.add_argument("--background", type=str, nargs="+", default=None, help="labels of frames that are left out")
     parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos and pictures are stored")
     add_device(parser)
-    parser.add_argument("--out", type=str | None, default=None, help="where classifiers are trained; RUN/classifiers")
+    parser.add_argument(
+        "-o", "--out", type=str | None, default=None, help="where classifiers are trained; RUN/classifiers"
+    )
     default_fit: Any = None
     fits = [name for name, protocol in PROTOCOLS.items() if "fit" in protocol.takes]
     if given[:1] and given[0] in fits:

@@ -75,7 +75,7 @@ def run(given: list[str]) -> int:
 def _options(parser: ArgumentParser, chosen: str) -> None:
     """What is neither a setting of the search nor of the training."""
     parser.add_argument("data", type=str, help="a folder of videos, a manifest, or NAME:PATH")
-    parser.add_argument("--out", type=str, required=True, help="the folder of the search")
+    parser.add_argument("-o", "--out", type=str, required=True, help="the folder of the search")
     parser.add_argument("--workers", type=int, default=2, help="candidates at a time; changes no result")
     parser.add_argument("--engine", type=str, default="processes", help="processes, or ray (needs kinema[ray])")
     parser.add_argument("--resume", action="store_true", help="go on with a search that was stopped, or try more")

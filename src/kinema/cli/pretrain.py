@@ -183,7 +183,7 @@ def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
     entry, rows = METHODS[method_name(plan.method) if auto else name], plan.data.rows
     parser = make_parser(f"pretrain {name}", SUMMARY.capitalize() + "." if auto else entry.summary + ".")
     parser.add_argument("data", type=str, help=plan.data.takes)
-    parser.add_argument("--out", type=str, required=True, help="the run's folder")
+    parser.add_argument("-o", "--out", type=str, required=True, help="the run's folder")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     parser.add_argument("--dry_run", action="store_true", help="only say what it would take; nothing is written")
     parser.add_argument("--config", action="config", help="a YAML or JSON file of the settings below")

@@ -26,7 +26,7 @@ def run(given: list[str]) -> int:
 
     token = args.token or os.environ.get(TOKEN) or None
     settings = Settings(
-        args.host, token, tuple(args.name), args.upload_mib, connections=args.connections, read_only=args.read_only
+        args.host, token, tuple(args.host_name), args.upload_mib, connections=args.connections, read_only=args.read_only
     )
     try:
         import uvicorn
@@ -84,14 +84,14 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--host", type=str, default="127.0.0.1", help="the address; another than this needs a token")
     parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one")
     parser.add_argument("--token", type=str | None, default=None, help=f"a secret of 16 letters or more; or {TOKEN}")
-    parser.add_argument("--name", type=str, nargs="+", default=[], help="further names that it is asked by")
+    parser.add_argument("--host_name", type=str, nargs="+", default=[], help="further names that it is asked by")
     parser.add_argument("--upload_mib", type=int, default=256, help="the size of a clip that is brought, at most")
     parser.add_argument("--connections", type=int, default=64, help="that one address may hold open, at most")
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
     add_device(parser)
     parser.add_argument("--read_only", action="store_true", help="let nobody name steps")
     under(parser, "What is served", "run", "table", "segments", "videos", "features_run", "view")
-    under(parser, "Who may ask, and where", "host", "port", "token", "name", "read_only")
+    under(parser, "Who may ask, and where", "host", "port", "token", "host_name", "read_only")
     under(parser, "Limits", "upload_mib", "connections")
     return parser
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast, get_args, get_type_hints
 from kinema.cli import help as help_of
 from kinema.cli.catalogue import RUNNING, described
 from kinema.cli.verbs import VERBS
+from kinema.core.devices import named_device
 from kinema.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -135,9 +136,12 @@ def parse(parser: ArgumentParser, given: list[str]) -> Namespace:
         raise SystemExit(0)
     _check_settings_files(parser, given)
     try:
-        return parser.parse_args(given)
+        args = parser.parse_args(given)
     except ArgumentError as error:
         raise UsageError(" ".join(str(error).split()), f"See: {parser.prog} --help") from error
+    if "device" in args:
+        args.device = named_device(args.device)
+    return args
 
 
 def helps(kind: type) -> dict[str, str]:

@@ -21,3 +21,9 @@ VERBS = {
     "export": "write a trained encoder for others: kinema export RUN --format onnx -o FILE",
     "methods": "what there is to pretrain with, a line each",
 }
+
+OLD_OPTIONS = {"serve": {"--name": "--host_name"}}
+"""Options by verb and their names of before, which go on answering for one release."""
+
+SYNONYMS = {"embed": {"--table": "--out"}}
+"""Options that may be called as other verbs call the same thing."""

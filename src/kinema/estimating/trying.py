@@ -64,7 +64,7 @@ def dry_run(
         preset: the plan that a named method starts from.
         where: train only on videos with these values.
         cache: the folder of decoded videos; see :func:`kinema.api.cache_folder`.
-        device: 'auto', 'cpu' or 'gpu'.
+        device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
         logger: refused where the run would refuse it.
         console: where progress is shown; None for silence.
         **settings: as for :func:`kinema.pretrain`.
@@ -114,7 +114,7 @@ class _Trying:
         data: the rows, read from the files.
         table: the same rows as a table.
         run: the run that would be, from whose place the folders of other runs are found.
-        device: 'auto', 'cpu' or 'gpu'.
+        device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
     """
 
     def __init__(

@@ -242,5 +242,5 @@ def check_shared(settings: Mapping[str, Any], preset: str | None = None) -> None
     if own:
         raise UsageError(
             f"'{own[0]}' belongs to one method, and '{AUTO}' takes one by what the scan says.",
-            f"Leave it out, or name the method in place of '{AUTO}'; with --dry-run '{AUTO}' says which one it takes.",
+            f"Leave it out, or name the method in place of '{AUTO}'; with --dry_run '{AUTO}' says which one it takes.",
         )

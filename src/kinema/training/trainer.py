@@ -76,7 +76,7 @@ class Job:
         digest: the table's digest; a checkpoint made on other data is refused.
         meter: makes the meter of what is mined, or None where there are no labels.
         identity: the settings of a phase that a checkpoint must agree with, as plain values.
-        accelerator: Lightning's name: 'auto', 'cpu', 'gpu'.
+        accelerator: the device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
         console: where to show progress; None for silence.
         after_epoch: further figures of an epoch that has just ended; see :class:`PhaseRuntime`.
         logger: where the curves go beside metrics.jsonl; see :mod:`kinema.training.loggers`.
@@ -247,7 +247,7 @@ def make_trainer(accelerator: str, precision: str, epochs: int, logger: Any) -> 
     """Lightning's trainer with a device and a precision, without its checkpoints and loggers.
 
     Args:
-        accelerator: 'auto', 'cpu', 'gpu', 'cuda:1', …
+        accelerator: the device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
         precision: Lightning's name.
         epochs: how many it is to run.
         logger: Lightning's logger, or False.
