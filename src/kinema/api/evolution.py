@@ -15,6 +15,7 @@ from torch import Tensor
 from kinema import api
 from kinema.api.opening import Data
 from kinema.api.pretraining import load_data
+from kinema.core.conditions import as_chosen
 from kinema.core.devices import check_precision, chosen_device
 from kinema.core.errors import ConfigError, UsageError
 from kinema.core.files import write_json, write_text
@@ -79,7 +80,7 @@ def evolve(
     resume: bool = False,
     finish: bool = False,
     keep: bool = False,
-    where: Mapping[str, str] | None = None,
+    where: str | Mapping[str, str] | None = None,
     cache: str | Path | None = None,
     device: str = "auto",
     console: Console | None = None,
@@ -115,6 +116,7 @@ def evolve(
     """
     config = config or EvolveConfig()
     check_engine(engine, workers, config.threads)
+    where = as_chosen(where)
     chosen_device(device)
     manifest = api.training_videos(data if isinstance(data, Manifest) else open_data(data), where)
     plan = changed(preset if isinstance(preset, Plan) else preset_plan(preset, "elo"), settings)

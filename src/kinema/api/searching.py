@@ -297,7 +297,7 @@ def search(
     query: str | Path,
     *,
     k: int = 10,
-    where: str | None = None,
+    where: str | Mapping[str, str] | None = None,
     over: Literal["windows", "videos", "passages", "documents", "tracklets", "images", "texts"] | None = None,
     others: bool = False,
     exact: bool | None = None,
@@ -316,7 +316,7 @@ def search(
             tracklets: a tracklet's name in the table, a folder of crops, or a picture. For one of pairs: words, a
             ``.txt`` file, or a picture.
         k: hits; windows of one video that overlap or are near-duplicates count as one.
-        where: a condition in SQL on the table's columns: ``"label = 'walk' AND duration > 2"``.
+        where: a condition on the table's columns, ``"label = 'walk' AND duration > 2"``, or their values.
         over: what is compared: 'windows', the default, or whole 'videos'; of documents 'passages' or 'documents';
             of tracklets 'tracklets'; of pairs 'images' or 'texts'.
         others: leave the query's own video, document or tracklet out.

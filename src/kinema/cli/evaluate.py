@@ -26,8 +26,14 @@ def run(given: list[str]) -> int:
         "--views", type=str, nargs="+", default=None, help="the two views to compare, as in: rgb motion"
     )
     parser.add_argument("--untrained", action="store_true", help="the run's encoder as it was before training")
-    parser.add_argument("--query", type=str, nargs="+", default=None, help="KEY=VALUE of the queries or test videos")
-    parser.add_argument("--gallery", type=str, nargs="+", default=None, help="KEY=VALUE of gallery or training videos")
+    parser.add_argument(
+        "--query",
+        type=str,
+        nargs="+",
+        default=None,
+        help="the queries or test videos: KEY=VALUE, or a condition as of --where",
+    )
+    parser.add_argument("--gallery", type=str, nargs="+", default=None, help="gallery or training videos, likewise")
     parser.add_argument("--shares", type=float, nargs="+", default=None, help="of the labels: 0.01 0.1")
     parser.add_argument("--draws", type=int | None, default=None, help="of few labels; 5 by default")
     parser.add_argument("--background", type=str, nargs="+", default=None, help="labels of frames that are left out")

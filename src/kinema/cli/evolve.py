@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinema.cli.catalogue import RUNNING
 from kinema.cli.pretrain import add_settings, plan_fields
-from kinema.cli.terminal import add_device, make_parser, pairs, parse, print_json, stderr_console, under
+from kinema.cli.terminal import add_device, add_where, make_parser, pairs, parse, print_json, stderr_console, under
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -83,7 +83,7 @@ def _options(parser: ArgumentParser, chosen: str) -> None:
     parser.add_argument("--keep", action="store_true", help="keep the run of every candidate, in DIR/runs")
     parser.add_argument("--config", action="config", help="a YAML or JSON file of the settings below")
     parser.add_argument("--preset", type=str, default=chosen, help="small (CPU) or coclr (GPU)")
-    parser.add_argument("--where", type=str, nargs="+", default=None, help="train on videos with KEY=VALUE")
+    add_where(parser, "train on videos")
     parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are kept")
     add_device(parser)
 

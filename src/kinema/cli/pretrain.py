@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinema.cli.terminal import (
     add_device,
+    add_where,
     describe_parts,
     helps,
     hide,
@@ -190,7 +191,7 @@ def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
     parser.add_argument(
         "--preset", type=str, default=chosen, help=f"one of: {', '.join(PRESETS if auto else entry.presets)}"
     )
-    parser.add_argument("--where", type=str, nargs="+", default=None, help=f"train on {rows} with KEY=VALUE")
+    add_where(parser, f"train on {rows}")
     parser.add_argument("--cache", type=str | None, default=None, help="where what is made once is kept")
     add_device(parser)
     parser.add_argument("--logger", type=str, default="tensorboard", help="tensorboard, wandb, mlflow or none")

@@ -11,7 +11,7 @@ from kinema.core.errors import UsageError
 
 if TYPE_CHECKING:
     pass
-from kinema.cli.terminal import add_device, make_parser, parse, print_json, under
+from kinema.cli.terminal import add_device, add_where, make_parser, pairs, parse, print_json, under
 
 _TABLE = "where the table is: a folder, or s3://…, gs://…, az://…; RUN/index by default"
 
@@ -24,7 +24,7 @@ def run(given: list[str]) -> int:
         "query", type=str, help="a video, VIDEO@START-END, a picture, a sound (sound), words or a tracklet"
     )
     parser.add_argument("-k", "--k", type=int, default=10, help="hits to show")
-    parser.add_argument("--where", type=str | None, default=None, help="SQL on the columns: \"label = 'walk'\"")
+    add_where(parser, "show rows")
     parser.add_argument(
         "--over",
         type=str | None,
@@ -49,9 +49,11 @@ def run(given: list[str]) -> int:
         raise UsageError(f"-o is '{args.out}'; a page's name ends in .html.", "For JSON: --json > FILE")
     from kinema.api import searching as api_search
 
-    names = ("k", "where", "over", "others", "table", "view", "device", "videos")
+    names = ("k", "over", "others", "table", "view", "device", "videos")
     settings = {name: getattr(args, name) for name in names}
-    found = api_search.search(args.run, args.query, **settings, exact=True if args.exact else None)
+    found = api_search.search(
+        args.run, args.query, where=pairs(args.where, "--where"), **settings, exact=True if args.exact else None
+    )
     if args.out is not None:
         from kinema.searching.html import write_html
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast, get_args, get_type_hints
 from kinema.cli import help as help_of
 from kinema.cli.catalogue import RUNNING, described
 from kinema.cli.verbs import VERBS
+from kinema.core.conditions import chosen
 from kinema.core.devices import named_device
 from kinema.core.errors import UsageError
 
@@ -70,6 +71,17 @@ def hide(parser: ArgumentParser, *names: str) -> None:
     for action in parser._actions:
         if any(action.dest == name or action.dest.startswith(f"{name}.") for name in names):
             action.help = SUPPRESS
+
+
+def add_where(parser: ArgumentParser, rows: str) -> None:
+    """Adds --where, which has one grammar in every verb (:mod:`kinema.core.conditions`).
+
+    Args:
+        parser: takes it.
+        rows: what is chosen, for the help: 'train on videos'.
+    """
+    words = f"{rows} of which this is true: KEY=VALUE, or a condition such as \"label = 'walk' AND duration > 2\""
+    parser.add_argument("--where", type=str, nargs="+", default=None, help=words)
 
 
 def add_device(parser: ArgumentParser) -> None:
@@ -186,21 +198,16 @@ def _as_help(text: str) -> str:
 
 
 def pairs(given: list[str] | None, option: str) -> dict[str, str] | None:
-    """KEY=VALUE arguments as a mapping; None where there are none.
+    """What chooses rows: KEY=VALUE, and conditions, as a mapping; None where there are none.
 
     Args:
         given: the arguments.
         option: whose they are, for the message.
 
     Raises:
-        UsageError: one of them has no '='.
+        UsageError: one of them is neither.
     """
-    if not given:
-        return None
-    wrong = [item for item in given if "=" not in item]
-    if wrong:
-        raise UsageError(f"{option} {wrong[0]}: expected KEY=VALUE, for instance {option} split=test.")
-    return dict(item.split("=", 1) for item in given)
+    return chosen(given, option) if given else None
 
 
 def numbered_names(given: list[str] | None) -> dict[int, str] | None:

@@ -1,7 +1,7 @@
 """The names of devices and precisions, checked before anything is read or written.
 
-A device has one name everywhere, on the command line and in Python: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'. Here alone
-it is decided what 'auto' is, and what this machine has. 'auto' never is 'mps': nothing was ever measured on one.
+A device has one name everywhere, on the command line and in Python: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'. Here
+alone it is decided what 'auto' is, and what this machine has. 'auto' never is 'mps': nothing was ever measured on one.
 """
 
 from __future__ import annotations

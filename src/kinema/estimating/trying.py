@@ -12,6 +12,7 @@ from rich.console import Console
 
 from kinema.api.opening import AnyData, cache_folder, named
 from kinema.api.pretraining import choose, load_data, opened
+from kinema.core.conditions import as_chosen
 from kinema.core.contracts import Table
 from kinema.core.devices import check_precision, chosen_device
 from kinema.core.method import Method, TrainingContext
@@ -44,7 +45,7 @@ def dry_run(
     out: str | Path | None = None,
     *,
     preset: str = "small",
-    where: Mapping[str, str] | None = None,
+    where: str | Mapping[str, str] | None = None,
     cache: str | Path | None = None,
     device: str = "auto",
     logger: str = "tensorboard",
@@ -73,6 +74,7 @@ def dry_run(
         KinemaError: whatever would stop the run before or in its first steps, with what to do.
     """
     check_logger(logger)
+    where = as_chosen(where)
     chosen_device(device)
     run = RunFolder(Path("run")) if out is None else RunFolder.free(Path(out))
     choice: Choice | None = None
