@@ -19,8 +19,10 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from kinema.cli import help as help_of
+from kinema.cli.completion import ASK, candidates, script
 from kinema.cli.verbs import OLD_OPTIONS, SYNONYMS, VERBS
 from kinema.core.errors import KinemaError, StorageError, UsageError
+from kinema.core.guesses import choose_from
 from kinema.core.version import RELEASE
 
 _OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
@@ -34,8 +36,10 @@ verbs:
 {verbs}
 
 options:
-  --version   print the version
-  --json      (after a verb) print one JSON object on standard output
+  --version           print the version
+  --completion SHELL  print a script that makes bash, zsh or fish complete verbs, methods and options
+  --json              (after a verb) print one JSON object on standard output
+  --help [all]        (after a verb) what can be set: what matters most, or all of it
 
 'kinema VERB --help' tells the rest. Dashes do in the names of options, too: --batch-size is --batch_size.
 Exit status: 0 done, 1 the job failed, 2 wrong usage.
@@ -107,6 +111,13 @@ def _underscored(word: str) -> str:
     return "--" + name[2:].replace("-", "_") + equals + value
 
 
+def _complete(asked: str, words: list[str]) -> int:
+    """Prints the script of a shell, or the words that such a script asks for, a line each."""
+    text = script(words[0] if words else "") if asked != ASK else "".join(f"{word}\n" for word in candidates(words))
+    print(text, end="")
+    return 0
+
+
 def _by_its_name(verb: str, word: str) -> str:
     """An option as it is called now; a line names it where it was called by a name of before."""
     name, equals, value = word.partition("=")
@@ -124,8 +135,10 @@ def _run(given: list[str]) -> int:
     if given[0] == "--version":
         print(f"kinema {RELEASE}")
         return 0
+    if given[0] in ("--completion", ASK):
+        return _complete(given[0], given[1:])
     if given[0] not in VERBS:
-        raise UsageError(f"There is no verb '{given[0]}'.", f"Choose one of: {', '.join(VERBS)}.")
+        raise UsageError(f"There is no verb '{given[0]}'.", choose_from(given[0], VERBS))
     if given[0] != "evaluate" and help_of.asked(given[1:]):  # evaluate lists its protocols, which load quickly
         text = help_of.from_catalogue(given[0], given[1:])
         if text is not None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinema.cli.terminal import add_class, make_parser, parse, print_json, stderr_console, under
 from kinema.core.errors import UsageError
+from kinema.core.guesses import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,8 @@ def run(given: list[str]) -> int:
         named = f"'{given[0]}'" if given else "no data set"
         raise UsageError(
             f"You named {named}; the data sets are {', '.join(makers)}.",
-            "kinema dataset mocap DIR; kinema dataset --help says what each is.",
+            (did_you_mean(given[0], makers) if given else "")
+            + "kinema dataset mocap DIR; kinema dataset --help says what each is.",
         )
     return makers[given[0]](given[1:])
 

@@ -19,6 +19,7 @@ from kinema.cli.verbs import VERBS
 from kinema.core.conditions import chosen
 from kinema.core.devices import named_device
 from kinema.core.errors import UsageError
+from kinema.core.guesses import did_you_mean
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
@@ -39,13 +40,21 @@ def make_parser(verb: str, more: str = "") -> ArgumentParser:
         titles: dict[str, str]
 
         def error(self, message: str, ex: Exception | None = None) -> NoReturn:  # noqa: ARG002 - the base's signature
-            raise UsageError(" ".join(str(message).split()), f"See: {self.prog} --help")
+            raise _complaint(self, str(message))
 
     about = more if " " in verb else f"{VERBS[verb]}. {more}".strip()
     parser = Parser(prog=f"kinema {verb}", description=about, exit_on_error=False)
     parser.titles = dict.fromkeys(_RUNNING, RUNNING)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     return parser
+
+
+def _complaint(parser: ArgumentParser, said: str) -> UsageError:
+    """What the parser complains of, and the option that was meant where one is not known."""
+    known = [flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")]
+    unknown = re.search(r"unrecognized arguments: (--[\w.]+)", said)
+    meant = did_you_mean(unknown[1], known) if unknown else ""
+    return UsageError(" ".join(said.split()), f"{meant}See: {parser.prog} --help")
 
 
 def under(parser: ArgumentParser, title: str, *names: str) -> None:
@@ -150,7 +159,7 @@ def parse(parser: ArgumentParser, given: list[str]) -> Namespace:
     try:
         args = parser.parse_args(given)
     except ArgumentError as error:
-        raise UsageError(" ".join(str(error).split()), f"See: {parser.prog} --help") from error
+        raise _complaint(parser, str(error)) from error
     if "device" in args:
         args.device = named_device(args.device)
     return args

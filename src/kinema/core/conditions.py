@@ -2,8 +2,9 @@
 
 They are the same wherever rows are chosen: a table that is searched hands them to its engine, rows in memory are asked
 by :mod:`kinema.core.selecting`. The engine knows hundreds of functions, some of which make a text of a billion letters
-from one of ten (``repeat``, ``lpad``). So a condition is taken apart here, and is allowed only if it is made of columns, values, comparisons and the
-functions of ``FUNCTIONS``, none of which gives back more than it got. What is not known here is refused.
+from one of ten (``repeat``, ``lpad``). So a condition is taken apart here, and is allowed only if it is made of
+columns, values, comparisons and the functions of ``FUNCTIONS``, none of which gives back more than it got. What is not
+known here is refused.
 """
 
 from __future__ import annotations

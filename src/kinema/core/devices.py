@@ -10,6 +10,7 @@ import logging
 import re
 
 from kinema.core.errors import UsageError
+from kinema.core.guesses import choose_from
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def check_precision(precision: str, device: str | None) -> None:
     where = chosen_device(device)
     named = _SHORT.get(precision, precision)
     if named not in PRECISIONS:
-        raise UsageError(f"There is no precision '{precision}'.", f"Choose one of: {', '.join(PRECISIONS)}.")
+        raise UsageError(f"There is no precision '{precision}'.", choose_from(precision, PRECISIONS))
     lacking = ""
     if where == "cpu" and named.startswith("16-"):
         lacking = "processors do not compute in float16"

@@ -24,5 +24,16 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return f"Did you mean '{found}'? " if found is not None and found != name else ""
 
 
+def choose_from(name: str, names: Iterable[str]) -> str:
+    """The hint where a name is not there: the one that was meant, if one is near, and those there are.
+
+    Args:
+        name: as it was typed.
+        names: those there are.
+    """
+    known = list(names)
+    return f"{did_you_mean(name, known)}Choose one of: {', '.join(known)}."
+
+
 def _plain(name: str) -> str:
     return name.casefold().replace("_", "-")
