@@ -90,10 +90,15 @@ def test_each_shell_has_a_script_that_it_can_read(call, shell, tmp_path):
         ("evaluate knm run x", "knn"),
         ("evaluate retrieval run x --preset coclar", "coclr"),
         ("dataset mocp x", "mocap"),
-        ("pretrain moco tests/cli --out y --method.view moton", "motion"),
     ],
 )
 def test_did_you_mean(call, words, meant):
     status, out, err = call(*words.split())
     assert (status, out) == (2, "")
     assert f"Did you mean '{meant}'?" in err
+
+
+def test_a_view_is_meant_too(call, tiny_folder, tmp_path):
+    status, out, err = call("pretrain", "moco", tiny_folder, "--out", tmp_path / "y", "--method.view", "moton")
+    assert (status, out) == (2, "")
+    assert "Did you mean 'motion'?" in err

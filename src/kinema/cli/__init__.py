@@ -21,6 +21,7 @@ from typing import NoReturn
 from kinema.cli import help as help_of
 from kinema.cli.completion import ASK, candidates, script
 from kinema.cli.verbs import OLD_OPTIONS, SYNONYMS, VERBS
+from kinema.cli.waiting import told
 from kinema.core.errors import KinemaError, StorageError, UsageError
 from kinema.core.guesses import choose_from
 from kinema.core.version import RELEASE
@@ -145,8 +146,9 @@ def _run(given: list[str]) -> int:
             print(text, end="")
             return 0
     given = [given[0], *(_by_its_name(given[0], word) for word in given[1:])]
-    run: Callable[[list[str]], int] = importlib.import_module(f"kinema.cli.{given[0]}").run
-    return run(given[1:])
+    with told(f"kinema {given[0]}: at work"):
+        run: Callable[[list[str]], int] = importlib.import_module(f"kinema.cli.{given[0]}").run
+        return run(given[1:])
 
 
 def _print_error(error: KinemaError, as_json: bool) -> None:

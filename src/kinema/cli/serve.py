@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinema.cli.terminal import add_device, make_parser, parse, print_json, under
+from kinema.cli.waiting import stop
 from kinema.core.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def run(given: list[str]) -> int:
             if token is not None:
                 print("The page asks for the token.")
         sys.stdout.flush()
+        stop()
         config = uvicorn.Config(
             made, http=limited_protocol(settings), log_level="warning", server_header=False, timeout_keep_alive=10
         )
