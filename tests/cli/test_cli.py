@@ -84,12 +84,14 @@ def test_help_is_what_the_docstring_of_the_settings_says():
 
 
 def test_methods(call):
-    status, out, err = call("methods", "--json")
+    status, out, err = call("pretrain", "--list", "--json")
     assert (status, err) == (0, "")
+    status, before, err = call("methods", "--json")
+    assert (status, before, err) == (0, out, "kinema: 'methods' is now: kinema pretrain --list\n")
     rows = one_object(out)["methods"]
     assert [row["name"] for row in rows] == list(METHODS)
     assert all(row.keys() == {"name", "paper", "modalities", "summary"} for row in rows)
-    status, out, _ = call("methods")
+    status, out, _ = call("pretrain", "--list")
     assert status == 0
     assert all(name in out for name in METHODS)
 

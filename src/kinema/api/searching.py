@@ -64,7 +64,7 @@ class Deduped:
     copies: Copies | None
 
     def plain(self, seconds: float) -> dict[str, Any]:
-        """All of it as JSON values: what ``kinema duplicates`` says, and ``alike``."""
+        """All of it as JSON values: what ``kinema dedupe`` says, and ``alike``."""
         nothing = {"videos": 0, "pairs": [], "across": 0, "groups": [], "leaking": [], "still": [], "unreadable": []}
         summary = nothing | {"seconds": seconds} if self.copies is None else self.copies.plain(seconds)
         return {"alike": [asdict(pair) for pair in self.alike], **summary}
@@ -166,7 +166,7 @@ def embed(
     if codes:
         raise UsageError(
             f"'{model.run or model.name}' makes no codes, only vectors.",
-            "Codes are made by runs of pairs, for instance of dcvh: kinema methods. Or leave --codes out.",
+            "Codes are made by runs of pairs, for instance of dcvh: kinema pretrain --list. Or leave --codes out.",
         )
     if isinstance(model, TextReader):
         return _embed_documents(model, data, uri, length, common, videos_only)
@@ -359,11 +359,12 @@ def cluster(
     *,
     names: Mapping[int, str] | None = None,
     method: clustering.Algorithm = "kmeans",
-    k: int = 10,
+    k: int | None = None,
     least: int = 5,
     over: clustering.Over | None = None,
     seed: int = 0,
     table: str | Path | None = None,
+    drop_names: bool = False,
 ) -> clustering.Clusters:
     """Clusters a table, or names its clusters.
 
@@ -371,22 +372,25 @@ def cluster(
         run: the run's folder; only the place of its table is taken from it.
         names: by cluster number; nothing is clustered then. Clusters that are mostly unchanged later keep their names.
         method: 'kmeans', or 'hdbscan', which finds the number of clusters and treats some rows as noise.
-        k: clusters of k-means.
+        k: clusters of k-means; by default as many as there are, or ten.
         least: the smallest cluster of HDBSCAN.
         over: 'videos', the default, or 'windows'; of a table of documents, 'documents' (default) or 'passages'.
         seed: of k-means.
         table: where it is; RUN/index by default.
+        drop_names: whether names that no new cluster is mostly of may be lost, also where ``k`` is not given.
 
     Raises:
         MissingExtraError: lancedb is not installed.
-        UsageError: a setting is invalid, or there is no such cluster.
+        UsageError: a setting is invalid, there is no such cluster, or names would be lost.
         DataError: there is no table, or it is too small or too large for this.
         StorageError: another process writes to it, or it cannot be written.
     """
     uri = _table_uri(run, table)
     if names:
         return clustering.name_clusters(uri, names)
-    return clustering.cluster_table(uri, algorithm=method, k=k, least=least, over=over, seed=seed)
+    return clustering.cluster_table(
+        uri, algorithm=method, k=k, least=least, over=over, seed=seed, drop_names=drop_names
+    )
 
 
 def dedupe(

@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from kinema.cli import help as help_of
 from kinema.cli.completion import ASK, candidates, script
-from kinema.cli.verbs import OLD_OPTIONS, SYNONYMS, VERBS
+from kinema.cli.verbs import OLD_OPTIONS, OLD_VERBS, SYNONYMS, VERBS
 from kinema.cli.waiting import told
 from kinema.core.errors import KinemaError, StorageError, UsageError
 from kinema.core.guesses import choose_from
@@ -138,6 +138,10 @@ def _run(given: list[str]) -> int:
         return 0
     if given[0] in ("--completion", ASK):
         return _complete(given[0], given[1:])
+    if given[0] in OLD_VERBS:
+        now = OLD_VERBS[given[0]]
+        print(f"kinema: '{given[0]}' is now: kinema {' '.join(now)}", file=sys.stderr)
+        given = [*now, *given[1:]]
     if given[0] not in VERBS:
         raise UsageError(f"There is no verb '{given[0]}'.", choose_from(given[0], VERBS))
     if given[0] != "evaluate" and help_of.asked(given[1:]):  # evaluate lists its protocols, which load quickly

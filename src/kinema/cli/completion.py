@@ -85,7 +85,7 @@ def _all(before: Sequence[str], begun: str) -> list[str]:
         return [*names]
     entry = (known(f"{verb} {after[0]}") if after else None) or known(verb)
     if entry is None and names:
-        return ["--help"]
+        return ["--help", *(["--list"] if verb == "pretrain" else [])]
     if entry is None:
         return []
     options = {_spelt(flag): option for option in entry.options for flag in option.flags}

@@ -96,6 +96,7 @@ def listing(verb: str) -> str:
     return (
         f"usage: kinema {verb} {what[0]} [options]\n\n{what[1]}:\n" + "\n".join(lines) + f"\n\n"
         f"'kinema {verb} {one} --help' shows what can be set.\n"
+        + ("'kinema pretrain --list' names the papers too, and with --json as JSON.\n" if verb == "pretrain" else "")
     )
 
 

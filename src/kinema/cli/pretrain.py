@@ -39,6 +39,8 @@ def run(given: list[str]) -> int:
     from kinema.recipes.choice import AUTO, SUMMARY
     from kinema.recipes.table import METHODS
 
+    if "--list" in given:
+        return _list(given)
     if not given or given[0].startswith("-"):
         lines = {AUTO: SUMMARY} | {name: entry.summary for name, entry in METHODS.items()}
         listed = "\n".join(f"  {name:12} {line}" for name, line in lines.items())
@@ -64,6 +66,27 @@ def run(given: list[str]) -> int:
     else:
         print(f"Done: {args.out} ({done.epochs} epochs, {done.steps} steps, {done.seconds:.0f} s)")
         print(f"Next: {METHODS[done.method].next_step.format(run=args.out, data=args.data)}")
+    return 0
+
+
+def _list(given: list[str]) -> int:
+    """``kinema pretrain --list``: what there is to pretrain with, a line each, and its paper."""
+    from kinema.recipes.choice import AUTO, SUMMARY
+    from kinema.recipes.table import METHODS
+
+    others = [word for word in given if word not in ("--list", "--json")]
+    if others:
+        raise UsageError(f"--list takes nothing beside it, and '{others[0]}' is.", "kinema pretrain --list")
+    if "--json" in given:
+        rows = [
+            {"name": name, "paper": m.paper, "modalities": list(m.modalities), "summary": m.summary}
+            for name, m in METHODS.items()
+        ]
+        print_json({"methods": rows})
+    else:
+        print(f"{AUTO:12} {SUMMARY}")
+        for name, method in METHODS.items():
+            print(f"{name:12} {method.summary} [{method.paper}]")
     return 0
 
 

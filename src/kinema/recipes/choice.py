@@ -202,7 +202,7 @@ class Choice:
     @property
     def words(self) -> str:
         """All of it for a person, with how to take another."""
-        other = "Another method: its name in place of 'auto' (`kinema methods`)."
+        other = "Another method: its name in place of 'auto' (`kinema pretrain --list`)."
         return " ".join((f"auto takes {self.method}: {self.because}", *self.notes, other))
 
     def plain(self) -> dict[str, Any]:
