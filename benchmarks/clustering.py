@@ -80,17 +80,17 @@ def share(videos: Path) -> dict[str, float]:
     from kinema import api
     from kinema.recipes.changes import changed
     from kinema.recipes.table import preset
-    from kinema.training.module import PhaseModule
+    from kinema.training.loop import PhaseLoop
 
     spent: list[float] = []
-    refresh = PhaseModule._refresh
+    refresh = PhaseLoop._refresh
 
-    def timed(self: PhaseModule, epoch: int) -> None:
+    def timed(self: PhaseLoop, epoch: int) -> None:
         began = time.perf_counter()
         refresh(self, epoch)
         spent.append(time.perf_counter() - began)
 
-    PhaseModule._refresh = timed  # type: ignore[method-assign]
+    PhaseLoop._refresh = timed  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder:
         plan = preset("small", "xdc")
         plan = changed(replace(plan, epochs=2), {"method": {"every": 1}})

@@ -4,7 +4,7 @@
 
 Both loops train MoCo on the small preset's clips, held in memory, with the same transforms, loss, optimiser and order;
 they take turns in blocks, so that a noisy machine disturbs both alike. The bare loop has no checkpoints, no metrics,
-no progress bar and no Lightning. Writes benchmarks/results/training.json.
+no progress bar and no Lightning Fabric. Writes benchmarks/results/training.json.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import record
 import torch
 from rich.console import Console
@@ -30,7 +29,9 @@ from kinema.core.method import TrainingContext
 from kinema.core.seeds import generator_at
 from kinema.data.clips.transforms import ViewTransform
 from kinema.recipes.table import preset
-from kinema.training.module import PhaseModule
+from kinema.training.checkpoints import Progress
+from kinema.training.engine import make_fabric
+from kinema.training.loop import PhaseLoop
 from kinema.training.phase import PhaseRuntime, make_optimiser
 from kinema.training.progress import PhaseDisplay
 from kinema.training.settings import Recipe
@@ -71,7 +72,7 @@ def bare(recipe: Recipe, data: list[RawClips]) -> Iterator[float]:
         yield time.perf_counter() - began
 
 
-class Clock(pl.Callback):  # type: ignore[misc]
+class Clock:
     """Hands over to the other loop after every block of steps, and keeps the time of each of ours."""
 
     def __init__(self, block: int, other: Iterator[float], steps: int) -> None:
@@ -80,8 +81,8 @@ class Clock(pl.Callback):  # type: ignore[misc]
         self.theirs: list[float] = []
         self.last = time.perf_counter()
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Lightning has finished a step, everything around it included."""
+    def tick(self) -> None:
+        """The trainer has finished a step, everything around it included."""
         self.ours.append(time.perf_counter() - self.last)
         if len(self.ours) % self.block == 0:
             self.theirs += [next(self.other) for _ in range(self.block)]
@@ -117,25 +118,28 @@ def kinema_steps(recipe: Recipe, data: list[RawClips], clock: Clock, folder: Pat
     """The same steps by the trainer, with its metrics, its bar and its checkpoints."""
     phase = recipe.phases[0]
     method = build_method(recipe, phase, TrainingContext(recipe.batch_size))
-    with PhaseDisplay("benchmark", 1, None) as display:
-        runtime = PhaseRuntime(
-            folder=folder,
-            identity={},
-            data=InMemory(recipe, data, clock.steps),
-            meter=None,
-            display=display,
-            stop=lambda: False,
-        )
-        module = PhaseModule(method, recipe, phase, runtime)
-        pl.Trainer(
-            accelerator="cpu",
-            max_epochs=1,
-            callbacks=[clock],
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        ).fit(module)
+    runtime = PhaseRuntime(
+        folder=folder,
+        identity={},
+        data=InMemory(recipe, data, clock.steps),
+        meter=None,
+        display=_Clocked(clock),
+        stop=lambda: False,
+    )
+    PhaseLoop(make_fabric("cpu", recipe.precision), method, recipe, phase, runtime).run()
+
+
+class _Clocked(PhaseDisplay):
+    """A display that nobody sees, and that is told of every step when it is over."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__("benchmark", 1, None)
+        self._clock = clock
+
+    def update(self, progress: Progress, batches: int, loss: float | None) -> None:
+        """A step is done."""
+        super().update(progress, batches, loss)
+        self._clock.tick()
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from kinema.data import ClipDataset, ClipRequest, collate, evaluation_windows
 from kinema.data.clips.reader import Model
 from kinema.data.clips.transforms import TransformConfig, ViewTransform
 from kinema.protocols.fit import FitConfig, class_scores, fit_classifier, parts_of
-from kinema.training import module
+from kinema.training import loop
 from kinema.training.checkpoints import read_tower
 from kinema.training.phase import InterruptedRunError
 from kinema.training.settings import OptimiserConfig
@@ -171,14 +171,14 @@ def test_no_recording_learns_and_chooses(tiny_manifest):
 
 def test_a_training_that_was_stopped_goes_on_to_the_same_weights(measure, tmp_path, monkeypatch):
     measure(out=tmp_path / "whole")
-    after = module.PhaseModule._after_step
+    after = loop.PhaseLoop._after_step
 
     def stop(self, terms):
         if self.progress.step == 3:
             object.__setattr__(self.runtime, "stop", lambda: True)
         after(self, terms)
 
-    monkeypatch.setattr(module.PhaseModule, "_after_step", stop)
+    monkeypatch.setattr(loop.PhaseLoop, "_after_step", stop)
     with pytest.raises(InterruptedRunError) as caught:
         measure(out=tmp_path / "stopped")
     assert caught.value.hint == "Run the same command again: it goes on where this one stopped."

@@ -26,7 +26,7 @@ from kinema.networks import EncoderConfig, HeadConfig, Tower, build_encoder, loa
 from kinema.protocols.fit import FitConfig
 from kinema.recipes.json import read_recipe, recipe_from_plain, recipe_to_plain
 from kinema.recipes.table import METHODS
-from kinema.training.module import PhaseModule
+from kinema.training.loop import PhaseLoop
 from kinema.training.phase import InterruptedRunError
 from kinema.training.settings import OptimiserConfig
 
@@ -175,14 +175,14 @@ def test_a_run_that_was_stopped_goes_on_without_its_weights(name, tiny_manifest,
     plan = replace(tiny_plan("moco", epochs=3), encoder=EncoderConfig(name), weights=str(tmp_path / "weights"))
     asked = {"cache": tiny_cache, "device": "cpu"}
     api.pretrain(plan, tiny_manifest, tmp_path / "whole", **asked)
-    after = PhaseModule._after_step
+    after = PhaseLoop._after_step
 
     def stop(self, terms):
         if self.progress.step == 4:
             signalled(signal.SIGINT)
         after(self, terms)
 
-    monkeypatch.setattr(PhaseModule, "_after_step", stop)
+    monkeypatch.setattr(PhaseLoop, "_after_step", stop)
     with pytest.raises(InterruptedRunError):
         api.pretrain(plan, tiny_manifest, tmp_path / "run", **asked)
     monkeypatch.undo()

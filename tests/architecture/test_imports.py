@@ -111,7 +111,7 @@ def test_nothing_is_called_utils():
 
 @pytest.mark.parametrize("module", ["kinema", "kinema.cli"])
 def test_import_loads_no_torch(module):
-    heavy = ("torch", "pytorch_lightning", "av", "sklearn", "pyarrow", "lancedb", "fastapi")
+    heavy = ("torch", "lightning_fabric", "av", "sklearn", "pyarrow", "lancedb", "fastapi")
     code = f"import sys, {module}; print(*[m for m in {heavy} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr

@@ -16,7 +16,7 @@ from kinema import cli
 from kinema.cli.terminal import helps
 from kinema.protocols.table import PROTOCOLS
 from kinema.recipes.table import METHODS
-from kinema.training import module
+from kinema.training import loop
 from kinema.training.run_folder import RunFolder
 
 
@@ -33,7 +33,7 @@ def cache(tiny_cache):
 
 
 def test_help_loads_nothing_heavy():
-    heavy = ("torch", "pytorch_lightning", "av", "sklearn", "pyarrow", "jsonargparse", "rich", "numpy")
+    heavy = ("torch", "lightning_fabric", "av", "sklearn", "pyarrow", "jsonargparse", "rich", "numpy")
     code = (
         "import sys\nfrom kinema import cli\ntry:\n    cli.main(['--help'])\nexcept SystemExit as left:\n"
         f"    assert left.code == 0\nprint([m for m in {heavy} if m in sys.modules], file=sys.stderr)"
@@ -289,14 +289,14 @@ def test_retrieval_without_labels_says_what_needs_none(call, tiny_flat_folder, c
 
 
 def test_ctrl_c_leaves_with_status_1_and_goes_on(call, tiny_folder, cache, tmp_path, monkeypatch):
-    run, after = tmp_path / "run", module.PhaseModule._after_step
+    run, after = tmp_path / "run", loop.PhaseLoop._after_step
 
     def send(self, terms):
         if self.progress.step == 4:
             signalled(signal.SIGINT)
         after(self, terms)
 
-    monkeypatch.setattr(module.PhaseModule, "_after_step", send)
+    monkeypatch.setattr(loop.PhaseLoop, "_after_step", send)
     status, out, _ = call("pretrain", "moco", tiny_folder, "--out", run, *SMALL[:16], *cache, "--json")
     assert (status, one_object(out)["error"]["kind"]) == (1, "interrupted")
     assert RunFolder.open(run).read("status.json")["state"] == "interrupted"

@@ -132,7 +132,7 @@ def test_without_the_extra_the_error_names_it(call, tmp_path, tiny_folder, monke
 
 def test_embedding_and_searching_load_no_trainer(place):
     """Lightning, scikit-learn and SciPy take longer to load than torch, and a person waits for an answer."""
-    heavy = ("pytorch_lightning", "sklearn", "scipy.optimize", "torch._dynamo")
+    heavy = ("lightning_fabric", "sklearn", "scipy.optimize", "torch._dynamo")
     code = (
         "import sys\nfrom kinema.cli import main\nrun, videos, query = sys.argv[1:]\n"
         "for told in (['embed', run, videos], ['search', run, query]):\n"

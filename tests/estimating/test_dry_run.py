@@ -132,13 +132,13 @@ def test_what_was_random_is_said(tried):
 
 
 def test_phases_of_equal_settings_are_tried_once(tried, monkeypatch):
-    steps, step = [], trial.PhaseModule.training_step
+    steps, step = [], trial.PhaseLoop.step
 
-    def counted(self, raw, batch_idx):
+    def counted(self, raw):
         steps.append(self.phase.name)
-        return step(self, raw, batch_idx)
+        return step(self, raw)
 
-    monkeypatch.setattr(trial.PhaseModule, "training_step", counted)
+    monkeypatch.setattr(trial.PhaseLoop, "step", counted)
     schedule = Schedule(infonce=0.34, turns=4)
     estimate = tried(tiny_plan("cpr", clips_per_video=4, schedule=schedule))
     assert [phase.same_as for phase in estimate.phases] == ["", "", "", "", "cpr-rgb-1", "cpr-motion-1"]
@@ -209,9 +209,8 @@ def test_a_step_that_the_memory_cannot_hold_is_refused_before_it_is_made(tried, 
     assert "batch_size below" in told.value.hint
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_can_be_stopped(tried, tmp_path, monkeypatch, number):
-    monkeypatch.setattr(trial._TrialModule, "_check_room", lambda self, raw: signalled(number))
+def test_it_can_be_stopped(tried, tmp_path, monkeypatch):
+    monkeypatch.setattr(trial._TrialLoop, "_check_room", lambda self, raw: signalled(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         tried(tiny_plan("simclr"))
     assert not list(tmp_path.iterdir())

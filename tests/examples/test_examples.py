@@ -17,7 +17,7 @@ def test_plain_pytorch_learns():
     told = re.fullmatch(r"loss (\d\.\d+) -> (\d\.\d+); embeddings \(32, 64\)\n", run.stdout)
     assert told, run.stdout
     assert float(told[2]) < 0.7 * float(told[1])
-    assert "pytorch_lightning" not in (EXAMPLES / "plain_pytorch.py").read_text()
+    assert "lightning_fabric" not in (EXAMPLES / "plain_pytorch.py").read_text()
 
 
 def test_its_textures_drift():

@@ -16,7 +16,7 @@ from kinema.data.sequences.reading import read_sequences
 from kinema.recipes.going_on import PLAN, continued, plan_to_plain
 from kinema.recipes.json import recipe_to_plain
 from kinema.recipes.resolve import as_asked, planned
-from kinema.training import module
+from kinema.training import loop
 from kinema.training.phase import InterruptedRunError
 from kinema.training.run_folder import RunFolder
 from kinema.training.stopping import going_on_by_itself
@@ -127,13 +127,13 @@ def test_verbs_that_go_on_by_themselves_do_not_speak_of_resume():
 
 def interrupted(monkeypatch):
     """The next step of a training is interrupted."""
-    after = module.PhaseModule._after_step
+    after = loop.PhaseLoop._after_step
 
     def then(self, terms):
         signalled(signal.SIGINT)
         after(self, terms)
 
-    monkeypatch.setattr(module.PhaseModule, "_after_step", then)
+    monkeypatch.setattr(loop.PhaseLoop, "_after_step", then)
 
 
 def test_an_interrupted_demonstration_goes_on_by_the_same_command_alone(

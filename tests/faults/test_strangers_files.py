@@ -111,7 +111,7 @@ def test_a_journal_of_a_scan_and_the_lock_of_a_store_that_are_links(tmp_path, ta
 
 
 def test_metrics_that_are_a_link(tmp_path, target):
-    from kinema.training.module import PhaseModule
+    from kinema.training.loop import PhaseLoop
 
     (tmp_path / "metrics.jsonl").symlink_to(target)
 
@@ -119,7 +119,7 @@ def test_metrics_that_are_a_link(tmp_path, target):
         metrics_path = tmp_path / "metrics.jsonl"
 
     with pytest.raises(StorageError, match="is a link"):
-        PhaseModule._write(Half(), {"loss": 1.0})
+        PhaseLoop._write(Half(), {"loss": 1.0})
 
 
 def test_what_is_written_atomically_takes_the_place_of_a_link(tmp_path, target):

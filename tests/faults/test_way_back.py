@@ -31,7 +31,7 @@ from kinema.recipes.going_on import PLAN, continued, plan_to_plain
 from kinema.recipes.json import recipe_to_plain
 from kinema.recipes.resolve import planned
 from kinema.recipes.table import METHODS, preset
-from kinema.training import module
+from kinema.training import loop
 from kinema.training.phase import InterruptedRunError
 from kinema.training.run_folder import BEGINNING, RunFolder
 
@@ -70,14 +70,14 @@ def litter(folder):
 
 def before_step(monkeypatch, step, do):
     """Does something in the training process when so many steps are over."""
-    after = module.PhaseModule._after_step
+    after = loop.PhaseLoop._after_step
 
     def then(self, terms):
         if self.progress.step == step:
             do()
         after(self, terms)
 
-    monkeypatch.setattr(module.PhaseModule, "_after_step", then)
+    monkeypatch.setattr(loop.PhaseLoop, "_after_step", then)
 
 
 # The command

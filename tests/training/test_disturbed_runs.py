@@ -11,7 +11,7 @@ from kinema import api
 from kinema.core.errors import ConfigError, DataError
 from kinema.data.clips.transforms import BrokenMotion, LocalWarp, StaticFrame, TransformConfig
 from kinema.recipes.disturbances import TRANSFORMS, transforms_named
-from kinema.training.module import PhaseModule
+from kinema.training.loop import PhaseLoop
 from kinema.training.phase import InterruptedRunError
 from kinema.training.run_folder import RunFolder
 
@@ -38,14 +38,14 @@ def test_every_base_learns_under_all_of_them(name, tiny_folder, tiny_cache, tmp_
 def test_a_run_that_was_stopped_goes_on_as_if_it_was_not(tiny_folder, tiny_cache, tmp_path, monkeypatch):
     plan = plan_with("moco")
     pretrain(plan, tiny_folder, tmp_path / "whole", tiny_cache)
-    after = PhaseModule._after_step
+    after = PhaseLoop._after_step
 
     def stop(self, terms):
         if self.progress.step == 4:
             signalled(signal.SIGINT)
         after(self, terms)
 
-    monkeypatch.setattr(PhaseModule, "_after_step", stop)
+    monkeypatch.setattr(PhaseLoop, "_after_step", stop)
     with pytest.raises(InterruptedRunError, match="Stopped"):
         pretrain(plan, tiny_folder, tmp_path / "parts", tiny_cache)
     monkeypatch.undo()

@@ -2,10 +2,10 @@
 
 import json
 import logging
+import sys
+import types
 
 import pytest
-import pytorch_lightning.loggers as lightning
-from pytorch_lightning.loggers import CSVLogger
 from tiny_runs import rows, tiny_plan, towers
 
 from kinema import api
@@ -15,32 +15,58 @@ from kinema.training import loggers
 PLAN = tiny_plan(epochs=2)
 
 
+class StandIn:
+    """A run of W&B and a client of MLflow that write down how they were asked and what they were told."""
+
+    def __init__(self, **settings):
+        self.settings, self.metrics, self.ended = settings, [], 0
+
+    def define_metric(self, name, **settings):
+        pass
+
+    def log(self, figures):
+        self.metrics.append(figures)
+
+    def finish(self):
+        self.ended += 1
+
+    def get_experiment_by_name(self, name):
+        return None
+
+    def create_experiment(self, name):
+        self.settings["experiment"] = name
+        return "7"
+
+    def create_run(self, experiment, run_name):
+        self.settings |= {"number": experiment, "name": run_name}
+        return types.SimpleNamespace(info=types.SimpleNamespace(run_id="r"))
+
+    def log_batch(self, run, metrics):
+        self.metrics += metrics
+
+    def set_terminated(self, run):
+        self.ended += 1
+
+
 @pytest.fixture
 def told(monkeypatch):
-    """Lightning's loggers of W&B and MLflow replaced by one that writes down how it was asked and what it was told."""
+    """The packages of W&B and MLflow replaced by ones that give stand-ins; the stand-ins that were given."""
     asked = []
 
-    class StandIn(CSVLogger):
-        def __init__(self, **settings):
-            super().__init__(settings.get("save_dir", "."))
-            self.settings, self.metrics, self.ended = settings, [], 0
-            asked.append(self)
+    def given(**settings):
+        asked.append(StandIn(**settings))
+        return asked[-1]
 
-        @property
-        def experiment(self):
-            return self
-
-        def finish(self):
-            self.ended += 1
-
-        def log_metrics(self, metrics, step=None):
-            self.metrics.append((step, metrics))
-
-        def save(self):
-            pass
-
-    monkeypatch.setattr(lightning, "WandbLogger", StandIn)
-    monkeypatch.setattr(lightning, "MLFlowLogger", StandIn)
+    modules = {
+        "wandb": {"init": given},
+        "mlflow": {},
+        "mlflow.tracking": {"MlflowClient": lambda address: given(tracking_uri=address)},
+        "mlflow.entities": {"Metric": lambda *values: values},
+    }
+    for name, content in modules.items():
+        module = types.ModuleType(name)
+        module.__dict__.update(content)
+        monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr(loggers, "find_spec", lambda name: object())
     for name in ("WANDB_MODE", "WANDB_PROJECT", "WANDB_ERROR_REPORTING", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
@@ -81,7 +107,7 @@ def test_a_logger_changes_no_result(tiny_manifest, tiny_cache, tmp_path):
 def test_wandb_is_offline_unless_the_user_says_otherwise(told, tmp_path, monkeypatch):
     loggers.open_logger("wandb", tmp_path, "cpr-rgb")
     assert told[0].settings["mode"] == "offline"
-    assert told[0].settings["save_dir"] == str(tmp_path.resolve())
+    assert told[0].settings["dir"] == str(tmp_path.resolve())
     assert loggers.os.environ["WANDB_ERROR_REPORTING"] == "false"
     monkeypatch.setenv("WANDB_MODE", "online")
     loggers.open_logger("wandb", tmp_path, "cpr-rgb")
@@ -104,15 +130,25 @@ def test_each_phase_has_its_own_and_is_ended(told, tiny_manifest, tiny_cache, tm
     assert [logger.settings["name"] for logger in told] == [f"run · {phase}" for phase in phases]
     assert [logger.ended for logger in told] == [1, 1, 1]
     for phase, logger in zip(phases, told, strict=True):
-        assert all(name.startswith(f"{phase}/") for _, metrics in logger.metrics for name in metrics)
-    assert f"{phases[-1]}/loss" in told[-1].metrics[-1][1]
+        assert all(name.startswith((f"{phase}/", "trainer/")) for figures in logger.metrics for name in figures)
+    last = rows(tmp_path / "run")[-1]
+    assert told[-1].metrics[-1][f"{phases[-1]}/loss"] == last["loss"]
+    assert told[-1].metrics[-1]["trainer/global_step"] == last["step"]
+
+
+def test_mlflow_is_told_every_figure_at_its_step(told, tiny_manifest, tiny_cache, tmp_path):
+    api.pretrain(PLAN, tiny_manifest, tmp_path / "run", logger="mlflow", cache=tiny_cache)
+    (logger,) = told
+    assert (logger.settings["experiment"], logger.settings["name"], logger.ended) == ("run", "moco-rgb", 1)
+    losses = [(value, step) for name, value, _, step in logger.metrics if name == "moco-rgb/loss"]
+    assert losses[-1] == (rows(tmp_path / "run")[-1]["loss"], rows(tmp_path / "run")[-1]["step"])
 
 
 def test_a_logger_that_fails_costs_its_curves_alone(told, tiny_manifest, tiny_cache, tmp_path, monkeypatch, caplog):
-    def refuse(self, metrics, step=None):
+    def refuse(self, run, metrics):
         raise ConnectionError("the server is gone")
 
-    monkeypatch.setattr(lightning.MLFlowLogger, "log_metrics", refuse)
+    monkeypatch.setattr(StandIn, "log_batch", refuse)
     with caplog.at_level(logging.WARNING):
         api.pretrain(PLAN, tiny_manifest, tmp_path / "run", logger="mlflow", cache=tiny_cache)
     assert [r.getMessage() for r in caplog.records if "the server is gone" in r.getMessage()] == [
@@ -122,10 +158,10 @@ def test_a_logger_that_fails_costs_its_curves_alone(told, tiny_manifest, tiny_ca
 
 
 def test_a_logger_that_does_not_start_is_told_in_our_words(told, tiny_manifest, tiny_cache, tmp_path, monkeypatch):
-    def refuse(**settings):
+    def refuse(address):
         raise RuntimeError("no such\nserver")
 
-    monkeypatch.setattr(lightning, "MLFlowLogger", refuse)
+    monkeypatch.setattr(sys.modules["mlflow.tracking"], "MlflowClient", refuse)
     with pytest.raises(TrainingError, match="'mlflow' could not be started: no such server"):
         api.pretrain(PLAN, tiny_manifest, tmp_path / "run", logger="mlflow", cache=tiny_cache)
     assert json.loads((tmp_path / "run/status.json").read_text())["state"] == "failed"

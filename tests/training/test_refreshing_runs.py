@@ -29,18 +29,18 @@ def test_every_epoch_has_a_round_of_clusters(whole):
 
 @pytest.mark.parametrize("stop_at", [2, 4])
 def test_a_stopped_run_goes_on_as_if_it_had_not(whole, stop_at, tiny_manifest, tiny_cache, tmp_path, monkeypatch):
-    from kinema.training import module
+    from kinema.training import loop
 
-    after = module.PhaseModule._after_step
+    after = loop.PhaseLoop._after_step
 
     def stopping(self, terms):
         if self.progress.step == stop_at:
-            monkeypatch.setattr(module.PhaseModule, "_after_step", after)
+            monkeypatch.setattr(loop.PhaseLoop, "_after_step", after)
             self.save()
             raise InterruptedRunError("stopped")
         after(self, terms)
 
-    monkeypatch.setattr(module.PhaseModule, "_after_step", stopping)
+    monkeypatch.setattr(loop.PhaseLoop, "_after_step", stopping)
     plan, out = tiny_plan("xdc", method=PLAN), tmp_path / "run"
     shared = {"cache": tiny_cache, "device": "cpu", "logger": "none"}
     with pytest.raises(InterruptedRunError):
@@ -57,15 +57,15 @@ def test_both_encoders_are_kept_and_the_views_share_a_space(whole, tiny_folder, 
 
 def test_the_rate_starts_again_with_every_clustering(tiny_manifest, tiny_cache, tmp_path, monkeypatch):
     """Three steps an epoch; clusters before epochs 0 and 2 of 4."""
-    from kinema.training import module
+    from kinema.training import loop
 
-    after, seen = module.PhaseModule._after_step, []
+    after, seen = loop.PhaseLoop._after_step, []
 
     def watched(self, terms):
         seen.append(self.optimiser.param_groups[-1]["lr"])
         after(self, terms)
 
-    monkeypatch.setattr(module.PhaseModule, "_after_step", watched)
+    monkeypatch.setattr(loop.PhaseLoop, "_after_step", watched)
     restarts = OptimiserConfig(lr=1e-3, schedule="restarts", warmup_epochs=0)
     plan = tiny_plan("xdc", method={**PLAN, "every": 2}, optimiser=restarts, epochs=4)
     api.pretrain(plan, tiny_manifest, tmp_path / "run", cache=tiny_cache, device="cpu", logger="none")

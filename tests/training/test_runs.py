@@ -20,7 +20,7 @@ from kinema.core.errors import CheckpointError, RunError, StorageError, Training
 from kinema.data import Manifest
 from kinema.methods import MoCo
 from kinema.recipes.json import read_recipe
-from kinema.training import checkpoints, module
+from kinema.training import checkpoints, loop
 from kinema.training.phase import InterruptedRunError
 from kinema.training.run_folder import RunFolder
 
@@ -132,8 +132,8 @@ def test_metrics_written_after_the_last_checkpoint_are_forgotten(run, tmp_path, 
         if row["step"] == 20:
             raise TrainingError("stopped by the test")
 
-    write = module.PhaseModule._write
-    monkeypatch.setattr(module.PhaseModule, "_write", stop)
+    write = loop.PhaseLoop._write
+    monkeypatch.setattr(loop.PhaseLoop, "_write", stop)
     out = tmp_path / "run"
     with pytest.raises(TrainingError, match="by the test"):
         run(plan, out)
@@ -145,14 +145,14 @@ def test_metrics_written_after_the_last_checkpoint_are_forgotten(run, tmp_path, 
 
 def signal_at(monkeypatch, step, number):
     """Sends the process a signal when the given step is over."""
-    after = module.PhaseModule._after_step
+    after = loop.PhaseLoop._after_step
 
     def send(self, terms):
         if self.progress.step == step:
             signalled(number)
         after(self, terms)
 
-    monkeypatch.setattr(module.PhaseModule, "_after_step", send)
+    monkeypatch.setattr(loop.PhaseLoop, "_after_step", send)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -82,6 +82,11 @@ def accelerator_of(name: str) -> tuple[str, int | list[int]]:
     return {"cuda": "gpu"}.get(kind, kind), [int(number)] if number else 1
 
 
+def full_precision(name: str) -> str:
+    """Lightning's full name of a precision, which may have been given by its short one."""
+    return _SHORT.get(name, name)
+
+
 def check_precision(precision: str, device: str | None) -> None:
     """Raises a UsageError where nothing can be trained in a precision on a device; the message says what can be.
 
@@ -92,7 +97,7 @@ def check_precision(precision: str, device: str | None) -> None:
     import torch
 
     where = chosen_device(device)
-    named = _SHORT.get(precision, precision)
+    named = full_precision(precision)
     if named not in PRECISIONS:
         raise UsageError(f"There is no precision '{precision}'.", choose_from(precision, PRECISIONS))
     lacking = ""

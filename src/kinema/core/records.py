@@ -1,4 +1,4 @@
-"""Records of tensors: frozen dataclasses of tensors, of other such records, and of what is not there (None)."""
+"""Records of tensors: frozen dataclasses of tensors, other such records, tuples and mappings of them, and None."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ def mapped(record: R, change: Callable[[Tensor], Tensor]) -> R:
     """
     if isinstance(record, Tensor):
         return cast(R, change(record))
+    if type(record) is tuple:
+        return cast(R, tuple(mapped(each, change) for each in record))
+    if isinstance(record, dict):
+        return cast(R, {key: mapped(each, change) for key, each in record.items()})
     if not is_dataclass(record) or isinstance(record, type):
         return record
     moved: dict[str, Any] = {field.name: mapped(getattr(record, field.name), change) for field in fields(record)}

@@ -8,9 +8,12 @@ set, and what these packages report of themselves is off unless their own variab
 from __future__ import annotations
 
 import os
+import re
+import time
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from kinema.core.errors import MissingExtraError, TrainingError, UsageError
 from kinema.core.guesses import choose_from
@@ -38,8 +41,20 @@ def check_logger(name: str) -> None:
         raise MissingExtraError(name, name)
 
 
-def open_logger(name: str, run: Path, phase: str) -> Any:
-    """Lightning's logger for one phase of a run, or False for none.
+class Curves(Protocol):
+    """Where figures go while a phase is trained."""
+
+    def add(self, figures: Mapping[str, float], step: int) -> None:
+        """Figures by name, at a step of the phase."""
+        ...
+
+    def close(self) -> None:
+        """Ends them; what follows is another phase's."""
+        ...
+
+
+def open_logger(name: str, run: Path, phase: str) -> Curves | None:
+    """The curves of one phase of a run; None where they go nowhere.
 
     Args:
         name: one of :data:`LOGGERS`.
@@ -50,11 +65,12 @@ def open_logger(name: str, run: Path, phase: str) -> Any:
         TrainingError: the logger could not be started; the message gives its own words.
     """
     if name == "none":
-        return False
+        return None
     for variable, value in _QUIET.get(name, {}).items():
         os.environ.setdefault(variable, value)
+    kinds: dict[str, Callable[[Path, str], Curves]] = {"tensorboard": TensorBoard, "wandb": WandB, "mlflow": MLflow}
     try:
-        return {"tensorboard": _tensorboard, "wandb": _wandb, "mlflow": _mlflow}[name](run.resolve(), phase)
+        return kinds[name](run.resolve(), phase)
     except Exception as error:  # whatever a package or its server raises
         reason = " ".join(str(error).split()) or type(error).__name__
         raise TrainingError(
@@ -63,38 +79,97 @@ def open_logger(name: str, run: Path, phase: str) -> Any:
         ) from error
 
 
-def close_logger(logger: Any) -> None:
-    """Ends a phase's logging; W&B would otherwise take the next phase for the same run."""
-    from pytorch_lightning.loggers import WandbLogger
+class TensorBoard:
+    """A file of events in RUN/tensorboard/PHASE, made when there is something to write.
 
-    if isinstance(logger, WandbLogger):
-        logger.experiment.finish()
+    Args:
+        run: the run's folder.
+        phase: the phase's name.
+    """
+
+    def __init__(self, run: Path, phase: str) -> None:
+        self.folder = run / "tensorboard" / phase
+        self._writer: Any = None
+
+    def add(self, figures: Mapping[str, float], step: int) -> None:
+        """See :class:`Curves`."""
+        if self._writer is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(self.folder))  # type: ignore[no-untyped-call]
+        for name, value in figures.items():
+            self._writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """See :class:`Curves`."""
+        if self._writer is not None:
+            self._writer.close()
 
 
-def _tensorboard(run: Path, phase: str) -> Any:
-    from pytorch_lightning.loggers import TensorBoardLogger
+class WandB:
+    """A run of Weights & Biases for each phase, in one group.
 
-    return TensorBoardLogger(str(run), name="tensorboard", version=phase)
+    Args:
+        run: the run's folder.
+        phase: the phase's name.
+    """
+
+    STEP = "trainer/global_step"
+
+    def __init__(self, run: Path, phase: str) -> None:
+        import wandb
+
+        self._run = wandb.init(
+            name=f"{run.name} · {phase}",
+            group=run.name,
+            project=os.environ.get("WANDB_PROJECT", "kinema"),
+            dir=str(run),
+            **({} if os.environ.get("WANDB_MODE") else {"mode": "offline"}),
+        )
+        self._run.define_metric(self.STEP)
+        self._run.define_metric("*", step_metric=self.STEP, step_sync=True)
+
+    def add(self, figures: Mapping[str, float], step: int) -> None:
+        """See :class:`Curves`."""
+        self._run.log({**figures, self.STEP: step})
+
+    def close(self) -> None:
+        """See :class:`Curves`; W&B would otherwise take the next phase for the same run."""
+        self._run.finish()
 
 
-def _wandb(run: Path, phase: str) -> Any:
-    from pytorch_lightning.loggers import WandbLogger
+class MLflow:
+    """A run of MLflow for each phase, in one experiment.
 
-    mode = {} if os.environ.get("WANDB_MODE") else {"mode": "offline"}
-    project = os.environ.get("WANDB_PROJECT", "kinema")
-    logger = WandbLogger(name=f"{run.name} · {phase}", group=run.name, project=project, save_dir=str(run), **mode)
-    _ = logger.experiment  # starts it here, where what goes wrong is answered in our words
-    return logger
+    Args:
+        run: the run's folder.
+        phase: the phase's name.
+    """
 
+    def __init__(self, run: Path, phase: str) -> None:
+        address = os.environ.get("MLFLOW_TRACKING_URI")
+        if not address:
+            # MLflow 3 wants a data base in place of a folder, which needs the packages that mlflow-skinny leaves out.
+            os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+            address = (run / "mlruns").as_uri()
+        from mlflow.tracking import MlflowClient
 
-def _mlflow(run: Path, phase: str) -> Any:
-    from pytorch_lightning.loggers import MLFlowLogger
+        self._client = MlflowClient(address)
+        found = self._client.get_experiment_by_name(run.name)
+        if found is not None and found.lifecycle_stage != "deleted":
+            experiment = found.experiment_id
+        else:
+            experiment = self._client.create_experiment(run.name)
+        self._run = self._client.create_run(experiment, run_name=phase).info.run_id
 
-    address = os.environ.get("MLFLOW_TRACKING_URI")
-    if not address:
-        # MLflow 3 wants a data base in place of a folder, which needs the packages that mlflow-skinny leaves out.
-        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
-        address = (run / "mlruns").as_uri()
-    logger = MLFlowLogger(experiment_name=run.name, run_name=phase, tracking_uri=address)
-    _ = logger.experiment
-    return logger
+    def add(self, figures: Mapping[str, float], step: int) -> None:
+        """See :class:`Curves`."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        allowed = {re.sub(r"[^a-zA-Z0-9_/. -]+", "", name): value for name, value in figures.items()}
+        self._client.log_batch(self._run, [Metric(name, value, now, step) for name, value in allowed.items()])
+
+    def close(self) -> None:
+        """See :class:`Curves`."""
+        self._client.set_terminated(self._run)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import errno
-import logging
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +14,14 @@ import torch
 from rich.console import Console
 
 from kinema.core.contracts import DataModule, Loaded
-from kinema.core.devices import accelerator_of, check_precision
 from kinema.core.errors import ConfigError, TrainingError
 from kinema.core.files import storage_error, write_json
 from kinema.core.method import Method, TrainingContext
 from kinema.core.reading import reason_of
 from kinema.core.seeds import seed_at
 from kinema.training.checkpoints import read_tower, write_tower
-from kinema.training.loggers import close_logger, open_logger
+from kinema.training.engine import make_fabric, quiet_lightning
+from kinema.training.loggers import open_logger
 from kinema.training.phase import InterruptedRunError, Meter, PhaseRuntime
 from kinema.training.progress import PhaseDisplay
 from kinema.training.run_folder import RunFolder
@@ -31,7 +29,7 @@ from kinema.training.settings import Phase, Recipe
 from kinema.training.stopping import StopNow, failure_line, lost_worker, stop_on_signal, stopped_at_once
 
 if TYPE_CHECKING:
-    from kinema.training.module import PhaseModule
+    from kinema.training.loop import PhaseLoop
 
 
 @dataclass(frozen=True)
@@ -153,7 +151,7 @@ def _in_our_words(folder: Path) -> Iterator[None]:
     """Says what others raise where a training in ``folder`` ends, as errors of ours."""
     try:
         yield
-    except (StopNow, KeyboardInterrupt, SystemExit) as stopped:  # Lightning makes the last of an interrupt
+    except (StopNow, KeyboardInterrupt) as stopped:
         raise stopped_at_once() from stopped
     except torch.cuda.OutOfMemoryError as failure:
         raise out_of_memory(failure) from failure
@@ -178,7 +176,7 @@ def out_of_memory(failure: torch.cuda.OutOfMemoryError) -> TrainingError:
 
 def _train_phase(job: Job, phase: Phase, stop: Callable[[], bool]) -> None:
     """Trains one phase from its beginning, or from its last checkpoint, to its end."""
-    from kinema.training.module import PhaseModule
+    from kinema.training.loop import PhaseLoop
 
     recipe, folder = job.recipe, job.folder(phase)
     method = build_method(recipe, phase, job.context)
@@ -204,13 +202,13 @@ def _train_phase(job: Job, phase: Phase, stop: Callable[[], bool]) -> None:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise storage_error(folder, error) from error
-        module = PhaseModule(method, recipe, phase, runtime)
-        module.restore()
-        if module.progress.epoch < phase.epochs:
-            _fit(job, phase, module)
+        loop = PhaseLoop(make_fabric(job.accelerator, recipe.precision), method, recipe, phase, runtime)
+        loop.restore()
+        if loop.progress.epoch < phase.epochs:
+            _fit(job, phase, loop)
     for name, part in method.parts().items():
         write_tower(folder / f"{name}.safetensors", part)
-    write_json(folder / "phase.json", _phase_record(job, phase, module))
+    write_json(folder / "phase.json", _phase_record(job, phase, loop))
 
 
 def phase_data(recipe: Recipe, phase: Phase, data: Loaded, ledger: Path | None) -> DataModule:
@@ -226,66 +224,17 @@ def phase_data(recipe: Recipe, phase: Phase, data: Loaded, ledger: Path | None) 
     return data.module(phase.needs, batch_size=recipe.batch_size, seed=seed, ledger=ledger)
 
 
-def _fit(job: Job, phase: Phase, module: PhaseModule) -> None:
-    """Lets Lightning run the epochs that are left."""
-    from pytorch_lightning.utilities.exceptions import SIGTERMException
-
-    logger = open_logger(job.logger, job.run.path, phase.name)
-    trainer = make_trainer(job.accelerator, job.recipe.precision, phase.epochs - module.progress.epoch, logger)
-    try:
-        trainer.fit(module)
-    except SIGTERMException as stopped:  # Lightning's own, where the signal came with an epoch's last batch
-        raise InterruptedRunError(
-            f"Stopped at the end of epoch {module.progress.epoch + 1}; the last checkpoint is kept.",
-            "Run the same command with --resume to go on exactly there.",
-        ) from stopped
-    finally:
-        close_logger(logger)
+def _fit(job: Job, phase: Phase, loop: PhaseLoop) -> None:
+    """Runs the epochs that are left, with their curves."""
+    curves = open_logger(job.logger, job.run.path, phase.name)
+    with closing(curves) if curves is not None else nullcontext():
+        loop.curves = curves
+        loop.run()
 
 
-def make_trainer(accelerator: str, precision: str, epochs: int, logger: Any) -> Any:
-    """Lightning's trainer with a device and a precision, without its checkpoints and loggers.
-
-    Args:
-        accelerator: the device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
-        precision: Lightning's name.
-        epochs: how many it is to run.
-        logger: Lightning's logger, or False.
-
-    Raises:
-        UsageError: this machine has no such device, or there is no such precision.
-        ConfigError: Lightning cannot do with them.
-    """
-    import pytorch_lightning as pl
-    from pytorch_lightning.utilities.exceptions import MisconfigurationException
-
-    check_precision(precision, accelerator)
-    kind, devices = accelerator_of(accelerator)
-    try:
-        return pl.Trainer(
-            accelerator=kind,
-            devices=devices,
-            precision=precision,
-            max_epochs=epochs,
-            logger=logger,
-            reload_dataloaders_every_n_epochs=1,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-        )
-    except (MisconfigurationException, ValueError) as error:
-        reason = " ".join(str(error).split()).rstrip(".!")
-        raise ConfigError(
-            f"Nothing can be trained with device '{accelerator}' and precision '{precision}' here: {reason}.",
-            "Choose device 'auto' or 'cpu', and precision '32-true', '16-mixed' or 'bf16-mixed'.",
-        ) from error
-
-
-def _phase_record(job: Job, phase: Phase, module: PhaseModule) -> dict[str, Any]:
+def _phase_record(job: Job, phase: Phase, loop: PhaseLoop) -> dict[str, Any]:
     """What phase.json says of a finished phase."""
-    method, progress = module.method, module.progress
+    method, progress = loop.method, loop.progress
     rows = [row for row in job.run.metrics(job.folder(phase)) if row["event"] == "epoch"]
     return {
         "name": phase.name,
@@ -393,18 +342,3 @@ def tower_of(source: str, view: str, recipe: Recipe, run: RunFolder) -> Path:
             "Name an earlier phase, or the folder RUN/phases/NN-NAME of another run.",
         )
     return folder / f"tower-{view}.safetensors"
-
-
-@contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Keeps Lightning's advice about settings that are deliberate here off the user's terminal."""
-    levels = {name: logging.getLogger(name).level for name in ("pytorch_lightning", "lightning.pytorch")}
-    for name in levels:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning")
-            yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)

@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -24,10 +24,14 @@ from kinema.core.contracts import DataModule
 from kinema.core.errors import TrainingError
 from kinema.core.method import Method
 from kinema.training.checkpoints import Progress
-from kinema.training.module import PhaseModule
+from kinema.training.engine import as_wide, make_fabric, quiet_lightning
+from kinema.training.loop import PhaseLoop
 from kinema.training.phase import PhaseRuntime
 from kinema.training.settings import Phase, Recipe
-from kinema.training.trainer import make_trainer, out_of_memory, quiet_lightning
+from kinema.training.trainer import out_of_memory
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 STEPS = 2
 """The first warms up, the second is timed."""
@@ -117,17 +121,14 @@ def try_phase(
         display=_Display(progress),
         stop=lambda: False,
     )
-    module = _TrialModule(method, recipe, phase, runtime)
     with quiet_lightning():
-        trainer = make_trainer(accelerator, recipe.precision, 1, False)
         try:
-            trainer.fit(module)
+            loop = _TrialLoop(make_fabric(accelerator, recipe.precision), method, recipe, phase, runtime)
+            loop.run()
         except torch.cuda.OutOfMemoryError as failure:
             raise out_of_memory(failure) from failure
-        except SystemExit as stopped:  # how Lightning leaves when the user stops it
-            raise KeyboardInterrupt from stopped
-    module.finite.flush()
-    return module.trial()
+    loop.finite.flush()
+    return loop.trial()
 
 
 class _OneBatch:
@@ -163,19 +164,21 @@ class _Display:
         """Does nothing."""
 
 
-class _TrialModule(PhaseModule):
+class _TrialLoop(PhaseLoop):
     """A phase whose steps are measured, and which writes nothing."""
 
-    def __init__(self, method: Method[Any], recipe: Recipe, phase: Phase, runtime: PhaseRuntime) -> None:
-        super().__init__(method, recipe, phase, runtime)
+    def __init__(
+        self, fabric: Fabric, method: Method[Any], recipe: Recipe, phase: Phase, runtime: PhaseRuntime
+    ) -> None:
+        self._before = torch.cuda.memory_allocated() if torch.cuda.is_available() else 0
+        super().__init__(fabric, method, recipe, phase, runtime)
         self._seconds: list[float] = []
         self._activations = 0
         self._learnt = False
-        self._before = torch.cuda.memory_allocated() if torch.cuda.is_available() else 0
 
-    def training_step(self, raw: Any, batch_idx: int) -> None:
+    def step(self, raw: Any) -> None:
         """A step as it always is, with a clock and a measure of memory beside it."""
-        cuda, first = self.device.type == "cuda", not self._seconds
+        cuda, first = self.fabric.device.type == "cuda", not self._seconds
         if cuda:
             torch.cuda.synchronize()
             torch.cuda.reset_peak_memory_stats()
@@ -184,7 +187,7 @@ class _TrialModule(PhaseModule):
         saved = _Saved([*self.method.parameters(), *self.method.buffers()])
         began = time.perf_counter()
         with saved if first and not cuda else nullcontext():
-            super().training_step(raw, batch_idx)
+            super().step(raw)
         if cuda:
             torch.cuda.synchronize()
             peak = torch.cuda.max_memory_allocated() - self._before
@@ -193,9 +196,10 @@ class _TrialModule(PhaseModule):
             self._activations = saved.bytes
         self._seconds.append(time.perf_counter() - began)
 
-    def _step(self, total: Tensor, epoch: float) -> None:
+    def learn(self, total: Tensor, epoch: float) -> None:
+        """Backward and step, remembered."""
         self._learnt = True
-        super()._step(total, epoch)
+        super().learn(total, epoch)
 
     def _check_room(self, raw: Any) -> None:
         """Refuses a step that would take more memory than the machine has free, by what two of its clips take."""
@@ -206,8 +210,8 @@ class _TrialModule(PhaseModule):
         draws = torch.Generator().manual_seed(0)
         batch = self.runtime.data.batch(raw.first(2), draws, labels=self.method.needs.labels)
         self.method.train()
-        with saved:
-            self.method.loss(batch, draws)
+        with saved, self.fabric.autocast():
+            self.method.loss(as_wide(batch, self.method), draws)
         needed = int(WORK_SPACE * saved.bytes * len(raw.index) / 2)
         if needed > free:
             raise TrainingError(
@@ -220,11 +224,12 @@ class _TrialModule(PhaseModule):
     def save(self) -> None:
         """A trial saves nothing."""
 
-    def on_train_start(self) -> None:
+    def begin(self) -> None:
         """The memories are filled before a trial."""
 
-    def on_train_epoch_end(self) -> None:
-        """An epoch of a trial has no figures."""
+    def end_epoch(self) -> None:
+        """An epoch of a trial has no figures, and is the last."""
+        self.progress.epoch = self.phase.epochs
 
     def trial(self) -> Trial:
         """The measurements."""
@@ -234,7 +239,9 @@ class _TrialModule(PhaseModule):
                 parameter.grad = torch.zeros_like(parameter)
             self.optimiser.step()
         sizes = counted(self.method, self.optimiser)
-        return Trial(Memory(**sizes, activations=self._activations), self._seconds[-1], str(self.device), self._learnt)
+        return Trial(
+            Memory(**sizes, activations=self._activations), self._seconds[-1], str(self.fabric.device), self._learnt
+        )
 
 
 def counted(method: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, int]:

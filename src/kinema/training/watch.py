@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
-from kinema.core.contracts import DataModule
 from kinema.core.errors import TrainingError
 from kinema.core.ops import effective_rank
 
@@ -37,25 +36,6 @@ class WaitTimer(Generic[T]):
             finally:
                 self.waited += time.perf_counter() - began
             yield item
-
-
-class Rest:
-    """The rest of an epoch's batches, from the start each time that it is iterated: Lightning begins some epochs twice.
-
-    Args:
-        data: gives the batches.
-        epoch: which epoch.
-        first: the batch to begin at.
-    """
-
-    def __init__(self, data: DataModule, epoch: int, first: int) -> None:
-        self.data, self.epoch, self.first = data, epoch, first
-
-    def __len__(self) -> int:
-        return self.data.batches - self.first
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.data.loader(self.epoch, self.first))
 
 
 class FiniteWatch:

@@ -1,8 +1,7 @@
-"""One phase of a run as a Lightning module: augment, loss, backward, step, commit, in this order and nowhere else.
+"""One phase of a run, trained: augment, loss, backward, step, commit, in this order and nowhere else.
 
-Optimisation is manual, so that the order of the verbs can be read here. Lightning brings devices, precision and
-loggers. It is not asked to remember anything: ``checkpoints.Progress`` and the checkpoint hold all of it. Importing it
-takes longer than torch does, so nothing that does not train imports this module.
+Lightning Fabric brings devices and precision. It is not asked to remember anything: ``checkpoints.Progress`` and the
+checkpoint hold all of it. Importing it takes a while, so nothing that does not train imports this module.
 """
 
 from __future__ import annotations
@@ -10,13 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytorch_lightning as pl
-import torch
 from torch import Tensor
 
 from kinema.core.errors import CheckpointError, ShapeError
@@ -24,23 +22,39 @@ from kinema.core.files import open_plain, storage_error
 from kinema.core.method import Method, Refreshed
 from kinema.core.seeds import generator_at
 from kinema.training.checkpoints import Checkpoint, Progress
+from kinema.training.engine import Objective, as_wide
+from kinema.training.loggers import Curves
 from kinema.training.phase import InterruptedRunError, PhaseRuntime, make_optimiser
 from kinema.training.settings import Phase, Recipe
-from kinema.training.watch import CollapseWatch, FiniteWatch, Rest, WaitTimer
+from kinema.training.watch import CollapseWatch, FiniteWatch, WaitTimer
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 log = logging.getLogger(__name__)
 
 LOG_EVERY = 10
 
 
-class PhaseModule(pl.LightningModule):  # type: ignore[misc]
-    """Trains one method for one phase; all of its state goes into one checkpoint."""
+class PhaseLoop:
+    """Trains one method for one phase; all of its state goes into one checkpoint.
 
-    def __init__(self, method: Method[Any], recipe: Recipe, phase: Phase, runtime: PhaseRuntime) -> None:
-        super().__init__()
-        self.automatic_optimization = False
-        self.method, self.recipe, self.phase, self.runtime = method, recipe, phase, runtime
+    Args:
+        fabric: the device and the precision; see :func:`kinema.training.engine.make_fabric`.
+        method: what is trained; moved to the device.
+        recipe: gives seed and limits.
+        phase: gives optimiser and epochs.
+        runtime: what the trainer gives.
+    """
+
+    def __init__(
+        self, fabric: Fabric, method: Method[Any], recipe: Recipe, phase: Phase, runtime: PhaseRuntime
+    ) -> None:
+        self.fabric, self.method, self.recipe, self.phase, self.runtime = fabric, method, recipe, phase, runtime
+        self.objective = Objective(fabric, method)
         self.optimiser = make_optimiser(method, phase.optimiser)
+        self.stepping: Any = fabric.setup_optimizers(self.optimiser)
+        self.curves: Curves | None = None
         self.progress = Progress()
         self.finite = FiniteWatch(LOG_EVERY)
         self.collapse = CollapseWatch(recipe.collapse_rank)
@@ -49,6 +63,64 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         self._waited = 0.0
         self._window_loss: float | None = None
         self._logger_failed = False
+
+    def run(self) -> None:
+        """Trains the epochs that are left."""
+        self.begin()
+        while self.progress.epoch < self.phase.epochs:
+            with closing(self._batches()) as batches:
+                for raw in batches:
+                    self.step(raw)
+            self.end_epoch()
+
+    def step(self, raw: Any) -> None:
+        """One step: augment, loss, backward, optimiser, commit."""
+        p, seed, name = self.progress, self.recipe.seed, self.phase.name
+        self.method.train()
+        augment = generator_at(seed, "augment", name, p.step, 0)
+        batch = self.runtime.data.batch(self.fabric.to_device(raw), augment, labels=self.method.needs.labels)
+        with self.fabric.autocast():
+            losses = self.objective(as_wide(batch, self.method), generator_at(seed, "loss", name, p.step))
+            if losses.ready:
+                self.learn(losses.total, p.epoch + (p.batch + 1) / self.runtime.data.batches)
+                self.finite.add(p.step, losses.total)
+                if losses.embeddings is not None:
+                    self.collapse.add(losses.embeddings)
+            try:
+                self.method.commit(losses)
+            except ShapeError:
+                self.finite.flush()  # a loss that is not finite says more than the features that it spoilt
+                raise
+        if losses.mined is not None and self.runtime.meter is not None:
+            self.runtime.meter.update(batch.index, losses.mined)
+        p.step, p.batch, p.clips = p.step + 1, p.batch + 1, p.clips + len(batch)
+        self._after_step(losses.terms)
+
+    def learn(self, total: Tensor, epoch: float) -> None:
+        """Backward and the optimiser's step, at the learning rate of this moment.
+
+        Args:
+            total: the loss.
+            epoch: where the training is, in epochs.
+        """
+        config = self.phase.optimiser
+        rounds = [number for number in range(self.phase.epochs) if self.method.refreshes(number)]
+        rate = config.rate(epoch, self.phase.epochs, rounds)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * group["share"]
+        self.optimiser.zero_grad(set_to_none=True)
+        self.fabric.backward(total)
+        if config.clip_norm:
+            self.fabric.clip_gradients(self.method, self.stepping, max_norm=config.clip_norm, error_if_nonfinite=False)
+        self.stepping.step()
+
+    def _batches(self) -> Iterator[Any]:
+        """The rest of the epoch that is under way; time between epochs is not the training's."""
+        self._timer = WaitTimer(self.runtime.data.loader(self.progress.epoch, self.progress.batch))
+        self._last, self._waited = time.perf_counter(), 0.0
+        return iter(self._timer)
+
+    # What is kept
 
     @property
     def checkpoint_path(self) -> Path:
@@ -98,59 +170,12 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
         )
         self._saved = time.perf_counter()
 
-    # Lightning's side
+    # Before, between and after
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The optimiser of the phase."""
-        return self.optimiser
-
-    def train_dataloader(self) -> WaitTimer[Any]:
-        """The rest of the epoch that is under way."""
-        self._timer = WaitTimer(Rest(self.runtime.data, self.progress.epoch, self.progress.batch))
-        return self._timer
-
-    def on_train_start(self) -> None:
+    def begin(self) -> None:
         """Lets a method that refreshes begin with the features of untrained, or inherited, networks."""
         if self.progress.step == 0:
             self._refresh(0)
-
-    def on_train_epoch_start(self) -> None:
-        """Sets the clock; time between epochs is not the training's."""
-        self._last, self._waited = time.perf_counter(), self._timer.waited
-
-    def training_step(self, raw: Any, batch_idx: int) -> None:  # noqa: ARG002 - Lightning's signature
-        """One step: augment, loss, backward, optimiser, commit."""
-        p, seed, name = self.progress, self.recipe.seed, self.phase.name
-        self.method.train()
-        augment = generator_at(seed, "augment", name, p.step, self.global_rank)
-        batch = self.runtime.data.batch(raw, augment, labels=self.method.needs.labels)
-        losses = self.method.loss(batch, generator_at(seed, "loss", name, p.step))
-        if losses.ready:
-            self._step(losses.total, p.epoch + (p.batch + 1) / self.runtime.data.batches)
-            self.finite.add(p.step, losses.total)
-            if losses.embeddings is not None:
-                self.collapse.add(losses.embeddings)
-        try:
-            self.method.commit(losses)
-        except ShapeError:
-            self.finite.flush()  # a loss that is not finite says more than the features that it spoilt
-            raise
-        if losses.mined is not None and self.runtime.meter is not None:
-            self.runtime.meter.update(batch.index, losses.mined)
-        p.step, p.batch, p.clips = p.step + 1, p.batch + 1, p.clips + len(batch)
-        self._after_step(losses.terms)
-
-    def _step(self, total: Tensor, epoch: float) -> None:
-        rounds = [number for number in range(self.phase.epochs) if self.method.refreshes(number)]
-        rate = self.phase.optimiser.rate(epoch, self.phase.epochs, rounds)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["share"]
-        optimiser = self.optimizers()
-        optimiser.zero_grad(set_to_none=True)
-        self.manual_backward(total)
-        if self.phase.optimiser.clip_norm:
-            self.clip_gradients(optimiser, self.phase.optimiser.clip_norm, "norm")
-        optimiser.step()
 
     def _after_step(self, terms: Mapping[str, Tensor]) -> None:
         now, p = time.perf_counter(), self.progress
@@ -170,7 +195,7 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
                 "Run the same command with --resume to go on exactly here.",
             )
 
-    def on_train_epoch_end(self) -> None:
+    def end_epoch(self) -> None:
         """Writes the epoch's figures, lets the method refresh if there is another epoch, saves."""
         p = self.progress
         losses_seen = self._settle() or p.loss_count
@@ -255,10 +280,10 @@ class PhaseModule(pl.LightningModule):  # type: ignore[misc]
 
     def _log(self, row: Mapping[str, Any]) -> None:
         numbers = {f"{self.phase.name}/{k}": v for k, v in row.items() if isinstance(v, int | float)}
-        if self.logger is None or self._logger_failed:
+        if self.curves is None or self._logger_failed:
             return
         try:
-            self.logger.log_metrics(numbers, step=self.progress.step)
+            self.curves.add(numbers, self.progress.step)
         except (
             Exception
         ) as error:  # a tracking server may fail in any way, and a training is worth more than its curves
