@@ -36,12 +36,12 @@ def test_first_what_matters_then_everything(call):
     first, everything = (call("pretrain", "cpr", *asked) for asked in (("--help",), ("--help", "all")))
     assert first[::2] == everything[::2] == (0, "")
     assert call("pretrain", "cpr", "--help-all") == everything
-    shown = re.findall(r"^  --([\w.]+)", first[1], re.MULTILINE)
+    shown = re.findall(r"^  (?:-\w, )?--([\w.]+)", first[1], re.MULTILINE)
     assert shown == ["out", "epochs", "preset", "batch_size", "device", "workers", "dry_run", "resume", "method.guide",
                      "method.stages"]  # fmt: skip
     assert "  --epochs N                epochs in which the run's view is trained" in first[1]
     assert "(default: 16)" in first[1]
-    assert set(shown) < set(re.findall(r"^  --([\w.]+)", everything[1], re.MULTILINE))
+    assert set(shown) < set(re.findall(r"^  (?:-\w, )?--([\w.]+)", everything[1], re.MULTILINE))
     for title in ("The run", "Data and clips", "Method: CPR", "Encoder", "Optimiser", "Running"):
         assert f"\n{title}:\n" in everything[1]
     assert "(default: 400)" in call("pretrain", "cpr", "--help", "--preset", "paper")[1]

@@ -19,6 +19,7 @@ from rooms import SOURCE, parsed
 import kinema
 from kinema import api
 from kinema.cli import main
+from kinema.core import devices
 from kinema.core.bounds import check_numbers
 from kinema.core.clips import ClipSpec, SoundSpec
 from kinema.core.devices import accelerator_of, check_precision, chosen_device, named_device
@@ -245,8 +246,9 @@ def test_devices_that_are_there():
 
 
 def test_the_name_before_goes_on_answering_with_a_word(caplog):
-    assert named_device("gpu") == "cuda"
-    assert "'gpu' is called 'cuda' now" in caplog.text
+    devices._tell_of_gpu.cache_clear()
+    assert [named_device("gpu"), named_device("GPU")] == ["cuda", "cuda"]
+    assert caplog.text.count("'gpu' is called 'cuda' now") == 1
     assert [named_device(name) for name in (None, "auto", "CUDA:1", "mps")] == ["auto", "auto", "cuda:1", "mps"]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import cache
 
 from kinema.core.errors import UsageError
 from kinema.core.guesses import choose_from
@@ -45,11 +46,17 @@ def named_device(name: str | None) -> str:
     """
     wanted = "auto" if name is None else str(name).strip().lower()
     if wanted == "gpu":
-        log.warning("The device 'gpu' is called 'cuda' now.")
+        _tell_of_gpu()
         return "cuda"
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", wanted):
         raise UsageError(f"The device '{name}' is no device.", f"Choose one of: {', '.join(NAMES)}.")
     return wanted
+
+
+@cache
+def _tell_of_gpu() -> None:
+    """Once a process."""
+    log.warning("The device 'gpu' is called 'cuda' now.")
 
 
 def chosen_device(name: str | None) -> str:
