@@ -145,9 +145,9 @@ def _run(given: list[str]) -> int:
     if given[0] not in VERBS:
         raise UsageError(f"There is no verb '{given[0]}'.", choose_from(given[0], VERBS))
     if given[0] != "evaluate" and help_of.asked(given[1:]):  # evaluate lists its protocols, which load quickly
-        text = help_of.from_catalogue(given[0], given[1:])
-        if text is not None:
-            print(text, end="")
+        page = help_of.from_catalogue(given[0], given[1:])
+        if page is not None:
+            print(page, end="")
             return 0
     given = [given[0], *(_by_its_name(given[0], word) for word in given[1:])]
     with told(f"kinema {given[0]}: at work"):

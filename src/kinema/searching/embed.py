@@ -126,7 +126,7 @@ def embed_table(job: Job) -> Embedded:
     if job.threads is not None and job.threads < 1:
         raise UsageError(f"threads is {job.threads}; it must be at least 1.")
     if job.space not in (None, *SPACES):
-        raise UsageError(f"There is no space '{job.space}'.", choose_from(job.space, SPACES))
+        raise UsageError(f"There is no space '{job.space}'.", choose_from(str(job.space), SPACES))
     check_engine(job.engine)
     require_root(job.manifest.root, "videos")
     began = time.monotonic()
