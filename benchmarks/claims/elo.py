@@ -321,7 +321,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--clips-per-class", type=int, default=60)
     parser.add_argument("--test-per-class", type=int, default=16)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--device", default="auto", help="auto, cpu or gpu")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--table", action="store_true", help="train nothing: print the tables, draw the chart")
     return parser.parse_args()

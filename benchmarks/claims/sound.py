@@ -240,7 +240,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--every", type=int, default=4, help="epochs from clustering to clustering")
     parser.add_argument("--mismatch", type=float, default=0.0, help="Mocap-15: share of sounds of another class")
     parser.add_argument("--limit", type=int, default=0, help="fewer videos: of a class (Mocap-15) or in all (GRID)")
-    parser.add_argument("--device", default="auto", help="auto, cpu or gpu")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--name", default=NAME, help="of the file in results, for trials")
     parser.add_argument("--table", action="store_true", help="train nothing: print the table")

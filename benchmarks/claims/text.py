@@ -1,7 +1,7 @@
 """Does contrast between spans help a masked language model to embed sentences? DeCLUTR and SimCSE at one budget.
 
     python benchmarks/claims/text.py DATA OUT                   all cells, one after the other
-    python benchmarks/claims/text.py DATA OUT --jobs 12 --device gpu --part main
+    python benchmarks/claims/text.py DATA OUT --jobs 12 --device cuda --part main
 
 DATA is the folder that holds ``declutr`` and ``text``. The corpus is movie_reviews, state_union and wikitext-2 (an
 article a document). All networks of one size and seed start from the same weights; the tokenizer is learnt once a

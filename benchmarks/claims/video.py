@@ -7,7 +7,7 @@
     python benchmarks/claims/video.py OUT --asl asl_letters24  real video: learnt from one person, tested on another
 
     python benchmarks/claims/video.py OUT --kind more          Mocap-15 with four times the training videos: 3,600
-    python benchmarks/claims/video.py OUT --device gpu --jobs 6 --epochs 64     cells side by side on one card
+    python benchmarks/claims/video.py OUT --device cuda --jobs 6 --epochs 64     cells side by side on one card
 
 Every encoder sees the same videos for the same number of epochs with the same network, clip, batch and optimiser (the
 preset small); CPR and what it is built on share them half and half. Test parts: matched (the scene of the own class),
@@ -277,7 +277,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rows", nargs="+", choices=EVERY, default=[*EVERY])
     parser.add_argument("--epochs", type=int, default=16)
-    parser.add_argument("--device", default="auto", help="auto, cpu or gpu")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--jobs", type=int, default=1, help="cells side by side, each by a process of its own")
     parser.add_argument("--no-finetune", dest="finetune", action="store_false", help="R@1 and the probe alone")

@@ -58,6 +58,11 @@ def test_the_verbs_in_turn(call, place, monkeypatch):
     assert "left/left0.mp4" not in out
     assert (place / "sheet.html").read_text().startswith("<!doctype html>")
 
+    cluster_and_name(call)
+    find_copies(call, place)
+
+
+def cluster_and_name(call):
     status, out, _ = call("cluster", "run", "-k", "2", "--json")
     told = json.loads(out)
     assert told.keys() == {"clusters", "noise", "unclustered", "seconds", "kept", "dropped"}
@@ -66,9 +71,17 @@ def test_the_verbs_in_turn(call, place, monkeypatch):
     assert status == 0
     assert "cart wheel" in out
     assert "[b]bold[/b]" in out
+    refused = call("cluster", "run", "--over", "windows")
+    assert (refused[0], refused[1]) == (2, "")
+    assert "would be lost" in refused[2]
+    status, out, err = call("cluster", "run")  # as many as there are, and none of their names is lost
+    assert (status, err) == (0, "")
+    assert "cart wheel" in out
     status, out, err = call("cluster", "run", "-k", "13")
     assert "are dropped: [b]bold[/b], cart wheel" in err
 
+
+def find_copies(call, place):
     status, out, _ = call("dedupe", "run", "--json", "--score", "0.9999")
     told = json.loads(out)
     assert status == 0
@@ -77,7 +90,8 @@ def test_the_verbs_in_turn(call, place, monkeypatch):
         ("down/copy.mp4", "down/down0.mp4", True)
     ]
     status, out, _ = call("dedupe", "run", "--score", "0.9999", "-o", "pairs.csv")
-    assert "nearly the same to the encoder" in out
+    assert out.startswith("1 pair shares footage, of 1 pair of the table's videos with a cosine of 0.9999 or more.\n")
+    assert "Nearly the same to the encoder" in out
     assert "down/copy.mp4" in (place / "pairs.csv").read_text()
 
 

@@ -130,14 +130,20 @@ def test_still_and_equal_files(tmp_path):
 
 def test_the_verb(folder, capsys):
     with pytest.raises(SystemExit) as left:
-        cli.main(["duplicates", str(folder), "--json"])
+        cli.main(["dedupe", str(folder), "--json"])
     told = json.loads(capsys.readouterr().out)
     assert left.value.code == 0
     assert (told["videos"], told["across"], len(told["leaking"])) == (18, 6, 6)
     assert {"a", "b", "score", "offset", "overlap", "mirrored", "identical", "across"} <= told["pairs"][0].keys()
     with pytest.raises(SystemExit):
         cli.main(["duplicates", str(folder)])
-    assert "6, 6 of them across splits" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert shown.out.startswith("6 pairs share footage, 6 of them across splits, of 18 videos in ")
+    assert "'duplicates' is now: kinema dedupe" in shown.err
+    with pytest.raises(SystemExit) as left:
+        cli.main(["dedupe", str(folder), "--score", "0.9"])
+    assert left.value.code == 2
+    assert "--score is of a table" in capsys.readouterr().err
 
 
 def test_one_video_has_no_copy(folder):

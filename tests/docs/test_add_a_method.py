@@ -34,7 +34,7 @@ def test_a_change_is_applied_where_its_context_is_and_nowhere_else():
 def test_the_page_adds_a_method(tmp_path, make_tiny_video):
     shop, touched = carry_out(PAGE, tmp_path, make_tiny_video)
     assert touched == TOUCHED
-    assert "barlow-twins" in shop.told("kinema methods")
+    assert "barlow-twins" in shop.told("kinema pretrain --list")
     shop.told("pytest -q -m 'not slow' tests/docs/test_links.py tests/docs/test_site.py tests/house tests/architecture")
     shop.told("pytest -q tests/cli -k 'help_of_every_method or test_methods'")
     shop.told("python -m ruff check src tests && python -m ruff format --check src tests")

@@ -19,9 +19,10 @@ from rooms import SOURCE, parsed
 import kinema
 from kinema import api
 from kinema.cli import main
+from kinema.core import devices
 from kinema.core.bounds import check_numbers
 from kinema.core.clips import ClipSpec, SoundSpec
-from kinema.core.devices import accelerator_of, check_precision, chosen_device
+from kinema.core.devices import accelerator_of, check_precision, chosen_device, named_device
 from kinema.core.errors import CheckpointError, ConfigError, DataError, KinemaError, RunError, StorageError, UsageError
 from kinema.core.files import write_json
 from kinema.core.printing import Table, make_console, plain, show
@@ -241,7 +242,14 @@ def test_a_gpu_where_there_is_none(name, state, tmp_path):
 def test_devices_that_are_there():
     assert chosen_device("CPU") == "cpu"
     assert accelerator_of("cpu") == ("cpu", 1)
-    assert accelerator_of("auto") == ("auto", 1)
+    assert accelerator_of("auto") == accelerator_of(chosen_device(None))
+
+
+def test_the_name_before_goes_on_answering_with_a_word(caplog):
+    devices._tell_of_gpu.cache_clear()
+    assert [named_device("gpu"), named_device("GPU")] == ["cuda", "cuda"]
+    assert caplog.text.count("'gpu' is called 'cuda' now") == 1
+    assert [named_device(name) for name in (None, "auto", "CUDA:1", "mps")] == ["auto", "auto", "cuda:1", "mps"]
 
 
 @pytest.mark.parametrize("precision", ["fp8", "16-mixed", "16", "", "32-mixed"])

@@ -9,6 +9,7 @@ import sys
 import pytest
 from rooms import SOURCE, parsed
 
+from kinema.core import conditions
 from kinema.core.errors import DataError, RunError, StorageError, UsageError
 from kinema.core.files import csv_cell, open_plain, write_new, write_text
 from kinema.core.lock import LOCK, alone
@@ -16,7 +17,6 @@ from kinema.data.clips.store_files import _locked
 from kinema.data.video.manifest import Manifest, Video, inside_root
 from kinema.data.video.scanning import _Journal
 from kinema.data.video.summary import write_quarantine
-from kinema.searching import grammar
 from kinema.searching.lock import writing
 
 
@@ -245,8 +245,8 @@ def test_pairs_of_copies_with_formulas_for_names(tmp_path):
     ],
 )
 def test_conditions_that_are_refused(where, said):
-    with pytest.raises(grammar.GrammarError, match=said):
-        grammar.check(where)
+    with pytest.raises(conditions.GrammarError, match=said):
+        conditions.parse(where)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_conditions_that_are_refused(where, said):
     ],
 )
 def test_conditions_that_are_allowed(where):
-    grammar.check(where)
+    conditions.parse(where)
 
 
 def test_a_condition_that_would_need_all_memory_is_an_error_of_ours():

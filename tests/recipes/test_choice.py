@@ -107,7 +107,7 @@ def test_settings_of_one_method_are_refused(tiny_folder, tmp_path):
 
 
 def test_it_stands_first_where_methods_are_listed(call):
-    for words in (("methods",), ("pretrain", "--help")):
+    for words in (("pretrain", "--list"), ("pretrain", "--help")):
         out = call(*words)[1]
         assert re.search(r"^ *auto +picks", out, re.MULTILINE).start() < out.index("cpr ")
     out = call("pretrain", "auto", "--help")[1]

@@ -361,8 +361,8 @@ def test_wrong_and_hostile_conditions_are_refused(search, ready, tiny_folder, wh
 def test_an_error_of_a_condition_names_the_columns(search, tiny_folder):
     with pytest.raises(UsageError) as caught:
         search(tiny_folder / "left/left0.mp4", where="lable = 'left'")
-    assert "No field named lable" in caught.value.message
-    assert "cargo" not in caught.value.message
+    assert "there is no column 'lable'" in caught.value.message
+    assert "Did you mean 'label'?" in caught.value.hint
     assert "label, source, split" in caught.value.hint
     assert "vector" not in caught.value.hint
 
@@ -371,6 +371,8 @@ def test_an_error_of_a_condition_names_the_columns(search, tiny_folder):
     ("where", "labels"),
     [
         ("label = 'down'", {"down"}),
+        ("label=down", {"down"}),
+        ({"label": "down", "width": "32", "": "duration < 1000"}, {"down"}),
         ("label IN ('down', 'right') AND video LIKE '%1.mp4'", {"down", "right"}),
         ("label = 'down'\nOR label = 'right'", {"down", "right"}),
         ("NOT (label = ')' OR label = ';--')", {"left", "right", "down"}),

@@ -72,7 +72,7 @@ def test_from_features_to_figures_and_a_page_by_command(form, said, call, tmp_pa
 
 
 def test_methods_and_a_dry_run_speak_of_sequences(said, call, tmp_path):
-    assert re.search(r"tot +the steps of an activity", call("methods")[1])
+    assert re.search(r"tot +the steps of an activity", call("pretrain", "--list")[1])
     write_sequences(tmp_path / "data")
     status, told, _ = said(*command(tmp_path / "data", tmp_path / "run", "--dry_run"))
     assert status == 0

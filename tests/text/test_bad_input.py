@@ -122,7 +122,7 @@ def test_documents_for_a_method_of_video(refused, corpus, tmp_path, name):
     assert "holds 10 documents" in error["message"]
     assert "reads videos" in error["message"]
     assert "declutr" in error["hint"]
-    assert "kinema methods" in error["hint"]
+    assert "kinema pretrain --list" in error["hint"]
     file = next(corpus.rglob("*.txt"))
     assert "holds 1 document." in refused("pretrain", name, file, "--out", tmp_path / "run")["message"]
 

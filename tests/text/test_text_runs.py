@@ -177,7 +177,7 @@ def test_a_dry_run_writes_nothing(call, name, corpus, small, tmp_path):
 
 
 def test_methods_names_every_method(call):
-    status, told, _ = call("methods", "--json")
+    status, told, _ = call("pretrain", "--list", "--json")
     rows = {row["name"]: row for row in one_object(told)["methods"]}
     assert status == 0
     assert list(rows) == list(METHODS)

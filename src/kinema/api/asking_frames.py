@@ -119,7 +119,7 @@ def encoder_of(
     if model.dim != width:
         raise UsageError(
             f"The run '{place}' gives features of {model.dim} numbers, and {width} were learnt with.",
-            "Name the run that made the features of the training data: --features-run RUN",
+            "Name the run that made the features of the training data: --features_run RUN",
         )
     return model, str(place)
 
@@ -156,7 +156,7 @@ def made_frames(
             learnt,
             f"The run '{model.run or model.name}' is not as it was when it made the features of the training data: "
             "{differs}.",
-            "Name the run that made them: --features-run RUN. Or make features again, and train on those.",
+            "Name the run that made them: --features_run RUN. Or make features again, and train on those.",
         )
         found: NDArray[np.float32] = np.load(next(Path(folder).rglob("*.npy")))
     return found

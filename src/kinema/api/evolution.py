@@ -14,6 +14,7 @@ from torch import Tensor
 from kinema import api
 from kinema.api.opening import Data
 from kinema.api.pretraining import load_data
+from kinema.core.conditions import as_chosen
 from kinema.core.devices import check_precision, chosen_device
 from kinema.core.errors import ConfigError, UsageError
 from kinema.core.files import write_json, write_text
@@ -78,7 +79,7 @@ def evolve(
     resume: bool = False,
     finish: bool = False,
     keep: bool = False,
-    where: Mapping[str, str] | None = None,
+    where: str | Mapping[str, str] | None = None,
     cache: str | Path | None = None,
     device: str = "auto",
     console: Shown = None,
@@ -102,7 +103,7 @@ def evolve(
         keep: keep the run of every candidate.
         where: train only on videos with these values, as in :func:`kinema.api.pretrain`.
         cache: where decoded videos are kept.
-        device: 'auto', 'cpu' or 'gpu'.
+        device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
         console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
         **settings: fields of :class:`kinema.recipes.plan.Plan`, as in :func:`kinema.api.pretrain`; ``epochs`` are those
             of the training in full.
@@ -114,6 +115,7 @@ def evolve(
     """
     config = config or EvolveConfig()
     check_engine(engine, workers, config.threads)
+    where = as_chosen(where)
     chosen_device(device)
     manifest = api.training_videos(data if isinstance(data, Manifest) else open_data(data), where)
     plan = changed(preset if isinstance(preset, Plan) else preset_plan(preset, "elo"), settings)
@@ -220,8 +222,7 @@ def train_candidate(job: Job, run: Path) -> tuple[Tensor, float | None]:
     done = api.pretrain(recipe, manifest, run, cache=job["cache"], device=job["device"], logger="none", console=False)
     loaded = load_data(recipe, manifest, cache=job["cache"], console=False)
     store = subset_of(loaded.store, job["subset"], job["seed"])
-    device = {"gpu": "cuda", "auto": None}.get(job["device"], job["device"])
-    features = done.model.features(store, device=device, failures_allowed=loaded.config.failure_budget)
+    features = done.model.features(store, device=job["device"], failures_allowed=loaded.config.failure_budget)
     return features.encoded, done.loss
 
 

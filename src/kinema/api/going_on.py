@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kinema.core.conditions import shown
 from kinema.core.contracts import Table
 from kinema.core.errors import CheckpointError, KinemaError, WorkerError
 from kinema.data.layouts.opening import moved_manifest, named_data
@@ -50,7 +51,7 @@ def resume_command(
     if not isinstance(data, str | Path) or name not in METHODS:
         return ""
     words = ["kinema", "pretrain", name, _absolute(data), "--out", os.path.abspath(out), "--resume"]
-    words += ["--where", *(f"{key}={value}" for key, value in where.items())] if where else []
+    words += ["--where", *shown(where)] if where else []
     words += ["--cache", os.path.abspath(cache)] if cache is not None else []
     words += ["--device", device] if device != "auto" else []
     words += ["--logger", logger] if logger != "tensorboard" else []

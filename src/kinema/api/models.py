@@ -10,6 +10,7 @@ from torch import Tensor
 
 from kinema.core.comparing import Comparing
 from kinema.core.errors import RunError, UsageError
+from kinema.core.guesses import did_you_mean
 from kinema.core.method import TrainingContext
 from kinema.data.clips.config import ClipsConfig
 from kinema.data.clips.joined import PLUS, TWO_STREAMS, JoinedModel, views_of
@@ -155,7 +156,10 @@ def _phase_for(folder: RunFolder, recipe: Recipe, view: str, *, finished: bool) 
     training = [phase for phase in recipe.phases if view in phase.method.trains]
     if not training:
         views = sorted(recipe.trains)
-        raise RunError(f"The run '{folder.path}' trains no encoder of '{view}'; it trains: {', '.join(views)}.")
+        raise RunError(
+            f"The run '{folder.path}' trains no encoder of '{view}'; it trains: {', '.join(views)}.",
+            did_you_mean(view, views).strip(),
+        )
     for phase in reversed(training):
         file = folder.phase(recipe.number(phase), phase.name) / f"tower-{view}.safetensors"
         if not finished or file.exists():

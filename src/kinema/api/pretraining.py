@@ -14,6 +14,7 @@ from kinema.api.going_on import check_data, record_going_on, resume_command, tel
 from kinema.api.opening import AnyData, cache_folder, named
 from kinema.api.run import Run
 from kinema.api.settings import PretrainSettings
+from kinema.core.conditions import as_chosen
 from kinema.core.contracts import Table
 from kinema.core.devices import check_precision, chosen_device
 from kinema.core.errors import KinemaError
@@ -43,7 +44,7 @@ def pretrain(
     *,
     preset: str | None = None,
     resume: bool = False,
-    where: Mapping[str, str] | None = None,
+    where: str | Mapping[str, str] | None = None,
     cache: str | Path | None = None,
     device: str = "auto",
     logger: str = "tensorboard",
@@ -63,10 +64,11 @@ def pretrain(
         resume: go on with a run that was stopped, under its own recipe. What is given beside it must agree with the
             run, but for what changes no result: ``workers``, ``failure_budget``, ``cache_gib``,
             ``checkpoint_seconds``, ``collapse_rank``, and ``cache``, ``device`` and ``logger``.
-        where: train only on rows with these values, for instance {'person': 'jack'}. By default those of the split
+        where: train only on rows with these values, for instance {'person': 'jack'}, or of which a condition is true,
+            ``"take > '2'"`` (:mod:`kinema.core.conditions`). By default those of the split
             'train'; where none are, those without a split, and never those of 'val' or 'test'.
         cache: where decoded videos are kept; see :func:`cache_folder`.
-        device: 'auto', 'cpu', 'gpu', or 'cuda:1' and the like.
+        device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
         logger: where curves go beside metrics.jsonl: 'tensorboard', 'wandb', 'mlflow' or 'none'; it changes no result.
         console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
         **settings: fields of :class:`kinema.recipes.plan.Plan` and of its data; of its parts, mappings of what changes:
@@ -81,6 +83,7 @@ def pretrain(
         KinemaError: whatever stops it, with what to do.
     """
     check_logger(logger)
+    where = as_chosen(where)
     chosen_device(device)
     run = RunFolder.begun(Path(out)) if resume else RunFolder.free(Path(out))
     plan: Plan | Recipe | None = None

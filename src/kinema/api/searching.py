@@ -14,7 +14,7 @@ from kinema.api.copies import Copies, find_copies
 from kinema.api.models import load
 from kinema.api.opening import Data
 from kinema.api.table_views import load_for, model_for
-from kinema.core.devices import chosen_device
+from kinema.core.devices import chosen_device, named_device
 from kinema.core.errors import DataError, UsageError
 from kinema.core.progress import Shown, Steps
 from kinema.core.threads import available_cpus
@@ -64,7 +64,7 @@ class Deduped:
     copies: Copies | None
 
     def plain(self, seconds: float) -> dict[str, Any]:
-        """All of it as JSON values: what ``kinema duplicates`` says, and ``alike``."""
+        """All of it as JSON values: what ``kinema dedupe`` says, and ``alike``."""
         nothing = {"videos": 0, "pairs": [], "across": 0, "groups": [], "leaking": [], "still": [], "unreadable": []}
         summary = nothing | {"seconds": seconds} if self.copies is None else self.copies.plain(seconds)
         return {"alike": [asdict(pair) for pair in self.alike], **summary}
@@ -139,8 +139,10 @@ def embed(
     uri = _table_uri(run, out)
     database.lancedb()
     check_engine(engine)
-    if engine == "local":  # a Ray cluster has devices of its own
+    if engine == "local":
         chosen_device(device)
+    else:  # a Ray cluster has devices of its own
+        named_device(device)
     model = load(run, view=view) if isinstance(run, str | PathLike) else run
     if model.modality in ("sequence", "question"):
         own = "its own features are kinema.load(RUN).encode(array)" if model.modality == "sequence" else ""
@@ -164,7 +166,7 @@ def embed(
     if codes:
         raise UsageError(
             f"'{model.run or model.name}' makes no codes, only vectors.",
-            "Codes are made by runs of pairs, for instance of dcvh: kinema methods. Or leave --codes out.",
+            "Codes are made by runs of pairs, for instance of dcvh: kinema pretrain --list. Or leave --codes out.",
         )
     if isinstance(model, TextReader):
         return _embed_documents(model, data, uri, length, common, videos_only)
@@ -300,7 +302,7 @@ def search(
     query: str | Path,
     *,
     k: int = 10,
-    where: str | None = None,
+    where: str | Mapping[str, str] | None = None,
     over: Literal["windows", "videos", "passages", "documents", "tracklets", "images", "texts"] | None = None,
     others: bool = False,
     exact: bool | None = None,
@@ -319,7 +321,7 @@ def search(
             tracklets: a tracklet's name in the table, a folder of crops, or a picture. For one of pairs: words, a
             ``.txt`` file, or a picture.
         k: hits; windows of one video that overlap or are near-duplicates count as one.
-        where: a condition in SQL on the table's columns: ``"label = 'walk' AND duration > 2"``.
+        where: a condition on the table's columns, ``"label = 'walk' AND duration > 2"``, or their values.
         over: what is compared: 'windows', the default, or whole 'videos'; of documents 'passages' or 'documents';
             of tracklets 'tracklets'; of pairs 'images' or 'texts'.
         others: leave the query's own video, document or tracklet out.
@@ -362,11 +364,12 @@ def cluster(
     *,
     names: Mapping[int, str] | None = None,
     method: clustering.Algorithm = "kmeans",
-    k: int = 10,
+    k: int | None = None,
     least: int = 5,
     over: clustering.Over | None = None,
     seed: int = 0,
     table: str | Path | None = None,
+    drop_names: bool = False,
 ) -> clustering.Clusters:
     """Clusters a table, or names its clusters.
 
@@ -374,22 +377,25 @@ def cluster(
         run: the run's folder; only the place of its table is taken from it.
         names: by cluster number; nothing is clustered then. Clusters that are mostly unchanged later keep their names.
         method: 'kmeans', or 'hdbscan', which finds the number of clusters and treats some rows as noise.
-        k: clusters of k-means.
+        k: clusters of k-means; by default as many as there are, or ten.
         least: the smallest cluster of HDBSCAN.
         over: 'videos', the default, or 'windows'; of a table of documents, 'documents' (default) or 'passages'.
         seed: of k-means.
         table: where it is; RUN/index by default.
+        drop_names: whether names that no new cluster is mostly of may be lost, also where ``k`` is not given.
 
     Raises:
         MissingExtraError: lancedb is not installed.
-        UsageError: a setting is invalid, or there is no such cluster.
+        UsageError: a setting is invalid, there is no such cluster, or names would be lost.
         DataError: there is no table, or it is too small or too large for this.
         StorageError: another process writes to it, or it cannot be written.
     """
     uri = _table_uri(run, table)
     if names:
         return clustering.name_clusters(uri, names)
-    return clustering.cluster_table(uri, algorithm=method, k=k, least=least, over=over, seed=seed)
+    return clustering.cluster_table(
+        uri, algorithm=method, k=k, least=least, over=over, seed=seed, drop_names=drop_names
+    )
 
 
 def dedupe(

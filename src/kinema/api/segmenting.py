@@ -23,6 +23,7 @@ from kinema.api.pretraining import pretrain
 from kinema.core.devices import chosen_device
 from kinema.core.errors import DataError, StorageError, UsageError
 from kinema.core.files import storage_error
+from kinema.core.guesses import choose_from
 from kinema.core.lock import held
 from kinema.core.progress import Shown, Steps
 from kinema.core.results import Result
@@ -160,7 +161,7 @@ def segment(
     if steps is None or steps < 1:
         raise UsageError(f"steps is {steps}; it is not known how many steps the activity has.", "Say so: --steps 7.")
     if order not in ORDERS:
-        raise UsageError(f"There is no order '{order}'.", f"Choose one of: {', '.join(ORDERS)}.")
+        raise UsageError(f"There is no order '{order}'.", choose_from(order, ORDERS))
     if background and order != "fixed":
         raise UsageError("A background is told apart with the order 'fixed' only.", "Leave background out.")
     unknown = [number for number in names or {} if not 1 <= number <= steps]
@@ -308,10 +309,9 @@ def _learnt(folder: Path, table: Sequences, plan: Plan, device: str | None, cons
     again = (run / "recipe.json").is_file()
     if again and RunFolder.open(run).read("status.json").get("state") == "done":
         return run
-    where: Any = {} if device is None else {"device": "gpu" if device.startswith("cuda") else device}
     method: Any = "tot" if again else plan
     with going_on_by_itself():
-        pretrain(method, table, run, resume=again, logger="none", console=console, **where)
+        pretrain(method, table, run, resume=again, logger="none", console=console, device=device or "auto")
     return run
 
 

@@ -18,8 +18,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-from kinema.cli.verbs import VERBS
+from kinema.cli import help as help_of
+from kinema.cli.completion import ASK, candidates, script
+from kinema.cli.verbs import OLD_OPTIONS, OLD_VERBS, SYNONYMS, VERBS
+from kinema.cli.waiting import told
 from kinema.core.errors import KinemaError, StorageError, UsageError
+from kinema.core.guesses import choose_from
 from kinema.core.version import RELEASE
 
 _OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
@@ -33,10 +37,13 @@ verbs:
 {verbs}
 
 options:
-  --version   print the version
-  --json      (after a verb) print one JSON object on standard output
+  --version           print the version
+  --completion SHELL  print a script that makes bash, zsh or fish complete verbs, methods and options
+  --json              (after a verb) print one JSON object on standard output
+  --help [all]        (after a verb) what can be set: what matters most, or all of it
 
-'kinema VERB --help' tells the rest. Exit status: 0 done, 1 the job failed, 2 wrong usage.
+'kinema VERB --help' tells the rest. Dashes do in the names of options, too: --batch-size is --batch_size.
+Exit status: 0 done, 1 the job failed, 2 wrong usage.
 """
 
 
@@ -98,11 +105,27 @@ def _interrupted_by_signals() -> Iterator[None]:
 
 
 def _underscored(word: str) -> str:
-    """Options may be written with dashes: --clips-per-class is --clips_per_class."""
+    """Options may be written with dashes, as --clips-per-class is; help and pages write --clips_per_class."""
     if not word.startswith("--"):
         return word
     name, equals, value = word.partition("=")
     return "--" + name[2:].replace("-", "_") + equals + value
+
+
+def _complete(asked: str, words: list[str]) -> int:
+    """Prints the script of a shell, or the words that such a script asks for, a line each."""
+    text = script(words[0] if words else "") if asked != ASK else "".join(f"{word}\n" for word in candidates(words))
+    print(text, end="")
+    return 0
+
+
+def _by_its_name(verb: str, word: str) -> str:
+    """An option as it is called now; a line names it where it was called by a name of before."""
+    name, equals, value = word.partition("=")
+    new = OLD_OPTIONS.get(verb, {}).get(name)
+    if new is not None:
+        print(f"kinema: {name} of '{verb}' is called {new} now.", file=sys.stderr)
+    return (new or SYNONYMS.get(verb, {}).get(name, name)) + equals + value
 
 
 def _run(given: list[str]) -> int:
@@ -113,10 +136,23 @@ def _run(given: list[str]) -> int:
     if given[0] == "--version":
         print(f"kinema {RELEASE}")
         return 0
+    if given[0] in ("--completion", ASK):
+        return _complete(given[0], given[1:])
+    if given[0] in OLD_VERBS:
+        now = OLD_VERBS[given[0]]
+        print(f"kinema: '{given[0]}' is now: kinema {' '.join(now)}", file=sys.stderr)
+        given = [*now, *given[1:]]
     if given[0] not in VERBS:
-        raise UsageError(f"There is no verb '{given[0]}'.", f"Choose one of: {', '.join(VERBS)}.")
-    run: Callable[[list[str]], int] = importlib.import_module(f"kinema.cli.{given[0]}").run
-    return run(given[1:])
+        raise UsageError(f"There is no verb '{given[0]}'.", choose_from(given[0], VERBS))
+    if given[0] != "evaluate" and help_of.asked(given[1:]):  # evaluate lists its protocols, which load quickly
+        page = help_of.from_catalogue(given[0], given[1:])
+        if page is not None:
+            print(page, end="")
+            return 0
+    given = [given[0], *(_by_its_name(given[0], word) for word in given[1:])]
+    with told(f"kinema {given[0]}: at work"):
+        run: Callable[[list[str]], int] = importlib.import_module(f"kinema.cli.{given[0]}").run
+        return run(given[1:])
 
 
 def _print_error(error: KinemaError, as_json: bool) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from kinema.cli.terminal import make_parser, parse, print_json, stderr_console
+from kinema.cli.terminal import add_device, make_parser, parse, print_json, stderr_console
 
 if TYPE_CHECKING:
     from kinema.api.asking import Asked
 
 _NAMED_BY = {
-    "frames": "--features-run RUN names the run that makes features of frames, where it has moved",
+    "frames": "--features_run RUN names the run that makes features of frames, where it has moved",
     "subtitles": "--subtitles FILE names subtitles that lie elsewhere",
 }
 """How a user names what is missing."""
@@ -33,7 +33,7 @@ def run(given: list[str]) -> int:
         default=None,
         help="the run that makes features of frames; by default that of the training data",
     )
-    parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
+    add_device(parser)
     args = parse(parser, given)
     from kinema.api.asking import ask
 

@@ -16,7 +16,10 @@ def run(given: list[str]) -> int:
     parser.add_argument("run", type=str, help="the run's folder")
     parser.add_argument("--name", type=str, nargs="+", default=None, help="NUMBER=NAME: names only; clusters stay")
     parser.add_argument("--method", type=str, default="kmeans", help="kmeans or hdbscan")
-    parser.add_argument("-k", "--k", type=int, default=10, help="clusters of kmeans")
+    parser.add_argument(
+        "-k", "--k", type=int | None, default=None, help="clusters of kmeans; as many as there are, or 10"
+    )
+    parser.add_argument("--drop_names", action="store_true", help="sort even where names are lost that were given")
     parser.add_argument("--least", type=int, default=5, help="the smallest cluster of hdbscan")
     parser.add_argument(
         "--over", type=str | None, default=None, help="videos (usual) or windows; documents or passages"
@@ -27,7 +30,7 @@ def run(given: list[str]) -> int:
     names = numbered_names(args.name)
     from kinema.api import searching as api_search
 
-    settings = {name: getattr(args, name) for name in ("method", "k", "least", "over", "seed", "table")}
+    settings = {name: getattr(args, name) for name in ("method", "k", "least", "over", "seed", "table", "drop_names")}
     found = api_search.cluster(args.run, names=names, **settings)
     if args.json:
         print_json(found.plain())

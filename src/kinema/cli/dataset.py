@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kinema.cli.terminal import make_parser, parse, print_json, stderr_console
+from kinema.cli.terminal import add_class, make_parser, parse, print_json, stderr_console, under
 from kinema.core.errors import UsageError
+from kinema.core.guesses import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jsonargparse import Namespace
 
-_SETS = {
+SETS = {
     "mocap": "fifteen recorded motions, a video each, with classes and a test set; it ships",
     "mocap-steps": "the same motions one after another, with a label for every frame; it ships",
     "mocap-people": "many people in several cameras, as tracklets of crops, told apart by clothes or gait; it ships",
@@ -25,7 +26,7 @@ _SETS = {
 def run(given: list[str]) -> int:
     """The verb ``kinema dataset``."""
     if given[:1] in (["--help"], ["-h"]):
-        listed = "\n".join(f"  {name:13} {summary}" for name, summary in _SETS.items())
+        listed = "\n".join(f"  {name:13} {summary}" for name, summary in SETS.items())
         print(f"usage: kinema dataset NAME DIR ...\n\ndata sets:\n{listed}")
         print("\n'kinema dataset NAME --help' lists every setting of a data set.")
         return 0
@@ -35,7 +36,8 @@ def run(given: list[str]) -> int:
         named = f"'{given[0]}'" if given else "no data set"
         raise UsageError(
             f"You named {named}; the data sets are {', '.join(makers)}.",
-            "kinema dataset mocap DIR; kinema dataset --help says what each is.",
+            (did_you_mean(given[0], makers) if given else "")
+            + "kinema dataset mocap DIR; kinema dataset --help says what each is.",
         )
     return makers[given[0]](given[1:])
 
@@ -46,7 +48,7 @@ def _mocap(given: list[str]) -> int:
 
     parser = make_parser("dataset mocap", "Real recorded human motion.")
     _add_place(parser)
-    parser.add_class_arguments(MocapConfig, skip={"parts", "sound"})
+    add_class(parser, MocapConfig, "What is drawn", ("parts", "sound"))
     parser.add_argument("--sound", action="store_true", help="videos that can be heard: strikes, landings, swings")
     parts = list(MocapConfig().parts)
     parser.add_argument("--parts", type=str, nargs="+", default=parts, help=f"of the test set: {', '.join(parts)}")
@@ -60,7 +62,7 @@ def _mocap_steps(given: list[str]) -> int:
 
     parser = make_parser("dataset mocap-steps", "Real recorded human motions, one after another, labelled by frame.")
     _add_place(parser)
-    parser.add_class_arguments(MocapStepsConfig)
+    add_class(parser, MocapStepsConfig, "What is drawn")
     return _draw(parse(parser, given), MocapStepsConfig, write_mocap_steps)
 
 
@@ -70,7 +72,7 @@ def _mocap_people(given: list[str]) -> int:
 
     parser = make_parser("dataset mocap-people", "People in several cameras, as tracklets of crops.")
     _add_place(parser)
-    parser.add_class_arguments(MocapPeopleConfig, skip={"motions"})
+    add_class(parser, MocapPeopleConfig, "What is drawn", ("motions",))
     usual = list(MocapPeopleConfig().motions)
     parser.add_argument("--motions", type=str, nargs="+", default=usual, help=f"of {', '.join(MOTIONS)}")
     args = parse(parser, given)
@@ -85,7 +87,7 @@ def _mocap_words(given: list[str]) -> int:
 
     parser = make_parser("dataset mocap-words", "Pictures of people, each with a sentence about it and labels.")
     _add_place(parser)
-    parser.add_class_arguments(MocapWordsConfig, skip={"labels"})
+    add_class(parser, MocapWordsConfig, "What is drawn", ("labels",))
     usual = list(MocapWordsConfig().labels)
     parser.add_argument("--labels", type=str, nargs="+", default=usual, help=f"of {', '.join(LABELS)}")
     args = parse(parser, given)
@@ -98,14 +100,15 @@ def _mocap_qa(given: list[str]) -> int:
 
     parser = make_parser("dataset mocap-qa", "Videos of several motions in a row, subtitles, and questions about them.")
     _add_place(parser)
-    parser.add_class_arguments(MocapQAConfig)
+    add_class(parser, MocapQAConfig, "What is drawn")
     counted = ("videos", "questions", "train", "val", "test")
     return _draw(parse(parser, given), MocapQAConfig, write_mocap_qa, counted)
 
 
 def _add_place(parser: Any) -> None:
     parser.add_argument("dir", type=str, help="the folder to write; an interrupted one is completed")
-    parser.add_argument("--workers", type=int | None, default=None, help="processes")
+    parser.add_argument("--workers", type=int | None, default=None, help="processes; as many as processors by default")
+    under(parser, "What is drawn", "dir", "sound", "parts", "motions", "labels")
 
 
 def _draw(args: Namespace, kind: Any, write: Any, counted: Sequence[str] = ("videos",), **changes: Any) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     pass
-from kinema.cli.terminal import make_parser, parse, print_json, stderr_console
+from kinema.cli.terminal import add_device, make_parser, parse, print_json, stderr_console, under
 from kinema.core.plurals import counted
 
 _TABLE = "where the table is: a folder, or s3://…, gs://…, az://…; RUN/index by default"
@@ -41,7 +41,9 @@ def run(given: list[str]) -> int:
     parser.add_argument("--workers", type=int, default=2, help="what scans and decodes; on ray, encodes too")
     parser.add_argument("--threads", type=int | None, default=None, help="of an encoder; all processors by default")
     parser.add_argument("--batch_size", type=int, default=32, help="clips, passages or pairs at a time")
-    parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
+    add_device(parser)
+    under(parser, "What is embedded", "run", "data", "view", "space", "length", "stride", "codes", "vectors")
+    under(parser, "The table", "out", "replace", "remove", "index")
     args = parse(parser, given)
     from kinema.api import searching as api_search
     from kinema.searching.stored import write_copy

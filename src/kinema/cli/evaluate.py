@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kinema.cli.terminal import describe_parts, make_parser, pairs, parse, print_json, stderr_console
+from kinema.cli.help import asked
+from kinema.cli.terminal import add_device, describe_parts, make_parser, pairs, parse, print_json, stderr_console, under
 
 
 def run(given: list[str]) -> int:
@@ -25,14 +26,22 @@ def run(given: list[str]) -> int:
         "--views", type=str, nargs="+", default=None, help="the two views to compare, as in: rgb motion"
     )
     parser.add_argument("--untrained", action="store_true", help="the run's encoder as it was before training")
-    parser.add_argument("--query", type=str, nargs="+", default=None, help="KEY=VALUE of the queries or test videos")
-    parser.add_argument("--gallery", type=str, nargs="+", default=None, help="KEY=VALUE of gallery or training videos")
+    parser.add_argument(
+        "--query",
+        type=str,
+        nargs="+",
+        default=None,
+        help="the queries or test videos: KEY=VALUE, or a condition as of --where",
+    )
+    parser.add_argument("--gallery", type=str, nargs="+", default=None, help="gallery or training videos, likewise")
     parser.add_argument("--shares", type=float, nargs="+", default=None, help="of the labels: 0.01 0.1")
     parser.add_argument("--draws", type=int | None, default=None, help="of few labels; 5 by default")
     parser.add_argument("--background", type=str, nargs="+", default=None, help="labels of frames that are left out")
     parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos and pictures are stored")
-    parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
-    parser.add_argument("--out", type=str | None, default=None, help="where classifiers are trained; RUN/classifiers")
+    add_device(parser)
+    parser.add_argument(
+        "-o", "--out", type=str | None, default=None, help="where classifiers are trained; RUN/classifiers"
+    )
     default_fit: Any = None
     fits = [name for name, protocol in PROTOCOLS.items() if "fit" in protocol.takes]
     if given[:1] and given[0] in fits:
@@ -41,7 +50,12 @@ def run(given: list[str]) -> int:
         default_fit = FitConfig()
         parser.add_argument("--fit", type=FitConfig, default=default_fit)
         describe_parts(parser, "fit", FitConfig)
-    if {"-h", "--help"} & set(given):
+    under(parser, "What is measured", "protocol", "run", "data", "preset", "view", "views", "untrained")
+    under(parser, "Which videos, and how many", "query", "gallery", "shares", "draws", "background")
+    under(parser, "How classifiers are trained", "fit", "out")
+    under(parser, "How classifiers are trained: optimiser", "fit.optimiser")
+    under(parser, "How classifiers are trained: augmentation", "fit.transform")
+    if asked(given):
         print(f"'kinema evaluate {fits[0]} --help' and so on also list how classifiers are trained.\n")
         print(f"protocols, each with its presets:\n{listing()}\n")
     arguments = parser.instantiate(parse(parser, given))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kinema.cli.catalogue import RUNNING
 from kinema.cli.pretrain import add_settings, plan_fields
-from kinema.cli.terminal import make_parser, pairs, parse, print_json, stderr_console
+from kinema.cli.terminal import add_device, add_where, make_parser, pairs, parse, print_json, stderr_console, under
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -45,8 +46,11 @@ def run(given: list[str]) -> int:
     for name, text in HELP.items():
         default = "cma" if name == "search" else getattr(usual, name)
         parser.add_argument(f"--{name}", type=kinds[name], default=default, help=text)
-    parser.add_argument("--candidate_epochs", type=int, default=usual.epochs, help="of a candidate's training")
+    parser.add_argument("--candidate_epochs", type=int, default=usual.epochs, help="epochs of a candidate's training")
     add_settings(parser, plan, own, of_data)
+    under(parser, "The search", "data", "out", "where", *HELP, "candidate_epochs", "resume", "finish", "keep", "preset")
+    under(parser, "The search", "config")
+    under(parser, RUNNING, "threads")
     args = parser.instantiate(parse(parser, given))
     from kinema.api import evolution as api_evolve
 
@@ -71,7 +75,7 @@ def run(given: list[str]) -> int:
 def _options(parser: ArgumentParser, chosen: str) -> None:
     """What is neither a setting of the search nor of the training."""
     parser.add_argument("data", type=str, help="a folder of videos, a manifest, or NAME:PATH")
-    parser.add_argument("--out", type=str, required=True, help="the folder of the search")
+    parser.add_argument("-o", "--out", type=str, required=True, help="the folder of the search")
     parser.add_argument("--workers", type=int, default=2, help="candidates at a time; changes no result")
     parser.add_argument("--engine", type=str, default="processes", help="processes, or ray (needs kinema[ray])")
     parser.add_argument("--resume", action="store_true", help="go on with a search that was stopped, or try more")
@@ -79,9 +83,9 @@ def _options(parser: ArgumentParser, chosen: str) -> None:
     parser.add_argument("--keep", action="store_true", help="keep the run of every candidate, in DIR/runs")
     parser.add_argument("--config", action="config", help="a YAML or JSON file of the settings below")
     parser.add_argument("--preset", type=str, default=chosen, help="small (CPU) or coclr (GPU)")
-    parser.add_argument("--where", type=str, nargs="+", default=None, help="train on videos with KEY=VALUE")
+    add_where(parser, "train on videos")
     parser.add_argument("--cache", type=str | None, default=None, help="where decoded videos are kept")
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or gpu")
+    add_device(parser)
 
 
 def _show(found: Any, data: str, as_json: bool) -> None:

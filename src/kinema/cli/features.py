@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from kinema.cli.terminal import make_parser, parse, print_json, stderr_console
+from kinema.cli.terminal import add_device, make_parser, parse, print_json, stderr_console
 
 
 def run(given: list[str]) -> int:
@@ -17,7 +17,7 @@ def run(given: list[str]) -> int:
     parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
     parser.add_argument("--untrained", action="store_true", help="the run's encoder as it was before training")
     parser.add_argument("--batch_size", type=int, default=32, help="clips or pictures at a time")
-    parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
+    add_device(parser)
     args = parse(parser, given)
     from kinema.api.features import features
 

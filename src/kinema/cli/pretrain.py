@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kinema.cli.terminal import (
+    add_device,
+    add_where,
     describe_parts,
     helps,
+    hide,
     is_config,
     make_parser,
     pairs,
@@ -15,6 +18,7 @@ from kinema.cli.terminal import (
     print_json,
     settings_in,
     stderr_console,
+    under,
 )
 from kinema.core.errors import UsageError
 
@@ -35,6 +39,8 @@ def run(given: list[str]) -> int:
     from kinema.recipes.choice import AUTO, SUMMARY
     from kinema.recipes.table import METHODS
 
+    if "--list" in given:
+        return _list(given)
     if not given or given[0].startswith("-"):
         lines = {AUTO: SUMMARY} | {name: entry.summary for name, entry in METHODS.items()}
         listed = "\n".join(f"  {name:12} {line}" for name, line in lines.items())
@@ -60,6 +66,27 @@ def run(given: list[str]) -> int:
     else:
         print(f"Done: {args.out} ({done.epochs} epochs, {done.steps} steps, {done.seconds:.0f} s)")
         print(f"Next: {METHODS[done.method].next_step.format(run=args.out, data=args.data)}")
+    return 0
+
+
+def _list(given: list[str]) -> int:
+    """``kinema pretrain --list``: what there is to pretrain with, a line each, and its paper."""
+    from kinema.recipes.choice import AUTO, SUMMARY
+    from kinema.recipes.table import METHODS
+
+    others = [word for word in given if word not in ("--list", "--json")]
+    if others:
+        raise UsageError(f"--list takes nothing beside it, and '{others[0]}' is.", "kinema pretrain --list")
+    if "--json" in given:
+        rows = [
+            {"name": name, "paper": m.paper, "modalities": list(m.modalities), "summary": m.summary}
+            for name, m in METHODS.items()
+        ]
+        print_json({"methods": rows})
+    else:
+        print(f"{AUTO:12} {SUMMARY}")
+        for name, method in METHODS.items():
+            print(f"{name:12} {method.summary} [{method.paper}]")
     return 0
 
 
@@ -180,16 +207,16 @@ def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
     entry, rows = METHODS[method_name(plan.method) if auto else name], plan.data.rows
     parser = make_parser(f"pretrain {name}", SUMMARY.capitalize() + "." if auto else entry.summary + ".")
     parser.add_argument("data", type=str, help=plan.data.takes)
-    parser.add_argument("--out", type=str, required=True, help="the run's folder")
+    parser.add_argument("-o", "--out", type=str, required=True, help="the run's folder")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     parser.add_argument("--dry_run", action="store_true", help="only say what it would take; nothing is written")
     parser.add_argument("--config", action="config", help="a YAML or JSON file of the settings below")
     parser.add_argument(
         "--preset", type=str, default=chosen, help=f"one of: {', '.join(PRESETS if auto else entry.presets)}"
     )
-    parser.add_argument("--where", type=str, nargs="+", default=None, help=f"train on {rows} with KEY=VALUE")
+    add_where(parser, f"train on {rows}")
     parser.add_argument("--cache", type=str | None, default=None, help="where what is made once is kept")
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or gpu")
+    add_device(parser)
     parser.add_argument("--logger", type=str, default="tensorboard", help="tensorboard, wandb, mlflow or none")
     if hasattr(plan.data, "transform") and not auto:
         parser.add_argument("--transforms", type=str, nargs="+", default=None, help=ON_TOP["transforms"])
@@ -197,6 +224,9 @@ def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
         parser.add_argument("--beside_weights", type=tuple[float, ...], default=(), help=ON_TOP["beside_weights"])
     if entry.takes_base and not auto:
         parser.add_argument("--base", type=str | None, default=None, help=ON_TOP["base"])
+    under(parser, "The run", "data", "out", "resume", "dry_run", "preset", "config", "logger")
+    under(parser, "Augmentation", "transforms")
+    under(parser, f"Method: {entry.short or entry.title}", "base", "beside", "beside_weights")
     own = [field for field in plan_fields(method_name(plan.method), plan) if not auto or field != "method"]
     add_settings(parser, plan, own, fields_of_data(plan))
     return parser
@@ -213,9 +243,22 @@ def add_settings(parser: ArgumentParser, plan: Any, own: Sequence[str], of_data:
     """
     from typing import get_type_hints
 
+    from kinema.recipes.table import entry_of, leading
+
     parts = {"method": type(plan.method), "encoder": type(plan.encoder)}
     for names, holder in ((own, plan), (of_data, plan.data)):
         hints, said = get_type_hints(type(holder)) | parts, helps(type(holder))
         for field in names:
             parser.add_argument(f"--{field}", type=hints[field], default=getattr(holder, field), help=said.get(field))
             describe_parts(parser, field, hints[field])
+    entry = entry_of(leading(plan.method))
+    under(parser, "Data and clips" if hasattr(plan.data, "transform") else f"Data: {plan.data.rows}", "where", *of_data)
+    under(parser, "Augmentation", "transform")
+    under(parser, "Sound", "sound", "transform.sound", "encoder.sound")
+    under(parser, "Training", *own)
+    under(parser, f"Method: {entry.short or entry.title}", "method", "schedule")
+    under(parser, "Encoder", "encoder", "weights")
+    under(parser, "Encoder: videomae and vjepa2", "encoder.vit")
+    under(parser, "Optimiser", "optimiser")
+    if "sound" not in entry.modalities:
+        hide(parser, "sound", "transform.sound", "encoder.sound")

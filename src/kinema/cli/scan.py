@@ -21,7 +21,7 @@ def run(given: list[str]) -> int:
     parser.add_argument(
         "--quarantine", type=str | None, default=None, help="write the videos that are not whole here (.csv)"
     )
-    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--workers", type=int, default=2, help="processes that read files")
     parser.add_argument(
         "--reads", type=str | None, default=None, help="videos, documents, pairs or questions, where there are more"
     )

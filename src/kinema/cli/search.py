@@ -5,13 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kinema.core.errors import UsageError
 
-if TYPE_CHECKING:
-    pass
-from kinema.cli.terminal import make_parser, parse, print_json
+from kinema.cli.terminal import add_device, add_where, make_parser, pairs, parse, print_json, under
 
 _TABLE = "where the table is: a folder, or s3://…, gs://…, az://…; RUN/index by default"
 
@@ -23,8 +21,8 @@ def run(given: list[str]) -> int:
     parser.add_argument(
         "query", type=str, help="a video, VIDEO@START-END, a picture, a sound (sound), words or a tracklet"
     )
-    parser.add_argument("-k", "--k", type=int, default=10, help="hits")
-    parser.add_argument("--where", type=str | None, default=None, help="SQL on the columns: \"label = 'walk'\"")
+    parser.add_argument("-k", "--k", type=int, default=10, help="hits to show")
+    add_where(parser, "show rows")
     parser.add_argument(
         "--over",
         type=str | None,
@@ -41,7 +39,9 @@ def run(given: list[str]) -> int:
     parser.add_argument(
         "--view", type=str | None, default=None, help="which view's encoder; the table's own by default"
     )
-    parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
+    add_device(parser)
+    under(parser, "What is looked for", "run", "query", "k", "where", "over", "others", "exact", "view")
+    under(parser, "The table, and files", "table", "videos", "out")
     args = parse(parser, given)
     if args.out is not None and Path(args.out).suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"-o is '{args.out}'; a page's name ends in .html.", "For JSON: --json > FILE")
@@ -66,7 +66,7 @@ def run(given: list[str]) -> int:
 def _found(args: Any) -> Any:
     """The result: of a small table of videos by its copy, which needs no LanceDB, and no torch for its own videos."""
     run, uri = Path(args.run), str(Path(args.run) / "index") if args.table is None else args.table
-    simple = args.where is None and args.view is None and args.videos is None and args.out is None
+    simple = not args.where and args.view is None and args.videos is None and args.out is None
     if simple and (run / "recipe.json").is_file():
         from kinema.searching.stored import COPY, find_stored
 
@@ -80,9 +80,10 @@ def _found(args: Any) -> Any:
             return quick
     from kinema.api import searching as api_search
 
-    names = ("k", "where", "over", "others", "table", "view", "device", "videos")
+    names = ("k", "over", "others", "table", "view", "device", "videos")
     settings = {name: getattr(args, name) for name in names}
-    found = api_search.search(args.run, args.query, **settings, exact=True if args.exact else None)
+    where = pairs(args.where, "--where")
+    found = api_search.search(args.run, args.query, where=where, **settings, exact=True if args.exact else None)
     if simple:
         from kinema.searching.stored import write_copy
 

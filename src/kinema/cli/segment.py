@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kinema.cli.terminal import make_parser, numbered_names, parse, print_json, stderr_console
+from kinema.cli.terminal import add_device, make_parser, numbered_names, parse, print_json, stderr_console, under
 
 _ELSEWHERE = ("run", "videos", "name", "json")
 """Arguments that are no settings of :func:`kinema.segment` by their names."""
@@ -32,7 +32,10 @@ def run(given: list[str]) -> int:
     parser.add_argument("--epochs", type=int | None, default=None, help="of the steps' model")
     parser.add_argument("--seed", type=int, default=0, help="of the steps' model")
     parser.add_argument("--batch_size", type=int, default=32, help="clips at a time")
-    parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
+    add_device(parser)
+    under(parser, "What is divided", "run", "videos", "steps", "order", "background", "rate", "view", "untrained")
+    under(parser, "The model of the steps", "epochs", "seed", "work")
+    under(parser, "Names, labels and files", "out", "name", "labels", "leave_out")
     args = parse(parser, given)
     from kinema.api.segmenting import segment
 

@@ -6,50 +6,21 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kinema.cli.terminal import make_parser, parse, print_json
+from kinema.cli.terminal import add_device, make_parser, parse, print_json, under
+from kinema.cli.waiting import stop
 from kinema.core.errors import MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
 
 TOKEN = "KINEMA_TOKEN"
 
 
 def run(given: list[str]) -> int:
     """The verb ``kinema serve RUN``."""
-    parser = make_parser("serve")
-    parser.add_argument("run", type=str, help="the run's folder, or an exported one")
-    parser.add_argument("--table", type=str | None, default=None, help="where the table is; RUN/index by default")
-    parser.add_argument(
-        "--segments",
-        type=str | None,
-        default=None,
-        help="the file of steps; RUN/segments/segments.json by default",
-    )
-    parser.add_argument(
-        "--videos", type=str | None, default=None, help="the folder of videos or pictures; the table's own by default"
-    )
-    parser.add_argument(
-        "--features_run",
-        type=str | None,
-        default=None,
-        help="of a run of video-qa: the run that makes features of frames",
-    )
-    parser.add_argument("--host", type=str, default="127.0.0.1", help="the address; another than this needs a token")
-    parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one")
-    parser.add_argument("--token", type=str | None, default=None, help=f"a secret of 16 letters or more; or {TOKEN}")
-    parser.add_argument("--name", type=str, nargs="+", default=[], help="further names that it is asked by")
-    parser.add_argument("--upload_mib", type=int, default=256, help="the size of a clip that is brought, at most")
-    parser.add_argument("--connections", type=int, default=64, help="that one address may hold open, at most")
-    parser.add_argument(
-        "--memory_gib",
-        type=float | None,
-        default=None,
-        help="of memory that the vectors may take; half of what is free by default, 0 to search in the store",
-    )
-    parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
-    parser.add_argument("--device", type=str | None, default=None, help="cpu or cuda")
-    parser.add_argument("--read_only", action="store_true", help="let nobody name steps")
-    args = parse(parser, given)
+    args = parse(_parser(), given)
     if not 0 <= args.port <= 65535:
         raise UsageError(f"--port is {args.port}; it must be from 0 to 65535.")
     from kinema.serving.settings import Settings
@@ -58,7 +29,7 @@ def run(given: list[str]) -> int:
     settings = Settings(
         args.host,
         token,
-        tuple(args.name),
+        tuple(args.host_name),
         args.upload_mib,
         connections=args.connections,
         read_only=args.read_only,
@@ -87,6 +58,7 @@ def run(given: list[str]) -> int:
             if token is not None:
                 print("The page asks for the token.")
         sys.stdout.flush()
+        stop()
         config = uvicorn.Config(
             made, http=limited_protocol(settings), log_level="warning", server_header=False, timeout_keep_alive=10
         )
@@ -96,6 +68,46 @@ def run(given: list[str]) -> int:
         except KeyboardInterrupt:  # how it is meant to end
             print("Stopped.", file=sys.stderr)
     return 0
+
+
+def _parser() -> ArgumentParser:
+    parser = make_parser("serve")
+    parser.add_argument("run", type=str, help="the run's folder, or an exported one")
+    parser.add_argument("--table", type=str | None, default=None, help="where the table is; RUN/index by default")
+    parser.add_argument(
+        "--segments",
+        type=str | None,
+        default=None,
+        help="the file of steps; RUN/segments/segments.json by default",
+    )
+    parser.add_argument(
+        "--videos", type=str | None, default=None, help="the folder of videos or pictures; the table's own by default"
+    )
+    parser.add_argument(
+        "--features_run",
+        type=str | None,
+        default=None,
+        help="of a run of video-qa: the run that makes features of frames",
+    )
+    parser.add_argument("--host", type=str, default="127.0.0.1", help="the address; another than this needs a token")
+    parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one")
+    parser.add_argument("--token", type=str | None, default=None, help=f"a secret of 16 letters or more; or {TOKEN}")
+    parser.add_argument("--host_name", type=str, nargs="+", default=[], help="further names that it is asked by")
+    parser.add_argument("--upload_mib", type=int, default=256, help="the size of a clip that is brought, at most")
+    parser.add_argument("--connections", type=int, default=64, help="that one address may hold open, at most")
+    parser.add_argument(
+        "--memory_gib",
+        type=float | None,
+        default=None,
+        help="of memory that the vectors may take; half of what is free by default, 0 to search in the store",
+    )
+    parser.add_argument("--view", type=str | None, default=None, help="which view's encoder; the run's own by default")
+    add_device(parser)
+    parser.add_argument("--read_only", action="store_true", help="let nobody name steps")
+    under(parser, "What is served", "run", "table", "segments", "videos", "features_run", "view")
+    under(parser, "Who may ask, and where", "host", "port", "token", "host_name", "read_only")
+    under(parser, "Limits", "upload_mib", "connections", "memory_gib")
+    return parser
 
 
 def _about(made: Any) -> tuple[dict[str, int], str, Path]:

@@ -7,16 +7,24 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast, get_args, get_type_hints
 
+from kinema.cli import help as help_of
+from kinema.cli.catalogue import RUNNING, described
 from kinema.cli.verbs import VERBS
+from kinema.core.conditions import chosen
+from kinema.core.devices import named_device
 from kinema.core.errors import UsageError
+from kinema.core.guesses import did_you_mean
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
+
+_RUNNING = ("device", "workers", "threads", "engine", "cache", "batch_size", "print_config", "json", "help")
 
 
 def make_parser(verb: str, more: str = "") -> ArgumentParser:
@@ -24,17 +32,113 @@ def make_parser(verb: str, more: str = "") -> ArgumentParser:
 
     Args:
         verb: the verb, and what it is of: 'pretrain cpr'.
-        more: what --help says beside the line of the verb.
+        more: what --help says beside the line of the verb, or in its place where the verb is of something.
     """
     from jsonargparse import ArgumentParser
 
     class Parser(ArgumentParser):
-        def error(self, message: str, ex: Exception | None = None) -> NoReturn:  # noqa: ARG002 - the base's signature
-            raise UsageError(" ".join(str(message).split()), f"See: {self.prog} --help")
+        titles: dict[str, str]
 
-    parser = Parser(prog=f"kinema {verb}", description=f"{VERBS[verb.split()[0]]}. {more}".strip(), exit_on_error=False)
+        def error(self, message: str, ex: Exception | None = None) -> NoReturn:  # noqa: ARG002 - the base's signature
+            raise _complaint(self, str(message))
+
+    about = more if " " in verb else f"{VERBS[verb]}. {more}".strip()
+    parser = Parser(prog=f"kinema {verb}", description=about, exit_on_error=False)
+    parser.titles = dict.fromkeys(_RUNNING, RUNNING)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     return parser
+
+
+def _complaint(parser: ArgumentParser, said: str) -> UsageError:
+    """What the parser complains of, and the option that was meant where one is not known."""
+    known = [flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")]
+    unknown = re.search(r"unrecognized arguments: (--[\w.]+)", said)
+    meant = did_you_mean(unknown[1], known) if unknown else ""
+    return UsageError(" ".join(said.split()), f"{meant}See: {parser.prog} --help")
+
+
+def under(parser: ArgumentParser, title: str, *names: str) -> None:
+    """Puts options, and what is nested in them, into a group of the help.
+
+    Args:
+        parser: has the options, or will have them.
+        title: the group, in words for a person.
+        names: of what they set: 'method', 'transform.sound'.
+    """
+    parser.titles |= dict.fromkeys(names, title)  # type: ignore[attr-defined]
+
+
+def hide(parser: ArgumentParser, *names: str) -> None:
+    """Leaves options, and what is nested in them, out of the help: those of a part that is not used here.
+
+    Args:
+        parser: has the options, which go on being understood.
+        names: of what they set.
+    """
+    from argparse import SUPPRESS
+
+    for action in parser._actions:
+        if any(action.dest == name or action.dest.startswith(f"{name}.") for name in names):
+            action.help = SUPPRESS
+
+
+def add_where(parser: ArgumentParser, rows: str) -> None:
+    """Adds --where, which has one grammar in every verb (:mod:`kinema.core.conditions`).
+
+    Args:
+        parser: takes it.
+        rows: what is chosen, for the help: 'train on videos'.
+    """
+    words = f"{rows} of which this is true: KEY=VALUE, or a condition such as \"label = 'walk' AND duration > 2\""
+    parser.add_argument("--where", type=str, nargs="+", default=None, help=words)
+
+
+def add_device(parser: ArgumentParser) -> None:
+    """Adds --device, which has one meaning in every verb."""
+    words = "where to compute: auto (a GPU of CUDA where there is one), cpu, cuda, cuda:1 (the second) or mps"
+    parser.add_argument("--device", type=str, default="auto", help=words)
+
+
+def add_class(parser: ArgumentParser, kind: type, title: str, skip: Sequence[str] = ()) -> None:
+    """Makes the fields of a class of settings options, described by its docstring.
+
+    Args:
+        parser: takes the options.
+        kind: the class, a dataclass.
+        title: of their group in the help.
+        skip: fields that are no options.
+    """
+    parser.add_class_arguments(kind, skip=set(skip))
+    said = helps(kind)
+    for action in parser._actions:
+        action.help = action.help or said.get(action.dest)
+    under(parser, title, *(field.name for field in dataclasses.fields(kind) if field.name not in skip))
+
+
+class Collected(Exception):  # noqa: N818 - no error: the way out of a verb
+    """Holds the parser of a verb that is only to be described.
+
+    Args:
+        parser: the parser.
+    """
+
+    def __init__(self, parser: ArgumentParser) -> None:
+        super().__init__()
+        self.parser = parser
+
+
+_collecting = False
+
+
+@contextmanager
+def collecting() -> Iterator[None]:
+    """While it lasts, a verb goes no further than its parser, which it raises as :class:`Collected`."""
+    global _collecting
+    _collecting = True
+    try:
+        yield
+    finally:
+        _collecting = False
 
 
 def parse(parser: ArgumentParser, given: list[str]) -> Namespace:
@@ -45,11 +149,20 @@ def parse(parser: ArgumentParser, given: list[str]) -> Namespace:
     """
     from jsonargparse import ArgumentError
 
+    if _collecting:
+        raise Collected(parser)
+    if help_of.asked(given):
+        words = parser.prog.removeprefix("kinema ")
+        print(help_of.text(words, described(parser), help_of.asked(given) == "all"), end="")
+        raise SystemExit(0)
     _check_settings_files(parser, given)
     try:
-        return parser.parse_args(given)
+        args = parser.parse_args(given)
     except ArgumentError as error:
-        raise UsageError(" ".join(str(error).split()), f"See: {parser.prog} --help") from error
+        raise _complaint(parser, str(error)) from error
+    if "device" in args:
+        args.device = named_device(args.device)
+    return args
 
 
 def helps(kind: type) -> dict[str, str]:
@@ -94,21 +207,16 @@ def _as_help(text: str) -> str:
 
 
 def pairs(given: list[str] | None, option: str) -> dict[str, str] | None:
-    """KEY=VALUE arguments as a mapping; None where there are none.
+    """What chooses rows: KEY=VALUE, and conditions, as a mapping; None where there are none.
 
     Args:
         given: the arguments.
         option: whose they are, for the message.
 
     Raises:
-        UsageError: one of them has no '='.
+        UsageError: one of them is neither.
     """
-    if not given:
-        return None
-    wrong = [item for item in given if "=" not in item]
-    if wrong:
-        raise UsageError(f"{option} {wrong[0]}: expected KEY=VALUE, for instance {option} split=test.")
-    return dict(item.split("=", 1) for item in given)
+    return chosen(given, option) if given else None
 
 
 def numbered_names(given: list[str] | None) -> dict[int, str] | None:

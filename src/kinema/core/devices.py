@@ -1,11 +1,22 @@
-"""The names of devices and precisions, checked before anything is read or written."""
+"""The names of devices and precisions, checked before anything is read or written.
+
+A device has one name everywhere, on the command line and in Python: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'. Here
+alone it is decided what 'auto' is, and what this machine has. 'auto' never is 'mps': nothing was ever measured on one.
+"""
 
 from __future__ import annotations
 
+import logging
 import re
+from functools import cache
 
 from kinema.core.errors import UsageError
+from kinema.core.guesses import choose_from
 
+log = logging.getLogger(__name__)
+
+NAMES = ("auto", "cpu", "cuda", "cuda:1", "mps")
+"""What a device may be called; 'cuda:1' stands for any number."""
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true")
 """Lightning's names of those that are trained in."""
 _SHORT = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed", "64": "64-true"}
@@ -24,25 +35,44 @@ def possible() -> list[str]:
     return found
 
 
+def named_device(name: str | None) -> str:
+    """The name of a device as it is written everywhere, without a look at the machine, which loads torch.
+
+    Args:
+        name: one of :data:`NAMES`, or None for 'auto'; 'gpu', as 'cuda' was called before.
+
+    Raises:
+        UsageError: no device has such a name.
+    """
+    wanted = "auto" if name is None else str(name).strip().lower()
+    if wanted == "gpu":
+        _tell_of_gpu()
+        return "cuda"
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", wanted):
+        raise UsageError(f"The device '{name}' is no device.", f"Choose one of: {', '.join(NAMES)}.")
+    return wanted
+
+
+@cache
+def _tell_of_gpu() -> None:
+    """Once a process."""
+    log.warning("The device 'gpu' is called 'cuda' now.")
+
+
 def chosen_device(name: str | None) -> str:
     """The device of a name, as torch calls it.
 
     Args:
-        name: 'cpu', 'cuda', 'cuda:1' or 'mps'; 'gpu' for the machine's own; None or 'auto' for a GPU where there is
-            one.
+        name: see :func:`named_device`; None or 'auto' for a GPU of CUDA where there is one, or else the processor.
 
     Raises:
         UsageError: this machine has no such device; the message says which it has.
     """
-    found = possible()
-    if name in (None, "auto"):
+    wanted, found = named_device(name), possible()
+    if wanted == "auto":
         return "cuda" if "cuda" in found else "cpu"
-    wanted = str(name).strip().lower()
-    if wanted == "gpu" and len(found) > 1:
-        return found[1]
     if wanted not in found:
-        what = "is no device" if not re.fullmatch(r"(gpu|cuda|mps|cpu)(:\d+)?", wanted) else "is not on this machine"
-        raise UsageError(f"The device '{name}' {what}.", f"Choose one of: auto, {', '.join(found)}.")
+        raise UsageError(f"The device '{name}' is not on this machine.", f"Choose one of: auto, {', '.join(found)}.")
     return wanted
 
 
@@ -55,8 +85,6 @@ def accelerator_of(name: str) -> tuple[str, int | list[int]]:
     Raises:
         UsageError: this machine has no such device.
     """
-    if name == "auto":
-        return "auto", 1
     kind, _, number = chosen_device(name).partition(":")
     return {"cuda": "gpu"}.get(kind, kind), [int(number)] if number else 1
 
@@ -78,7 +106,7 @@ def check_precision(precision: str, device: str | None) -> None:
     where = chosen_device(device)
     named = full_precision(precision)
     if named not in PRECISIONS:
-        raise UsageError(f"There is no precision '{precision}'.", f"Choose one of: {', '.join(PRECISIONS)}.")
+        raise UsageError(f"There is no precision '{precision}'.", choose_from(precision, PRECISIONS))
     lacking = ""
     if where == "cpu" and named.startswith("16-"):
         lacking = "processors do not compute in float16"

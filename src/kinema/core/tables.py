@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from kinema.core.conditions import CONDITION, check, check_kinds, columns_of
 from kinema.core.errors import DataError
+from kinema.core.guesses import did_you_mean
 from kinema.core.labelling import LabelReading, alike
+from kinema.core.selecting import holds
 from kinema.core.splits import check_splits, counted, read_split, says, training_part, unknown_splits
 
 if TYPE_CHECKING:
@@ -29,12 +33,55 @@ R = TypeVar("R", bound=Valued)
 log = logging.getLogger(__name__)
 
 
+_NUMBERS = ("duration", "fps", "width", "height", "frames", "size", "words")
+_TEXTS = {"video": "path", "codec": "codec"}
+"""What a condition may ask of a row beside its labels, where the row has it, as a table that is searched has it."""
+
+
+def _having(rows: Sequence[R], condition: str, known: Sequence[str], noun: str) -> tuple[R, ...]:
+    """The rows of which a condition is true; see :mod:`kinema.core.conditions`.
+
+    Raises:
+        UsageError: it is no condition, or names what the rows have not.
+        DataError: it is true of none.
+    """
+    node, written = check(condition), f'--where "{condition[:200]}"'
+    facts = {name: name for name in _NUMBERS if rows and isinstance(getattr(rows[0], name, None), int | float)}
+    texts = {name: each for name, each in _TEXTS.items() if rows and hasattr(rows[0], each) and name not in known}
+    check_kinds(node, dict.fromkeys([*known, *texts], "text") | dict.fromkeys(facts, "number"), written)
+    facts |= texts
+
+    def value(row: R, key: str) -> Any:
+        if key in facts:
+            return getattr(row, facts[key])
+        return (read_split(row.value(key)) or None) if key == "split" else row.value(key)
+
+    found = tuple(row for row in rows if holds(node, partial(value, row)))
+    if not found:
+        names = [name for name in columns_of(node) if name not in facts]
+        values = {
+            name: sorted({str(value(row, name)) for row in rows if value(row, name) is not None}) for name in names
+        }
+        hints = [
+            f"The values of {name} are: {listed(each)}." if each else f"None has a {name}."
+            for name, each in values.items()
+        ]
+        raise DataError(f"{written} is true of no {noun} among the {len(rows)} to choose from.", " ".join(hints))
+    return found
+
+
+def listed(values: Sequence[str], most: int = 20) -> str:
+    """Values with commas between, the first of many and how many more there are."""
+    return ", ".join(values[:most]) + (f" and {len(values) - most} more" if len(values) > most else "")
+
+
 def matching(rows: Sequence[R], where: Mapping[str, str], known: Sequence[str], noun: str) -> tuple[R, ...]:
     """The rows for which every named key has the named value.
 
     Args:
         rows: to choose from.
-        where: keys and values. Values are compared without the space around them; those of 'split' by what they mean,
+        where: keys and values, and under :data:`kinema.core.conditions.CONDITION` a condition. Values are compared
+            without the space around them; those of 'split' by what they mean,
             and an empty one is a row without a split.
         known: keys there are.
         noun: what a row is, for messages: 'video'.
@@ -44,15 +91,19 @@ def matching(rows: Sequence[R], where: Mapping[str, str], known: Sequence[str], 
     """
     chosen = tuple(rows)
     for key, value in where.items():
+        if key == CONDITION:
+            chosen = _having(chosen, value, known, noun)
+            continue
         if key not in known:
-            raise DataError(f"No {noun} has '{key}'.", f"Select by one of: {', '.join(known)}.")
+            raise DataError(
+                f"No {noun} has '{key}'.", f"{did_you_mean(key, known)}Select by one of: {', '.join(known)}."
+            )
         found = tuple(row for row in chosen if says(key, row.value(key), value))
         if not found:
             values = sorted({str(row.value(key)) for row in chosen if row.value(key) is not None})
-            shown = ", ".join(values[:20]) + (f" and {len(values) - 20} more" if len(values) > 20 else "")
             raise DataError(
                 f"No {noun} has {key}={value} among the {len(chosen)} to choose from.",
-                f"The values of {key} are: {shown}." if values else f"None of them has a {key}.",
+                f"The values of {key} are: {listed(values)}." if values else f"None of them has a {key}.",
             )
         chosen = found
     return chosen

@@ -12,7 +12,7 @@ from kinema.estimating.records import Estimate, PhaseEstimate
 CACHE = {
     "there": "made before",
     "to be made": "to be made once",
-    "too large": "more than --cache-gib allows, so clips are read from the files",
+    "too large": "more than --cache_gib allows, so clips are read from the files",
 }
 
 

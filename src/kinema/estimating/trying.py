@@ -10,6 +10,7 @@ from typing import Any
 
 from kinema.api.opening import AnyData, cache_folder, named
 from kinema.api.pretraining import choose, load_data, opened
+from kinema.core.conditions import as_chosen
 from kinema.core.contracts import Table
 from kinema.core.devices import check_precision, chosen_device
 from kinema.core.method import Method, TrainingContext
@@ -42,7 +43,7 @@ def dry_run(
     out: str | Path | None = None,
     *,
     preset: str = "small",
-    where: Mapping[str, str] | None = None,
+    where: str | Mapping[str, str] | None = None,
     cache: str | Path | None = None,
     device: str = "auto",
     logger: str = "tensorboard",
@@ -62,7 +63,7 @@ def dry_run(
         preset: the plan that a named method starts from.
         where: train only on videos with these values.
         cache: the folder of decoded videos; see :func:`kinema.api.cache_folder`.
-        device: 'auto', 'cpu' or 'gpu'.
+        device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
         logger: refused where the run would refuse it.
         console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
         **settings: as for :func:`kinema.pretrain`.
@@ -71,6 +72,7 @@ def dry_run(
         KinemaError: whatever would stop the run before or in its first steps, with what to do.
     """
     check_logger(logger)
+    where = as_chosen(where)
     chosen_device(device)
     run = RunFolder(Path("run")) if out is None else RunFolder.free(Path(out))
     choice: Choice | None = None
@@ -112,7 +114,7 @@ class _Trying:
         data: the rows, read from the files.
         table: the same rows as a table.
         run: the run that would be, from whose place the folders of other runs are found.
-        device: 'auto', 'cpu' or 'gpu'.
+        device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
     """
 
     def __init__(

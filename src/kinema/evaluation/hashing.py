@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from kinema.core.codes import hamming
 from kinema.core.errors import ConfigError, DataError, ShapeError
+from kinema.core.guesses import choose_from
 
 HashingPreset = Literal["tie-averaged", "calc-map-k", "calc-top-map"]
 HASHING_PRESETS: tuple[HashingPreset, ...] = ("tie-averaged", "calc-map-k", "calc-top-map")
@@ -371,7 +372,7 @@ def _checked(
 
 def _check_settings(preset: str, ks: Sequence[int], ns: Sequence[int], radius: int) -> None:
     if preset not in HASHING_PRESETS:
-        raise ConfigError(f"There is no preset '{preset}'.", f"Choose one of: {', '.join(HASHING_PRESETS)}.")
+        raise ConfigError(f"There is no preset '{preset}'.", choose_from(preset, HASHING_PRESETS))
     if min((*ks, *ns, 1)) < 1 or radius < 0:
         raise ConfigError(
             f"Places are {(*ks, *ns)} and the radius is {radius}.", "Places are 1 or more, and no radius is negative."

@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import ConfigError, DataError, ShapeError
+from kinema.core.guesses import choose_from
 from kinema.core.seeds import seed_at
 
 ReidPreset = Literal["official", "torchreid"]
@@ -141,7 +142,7 @@ def reid_figures(
         DataError: there are no queries, a query's identity is not known, or no query has a match.
     """
     if preset not in REID_PRESETS:
-        raise ConfigError(f"There is no preset '{preset}'.", f"Choose one of: {', '.join(REID_PRESETS)}.")
+        raise ConfigError(f"There is no preset '{preset}'.", choose_from(preset, REID_PRESETS))
     if splits < 0:
         raise ConfigError(f"splits is {splits}.", "Give 0 for none, or 10.")
     distances = np.asarray(distances)

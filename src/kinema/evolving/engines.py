@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from kinema.core.cluster import joined, ray_package
 from kinema.core.errors import ConfigError, UsageError
+from kinema.core.guesses import choose_from
 from kinema.data.workers import run_jobs
 from kinema.evolving.candidate import Job, judged
 
@@ -30,7 +31,7 @@ def check_engine(engine: str, workers: int, threads: int) -> None:
         MissingExtraError: 'ray' without the package.
     """
     if engine not in get_args(Engine):
-        raise UsageError(f"There is no engine '{engine}'.", f"Choose one of: {', '.join(get_args(Engine))}.")
+        raise UsageError(f"There is no engine '{engine}'.", choose_from(engine, get_args(Engine)))
     if workers < 1 or threads < 1:
         raise ConfigError(f"workers is {workers} and threads {threads}; they must be at least 1.")
     if engine == "ray":

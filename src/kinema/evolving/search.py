@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinema.core.errors import ConfigError, MissingExtraError, UsageError
+from kinema.core.guesses import choose_from
 from kinema.core.seeds import seed_at
 
 Search = Literal["cma", "tournament", "random", "equal"]
@@ -51,7 +52,7 @@ def check_search(search: str, candidates: int, population: int) -> None:
         MissingExtraError: 'cma' without the package.
     """
     if search not in get_args(Search):
-        raise UsageError(f"There is no search '{search}'.", f"Choose one of: {', '.join(get_args(Search))}.")
+        raise UsageError(f"There is no search '{search}'.", choose_from(search, get_args(Search)))
     if candidates < 1 or (population and population < 3):
         raise ConfigError(
             f"candidates is {candidates} and population {population}; they must be at least 1 and 3 (0 for the usual)."

@@ -9,6 +9,7 @@ from typing import Any
 
 from kinema.core.errors import UsageError
 from kinema.core.files import refuse_existing, write_atomic
+from kinema.core.guesses import choose_from
 from kinema.data.clips.reader import Model
 from kinema.data.documents.reader import TextReader
 from kinema.exporting.agreement import Difference
@@ -57,7 +58,7 @@ def check_request(format: str, out: Path) -> None:
         StorageError: there is something at ``out``.
     """
     if format not in FORMATS:
-        raise UsageError(f"There is no format '{format}'.", f"Choose one of: {', '.join(FORMATS)}.")
+        raise UsageError(f"There is no format '{format}'.", choose_from(format, FORMATS))
     refuse_existing(out)
 
 

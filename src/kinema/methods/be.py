@@ -59,12 +59,12 @@ class BEConfig:
         temperature: τ of 'contrast'.
         momentum: m of 'contrast', how slowly the key network follows.
         siblings: of 'contrast'; as :class:`kinema.methods.MoCoConfig` has it.
-        negatives_from: of 'contrast'; as :class:`kinema.methods.MoCoConfig` has it. The paper's is the queue.
+        negatives_from: of 'contrast': the 'queue' (the paper), the other keys of the 'batch', or 'both'.
         head: the projection head.
         still_from: whose frame is added: the 'clip' its own, or the next one of the 'batch'.
         apart: video frames from the clip's start to that of the window elsewhere, at least (the authors' code: 4); 0,
             and more than a third of the clip's span, for that third. The more, the more clips have no such window.
-        own_among: of 'contrast'; as :class:`kinema.methods.MoCoConfig` has it. The paper's queue is 3569.
+        own_among: of 'contrast': how many other negatives a clip's own is to weigh among (the paper's queue: 3569).
     """
 
     view: str = "rgb"

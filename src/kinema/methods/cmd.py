@@ -55,14 +55,14 @@ class CMDConfig:
         view: the view that is learnt.
         context_weight: weight of context matching; at 0 its networks are not built and keyframes not read.
         motion_weight: weight of motion prediction; at 0 its networks are not built and motion clips not read.
-        temperature: τ of both.
+        temperature: τ, the temperature of both losses.
         first_temperature: τ of context matching at the first step, from which it falls evenly to ``temperature``
             where it is above that; None for one τ throughout. A clip and its keyframe go through networks that begin
             unlike one another; a higher τ at first may help them to converge (figures in docs/methods/cmd.md).
         cooling: steps in which it falls.
         motion_frames: frames of a motion clip.
         ahead: frames from the clip's last to the first of the motion that is predicted.
-        negatives: N.
+        negatives: N, the negatives of a clip.
         reach: frames before and after the clip among which its keyframe may be.
         siblings: whether keyframes of the same recording count as negatives (the paper) or are left out.
         grid: rows and columns of the motion map, P = grid²; 7 is a sixteenth of the paper's 112 pixels.

@@ -48,12 +48,12 @@ class CPRConfig:
     Args:
         view: a, the view that is trained.
         guide: b, the view whose frozen tower guides the mining.
-        stages: n; 1 is CoCLR.
+        stages: n, the stages of the cascade; 1 is CoCLR.
         keep: r, the share that a stage keeps.
         k: positives mined a clip.
         sizes: what each stage keeps, in place of stages, keep and k: the last is k.
         queue: K; a multiple of the batch over all ranks.
-        temperature: τ.
+        temperature: τ, the temperature of the loss: scores are divided by it.
         momentum: m of the key network.
         miner: what is looked up in the memory's view a: the 'key' (the paper), or the 'query' (the authors' code). In
             view b it is the guide's feature of the key variant in both.
@@ -64,7 +64,7 @@ class CPRConfig:
             queue, so its keys are the negatives of their age; against the batch's fresh keys it would be enough to
             tell old from new.
         head: the projection head of both towers.
-        own_among: as :class:`kinema.methods.MoCoConfig` has it.
+        own_among: how many other negatives a clip's own is to weigh among, where a disturbance makes one; 0: as it is.
     """
 
     view: str = "rgb"
@@ -202,16 +202,16 @@ class CPRBankConfig:
     Args:
         view: the first view, where the cascade starts and what is used afterwards.
         guide: the second view; both are trained.
-        stages: n.
-        keep: r.
+        stages: n, the stages of the cascade.
+        keep: r, the share that a stage keeps.
         k: positives mined a clip.
         sizes: what each stage keeps, in place of stages, keep and k (the paper: top 1000 in RGB, 100 in the residual,
             … 3).
         negatives: entries drawn from the bank a step, 0 for all of it (the paper: 1024).
-        temperature: τ.
+        temperature: τ, the temperature of the loss: scores are divided by it.
         bank_momentum: how much an entry keeps of itself when its clip is seen again.
         head: the projection head of both towers.
-        own_among: as :class:`kinema.methods.MoCoConfig` has it.
+        own_among: how many other negatives a clip's own is to weigh among, where a disturbance makes one; 0: as it is.
     """
 
     view: str = "rgb"

@@ -59,12 +59,12 @@ class DSMConfig:
         temperature: τ of 'contrast'.
         momentum: m of 'contrast', how slowly the key network follows.
         siblings: of 'contrast'; as :class:`kinema.methods.MoCoConfig` has it.
-        negatives_from: of 'contrast'; as :class:`kinema.methods.MoCoConfig` has it. The paper's is the queue.
+        negatives_from: of 'contrast': the 'queue' (the paper), the other keys of the 'batch', or 'both'.
         head: the projection head.
         negative: what n is: the clip with its motion 'broken' (the paper's idea, a reconstruction), or a window
             'elsewhere' in its video (the authors' released code).
-        apart: of the negative 'elsewhere'; as :class:`kinema.methods.BEConfig` has it.
-        own_among: of 'contrast'; as :class:`kinema.methods.MoCoConfig` has it.
+        apart: of the negative 'elsewhere': video frames from the clip's start to its own.
+        own_among: of 'contrast': how many other negatives a clip's own is to weigh among; 0: as it is.
     """
 
     view: str = "rgb"

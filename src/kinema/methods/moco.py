@@ -45,7 +45,7 @@ class MoCoConfig:
     Args:
         view: the view that is learnt from.
         queue: K, keys that are remembered; a multiple of the batch over all ranks.
-        temperature: τ.
+        temperature: τ, the temperature of the loss: scores are divided by it.
         momentum: m, how slowly the key network follows.
         siblings: whether earlier keys of the same recording count as negatives (the paper) or are left out.
         negatives_from: the 'queue' (the paper), the other keys of the 'batch' (MoCo v3), or 'both'. A run of few steps

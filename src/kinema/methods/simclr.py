@@ -35,7 +35,7 @@ class SimCLRConfig:
         view: the view that is learnt from.
         temperature: τ of the loss (the paper: .1 on ImageNet, .5 on CIFAR).
         head: the projection head; the paper's has BatchNorm.
-        own_among: as :class:`kinema.methods.MoCoConfig` has it.
+        own_among: how many other negatives a clip's own is to weigh among, where a disturbance makes one; 0: as it is.
         one_batch: whether both variants go through the network as one batch of 2B, so that BatchNorm sees them together
             (the authors' code).
     """

@@ -35,7 +35,7 @@ class SimCSEConfig:
         sentences: how many of each document a batch holds.
         min_length: shorter sentences are drawn only where a document has no longer one, tokens without special ones.
         max_length: what is longer is cut (the paper: 32 with the special tokens).
-        temperature: τ.
+        temperature: τ, the temperature of the loss: scores are divided by it.
     """
 
     sentences: int = 1

@@ -18,7 +18,7 @@ class MLPConfig:
     """A perceptron of two layers over each frame's features.
 
     Args:
-        name: 'mlp'.
+        name: the network, 'mlp'; there is no other.
         features: F, what it takes in; 0 until the data are known.
         hidden: width of the first layer; 0 for the method's own.
         dim: d, what it gives out; 0 for the method's own.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from kinema.core.clips import SOUND, VIEWS
 from kinema.core.errors import ConfigError
+from kinema.core.guesses import choose_from
 from kinema.networks.build import EncoderConfig, build_encoder, build_sound_encoder
 from kinema.networks.heads import ProjectionHead
 from kinema.networks.video.layers import VideoEncoder
@@ -61,7 +62,7 @@ class Tower(nn.Module):
     def __init__(self, view: str, encoder: EncoderConfig, head: HeadConfig) -> None:
         super().__init__()
         if view not in VIEWS:
-            raise ConfigError(f"There is no view '{view}'.", f"Choose one of: {', '.join(VIEWS)}.")
+            raise ConfigError(f"There is no view '{view}'.", choose_from(view, VIEWS))
         self.view, self.encoder_config, self.head_config = view, encoder, head
         if view == SOUND:
             self.encoder: VideoEncoder = build_sound_encoder(encoder)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from kinema.data import Manifest
     from kinema.data.clips.reader import Features, Model
     from kinema.evaluation.diagnostics import Shared
-    from kinema.protocols.request import Request
+    from kinema.protocols.selection import selection_name
+from kinema.protocols.request import Request
 
 SCENE = "scene"
 """The attribute of a manifest that says where a video was taken."""
@@ -98,7 +99,7 @@ def selected_videos(manifest: Manifest, where: Mapping[str, str] | None) -> tupl
     usable = manifest.usable()
     if where is None:
         where = {"split": "test"} if any(part_of(video.split) == "test" for video in usable.videos) else {}
-    return ",".join(f"{key}={value}" for key, value in where.items()) or "all", usable.select(where)
+    return selection_name(where) or "all", usable.select(where)
 
 
 def _shared(

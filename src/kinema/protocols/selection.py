@@ -6,6 +6,8 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
+from kinema.core.conditions import shown
+
 
 def digest_of(parts: Sequence[str]) -> str:
     """SHA-256, in hexadecimal, of several texts in their order."""
@@ -14,4 +16,4 @@ def digest_of(parts: Sequence[str]) -> str:
 
 def selection_name(where: Mapping[str, str] | None) -> str:
     """'split=test,camera=c1'; empty where nothing was selected."""
-    return ",".join(f"{key}={value}" for key, value in (where or {}).items())
+    return ",".join(shown(where or {}))

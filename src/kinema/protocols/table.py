@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from kinema.core.errors import UsageError
+from kinema.core.guesses import choose_from
 from kinema.core.protocol import Protocol
 from kinema.protocols.answers import ANSWERS
 from kinema.protocols.cross_modal import CROSS_MODAL
@@ -52,7 +53,7 @@ def find(name: str) -> Protocol[Any]:
         UsageError: there is none; the hint lists those there are.
     """
     if name not in PROTOCOLS:
-        raise UsageError(f"There is no protocol '{name}'.", f"Choose one of: {', '.join(PROTOCOLS)}.")
+        raise UsageError(f"There is no protocol '{name}'.", choose_from(name, PROTOCOLS))
     return PROTOCOLS[name]
 
 
@@ -69,7 +70,7 @@ def check(name: str, preset: str | None, options: Mapping[str, object | None]) -
     """
     protocol = find(name)
     if preset is not None and preset not in protocol.presets:
-        raise UsageError(f"{name} has no preset '{preset}'.", f"Choose one of: {', '.join(protocol.presets)}.")
+        raise UsageError(f"{name} has no preset '{preset}'.", choose_from(preset, protocol.presets))
     for option, value in options.items():
         if value is not None and option not in protocol.takes:
             those = " and ".join(each.name for each in ROWS if option in each.takes)

@@ -202,7 +202,7 @@ class Choice:
     @property
     def words(self) -> str:
         """All of it for a person, with how to take another."""
-        other = "Another method: its name in place of 'auto' (`kinema methods`)."
+        other = "Another method: its name in place of 'auto' (`kinema pretrain --list`)."
         return " ".join((f"auto takes {self.method}: {self.because}", *self.notes, other))
 
     def plain(self) -> dict[str, Any]:
@@ -242,5 +242,5 @@ def check_shared(settings: Mapping[str, Any], preset: str | None = None) -> None
     if own:
         raise UsageError(
             f"'{own[0]}' belongs to one method, and '{AUTO}' takes one by what the scan says.",
-            f"Leave it out, or name the method in place of '{AUTO}'; with --dry-run '{AUTO}' says which one it takes.",
+            f"Leave it out, or name the method in place of '{AUTO}'; with --dry_run '{AUTO}' says which one it takes.",
         )

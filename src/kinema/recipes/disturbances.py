@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from kinema.core.clips import Disturbance
 from kinema.core.errors import UsageError
+from kinema.core.guesses import choose_from
 from kinema.data.clips.transforms import RELEASED_APART, BrokenMotion, Elsewhere, LocalWarp, Rotation, StaticFrame
 
 KINDS: dict[str, type] = {
@@ -55,7 +56,7 @@ def disturbance_kind(name: str) -> type:
         UsageError: there is none; the message lists those there are.
     """
     if name not in KINDS:
-        raise UsageError(f"There is no disturbance '{name}'.", f"Choose one of: {', '.join(KINDS)}.")
+        raise UsageError(f"There is no disturbance '{name}'.", choose_from(name, KINDS))
     return KINDS[name]
 
 

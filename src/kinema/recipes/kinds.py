@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from kinema.core.errors import UsageError
+from kinema.core.guesses import choose_from
 from kinema.data.clips.config import ClipsConfig
 from kinema.data.documents.config import DocumentsConfig
 from kinema.data.pairs.config import PairsConfig
@@ -36,7 +37,7 @@ def data_kind(name: str) -> type:
         UsageError: there are none; the message lists the kinds there are.
     """
     if name not in DATA:
-        raise UsageError(f"There are no data of the kind '{name}'.", f"Choose one of: {', '.join(DATA)}.")
+        raise UsageError(f"There are no data of the kind '{name}'.", choose_from(name, DATA))
     return DATA[name]
 
 
@@ -53,5 +54,5 @@ def network_kind(name: str) -> type:
     """
     known = (*get_args(EncoderName), *NETWORKS)
     if name and name not in known:
-        raise UsageError(f"There is no network '{name}'.", f"Choose one of: {', '.join(known)}.")
+        raise UsageError(f"There is no network '{name}'.", choose_from(name, known))
     return NETWORKS.get(name, EncoderConfig)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from kinema.core.errors import UsageError
+from kinema.core.guesses import choose_from
 from kinema.core.vocabulary import EncoderEntry
 from kinema.methods import JoinedConfig
 from kinema.recipes.cmd import CMD
@@ -71,7 +72,7 @@ def method_entry(name: str) -> MethodEntry:
         UsageError: there is none; the message lists those there are.
     """
     if name not in METHODS:
-        raise UsageError(f"There is no method '{name}'.", f"Choose one of: {', '.join(METHODS)}.")
+        raise UsageError(f"There is no method '{name}'.", choose_from(name, METHODS))
     return METHODS[name]
 
 
@@ -120,5 +121,5 @@ def preset(name: str, method: str) -> Plan:
     """
     presets = method_entry(method).presets
     if name not in presets:
-        raise UsageError(f"There is no preset '{name}' of '{method}'.", f"Choose one of: {', '.join(presets)}.")
+        raise UsageError(f"There is no preset '{name}' of '{method}'.", choose_from(name, presets))
     return presets[name]()

@@ -42,7 +42,7 @@ def next_steps(
         steps.append(again + "methods with the same seeds are compared seed by seed.")
     if len(names) == 1:
         unit = vocabulary.encoder(next(iter(names))[0]).unit
-        steps.append(f"Train another method on the same {unit}, 'kinema methods' names them, and report on both runs.")
+        steps.append(f"Train another method on the same {unit}, see 'kinema pretrain --list', and report on both.")
     for name in names:
         modality = vocabulary.encoder(name[0]).modality
         lacks = [each for each in found if name not in each.estimates and each.protocol.modality == modality]

@@ -54,7 +54,9 @@ def by_ray(
         check_room(ray, threads, gpus)
         for reader in encoding.model.readers:
             reader.tower.to("cpu")
-        encoding_ref = ray.put(replace(encoding, device="cuda" if gpus else encoding.device or "cpu"))
+        encoding_ref = ray.put(
+            replace(encoding, device="cuda" if gpus else "mps" if encoding.device == "mps" else "cpu")
+        )
         pool = {"num_cpus": threads, "num_gpus": gpus or None}
         for begin in range(0, len(work), SLICE):
             left = set(range(begin, min(begin + SLICE, len(work))))
@@ -80,9 +82,9 @@ def _dying(count: int) -> ClusterError:
 
 def gpus_of(ray: Any, device: str | None) -> int:
     """The GPUs that a worker takes: one where the device is CUDA, or where none is named and the cluster has some."""
-    if device is None:
+    if device in (None, "auto"):
         return int(ray.cluster_resources().get("GPU", 0) >= 1)
-    return int(device.startswith("cuda"))
+    return int(str(device).startswith("cuda"))
 
 
 def _answers(

@@ -24,6 +24,8 @@ from kinema.searching.lock import writing
 from kinema.searching.schema import vectors_in
 
 NOISE = -1
+USUAL = 10
+"""Clusters of k-means where nobody says how many, and the table has none."""
 MAX_HDBSCAN_ROWS, MINI_BATCH_ROWS = 30_000, 50_000
 """Rows above which HDBSCAN, which compares all pairs, is refused, and k-means uses mini-batches."""
 
@@ -143,31 +145,33 @@ def cluster_table(
     uri: str,
     *,
     algorithm: Algorithm = "kmeans",
-    k: int = 10,
+    k: int | None = None,
     least: int = 5,
     over: Over | None = None,
     seed: int = 0,
+    drop_names: bool = False,
 ) -> Clusters:
     """Clusters a table; clusters that are mostly unchanged keep their names.
 
     Args:
         uri: of the table.
         algorithm: 'kmeans', into ``k`` clusters; or 'hdbscan', which finds their number and treats some rows as noise.
-        k: number of clusters of k-means.
+        k: number of clusters of k-means; None for as many as there are, or :data:`USUAL` in a table without any.
         least: the smallest cluster of HDBSCAN, in rows.
         over: 'videos', whose windows then get their video's cluster, or 'windows', clustered individually; in tables of
             documents 'documents' or 'passages'. None for videos, or documents.
         seed: of k-means.
+        drop_names: whether names may be lost that no new cluster is mostly of; they may where ``k`` is given, too.
 
     Raises:
-        UsageError: a setting is invalid.
+        UsageError: a setting is invalid, or names would be lost that may not; nothing is changed then.
         DataError: there is no table, or it has too few rows, or too many for HDBSCAN.
         StorageError: another process writes to it, or it cannot be written.
     """
     began = time.monotonic()
     if algorithm not in ("kmeans", "hdbscan"):
         raise UsageError(f"There is no way '{algorithm}' to cluster.", "Choose kmeans or hdbscan.")
-    if k < 1 or least < 2:
+    if (k is not None and k < 1) or least < 2:
         raise UsageError(f"k is {k} and the least size {least}; they must be at least 1 and 2.")
     with writing(uri, database.folder_of(uri)):
         table = database.require_table(uri)
@@ -181,8 +185,17 @@ def cluster_table(
                 )
             kind = layout.kind(over or layout.names[1])
             rows = _read(table, kind)
-        numbers = _by_size(_fit(rows.vectors, algorithm, k, least, seed))
+        there = len({each for each in rows.about["cluster"] if each not in (None, NOISE)})
+        wanted = k or there or min(USUAL, len(rows.vectors))
+        numbers = _by_size(_fit(rows.vectors, algorithm, wanted, least, seed))
         kept, dropped = match_names(rows.about["cluster"], rows.about["cluster_name"], numbers.tolist())
+        if dropped and k is None and not drop_names:
+            count = "The name" if len(dropped) == 1 else "The names"
+            raise UsageError(
+                f"{count} {', '.join(dropped)} would be lost: no new cluster is mostly what was called so. "
+                "Nothing was changed.",
+                "To sort all the same: --drop_names, or the number of clusters with -k N.",
+            )
         with database.storage_errors(uri):
             before = table.version
             cluster_names.forget_numbers(database.connect(uri))

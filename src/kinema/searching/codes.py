@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from kinema.core.codes import Codes, as_words
 from kinema.core.errors import MissingExtraError, ShapeError, UsageError
+from kinema.core.guesses import choose_from
 from kinema.searching.multi_index import MultiIndex
 
 CodeEngine = Literal["auto", "numpy", "faiss", "multi-index"]
@@ -48,7 +49,7 @@ class CodeIndex:
         if codes.ndim != 2 or codes.dtype != np.uint8 or not codes.shape[1]:
             raise ShapeError(f"Codes are {codes.dtype} {tuple(codes.shape)}; expected uint8 [N, bits / 8].")
         if engine not in get_args(CodeEngine):
-            raise UsageError(f"There is no engine '{engine}'.", f"Choose one of: {', '.join(get_args(CodeEngine))}.")
+            raise UsageError(f"There is no engine '{engine}'.", choose_from(engine, get_args(CodeEngine)))
         if threads < 1:
             raise UsageError(f"threads is {threads}; it must be at least 1.")
         self.bytes: int = codes.shape[1]

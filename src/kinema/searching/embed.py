@@ -16,6 +16,7 @@ from torch import Tensor
 from kinema.core.clips import SOUND
 from kinema.core.cluster import check_room, joined
 from kinema.core.errors import UsageError
+from kinema.core.guesses import choose_from
 from kinema.core.plurals import counted
 from kinema.core.threads import available_cpus
 from kinema.data.clips.reader import Model
@@ -125,7 +126,7 @@ def embed_table(job: Job) -> Embedded:
     if job.threads is not None and job.threads < 1:
         raise UsageError(f"threads is {job.threads}; it must be at least 1.")
     if job.space not in (None, *SPACES):
-        raise UsageError(f"There is no space '{job.space}'.", f"Choose one of: {', '.join(SPACES)}.")
+        raise UsageError(f"There is no space '{job.space}'.", choose_from(str(job.space), SPACES))
     check_engine(job.engine)
     require_root(job.manifest.root, "videos")
     began = time.monotonic()

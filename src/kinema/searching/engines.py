@@ -15,6 +15,7 @@ from torch import Tensor
 
 from kinema.core.cluster import ray_package
 from kinema.core.errors import DataError, UsageError, VideoError
+from kinema.core.guesses import choose_from
 from kinema.data.clips.reader import Model
 from kinema.data.video.manifest import Video
 from kinema.data.video.timeline import Timeline, rate_of
@@ -37,7 +38,7 @@ def check_engine(engine: str) -> None:
         MissingExtraError: 'ray' without the package.
     """
     if engine not in get_args(Engine):
-        raise UsageError(f"There is no engine '{engine}'.", f"Choose one of: {', '.join(get_args(Engine))}.")
+        raise UsageError(f"There is no engine '{engine}'.", choose_from(engine, get_args(Engine)))
     if engine == "ray":
         ray_package("data")
 

@@ -1,37 +1,33 @@
-"""Checks the user's ``--where``: one condition in the SQL of LanceDB, which cannot escape its brackets.
+"""Checks the user's ``--where`` for a table, and makes it SQL for LanceDB, which cannot escape its brackets.
 
-What a condition may be made of is in :mod:`kinema.searching.grammar`.
+What a condition may be made of is in :mod:`kinema.core.conditions`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
+import pyarrow as pa
+
+from kinema.core.conditions import CONDITION, MAX_DEPTH, MAX_LENGTH, check, check_kinds, chosen, example
 from kinema.core.errors import KinemaError, UsageError
-from kinema.searching import database, grammar
+from kinema.searching import database
 from kinema.searching.columns import has_codes
-from kinema.searching.layout import DOCUMENTS, PAIRS, TRACKLETS, VIDEOS, layout_of
 
-MAX_LENGTH, MAX_DEPTH = 10_000, grammar.MAX_DEPTH
-"""Characters of a condition, and nested brackets, at most."""
+__all__ = ["MAX_DEPTH", "MAX_LENGTH", "condition"]
 
-_INNER = ("vector", "thumbnail", "id", "kind", "facts", "model", "settings", "mtime_ns")
+INNER = ("id", "kind", "facts", "model", "settings", "mtime_ns")
 """Columns that are there for the program, and are not named to a person."""
 
-_EXAMPLE = "For instance: --where \"label = 'walk' AND duration > 2\"."
-_TEXT_EXAMPLE = "For instance: --where \"label = 'news' AND words > 20\"."
-_TRACKLET_EXAMPLE = "For instance: --where \"camera = '2' AND frames > 8\"."
-_PAIR_EXAMPLE = "For instance: --where \"source = 'talk.mp4' AND text LIKE '%bar%'\"."
-_EXAMPLES = {VIDEOS: _EXAMPLE, DOCUMENTS: _TEXT_EXAMPLE, TRACKLETS: _TRACKLET_EXAMPLE, PAIRS: _PAIR_EXAMPLE}
 
-
-def condition(table: Any, where: str | None, kind: str) -> str:
+def condition(table: Any, where: str | Mapping[str, str] | None, kind: str) -> str:
     """A condition for rows of one kind that also satisfy the user's condition.
 
     Args:
         table: of LanceDB, for its columns.
-        where: the user's condition, or None.
+        where: the user's condition, KEY=VALUE, or both as :func:`kinema.core.conditions.chosen` gives them; or None.
         kind: 'window' or 'video', 'passage' or 'document', 'tracklet', 'image' or 'text'.
 
     Raises:
@@ -40,19 +36,26 @@ def condition(table: Any, where: str | None, kind: str) -> str:
     own = f"kind = '{kind}'"
     if where is None:
         return own
-    _check_text(where)
+    asked = chosen([where], "--where") if isinstance(where, str) else where
+    node = check(asked[CONDITION]) if CONDITION in asked else None
+    hidden = ("vector", "thumbnail", *(["code"] if has_codes(table.schema) else []))
+    kinds = {field.name: _kind(field.type) for field in table.schema if field.name not in hidden}
+    if node is not None:
+        check_kinds(node, kinds, f'--where "{asked[CONDITION][:200]}"', INNER)
+    user = " AND ".join(
+        f"(\n{value}\n)" if key == CONDITION else _equal(key, value, kinds) for key, value in asked.items()
+    )
     # A line of its own, so that a comment at its end does not comment out the bracket.
-    joined = f"{own} AND (\n{where}\n)"
+    joined = f"{own} AND (\n{user}\n)"
     try:
         table.search().where(joined).select(["id"]).limit(1).to_arrow()
     except KinemaError:
         raise
     except Exception as error:
-        hidden = (*_INNER, *(["code"] if has_codes(table.schema) else []))
-        columns = [name for name in table.schema.names if name not in hidden]
+        columns = [name for name in kinds if name not in INNER]
         raise UsageError(
-            f'--where "{where[:200]}" cannot be asked of this table: {_without_fields(database.error_text(error))}.',
-            f"{_EXAMPLES[layout_of(table)]} The columns are: {', '.join(columns)}.",
+            f'--where "{user[:200]}" cannot be asked of this table: {_without_fields(database.error_text(error))}.',
+            f"{example()} The columns are: {', '.join(columns)}.",
         ) from error
     return joined
 
@@ -62,30 +65,23 @@ def _without_fields(text: str) -> str:
     return re.sub(r"\.? *Valid fields are .*", "", text)
 
 
-def _check_text(where: str) -> None:
-    """Raises an error for text that would close the brackets around it."""
-    option = f'--where "{where[:200].encode("utf-8", "backslashreplace").decode()}"'
-    if len(where) > MAX_LENGTH or not where.strip():
-        raise UsageError(f"--where has {len(where)} characters; it may have 1 to {MAX_LENGTH}.", _EXAMPLE)
-    if "\0" in where or where.encode("utf-8", "replace").decode() != where:
-        raise UsageError(f"{option} holds characters that no text has.", _EXAMPLE)
-    depth, inside = 0, ""
-    for at, letter in enumerate(where):
-        if inside:
-            inside = "" if letter == inside else inside
-        elif letter in "'\"`":
-            inside = letter
-        elif letter == ";" or where[at : at + 2] in ("--", "/*"):
-            raise UsageError(f"{option} is more than one condition: it holds '{where[at : at + 2].strip()}'.", _EXAMPLE)
-        else:
-            depth += {"(": 1, ")": -1}.get(letter, 0)
-            if not 0 <= depth <= MAX_DEPTH:
-                what = "closes a bracket that it did not open" if depth < 0 else f"nests more than {MAX_DEPTH} brackets"
-                raise UsageError(f"{option} {what}.", _EXAMPLE)
-    if inside or depth:
-        what = f"a quotation mark ({inside})" if inside else "a bracket"
-        raise UsageError(f"{option} leaves {what} open.", _EXAMPLE)
-    try:
-        grammar.check(where)
-    except grammar.GrammarError as error:
-        raise UsageError(f"{option} {error}.", _EXAMPLE) from error
+def _kind(held: pa.DataType) -> str:
+    """What a column holds, as a condition's check names it."""
+    if pa.types.is_string(held) or pa.types.is_large_string(held):
+        return "text"
+    if pa.types.is_integer(held) or pa.types.is_floating(held):
+        return "number"
+    return "truth" if pa.types.is_boolean(held) else "any"
+
+
+def _equal(key: str, value: str, kinds: Mapping[str, str]) -> str:
+    """KEY=VALUE as a condition: a text, or a number where the column holds numbers.
+
+    Raises:
+        UsageError: there is no such column, or it holds numbers and the value is none.
+    """
+    quoted = "'" + value.replace("'", "''") + "'"
+    name = "`" + key.replace("`", "``") + "`"
+    written = f"{name} = {value if kinds.get(key) in ('number', 'truth') else quoted}"
+    check_kinds(check(written), kinds, f'--where "{key}={value}"', INNER)
+    return written

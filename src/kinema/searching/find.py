@@ -36,7 +36,7 @@ class SearchOptions:
 
     Args:
         k: hits.
-        where: a condition on the table's columns, in SQL.
+        where: a condition on the table's columns, in SQL, or keys and values (:mod:`kinema.core.conditions`).
         over: what is compared with the query: the parts, as 'windows' or 'passages', or the wholes, as 'videos',
             'documents' or 'tracklets'; of pairs 'images' or 'texts'. None for the usual kind.
         others: leaves the query's own video, document or tracklet out.
@@ -47,7 +47,7 @@ class SearchOptions:
     """
 
     k: int = 10
-    where: str | None = None
+    where: str | Mapping[str, str] | None = None
     over: str | None = None
     others: bool = False
     exact: bool | None = None

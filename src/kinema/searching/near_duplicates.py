@@ -65,7 +65,7 @@ def near_duplicates(uri: str, *, threshold: float = 0.95) -> tuple[NearDuplicate
         if count > MAX_WINDOWS:
             raise DataError(
                 f"The table has {count} windows; comparing all with all is done up to {MAX_WINDOWS}.",
-                "Embed with a longer window and stride, or look with `kinema duplicates VIDEOS`.",
+                "Embed with a longer window and stride, or look with `kinema dedupe VIDEOS`.",
             )
         query = table.search().where("kind = 'window'").select(["video", "start", "end", "vector"])
         windows = query.to_arrow().sort_by([("video", "ascending"), ("start", "ascending")])
@@ -100,7 +100,7 @@ def _nearest_pairs(
             raise DataError(
                 f"More than {MAX_PAIRS} pairs of videos reach a score of {threshold:g}: "
                 "the encoder distinguishes too little.",
-                "Ask for a higher --score, or look with `kinema duplicates VIDEOS`.",
+                "Ask for a higher --score, or look with `kinema dedupe VIDEOS`.",
             )
     return best
 

@@ -25,7 +25,7 @@ def make_fabric(accelerator: str, precision: str) -> Fabric:
     """Fabric with a device and a precision.
 
     Args:
-        accelerator: 'auto', 'cpu', 'gpu', 'cuda:1', …
+        accelerator: the device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
         precision: Lightning's name.
 
     Raises:

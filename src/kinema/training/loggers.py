@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kinema.core.errors import MissingExtraError, TrainingError, UsageError
+from kinema.core.guesses import choose_from
 
 LOGGERS = ("tensorboard", "wandb", "mlflow", "none")
 """The names that a user may give."""
@@ -35,7 +36,7 @@ def check_logger(name: str) -> None:
         MissingExtraError: its package is not installed; the message names the extra.
     """
     if name not in LOGGERS:
-        raise UsageError(f"There is no logger '{name}'.", f"Choose one of: {', '.join(LOGGERS)}.")
+        raise UsageError(f"There is no logger '{name}'.", choose_from(name, LOGGERS))
     if name in _EXTRAS and find_spec(name) is None:
         raise MissingExtraError(name, name)
 

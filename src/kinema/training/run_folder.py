@@ -334,7 +334,7 @@ def environment(seed: int, device: str) -> dict[str, Any]:
 
 
 def device_name(device: str) -> str:
-    """What trains under a device's name, 'auto', 'cpu' or 'gpu', as a person would say it."""
+    """What trains under a device's name, 'auto', 'cpu', 'cuda', …, as a person would say it."""
     import torch
 
     chosen = chosen_device(device)

@@ -74,7 +74,7 @@ class Job:
         digest: the table's digest; a checkpoint made on other data is refused.
         meter: makes the meter of what is mined, or None where there are no labels.
         identity: the settings of a phase that a checkpoint must agree with, as plain values.
-        accelerator: Lightning's name: 'auto', 'cpu', 'gpu'.
+        accelerator: the device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
         console: where progress is shown; see :func:`kinema.core.progress.watched`.
         after_epoch: further figures of an epoch that has just ended; see :class:`PhaseRuntime`.
         logger: where the curves go beside metrics.jsonl; see :mod:`kinema.training.loggers`.

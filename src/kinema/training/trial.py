@@ -106,7 +106,7 @@ def try_phase(
         phase: gives the optimiser.
         raw: a batch.
         data: the phase's data.
-        accelerator: 'auto', 'cpu' or 'gpu'.
+        accelerator: the device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
         progress: is called after each step.
 
     Raises:

@@ -83,7 +83,7 @@ class ClipsConfig:
         if not isinstance(data, str | Path | Manifest):
             raise DataError(
                 f"Videos are read from a folder, NAME:PATH or a manifest; a {type(data).__name__} was given.",
-                "A method of text reads documents, for instance declutr; `kinema methods` names all.",
+                "A method of text reads documents, for instance declutr; `kinema pretrain --list` names all.",
             )
         if not isinstance(data, Manifest) and Path(data).exists():
             kind_of(data).check("A method of video", self.unit)

@@ -87,7 +87,7 @@ class DocumentsConfig:
         if not isinstance(data, str | Path):
             raise DataError(
                 f"Documents are read from a folder, a file or a table of documents; a {type(data).__name__} was given.",
-                "A method of video reads videos, for instance cpr; `kinema methods` names all.",
+                "A method of video reads videos, for instance cpr; `kinema pretrain --list` names all.",
             )
         if Path(data).exists():
             kinds = kind_of(data)

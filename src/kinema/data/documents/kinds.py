@@ -78,9 +78,9 @@ class Kinds:
         if other and not wanted:
             read = "documents" if unit == "documents" else "videos"
             hint = (
-                "A method of video reads them, for instance cpr; `kinema methods` names all."
+                "A method of video reads them, for instance cpr; `kinema pretrain --list` names all."
                 if unit == "documents"
-                else "A method of text reads them, for instance declutr; `kinema methods` names all."
+                else "A method of text reads them, for instance declutr; `kinema pretrain --list` names all."
             )
             raise DataError(f"{method} reads {read}, and '{self.place}' holds {self}.", hint)
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from kinema.core.errors import ConfigError, DataError, MissingExtraError
+from kinema.core.guesses import choose_from
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 """The special tokens of a learnt tokenizer, in the order of their ids, from 0."""
@@ -39,7 +40,7 @@ def learn_tokenizer(texts: Sequence[str], vocabulary: int, kind: TokenizerKind, 
         MissingExtraError: without the extra kinema[text].
     """
     if kind not in LEAST:
-        raise ConfigError(f"There is no tokenizer '{kind}'.", f"Choose one of: {', '.join(LEAST)}.")
+        raise ConfigError(f"There is no tokenizer '{kind}'.", choose_from(kind, LEAST))
     if vocabulary < LEAST[kind]:
         raise ConfigError(
             f"vocabulary is {vocabulary}; a tokenizer of kind '{kind}' needs at least {LEAST[kind]} tokens.",

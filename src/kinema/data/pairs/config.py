@@ -45,7 +45,7 @@ class PairsConfig:
 
     Args:
         height: pixels of the pictures that a network is given.
-        width: likewise.
+        width: pixels, as the height.
         text: how texts are given to a network: 'bag', TF-IDF vectors of words; 'words', ids of words for a text CNN;
             'tokens' of a tokenizer, for the network of a text run; or stored 'vectors', FILE.npy[ROW].
         vocabulary: most words that are kept, the most frequent ones.

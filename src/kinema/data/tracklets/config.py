@@ -50,7 +50,7 @@ class TrackletsConfig:
 
     Args:
         height: pixels of the crops that a network is given.
-        width: likewise.
+        width: pixels, as the height.
         features: an ONNX file that makes features of crops, once, and is not trained; batches are then of features.
         flip: whether every other tracklet is turned over, left for right, in training.
         shift: in training, crops are moved at random by up to this share of their height and width.

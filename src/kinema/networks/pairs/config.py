@@ -97,7 +97,7 @@ class PairEncoderConfig:
     """The networks of both views; a method that learns from one view builds that one's alone.
 
     Args:
-        name: 'image-text'.
+        name: the pair of networks, 'image-text'; there is no other.
         image: the network of pictures; 'features' where they are stored vectors.
         text: the network of texts.
         hidden: where pictures are stored vectors: units of a layer over them; 0 takes them as they are.

@@ -27,7 +27,7 @@ class QuestionEncoderConfig:
     """The network of a question with its options, lines and frames.
 
     Args:
-        name: 'question-net'.
+        name: the network, 'question-net'; there is no other.
         text: the network that reads question, option and lines.
         features: D, values of a frame; 0 where there are no frames, and until the data are known.
         hidden: d, width of all that is above the text network; 0 for the text network's own.

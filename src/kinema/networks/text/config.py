@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from torch import nn
 
 from kinema.core.errors import ConfigError
+from kinema.core.guesses import choose_from
 from kinema.networks.text.architecture import Sizes, has_architecture, read_architecture, sizes_of
 
 AROUND = 2
@@ -143,7 +144,7 @@ def bert(size: SizeName = "tiny", *, vocabulary: int = 8192, positions: int = 51
         ConfigError: there is no such size.
     """
     if size not in SIZES:
-        raise ConfigError(f"There is no BERT of size '{size}'.", f"Choose one of: {', '.join(SIZES)}.")
+        raise ConfigError(f"There is no BERT of size '{size}'.", choose_from(size, SIZES))
     layers, width = SIZES[size]
     return TextConfig("bert", layers, width, width // 64, vocabulary, positions, dropout)
 

@@ -47,7 +47,7 @@ def start_of(folder: Path) -> TextStart:
     what = "there is no such folder" if not folder.exists() else "it holds neither"
     raise ConfigError(
         f"Texts cannot start from '{folder}': {what}.",
-        "Give the run of a text method (kinema methods lists them), or a folder of transformers with its config.json.",
+        "Give the run of a text method (kinema pretrain --list), or a folder of transformers with its config.json.",
     )
 
 
@@ -73,7 +73,7 @@ def _of_run(folder: Path) -> TextStart:
         raise ConfigError(
             f"Texts cannot start from the run '{folder}': its network is {repr(name) if name else 'of videos'}, "
             "and no text network.",
-            "Give the run of a text method; kinema methods lists them.",
+            "Give the run of a text method; kinema pretrain --list lists them.",
         )
     config = from_plain(plain, TextConfig, make_strict_converter(), f"'{folder / RECIPE}'")
     towers = sorted(folder.glob(TOWER))

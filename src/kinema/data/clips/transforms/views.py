@@ -39,6 +39,7 @@ from kinema.core.clips import (
     SoundSpec,
 )
 from kinema.core.errors import ConfigError, DataError, ShapeError
+from kinema.core.guesses import did_you_mean
 from kinema.data.clips.transforms.blur import draw_sigma, gaussian_matrix
 from kinema.data.clips.transforms.colour import Colour, colour_matrix, contrast_offset, draw_colour
 from kinema.data.clips.transforms.config import TransformConfig
@@ -87,7 +88,11 @@ class ViewTransform:
         sound: SoundSpec | None = None,
     ) -> None:
         if not views or len(set(views)) != len(views) or not set(views) <= set(VIEWS):
-            raise ConfigError(f"The views asked for are {views}; name one or more of {', '.join(VIEWS)}, each once.")
+            unknown = next((view for view in views if view not in VIEWS), None)
+            raise ConfigError(
+                f"The views asked for are {views}; name one or more of {', '.join(VIEWS)}, each once.",
+                did_you_mean(unknown, VIEWS).strip() if unknown is not None else "",
+            )
         self.spec = spec
         self.sound = sound or SoundSpec()
         self.views = tuple(views)

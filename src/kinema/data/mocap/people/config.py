@@ -39,7 +39,7 @@ class MocapPeopleConfig:
         motions: which of :data:`MOTIONS` they perform; every tracklet has one of them, drawn by chance.
         seed: every choice follows from it.
         height: pixels of a crop.
-        width: likewise.
+        width: pixels, as the height.
         fps: frames per second.
         camera_range: degrees over which the cameras are spread round people: 360 is on all sides, 0 has all of them at
             people's sides.
