@@ -143,7 +143,13 @@ def scenes(figure: str) -> list[Comparison]:
     ]
 
 
-REST = {"random": "untrained", "moco": "MoCo", "be-without-frame": "the release's baseline", "be": "BE", "dsm": "DSM"}
+REST = {
+    "random": "untrained",
+    "moco": "MoCo",
+    "be-without-frame": "the release's baseline",
+    "be": "BE",
+    "dsm": "DSM",
+}
 """Rows with a camera at rest. BE's and DSM's authors compare with one window, another of the video as a negative."""
 FIGURES = {
     "r@1": "R@1",

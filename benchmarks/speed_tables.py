@@ -246,3 +246,13 @@ def tracklets() -> str:
     return markdown(
         ["frames", "MiB", "seconds"], ([f"{r['frames']:,}", f"{r['mib']:.0f}", f"{r['seconds']:.1f}"] for r in rows)
     )
+
+
+def duplicates() -> str:
+    """Copies that were found, by how they were changed."""
+    found = [load(f"data-duplicates-{name}")["copies"] for name in ("asl_letters24", "kinema-mocap15")]
+
+    def told(kind: str) -> list[str]:
+        return [f"{copies[kind]['found']} of {copies[kind]['copies']}" for copies in found]
+
+    return markdown(["copies found", "letters", "Mocap-15"], ([kind, *told(kind)] for kind in found[0]))

@@ -62,6 +62,12 @@ def test_progressive_training_grows_k_and_inherits_the_weights():
     assert sum(p.epochs for p in recipe.phases[2:5]) == 10
 
 
+@pytest.mark.parametrize(("guide", "epochs"), [(None, 3), (0.6, 6), (0.01, 1), (2.0, 20)])
+def test_a_guide_may_learn_longer_than_the_view_before_it_mines(guide, epochs):
+    recipe = Plan(CPRConfig(), epochs=10, schedule=Schedule(infonce=0.3, guide=guide)).recipe()
+    assert [phase.epochs for phase in recipe.phases] == [3, epochs, 7]
+
+
 def test_progressive_training_of_the_bank_inherits_both_views():
     recipe = Plan(CPRBankConfig(), epochs=4, schedule=Schedule(progressive=(1, 3))).recipe()
     first = "cpr-bank-rgb-k1"
@@ -95,6 +101,9 @@ def test_schedules_that_cannot_be():
     for infonce in (0.0, 1.0, -1):
         with pytest.raises(ConfigError, match=f"infonce is {infonce}"):
             Schedule(infonce=infonce)
+    for guide in (0.0, -0.5, 11):
+        with pytest.raises(ConfigError, match=f"guide is {guide}"):
+            Schedule(guide=guide)
     with pytest.raises(ConfigError, match="turns is 0"):
         Schedule(turns=0)
     for progressive in ((3, 1), (0, 1)):

@@ -11,10 +11,17 @@ def run(given: list[str]) -> int:
     parser.add_argument("dir", type=str, nargs="?", default="kinema-demo", help="where everything goes")
     parser.add_argument("--epochs", type=int | None, default=None, help="epochs of each encoder; fewer are faster")
     parser.add_argument("--clips_per_class", type=int | None, default=None, help="training videos a class")
+    parser.add_argument("--seed", type=int, default=0, help="of the networks; the data set is the same for all")
     args = parse(parser, given)
     from kinema.api.demonstration import run_demo
 
-    outcome = run_demo(args.dir, epochs=args.epochs, clips_per_class=args.clips_per_class, console=stderr_console())
+    outcome = run_demo(
+        args.dir,
+        epochs=args.epochs,
+        clips_per_class=args.clips_per_class,
+        seed=args.seed,
+        console=stderr_console(),
+    )
     if args.json:
         from kinema.reporting import rows
 

@@ -23,7 +23,7 @@ ADDED: Mapping[type, Mapping[str, Any]] = {
     Elsewhere: {"apart": 0},
     LocalWarp: {"around": "centre"},
     TransformConfig: {"crop": 0.0, "plain_pairs": False, "rotation": 0.0},
-    Schedule: {"infonce_drops": (), "infonce_siblings": "ignored"},
+    Schedule: {"guide": None, "infonce_drops": (), "infonce_siblings": "ignored"},
     MoCoConfig: {"own_among": 0},
     SimCLRConfig: {"own_among": 0, "one_batch": False},
     BEConfig: {"own_among": 0, "apart": 0},

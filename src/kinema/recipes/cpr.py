@@ -88,10 +88,11 @@ def phases(plan: Plan) -> tuple[Phase, ...]:
         )
     found, drops = [], plan.schedule.infonce_drops
     optimiser = replace(plan.optimiser, drops=drops) if drops else plan.optimiser
-    for view, base in ((cpr.view, _base(plan)), (cpr.guide, None)):
+    guided = first if plan.schedule.guide is None else max(1, round(plan.epochs * plan.schedule.guide))
+    for view, base, epochs in ((cpr.view, _base(plan), first), (cpr.guide, None, guided)):
         name = f"infonce-{view}" if base is None else f"{_name(base)}-{view}"
         method = plan.whole(base or infonce_of(cpr, view, plan.schedule))
-        found.append(Phase(name, method, first, optimiser))
+        found.append(Phase(name, method, epochs, optimiser))
     latest = {view: phase.name for view, phase in zip((cpr.view, cpr.guide), found, strict=True)}
     for turn in range(plan.schedule.turns):
         view, guide = (cpr.view, cpr.guide) if turn % 2 == 0 else (cpr.guide, cpr.view)

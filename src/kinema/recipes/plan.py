@@ -21,6 +21,8 @@ class Schedule:
 
     Args:
         infonce: share of ``epochs`` that each view spends on InfoNCE before mining starts.
+        guide: the share that the guide spends on it, where it is another; None for ``infonce``. A guide that has learnt
+            more mines better, and what it costs comes on top of ``epochs``.
         infonce_negatives_from: where InfoNCE takes its negatives; see :class:`kinema.methods.MoCoConfig`. Its positive
             is of the batch and CPR's are of the queue, so each wants its own.
         turns: how often a view is trained by mining: 1 trains the view alone, 2 is one cycle, 4 the paper's two.
@@ -32,6 +34,7 @@ class Schedule:
     """
 
     infonce: float = 0.5
+    guide: float | None = None
     infonce_negatives_from: Literal["queue", "batch", "both"] = "both"
     turns: int = 1
     progressive: tuple[int, ...] = ()
@@ -41,6 +44,8 @@ class Schedule:
     def __post_init__(self) -> None:
         if not 0 < self.infonce < 1:
             raise ConfigError(f"schedule.infonce is {self.infonce}; it must lie between 0 and 1.")
+        if self.guide is not None and not 0 < self.guide <= 10:
+            raise ConfigError(f"schedule.guide is {self.guide}; it is a share of the epochs, above 0 and up to 10.")
         if self.turns < 1:
             raise ConfigError(f"schedule.turns is {self.turns}; at least one view must be trained by mining.")
         if any(a > b for a, b in zip(self.progressive, self.progressive[1:], strict=False)) or 0 in self.progressive:

@@ -209,6 +209,8 @@ def _judge(
         baseline=against.encoder if against else "",
         view=own.view,
         settings=own.settings,
+        lead=candidate.lead_over(against) if against else None,
+        lead_interval=difference.lead_bounds if difference else (),
     )
 
 

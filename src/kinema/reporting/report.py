@@ -210,6 +210,8 @@ class Headline:
         baseline: the one it is held against; empty where there is none.
         view: the view in which both are compared.
         settings: protocol, preset, windows and digest of the figures that were compared; empty where there are none.
+        lead: how far the candidate is ahead of the baseline, in the unit of the figure; None where it is not known.
+        lead_interval: both ends of its 95 % interval; empty where it has none.
     """
 
     verdict: str
@@ -221,6 +223,8 @@ class Headline:
     baseline: str = ""
     view: str = ""
     settings: tuple[str, ...] = ()
+    lead: float | None = None
+    lead_interval: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
