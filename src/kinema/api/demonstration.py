@@ -65,13 +65,9 @@ def run_demo(
     *,
     epochs: int | None = None,
     clips_per_class: int | None = None,
-<<<<<<< HEAD
-    console: Shown = None,
-=======
     seed: int = 0,
     data: str | Path | None = None,
-    console: Console | None = None,
->>>>>>> main
+    console: Shown = None,
 ) -> DemoOutcome:
     """Builds, scans, pretrains, evaluates and reports.
 
@@ -79,13 +75,9 @@ def run_demo(
         folder: where everything goes; one that was begun is completed.
         epochs: of each encoder; the demonstration's own by default.
         clips_per_class: training videos a class; the data set's own by default.
-<<<<<<< HEAD
-        console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
-=======
         seed: of the networks and of the order in which they see the clips; the data set is the same for all.
         data: where the data set is, or is drawn; in ``folder`` by default. Several demonstrations may share it.
-        console: where progress is shown.
->>>>>>> main
+        console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
 
     Raises:
         KinemaError: whatever stops it; run again to go on.
