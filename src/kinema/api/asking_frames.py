@@ -99,7 +99,7 @@ def encoder_of(
     """
     if given is not None:
         model = load(given) if isinstance(given, str | PathLike) else given
-        place: str | Path = given if isinstance(given, str | PathLike) else given.run or given.name
+        place: str | PathLike[str] = given if isinstance(given, str | PathLike) else given.run or given.name
         if not isinstance(model, Model | PairReader):
             raise UsageError(f"The run '{place}' makes no features of videos.", "Name a run on clips.")
     else:

@@ -219,7 +219,7 @@ class Model(Comparing):
         with shown("encoding", progress) as tell:
             for some in portions(items, count):
                 done, seen = len(names), len(names) + len(some) if count is None else count
-                for outcome in self._portion(some, done, how, lambda n, _, d=done, s=seen: tell(d + n, s)):
+                for outcome in self._portion(some, done, how, _after(tell, done, seen)):
                     name, row = outcome
                     if isinstance(row, str):
                         lost.append(LeftOut(len(names), name, row))
@@ -255,7 +255,7 @@ class Model(Comparing):
             for kind, read in (("file", self._read_files), ("frames", self._read_frames)):
                 numbers = [n for n, each in enumerate(given) if n not in found and getattr(each, kind) is not None]
                 begun = len(found)
-                outcomes = read([given[n] for n in numbers], how, lambda n, _, b=begun: tell(b + n, len(given)))
+                outcomes = read([given[n] for n in numbers], how, _after(tell, begun, len(given)))
                 found |= dict(zip(numbers, outcomes, strict=True))
             names = [each.name for each in given]
             return [(names[n], found[n]) for n in range(len(given))]
@@ -501,6 +501,11 @@ def _still(dataset: ClipDataset, wanted: ClipRequest, most: int) -> Clip:
         total = None if clip is None else StillSum.of(clip) if total is None else total.added(clip)
     assert total is not None, "a video has a window"
     return total.clip()
+
+
+def _after(tell: Progress, begun: int, count: int) -> Progress:
+    """Tells of a part of the work as of all of it: what was done before it is added."""
+    return lambda done, _: tell(begun + done, count)
 
 
 def _named(bad: Mapping[Path, str]) -> str:
