@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -56,15 +57,26 @@ def run(given: list[str]) -> int:
     if args.json:
         print_json(done.plain())
     else:
-        print(f"{done.table}: {done.content} ({done.seconds:.0f} s)")
-        told = {"new": done.added, "changed": done.changed}
-        told |= {"with other labels or facts, not encoded again": done.updated}
-        told |= {"gone and taken out": done.deleted, "unchanged": done.unchanged}
-        told |= {"kept though not to be seen": done.kept}
-        said = [f"{counted(count, done.noun)} {what}" for what, count in told.items() if count]
-        print(", ".join(said) or f"no {done.noun}")
-        if done.index is not None:
-            print(f"index {done.index.kind}: recall@10 {done.index.recall:.3f} of {done.index.queries} queries")
+        _print_done(done)
+    _print_left_out(done)
+    return 1 if done.unlisted else 0
+
+
+def _print_done(done: Any) -> None:
+    """What the table holds now, and what was done for it."""
+    print(f"{done.table}: {done.content} ({done.seconds:.0f} s)")
+    told = {"new": done.added, "changed": done.changed}
+    told |= {"with other labels or facts, not encoded again": done.updated}
+    told |= {"gone and taken out": done.deleted, "unchanged": done.unchanged}
+    told |= {"kept though not to be seen": done.kept}
+    said = [f"{counted(count, done.noun)} {what}" for what, count in told.items() if count]
+    print(", ".join(said) or f"no {done.noun}")
+    if done.index is not None:
+        print(f"index {done.index.kind}: recall@10 {done.index.recall:.3f} of {done.index.queries} queries")
+
+
+def _print_left_out(done: Any) -> None:
+    """What could not be embedded or looked into, on standard error."""
     if done.note:
         print(done.note, file=sys.stderr)
     if done.failed:
@@ -77,4 +89,3 @@ def run(given: list[str]) -> int:
         print(f"{count} {noun} could not be looked into; their rows stay as they were:", file=sys.stderr)
         for path, reason in done.unlisted.items():
             print(f"  {path}: {reason}", file=sys.stderr)
-    return 1 if done.unlisted else 0

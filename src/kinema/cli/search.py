@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kinema.core.errors import UsageError
-
 from kinema.cli.terminal import add_device, add_where, make_parser, pairs, parse, print_json, under
+from kinema.core.errors import UsageError
 
 _TABLE = "where the table is: a folder, or s3://…, gs://…, az://…; RUN/index by default"
 

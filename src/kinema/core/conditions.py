@@ -235,8 +235,9 @@ def check_kinds(node: Node, kinds: Mapping[str, str], written: str, inner: Seque
     """
     for name in columns_of(node):
         if name not in kinds:
-            hint = f"The columns are: {', '.join(each for each in kinds if each not in inner)}. A text stands in quotation marks: 'walk'."
-            raise UsageError(f"{written}: there is no column '{name}'.", f"{did_you_mean(name, kinds)}{hint}")
+            named = [each for each in kinds if each not in inner]
+            hint = f"The columns are: {', '.join(named)}. A text stands in quotation marks: 'walk'."
+            raise UsageError(f"{written}: there is no column '{name}'.", f"{did_you_mean(name, named)}{hint}")
     try:
         _kind(node, kinds, "truth")
     except GrammarError as error:
