@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import sys
 from typing import Any
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    pass
 from kinema.cli.terminal import add_device, make_parser, parse, print_json, stderr_console, under
 from kinema.core.plurals import counted
 
