@@ -77,6 +77,22 @@ def search() -> str:
     return markdown(head, ([name, *told("100000", way), *told("1000000", way)] for way, name in WAYS.items()))
 
 
+def served() -> str:
+    found = load("search")["serving"]["1000000 videos"]
+    titles = {
+        "torch, all in memory": "plain torch, all rows",
+        "memory, without HTTP": "**the server's search**",
+        "memory": "the same, over HTTP",
+        "memory, a twentieth": "the same, a condition leaves a twentieth",
+    }
+    keys = ("p50_cpu_ms", "p50_ms", "p99_ms")
+    rows = (
+        [title, *(time_ms(found[way][key]) for key in keys), f"{found[way]['recall@10']:.3f}"]
+        for way, title in titles.items()
+    )
+    return markdown(["", "p50, ms of processor", "p50, ms", "p99, ms", "recall@10"], rows)
+
+
 def embedding() -> str:
     found = load("search")["embedding"]["encoders"]
     titles = {

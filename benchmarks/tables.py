@@ -337,6 +337,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "question-speed": lambda: printed("question_speed", "question-speed", "rows"),
     "search": speed_tables.search,
     "embedding": speed_tables.embedding,
+    "served": speed_tables.served,
     "codes": speed_tables.codes,
     "serving": speed_tables.serving,
     "motion-small": lambda: speed_tables.motion("320x240"),

@@ -3,11 +3,11 @@
 It reads only what was indexed, segmented or named to be asked about, and writes nothing but the names that people give
 to steps.
 
-``archive`` is the table with its model, opened once; ``guard`` controls access; ``footage`` gives bytes of indexed
-videos and of nothing else; ``queries`` encodes queries; ``uploads`` and ``checking`` receive and check clips;
-``keeper`` keeps the table in memory; ``projection_map`` is the map; ``steps`` and ``step_routes`` are the steps of
-videos; ``questions`` and ``ask_routes`` are questions about videos; ``routes`` and ``shapes`` are the API; ``page/`` is
-the page, which loads nothing from other sites.
+``archive`` is the table with its model, opened once; ``keeper`` keeps it in memory; ``guard`` controls access;
+``footage`` gives bytes of indexed videos and of nothing else; ``queries`` encodes queries; ``uploads`` and ``checking``
+receive and check clips; ``projection_map`` is the map; ``steps`` and ``step_routes`` are the steps of videos;
+``questions`` and ``ask_routes`` are questions about videos; ``routes`` and ``shapes`` are the API; ``page/`` is the
+page, which loads nothing from other sites.
 """
 
 from __future__ import annotations
