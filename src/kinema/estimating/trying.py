@@ -11,7 +11,8 @@ from typing import Any
 from rich.console import Console
 
 from kinema.api.opening import AnyData, cache_folder, named
-from kinema.api.pretraining import choose, load_data, opened
+from kinema.api.pretraining import choose
+from kinema.api.rows import load_data, opened
 from kinema.core.contracts import Table
 from kinema.core.devices import check_precision, chosen_device
 from kinema.core.method import Method, TrainingContext
