@@ -16,7 +16,7 @@ from kinema.api.opening import AnyData, named
 from kinema.api.rows import load_data, mining_meter, opened
 from kinema.api.run import Run
 from kinema.api.settings import PretrainSettings
-from kinema.core.contracts import Table
+from kinema.core.contracts import Loaded, Table
 from kinema.core.devices import check_precision, chosen_device
 from kinema.core.errors import KinemaError
 from kinema.core.printing import show
@@ -94,7 +94,6 @@ def pretrain(
         return Run(Path(out), train_beside(team, data, where, cache=cache, device=device, norms=norms))
     with team.leading():
         run = RunFolder.begun(Path(out)) if resume else RunFolder.free(Path(out))
-        plan: Plan | Recipe | None = None
         choice: Choice | None = None
         rows = _once(lambda config: opened(config, data, where))
         if method == AUTO:
@@ -107,14 +106,12 @@ def pretrain(
             recipe = plan if isinstance(plan, Recipe) else plan.recipe()
         check_precision(recipe.precision, device)
         team.check_batch(recipe.batch_size)
-        table, left_out = recipe.data.usable(rows(recipe.data), recipe.needs)
+        table, left_out = _usable(recipe, rows(recipe.data))
+        context = context_of(recipe, table)
         if resume:
             check_data(run, table)
-        context = context_of(recipe, table)
-        if not resume:
+        else:
             check_weights(recipe, context)
-        if left_out:
-            log.warning("%s", recipe.data.left_out(left_out, len(table) + len(left_out)))
         loaded = load_data(recipe, table, cache=cache, folder=run.path, console=console)
         for phase in recipe.phases:
             check_memory(phase, recipe, loaded)
@@ -128,12 +125,11 @@ def pretrain(
                 record_going_on(run, recipe, now)
             else:
                 source = {"data": named(data), "where": dict(where or {}), **_kept(choice)}
+                asked = None
+                if not isinstance(method, Recipe):
+                    asked = plan_to_plain(as_asked(method, preset or "small", settings), preset or "small")
                 with run.beginning():
-                    _begin(run, recipe, table, now | source, left_out)
-                    loaded.save(run.path)
-                    if not isinstance(method, Recipe):
-                        run.write(PLAN, plan_to_plain(as_asked(method, preset or "small", settings), preset or "small"))
-                    run.write("recipe.json", recipe_to_plain(recipe))
+                    _begin(run, recipe, table, now | source, left_out, loaded, asked)
             job = Job(
                 recipe,
                 loaded,
@@ -207,12 +203,22 @@ def _once(found: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return answer
 
 
+def _usable(recipe: Recipe, rows: Any) -> tuple[Any, Mapping[str, str]]:
+    """The rows that every phase can learn from, and why not the others, which is said."""
+    table, left_out = recipe.data.usable(rows, recipe.needs)
+    if left_out:
+        log.warning("%s", recipe.data.left_out(left_out, len(table) + len(left_out)))
+    return table, left_out
+
+
 def _begin(
     run: RunFolder,
     recipe: Recipe,
     table: Table,
     record: dict[str, Any],
     left_out: Mapping[str, str],
+    loaded: Loaded,
+    asked: Mapping[str, Any] | None,
 ) -> None:
     """Writes what a run is; the recipe comes last, for a folder with a recipe is a run."""
     record |= {"manifest_digest": table.digest, "videos": len(table), "classes": len(table.classes())}
@@ -221,3 +227,7 @@ def _begin(
     table.write(run.manifest_path)
     if recipe.data.reports_left_out(recipe.needs):
         run.write(recipe.data.left_out_file, {"videos": len(left_out), "reasons": dict(left_out)})
+    loaded.save(run.path)
+    if asked is not None:
+        run.write(PLAN, asked)
+    run.write("recipe.json", recipe_to_plain(recipe))
