@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kinema import api
 from kinema.api.opening import Data
-from kinema.api.pretraining import load_data
+from kinema.api.rows import load_data
 from kinema.core.conditions import as_chosen
 from kinema.core.devices import check_precision, chosen_device
 from kinema.core.errors import ConfigError, UsageError

@@ -15,6 +15,7 @@ from typing import Any
 from kinema.core.conditions import shown
 from kinema.core.contracts import Table
 from kinema.core.errors import CheckpointError, KinemaError, WorkerError
+from kinema.core.processes import place
 from kinema.data.layouts.opening import moved_manifest, named_data
 from kinema.recipes.going_on import changes_of
 from kinema.recipes.json import recipe_from_plain, recipe_to_plain
@@ -34,6 +35,7 @@ def resume_command(
     cache: str | Path | None = None,
     device: str = "auto",
     logger: str = "tensorboard",
+    norms: str = "all",
 ) -> str:
     """The command that goes on with a run, from any folder; empty where no command names its data or its method.
 
@@ -47,6 +49,7 @@ def resume_command(
         cache: where decoded videos are kept.
         device: as it was asked for.
         logger: likewise.
+        norms: likewise.
     """
     if not isinstance(data, str | Path) or name not in METHODS:
         return ""
@@ -55,6 +58,8 @@ def resume_command(
     words += ["--cache", os.path.abspath(cache)] if cache is not None else []
     words += ["--device", device] if device != "auto" else []
     words += ["--logger", logger] if logger != "tensorboard" else []
+    words += ["--norms", norms] if norms != "all" else []
+    words += ["--devices", str(place().local)] if place().by == "kinema" else []
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 

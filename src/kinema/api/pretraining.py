@@ -8,22 +8,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
-import torch
-
+from kinema.api.beside import train_beside
 from kinema.api.going_on import check_data, record_going_on, resume_command, tell_way_back
-from kinema.api.opening import AnyData, cache_folder, named
+from kinema.api.opening import AnyData, named
+from kinema.api.rows import load_data, mining_meter, opened
 from kinema.api.run import Run
 from kinema.api.settings import PretrainSettings
 from kinema.core.conditions import as_chosen
-from kinema.core.contracts import Table
+from kinema.core.contracts import Loaded, Table
 from kinema.core.devices import check_precision, chosen_device
 from kinema.core.errors import KinemaError
 from kinema.core.printing import show
-from kinema.core.progress import Shown, Steps, watched
-from kinema.core.tables import training_rows
+from kinema.core.progress import Shown, watched
 from kinema.core.threads import limit_message
 from kinema.data.clips.config import ClipsConfig
-from kinema.evaluation import MiningMeter
 from kinema.recipes.choice import AUTO, Choice, check_shared, chosen, footage_of
 from kinema.recipes.going_on import PLAN, continued, plan_to_plain
 from kinema.recipes.json import phase_identity, recipe_to_plain
@@ -32,6 +30,7 @@ from kinema.recipes.resolve import as_asked, context_of, planned
 from kinema.training.loggers import check_logger
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Recipe
+from kinema.training.team import Team, check_norms
 from kinema.training.trainer import Job, check_memory, check_weights, train
 
 log = logging.getLogger(__name__)
@@ -48,10 +47,14 @@ def pretrain(
     cache: str | Path | None = None,
     device: str = "auto",
     logger: str = "tensorboard",
+    norms: str = "all",
     console: Shown = None,
     **settings: Unpack[PretrainSettings],
 ) -> Run:
     """Trains an encoder without a label, into a run folder.
+
+    Where torchrun or srun started several processes, each calls this with the same arguments and all train one run:
+    the first one writes it, and ``batch_size`` is that of all together.
 
     Args:
         method: 'auto', which takes one by what the scan of the videos says (:mod:`kinema.recipes.choice`); a method's
@@ -70,6 +73,8 @@ def pretrain(
         cache: where decoded videos are kept; see :func:`cache_folder`.
         device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
         logger: where curves go beside metrics.jsonl: 'tensorboard', 'wandb', 'mlflow' or 'none'; it changes no result.
+        norms: of which clips BatchNorm takes its statistics where several processes train: 'all' of the batch, as one
+            process would, or those of each 'process' alone.
         console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
         **settings: fields of :class:`kinema.recipes.plan.Plan` and of its data; of its parts, mappings of what changes:
             ``epochs=30, clip={"frames": 16}, method_settings={"queue": 2048}``. And by name, what is put on top of the
@@ -85,72 +90,69 @@ def pretrain(
     check_logger(logger)
     where = as_chosen(where)
     chosen_device(device)
-    run = RunFolder.begun(Path(out)) if resume else RunFolder.free(Path(out))
-    plan: Plan | Recipe | None = None
-    choice: Choice | None = None
-    rows = _once(lambda config: opened(config, data, where))
-    if method == AUTO:
-        found = (None, _begun_as(run, settings), rows) if resume else choose(data, where, settings, preset, console)
-        choice, method, rows = found
-    if resume:
-        recipe = continued(run, method, settings, preset, rows)
-    else:
-        plan = planned(method, rows, preset or "small", settings, console)
-        recipe = plan if isinstance(plan, Recipe) else plan.recipe()
-    check_precision(recipe.precision, device)
-    table, left_out = recipe.data.usable(rows(recipe.data), recipe.needs)
-    if resume:
-        check_data(run, table)
-    context = context_of(recipe, table)
-    if not resume:
-        check_weights(recipe, context)
-    if left_out:
-        log.warning("%s", recipe.data.left_out(left_out, len(table) + len(left_out)))
-    loaded = load_data(recipe, table, cache=cache, folder=run.path, console=console)
-    for phase in recipe.phases:
-        check_memory(phase, recipe, loaded)
-    again = resume_command(recipe.name, data, out, where=where, cache=cache, device=device, logger=logger)
-    if limited := limit_message():
-        log.warning("%s", limited)
-    with run.held():
-        now = environment(recipe.seed, device)
+    check_norms(norms)
+    team = Team.met(device)
+    if not team.first:
+        return Run(Path(out), train_beside(team, data, where, cache=cache, device=device, norms=norms))
+    with team.leading():
+        run = RunFolder.begun(Path(out)) if resume else RunFolder.free(Path(out))
+        choice: Choice | None = None
+        rows = _once(lambda config: opened(config, data, where))
+        if method == AUTO:
+            found = (None, _begun_as(run, settings), rows) if resume else choose(data, where, settings, preset, console)
+            choice, method, rows = found
         if resume:
-            record_going_on(run, recipe, now)
+            recipe = continued(run, method, settings, preset, rows)
         else:
-            source = {"data": named(data), "where": dict(where or {}), **_kept(choice)}
-            with run.beginning():
-                _begin(run, recipe, table, now | source, left_out)
-                loaded.save(run.path)
+            plan = planned(method, rows, preset or "small", settings, console)
+            recipe = plan if isinstance(plan, Recipe) else plan.recipe()
+        check_precision(recipe.precision, device)
+        team.check_batch(recipe.batch_size)
+        table, left_out = _usable(recipe, rows(recipe.data))
+        context = context_of(recipe, table)
+        if resume:
+            check_data(run, table)
+        else:
+            check_weights(recipe, context)
+        loaded = load_data(recipe, table, cache=cache, folder=run.path, console=console)
+        for phase in recipe.phases:
+            check_memory(phase, recipe, loaded)
+        more = {"where": where, "cache": cache, "device": device, "logger": logger, "norms": norms}
+        again = resume_command(recipe.name, data, out, **more)
+        if limited := limit_message():
+            log.warning("%s", limited)
+        with run.held():
+            now = environment(recipe.seed, device) | team.facts(norms)
+            if resume:
+                record_going_on(run, recipe, now)
+            else:
+                source = {"data": named(data), "where": dict(where or {}), **_kept(choice)}
+                asked = None
                 if not isinstance(method, Recipe):
-                    run.write(PLAN, plan_to_plain(as_asked(method, preset or "small", settings), preset or "small"))
-                run.write("recipe.json", recipe_to_plain(recipe))
-        job = Job(
-            recipe,
-            loaded,
-            run,
-            context=context,
-            digest=table.digest,
-            meter=lambda: _mining_meter(table),
-            identity=lambda phase: phase_identity(recipe, phase),
-            accelerator=device,
-            console=console,
-            logger=logger,
-            again=again,
-        )
-        try:
-            return Run(run.path, train(job))
-        except KinemaError as error:
-            tell_way_back(error, again, recipe)
-            raise
-
-
-def opened(config: Any, data: AnyData, where: Mapping[str, str] | None) -> Any:
-    """The rows that settings of data find in what a user names, and that are trained on.
-
-    Raises:
-        DataError: the place holds rows of another kind, or too few.
-    """
-    return training_rows(config.open(data), where, config.rows, config.scan, config.least)
+                    asked = plan_to_plain(as_asked(method, preset or "small", settings), preset or "small")
+                with run.beginning():
+                    _begin(run, recipe, table, now | source, left_out, loaded, asked)
+            job = Job(
+                recipe,
+                loaded,
+                run,
+                context=context,
+                digest=table.digest,
+                meter=lambda: mining_meter(table),
+                identity=lambda phase: phase_identity(recipe, phase),
+                accelerator=device,
+                console=console,
+                logger=logger,
+                again=again,
+                team=team,
+                norms=norms,
+            )
+            team.tell({"run": str(run.path), "digest": table.digest})
+            try:
+                return Run(run.path, train(job))
+            except KinemaError as error:
+                tell_way_back(error, again, recipe)
+                raise
 
 
 def choose(
@@ -203,30 +205,12 @@ def _once(found: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return answer
 
 
-def load_data(
-    recipe: Recipe,
-    table: Any,
-    *,
-    cache: str | Path | None = None,
-    folder: Path | None = None,
-    console: Shown = None,
-    keep: bool = True,
-) -> Any:
-    """The rows as a recipe wants them, decoded or tokenised once.
-
-    Args:
-        recipe: says what its phases need.
-        table: the rows.
-        cache: where what is slow to make is kept; see :func:`cache_folder`.
-        folder: the run's.
-        console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
-        keep: whether a cache is made; otherwise rows are read from the files.
-    """
-    with Steps(recipe.data.loading, console) as progress:
-        place = cache_folder(cache) if keep else None
-        loaded = recipe.data.load(table, recipe.needs, folder=folder, cache=place, progress=progress)
-    recipe.encoder.fits(loaded)
-    return loaded
+def _usable(recipe: Recipe, rows: Any) -> tuple[Any, Mapping[str, str]]:
+    """The rows that every phase can learn from, and why not the others, which is said."""
+    table, left_out = recipe.data.usable(rows, recipe.needs)
+    if left_out:
+        log.warning("%s", recipe.data.left_out(left_out, len(table) + len(left_out)))
+    return table, left_out
 
 
 def _begin(
@@ -235,6 +219,8 @@ def _begin(
     table: Table,
     record: dict[str, Any],
     left_out: Mapping[str, str],
+    loaded: Loaded,
+    asked: Mapping[str, Any] | None,
 ) -> None:
     """Writes what a run is; the recipe comes last, for a folder with a recipe is a run."""
     record |= {"manifest_digest": table.digest, "videos": len(table), "classes": len(table.classes())}
@@ -243,9 +229,7 @@ def _begin(
     table.write(run.manifest_path)
     if recipe.data.reports_left_out(recipe.needs):
         run.write(recipe.data.left_out_file, {"videos": len(left_out), "reasons": dict(left_out)})
-
-
-def _mining_meter(table: Table) -> MiningMeter | None:
-    """The meter of what training mines, where there are labels; they are read for this measurement only."""
-    labels, sources = torch.tensor(table.label_ids()), torch.tensor(table.source_ids())
-    return MiningMeter(labels, sources, tuple(table.classes())) if (labels >= 0).any() else None
+    loaded.save(run.path)
+    if asked is not None:
+        run.write(PLAN, asked)
+    run.write("recipe.json", recipe_to_plain(recipe))

@@ -10,10 +10,12 @@ import errno
 import importlib
 import io
 import json
+import logging
 import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NoReturn
@@ -24,6 +26,7 @@ from kinema.cli.verbs import OLD_OPTIONS, OLD_VERBS, SYNONYMS, VERBS
 from kinema.cli.waiting import told
 from kinema.core.errors import KinemaError, StorageError, UsageError
 from kinema.core.guesses import choose_from
+from kinema.core.processes import place
 from kinema.core.version import RELEASE
 
 _OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
@@ -54,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     given = [_underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     as_json = "--json" in given
+    _leave_to_the_first()
     with _interrupted_by_signals():
         try:
             status = _run(given)
@@ -155,7 +159,23 @@ def _run(given: list[str]) -> int:
         return run(given[1:])
 
 
+_SHARED = ("interrupted", "processes", "dismissed", "training")
+"""Kinds of errors that all processes of a training meet together, and the first one tells."""
+
+
+def _leave_to_the_first() -> None:
+    """Where several processes train together, warnings are said by the first one alone."""
+    if place().rank:
+        logging.getLogger("kinema").setLevel(logging.ERROR)
+        warnings.simplefilter("ignore")
+
+
 def _print_error(error: KinemaError, as_json: bool) -> None:
+    here = place()
+    if here.rank:
+        if error.kind not in _SHARED:
+            print(f"kinema: process {here.rank} of {here.world}: {error.message}", file=sys.stderr)
+        return
     with suppress(OSError):  # the terminal may be gone
         if as_json:
             print(json.dumps({"error": {"kind": error.kind, "message": error.message, "hint": error.hint}}), flush=True)

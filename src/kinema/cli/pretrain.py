@@ -20,7 +20,9 @@ from kinema.cli.terminal import (
     stderr_console,
     under,
 )
+from kinema.cli.together import launched
 from kinema.core.errors import UsageError
+from kinema.core.processes import place
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -51,9 +53,13 @@ def run(given: list[str]) -> int:
     args, settings = _shared(_preset(rest), rest) if name == AUTO else _pretraining(name, _preset(rest), rest)
     if args.dry_run:
         return _dry_run(name, args, settings)
+    if args.devices != 1 and place().world == 1:
+        return launched(args.devices, ["pretrain", *given])
     from kinema import api
 
     done = api.pretrain(name, args.data, args.out, resume=args.resume, **settings)
+    if place().rank:  # the first process speaks for all
+        return 0
     summary = {
         "run": args.out,
         "method": done.method,
@@ -152,8 +158,9 @@ def _preset(given: Sequence[str]) -> str:
 
 def _how(args: Any) -> dict[str, Any]:
     """The arguments of ``api.pretrain`` that are no settings of the plan."""
-    how = {"where": pairs(args.where, "--where"), "cache": args.cache}
-    return how | {"device": args.device, "logger": args.logger, "console": stderr_console()}
+    how = {"where": pairs(args.where, "--where"), "cache": args.cache, "norms": args.norms}
+    console = stderr_console() if place().rank == 0 else None
+    return how | {"device": args.device, "logger": args.logger, "console": console}
 
 
 def _given(parser: ArgumentParser, rest: list[str], args: Any, known: Sequence[str]) -> dict[str, Any]:
@@ -180,6 +187,8 @@ def _dry_run(name: str, args: Any, settings: dict[str, Any]) -> int:
         raise UsageError("A dry run begins nothing, so there is nothing to go on with.", "Leave out --resume.")
     from kinema.core.printing import make_console
     from kinema.estimating import dry_run, table
+
+    settings.pop("norms")
 
     estimate = dry_run(name, args.data, args.out, **settings)
     if args.json:
@@ -217,6 +226,8 @@ def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
     add_where(parser, f"train on {rows}")
     parser.add_argument("--cache", type=str | None, default=None, help="where what is made once is kept")
     add_device(parser)
+    parser.add_argument("--devices", type=int, default=1, help="processes of this machine that train it together")
+    parser.add_argument("--norms", type=str, default="all", help="with several: BatchNorm over 'all' or a 'process'")
     parser.add_argument("--logger", type=str, default="tensorboard", help="tensorboard, wandb, mlflow or none")
     if hasattr(plan.data, "transform") and not auto:
         parser.add_argument("--transforms", type=str, nargs="+", default=None, help=ON_TOP["transforms"])
@@ -224,7 +235,7 @@ def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
         parser.add_argument("--beside_weights", type=tuple[float, ...], default=(), help=ON_TOP["beside_weights"])
     if entry.takes_base and not auto:
         parser.add_argument("--base", type=str | None, default=None, help=ON_TOP["base"])
-    under(parser, "The run", "data", "out", "resume", "dry_run", "preset", "config", "logger")
+    under(parser, "The run", "data", "out", "resume", "dry_run", "preset", "config", "logger", "devices", "norms")
     under(parser, "Augmentation", "transforms")
     under(parser, f"Method: {entry.short or entry.title}", "base", "beside", "beside_weights")
     own = [field for field in plan_fields(method_name(plan.method), plan) if not auto or field != "method"]

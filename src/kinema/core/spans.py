@@ -158,15 +158,19 @@ class RawSpans:
 
     def first(self, number: int) -> RawSpans:
         """The spans of the first documents."""
+        return self.part(slice(0, number))
 
-        def cut(tokens: Tokens) -> Tokens:
-            each = len(tokens) // len(self)
-            return Tokens(tokens.ids[: number * each], tokens.mask[: number * each])
+    def part(self, rows: slice) -> RawSpans:
+        """The spans of the documents from ``rows.start`` up to ``rows.stop``, padded as they are."""
 
-        anchors = cut(self.anchors)
-        positives = None if self.positives is None else cut(self.positives)
-        rows = {name: getattr(self, name)[:number] for name in ("index", "source", "label")}
-        return replace(self, anchors=anchors, positives=positives, special=self.special[: len(anchors)], **rows)
+        def cut(x: Tensor) -> Tensor:
+            each = len(x) // len(self)
+            return x[rows.start * each : rows.stop * each]
+
+        anchors = Tokens(cut(self.anchors.ids), cut(self.anchors.mask))
+        positives = None if self.positives is None else Tokens(cut(self.positives.ids), cut(self.positives.mask))
+        own = {name: getattr(self, name)[rows] for name in ("index", "source", "label")}
+        return replace(self, anchors=anchors, positives=positives, special=cut(self.special), **own)
 
     def to(self, device: torch.device | str) -> RawSpans:
         """The same spans on another device."""

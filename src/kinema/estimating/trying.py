@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from kinema.api.opening import AnyData, cache_folder, named
-from kinema.api.pretraining import choose, load_data, opened
+from kinema.api.pretraining import choose
+from kinema.api.rows import load_data, opened
 from kinema.core.conditions import as_chosen
 from kinema.core.contracts import Table
 from kinema.core.devices import check_precision, chosen_device

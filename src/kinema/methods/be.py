@@ -37,7 +37,6 @@ from torch.nn.functional import mse_loss
 from kinema.core.clips import ClipBatch, ClipNeeds, Disturbance
 from kinema.core.errors import ConfigError
 from kinema.core.method import Losses, Method, TrainingContext
-from kinema.core.ops import rank_slice, world_size
 from kinema.data.clips.transforms import Elsewhere, StaticFrame, mixed
 from kinema.data.clips.transforms.static_frame import Source
 from kinema.methods.moco import MoCo
@@ -203,8 +202,7 @@ class BERegulariser(Method[ClipBatch]):
         x̃ is made here, of the variant as it is; each clip's draw is the one it has among the clips of all ranks.
         """
         x = batch.view(0, self.view)
-        draws = StaticFrame(self.config.strength).draw(len(x) * world_size(), generator)
-        share, place = (draw[rank_slice(len(x))] for draw in draws)
+        share, place = StaticFrame(self.config.strength).draw(len(x), generator)
         distracting = mixed({self.view: x}, share, place)[self.view]
         features = self.tower.encoder(x)
         total = mse_loss(self.tower.encoder(distracting), features)

@@ -15,7 +15,6 @@ from typing import Any
 
 from kinema.core.errors import ConfigError
 from kinema.core.method import MethodConfig
-from kinema.core.ops import world_size
 from kinema.recipes.choice import MINED
 from kinema.recipes.plan import Plan
 
@@ -59,7 +58,7 @@ def queue_followed(plan: Plan, rows: int, by_hand: Collection[str]) -> Plan:
     method: Any = plan.method
     if "queue" in by_hand or getattr(method, "form", "contrast") != "contrast":
         return plan
-    batch = plan.batch_size * world_size()
+    batch = plan.batch_size
     whole = _with_queue(plan, _batches(method.queue, batch))
     return _with_queue(plan, _batches(_room(whole, rows), batch))
 
@@ -180,7 +179,7 @@ def _room(plan: Plan, rows: int) -> int:
     if not waiting:
         return preset
     clips, batch = rows * getattr(plan.data, "clips_per_video", 1), plan.batch_size
-    epoch = math.ceil(clips / (batch * world_size())) * batch
+    epoch = math.ceil(clips / batch) * batch
     seen = min(waiting) * epoch
     return preset if preset < seen else min(clips, seen // 2)
 

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,14 +16,17 @@ from torch import Tensor, nn
 from kinema.core.devices import accelerator_of, check_precision, chosen_device, full_precision
 from kinema.core.errors import ConfigError
 from kinema.core.method import Losses, Method
+from kinema.core.ops import world_size
+from kinema.core.processes import Place, place
 from kinema.core.records import mapped
+from kinema.training.norms import share_norms
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
 def make_fabric(accelerator: str, precision: str) -> Fabric:
-    """Fabric with a device and a precision.
+    """Fabric with a device and a precision; where several processes were started together, one with all of them.
 
     Args:
         accelerator: the device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
@@ -30,16 +34,27 @@ def make_fabric(accelerator: str, precision: str) -> Fabric:
 
     Raises:
         UsageError: this machine has no such device, or there is no such precision.
-        ConfigError: Fabric cannot do with them.
+        ConfigError: Fabric cannot do with them, or several processes would share one device.
     """
     from lightning_fabric import Fabric
 
     check_precision(precision, accelerator)
     kind, devices = accelerator_of(accelerator)
+    here = place()
+    if here.world > 1 and isinstance(devices, list):
+        raise ConfigError(
+            f"The device '{accelerator}' is one, and {here.world} processes train together.",
+            "Leave the number out (--device gpu); CUDA_VISIBLE_DEVICES says which GPUs they take.",
+        )
     named = full_precision(precision)
     try:
-        how: dict[str, Any] = {"plugins": _mixed(named, accelerator)} if "mixed" in named else {"precision": named}
-        fabric = Fabric(accelerator=kind, devices=devices, **how)
+        how: dict[str, Any] = {} if "mixed" in named else {"precision": named}
+        plugins: list[Any] = [_mixed(named, accelerator)] if "mixed" in named else []
+        how |= _together(here) if here.world > 1 else {"devices": devices}
+        if here.world == 1:
+            plugins.append(_alone())
+        fabric = Fabric(accelerator=kind, plugins=plugins, **how)
+        fabric.launch()
     except Exception as error:  # Fabric has several kinds of them
         reason = " ".join(str(error).split()).rstrip(".!")
         raise ConfigError(
@@ -47,6 +62,21 @@ def make_fabric(accelerator: str, precision: str) -> Fabric:
             "Choose device 'auto' or 'cpu', and precision '32-true', '16-mixed' or 'bf16-mixed'.",
         ) from error
     return fabric
+
+
+def _alone() -> Any:
+    """Surroundings of one process, which may be in a job of SLURM that was given room for several."""
+    from lightning_fabric.plugins.environments import LightningEnvironment
+
+    return LightningEnvironment()
+
+
+def _together(here: Place) -> dict[str, Any]:
+    """What Fabric must know of several processes; it reads the rest from what started them."""
+    from lightning_fabric.strategies import DDPStrategy
+
+    strategy = DDPStrategy(broadcast_buffers=False, timeout=timedelta(hours=24))
+    return {"strategy": strategy, "devices": here.local, "num_nodes": here.world // here.local}
 
 
 def _mixed(precision: str, accelerator: str) -> Any:
@@ -70,9 +100,13 @@ class Objective:
     Args:
         fabric: has device and precision.
         method: moved to the device.
+        norms: of which clips BatchNorm takes its statistics where several processes train: of 'all', or of its own
+            'process'.
     """
 
-    def __init__(self, fabric: Fabric, method: Method[Any]) -> None:
+    def __init__(self, fabric: Fabric, method: Method[Any], norms: str = "all") -> None:
+        if norms == "all" and world_size() > 1:
+            share_norms(method, fabric.device.type)
         self._pass = _Pass(method)
         self._wrapped = fabric.setup_module(self._pass)
 
@@ -122,12 +156,15 @@ def as_wide(batch: Any, method: nn.Module) -> Any:
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Keeps Lightning's advice about settings that are deliberate here off the user's terminal."""
+    import lightning_fabric  # noqa: F401 - which sets the level that is changed here
+
     levels = {name: logging.getLogger(name).level for name in ("lightning_fabric", "lightning.fabric")}
     for name in levels:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"lightning")
+            warnings.filterwarnings("ignore", message=r"Grad strides do not match bucket view strides")
             yield
     finally:
         for name, level in levels.items():

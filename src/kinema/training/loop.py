@@ -15,17 +15,20 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from kinema.core.errors import CheckpointError, ShapeError
 from kinema.core.files import open_plain, storage_error
 from kinema.core.method import Method, Refreshed
+from kinema.core.ops import all_gather_rows, mean_over_ranks, world_size
 from kinema.core.seeds import generator_at
 from kinema.training.checkpoints import Checkpoint, Progress
 from kinema.training.engine import Objective, as_wide
 from kinema.training.loggers import Curves
 from kinema.training.phase import InterruptedRunError, PhaseRuntime, make_optimiser
 from kinema.training.settings import Phase, Recipe
+from kinema.training.team import Team
 from kinema.training.watch import CollapseWatch, FiniteWatch, WaitTimer
 
 if TYPE_CHECKING:
@@ -45,13 +48,20 @@ class PhaseLoop:
         recipe: gives seed and limits.
         phase: gives optimiser and epochs.
         runtime: what the trainer gives.
+        norms: see :class:`kinema.training.engine.Objective`.
     """
 
     def __init__(
-        self, fabric: Fabric, method: Method[Any], recipe: Recipe, phase: Phase, runtime: PhaseRuntime
+        self,
+        fabric: Fabric,
+        method: Method[Any],
+        recipe: Recipe,
+        phase: Phase,
+        runtime: PhaseRuntime,
+        norms: str = "all",
     ) -> None:
         self.fabric, self.method, self.recipe, self.phase, self.runtime = fabric, method, recipe, phase, runtime
-        self.objective = Objective(fabric, method)
+        self.objective = Objective(fabric, method, norms)
         self.optimiser = make_optimiser(method, phase.optimiser)
         self.stepping: Any = fabric.setup_optimizers(self.optimiser)
         self.curves: Curves | None = None
@@ -83,17 +93,17 @@ class PhaseLoop:
             losses = self.objective(as_wide(batch, self.method), generator_at(seed, "loss", name, p.step))
             if losses.ready:
                 self.learn(losses.total, p.epoch + (p.batch + 1) / self.runtime.data.batches)
-                self.finite.add(p.step, losses.total)
+                self.finite.add(p.step, mean_over_ranks(losses.total))
                 if losses.embeddings is not None:
-                    self.collapse.add(losses.embeddings)
+                    self.collapse.add(all_gather_rows(losses.embeddings))
             try:
                 self.method.commit(losses)
             except ShapeError:
                 self.finite.flush()  # a loss that is not finite says more than the features that it spoilt
                 raise
         if losses.mined is not None and self.runtime.meter is not None:
-            self.runtime.meter.update(batch.index, losses.mined)
-        p.step, p.batch, p.clips = p.step + 1, p.batch + 1, p.clips + len(batch)
+            self.runtime.meter.update(all_gather_rows(batch.index), all_gather_rows(losses.mined))
+        p.step, p.batch, p.clips = p.step + 1, p.batch + 1, p.clips + len(batch) * world_size()
         self._after_step(losses.terms)
 
     def learn(self, total: Tensor, epoch: float) -> None:
@@ -123,6 +133,11 @@ class PhaseLoop:
     # What is kept
 
     @property
+    def team(self) -> Team:
+        """The processes that train together."""
+        return self.runtime.team
+
+    @property
     def checkpoint_path(self) -> Path:
         """The phase's checkpoint."""
         return self.runtime.folder / "checkpoint.pt"
@@ -142,7 +157,7 @@ class PhaseLoop:
             checkpoint.meter("collapse", self.collapse.restore)
             if self.runtime.meter is not None:
                 checkpoint.meter("mining", self.runtime.meter.restore)
-        if self.metrics_path.exists():
+        if self.metrics_path.exists() and self.team.first:
             with open_plain(self.metrics_path, "r+b") as file:
                 file.truncate(self.progress.metrics_bytes)
 
@@ -159,8 +174,11 @@ class PhaseLoop:
             )
 
     def save(self) -> None:
-        """Writes the checkpoint, atomically."""
+        """Writes the checkpoint, atomically; of several processes the first does."""
         self._settle()
+        self._saved = time.perf_counter()
+        if not self.team.first:
+            return
         meters: dict[str, Any] = {"collapse": self.collapse.state()}
         if self.runtime.meter is not None:
             meters["mining"] = self.runtime.meter.state()
@@ -186,8 +204,8 @@ class PhaseLoop:
         self.runtime.display.update(p, self.runtime.data.batches, self._window_loss)
         if p.batch >= self.runtime.data.batches:
             return  # the end of the epoch writes its own checkpoint
-        stopping = self.runtime.stop()
-        if stopping or now - self._saved >= self.recipe.checkpoint_seconds:
+        stopping, due = self.team.agreed(self.runtime.stop(), now - self._saved >= self.recipe.checkpoint_seconds)
+        if stopping or due:
             self.save()
         if stopping:
             raise InterruptedRunError(
@@ -215,7 +233,8 @@ class PhaseLoop:
         p.epoch, p.batch, p.loss_sum, p.loss_count = p.epoch + 1, 0, 0.0, 0
         self.save()
         self.runtime.display.epoch(row)
-        if p.epoch < self.phase.epochs and self.runtime.stop():  # where an epoch is one batch, nothing else asks
+        # where an epoch is one batch, nothing else asks
+        if p.epoch < self.phase.epochs and self.team.agreed_now(self.runtime.stop()):
             raise InterruptedRunError(
                 f"Stopped after epoch {p.epoch} of {self.phase.epochs}; everything is saved.",
                 "Run the same command with --resume to go on exactly here.",
@@ -225,13 +244,23 @@ class PhaseLoop:
         """Gives the method the features of all rows; drops the optimiser state of parameters that it drew again."""
         if not self.method.refreshes(epoch):
             return
-        refreshed = self.method.refresh(self.runtime.data.features(self.method)) or Refreshed()
+        refreshed = self.method.refresh(self._features()) or Refreshed()
+        self.team.share_state(self.method)
         for parameter in refreshed.renewed:
             self.optimiser.state.pop(parameter, None)
         if refreshed.figures:
             row = {"phase": self.phase.name, "event": "refresh", "epoch": epoch, "step": self.progress.step}
             self._write(row | dict(refreshed.figures))
             self._log(refreshed.figures)
+
+    def _features(self) -> Mapping[str, Tensor]:
+        """The features of all rows, which the first process makes for all."""
+        data, method = self.runtime.data, self.method
+        if self.team.size == 1:
+            return data.features(method)
+        made = {name: x.cpu() for name, x in data.features(method).items()} if self.team.first else None
+        shared: Mapping[str, Tensor] = self.team.same(made)
+        return shared
 
     # Figures
 
@@ -264,11 +293,16 @@ class PhaseLoop:
     def _log_step(self, terms: Mapping[str, Tensor]) -> None:
         self._settle()
         row = self._row("step", self._mean_loss() if self.progress.loss_count else None)
-        row |= {name: float(value) for name, value in terms.items()}
+        names = sorted(terms)
+        values = mean_over_ranks(torch.stack([terms[name].float() for name in names])).tolist() if names else []
+        found = dict(zip(names, values, strict=True))
+        row |= {name: found[name] for name in terms}
         self._write(row)
         self._log(row)
 
     def _write(self, row: Mapping[str, Any]) -> None:
+        if not self.team.first:
+            return
         plain = {key: None if isinstance(value, float) and not isfinite(value) else value for key, value in row.items()}
         line = (json.dumps(plain, allow_nan=False) + "\n").encode()
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from kinema.core.method import Method
 from kinema.training.checkpoints import Progress
 from kinema.training.lars import LARS
 from kinema.training.settings import OptimiserConfig
+from kinema.training.team import Team
 
 
 class InterruptedRunError(KinemaError):
@@ -74,6 +75,7 @@ class PhaseRuntime:
         stop: returns whether the user wants to stop.
         after_epoch: further figures of the epoch that has just ended, given its number; None for none. Files that it
             writes may be written twice: a run that was killed right after it repeats the epoch's last step.
+        team: the processes that train together.
     """
 
     folder: Path
@@ -83,6 +85,7 @@ class PhaseRuntime:
     display: Display
     stop: Callable[[], bool]
     after_epoch: Callable[[Method[Any], int], Mapping[str, float]] | None = None
+    team: Team = field(default_factory=Team)
 
 
 def make_optimiser(method: Method[Any], config: OptimiserConfig) -> torch.optim.Optimizer:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from kinema.core.errors import KinemaError, RunError, StorageError, WorkerError
+from kinema.core.processes import place
 from kinema.training.phase import InterruptedRunError
 
 STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Ctrl-C, the system's wish, and a terminal that was closed."""
+
+
+ONE_WISH = 3.0
+"""Seconds in which signals to several processes are one."""
 
 
 class StopNow(BaseException):
@@ -22,7 +28,9 @@ class StopNow(BaseException):
 def stop_on_signal() -> Iterator[Callable[[], bool]]:
     """Turns the first signal of :data:`STOPS` into a request to stop after the batch; the second stops at once.
 
-    A signal that the process was told to ignore, as ``nohup`` does, stays ignored.
+    A signal that the process was told to ignore, as ``nohup`` does, stays ignored. Of several processes that train
+    together each hears of Ctrl-C twice, from the terminal and from what started them: what comes within
+    :data:`ONE_WISH` is one wish.
 
     Raises:
         StopNow: at the second signal, wherever the training is.
@@ -34,7 +42,13 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
     before = {number: signal.getsignal(number) for number in STOPS}
     heeded = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
 
+    several, asked = place().world > 1, 0.0
+
     def request_stop(number: int, frame: object) -> None:  # noqa: ARG001 - the signal's signature
+        nonlocal asked
+        if stop.is_set() and several and time.monotonic() - asked < ONE_WISH:
+            return
+        asked = time.monotonic()
         if stop.is_set():
             for each in heeded:  # a third must not keep the status from being written
                 signal.signal(each, signal.SIG_IGN)

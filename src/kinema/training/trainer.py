@@ -6,7 +6,7 @@ import errno
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from kinema.core.contracts import DataModule, Loaded
 from kinema.core.errors import ConfigError, TrainingError
 from kinema.core.files import storage_error, write_json
 from kinema.core.method import Method, TrainingContext
+from kinema.core.ops import world_size
 from kinema.core.progress import Shown
 from kinema.core.reading import reason_of
 from kinema.core.seeds import seed_at
@@ -27,6 +28,7 @@ from kinema.training.progress import PhaseDisplay
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Phase, Recipe
 from kinema.training.stopping import StopNow, failure_line, lost_worker, stop_on_signal, stopped_at_once
+from kinema.training.team import Team, lost_rank
 
 if TYPE_CHECKING:
     from kinema.training.loop import PhaseLoop
@@ -79,6 +81,8 @@ class Job:
         after_epoch: further figures of an epoch that has just ended; see :class:`PhaseRuntime`.
         logger: where the curves go beside metrics.jsonl; see :mod:`kinema.training.loggers`.
         again: the command that goes on with the training, for its status; empty where it is not known.
+        team: the processes that train together.
+        norms: of which clips BatchNorm takes its statistics where several train; 'all', or 'process' for its own.
     """
 
     recipe: Recipe
@@ -93,6 +97,8 @@ class Job:
     after_epoch: Callable[[Method[Any], int], Mapping[str, float]] | None = None
     logger: str = "tensorboard"
     again: str = ""
+    team: Team = field(default_factory=Team)
+    norms: str = "all"
 
     def folder(self, phase: Phase) -> Path:
         """The phase's folder."""
@@ -107,8 +113,12 @@ def train(job: Job) -> Trained:
         TrainingError: a loss that is not finite, or a collapse.
         StorageError: the disk is full.
         WorkerError: a process that read for the training was killed, or did nothing any more.
+        RankLostError: another of the processes that train together ended.
     """
     run = job.run
+    if not job.team.first:
+        with stop_on_signal() as stop, _in_our_words(run.path):
+            return _train_phases(job, stop)
     with stop_on_signal() as stop:
         run.update_status(state="running", error=None, **({"resume": job.again} if job.again else {}))
         began, earlier = time.monotonic(), float(run.read("status.json").get("seconds", 0.0))
@@ -134,13 +144,15 @@ def _train_phases(job: Job, stop: Callable[[], bool]) -> Trained:
     for phase in job.recipe.phases:
         done = str((job.folder(phase) / "phase.json").relative_to(run.path))
         if run.read(done).get("state") != "done":
-            if stop():
+            if job.team.agreed_now(stop()):
                 raise InterruptedRunError(
                     f"Stopped before the phase '{phase.name}'; everything is saved.",
                     "Run the same command with --resume to go on exactly there.",
                 )
-            run.update_status(phase=phase.name)
+            if job.team.first:
+                run.update_status(phase=phase.name)
             _train_phase(job, phase, stop)
+            job.team.wait()
         record = run.read(done)
         steps, seconds, loss = steps + record["steps"], seconds + record["seconds"], record["loss"]
     return Trained(sum(phase.epochs for phase in job.recipe.phases), steps, seconds, loss)
@@ -156,7 +168,7 @@ def _in_our_words(folder: Path) -> Iterator[None]:
     except torch.cuda.OutOfMemoryError as failure:
         raise out_of_memory(failure) from failure
     except RuntimeError as failure:
-        lost = lost_worker(failure)
+        lost = lost_worker(failure) or lost_rank(failure)
         if lost is None:
             raise
         raise lost from failure
@@ -197,15 +209,18 @@ def _train_phase(job: Job, phase: Phase, stop: Callable[[], bool]) -> None:
             display=display,
             stop=stop,
             after_epoch=job.after_epoch,
+            team=job.team,
         )
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise storage_error(folder, error) from error
-        loop = PhaseLoop(make_fabric(job.accelerator, recipe.precision), method, recipe, phase, runtime)
+        loop = PhaseLoop(make_fabric(job.accelerator, recipe.precision), method, recipe, phase, runtime, job.norms)
         loop.restore()
         if loop.progress.epoch < phase.epochs:
             _fit(job, phase, loop)
+    if not job.team.first:
+        return
     for name, part in method.parts().items():
         write_tower(folder / f"{name}.safetensors", part)
     write_json(folder / "phase.json", _phase_record(job, phase, loop))
@@ -215,13 +230,13 @@ def phase_data(recipe: Recipe, phase: Phase, data: Loaded, ledger: Path | None) 
     """The data of a phase.
 
     Args:
-        recipe: gives the batch and the seed.
+        recipe: gives the batch, of which each process has its part, and the seed.
         phase: one of its phases.
         data: the rows.
         ledger: where rows that cannot be read are listed; None for nowhere.
     """
     seed = seed_at(recipe.seed, "sample", phase.name)
-    return data.module(phase.needs, batch_size=recipe.batch_size, seed=seed, ledger=ledger)
+    return data.module(phase.needs, batch_size=recipe.batch_size // world_size(), seed=seed, ledger=ledger)
 
 
 def _fit(job: Job, phase: Phase, loop: PhaseLoop) -> None:

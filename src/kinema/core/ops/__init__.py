@@ -2,7 +2,7 @@
 
 from kinema.core.ops.bootstrap import bootstrap_of_mean
 from kinema.core.ops.cosine import cosine_matrix, unit_parts
-from kinema.core.ops.distributed import all_gather_rows, rank_slice, world_size
+from kinema.core.ops.distributed import all_gather_rows, mean_over_ranks, own_rank, rand_rows, rank_slice, world_size
 from kinema.core.ops.dropout import dropout_from
 from kinema.core.ops.ema import update_ema
 from kinema.core.ops.information import entropy, normalised_mutual_information
@@ -18,8 +18,11 @@ __all__ = [
     "effective_rank",
     "entropy",
     "k_means",
+    "mean_over_ranks",
     "normalised_mutual_information",
     "ordered_path",
+    "own_rank",
+    "rand_rows",
     "rank_slice",
     "unit_parts",
     "update_ema",

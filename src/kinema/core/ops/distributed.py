@@ -14,10 +14,41 @@ def world_size() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
+def own_rank() -> int:
+    """Which of them this process is, from 0; 0 without torch.distributed."""
+    return dist.get_rank() if world_size() > 1 else 0
+
+
 def rank_slice(rows: int) -> slice:
     """Where this rank's ``rows`` rows lie in what :func:`all_gather_rows` returns."""
-    rank = dist.get_rank() if world_size() > 1 else 0
-    return slice(rank * rows, (rank + 1) * rows)
+    return slice(own_rank() * rows, (own_rank() + 1) * rows)
+
+
+def rand_rows(*shape: int, generator: torch.Generator, dtype: torch.dtype | None = None, axis: int = 0) -> Tensor:
+    """Numbers in [0, 1) for this rank's rows: its part of what one process draws for the rows of all ranks.
+
+    Args:
+        *shape: of this rank's part.
+        generator: of one state on every rank; afterwards too.
+        dtype: of the numbers; float32 by default.
+        axis: the one of the rows.
+
+    Returns:
+        On the generator's device, of ``shape``.
+    """
+    whole = list(shape)
+    whole[axis] *= world_size()
+    drawn = torch.rand(*whole, generator=generator, dtype=dtype, device=generator.device)
+    return drawn if world_size() == 1 else drawn.narrow(axis, own_rank() * shape[axis], shape[axis])
+
+
+def mean_over_ranks(x: Tensor) -> Tensor:
+    """The mean of a tensor over all ranks, without gradient; the tensor itself on one process."""
+    if world_size() == 1:
+        return x.detach()
+    summed = x.detach().clone()
+    dist.all_reduce(summed)
+    return summed / world_size()
 
 
 def _gather(x: Tensor) -> Tensor:

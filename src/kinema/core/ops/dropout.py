@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-import torch.distributed as dist
 
-from kinema.core.ops.distributed import world_size
+from kinema.core.ops.distributed import own_rank
 from kinema.core.seeds import seed_at
 
 
@@ -24,5 +23,5 @@ def dropout_from(generator: torch.Generator) -> Iterator[None]:
     drawn = int(torch.randint(2**62, (), generator=generator))
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed_at(drawn, "dropout", dist.get_rank() if world_size() > 1 else 0))
+        torch.manual_seed(seed_at(drawn, "dropout", own_rank()))
         yield

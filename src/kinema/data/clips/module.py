@@ -13,6 +13,7 @@ from torch import Tensor
 from kinema.core.clips import ClipBatch, ClipNeeds, RawClips
 from kinema.core.cost import CacheEstimate
 from kinema.core.errors import ConfigError
+from kinema.core.ops import own_rank, world_size
 from kinema.data.clips.cost import costs_of, decoding_seconds, read_batch
 from kinema.data.clips.dataset import ClipDataset
 from kinema.data.clips.loading import ClipLoader
@@ -66,7 +67,7 @@ class LoadedClips:
 
         Args:
             needs: what its method needs.
-            batch_size: clips a batch.
+            batch_size: clips a batch on each rank.
             seed: of order and windows.
             ledger: where broken videos are listed; None for nowhere.
         """
@@ -115,6 +116,8 @@ class ClipModule:
             apart=apart_in(self.transform.config.disturb, config.clip),
             companions=needs.companions,
             keyframes={row: store.manifest.videos[row].keyframes for row in store.frames},
+            rank=own_rank(),
+            world=world_size(),
         )
         self.dataset = ClipDataset(
             store,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from kinema.core.errors import ConfigError, ShapeError
+from kinema.core.ops import rand_rows, rank_slice, world_size
 from kinema.core.spans import IGNORED, MaskedTokens, Tokens
 
 MASKED, REPLACED = 0.8, 0.1
@@ -51,8 +52,10 @@ def mask_tokens(
     if ordinary.dim() != 1 or not len(ordinary):
         raise ShapeError(f"mask_tokens: ordinary is {tuple(ordinary.shape)}; expected [R] with at least one id.")
     device, shape = tokens.ids.device, tokens.ids.shape
-    chance, fate = (torch.rand(shape, generator=generator).to(device) for _ in range(2))
-    random = ordinary.cpu()[torch.randint(len(ordinary), shape, generator=generator)].to(device)
+    chance, fate = (rand_rows(*shape, generator=generator).to(device) for _ in range(2))
+    whole = (shape[0] * world_size(), shape[1])  # of which each rank takes its rows
+    drawn = torch.randint(len(ordinary), whole, generator=generator)[rank_slice(shape[0])]
+    random = ordinary.cpu()[drawn].to(device)
     allowed = tokens.mask & ~special
     chosen = allowed & (chance < share)
     if share > 0 and not chosen.any() and allowed.any():

@@ -109,8 +109,9 @@ class SpanModule:
         whole, part = self.batch_size * world_size(), rank_slice(self.batch_size)
         order = torch.randperm(shown, generator=generator_at(self._seed, "documents", epoch)).numpy()
         for batch in range(first, self.batches):
-            slots = np.arange(batch * whole, (batch + 1) * whole)[part] % shown
-            yield self._raw(epoch, order[slots])
+            slots = np.arange(batch * whole, (batch + 1) * whole) % shown
+            raw = self._raw(epoch, order[slots])  # all ranks' spans, for one length of theirs
+            yield raw if world_size() == 1 else raw.part(part)
 
     @property
     def workers(self) -> int:

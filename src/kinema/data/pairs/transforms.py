@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kinema.core.ops import rand_rows
 from kinema.data.tracklets.transforms import coloured, normalised
 
 if TYPE_CHECKING:
@@ -38,12 +39,12 @@ def augmented(images: Tensor, config: PairsConfig, generator: torch.Generator) -
         return images
     x = images.float() / 255.0
     if config.crop:
-        x = cropped(x, config.crop * torch.rand(len(x), 4, generator=generator))
+        x = cropped(x, config.crop * rand_rows(len(x), 4, generator=generator))
     if config.flip:
-        turned = torch.rand(len(x), generator=generator) < 0.5
+        turned = rand_rows(len(x), generator=generator) < 0.5
         x = torch.where(turned.to(x.device)[:, None, None, None], x.flip(-1), x)
     if config.colours:
-        x = coloured(x[:, None], 1 + config.colours * (2 * torch.rand(len(x), 3, generator=generator) - 1))[:, 0]
+        x = coloured(x[:, None], 1 + config.colours * (2 * rand_rows(len(x), 3, generator=generator) - 1))[:, 0]
     return normalised((x * 255.0).round().clamp(0, 255).to(torch.uint8))
 
 

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from kinema.core.ops import rand_rows
 from kinema.core.questions import ClipFrames, OptionTokens
 from kinema.core.records import mapped
 from kinema.core.spans import Tokens
@@ -51,9 +52,13 @@ class RawQuestions:
 
     def first(self, count: int) -> RawQuestions:
         """The first so many questions."""
+        return self.part(slice(0, count))
+
+    def part(self, rows: slice) -> RawQuestions:
+        """The questions from ``rows.start`` up to ``rows.stop``, padded as they are."""
         each = len(self.options) // len(self)
-        options = mapped(self.options, lambda x: x[: count * each])
-        others = mapped(replace(self, options=None), lambda x: x[:count])  # type: ignore[arg-type]
+        options = mapped(self.options, lambda x: x[rows.start * each : rows.stop * each])
+        others = mapped(replace(self, options=None), lambda x: x[rows])  # type: ignore[arg-type]
         return replace(others, options=options)
 
     def to(self, device: torch.device | str) -> RawQuestions:
@@ -277,7 +282,7 @@ def hidden(options: OptionTokens, rows: Tensor, share: float, mask_id: int, gene
     """
     ids, mask, part, line = (x[rows] for x in (options.tokens.ids, options.tokens.mask, options.part, options.line))
     words = part != 0
-    draw = torch.rand(ids.shape, generator=generator).to(ids.device).masked_fill(~words, math.inf)
+    draw = rand_rows(*ids.shape, generator=generator).to(ids.device).masked_fill(~words, math.inf)
     most = (words.sum(dim=1) * share).round().clamp(min=1)
     hide = (draw.argsort(dim=1).argsort(dim=1) < most[:, None]) & words
     return OptionTokens(Tokens(ids.masked_fill(hide, mask_id), mask), part, line)

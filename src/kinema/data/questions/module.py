@@ -68,8 +68,9 @@ class QuestionModule:
             torch.randperm(len(self._rows), generator=generator_at(self._seed, "questions", epoch)).numpy()
         ]
         for batch in range(first, self.batches):
-            slots = np.arange(batch * whole, (batch + 1) * whole)[part]
-            yield self._raw(order[slots % len(order)], epoch, slots)
+            slots = np.arange(batch * whole, (batch + 1) * whole)
+            raw = self._raw(order[slots % len(order)], epoch, slots)  # all ranks' questions, for one length of theirs
+            yield raw if world_size() == 1 else raw.part(part)
 
     @property
     def workers(self) -> int:

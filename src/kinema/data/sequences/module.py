@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,9 +75,9 @@ class SequenceModule:
         whole, part = self.batch_size * world_size(), rank_slice(self.batch_size)
         order = torch.randperm(shown, generator=generator_at(self._seed, "sequences", epoch)).numpy()
         for batch in range(first, self.batches):
-            slots = np.arange(batch * whole, (batch + 1) * whole)[part]
+            slots = np.arange(batch * whole, (batch + 1) * whole)
             rows = self._rows[order[slots % shown] % len(self._rows)]
-            yield self._raw(epoch, zip(slots.tolist(), rows.tolist(), strict=True))
+            yield self._raw(epoch, list(zip(slots.tolist(), rows.tolist(), strict=True)), part)
 
     @property
     def workers(self) -> int:
@@ -118,14 +118,18 @@ class SequenceModule:
             tower.train(training)
         return torch.cat(found)
 
-    def _raw(self, epoch: int, slots: Iterable[tuple[int, int]]) -> SequenceBatch:
-        drawn = []
+    def _raw(self, epoch: int, slots: Sequence[tuple[int, int]], part: slice) -> SequenceBatch:
+        """A part of a batch, whose frames are drawn for all ranks, for one length of theirs."""
+        chosen = []
         for slot, row in slots:
             generator = np.random.Generator(np.random.PCG64(seed_at(self._seed, "frames", epoch, slot)))
+            chosen.append((row, drawn_frames(len(self._loaded.frames[row]), self._needs, generator)))
+        longest = max(len(places) for _, places in chosen)
+        drawn = []
+        for row, places in chosen[part]:
             frames = self._loaded.frames[row]
-            places = drawn_frames(len(frames), self._needs, generator)
             drawn.append((row, frames.at(places), (places + 0.5) / len(frames)))
-        longest, width = max(len(x) for _, x, _ in drawn), drawn[0][1].shape[1]
+        width = drawn[0][1].shape[1]
         features = torch.zeros(len(drawn), longest, width)
         mask = torch.zeros(len(drawn), longest, dtype=torch.bool)
         place = torch.ones(len(drawn), longest)

@@ -75,13 +75,14 @@ def descriptors(
     return found32
 
 
-def padded(frames: Sequence[NDArray[Any]]) -> tuple[Tensor, Tensor]:
+def padded(frames: Sequence[NDArray[Any]], longest: int = 0) -> tuple[Tensor, Tensor]:
     """Frames of several tracklets in one tensor [B, T, …], zeros behind the shorter ones; and the mask, bool [B, T].
 
     Args:
         frames: [n, …] of each, n at least 1.
+        longest: T, at least; by default that of the longest.
     """
-    longest = max(len(each) for each in frames)
+    longest = max(longest, *(len(each) for each in frames))
     shape = (len(frames), longest, *frames[0].shape[1:])
     found = torch.zeros(shape, dtype=torch.uint8 if frames[0].dtype == np.uint8 else torch.float32)
     mask = torch.zeros(shape[:2], dtype=torch.bool)

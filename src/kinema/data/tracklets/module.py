@@ -117,8 +117,8 @@ class TrackletModule:
         whole, part = self.batch_size * world_size(), rank_slice(self.batch_size)
         order = self._order(epoch, self.batches * whole)
         for batch in range(first, self.batches):
-            slots = np.arange(batch * whole, (batch + 1) * whole)[part]
-            yield self._raw(epoch, slots, order[slots])
+            slots = np.arange(batch * whole, (batch + 1) * whole)
+            yield self._raw(epoch, slots, order[slots], part)
 
     @property
     def workers(self) -> int:
@@ -176,17 +176,18 @@ class TrackletModule:
             for number, cameras in enumerate(self._people)
         ]
         whole = self._at_once * world_size()
-        apart = whole if whole <= len(self._people) else self._at_once
-        people = itertools.islice(_turns(len(self._people), apart, self._seed, epoch), count // k)
+        people = itertools.islice(_turns(len(self._people), whole, self._seed, epoch), count // k)
         return np.asarray([row for person in people for row in next(shown[person])], np.int64)
 
-    def _raw(self, epoch: int, slots: NDArray[np.int64], rows: NDArray[np.int64]) -> RawTracklets:
-        frames = []
+    def _raw(self, epoch: int, slots: NDArray[np.int64], rows: NDArray[np.int64], part: slice) -> RawTracklets:
+        """A part of a batch, whose frames are drawn for all ranks, for one length of theirs."""
+        drawn = []
         for slot, row in zip(slots.tolist(), rows.tolist(), strict=True):
             generator = np.random.Generator(np.random.PCG64(seed_at(self._seed, "frames", epoch, slot)))
-            places = window(self._loaded.frames.length(row), self._needs, generator)
-            frames.append(self._loaded.frames.read(row, places))
-        found, mask = padded(frames)
+            drawn.append(window(self._loaded.frames.length(row), self._needs, generator))
+        rows = rows[part]
+        frames = [self._loaded.frames.read(row, at) for row, at in zip(rows.tolist(), drawn[part], strict=True)]
+        found, mask = padded(frames, max(len(each) for each in drawn))
         return RawTracklets(found, mask, torch.from_numpy(rows.copy()), torch.from_numpy(self._labels[rows]))
 
 

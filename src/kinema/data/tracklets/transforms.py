@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from kinema.core.ops import rand_rows
 from kinema.data.pictures import MEAN, STD
 
 if TYPE_CHECKING:
@@ -51,14 +52,14 @@ def augmented(crops: Tensor, config: TrackletsConfig, generator: torch.Generator
     x = crops.float() / 255.0
     count, frames, _, height, width = x.shape
     if config.flip:
-        turned = torch.rand(count, generator=generator) < 0.5
+        turned = rand_rows(count, generator=generator) < 0.5
         x = torch.where(turned.to(x.device)[:, None, None, None, None], x.flip(-1), x)
     if config.shift:
         most = torch.tensor([height, width]) * config.shift
-        by = ((2 * torch.rand(count, frames, 2, generator=generator) - 1) * most).round().long()
+        by = ((2 * rand_rows(count, frames, 2, generator=generator) - 1) * most).round().long()
         x = shifted(x, by.to(x.device))
     if config.colours:
-        x = coloured(x, 1 + config.colours * (2 * torch.rand(count, 3, generator=generator) - 1))
+        x = coloured(x, 1 + config.colours * (2 * rand_rows(count, 3, generator=generator) - 1))
     x = _standardised(x)
     if config.erase:
         x = x.masked_fill(
@@ -112,7 +113,7 @@ def erased(
         generator: on the CPU.
         device: where the answer is.
     """
-    draws = torch.rand(count, 1 + 4 * _TRIES, generator=generator)
+    draws = rand_rows(count, 1 + 4 * _TRIES, generator=generator)
     hit, tries = draws[:, 0] < chance, draws[:, 1:].view(count, _TRIES, 4)
     area = height * width * (AREA[0] + (AREA[1] - AREA[0]) * tries[..., 0])
     aspect = torch.exp(math.log(ASPECT[0]) + (math.log(ASPECT[1]) - math.log(ASPECT[0])) * tries[..., 1])

@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from kinema.core.ops import rand_rows
+
 
 def gaussian_matrix(sigma: Tensor, size: int) -> Tensor:
     """Blur along one axis of ``size`` pixels, as a matrix for each clip.
@@ -32,6 +34,6 @@ def gaussian_matrix(sigma: Tensor, size: int) -> Tensor:
 
 def draw_sigma(probability: float, limits: tuple[float, float], n: int, generator: torch.Generator) -> Tensor:
     """Standard deviations of N blurs, float [N] on the CPU: uniform within ``limits``, 0 where none is applied."""
-    draws = torch.rand(n, 2, generator=generator)
+    draws = rand_rows(n, 2, generator=generator)
     low, high = limits
     return torch.where(draws[:, 0] < probability, low + (high - low) * draws[:, 1], torch.zeros(n))

@@ -30,6 +30,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, grid_sample, interpolate
 
 from kinema.core.errors import ConfigError, ShapeError
+from kinema.core.ops import rand_rows
 from kinema.data.clips.transforms.motion import MOTION_LIMIT, MOTION_UNIT
 from kinema.data.clips.transforms.views import RESIDUAL_UNIT, RGB_STD
 
@@ -93,7 +94,7 @@ class BrokenMotion:
                 f"Clips of {frames} frames cannot be reordered after the first.",
                 "Set clip.frames to 3 or more, or leave 'shuffle' and 'swap' out of broken-motion's kinds.",
             )
-        chosen = (len(self.kinds) * torch.rand(b, generator=generator)).long()
+        chosen = (len(self.kinds) * rand_rows(b, generator=generator)).long()
         order, knots = _orders(b, frames, generator), _knots(b, self.strength, generator)
         kind = [self.kinds[number] for number in chosen.tolist()]
         taken = torch.stack([order[name][clip] for clip, name in enumerate(kind)])
@@ -107,11 +108,11 @@ class BrokenMotion:
 
 def _orders(clips: int, frames: int, generator: torch.Generator) -> dict[str, Tensor]:
     """For each kind, which frame every place takes, int64 [B, T]; none but 'warp' leaves all as they are."""
-    shuffled = torch.rand(clips, frames - 1, generator=generator).argsort(1) + 1
+    shuffled = rand_rows(clips, frames - 1, generator=generator).argsort(1) + 1
     still = torch.arange(frames).repeat(clips, 1)
     same = (shuffled == still[:, 1:]).all(1, keepdim=True)
     shuffled = torch.where(same, shuffled.roll(1, dims=1), shuffled)
-    pair = torch.rand(clips, frames - 1, generator=generator).argsort(1)[:, :2] + 1
+    pair = rand_rows(clips, frames - 1, generator=generator).argsort(1)[:, :2] + 1
     swapped = still.scatter(1, pair, pair.flip(1))
     return {
         "warp": still,
@@ -123,7 +124,7 @@ def _orders(clips: int, frames: int, generator: torch.Generator) -> dict[str, Te
 
 def _knots(clips: int, strength: float, generator: torch.Generator) -> Tensor:
     """The map's random values, float [B, 1, KNOTS, KNOTS], between strength / 2 and strength either way."""
-    draws = torch.rand(2, clips, 1, KNOTS, KNOTS, generator=generator)
+    draws = rand_rows(2, clips, 1, KNOTS, KNOTS, generator=generator, axis=1)
     return strength * (1 + draws[0]) / 2 * torch.where(draws[1] < 0.5, -1.0, 1.0)
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kinema.core.ops import rand_rows
 from kinema.data.clips.transforms.config import TransformConfig
 
 YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
@@ -62,7 +63,7 @@ def draw_colour(config: TransformConfig, n: int, generator: torch.Generator, pla
         generator: a CPU generator.
         plain: bool [N], clips whose colours are left alone.
     """
-    draws = torch.rand(n, 6, generator=generator)
+    draws = rand_rows(n, 6, generator=generator)
     applied = (draws[:, 4] < config.jitter_p) & ~plain
     change = (2 * draws[:, :4] - 1) * torch.tensor(config.jitter) * applied[:, None]
     return Colour(

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kinema.core.ops import rand_rows
 from kinema.data.clips.transforms.config import TransformConfig
 
 COLUMN_BAND, ROW_BAND = 16, 32
@@ -189,7 +190,7 @@ def draw_geometry(config: TransformConfig, extent: Tensor, generator: torch.Gene
     """
     n = extent.shape[0]
     height, width = extent.detach().cpu().double().unbind(1)
-    draws = torch.rand(n, 2 * ATTEMPTS + 3, generator=generator, dtype=torch.float64)
+    draws = rand_rows(n, 2 * ATTEMPTS + 3, generator=generator, dtype=torch.float64)
     narrow, wide = config.aspect
     area = torch.lerp(
         torch.tensor(config.area_min).double(), torch.tensor(config.area_max).double(), draws[:, :ATTEMPTS]

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from kinema.core.errors import ConfigError
+from kinema.core.ops import rand_rows
 from kinema.data.clips.transforms.warping import Warp, pixel_places
 
 CENTRE = (60 / 224, 140 / 224)
@@ -69,8 +70,8 @@ class LocalWarp(Warp):
         """Where each pixel of the warped view looks, float [B, S, S, 2]: (x, y) in fractions of the side."""
         places = pixel_places(size)
         if self.kind == "local":
-            return _local(places, torch.rand(clips, 1 + 4 * MOST, generator=generator), self.strength, self.around)
-        jitter = 2 * torch.rand(clips, GRID * GRID, 2, generator=generator) - 1
+            return _local(places, rand_rows(clips, 1 + 4 * MOST, generator=generator), self.strength, self.around)
+        jitter = 2 * rand_rows(clips, GRID * GRID, 2, generator=generator) - 1
         return places + (_spline(size) @ (self.strength * JITTER * jitter)).view(clips, size, size, 2)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from kinema.core.errors import ConfigError
+from kinema.core.ops import rand_rows
 from kinema.data.clips.transforms.warping import Warp, pixel_places
 
 
@@ -32,7 +33,7 @@ class Rotation(Warp):
 
     def turns(self, clips: int, generator: torch.Generator) -> Tensor:
         """The turn of each clip in radians, float [B]; what is above zero turns the picture clockwise."""
-        return math.radians(self.degrees) * (2 * torch.rand(clips, generator=generator) - 1)
+        return math.radians(self.degrees) * (2 * rand_rows(clips, generator=generator) - 1)
 
     def draw(self, clips: int, size: int, generator: torch.Generator) -> Tensor:
         """Where each pixel of the turned view looks, float [B, S, S, 2]: (x, y) in fractions of the side."""

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from kinema.core.clips import SoundSpec
 from kinema.core.errors import ConfigError, ShapeError
+from kinema.core.ops import rand_rows
 from kinema.data.clips.transforms.log_mel import log_mel
 
 SOUND_MEAN = -5.0
@@ -57,7 +58,7 @@ class SoundAugment:
 
 def draw_sound(clips: int, generator: torch.Generator) -> Tensor:
     """A clip's draws, float [B, DRAWS] on the CPU."""
-    return torch.rand(clips, DRAWS, generator=generator)
+    return rand_rows(clips, DRAWS, generator=generator)
 
 
 def sound_view(

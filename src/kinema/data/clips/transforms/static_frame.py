@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from kinema.core.errors import ConfigError
+from kinema.core.ops import rand_rows
 
 Source = Literal["clip", "batch"]
 """Whose frame is added."""
@@ -55,7 +56,7 @@ class StaticFrame:
 
     def draw(self, clips: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """λ and the place of s in the clip, from 0 to 1, float [B] each."""
-        draws = torch.rand(clips, 2, generator=generator)
+        draws = rand_rows(clips, 2, generator=generator)
         return self.strength * draws[:, 0], draws[:, 1]
 
     def apply(self, variant: Mapping[str, Tensor], generator: torch.Generator) -> Mapping[str, Tensor]:

@@ -40,6 +40,7 @@ from kinema.core.clips import (
 )
 from kinema.core.errors import ConfigError, DataError, ShapeError
 from kinema.core.guesses import did_you_mean
+from kinema.core.ops import rand_rows
 from kinema.data.clips.transforms.blur import draw_sigma, gaussian_matrix
 from kinema.data.clips.transforms.colour import Colour, colour_matrix, contrast_offset, draw_colour
 from kinema.data.clips.transforms.config import TransformConfig
@@ -145,7 +146,7 @@ class ViewTransform:
         for v in range(windows):
             geometry = draw_geometry(self.config, raw.extent, generator)
             shown.append(geometry)
-            plain = torch.rand(b, generator=generator) < (self.config.plain_second if v == 1 else 0.0)
+            plain = rand_rows(b, generator=generator) < (self.config.plain_second if v == 1 else 0.0)
             if pairs is not None and v < 2:
                 plain = pairs[v]
             colour = draw_colour(self.config, b, generator, plain)
@@ -311,7 +312,7 @@ class ViewTransform:
 def _plain_pairs(raw: RawClips, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Which of the first two variants CoCLR leaves plain, bool [B] each; of one variant none is."""
     b, variants = len(raw), raw.frames.shape[1] - (raw.elsewhere is not None)
-    draws = torch.rand(b, 3, generator=generator)
+    draws = rand_rows(b, 3, generator=generator)
     if variants < 2:
         return torch.zeros(b, dtype=torch.bool), torch.zeros(b, dtype=torch.bool)
     one = (raw.frames[:, 0] == raw.frames[:, 1]).flatten(1).all(dim=1).cpu()
