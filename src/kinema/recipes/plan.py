@@ -60,7 +60,7 @@ class Plan:
         encoder: the network of every view.
         batch_size: rows a step.
         seed: decides everything random.
-        precision: Lightning's name.
+        precision: Lightning's name; or 'tf32', which is 32-true with a GPU's faster products.
         checkpoint_seconds: time between two checkpoints inside an epoch.
         collapse_rank: effective rank below which training counts as collapsed.
         base: what the first phase of CPR's run is for its view, in place of InfoNCE; its disturbances stay on while CPR
