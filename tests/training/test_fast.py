@@ -158,7 +158,7 @@ def test_a_compiled_training_learns_about_the_same(tiny_folder, tiny_cache, tmp_
 
 
 class Waits(TorchDispatchMode):
-    """Counts what would wait for a GPU: reading a number of a tensor that comes from batch or method, or choosing by it.
+    """Counts what would wait for a GPU: reading a number of what comes from batch or method, or choosing by it.
 
     Args:
         known: tensors that would be on the GPU; what is computed of them would be too.

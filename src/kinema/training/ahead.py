@@ -93,8 +93,8 @@ class BusyClock:
     """The share of the time in which a GPU has a step under way, by its own clock.
 
     A step is under way from its first kernel to its last. Its two events are put into the GPU's queue, and are
-    read only when a figure is asked for. Gaps within a step, where the GPU waits for the processor to launch the next kernel, are
-    not seen: the share is an upper bound.
+    read only when a figure is asked for. Gaps within a step, where the GPU waits for the processor to launch the next
+    kernel, are not seen: the share is an upper bound.
 
     Args:
         device: on others than GPUs nothing is measured.
