@@ -11,8 +11,8 @@ MoCo in bf16-mixed. Every row is clips a second of one network and size:
     compiled loop   the same with --compile
     run         ``kinema.pretrain`` on files, from the second epoch on
 
-Beside them: the share of the time in which the GPU computes (kernels, by torch's profiler), the model's use of its FLOPs
-(MFU: FLOPs of a bare step by torch's counter, against the card's dense peak in bf16; None for a card that is not in the
+Beside them: the share of the time in which the GPU computes (kernels, by torch's profiler), the use of its FLOPs
+(MFU: those of a bare step by torch's counter, against the card's dense peak in bf16; None for a card that is not in the
 table), and the peak of memory. It ends within six minutes: what does not fit is left out and named. Writes
 results/gpu.json. Without a GPU it says so and does nothing; ``--device cpu --toy`` goes every way at a size for a
 processor, and writes only where ``--name`` says.
@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ class Size:
                 "encoder": encoder,
                 "batch_size": self.batch,
                 "precision": precision,
-                "epochs": 4,
+                "epochs": 3,
                 "clip": {
                     "frames": self.frames,
                     "size": self.size,
@@ -318,10 +319,10 @@ def all_rows(measuring: Measuring, folder: Path) -> None:
         film(films / f"{number}.mp4", 40 if measuring.toy else 60, number)
     sizes = TOY if measuring.toy else (*LARGE, *SMALL)
     for size in sizes:
-        measuring.row(size, "heuristics", lambda size=size: measuring.bare(size, quick=False))  # type: ignore[misc]
-        measuring.row(size, "measured", lambda size=size: measuring.bare(size, quick=True, more=True))  # type: ignore[misc]
-        measuring.row(size, "loop", lambda size=size: measuring.loop(size))  # type: ignore[misc]
-        measuring.row(size, "run", lambda size=size: measuring.run(size, films, folder), 30.0)  # type: ignore[misc]
+        measuring.row(size, "heuristics", partial(measuring.bare, size, quick=False))
+        measuring.row(size, "measured", partial(measuring.bare, size, quick=True, more=True))
+        measuring.row(size, "loop", partial(measuring.loop, size))
+        measuring.row(size, "run", partial(measuring.run, size, films, folder), 30.0)
     try:
         if not measuring.toy:
             check_compiler(measuring.device)
@@ -330,13 +331,8 @@ def all_rows(measuring: Measuring, folder: Path) -> None:
         return
     needs = 0.0 if measuring.toy else COMPILING
     for size in sizes:
-        measuring.row(
-            size,
-            "compiled",
-            lambda size=size: measuring.bare(size, quick=True, compiled=True),  # type: ignore[misc]
-            needs,
-        )
-        measuring.row(size, "compiled loop", lambda size=size: measuring.loop(size, compiled=True), needs)  # type: ignore[misc]
+        measuring.row(size, "compiled", partial(measuring.bare, size, quick=True, compiled=True), needs)
+        measuring.row(size, "compiled loop", partial(measuring.loop, size, compiled=True), needs)
 
 
 def summary(rows: dict[str, dict[str, Any]]) -> Iterator[tuple[str, float]]:
