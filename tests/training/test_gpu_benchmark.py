@@ -1,6 +1,7 @@
 """``benchmarks/gpu.py``: every way of it at a size for a processor, and a word where there is no GPU."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 def benchmark(*words, cwd):
     command = [sys.executable, str(BENCHMARKS / "gpu.py"), *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=1500)
+    environment = {**os.environ, "PYTHONPATH": str(BENCHMARKS.parent / "src")}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=1500)
 
 
 @pytest.mark.slow
