@@ -40,6 +40,7 @@ class BinaryEmbedding(nn.Module):
         self.bits = bits
         self.linear = nn.Linear(dim, bits, bias=False)
         self.norm = nn.BatchNorm1d(bits)
+        setattr(self.norm, "of_all_ranks", True)  # noqa: B010 - it is given their rows below
 
     def forward(self, x: Tensor) -> Tensor:
         """Float [N, D] to [N, K], in float32 at least.

@@ -9,13 +9,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kinema.core.errors import ShapeError
+from kinema.core.ops import all_gather_rows, world_size
 from kinema.core.spans import IGNORED
 
 
 def masked_lm(logits: Tensor, targets: Tensor) -> Tensor:
     """The mean of -log p(target) over the tokens that are to be predicted.
 
-    Over several ranks each takes the mean of its own tokens.
+    Over several ranks it is this rank's part of the mean over the tokens of all, times their number.
 
     Args:
         logits: float [N, L, V], or [K, V] of the tokens that are to be predicted alone.
@@ -36,4 +37,5 @@ def masked_lm(logits: Tensor, targets: Tensor) -> Tensor:
             "and [N, L], or [K, V] for the K targets that are not ignored."
         )
     total = F.cross_entropy(logits.flatten(0, -2), targets.flatten(), ignore_index=IGNORED, reduction="sum")
-    return total / (targets != IGNORED).sum().clamp(min=1)
+    counted = all_gather_rows((targets != IGNORED).sum().reshape(1)).sum().clamp(min=1)
+    return total * world_size() / counted

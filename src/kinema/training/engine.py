@@ -164,6 +164,7 @@ def quiet_lightning() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"lightning")
+            warnings.filterwarnings("ignore", message=r"Grad strides do not match bucket view strides")
             yield
     finally:
         for name, level in levels.items():

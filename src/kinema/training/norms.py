@@ -73,7 +73,8 @@ class SharedNorm(nn.modules.batchnorm._BatchNorm):
 def share_norms(method: nn.Module, device: str) -> None:
     """Lets every BatchNorm of a network take its statistics from the batch of all processes.
 
-    The modules stay the objects that they are, for a method may hold one in several places.
+    The modules stay the objects that they are, for a method may hold one in several places. One whose network gathers
+    the rows of all ranks by itself says so by an attribute ``of_all_ranks`` and is left as it is.
 
     Args:
         method: the network, changed.
@@ -81,7 +82,7 @@ def share_norms(method: nn.Module, device: str) -> None:
     """
     kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
     for module in method.modules():
-        if type(module) not in kinds:
+        if type(module) not in kinds or getattr(module, "of_all_ranks", False):
             continue
         if device == "cuda":
             module.__class__ = nn.SyncBatchNorm
