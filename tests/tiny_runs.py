@@ -15,7 +15,7 @@ from kinema.training.checkpoints import read_tower
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import OptimiserConfig
 
-TIMING = ("clips_per_second", "data_wait")
+TIMING = ("clips_per_second", "data_wait", "device_busy")
 
 VIDEO_METHODS = [name for name, entry in METHODS.items() if entry.encoder.modality == "video"]
 """The methods that learn from videos."""
@@ -78,4 +78,4 @@ def assert_same_run(one: Path, other: Path):
 
 def run_phase(run: Path, phase: Path):
     told = RunFolder.open(run).read(str((phase / "phase.json").relative_to(run)))
-    return {key: value for key, value in told.items() if key not in ("seconds", "data_wait")}
+    return {key: value for key, value in told.items() if key not in ("seconds", "data_wait", "device_busy")}

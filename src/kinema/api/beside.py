@@ -11,6 +11,7 @@ from kinema.core.errors import DataError, KinemaError, TrainingError
 from kinema.core.processes import RankLostError
 from kinema.recipes.json import phase_identity, recipe_from_plain
 from kinema.recipes.resolve import context_of
+from kinema.training.fast import Fast
 from kinema.training.phase import InterruptedRunError
 from kinema.training.run_folder import RunFolder
 from kinema.training.team import Team
@@ -25,6 +26,7 @@ def train_beside(
     cache: str | Path | None,
     device: str,
     norms: str,
+    fast: Fast,
 ) -> Trained:
     """Trains with the first process, which says when and what.
 
@@ -35,6 +37,7 @@ def train_beside(
         cache: likewise; the first process has filled it.
         device: likewise.
         norms: likewise.
+        fast: what is compiled or computed again.
 
     Raises:
         DismissedError: the first process stopped before.
@@ -64,6 +67,7 @@ def train_beside(
         logger="none",
         team=team,
         norms=norms,
+        fast=fast,
     )
     try:
         return train(job)

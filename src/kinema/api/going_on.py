@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ def resume_command(
     device: str = "auto",
     logger: str = "tensorboard",
     norms: str = "all",
+    fast: Sequence[str] = (),
 ) -> str:
     """The command that goes on with a run, from any folder; empty where no command names its data or its method.
 
@@ -50,6 +51,7 @@ def resume_command(
         device: as it was asked for.
         logger: likewise.
         norms: likewise.
+        fast: options that are on (:class:`kinema.training.fast.Fast`).
     """
     if not isinstance(data, str | Path) or name not in METHODS:
         return ""
@@ -59,6 +61,7 @@ def resume_command(
     words += ["--device", device] if device != "auto" else []
     words += ["--logger", logger] if logger != "tensorboard" else []
     words += ["--norms", norms] if norms != "all" else []
+    words += fast
     words += ["--devices", str(place().local)] if place().by == "kinema" else []
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 

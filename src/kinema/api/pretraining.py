@@ -22,11 +22,13 @@ from kinema.core.printing import show
 from kinema.core.progress import Shown, watched
 from kinema.core.threads import limit_message
 from kinema.data.clips.config import ClipsConfig
+from kinema.networks import EncoderConfig
 from kinema.recipes.choice import AUTO, Choice, check_shared, chosen, footage_of
 from kinema.recipes.going_on import PLAN, continued, plan_to_plain
 from kinema.recipes.json import phase_identity, recipe_to_plain
 from kinema.recipes.plan import Plan
 from kinema.recipes.resolve import as_asked, context_of, planned
+from kinema.training.fast import Fast
 from kinema.training.loggers import check_logger
 from kinema.training.run_folder import RunFolder, environment
 from kinema.training.settings import Recipe
@@ -48,6 +50,8 @@ def pretrain(
     device: str = "auto",
     logger: str = "tensorboard",
     norms: str = "all",
+    compile: bool = False,
+    checkpoint_activations: bool = False,
     console: Shown = None,
     **settings: Unpack[PretrainSettings],
 ) -> Run:
@@ -66,7 +70,8 @@ def pretrain(
             paper's setting; where it cannot be had, a preset of another name.
         resume: go on with a run that was stopped, under its own recipe. What is given beside it must agree with the
             run, but for what changes no result: ``workers``, ``failure_budget``, ``cache_gib``,
-            ``checkpoint_seconds``, ``collapse_rank``, and ``cache``, ``device`` and ``logger``.
+            ``checkpoint_seconds``, ``collapse_rank``, and ``cache``, ``device``, ``logger``,
+            ``compile`` and ``checkpoint_activations``.
         where: train only on rows with these values, for instance {'person': 'jack'}, or of which a condition is true,
             ``"take > '2'"`` (:mod:`kinema.core.conditions`). By default those of the split
             'train'; where none are, those without a split, and never those of 'val' or 'test'.
@@ -75,6 +80,8 @@ def pretrain(
         logger: where curves go beside metrics.jsonl: 'tensorboard', 'wandb', 'mlflow' or 'none'; it changes no result.
         norms: of which clips BatchNorm takes its statistics where several processes train: 'all' of the batch, as one
             process would, or those of each 'process' alone.
+        compile: compile the encoders (``torch.compile``), which pays for itself in long trainings on a GPU.
+        checkpoint_activations: compute the encoders' blocks again in the backward pass, to save a GPU's memory.
         console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
         **settings: fields of :class:`kinema.recipes.plan.Plan` and of its data; of its parts, mappings of what changes:
             ``epochs=30, clip={"frames": 16}, method_settings={"queue": 2048}``. And by name, what is put on top of the
@@ -91,9 +98,10 @@ def pretrain(
     where = as_chosen(where)
     chosen_device(device)
     check_norms(norms)
+    fast = Fast(compile, checkpoint_activations)
     team = Team.met(device)
     if not team.first:
-        return Run(Path(out), train_beside(team, data, where, cache=cache, device=device, norms=norms))
+        return Run(Path(out), train_beside(team, data, where, cache=cache, device=device, norms=norms, fast=fast))
     with team.leading():
         run = RunFolder.begun(Path(out)) if resume else RunFolder.free(Path(out))
         choice: Choice | None = None
@@ -107,6 +115,7 @@ def pretrain(
             plan = planned(method, rows, preset or "small", settings, console)
             recipe = plan if isinstance(plan, Recipe) else plan.recipe()
         check_precision(recipe.precision, device)
+        check_fast(fast, device, recipe)
         team.check_batch(recipe.batch_size)
         table, left_out = _usable(recipe, rows(recipe.data))
         context = context_of(recipe, table)
@@ -117,10 +126,9 @@ def pretrain(
         loaded = load_data(recipe, table, cache=cache, folder=run.path, console=console)
         for phase in recipe.phases:
             check_memory(phase, recipe, loaded)
-        more = {"where": where, "cache": cache, "device": device, "logger": logger, "norms": norms}
+        more = {"where": where, "cache": cache, "device": device, "logger": logger, "norms": norms, "fast": fast.words}
         again = resume_command(recipe.name, data, out, **more)
-        if limited := limit_message():
-            log.warning("%s", limited)
+        _warn_of_limits()
         with run.held():
             now = environment(recipe.seed, device) | team.facts(norms)
             if resume:
@@ -146,6 +154,7 @@ def pretrain(
                 again=again,
                 team=team,
                 norms=norms,
+                fast=fast,
             )
             team.tell({"run": str(run.path), "digest": table.digest})
             try:
@@ -153,6 +162,16 @@ def pretrain(
             except KinemaError as error:
                 tell_way_back(error, again, recipe)
                 raise
+
+
+def _warn_of_limits() -> None:
+    if limited := limit_message():
+        log.warning("%s", limited)
+
+
+def check_fast(fast: Fast, device: str, recipe: Recipe) -> None:
+    """Refuses to compile, or to compute again, what cannot be, before anything is read; see :meth:`Fast.check`."""
+    fast.check(device, videos=isinstance(recipe.encoder, EncoderConfig))
 
 
 def choose(

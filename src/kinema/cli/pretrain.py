@@ -159,6 +159,7 @@ def _preset(given: Sequence[str]) -> str:
 def _how(args: Any) -> dict[str, Any]:
     """The arguments of ``api.pretrain`` that are no settings of the plan."""
     how = {"where": pairs(args.where, "--where"), "cache": args.cache, "norms": args.norms}
+    how |= {"compile": args.compile, "checkpoint_activations": args.checkpoint_activations}
     console = stderr_console() if place().rank == 0 else None
     return how | {"device": args.device, "logger": args.logger, "console": console}
 
@@ -228,6 +229,8 @@ def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
     add_device(parser)
     parser.add_argument("--devices", type=int, default=1, help="processes of this machine that train it together")
     parser.add_argument("--norms", type=str, default="all", help="with several: BatchNorm over 'all' or a 'process'")
+    parser.add_argument("--compile", action="store_true", help="compile the encoders (torch.compile)")
+    parser.add_argument("--checkpoint_activations", action="store_true", help="less memory, about a third slower")
     parser.add_argument("--logger", type=str, default="tensorboard", help="tensorboard, wandb, mlflow or none")
     if hasattr(plan.data, "transform") and not auto:
         parser.add_argument("--transforms", type=str, nargs="+", default=None, help=ON_TOP["transforms"])
@@ -235,7 +238,21 @@ def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
         parser.add_argument("--beside_weights", type=tuple[float, ...], default=(), help=ON_TOP["beside_weights"])
     if entry.takes_base and not auto:
         parser.add_argument("--base", type=str | None, default=None, help=ON_TOP["base"])
-    under(parser, "The run", "data", "out", "resume", "dry_run", "preset", "config", "logger", "devices", "norms")
+    under(
+        parser,
+        "The run",
+        "data",
+        "out",
+        "resume",
+        "dry_run",
+        "preset",
+        "config",
+        "logger",
+        "devices",
+        "norms",
+        "compile",
+        "checkpoint_activations",
+    )
     under(parser, "Augmentation", "transforms")
     under(parser, f"Method: {entry.short or entry.title}", "base", "beside", "beside_weights")
     own = [field for field in plan_fields(method_name(plan.method), plan) if not auto or field != "method"]

@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 
 NAMES = ("auto", "cpu", "cuda", "cuda:1", "mps")
 """What a device may be called; 'cuda:1' stands for any number."""
-PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true")
-"""Lightning's names of those that are trained in."""
+PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true", "tf32")
+"""Lightning's names of those that are trained in; 'tf32' is 32-true whose products a GPU may take in TF32."""
 _SHORT = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed", "64": "64-true"}
 """Short names that Lightning takes too."""
 
@@ -101,22 +101,37 @@ def check_precision(precision: str, device: str | None) -> None:
         precision: Lightning's name.
         device: see :func:`chosen_device`.
     """
-    import torch
-
     where = chosen_device(device)
     named = full_precision(precision)
     if named not in PRECISIONS:
         raise UsageError(f"There is no precision '{precision}'.", choose_from(precision, PRECISIONS))
-    lacking = ""
-    if where == "cpu" and named.startswith("16-"):
-        lacking = "processors do not compute in float16"
-    elif where.startswith("cuda") and named.startswith("bf16") and not torch.cuda.is_bf16_supported():
-        lacking = "this GPU does not compute in bfloat16"
-    elif where == "mps" and named != "32-true" and named != "16-mixed":
-        lacking = "it is not possible on Apple's GPUs"
+    lacking = _lacking(named, where)
     if lacking:
-        others = [each for each in PRECISIONS if each[:3] != named[:3] and not (where == "mps" and "bf16" in each)]
+        others = [each for each in PRECISIONS if not _lacking(each, where)]
         raise UsageError(
             f"Nothing can be trained in the precision '{precision}' on the device '{where}': {lacking}.",
             f"Set --precision to one of: {', '.join(others)}; or choose another --device.",
         )
+
+
+def _lacking(precision: str, where: str) -> str:
+    """Why nothing can be trained in a precision on a device; empty where it can."""
+    import torch
+
+    if where == "mps":
+        return "" if precision in ("32-true", "16-mixed") else "it is not possible on Apple's GPUs"
+    if where == "cpu" and precision.startswith("16-"):
+        return "processors do not compute in float16"
+    if where == "cpu" and precision == "tf32":
+        return "TF32 is a format of NVIDIA's GPUs, and processors compute in float32"
+    if where.startswith("cuda") and precision.startswith("bf16") and not torch.cuda.is_bf16_supported():
+        return "this GPU does not compute in bfloat16"
+    if where.startswith("cuda") and precision == "tf32" and torch.cuda.get_device_capability(where) < (8, 0):
+        return "this GPU is older than TF32"
+    return ""
+
+
+def fabric_precision(name: str) -> str:
+    """What Lightning calls a precision: 'tf32' is its '32-true', with switches of torch beside it."""
+    named = full_precision(name)
+    return "32-true" if named == "tf32" else named

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kinema.api.opening import AnyData, cache_folder, named
-from kinema.api.pretraining import choose
+from kinema.api.pretraining import check_fast, choose
 from kinema.api.rows import load_data, opened
 from kinema.core.conditions import as_chosen
 from kinema.core.contracts import Table
@@ -24,6 +24,7 @@ from kinema.recipes.plan import Plan
 from kinema.recipes.resolve import context_of, resolved
 from kinema.recipes.table import method_name
 from kinema.training.checkpoints import read_tower
+from kinema.training.fast import Fast
 from kinema.training.loggers import check_logger
 from kinema.training.run_folder import RunFolder
 from kinema.training.settings import Phase, Recipe
@@ -48,6 +49,8 @@ def dry_run(
     cache: str | Path | None = None,
     device: str = "auto",
     logger: str = "tensorboard",
+    compile: bool = False,
+    checkpoint_activations: bool = False,
     console: Shown = None,
     **settings: Any,
 ) -> Estimate:
@@ -66,6 +69,8 @@ def dry_run(
         cache: the folder of decoded videos; see :func:`kinema.api.cache_folder`.
         device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
         logger: refused where the run would refuse it.
+        compile: as for :func:`kinema.pretrain`; the step that is timed is compiled then.
+        checkpoint_activations: likewise.
         console: where progress is shown: of itself on a terminal and in a notebook; False for silence.
         **settings: as for :func:`kinema.pretrain`.
 
@@ -75,6 +80,7 @@ def dry_run(
     check_logger(logger)
     where = as_chosen(where)
     chosen_device(device)
+    fast = Fast(compile, checkpoint_activations)
     run = RunFolder(Path("run")) if out is None else RunFolder.free(Path(out))
     choice: Choice | None = None
     rows: Callable[[Any], Any] = partial(opened, data=data, where=where)
@@ -82,13 +88,14 @@ def dry_run(
         choice, method, rows = choose(data, where, settings, preset, console)
     recipe = resolved(method, rows, preset, settings, console)
     check_precision(recipe.precision, device)
+    check_fast(fast, device, recipe)
     table, _ = recipe.data.usable(rows(recipe.data), recipe.needs)
     context = context_of(recipe, table)
     check_weights(recipe, context)
     loaded = load_data(recipe, table, keep=False, console=console)
     for phase in recipe.phases:
         check_memory(phase, recipe, loaded)
-    trying = _Trying(recipe, context, loaded, table, run, device)
+    trying = _Trying(recipe, context, loaded, table, run, device, fast)
     with Steps("trying the phases", console) as shown:
         phases = trying.all(shown)
     cost = loaded.cost(cache_folder(cache))
@@ -116,13 +123,14 @@ class _Trying:
         table: the same rows as a table.
         run: the run that would be, from whose place the folders of other runs are found.
         device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
+        fast: what is compiled or computed again.
     """
 
     def __init__(
-        self, recipe: Recipe, context: TrainingContext, data: Any, table: Table, run: RunFolder, device: str
+        self, recipe: Recipe, context: TrainingContext, data: Any, table: Table, run: RunFolder, device: str, fast: Fast
     ) -> None:
         self.recipe, self.context, self.data, self.table = recipe, context, data, table
-        self.run, self.device = run, device
+        self.run, self.device, self.fast = run, device, fast
 
     def all(self, shown: Callable[[int, int], None]) -> tuple[PhaseEstimate, ...]:
         """Every phase; those with the settings of one before take over its figures."""
@@ -154,7 +162,7 @@ class _Trying:
         data = phase_data(recipe, phase, self.data, None)
         raw, read_seconds = data.sample()
         step()
-        trial = try_phase(method, recipe, phase, raw, data=data, accelerator=self.device, progress=step)
+        trial = try_phase(method, recipe, phase, raw, data=data, accelerator=self.device, fast=self.fast, progress=step)
         return PhaseEstimate(
             name=phase.name,
             method=method_name(phase.method),

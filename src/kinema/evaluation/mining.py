@@ -26,6 +26,9 @@ from torch import Tensor
 from kinema.core.errors import CheckpointError, DataError, ShapeError
 from kinema.evaluation.labels import LABELS_HINT, Vector, whole_numbers
 
+HELD = 10
+"""Steps whose finds stay on a GPU until they are counted together."""
+
 
 @dataclass(frozen=True)
 class MiningFigures:
@@ -100,9 +103,11 @@ class MiningMeter:
         self._right = torch.zeros(len(self._names), dtype=torch.int64)
         self._counted = torch.zeros(len(self._names), dtype=torch.int64)
         self._first = torch.zeros(2, dtype=torch.int64)
+        self._held: list[tuple[Tensor, Tensor]] = []
 
     def state(self) -> dict[str, Any]:
         """The state for a checkpoint."""
+        self._settle()
         names = ("found", "right", "counted", "first")
         return {name: getattr(self, f"_{name}").clone() for name in names}
 
@@ -131,7 +136,20 @@ class MiningMeter:
         Raises:
             ShapeError: the shapes do not fit, or a row is not one of the manifest's.
         """
-        index, mined = index.detach().cpu(), mined.detach().cpu()
+        if index.is_cuda:  # several steps are read together, to spare a GPU the wait
+            self._held.append((index.detach(), mined.detach()))
+            if len(self._held) >= HELD:
+                self._settle()
+            return
+        self._count(index.detach(), mined.detach())
+
+    def _settle(self) -> None:
+        """Counts what is still on a GPU."""
+        held, self._held = self._held, []
+        for index, mined in held:
+            self._count(index.cpu(), mined.cpu())
+
+    def _count(self, index: Tensor, mined: Tensor) -> None:
         if index.dim() != 1 or mined.dim() != 2 or len(index) != len(mined):
             raise ShapeError(f"index is {tuple(index.shape)}, mined {tuple(mined.shape)}; expected [B] and [B, k].")
         n = len(self._class)
@@ -150,6 +168,7 @@ class MiningMeter:
 
     def measure(self) -> MiningFigures | None:
         """The figures of all updates since the last reset; None where no entry could be counted."""
+        self._settle()
         entries, firsts = int(self._counted.sum()), int(self._first[1])
         if not entries:
             return None

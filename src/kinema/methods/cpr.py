@@ -35,6 +35,7 @@ from torch import Tensor
 from kinema.core.clips import ClipBatch, ClipNeeds
 from kinema.core.errors import ConfigError
 from kinema.core.method import Losses, Method, TrainingContext
+from kinema.core.moving import sent
 from kinema.core.ops import all_gather_rows, rank_slice, update_ema
 from kinema.mining import CascadeSettings, FeatureQueue, MemoryBank, cascade, cascade_sizes
 from kinema.networks import EncoderConfig, HeadConfig, Tower
@@ -292,7 +293,7 @@ class CPRBank(Method[ClipBatch]):
             mined = cascade(scores, self.sizes, excluded=sibling)
         positives, candidates = _targets(sibling, mined)
         if self.config.negatives:
-            draw = torch.rand(len(self.bank.source), generator=generator).to(embeddings.device)
+            draw = sent(torch.rand(len(self.bank.source), generator=generator), embeddings.device)
             chosen = draw.argsort()[: self.config.negatives]
             candidates = torch.zeros_like(candidates).index_fill_(1, chosen, True) | positives
         terms, others = {}, (candidates & ~positives).sum(dim=1)

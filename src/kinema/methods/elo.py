@@ -38,6 +38,7 @@ from torch.nn import functional as F
 from kinema.core.clips import VIEWS, ClipBatch, ClipNeeds
 from kinema.core.errors import ConfigError, ShapeError
 from kinema.core.method import Losses, Method, TrainingContext
+from kinema.core.moving import sent
 from kinema.core.ops import rank_slice, world_size
 from kinema.core.seeds import seed_at
 from kinema.networks import CoarseDecoder, EncoderConfig, HeadConfig, Tower, coarse
@@ -376,7 +377,7 @@ def reordered(x: Tensor, draw: Tensor) -> Tensor:
     piece = torch.arange(frames) * pieces // frames
     place = order.argsort(1)[:, piece] * frames + torch.arange(frames)
     clip = torch.arange(len(x), device=x.device)[:, None]
-    taken: Tensor = x.movedim(axis, 1)[clip, place.argsort(1).to(x.device)]
+    taken: Tensor = x.movedim(axis, 1)[clip, sent(place.argsort(1), x.device)]
     return taken.movedim(1, axis)
 
 

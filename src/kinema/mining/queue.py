@@ -18,6 +18,9 @@ from torch import Tensor, nn
 
 from kinema.core.errors import ConfigError, ShapeError
 
+JUDGED = 10
+"""Pushes whose rows are judged together on a GPU."""
+
 
 class FeatureQueue(nn.Module):
     """The last K clips that were pushed, in every view, with the recording and the manifest row of each.
@@ -47,6 +50,9 @@ class FeatureQueue(nn.Module):
         self.register_buffer("index", torch.full((size,), -1, dtype=torch.int64))
         self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
         self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
+        self._looked: tuple[Tensor, int] | None = None  # what `full` was read from: a full queue is not read again
+        self._full = False
+        self._verdicts: list[Tensor] = []
 
     @staticmethod
     def check_batch(size: int, batch: int) -> None:
@@ -77,7 +83,10 @@ class FeatureQueue(nn.Module):
     @property
     def full(self) -> bool:
         """Whether every slot holds a clip."""
-        return int(self.filled) == self.size
+        if self._looked is None or self._looked[0] is not self.filled or self._looked[1] != self.filled._version:
+            self._looked = (self.filled, self.filled._version)
+            self._full = int(self.filled) == self.size
+        return self._full
 
     @torch.no_grad()
     def push(self, features: Mapping[str, Tensor], source: Tensor, index: Tensor) -> None:
@@ -96,27 +105,55 @@ class FeatureQueue(nn.Module):
         """
         batch = index.shape[0]
         self.check_batch(self.size, batch)
-        check_rows(features, self.names, source, index, self.dim)
+        check_shapes(features, self.names, source, index, self.dim)
+        self._check_values(features, index)
         slots = (self.pointer + torch.arange(batch, device=self.index.device)) % self.size
         for name in self.names:
             self.features(name)[slots] = features[name].to(self.features(name))
         self.source[slots] = source.to(self.source)
         self.index[slots] = index.to(self.index)
         self.pointer.copy_((self.pointer + batch) % self.size)
-        self.filled.copy_((self.filled + batch).clamp(max=self.size))
+        if not self.full:
+            self.filled.copy_((self.filled + batch).clamp(max=self.size))
+
+    def _check_values(self, features: Mapping[str, Tensor], index: Tensor) -> None:
+        """Refuses rows that are not of length one; on a GPU ten pushes are judged together, to spare it the wait."""
+        if index.device.type == "cpu":
+            check_values(features, index)
+            return
+        lengths = torch.cat([rows.detach().float().norm(dim=1) for rows in features.values()])
+        self._verdicts.append(((lengths - 1.0).abs() < 1e-2).all() & (index >= 0).all())
+        if len(self._verdicts) >= JUDGED:
+            verdicts, self._verdicts = self._verdicts, []
+            if not bool(torch.stack(verdicts).all()):
+                check_values(features, index)
+                raise ShapeError(f"In the last {JUDGED} pushes a feature row was not of length 1, or an index below 0.")
 
 
 def check_rows(features: Mapping[str, Tensor], names: tuple[str, ...], source: Tensor, index: Tensor, dim: int) -> None:
     """Refuses rows that a memory of the views ``names`` cannot hold; raises ShapeError naming what is wrong."""
+    check_shapes(features, names, source, index, dim)
+    check_values(features, index)
+
+
+def check_shapes(
+    features: Mapping[str, Tensor], names: tuple[str, ...], source: Tensor, index: Tensor, dim: int
+) -> None:
+    """The same, but for the values."""
     if set(features) != set(names):
         raise ShapeError(f"The memory holds the views {sorted(names)} and was given {sorted(features)}.")
     if source.shape != index.shape or index.dim() != 1:
         raise ShapeError(f"source is {tuple(source.shape)} and index {tuple(index.shape)}; expected [B] for both.")
-    if index.numel() and int(index.min()) < 0:
-        raise ShapeError(f"index holds {int(index.min())}; rows of a manifest count from 0.")
     for name, rows in features.items():
         if rows.shape != (index.shape[0], dim):
             raise ShapeError(f"The features of '{name}' are {tuple(rows.shape)}; expected {(index.shape[0], dim)}.")
+
+
+def check_values(features: Mapping[str, Tensor], index: Tensor) -> None:
+    """Refuses rows that are not of length one and indices below 0; a GPU is waited for."""
+    if index.numel() and int(index.min()) < 0:
+        raise ShapeError(f"index holds {int(index.min())}; rows of a manifest count from 0.")
+    for name, rows in features.items():
         length = rows.detach().float().norm(dim=1)
         if not bool(((length - 1.0).abs() < 1e-2).all()):
             worst = float(length[(length - 1.0).abs().argmax()])

@@ -65,7 +65,8 @@ class Plan:
         encoder: the network of every view.
         batch_size: rows a step.
         seed: decides everything random.
-        precision: numbers that are computed with: '32-true', 'bf16-mixed' or '16-mixed', as Lightning calls them.
+        precision: numbers that are computed with: '32-true', 'bf16-mixed' or '16-mixed', as Lightning calls them; or
+            'tf32', which is 32-true with a GPU's faster products.
         checkpoint_seconds: time between two checkpoints inside an epoch.
         collapse_rank: effective rank below which training counts as collapsed.
         base: what the first phase of CPR's run is for its view, in place of InfoNCE; its disturbances stay on while CPR

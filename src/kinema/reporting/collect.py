@@ -23,7 +23,7 @@ from kinema.reporting.run_files import OpenRun, RunFiles
 from kinema.reporting.seeds import grouped
 from kinema.reporting.wording import VIEWS, natural, view_name
 
-CURVES = ("loss", "effective_rank", "clips_per_second", "data_wait")
+CURVES = ("loss", "effective_rank", "clips_per_second", "data_wait", "device_busy")
 """What every training writes, epoch by epoch."""
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from kinema.core.devices import accelerator_of, check_precision, chosen_device, full_precision
+from kinema.core.devices import accelerator_of, check_precision, chosen_device, fabric_precision
 from kinema.core.errors import ConfigError
 from kinema.core.method import Losses, Method
 from kinema.core.ops import world_size
@@ -46,7 +46,7 @@ def make_fabric(accelerator: str, precision: str) -> Fabric:
             f"The device '{accelerator}' is one, and {here.world} processes train together.",
             "Leave the number out (--device gpu); CUDA_VISIBLE_DEVICES says which GPUs they take.",
         )
-    named = full_precision(precision)
+    named = fabric_precision(precision)
     try:
         how: dict[str, Any] = {} if "mixed" in named else {"precision": named}
         plugins: list[Any] = [_mixed(named, accelerator)] if "mixed" in named else []

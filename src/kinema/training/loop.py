@@ -23,6 +23,7 @@ from kinema.core.files import open_plain, storage_error
 from kinema.core.method import Method, Refreshed
 from kinema.core.ops import all_gather_rows, mean_over_ranks, world_size
 from kinema.core.seeds import generator_at
+from kinema.training.ahead import BusyClock, ahead
 from kinema.training.checkpoints import Checkpoint, Progress
 from kinema.training.engine import Objective, as_wide
 from kinema.training.loggers import Curves
@@ -62,8 +63,10 @@ class PhaseLoop:
     ) -> None:
         self.fabric, self.method, self.recipe, self.phase, self.runtime = fabric, method, recipe, phase, runtime
         self.objective = Objective(fabric, method, norms)
+        runtime.fast.prepare(method)
         self.optimiser = make_optimiser(method, phase.optimiser)
         self.stepping: Any = fabric.setup_optimizers(self.optimiser)
+        self.clock = BusyClock(fabric.device)
         self.curves: Curves | None = None
         self.progress = Progress()
         self.finite = FiniteWatch(LOG_EVERY)
@@ -86,6 +89,7 @@ class PhaseLoop:
     def step(self, raw: Any) -> None:
         """One step: augment, loss, backward, optimiser, commit."""
         p, seed, name = self.progress, self.recipe.seed, self.phase.name
+        self.clock.begin()
         self.method.train()
         augment = generator_at(seed, "augment", name, p.step, 0)
         batch = self.runtime.data.batch(self.fabric.to_device(raw), augment, labels=self.method.needs.labels)
@@ -103,6 +107,7 @@ class PhaseLoop:
                 raise
         if losses.mined is not None and self.runtime.meter is not None:
             self.runtime.meter.update(all_gather_rows(batch.index), all_gather_rows(losses.mined))
+        self.clock.end()
         p.step, p.batch, p.clips = p.step + 1, p.batch + 1, p.clips + len(batch) * world_size()
         self._after_step(losses.terms)
 
@@ -126,7 +131,9 @@ class PhaseLoop:
 
     def _batches(self) -> Iterator[Any]:
         """The rest of the epoch that is under way; time between epochs is not the training's."""
-        self._timer = WaitTimer(self.runtime.data.loader(self.progress.epoch, self.progress.batch))
+        raw = self.runtime.data.loader(self.progress.epoch, self.progress.batch)
+        self._timer = WaitTimer(ahead(raw, self.fabric.device))
+        self.clock.restart()
         self._last, self._waited = time.perf_counter(), 0.0
         return iter(self._timer)
 
@@ -288,6 +295,7 @@ class PhaseLoop:
             "lr": self.optimiser.param_groups[-1]["lr"],
             "clips_per_second": p.clips / p.seconds if p.seconds else None,
             "data_wait": p.waited / p.seconds if p.seconds else None,
+            "device_busy": self.clock.share(),
         }
 
     def _log_step(self, terms: Mapping[str, Tensor]) -> None:

@@ -14,6 +14,7 @@ from kinema.core.contracts import DataModule
 from kinema.core.errors import KinemaError
 from kinema.core.method import Method
 from kinema.training.checkpoints import Progress
+from kinema.training.fast import Fast, fused, keep_kernels
 from kinema.training.lars import LARS
 from kinema.training.settings import OptimiserConfig
 from kinema.training.team import Team
@@ -76,6 +77,7 @@ class PhaseRuntime:
         after_epoch: further figures of the epoch that has just ended, given its number; None for none. Files that it
             writes may be written twice: a run that was killed right after it repeats the epoch's last step.
         team: the processes that train together.
+        fast: what is compiled or computed again.
     """
 
     folder: Path
@@ -86,6 +88,7 @@ class PhaseRuntime:
     stop: Callable[[], bool]
     after_epoch: Callable[[Method[Any], int], Mapping[str, float]] | None = None
     team: Team = field(default_factory=Team)
+    fast: Fast = field(default_factory=Fast)
 
 
 def make_optimiser(method: Method[Any], config: OptimiserConfig) -> torch.optim.Optimizer:
@@ -104,7 +107,12 @@ def make_optimiser(method: Method[Any], config: OptimiserConfig) -> torch.optim.
     if config.name == "lars":
         adapted = [{**group, "adapt": number % 2 == 0} for number, group in enumerate(groups)]
         return LARS(adapted, lr=config.lr, momentum=config.momentum)
+    quick: Any = fused(method, clipped=config.clip_norm > 0)
     if config.name == "sgd":
-        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov)
-    kind = torch.optim.Adam if config.name == "adam" else torch.optim.AdamW
-    return kind(groups, lr=config.lr)
+        made: torch.optim.Optimizer = torch.optim.SGD(
+            groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov, **quick
+        )
+    else:
+        made = (torch.optim.Adam if config.name == "adam" else torch.optim.AdamW)(groups, lr=config.lr, **quick)
+    keep_kernels(made)
+    return made

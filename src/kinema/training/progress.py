@@ -82,6 +82,8 @@ class PhaseDisplay:
         loss = "filling the memory" if row["loss"] is None else f"loss {row['loss']:.4f}"
         rate = f"{row['clips_per_second'] or 0:.0f} {self.unit}/s"
         line = f"{self.title}  epoch {row['epoch'] + 1}/{self.epochs}  {loss}  {rate}"
+        if row.get("device_busy") is not None:
+            line += f"  GPU busy {row['device_busy']:.0%}"
         if "mining_precision" in row:
             line += f"  mining precision {row['mining_precision']:.3f}"
         self._last = line

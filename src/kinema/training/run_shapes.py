@@ -77,6 +77,7 @@ class PhaseFile(TypedDict, total=False):
     clips: int
     seconds: Required[float]
     data_wait: float
+    device_busy: float | None
     loss: Required[float | None]
     state: str
 

@@ -141,7 +141,7 @@ class Recipe:
         view: the view that the run is for; ``kinema.load`` gives its encoder.
         batch_size: rows a step, over all ranks.
         seed: decides initialisation, order, cuts and augmentations.
-        precision: Lightning's name: '32-true', 'bf16-mixed', '16-mixed'.
+        precision: Lightning's name: '32-true', 'bf16-mixed', '16-mixed'; or 'tf32' on a GPU.
         checkpoint_seconds: time between two checkpoints inside an epoch.
         collapse_rank: effective rank of the projections of a batch below which training counts as collapsed.
         weights: a file that encoders start from in place of random values, where no phase has learnt one yet. Encoders

@@ -22,6 +22,7 @@ from kinema.core.reading import reason_of
 from kinema.core.seeds import seed_at
 from kinema.training.checkpoints import read_tower, write_tower
 from kinema.training.engine import make_fabric, quiet_lightning
+from kinema.training.fast import Fast, fast_arithmetic
 from kinema.training.loggers import open_logger
 from kinema.training.phase import InterruptedRunError, Meter, PhaseRuntime
 from kinema.training.progress import PhaseDisplay
@@ -83,6 +84,7 @@ class Job:
         again: the command that goes on with the training, for its status; empty where it is not known.
         team: the processes that train together.
         norms: of which clips BatchNorm takes its statistics where several train; 'all', or 'process' for its own.
+        fast: what is compiled or computed again.
     """
 
     recipe: Recipe
@@ -99,6 +101,7 @@ class Job:
     again: str = ""
     team: Team = field(default_factory=Team)
     norms: str = "all"
+    fast: Fast = field(default_factory=Fast)
 
     def folder(self, phase: Phase) -> Path:
         """The phase's folder."""
@@ -200,6 +203,7 @@ def _train_phase(job: Job, phase: Phase, stop: Callable[[], bool]) -> None:
     with (
         PhaseDisplay(title, phase.epochs, job.console, recipe.data.unit) as display,
         quiet_lightning(),
+        fast_arithmetic(job.accelerator, recipe.precision),
     ):
         runtime = PhaseRuntime(
             folder=folder,
@@ -210,6 +214,7 @@ def _train_phase(job: Job, phase: Phase, stop: Callable[[], bool]) -> None:
             stop=stop,
             after_epoch=job.after_epoch,
             team=job.team,
+            fast=job.fast,
         )
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -262,6 +267,7 @@ def _phase_record(job: Job, phase: Phase, loop: PhaseLoop) -> dict[str, Any]:
         "clips": progress.clips,
         "seconds": progress.seconds,
         "data_wait": progress.waited / max(progress.seconds, 1e-9),
+        "device_busy": loop.clock.share(),
         "loss": rows[-1]["loss"] if rows else None,
         "state": "done",
     }

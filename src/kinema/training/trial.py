@@ -25,6 +25,7 @@ from kinema.core.method import Method
 from kinema.core.room import free_memory
 from kinema.training.checkpoints import Progress
 from kinema.training.engine import as_wide, make_fabric, quiet_lightning
+from kinema.training.fast import Fast, fast_arithmetic
 from kinema.training.loop import PhaseLoop
 from kinema.training.phase import PhaseRuntime
 from kinema.training.settings import Phase, Recipe
@@ -96,6 +97,7 @@ def try_phase(
     *,
     data: DataModule,
     accelerator: str = "auto",
+    fast: Fast | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> Trial:
     """Makes two steps of a phase, both on the same batch.
@@ -107,6 +109,7 @@ def try_phase(
         raw: a batch.
         data: the phase's data.
         accelerator: the device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
+        fast: what is compiled or computed again.
         progress: is called after each step.
 
     Raises:
@@ -120,8 +123,9 @@ def try_phase(
         meter=None,
         display=_Display(progress),
         stop=lambda: False,
+        fast=fast or Fast(),
     )
-    with quiet_lightning():
+    with quiet_lightning(), fast_arithmetic(accelerator, recipe.precision):
         try:
             loop = _TrialLoop(make_fabric(accelerator, recipe.precision), method, recipe, phase, runtime)
             loop.run()

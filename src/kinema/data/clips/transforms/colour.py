@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kinema.core.moving import sent
 from kinema.core.ops import rand_rows
 from kinema.data.clips.transforms.config import TransformConfig
 
@@ -45,7 +46,7 @@ class Colour:
     def to(self, device: torch.device | str) -> Colour:
         """The same jitter on another device."""
         names = ("brightness", "contrast", "saturation", "hue", "grey")
-        return Colour(*(getattr(self, name).to(device) for name in names))
+        return Colour(*(sent(getattr(self, name), device) for name in names))
 
     @staticmethod
     def neutral(n: int) -> Colour:
@@ -74,7 +75,8 @@ def draw_colour(config: TransformConfig, n: int, generator: torch.Generator, pla
 def colour_matrix(colour: Colour) -> Tensor:
     """The linear part of the jitter, float [N, 3, 3] acting on (R, G, B) columns; see the module for the order."""
     device = colour.hue.device
-    to_yiq = torch.tensor(YIQ, device=device)
+    table = torch.tensor(YIQ)
+    to_yiq = sent(table, device)
     luma = to_yiq[0].expand(3, 3)
     identity = torch.eye(3, device=device)
     saturation = colour.saturation[:, None, None]
@@ -85,7 +87,7 @@ def colour_matrix(colour: Colour) -> Tensor:
     turn[:, 1, 1] = turn[:, 2, 2] = torch.cos(angle)
     turn[:, 1, 2] = -torch.sin(angle)
     turn[:, 2, 1] = torch.sin(angle)
-    from_yiq = torch.linalg.inv(to_yiq.double()).float()
+    from_yiq = sent(torch.linalg.inv(table.double()).float(), device)
     hued = from_yiq @ turn @ to_yiq
     # Without a turn the product is the identity only up to rounding; taken exactly, neutral jitter changes no bit.
     hued = torch.where(angle[:, None, None] == 0, identity, hued)
@@ -105,5 +107,5 @@ def contrast_offset(x: Tensor, contrast: Tensor) -> Tensor:
     """
     n, t, h, w, c = x.shape
     mean = x.reshape(n, t * h, w * c).mean(1).view(n, w, c).mean(1)
-    luma = mean @ torch.tensor(YIQ[0], device=x.device)
+    luma = mean @ sent(torch.tensor(YIQ[0]), x.device)
     return (1 - contrast) / contrast * luma

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kinema.core.moving import at_host, sent
 from kinema.core.ops import rand_rows
 from kinema.data.clips.transforms.config import TransformConfig
 
@@ -57,7 +58,7 @@ class Geometry:
 
     def to(self, device: torch.device | str) -> Geometry:
         """The same geometry on another device."""
-        return Geometry(*(getattr(self, name).to(device) for name in ("top", "left", "height", "width", "flip")))
+        return Geometry(*(sent(getattr(self, name), device) for name in ("top", "left", "height", "width", "flip")))
 
     @staticmethod
     def interleaved(several: Sequence[Geometry]) -> Geometry:
@@ -189,7 +190,7 @@ def draw_geometry(config: TransformConfig, extent: Tensor, generator: torch.Gene
         The geometry of N clips, on the CPU.
     """
     n = extent.shape[0]
-    height, width = extent.detach().cpu().double().unbind(1)
+    height, width = at_host(extent).double().unbind(1)
     draws = rand_rows(n, 2 * ATTEMPTS + 3, generator=generator, dtype=torch.float64)
     narrow, wide = config.aspect
     area = torch.lerp(

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from kinema.core.clips import SoundSpec
 from kinema.core.errors import ConfigError, ShapeError
+from kinema.core.moving import sent
 from kinema.core.ops import rand_rows
 from kinema.data.clips.transforms.log_mel import log_mel
 
@@ -87,7 +88,7 @@ def sound_view(
     shift = torch.full((len(sound),), spec.margin)
     if config is not None and draws is not None:
         shift = (draws[:, 0] * (2 * spec.margin + 1)).long().clamp_max(2 * spec.margin)
-    places = shift.to(sound.device)[:, None] + torch.arange(spec.samples, device=sound.device)
+    places = sent(shift, sound.device)[:, None] + torch.arange(spec.samples, device=sound.device)
     stretch, covered = sound.gather(1, places), valid.gather(1, places[:, :: spec.hop])
     if config is not None and draws is not None:
         decibels = config.gain * (2 * draws[:, 1] - 1)
@@ -105,7 +106,7 @@ def sound_view(
     view = (mel[..., : spec.frames] - SOUND_MEAN) / SOUND_STD
     mask = covered[:, None, :].expand_as(view)
     if config is not None and draws is not None:
-        drawn = draws.to(sound.device)
+        drawn = sent(draws, sound.device)
         mask = mask & ~_run(drawn[:, 2], drawn[:, 3], config.frames, spec.frames)[:, None, :]
         mask = mask & ~_run(drawn[:, 4], drawn[:, 5], config.bands, spec.bands)[:, :, None]
     return torch.where(mask, view, 0.0)[:, None]

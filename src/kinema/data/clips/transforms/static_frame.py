@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from kinema.core.errors import ConfigError
+from kinema.core.moving import sent
 from kinema.core.ops import rand_rows
 
 Source = Literal["clip", "batch"]
@@ -76,7 +77,7 @@ def mixed(variant: Mapping[str, Tensor], share: Tensor, place: Tensor, source: S
     """
     made = dict(variant)
     if (x := variant.get("rgb")) is not None:
-        frames = (place * x.shape[2]).long().to(x.device)
+        frames = sent((place * x.shape[2]).long(), x.device)
         clips = torch.arange(len(x), device=x.device)
         clips = clips if source == "clip" else clips.roll(-1)
         still = x[clips, :, frames][:, :, None]

@@ -40,6 +40,7 @@ from kinema.core.clips import (
 )
 from kinema.core.errors import ConfigError, DataError, ShapeError
 from kinema.core.guesses import did_you_mean
+from kinema.core.moving import at_host, sent
 from kinema.core.ops import rand_rows
 from kinema.data.clips.transforms.blur import draw_sigma, gaussian_matrix
 from kinema.data.clips.transforms.colour import Colour, colour_matrix, contrast_offset, draw_colour
@@ -331,7 +332,7 @@ def _shown(
     """Frames as a view shows them, uint8 [N, T, H, W, 3] to float [N, T, S, S, 3]."""
     rows, columns = geometry.matrices(extent, pixels.shape[2], pixels.shape[3], spec.size)
     if sigma is not None and bool((sigma > 0).any()):  # known on the CPU, where it was drawn
-        blur = gaussian_matrix(sigma.to(pixels.device), spec.size)
+        blur = gaussian_matrix(sent(sigma, pixels.device), spec.size)
         rows, columns = blur @ rows, blur @ columns
     return _coloured(pixels, rows, columns, None if colour is None else colour.to(pixels.device), spec.frames)
 
@@ -348,6 +349,7 @@ def _coloured(pixels: Tensor, rows: Tensor, columns: Tensor, colour: Colour | No
 
 
 def _check_extent(name: str, extent: Tensor, grid: Tensor) -> None:
+    extent = at_host(extent)
     low, high = extent.amin(0).tolist(), extent.amax(0).tolist()
     height, width = grid.shape[3], grid.shape[4]
     if min(low) < 1 or high[0] > height or high[1] > width:
