@@ -126,8 +126,8 @@ def pretrain(
         loaded = load_data(recipe, table, cache=cache, folder=run.path, console=console)
         for phase in recipe.phases:
             check_memory(phase, recipe, loaded)
-        more = {"where": where, "cache": cache, "device": device, "logger": logger, "norms": norms, "fast": fast.words}
-        again = resume_command(recipe.name, data, out, **more)
+        given = {"where": where, "cache": cache, "device": device, "logger": logger, "norms": norms, "fast": fast.words}
+        again = resume_command(recipe.name, data, out, **given)
         _warn_of_limits()
         with run.held():
             now = environment(recipe.seed, device) | team.facts(norms)
@@ -135,9 +135,7 @@ def pretrain(
                 record_going_on(run, recipe, now)
             else:
                 source = {"data": named(data), "where": dict(where or {}), **_kept(choice)}
-                asked = None
-                if not isinstance(method, Recipe):
-                    asked = plan_to_plain(as_asked(method, preset or "small", settings), preset or "small")
+                asked = None if isinstance(method, Recipe) else _asked(method, preset or "small", settings)
                 with run.beginning():
                     _begin(run, recipe, table, now | source, left_out, loaded, asked)
             job = Job(
@@ -162,6 +160,11 @@ def pretrain(
             except KinemaError as error:
                 tell_way_back(error, again, recipe)
                 raise
+
+
+def _asked(method: str | Plan, preset: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The plan as it was asked for, as plain values."""
+    return plan_to_plain(as_asked(method, preset, settings), preset)
 
 
 def _warn_of_limits() -> None:
