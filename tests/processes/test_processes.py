@@ -51,12 +51,13 @@ def ended(job):
     return out
 
 
-def assert_equal_runs(one, other, close=1e-8):
+def assert_equal_runs(one, other, close=1e-6):
+    """Up to rounding: what a wrong clip, draw or statistic changes is a thousand times as much."""
     ours, theirs = towers(one), towers(other)
     assert ours
     assert ours.keys() == theirs.keys()
     for file in ours:
-        torch.testing.assert_close(ours[file], theirs[file], rtol=1e-6, atol=close, msg=lambda m, f=file: f"{f} {m}")
+        torch.testing.assert_close(ours[file], theirs[file], rtol=1e-5, atol=close, msg=lambda m, f=file: f"{f} {m}")
     told = [rows(each) for each in (one, other)]
     assert [row.keys() for row in told[0]] == [row.keys() for row in told[1]]
     for mine, yours in zip(*told, strict=True):
@@ -86,7 +87,7 @@ def trained(data, tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize(("count", "name"), [*((2, name) for name in METHODS), (4, "moco")])
 def test_several_processes_train_what_one_trains(trained, count, name):
-    assert_equal_runs(trained / "1" / name, trained / str(count) / name, 1e-5 if name == "xdc" else 1e-8)
+    assert_equal_runs(trained / "1" / name, trained / str(count) / name, 1e-5 if name == "xdc" else 1e-6)
 
 
 @pytest.mark.slow
