@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import record
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
@@ -76,9 +75,10 @@ def both(runs: Path, run: str, manifest: Manifest, cache: Path) -> NDArray[np.fl
     parts, gallery = split_parts(with_classes(manifest), {"part": PART}, None)
     asked = next(iter(parts.values()))
     names, sources = class_names(asked, gallery), source_numbers(asked, gallery)
-    found = [model.features(model_store(each, model, cache=cache)).encoded for each in (asked, gallery)]
+    query, rows = (model.features(model_store(each, model, cache=cache)).encoded for each in (asked, gallery))
     figures = retrieve(
-        *found,
+        query,
+        rows,
         label_numbers(asked, names),
         label_numbers(gallery, names),
         query_sources=sources[0],
@@ -86,7 +86,7 @@ def both(runs: Path, run: str, manifest: Manifest, cache: Path) -> NDArray[np.fl
         parts=model.parts,
         seed=model.seed,
     )
-    return (torch.from_numpy(figures.first == 1)).double().numpy()
+    return np.asarray(figures.first == 1, dtype=np.float64)
 
 
 def points(value: float) -> str:

@@ -91,9 +91,8 @@ class Size:
         return f"{self.network} {self.batch}x{self.frames}x{self.size}x{self.size}"
 
     def recipe(self, precision: str) -> Recipe:
-        encoder: Any = (
-            EncoderConfig(self.network, width=self.width) if self.network == "slim" else {"name": self.network}
-        )
+        slim = self.network == "slim"
+        encoder: Any = EncoderConfig("slim", width=self.width) if slim else {"name": self.network}
         plan = changed(
             preset("small", "moco"),
             {
@@ -241,7 +240,7 @@ class Measuring:
                 step()
             self.finish()
             whole = time.perf_counter() - began
-        return min(1.0, sum(event.self_device_time_total for event in seen.key_averages()) / 1e6 / whole)
+        return min(1.0, float(sum(event.self_device_time_total for event in seen.key_averages())) / 1e6 / whole)
 
     def loop(self, size: Size, *, compiled: bool = False) -> dict[str, Any]:
         """Clips a second of kinema's loop on batches in memory."""
@@ -363,7 +362,7 @@ def main() -> None:
         "device": torch.cuda.get_device_name(measuring.device) if measuring.cuda else "cpu",
         "precision": measuring.precision,
         "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version() if measuring.cuda else None,
+        "cudnn": torch.backends.cudnn.version() if measuring.cuda else None,  # type: ignore[no-untyped-call]
         "rows": measuring.rows,
         "ratios": dict(summary(measuring.rows)),
         "skipped": measuring.skipped,

@@ -30,7 +30,7 @@ from sets import clips_of
 from torch import Tensor, nn
 
 from kinema import api
-from kinema.api.pretraining import load_data
+from kinema.api.rows import load_data
 from kinema.core.clips import MotionField, RawClips
 from kinema.core.method import Method, TrainingContext
 from kinema.core.seeds import generator_at, seed_at

@@ -23,7 +23,7 @@ sys.path += [str(Path(__file__).parent / name) for name in (".", "claims", "data
 import figures
 import speed_tables
 from figures import TEXT_TASKS, Values, compared, load, of, text
-from paired import Comparison, table
+from paired import Comparison, signed, table
 from speed_tables import markdown
 
 PAGES = Path(__file__).parent / "pages"
@@ -121,6 +121,24 @@ def measured(find: Callable[..., Values], *path: str) -> Values:
         return find(*path)
     except KeyError:
         return {}
+
+
+def demo_seeds() -> str:
+    """Each demonstration, seed by seed."""
+    cells = load("demo-seeds")["cells"]
+    rows = ("untrained", "InfoNCE", "CPR", "the guide", "InfoNCE with the guide", "CPR, both views")
+
+    def ahead(lead: float, interval: Iterable[float]) -> str:
+        return f"{signed(100 * lead)} [{', '.join(signed(100 * end) for end in interval)}]"
+
+    def told(each: Mapping[str, Any]) -> list[str]:
+        figures = [f"{100 * each['r@1'][row]:.1f}" for row in rows]
+        figures += [ahead(each["lead"], each["lead_interval"]), each["short"]]
+        return [*figures, ahead(each["both_lead"], each["both_interval"])]
+
+    head = ["seed", *rows, "CPR − InfoNCE, RGB", "the page says", "the same with the guide"]
+    seeds = sorted((int(key.split()[1].removeprefix("seed")), each) for key, each in cells.items())
+    return markdown(head, ([str(seed), *told(each)] for seed, each in seeds))
 
 
 def two_views() -> str:
@@ -291,6 +309,7 @@ def differences(comparisons: Callable[[], list[Comparison]], figure: str) -> Cal
 
 
 TABLES: Mapping[str, Callable[[], str]] = {
+    "demo-seeds": demo_seeds,
     "mining": lambda: encoders("compare-mocap-24"),
     "mining-paired": differences(figures.mining, "R@1"),
     "mining-first-edition-paired": differences(figures.mining_first_edition, "R@1"),

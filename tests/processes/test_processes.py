@@ -51,16 +51,24 @@ def ended(job):
     return out
 
 
-def assert_equal_runs(one, other, close=1e-8):
+def assert_equal_runs(one, other, close=1e-6):
+    """Up to rounding: what a wrong clip, draw or statistic changes is a thousand times as much."""
     ours, theirs = towers(one), towers(other)
     assert ours
     assert ours.keys() == theirs.keys()
     for file in ours:
-        torch.testing.assert_close(ours[file], theirs[file], rtol=1e-6, atol=close, msg=lambda m, f=file: f"{f} {m}")
+        torch.testing.assert_close(ours[file], theirs[file], rtol=1e-5, atol=close, msg=lambda m, f=file: f"{f} {m}")
     told = [rows(each) for each in (one, other)]
     assert [row.keys() for row in told[0]] == [row.keys() for row in told[1]]
     for mine, yours in zip(*told, strict=True):
-        assert mine == pytest.approx(yours, rel=1e-5, abs=10 * close, nan_ok=True)
+        assert_equal_figures(mine, yours, 10 * close)
+
+
+def assert_equal_figures(one, other, close=1e-6):
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        number = isinstance(value, int | float)
+        assert value == (pytest.approx(other[name], rel=1e-4, abs=close, nan_ok=True) if number else other[name]), name
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +94,7 @@ def trained(data, tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize(("count", "name"), [*((2, name) for name in METHODS), (4, "moco")])
 def test_several_processes_train_what_one_trains(trained, count, name):
-    assert_equal_runs(trained / "1" / name, trained / str(count) / name, 1e-5 if name == "xdc" else 1e-8)
+    assert_equal_runs(trained / "1" / name, trained / str(count) / name, 1e-5 if name == "xdc" else 1e-6)
 
 
 @pytest.mark.slow
@@ -108,7 +116,7 @@ def test_one_is_killed_and_the_run_goes_on_on_another_number(data, tmp_path):
     assert "--resume --cache" in errors
     assert json.loads((tmp_path / "run/status.json").read_text())["state"] == "failed"
     two = json.loads(ended(torchrun(1, *command, "--out", tmp_path / "run", "--resume")))
-    assert {**two, "run": 0, "seconds": 0} == pytest.approx({**one, "run": 0, "seconds": 0}, rel=1e-6)
+    assert_equal_figures({**two, "run": 0, "seconds": 0}, {**one, "run": 0, "seconds": 0})
     assert_equal_runs(tmp_path / "one", tmp_path / "run")
 
 

@@ -19,7 +19,7 @@ def test_the_demonstration(tmp_path, capsys):
     assert left.value.code == 0, told.out + told.err
     found = json.loads(told.out)
     assert found.keys() == {"rows", "report", "run", "seconds"}
-    assert {row["encoder"] for row in found["rows"]} == {"random", "infonce", "coclr", "cpr"}
+    assert {row["encoder"] for row in found["rows"]} == {"random", "infonce", "cpr"}
     assert {row["view"] for row in found["rows"]} == {"rgb", "motion", "rgb+motion"}
     assert all(0 <= row["metrics"]["r@1"] <= 1 for row in found["rows"])
     assert found["report"] == str(out / "report.html")

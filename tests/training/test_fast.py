@@ -19,10 +19,10 @@ from kinema.core.processes import place
 from kinema.core.records import mapped
 from kinema.mining.selection import select_by_sorting
 from kinema.training import fast
-from kinema.training.ahead import BusyClock, ahead, one_ahead
 from kinema.training.fast import Fast, checkpoint_blocks, encoders_of, fast_arithmetic, switched
 from kinema.training.loop import PhaseLoop
 from kinema.training.phase import make_optimiser
+from kinema.training.prefetch import BusyClock, ahead, one_ahead
 from kinema.training.settings import OptimiserConfig
 
 

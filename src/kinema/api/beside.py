@@ -44,11 +44,11 @@ def train_beside(
         DataError: this process sees other data than the first.
         KinemaError: whatever else stops it.
     """
-    told = team.told()
-    run = RunFolder.open(Path(told["run"]))
+    said = team.hear()
+    run = RunFolder.open(Path(said["run"]))
     recipe = recipe_from_plain(run.read("recipe.json"))
     table, _ = recipe.data.usable(opened(recipe.data, data, where), recipe.needs)
-    if table.digest != told["digest"]:
+    if table.digest != said["digest"]:
         raise DataError(
             f"Process {team.rank} of {team.size} sees other data than the first one.",
             "Name a folder that all machines share.",

@@ -56,7 +56,7 @@ def demo_plan(epochs: int = EPOCHS, seed: int = 0) -> Plan:
     """
     plan = small()
     clip = replace(plan.data.clip, size=48, short_side=54)  # type: ignore[attr-defined]
-    schedule = replace(plan.schedule, infonce=ALONE / EPOCHS, guide=GUIDE / EPOCHS)
+    schedule = replace(plan.schedule, infonce=max(ALONE / EPOCHS, 1 / max(epochs, 2)), guide=GUIDE / EPOCHS)
     return replace(plan.with_data(clip=clip), epochs=epochs, seed=seed, schedule=schedule)
 
 

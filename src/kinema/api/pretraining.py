@@ -126,7 +126,14 @@ def pretrain(
         loaded = load_data(recipe, table, cache=cache, folder=run.path, console=console)
         for phase in recipe.phases:
             check_memory(phase, recipe, loaded)
-        given = {"where": where, "cache": cache, "device": device, "logger": logger, "norms": norms, "fast": fast.words}
+        given: dict[str, Any] = {
+            "where": where,
+            "cache": cache,
+            "device": device,
+            "logger": logger,
+            "norms": norms,
+            "fast": fast.words,
+        }
         again = resume_command(recipe.name, data, out, **given)
         _warn_of_limits()
         with run.held():

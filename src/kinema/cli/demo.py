@@ -9,7 +9,7 @@ from kinema.cli.terminal import make_parser, parse, print_json, show_report, std
 
 def run(given: list[str]) -> int:
     """The verb ``kinema demo``."""
-    parser = make_parser("demo", "On two CPU cores it takes some ten minutes.")
+    parser = make_parser("demo", "On two CPU cores it takes about a quarter of an hour.")
     parser.add_argument("dir", type=str, nargs="?", default="kinema-demo", help="where everything goes")
     parser.add_argument("--epochs", type=int | None, default=None, help="epochs of each encoder; fewer are faster")
     parser.add_argument("--clips_per_class", type=int | None, default=None, help="training videos a class")

@@ -21,7 +21,7 @@ def mapped(record: R, change: Callable[[Tensor], Tensor]) -> R:
     if isinstance(record, Tensor):
         return cast(R, change(record))
     if type(record) is tuple:
-        return cast(R, tuple(mapped(each, change) for each in record))
+        return cast(R, tuple(mapped(each, change) for each in cast(tuple[Any, ...], record)))
     if isinstance(record, dict):
         return cast(R, {key: mapped(each, change) for key, each in record.items()})
     if not is_dataclass(record) or isinstance(record, type):

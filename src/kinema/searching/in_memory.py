@@ -91,13 +91,13 @@ class HeldRows:
 
     Args:
         vectors: of them.
-        told: the columns of ``TOLD``, by their names.
+        columns: those of ``TOLD``, by their names.
         ids: uint64 [N], their row ids in this version of the table.
     """
 
-    def __init__(self, vectors: Vectors, told: Mapping[str, Column], ids: NDArray[np.uint64]) -> None:
-        self.vectors, self.told, self.ids = vectors, told, ids
-        videos = told["video"]
+    def __init__(self, vectors: Vectors, columns: Mapping[str, Column], ids: NDArray[np.uint64]) -> None:
+        self.vectors, self.columns, self.ids = vectors, columns, ids
+        videos = columns["video"]
         self._order = np.argsort(videos.numbers, kind="stable")
         self._sorted = videos.numbers[self._order]
         self._codes = {name: code for code, name in enumerate(videos.values or ())}
@@ -115,22 +115,22 @@ class HeldRows:
         """The row of a video, or of its window that begins at a frame; None where there is none."""
         rows = self.of_video(video)
         if frame is not None:
-            rows = rows[self.told["frame"].numbers[rows] == frame]
+            rows = rows[self.columns["frame"].numbers[rows] == frame]
         return int(rows[0]) if len(rows) else None
 
     def rows(self, near: Near) -> list[dict[str, Any]]:
         """What hits tell, with their vectors and '_distance', which is 1 - cosine."""
         distances = (1.0 - near.scores.astype(np.float64)).tolist()
-        columns = (column.take(near.rows) for column in self.told.values())
-        names = (*self.told, "_distance", "vector", "thumbnail")
+        columns = (column.take(near.rows) for column in self.columns.values())
+        names = (*self.columns, "_distance", "vector", "thumbnail")
         values = zip(*columns, distances, self.vectors.take(near.rows), [b""] * len(distances), strict=True)
         return [dict(zip(names, each, strict=True)) for each in values]
 
     @property
     def bytes(self) -> int:
         """Of memory."""
-        told = sum(column.bytes for column in self.told.values())
-        return int(self.vectors.bytes + told + self.ids.nbytes + self._order.nbytes + self._sorted.nbytes)
+        columns = sum(column.bytes for column in self.columns.values())
+        return int(self.vectors.bytes + columns + self.ids.nbytes + self._order.nbytes + self._sorted.nbytes)
 
 
 class Held:
@@ -195,7 +195,7 @@ class Held:
         if at is None:
             return None
         one = np.array([at])
-        return held.vectors.take(one)[0], {name: column.take(one)[0] for name, column in held.told.items()}
+        return held.vectors.take(one)[0], {name: column.take(one)[0] for name, column in held.columns.items()}
 
     def thumbnail(self, kind: str, video: str, frame: int | None) -> bytes | None:
         """The picture of a row, from the store; None where there is no such row."""
@@ -256,17 +256,17 @@ def hold(uri: str, version: int, *, threads: int, progress: Progress | None = No
             kind: _listed(table, kind, counts[kind], threads, read) if kind in listed else _Matrix(counts[kind], table)
             for kind in counts
         }
-        told: dict[str, list[Any]] = {kind: [] for kind in counts}
+        gathered: dict[str, list[Any]] = {kind: [] for kind in counts}
         for batch in _batches(table, [*TOLD, "kind", "vector"], read):
             kinds = batch["kind"].to_numpy(zero_copy_only=False)
             for kind, maker in makers.items():
                 mine = batch.filter(pa.array(kinds == kind))
                 if len(mine):
                     maker.add(vectors_in(mine))
-                    told[kind].append(mine.select([*TOLD, "_rowid"]))
+                    gathered[kind].append(mine.select([*TOLD, "_rowid"]))
         if any(len(makers[kind]) != count for kind, count in counts.items()):
             raise StorageError(f"The table in '{uri}' was changed while it was read.")
-        kinds_held = {kind: _held(maker.done(), told.pop(kind), table) for kind, maker in makers.items()}
+        kinds_held = {kind: _held(maker.done(), gathered.pop(kind), table) for kind, maker in makers.items()}
     return Held(table, version, kinds_held, time.monotonic() - began)
 
 

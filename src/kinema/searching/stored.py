@@ -112,10 +112,10 @@ class Copy:
         return distinct(near, k, VIDEOS.whole)
 
     def _row(self, row: int, vector: NDArray[np.float32]) -> Row:
-        told = {name: self.columns[name][row] for name in (*_TEXTS, "cluster")}
-        told |= {name: self.columns[name][row].item() for name in ("start", "end", "frame")}
+        row_facts = {name: self.columns[name][row] for name in (*_TEXTS, "cluster")}
+        row_facts |= {name: self.columns[name][row].item() for name in ("start", "end", "frame")}
         distance = 1.0 - float(self.vectors[row] @ vector)
-        return told | {"vector": self.vectors[row], "_distance": distance, "thumbnail": b""}
+        return row_facts | {"vector": self.vectors[row], "_distance": distance, "thumbnail": b""}
 
 
 def read_copy(uri: str) -> Copy | None:

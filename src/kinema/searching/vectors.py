@@ -212,12 +212,12 @@ class Lists:
         self._sizes = np.bincount(self._owner, minlength=self._index.nlist)
         self._index.make_direct_map()
         truth = self._truth.without(self._own)
-        tuned, told = slice(0, None, 2), slice(1, None, 2)
+        tuned, judged = slice(0, None, 2), slice(1, None, 2)
         self._compared = max(1, len(self) // 512)
         while self._compared < len(self) and self._measured(tuned, truth) < RECALL:
             self._compared = min(len(self), 2 * self._compared)
         self._compared = min(len(self), MARGIN * self._compared)
-        self.recall = self._measured(told, truth)
+        self.recall = self._measured(judged, truth)
         del self._truth, self._sample
 
     def take(self, rows: Rows) -> Array:

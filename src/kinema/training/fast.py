@@ -208,7 +208,7 @@ def checkpoint_blocks(encoder: nn.Module) -> None:
     for child in encoder.children():
         for part in child if isinstance(child, nn.Sequential | nn.ModuleList) else (child,):
             if any(True for _ in part.children()) and any(True for _ in part.parameters()):
-                part.__class__ = _checkpointed(type(part))
+                part.__class__ = _checkpointed(type(part))  # type: ignore[arg-type]
 
 
 class _Again:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from math import isfinite
 from pathlib import Path
@@ -23,11 +23,11 @@ from kinema.core.files import open_plain, storage_error
 from kinema.core.method import Method, Refreshed
 from kinema.core.ops import all_gather_rows, mean_over_ranks, world_size
 from kinema.core.seeds import generator_at
-from kinema.training.ahead import BusyClock, ahead
 from kinema.training.checkpoints import Checkpoint, Progress
 from kinema.training.engine import Objective, as_wide
 from kinema.training.loggers import Curves
 from kinema.training.phase import InterruptedRunError, PhaseRuntime, make_optimiser
+from kinema.training.prefetch import BusyClock, ahead
 from kinema.training.settings import Phase, Recipe
 from kinema.training.team import Team
 from kinema.training.watch import CollapseWatch, FiniteWatch, WaitTimer
@@ -129,7 +129,7 @@ class PhaseLoop:
             self.fabric.clip_gradients(self.method, self.stepping, max_norm=config.clip_norm, error_if_nonfinite=False)
         self.stepping.step()
 
-    def _batches(self) -> Iterator[Any]:
+    def _batches(self) -> Generator[Any, None, None]:
         """The rest of the epoch that is under way; time between epochs is not the training's."""
         raw = self.runtime.data.loader(self.progress.epoch, self.progress.batch)
         self._timer = WaitTimer(ahead(raw, self.fabric.device))

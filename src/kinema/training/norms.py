@@ -86,6 +86,6 @@ def share_norms(method: nn.Module, device: str) -> None:
             continue
         if device == "cuda":
             module.__class__ = nn.SyncBatchNorm
-            module.process_group = None
+            module.process_group = None  # type: ignore[assignment]
         else:
             module.__class__ = SharedNorm

@@ -103,7 +103,7 @@ class Team:
             self._told = True
             self.same(None)
 
-    def told(self) -> dict[str, Any]:
+    def hear(self) -> dict[str, Any]:
         """What the first tells this one.
 
         Raises:

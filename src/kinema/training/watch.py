@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Generic, TypeVar
 
 import torch
@@ -25,7 +25,7 @@ class WaitTimer(Generic[T]):
     def __len__(self) -> int:
         return len(self.items)  # type: ignore[arg-type]
 
-    def __iter__(self) -> Iterator[T]:
+    def __iter__(self) -> Generator[T, None, None]:
         iterator = iter(self.items)
         while True:
             began = time.perf_counter()

@@ -33,12 +33,12 @@ def ahead(batches: Iterable[Any], device: torch.device) -> Iterable[Any]:
 
 
 def _copied(batches: Iterable[Any], device: torch.device) -> Iterator[Any]:
-    stream = torch.cuda.Stream(device)
+    stream: Any = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def begin(raw: Any) -> tuple[Any, torch.cuda.Event]:
         with torch.cuda.stream(stream):
             moved = mapped(raw, lambda x: sent(x, device))
-            done = torch.cuda.Event()
+            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
             done.record(stream)
         return moved, done
 
@@ -127,7 +127,7 @@ class BusyClock:
         return self._busy / self._whole if self._whole else None
 
     def _mark(self) -> Any:
-        event = torch.cuda.Event(enable_timing=True)
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record()
         return event
 
