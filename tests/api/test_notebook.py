@@ -183,6 +183,7 @@ def test_what_breaks_within_is_left_out_without_a_substitute(model, files, tmp_p
 def test_a_model_stays_on_its_device(run, files, monkeypatch):
     model = kinema.load(run)
     monkeypatch.setattr("kinema.core.devices.possible", lambda: ["cpu", "cuda", "cuda:0", "meta"])
+    monkeypatch.setattr("kinema.core.devices.named_device", lambda name: name or "auto")
     assert model.device == "cuda"
     assert model.to("cpu") is model
     assert model.device == "cpu"

@@ -26,7 +26,7 @@ def asked(name, words):
     """What the command line makes of words: the settings, and the preset."""
     rest = ["d", "--out", "o", *words]
     settings = verb._pretraining(name, verb._preset(rest), rest)[1]
-    for other in ("where", "cache", "device", "logger", "console"):
+    for other in ("where", "cache", "device", "logger", "console", "norms", "compile", "checkpoint_activations"):
         del settings[other]
     return settings, settings.pop("preset", None)
 
@@ -141,7 +141,7 @@ def test_an_interrupted_demonstration_goes_on_by_the_same_command_alone(
 ):
     recipe = tiny_plan("moco").recipe()
     monkeypatch.setattr(demonstration, "demo_data", lambda *_: tiny_manifest)
-    monkeypatch.setattr(demonstration, "side_by_side", lambda plan: {"moco": replace(recipe, seed=plan.epochs)})
+    monkeypatch.setattr(demonstration, "side_by_side", lambda plan, **_: {"moco": replace(recipe, seed=plan.epochs)})
 
     def call(*words):
         with pytest.raises(SystemExit) as left:

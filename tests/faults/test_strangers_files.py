@@ -112,11 +112,13 @@ def test_a_journal_of_a_scan_and_the_lock_of_a_store_that_are_links(tmp_path, ta
 
 def test_metrics_that_are_a_link(tmp_path, target):
     from kinema.training.loop import PhaseLoop
+    from kinema.training.team import Team
 
     (tmp_path / "metrics.jsonl").symlink_to(target)
 
     class Half:
         metrics_path = tmp_path / "metrics.jsonl"
+        team = Team()
 
     with pytest.raises(StorageError, match="is a link"):
         PhaseLoop._write(Half(), {"loss": 1.0})

@@ -110,7 +110,7 @@ def asked(name, words):
     """What the command line makes of words: the settings, and the preset that was named."""
     chosen = words[words.index("--preset") + 1] if "--preset" in words else "small"
     settings = pretrain_verb._pretraining(name, chosen, ["d", "--out", "o", *words])[1]
-    for other in ("where", "cache", "device", "logger", "console"):
+    for other in ("where", "cache", "device", "logger", "console", "norms", "compile", "checkpoint_activations"):
         del settings[other]
     return settings, settings.pop("preset", None)
 

@@ -194,7 +194,7 @@ def test_what_is_no_query_is_refused_and_words_are_words(embed, search, colours,
         ({"over": "windows"}, "nothing called 'windows'"),
         ({"view": "sound"}, "no view 'sound'"),
         ({"view": "image"}, "is no image"),
-        ({"where": "camera = 2"}, "cannot be asked of this table"),
+        ({"where": "camera = 2"}, "there is no column 'camera'"),
         ({"k": 0}, "k is 0"),
     ):
         with pytest.raises(UsageError, match=words):

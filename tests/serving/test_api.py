@@ -192,7 +192,7 @@ def test_the_map_and_the_lasso(client, named):
 def test_a_condition_that_is_wrong_names_the_columns(client, named):
     answer = client.post("/api/search", json={"query": named["left/left1.mp4"], "where": "lable = 'left'"})
     told = error_of(answer, 400)
-    assert "No field named lable" in told["message"]
+    assert "there is no column 'lable'" in told["message"]
     assert "label, source, split" in told["hint"]
     assert "--where" not in answer.text
 

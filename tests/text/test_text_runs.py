@@ -186,7 +186,7 @@ def test_methods_names_every_method(call):
 
 @every_method
 def test_help_speaks_of_documents(call, name):
-    status, told, _ = call("pretrain", name, "--help")
+    status, told, _ = call("pretrain", name, "--help-all")
     assert status == 0
     words = told.replace("clip_norm", "").replace("CLIP_NORM", "").lower()
     assert [word for word in ("clip", "video", "motion", "transform ", "--sound", "--base") if word in words] == []

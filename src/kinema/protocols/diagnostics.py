@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from kinema.data import Manifest
     from kinema.data.clips.reader import Features, Model
     from kinema.evaluation.diagnostics import Shared
-    from kinema.protocols.selection import selection_name
 from kinema.protocols.request import Request
 
 SCENE = "scene"
@@ -96,6 +95,8 @@ def selected_videos(manifest: Manifest, where: Mapping[str, str] | None) -> tupl
         manifest: the whole data.
         where: selects them; by default the split 'test' where there is one, or all.
     """
+    from kinema.protocols.selection import selection_name
+
     usable = manifest.usable()
     if where is None:
         where = {"split": "test"} if any(part_of(video.split) == "test" for video in usable.videos) else {}

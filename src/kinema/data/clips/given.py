@@ -19,6 +19,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from kinema.core.errors import DataError, ShapeError, UsageError
+from kinema.core.files import open_plain
 from kinema.core.plurals import counted
 from kinema.data.clips.stretches import is_picture, parse_stretch
 from kinema.data.video.decoding import decode
@@ -193,7 +194,7 @@ def _path(item: str | Path, short_side: int) -> Given:
 def _written(item: Any, number: int, folder: Path, short_side: int) -> Given:
     """A file that exists only in memory, or comes from a stream, in a folder; a picture is read at once."""
     file, name = folder / f"video-{number}", f"video {number}"
-    with file.open("xb") as out:
+    with open_plain(file, "xb") as out:
         if not _is_stream(item):
             out.write(item)
         else:
