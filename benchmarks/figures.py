@@ -115,6 +115,22 @@ def hand_signs() -> list[Comparison]:
     ]
 
 
+def demonstration() -> list[Comparison]:
+    """The demonstration's encoders, R@1."""
+
+    def found(row: str) -> Values:
+        cells = load("demo-seeds")["cells"]
+        return {int(key.split()[1].removeprefix("seed")): each["r@1"][row] for key, each in cells.items()}
+
+    both = found("CPR, both views")
+    return [
+        Comparison("CPR − InfoNCE, RGB", found("CPR"), found("InfoNCE")),
+        Comparison("both views: CPR − InfoNCE with the same guide", both, found("InfoNCE with the guide")),
+        Comparison("CPR, both views − the guide", both, found("the guide")),
+        Comparison("CPR, both views − InfoNCE, RGB", both, found("InfoNCE")),
+    ]
+
+
 def two_views() -> list[Comparison]:
     """RGB and motion vectors side by side against each alone, R@1."""
     both, unscaled = two_views_of("rgb+motion"), two_views_of("side by side, unscaled")

@@ -310,6 +310,7 @@ def differences(comparisons: Callable[[], list[Comparison]], figure: str) -> Cal
 
 TABLES: Mapping[str, Callable[[], str]] = {
     "demo-seeds": demo_seeds,
+    "demo-seeds-paired": differences(figures.demonstration, "R@1"),
     "mining": lambda: encoders("compare-mocap-24"),
     "mining-paired": differences(figures.mining, "R@1"),
     "mining-first-edition-paired": differences(figures.mining_first_edition, "R@1"),
