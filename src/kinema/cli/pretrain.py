@@ -22,6 +22,7 @@ from kinema.cli.terminal import (
 )
 from kinema.cli.together import launched
 from kinema.core.errors import UsageError
+from kinema.core.plurals import counted
 from kinema.core.processes import place
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ def run(given: list[str]) -> int:
     if args.json:
         print_json({**summary, "loss": done.loss} | ({"choice": done.choice} if done.choice else {}))
     else:
-        print(f"Done: {args.out} ({done.epochs} epochs, {done.steps} steps, {done.seconds:.0f} s)")
+        print(
+            f"Done: {args.out} ({counted(done.epochs, 'epochs')}, {counted(done.steps, 'steps')}, {done.seconds:.0f} s)"
+        )
         print(f"Next: {METHODS[done.method].next_step.format(run=args.out, data=args.data)}")
     return 0
 
