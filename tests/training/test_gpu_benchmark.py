@@ -14,7 +14,8 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 def benchmark(*words, cwd):
     command = [sys.executable, str(BENCHMARKS / "gpu.py"), *words]
-    environment = {**os.environ, "PYTHONPATH": str(BENCHMARKS.parent / "src")}
+    alone = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    environment = {**os.environ, **alone, "PYTHONPATH": str(BENCHMARKS.parent / "src")}
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=1500)
 
 
