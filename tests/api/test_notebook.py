@@ -1,6 +1,7 @@
 """What a person in a notebook relies on: encode takes what is at hand, progress and results show themselves."""
 
 import copy
+import errno
 import io
 import os
 import pty
@@ -16,7 +17,7 @@ from PIL import Image
 from tiny_runs import tiny_plan
 
 import kinema
-from kinema.core.errors import DataError, ShapeError, UsageError
+from kinema.core.errors import DataError, ShapeError, StorageError, UsageError
 from kinema.core.progress import Steps, watched
 from kinema.core.results import Result, Results
 from kinema.data.clips.given import Encoded
@@ -69,6 +70,16 @@ def test_files_in_memory_are_the_files(model, files):
         model.encode(io.BytesIO(b""))
     with pytest.raises(DataError, match="1 of 1 videos cannot be read"):
         model.encode(b"no video at all")
+
+
+def test_a_full_temporary_folder_is_said_and_is_no_video_to_skip(model, files, monkeypatch):
+    def full(path, mode):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("kinema.data.clips.given.open_plain", full)
+    for errors in ("raise", "skip"):
+        with pytest.raises(StorageError, match="The disk is full"):
+            model.encode(files[0].read_bytes(), errors=errors)
 
 
 def test_files_frames_and_pictures_may_stand_in_one_list(model, files):

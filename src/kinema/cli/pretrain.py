@@ -233,7 +233,11 @@ def _pretrain_parser(name: str, chosen: str, plan: Any) -> ArgumentParser:
     parser.add_argument("--devices", type=int, default=1, help="processes of this machine that train it together")
     parser.add_argument("--norms", type=str, default="all", help="with several: BatchNorm over 'all' or a 'process'")
     parser.add_argument("--compile", action="store_true", help="compile the encoders (torch.compile)")
-    parser.add_argument("--checkpoint_activations", action="store_true", help="less memory, about a third slower")
+    parser.add_argument(
+        "--checkpoint_activations",
+        action="store_true",
+        help="compute blocks of the encoders twice: less memory, slower",
+    )
     parser.add_argument("--logger", type=str, default="tensorboard", help="tensorboard, wandb, mlflow or none")
     if hasattr(plan.data, "transform") and not auto:
         parser.add_argument("--transforms", type=str, nargs="+", default=None, help=ON_TOP["transforms"])

@@ -148,6 +148,7 @@ def _note(held: Held) -> str:
     rows = len(held.kinds["window"].ids)
     said = f"In memory: {counted(rows, 'windows')}, {held.bytes / 2**30:.2f} GiB, read in {held.seconds:.0f} s. "
     if held.recall is not None:
-        return f"{said}A search compares {held.compared:.1%} of them; recall@10 is {held.recall:.3f}."
+        found = f"rows of the table find {held.recall:.3f} of their ten nearest"
+        return f"{said}A search compares {held.compared:.1%} of them; so {found}."
     slow = rows >= LISTED_ROWS and not has_faiss()
     return f"{said}A search compares all." + (" pip install 'kinema[faiss]' makes it faster." if slow else "")

@@ -78,7 +78,9 @@ class MemoryShape(Shape):
     state: Literal["off", "reading", "ready"]
     note: str = Field(default="", description="why it is off, or what was read")
     compared: float | None = Field(default=None, description="the share of the windows that a search compares")
-    recall: float | None = Field(default=None, description="recall@10 of it, measured; null where all are compared")
+    recall: float | None = Field(
+        default=None, description="recall@10 of it, measured with rows of the table; null where all are compared"
+    )
     bytes: int = 0
     seconds: float = Field(default=0, description="that reading took")
 

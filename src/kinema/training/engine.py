@@ -44,7 +44,7 @@ def make_fabric(accelerator: str, precision: str) -> Fabric:
     if here.world > 1 and isinstance(devices, list):
         raise ConfigError(
             f"The device '{accelerator}' is one, and {here.world} processes train together.",
-            "Leave the number out (--device gpu); CUDA_VISIBLE_DEVICES says which GPUs they take.",
+            "Leave the number out (--device cuda); CUDA_VISIBLE_DEVICES says which GPUs they take.",
         )
     named = fabric_precision(precision)
     try:

@@ -32,7 +32,7 @@ class Fast:
     Args:
         compile: the encoders' forward pass is compiled (``torch.compile``).
         checkpoint_activations: the blocks of the encoders keep their input alone and are computed again in the backward
-            pass, which takes less memory and about a third more time.
+            pass, which takes less memory and more time.
 
     Raises:
         UsageError: both, which were not tried together.
@@ -57,7 +57,7 @@ class Fast:
         """Refuses what cannot be done here, before anything is read or written.
 
         Args:
-            device: 'auto', 'cpu', 'gpu', …
+            device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
             videos: whether the recipe's networks are those of videos.
 
         Raises:
@@ -131,7 +131,7 @@ def fast_arithmetic(device: str, precision: str) -> AbstractContextManager[None]
     not tell by its older names is left alone. On a processor nothing is changed.
 
     Args:
-        device: 'auto', 'cpu', 'gpu', …
+        device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
         precision: TF32 is used in 'tf32' and the mixed ones.
     """
     return switched(precision) if chosen_device(device).startswith("cuda") else nullcontext()

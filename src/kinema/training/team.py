@@ -45,7 +45,7 @@ class Team:
         """All processes that were started together, once every one of them is here.
 
         Args:
-            device: 'auto', 'cpu', 'gpu'.
+            device: 'auto', 'cpu', 'cuda' or 'mps'.
 
         Raises:
             ConfigError: there are fewer GPUs than processes on this machine.

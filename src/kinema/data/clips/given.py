@@ -5,9 +5,10 @@ Paths, folders, pictures, bytes, streams, arrays, tensors and PIL images are tol
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,7 +20,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from kinema.core.errors import DataError, ShapeError, UsageError
-from kinema.core.files import open_plain
+from kinema.core.files import open_plain, storage_error
 from kinema.core.plurals import counted
 from kinema.data.clips.stretches import is_picture, parse_stretch
 from kinema.data.video.decoding import decode
@@ -145,6 +146,7 @@ def taken(item: Any, number: int, folder: Path, short_side: int) -> Given:
         UsageError: it is nothing that can be encoded; the message says what it is.
         ShapeError: an array is not uint8 [frames, H, W, 3], or frames differ in size.
         DataError: a picture cannot be read.
+        StorageError: the temporary folder is full.
     """
     if isinstance(item, str | Path):
         return _path(item, short_side)
@@ -194,17 +196,14 @@ def _path(item: str | Path, short_side: int) -> Given:
 def _written(item: Any, number: int, folder: Path, short_side: int) -> Given:
     """A file that exists only in memory, or comes from a stream, in a folder; a picture is read at once."""
     file, name = folder / f"video-{number}", f"video {number}"
-    with open_plain(file, "xb") as out:
-        if not _is_stream(item):
-            out.write(item)
-        else:
-            first = item.read(1 << 20)
-            if not isinstance(first, bytes | bytearray):
+    parts = iter(lambda: item.read(1 << 20), b"") if _is_stream(item) else iter([item])
+    with _room_for(file), open_plain(file, "xb") as out:
+        for part in parts:
+            if not isinstance(part, bytes | bytearray | memoryview):
                 raise UsageError(
-                    f"Video {number} is a stream of {type(first).__name__}, not of bytes.", 'Open it with mode "rb".'
+                    f"Video {number} is a stream of {type(part).__name__}, not of bytes.", 'Open it with mode "rb".'
                 )
-            out.write(first)
-            shutil.copyfileobj(item, out)
+            out.write(part)
     if not file.stat().st_size:
         raise DataError(f"Video {number} is empty.", "A stream is read from where it stands: seek(0) rewinds it.")
     with file.open("rb") as held:
@@ -213,6 +212,17 @@ def _written(item: Any, number: int, folder: Path, short_side: int) -> Given:
         return Given(name, file)
     frames = decode(file, short_side=short_side, motion=False, stop=1).frames[:1]
     return Given(name, frames=frames, still=True)
+
+
+@contextmanager
+def _room_for(file: Path) -> Iterator[None]:
+    """Says in our words that the temporary folder is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise  # of the stream that a person gave
+        raise storage_error(file, error) from error
 
 
 def _stacked(frames: Sequence[Any], number: int) -> NDArray[Any]:
