@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from fractions import Fraction
 
@@ -144,6 +145,14 @@ def test_the_verb(folder, capsys):
         cli.main(["dedupe", str(folder), "--score", "0.9"])
     assert left.value.code == 2
     assert "--score is of a table" in capsys.readouterr().err
+
+
+def test_a_folder_of_footage_that_is_called_index_makes_no_run(folder, tmp_path, capsys):
+    shutil.copytree(folder, tmp_path / "videos/index")
+    with pytest.raises(SystemExit) as left:
+        cli.main(["dedupe", str(tmp_path / "videos"), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (left.value.code, told["compared"], told["videos"]) == (0, "footage", 18)
 
 
 def test_one_video_has_no_copy(folder):

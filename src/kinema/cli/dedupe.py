@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from kinema.api.copies import Copies
 
-_OF_RUNS = ("recipe.json", "model.json", "index")
+_OF_RUNS = ("recipe.json", "model.json", "index/*.lance")
 """What a run, an exported model, or a run whose table alone is left has in its folder."""
 _OF_TABLES = ("score", "table", "videos")
 
@@ -44,7 +44,7 @@ def run(given: list[str]) -> int:
     parser.add_argument("-o", "--out", type=str | None, default=None, help="write the pairs here (.csv)")
     parser.add_argument("--workers", type=int, default=2, help="processes that read files")
     args = parse(parser, given)
-    if args.table is not None or any((Path(args.data) / name).exists() for name in _OF_RUNS):
+    if args.table is not None or any(any(Path(args.data).glob(name)) for name in _OF_RUNS):
         return _table(args)
     wrong = next((name for name in _OF_TABLES if getattr(args, name) is not None), None)
     if wrong is not None:
