@@ -132,11 +132,10 @@ def demo_seeds() -> str:
         return f"{signed(100 * lead)} [{', '.join(signed(100 * end) for end in interval)}]"
 
     def told(each: Mapping[str, Any]) -> list[str]:
-        figures = [f"{100 * each['r@1'][row]:.1f}" for row in rows]
-        figures += [ahead(each["lead"], each["lead_interval"]), each["short"]]
-        return [*figures, ahead(each["both_lead"], each["both_interval"])]
+        leads = [ahead(each["lead"], each["lead_interval"]), ahead(each["both_lead"], each["both_interval"])]
+        return [each["short"], *leads, *(f"{100 * each['r@1'][row]:.1f}" for row in rows)]
 
-    head = ["seed", *rows, "CPR − InfoNCE, RGB", "the page says", "the same with the guide"]
+    head = ["seed", "the page says", "CPR − InfoNCE, RGB", "the same with the guide", *rows]
     seeds = sorted((int(key.split()[1].removeprefix("seed")), each) for key, each in cells.items())
     return markdown(head, ([str(seed), *told(each)] for seed, each in seeds))
 

@@ -173,8 +173,9 @@ def dotted(name: str) -> str:
 
 
 def room(name: str) -> str:
-    """The page of reference that holds a module: that of its room."""
-    return Path(name).parts[2]
+    """The page of reference that holds a module: that of its room. ``python -m kinema`` is the command line's."""
+    part = Path(name).parts[2]
+    return "cli" if part == "__main__.py" else part
 
 
 def reference() -> dict[str, str]:
